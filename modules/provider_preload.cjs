@@ -7,6 +7,9 @@ const path = require('node:path');
 
 const providerIndex = /[\\/]@(?:cdktf|cdktn)[\\/]provider-aws[\\/]lib[\\/]index\.js$/;
 const eagerExport = /^exports\.(\w+) = (require\("\.\/[^"]+"\));$/gm;
+// jsii's runtime calls a function that Node 22 prints a deprecation warning for.
+require('node:util').isArray = Array.isArray;
+
 const original = Module._extensions['.js'];
 
 Module._extensions['.js'] = function (module, filename) {

@@ -1,0 +1,21 @@
+"""The connection types: the one place to add one.
+
+A type's props are listed here; its construct is found by name: `vpc_peering` is `VpcPeering` in
+`modules/vpc_peering/construct.py`.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from modules.vpc_peering.props import VpcPeeringProps
+
+Connection = Annotated[VpcPeeringProps, Field(discriminator="type")]
+
+
+def construct_for(props: Connection) -> Callable[..., Any]:
+    """The construct class of a connection; importing it loads cdktf."""
+    module = importlib.import_module(f"modules.{props.type}.construct")
+    return getattr(module, "".join(word.capitalize() for word in props.type.split("_")))

@@ -1,0 +1,172 @@
+"""What every connection type shares: the two sides it joins, and the base of its props."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from modules.vocabulary import (
+    PRIVATE,
+    AccountId,
+    Awaited,
+    PrivateCidr,
+    Props,
+    Range,
+    Region,
+    Secret,
+    Slug,
+)
+
+Product = Literal["hybrid", "hosted-dedicated", "hosted-standard"]
+
+FieldPath = tuple[str | int, ...]
+"""Where a value stands inside an entry: `("dr", "cidr")`."""
+
+_HOSTED_REGIONS = [
+    "ap-northeast-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-south-1",
+    "eu-central-1",
+    "eu-west-1",
+    "eu-west-2",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+]
+REGIONS: Mapping[Product, Sequence[str]] = {
+    "hybrid": [
+        "af-south-1",
+        "ap-east-1",
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-northeast-3",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-south-1",
+        "ca-central-1",
+        "eu-central-1",
+        "eu-south-1",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "me-south-1",
+        "sa-east-1",
+        "us-east-1",
+        "us-east-2",
+        "us-west-1",
+        "us-west-2",
+    ],
+    "hosted-dedicated": _HOSTED_REGIONS,
+    "hosted-standard": _HOSTED_REGIONS,
+}
+"""Where Astronomer offers clusters: Hybrid, and Hosted as of August 2024 (astronomer/docs, resource references)."""
+
+AstroCidr = Annotated[
+    IPv4Network, Range("a range of an Astro VPC", 16, 21, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
+]
+PodCidr = Annotated[IPv4Network, Range("a range of Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
+
+
+class DisasterRecovery(Props):
+    """The cluster's twin in a second region."""
+
+    region: Region
+    cidr: AstroCidr
+    """`dr_vpc_subnet_range` of the Astro API."""
+    pod_cidr: PodCidr | None = None
+    """`dr_secondary_vpc_cidr` of the Astro API."""
+
+
+class Cluster(Props):
+    """An Astro cluster: Astronomer's side of a connection. Nothing here is built, it is only described."""
+
+    product: Product = "hybrid"
+    """Which Astro the cluster runs on. Default: `astro.product`."""
+    region: Region
+    account_id: AccountId | None = None
+    """The AWS account that the cluster's VPC is in: the dedicated account (Hybrid; default `account.account_id`) or
+    Astronomer's (Hosted: ask their support)."""
+    cidr: AstroCidr = IPv4Network("172.20.0.0/20")
+    """The range of the Astro VPC: `vpc_subnet_range` of the Astro API."""
+    pod_cidr: PodCidr | None = None
+    """The range of Astro's pods, usually 100.64.0.0/19: `secondary_vpc_cidr` of the Astro API. Counts in every overlap
+    check, but is not routed: pods leave the Astro VPC under the address of their node."""
+    additional_cidrs: dict[Slug, PrivateCidr] = Field(default_factory=dict)
+    """Further ranges of the Astro VPC to route back to and to let in, by name."""
+    dr: DisasterRecovery | None = None
+
+    def routed_cidrs(self) -> dict[str, IPv4Network]:
+        """The ranges that traffic comes from: the VPC's own under the name "", and the additional ones."""
+        return {"": self.cidr, **self.additional_cidrs}
+
+    def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
+        """Every range that must not be met on the other side of a connection, with the field that it stands in."""
+        yield ("cidr",), self.cidr
+        if self.pod_cidr:
+            yield ("pod_cidr",), self.pod_cidr
+        for name, cidr in self.additional_cidrs.items():
+            yield ("additional_cidrs", name), cidr
+        if self.dr:
+            yield ("dr", "cidr"), self.dr.cidr
+            if self.dr.pod_cidr:
+                yield ("dr", "pod_cidr"), self.dr.pod_cidr
+
+
+@dataclass(frozen=True)
+class Network:
+    """One of your VPCs as a connection sees it: values from the file, or references to what `Vpc` makes.
+
+    `route_tables` and `subnets` are keyed by name. `all_route_tables` is set instead of `route_tables` where they are
+    to be discovered: a Terraform list of route table IDs.
+    """
+
+    account_id: str
+    region: str
+    vpc_id: str
+    cidrs: tuple[str, ...]
+    route_tables: Mapping[str, str] = field(default_factory=dict)
+    subnets: Mapping[str, str] = field(default_factory=dict)
+    all_route_tables: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What a connection's construct joins. `name` is the prefix of AWS names, `secrets` the variables of its props."""
+
+    name: str
+    network: Network
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    secrets: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ConnectionProps(Props):
+    """Base of the props of a connection type, whose `type` is its folder below `modules/`."""
+
+    dedicated_only: ClassVar[bool] = True
+    """Astronomer does not offer it to hosted-standard clusters (seed 003)."""
+    same_region: ClassVar[str] = ""
+    """Why clusters and network must be in one region; empty where they need not."""
+
+    network: Slug
+    """The entry of `networks` that this connects."""
+
+    def cluster_names(self) -> tuple[str, ...]:
+        """The entries of `clusters` that this connects."""
+        return ()
+
+    def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
+        """Ranges behind this connection that must not overlap the network's, the clusters', or another's."""
+        yield from ()
+
+    def awaited(self) -> tuple[Awaited, ...]:
+        """What must still be given by somebody else. While it is, the rest is built and nothing is a placeholder."""
+        return ()
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """The values that the file never holds."""
+        return ()

@@ -1,0 +1,212 @@
+"""The words of an estate file: value types that say what they are when a value is not one.
+
+A message completes the sentence "<value> ...": `'10.0.0.1/16' has host bits set: write 10.0.0.0/16`.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+class Props(BaseModel):
+    """What a part of the estate needs. Frozen, and a key that is not listed is refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, strict=True
+    )
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Base of the value types: a plain string in the file and in the JSON Schema, checked by `check`."""
+
+    def check(self, value: object) -> object:
+        raise NotImplementedError
+
+    def schema(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self.check, serialization=core_schema.to_string_ser_schema()
+        )
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return self.schema()
+
+
+@dataclass(frozen=True)
+class Text(_Checked):
+    """A string of a known shape. `allowed` is the rule in words, `example` a value that passes."""
+
+    what: str
+    pattern: str
+    allowed: str
+    example: str
+
+    def check(self, value: object) -> str:
+        if isinstance(value, str) and re.fullmatch(self.pattern, value, re.ASCII):
+            return value
+        quote = "; YAML read a number, so put it in quotes" if isinstance(value, int | float) else ""
+        raise ValueError(f'is not {self.what}{quote}; allowed: {self.allowed}, such as "{self.example}"')
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^(?:{self.pattern})$", "examples": [self.example]}
+
+
+@dataclass(frozen=True)
+class Range(_Checked):
+    """An IPv4 range without host bits, of `largest` to `smallest` prefix length, inside one of `within`."""
+
+    what: str
+    largest: int = 0
+    smallest: int = 32
+    within: tuple[IPv4Network, ...] = ()
+    where: str = ""
+
+    def check(self, value: object) -> IPv4Network:
+        if isinstance(value, IPv4Network):
+            network = value
+        else:
+            if not isinstance(value, str) or "/" not in value:
+                raise ValueError(f"is not {self.what}; allowed: {self._allowed()}")
+            try:
+                network = IPv4Network(value, strict=False)
+            except ValueError:
+                raise ValueError(f"is not {self.what}; allowed: {self._allowed()}") from None
+            if IPv4Address(value.split("/")[0]) != network.network_address:
+                raise ValueError(f"has host bits set, which AWS refuses; write {network}")
+        if not self.largest <= network.prefixlen <= self.smallest:
+            raise ValueError(f"is a /{network.prefixlen}, not {self.what}; allowed: {self._allowed()}")
+        if self.within and not any(network.subnet_of(outer) for outer in self.within):
+            raise ValueError(f"is not {self.what}; allowed: {self._allowed()}")
+        return network
+
+    def _allowed(self) -> str:
+        return f"an IPv4 range of /{self.largest} to /{self.smallest}" + (f" inside {self.where}" if self.where else "")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "description": self._allowed()}
+
+
+def aws_id(prefix: str, what: str) -> Text:
+    """The shape of an AWS resource ID: the prefix and 8 or 17 hexadecimal digits."""
+    return Text(
+        what,
+        rf"{prefix}-[0-9a-f]{{8}}(?:[0-9a-f]{{9}})?",
+        f"{prefix}- and 8 or 17 of 0-9a-f",
+        f"{prefix}-0123456789abcdef0",
+    )
+
+
+def arn(service: str, resource: str, what: str, example: str) -> Text:
+    """The shape of an ARN of one service; `resource` is a regular expression for what follows the account."""
+    return Text(
+        what,
+        rf"arn:aws(?:-cn|-us-gov)?:{service}:[a-z0-9-]*:(?:\d{{12}}|aws)?:{resource}",
+        f"an ARN of {what.removeprefix('an ').removeprefix('a ')}",
+        example,
+    )
+
+
+PRIVATE = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+
+Slug = Annotated[
+    str,
+    Text(
+        "a name",
+        r"[a-z](?:-?[a-z0-9]){0,30}",
+        "1 to 31 lower-case letters, digits and single hyphens, beginning with a letter",
+        "data-lake",
+    ),
+]
+AccountId = Annotated[str, Text("an AWS account ID", r"\d{12}", "12 digits in quotes", "111111111111")]
+Region = Annotated[str, Text("an AWS region", r"[a-z]{2}(?:-[a-z]+)+-\d", "a region's code", "us-east-1")]
+Cidr = Annotated[IPv4Network, Range("an IPv4 range")]
+PrivateCidr = Annotated[
+    IPv4Network, Range("a private range", 8, 32, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10")
+]
+VpcCidr = Annotated[
+    IPv4Network, Range("a VPC's range", 16, 28, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10")
+]
+VpcId = Annotated[str, aws_id("vpc", "a VPC ID")]
+SubnetId = Annotated[str, aws_id("subnet", "a subnet ID")]
+RouteTableId = Annotated[str, aws_id("rtb", "a route table ID")]
+SecurityGroupId = Annotated[str, aws_id("sg", "a security group ID")]
+PeeringId = Annotated[str, aws_id("pcx", "a VPC peering connection ID")]
+TransitGatewayId = Annotated[str, aws_id("tgw", "a transit gateway ID")]
+TransitGatewayAttachmentId = Annotated[str, aws_id("tgw-attach", "a transit gateway attachment ID")]
+TransitGatewayRouteTableId = Annotated[str, aws_id("tgw-rtb", "a transit gateway route table ID")]
+VpnGatewayId = Annotated[str, aws_id("vgw", "a virtual private gateway ID")]
+TopicArn = Annotated[
+    str, arn("sns", r"[\w-]{1,256}(?:\.fifo)?", "an SNS topic", "arn:aws:sns:us-east-1:111111111111:security")
+]
+KmsKey = Annotated[
+    str,
+    Text(
+        "a KMS key",
+        r"alias/[\w/-]+|arn:aws(?:-cn|-us-gov)?:kms:[a-z0-9-]+:\d{12}:(?:key|alias)/[\w/-]+",
+        "alias/NAME, or the ARN of a key or alias",
+        "alias/terraform-state",
+    ),
+]
+Email = Annotated[str, Text("an e-mail address", r"[^@\s]+@[^@\s]+\.[^@\s]+", "name@domain", "security@acme.example")]
+Reason = Annotated[
+    str,
+    Text(
+        "a reason",
+        r"(?=.*\S).{10,300}",
+        "10 to 300 characters that a reviewer will read",
+        "Ticket OPS-1: moving accounts",
+    ),
+]
+
+
+def _tag_key(key: str) -> str:
+    if not re.fullmatch(r"[\w .:/=+@-]{1,128}", key) or key.lower().startswith("aws:"):
+        raise ValueError(
+            "is not a tag key; allowed: 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws:"
+        )
+    return key
+
+
+def _tag_value(value: str) -> str:
+    if not re.fullmatch(r"[\w .:/=+@-]{0,256}", value):
+        raise ValueError("is not a tag value; allowed: up to 256 letters, digits, spaces and _.:/=+-@")
+    return value
+
+
+Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]]
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that the file never holds: a sensitive Terraform variable without default.
+
+    `type` is a Terraform type constraint; `rule` a Terraform condition in which `{var}` stands for the variable, and
+    `allowed` what to say when it is false.
+    """
+
+    name: str
+    type: str
+    description: str
+    rule: str
+    allowed: str
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """A value that somebody else must give before the rest of an entry can be built."""
+
+    field: str
+    giver: Literal["Astronomer", "your network team"]
+    how: str
+
+
+def joined(*parts: str) -> str:
+    """A construct ID from names of the file. Names hold no underscore, so that two sets of names never meet."""
+    return "_".join(part for part in parts if part)

@@ -1,0 +1,78 @@
+from cdktf_cdktf_provider_aws.data_aws_vpc_peering_connection import (
+    DataAwsVpcPeeringConnection,
+    DataAwsVpcPeeringConnectionFilter,
+)
+from cdktf_cdktf_provider_aws.vpc_peering_connection_accepter import VpcPeeringConnectionAccepterA
+from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
+    VpcPeeringConnectionOptions,
+    VpcPeeringConnectionOptionsAccepter,
+)
+from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
+from constructs import Construct
+
+from modules.connection import Sides
+from modules.routes import route
+from modules.vocabulary import joined
+from modules.vpc_peering.props import VpcPeeringProps
+
+
+class VpcPeering(Construct):
+    """Accepts the request that matches the cluster's account, its range and our VPC, and no other (facts B16)."""
+
+    def __init__(self, scope: Construct, id_: str, props: VpcPeeringProps, sides: Sides) -> None:
+        super().__init__(scope, id_)
+        network, cluster = sides.network, sides.clusters[props.cluster]
+        self.handoff: dict[str, object] = {
+            "account_id": network.account_id,
+            "region": network.region,
+            "vpc_id": network.vpc_id,
+            "cidrs": list(network.cidrs),
+        }
+
+        for name, rule in props.ingress.items():
+            for range_name, cidr in cluster.routed_cidrs().items():
+                VpcSecurityGroupIngressRule(
+                    self,
+                    joined("ingress", name, range_name),
+                    security_group_id=rule.security_group,
+                    description=f"Astro cluster {props.cluster} by peering",
+                    cidr_ipv4=str(cidr),
+                    ip_protocol=rule.protocol,
+                    from_port=rule.from_port,
+                    to_port=rule.from_port if rule.to_port is None else rule.to_port,
+                )
+        if props.peering_id is None or cluster.account_id is None:
+            return
+
+        # Anyone may ask to peer with our VPC. A request that is not from this account, for this VPC and of this range
+        # is not found here, and then the plan fails and nothing is accepted.
+        request = DataAwsVpcPeeringConnection(
+            self,
+            "request",
+            id=props.peering_id,
+            filter=[
+                _filter("requester-vpc-info.owner-id", cluster.account_id),
+                _filter("requester-vpc-info.cidr-block", str(cluster.cidr)),
+                _filter("accepter-vpc-info.owner-id", network.account_id),
+                _filter("accepter-vpc-info.vpc-id", network.vpc_id),
+            ],
+        )
+        accepter = VpcPeeringConnectionAccepterA(
+            self, "accepter", vpc_peering_connection_id=request.id, auto_accept=True, tags={"Name": sides.name}
+        )
+        if props.resolve_dns:
+            # Options apply to an active peering only: the id of the accepter makes Terraform wait for it.
+            VpcPeeringConnectionOptions(
+                self,
+                "options",
+                vpc_peering_connection_id=accepter.id,
+                accepter=VpcPeeringConnectionOptionsAccepter(allow_remote_vpc_dns_resolution=True),
+            )
+        for range_name, cidr in cluster.routed_cidrs().items():
+            route(self, joined(props.cluster, range_name), network, cidr, vpc_peering_connection_id=accepter.id)
+        self.handoff["peering_id"] = accepter.id
+        self.handoff["peering_status"] = accepter.accept_status
+
+
+def _filter(name: str, value: str) -> DataAwsVpcPeeringConnectionFilter:
+    return DataAwsVpcPeeringConnectionFilter(name=name, values=[value])

@@ -1,0 +1,44 @@
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from modules.connection import ConnectionProps
+from modules.vocabulary import Awaited, PeeringId, Props, SecurityGroupId, Slug
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class IngressRule(Props):
+    """Lets Astro in through one of your security groups."""
+
+    security_group: SecurityGroupId
+    from_port: Port
+    to_port: Port | None = None
+    """Last port of the range. Default: `from_port`."""
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
+class VpcPeeringProps(ConnectionProps):
+    """Accept a peering that Astro requested, and route back to Astro."""
+
+    type: Literal["vpc_peering"]
+    cluster: Slug
+    """The entry of `clusters` whose VPC asks for the peering."""
+    peering_id: PeeringId | None = None
+    """Shown in the Astro UI once the request is pending; absent until then. AWS drops a request after 7 days."""
+    resolve_dns: bool = True
+    """Let Astro resolve this VPC's public host names to private addresses."""
+    ingress: dict[Slug, IngressRule] = Field(default_factory=dict)
+    """Rules, by name, that let the cluster's ranges into your security groups."""
+
+    def cluster_names(self) -> tuple[str, ...]:
+        return (self.cluster,)
+
+    def awaited(self) -> tuple[Awaited, ...]:
+        if self.peering_id:
+            return ()
+        how = (
+            "in the Astro UI, Organization Settings > Clusters > VPC Peering Connections, create the connection; "
+            "the ID is shown once it is Pending"
+        )
+        return (Awaited("peering_id", "Astronomer", how),)

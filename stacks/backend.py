@@ -1,0 +1,33 @@
+"""Where a stack keeps its state."""
+
+from cdktf import CloudBackend, NamedCloudWorkspace, S3Backend, TerraformStack
+
+from stacks.estate import CloudState, Estate, NoState, S3State
+
+
+def attach_backend(stack: TerraformStack, estate: Estate) -> None:
+    """Give `stack` the backend of `estate.state`: one key or workspace a stack."""
+    name = stack.node.id
+    match estate.state:
+        case S3State() as state:
+            S3Backend(
+                stack,
+                bucket=state.bucket,
+                key=f"{state.key_prefix or estate.name}/{name}.tfstate",
+                region=state.region,
+                encrypt=True,
+                kms_key_id=state.kms_key,
+            )
+            # The lock is a file beside the state; cdktf 0.21 has no argument for it (facts B29).
+            stack.add_override("terraform.backend.s3.use_lockfile", True)
+        case CloudState() as state:
+            CloudBackend(
+                stack,
+                organization=state.organization,
+                workspaces=NamedCloudWorkspace(
+                    f"{state.workspace_prefix or estate.name + '-'}{name}", project=state.project
+                ),
+            )
+        case NoState() as state:
+            # Without a backend cdktf writes an absolute local path (design, trap 4).
+            stack.add_override("terraform.backend", {state.partial: {}} if state.partial else None)

@@ -1,0 +1,99 @@
+"""The one place for what all stacks share: provider, allowed account, backend, tags, variables and addresses."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from cdktf import TerraformOutput, TerraformStack, TerraformVariable, TerraformVariableValidationConfig, Token
+from cdktf_cdktf_provider_aws.provider import (
+    AwsProvider,
+    AwsProviderAssumeRole,
+    AwsProviderDefaultTags,
+)
+from constructs import Construct
+
+from modules.vocabulary import Secret
+from stacks.backend import attach_backend
+from stacks.estate import Estate
+
+AWS_PROVIDER = "~> 5.100"
+TERRAFORM = ">= 1.10"
+"""The first Terraform whose S3 backend locks by a file."""
+
+
+class ReadableStack(TerraformStack):
+    """A stack whose Terraform addresses are the names of its constructs."""
+
+    def __init__(self, scope: Construct, id_: str) -> None:
+        super().__init__(scope, id_)
+        self._paths: dict[str, str] = {}
+
+    def _allocate_logical_id(self, tf_element: Any) -> str:
+        """The path below the stack joined with `_`: readable, and the same after a refactor that keeps the names.
+
+        cdktf's own ids end in a hash, and drop characters so that two elements may meet without a word. Raises
+        ValueError where two paths would have one id.
+        """
+        node = getattr(tf_element, "node", tf_element)
+        path: str = node.path
+        id_ = "_".join(part for part in path.split("/")[1:] if part != "Default")
+        if self._paths.setdefault(id_, path) != path:
+            raise ValueError(f"{path} and {self._paths[id_]} would both have the Terraform name {id_}")
+        return id_
+
+
+class AstroStack(ReadableStack):
+    """One state, one AWS account, one region."""
+
+    def __init__(self, scope: Construct, id_: str, estate: Estate, account_id: str, region: str) -> None:
+        super().__init__(scope, id_)
+        attach_backend(self, estate)
+        role = estate.deployer
+        # Ids of our own hold an underscore, which names of the file never do.
+        AwsProvider(
+            self,
+            "aws_provider",
+            region=region,
+            allowed_account_ids=[account_id],
+            default_tags=[AwsProviderDefaultTags(tags=estate.tags)] if estate.tags else None,
+            assume_role=[AwsProviderAssumeRole(role_arn=f"arn:{partition(region)}:iam::{account_id}:role/{role.role}")]
+            if role
+            else None,
+        )
+        # cdktf pins the version that its bindings were generated from; a team may have a newer one.
+        self.add_override("terraform.required_providers.aws", {"source": "hashicorp/aws", "version": AWS_PROVIDER})
+        self.add_override("terraform.required_version", TERRAFORM)
+
+    def secret_variables(self, name: str, secrets: Iterable[Secret]) -> dict[str, Any]:
+        """A sensitive variable without default for each secret: `<name>_<secret>`, or `<secret>` where name is empty.
+
+        Names of the file have hyphens, which an environment variable TF_VAR_... cannot have."""
+        variables: dict[str, Any] = {}
+        for secret in secrets:
+            id_ = "_".join(part for part in (name.replace("-", "_"), secret.name) if part)
+            variable = TerraformVariable(
+                self,
+                id_,
+                type=secret.type,
+                description=secret.description,
+                sensitive=True,
+                validation=[
+                    TerraformVariableValidationConfig(
+                        condition="${" + secret.rule.format(var=f"var.{id_}") + "}", error_message=secret.allowed
+                    )
+                ],
+            )
+            variables[secret.name] = (
+                variable.list_value if secret.type.startswith(("list", "set")) else Token.as_any(variable.fqn)
+            )
+        return variables
+
+    def hand_off(self, facts: dict[str, Any]) -> None:
+        """The stack's one output: what Astronomer asks for, by entry."""
+        TerraformOutput(self, "handoff", value=facts, description="What Astronomer asks for, by entry of the estate.")
+
+
+def partition(region: str) -> str:
+    """The AWS partition that a region belongs to: the second part of an ARN."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

@@ -1,0 +1,448 @@
+"""The estate: one YAML file as one frozen model, or every mistake in it at its own line."""
+
+import difflib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from modules.catalog import Connection
+from modules.connection import REGIONS, Cluster, ConnectionProps, Product
+from modules.cross_account_role.props import CrossAccountRoleProps
+from modules.policy_alarm.props import PolicyAlarmProps
+from modules.vocabulary import AccountId, Awaited, KmsKey, Props, Region, Slug, Tags, Text
+from modules.vpc.props import VpcProps
+from stacks.source import Location, Problem, Source
+
+BucketName = Annotated[
+    str,
+    Text(
+        "an S3 bucket name",
+        r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(?:-s3alias|--ol-s3|--x-s3)$)[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]",
+        "3 to 63 lower-case letters, digits and hyphens",
+        "acme-astro-tfstate",
+    ),
+]
+KeyPrefix = Annotated[
+    str, Text("a key prefix", r"[\w.-]+(?:/[\w.-]+)*", "letters, digits and _.-, parts joined by /", "astro/prod")
+]
+CloudName = Annotated[
+    str, Text("an HCP Terraform name", r"[A-Za-z0-9_-]{3,40}", "3 to 40 letters, digits, _ and -", "acme")
+]
+RoleName = Annotated[
+    str, Text("an IAM role name", r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-", "terraform-deployer")
+]
+
+
+class S3State(Props):
+    """State in an S3 bucket, one key a stack, locked by a lock file. `main.py state create` makes the bucket."""
+
+    backend: Literal["s3"]
+    bucket: BucketName
+    region: Region
+    kms_key: KmsKey | None = None
+    """Key that encrypts the state. Default: the bucket's own encryption."""
+    key_prefix: KeyPrefix | None = None
+    """Folder of the state files in the bucket. Default: the estate's `name`."""
+
+
+class CloudState(Props):
+    """State and runs in HCP Terraform, one workspace a stack."""
+
+    backend: Literal["cloud"]
+    organization: CloudName
+    project: CloudName | None = None
+    workspace_prefix: KeyPrefix | None = None
+    """What the workspaces' names begin with, before the stack's name. Default: the estate's `name` and a hyphen."""
+
+
+class NoState(Props):
+    """No backend of ours: yours is given later, by `terraform init -backend-config` or an override file."""
+
+    backend: Literal["none"]
+    partial: Literal["s3", "gcs", "azurerm", "http", "pg", "consul"] | None = None
+    """Write an empty block of this backend for `-backend-config` to fill. Default: no block."""
+
+
+State = Annotated[S3State | CloudState | NoState, Field(discriminator="backend")]
+
+
+class Astro(Props):
+    """Your Astro organization."""
+
+    product: Product = "hybrid"
+    """Default of `clusters.*.product`."""
+    organization: Slug
+    """Its short name, as in <organization>.astronomer.run."""
+
+
+class Deployer(Props):
+    """The role that Terraform assumes in each account of the estate. Without it, your own credentials are used."""
+
+    role: RoleName
+
+
+class Account(Props):
+    """The dedicated AWS account that an Astro Hybrid data plane lives in."""
+
+    account_id: AccountId
+    region: Region
+    cross_account_role: CrossAccountRoleProps
+    policy_alarm: PolicyAlarmProps | None = None
+
+
+class Estate(Props):
+    """Your side of Astro on AWS."""
+
+    name: Slug
+    """What AWS names begin with."""
+    state: State
+    """Where Terraform keeps its state."""
+    tags: Tags = Field(default_factory=dict, max_length=40)
+    """Tags of every resource."""
+    astro: Astro
+    deployer: Deployer | None = None
+    clusters: dict[Slug, Cluster] = Field(default_factory=dict)
+    """Astronomer's side: its clusters."""
+    account: Account | None = None
+    networks: dict[Slug, VpcProps] = Field(default_factory=dict)
+    """Your side: VPCs, existing or to be made. Each is a Terraform stack of its own, with its connections."""
+    connections: dict[Slug, Connection] = Field(default_factory=dict)
+    """What joins the two."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, data: Any) -> Any:
+        """Clusters take their product from `astro`, and Hybrid ones their account from `account`."""
+        if not isinstance(data, Mapping) or not isinstance(clusters := data.get("clusters"), Mapping):
+            return data
+        product = _get(data, "astro", "product")
+        account_id = _get(data, "account", "account_id")
+        filled: dict[Any, Any] = {}
+        for name, cluster in clusters.items():
+            filled[name] = cluster
+            if isinstance(cluster, Mapping):
+                defaults = {"product": product or "hybrid"}
+                if cluster.get("product", defaults["product"]) == "hybrid" and isinstance(account_id, str):
+                    defaults["account_id"] = account_id
+                filled[name] = defaults | dict(cluster)
+        return {**data, "clusters": filled}
+
+    @model_validator(mode="after")
+    def _check_entries_together(self) -> "Estate":
+        problems = list(_rules_across(self))
+        if problems:
+            raise EntriesDisagreeError(problems)
+        return self
+
+    def awaited(self) -> Iterator[tuple[str, Awaited]]:
+        """What others must still give, with the entry that waits for it: `connections.lake`, `clusters.prod`."""
+        for name, cluster in self.clusters.items():
+            if cluster.account_id is None:
+                yield f"clusters.{name}", Awaited("account_id", "Astronomer", "ask their support for the AWS account")
+        for name, connection in self.connections.items():
+            for awaited in connection.awaited():
+                yield f"connections.{name}", awaited
+
+
+class EntriesDisagreeError(ValueError):
+    """Entries that are right by themselves and wrong together."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems))
+        self.problems = problems
+
+
+class EstateError(Exception):
+    """Everything that is wrong with an estate file; `str()` gives a line for each, `file:line:column: field: what`."""
+
+    def __init__(self, file: Path, problems: list[Problem]) -> None:
+        self.file = file
+        self.problems = sorted(set(problems), key=lambda p: (p.line, p.column, p.message))
+        super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems))
+
+
+def load(file: Path) -> Estate:
+    """The estate in `file`. Raises EstateError with all that is wrong with it. Reads that file and the policy files
+    that it names, and nothing else: no network, no AWS."""
+    source = Source(file)
+    problems = list(source.problems)
+    estate = None
+    context = {"folder": file.parent}
+    if source.value is not None or not problems:
+        try:
+            estate = Estate.model_validate(source.value, context=context)
+        except ValidationError as error:
+            found = [problem for details in error.errors() for problem in _explain(details, source)]
+            problems += found
+            problems += _explain_together(source, {problem.path for problem in found}, context)
+    if problems or estate is None:
+        raise EstateError(file, problems)
+    return estate
+
+
+def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
+    cause = details.get("ctx", {}).get("error")
+    if isinstance(cause, EntriesDisagreeError):
+        for problem in cause.problems:
+            yield Problem(problem.path, problem.message, *source.where(problem.path))
+        return
+    path, owner = _locate(details["loc"], source.value)
+    kind, context = details["type"], details.get("ctx", {})
+    is_key = kind == "extra_forbidden" or details["loc"][-1:] == ("[key]",)
+    where = source.where(path, key=is_key)
+    shown = repr(source.written(path)) if source.written(path) is not None else None
+    match kind:
+        case "missing":
+            message = "is missing; add it"
+        case "extra_forbidden":
+            # Never with its value: a secret that was put here must not reach a log.
+            allowed = sorted(owner.model_fields) if owner else []
+            message = f"is not a key here{_did_you_mean(str(path[-1]), allowed)}; allowed: {', '.join(allowed)}"
+        case "value_error":
+            message = str(cause)
+            shown = repr(path[-1]) if is_key and path else shown
+            message = f"{shown} {message}" if shown else message
+        case "literal_error":
+            allowed = context.get("expected", "")
+            message = f"{shown or 'this'} is not one of {allowed}{_did_you_mean(str(shown).strip(chr(39)), allowed)}"
+        case "union_tag_invalid":
+            tag = context.get("discriminator", "").strip("'")
+            path = (*path, tag)
+            where = source.where(path)
+            allowed = context.get("expected_tags", "")
+            message = f"{context.get('tag')!r} is not one of {allowed}{_did_you_mean(context.get('tag', ''), allowed)}"
+        case "union_tag_not_found":
+            message = f"has no {context.get('discriminator')}; add it"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            message = f"{shown or 'this'} is not a map of keys and values; indent its keys below it"
+        case _:
+            message = f"{shown or 'this'}: {_plain(details)}"
+    yield Problem(path, message, *where)
+
+
+_PLAIN = {
+    "int_type": "is not a whole number",
+    "string_type": "is not text; put it in quotes",
+    "bool_type": "is not true or false",
+    "tuple_type": "is not a list; write [a, b]",
+    "greater_than_equal": "is too small; at least {ge}",
+    "less_than_equal": "is too large; at most {le}",
+    "too_long": "has {actual_length} entries; at most {max_length}",
+    "too_short": "has {actual_length} entries; at least {min_length}",
+}
+
+
+def _plain(details: ErrorDetails) -> str:
+    template = _PLAIN.get(details["type"])
+    return template.format(**details.get("ctx", {})) if template else details["msg"]
+
+
+def _explain_together(source: Source, broken: set[Location], context: dict[str, Any]) -> list[Problem]:
+    """The rules that span entries, on what is left once the broken entries are taken out: so one run tells it all."""
+    if not isinstance(source.value, dict):
+        return []
+    whole: dict[str, Any] = source.value
+    left = {section: dict(v) if isinstance(v, dict) else v for section, v in whole.items()}
+    for section, *rest in (path for path in broken if path):
+        entries = left.get(str(section))
+        if rest and section in _MAPS and isinstance(entries, dict):
+            entries.pop(rest[0], None)
+        elif section not in ("name", "state", "astro"):
+            left.pop(str(section), None)
+    # References to an entry that was taken out are not mistakes of their own.
+    connections: dict[str, Any] = left.get("connections") or {}
+    for name, connection in list(connections.items()):
+        references = [("networks", connection.get("network")), ("clusters", connection.get("cluster"))]
+        references += [("clusters", cluster) for cluster in connection.get("clusters") or ()]
+        if any(_get(whole, s, r) is not None and _get(left, s, r) is None for s, r in references):
+            del connections[name]
+    try:
+        Estate.model_validate(left, context=context)
+    except ValidationError as error:
+        for details in error.errors():
+            if isinstance(details.get("ctx", {}).get("error"), EntriesDisagreeError):
+                return list(_explain(details, source))
+    return []
+
+
+def _locate(location: tuple[int | str, ...], value: Any) -> tuple[Location, type[BaseModel] | None]:
+    """A pydantic location as keys of the file, and the model that the last key belongs to.
+
+    Pydantic puts names of union members and "[key]" between the keys; what leads nowhere in the data is left out,
+    except a last name that is missing there.
+    """
+    path: list[str | int] = []
+    owner: Any = Estate
+    model: Any = Estate
+    for step, part in enumerate(location):
+        known = isinstance(part, str) and _is_model(model) and part in model.model_fields
+        if isinstance(value, dict) and part in value:
+            inner = typing.cast("dict[str | int, Any]", value)[part]
+        elif isinstance(value, tuple) and isinstance(part, int):
+            inner = value[part]
+        elif known and step == len(location) - 1:
+            inner = None
+        else:
+            continue
+        owner, model, value = model, _member(model, part, inner), inner
+        path.append(part)
+    return tuple(path), owner if _is_model(owner) else None
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _member(annotation: Any, part: str | int, value: Any) -> Any:
+    """The type of `part` inside `annotation`, as far as it tells which model's keys are allowed there."""
+    if _is_model(annotation):
+        field = annotation.model_fields.get(part)
+        return _pick(field.annotation, value) if field else None
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) in (dict, tuple) and arguments:
+        return _pick(arguments[1] if typing.get_origin(annotation) is dict else arguments[0], value)
+    return None
+
+
+def _pick(annotation: Any, value: Any) -> Any:
+    """The member of a union that `value` is meant for: by its `type` or `backend`, else the only model or map."""
+    if typing.get_origin(annotation) is Annotated:
+        return _pick(typing.get_args(annotation)[0], value)
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return annotation
+    for member in typing.get_args(annotation):
+        if _is_model(member):
+            tags = [f for f in ("type", "backend") if f in member.model_fields]
+            wanted = [typing.get_args(member.model_fields[tag].annotation) for tag in tags]
+            if not tags or (isinstance(value, dict) and value.get(tags[0]) in wanted[0]):
+                return member
+        elif typing.get_origin(member) is dict and isinstance(value, dict):
+            return member
+    return None
+
+
+def _did_you_mean(given: str, allowed: list[str] | str) -> str:
+    options = (
+        allowed if isinstance(allowed, list) else [word.strip(" '") for word in allowed.replace(" or ", ",").split(",")]
+    )
+    close = difflib.get_close_matches(given, options, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+_MAPS = ("clusters", "networks", "connections")
+
+
+def _get(data: Mapping[Any, Any], *keys: Any) -> Any:
+    value: Any = data
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) and isinstance(key, str) else None
+    return value
+
+
+# Rules that span entries. Each yields problems that name both sides.
+
+
+def _rules_across(estate: Estate) -> Iterator[Problem]:
+    yield from _names(estate)
+    yield from _references(estate)
+    yield from _offered(estate)
+    yield from _regions(estate)
+    yield from _overlaps(estate)
+
+
+def _names(estate: Estate) -> Iterator[Problem]:
+    for name in sorted(set(estate.networks) & set(estate.connections)):
+        yield Problem(
+            ("connections", name), "has the name of a network; both would have one Terraform address: rename one"
+        )
+
+
+def _references(estate: Estate) -> Iterator[Problem]:
+    for name, connection in estate.connections.items():
+        wanted = [("network", connection.network, "networks", estate.networks)]
+        wanted += [(_cluster_field(connection), c, "clusters", estate.clusters) for c in connection.cluster_names()]
+        for field, reference, section, entries in wanted:
+            if reference not in entries:
+                known = ", ".join(sorted(entries)) or "none"
+                yield Problem(
+                    ("connections", name, field),
+                    f"{reference!r} is not an entry of `{section}`{_did_you_mean(reference, list(entries))}; "
+                    f"there are: {known}",
+                )
+
+
+def _offered(estate: Estate) -> Iterator[Problem]:
+    for name, cluster in estate.clusters.items():
+        if cluster.region not in REGIONS[cluster.product]:
+            yield Problem(
+                ("clusters", name, "region"),
+                f"{cluster.region!r} is not offered for {cluster.product} clusters"
+                f"{_did_you_mean(cluster.region, list(REGIONS[cluster.product]))}; "
+                f"allowed: {', '.join(REGIONS[cluster.product])}",
+            )
+    for name, connection in estate.connections.items():
+        for cluster in connection.cluster_names():
+            if (
+                connection.dedicated_only
+                and cluster in estate.clusters
+                and estate.clusters[cluster].product == "hosted-standard"
+            ):
+                yield Problem(
+                    ("connections", name, _cluster_field(connection)),
+                    f"{cluster!r} is a hosted-standard cluster, and Astronomer offers {connection.type} to dedicated "
+                    "and Hybrid clusters only; use its external IP addresses, or a dedicated cluster",
+                )
+
+
+def _regions(estate: Estate) -> Iterator[Problem]:
+    for name, connection in estate.connections.items():
+        network = estate.networks.get(connection.network)
+        for cluster_name in connection.cluster_names():
+            cluster = estate.clusters.get(cluster_name)
+            if connection.same_region and network and cluster and cluster.region != network.region:
+                yield Problem(
+                    ("connections", name, _cluster_field(connection)),
+                    f"{cluster_name!r} is in {cluster.region} and network {connection.network!r} in {network.region}; "
+                    f"{connection.same_region}",
+                )
+
+
+def _overlaps(estate: Estate) -> Iterator[Problem]:
+    """Ranges that meet: a network's, its connections', its clusters', each with all the others (facts B13)."""
+    for name, cluster in estate.clusters.items():
+        yield from _overlapping({("clusters", name, *field): cidr for field, cidr in cluster.occupied_cidrs()})
+    for name, network in estate.networks.items():
+        ranges = {("networks", name, *field): cidr for field, cidr in network.occupied_cidrs()}
+        for connection_name, connection in estate.connections.items():
+            if connection.network == name:
+                ranges |= {
+                    ("connections", connection_name, *field): cidr for field, cidr in connection.occupied_cidrs()
+                }
+                for cluster in connection.cluster_names():
+                    if cluster in estate.clusters:
+                        ranges |= {
+                            ("clusters", cluster, *field): cidr
+                            for field, cidr in estate.clusters[cluster].occupied_cidrs()
+                        }
+        yield from _overlapping(ranges)
+
+
+def _overlapping(ranges: Mapping[Location, IPv4Network]) -> Iterator[Problem]:
+    for (one, cidr), (other, met) in combinations(ranges.items(), 2):
+        if cidr.overlaps(met):
+            yield Problem(
+                other,
+                f"{str(met)!r} overlaps {cidr} of {'.'.join(map(str, one))}, and the two meet; "
+                "AWS cannot route between ranges that overlap: change one",
+            )
+
+
+def _cluster_field(connection: ConnectionProps) -> str:
+    return "cluster" if "cluster" in type(connection).model_fields else "clusters"

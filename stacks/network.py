@@ -1,0 +1,29 @@
+"""A stack for each of your networks: the VPC and every connection of it."""
+
+from constructs import Construct
+
+from modules.catalog import construct_for
+from modules.connection import Sides
+from modules.vpc.construct import Vpc
+from stacks.base import AstroStack
+from stacks.estate import Estate
+
+
+class NetworkStack(AstroStack):
+    """`network-<name>`: the entry `networks.<name>` and the connections that name it."""
+
+    def __init__(self, scope: Construct, name: str, estate: Estate) -> None:
+        props = estate.networks[name]
+        super().__init__(scope, f"network-{name}", estate, props.account_id, props.region)
+        vpc = Vpc(self, name, props, f"{estate.name}-{name}")
+        facts = {}
+        for key, connection in estate.connections.items():
+            if connection.network == name:
+                sides = Sides(
+                    name=f"{estate.name}-{key}",
+                    network=vpc.network,
+                    clusters={cluster: estate.clusters[cluster] for cluster in connection.cluster_names()},
+                    secrets=self.secret_variables(key, connection.secrets()),
+                )
+                facts[key] = construct_for(connection)(self, key, connection, sides).handoff
+        self.hand_off(facts)

@@ -1,0 +1,50 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cdktf import TerraformStack, Testing
+from cdktf_cdktf_provider_aws.provider import AwsProvider
+
+from modules.connection import Cluster, Network, Sides
+from stacks.base import ReadableStack
+
+Synth = Callable[[Callable[[TerraformStack], Any]], dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def synth() -> Synth:
+    """Synthesizes what a function places in a stack, by the cdktf Testing API, and gives the parsed JSON.
+
+    The metadata that cdktf writes beside each resource is left out, so that a test can compare whole values.
+    """
+
+    def run(place: Callable[[TerraformStack], Any]) -> dict[str, Any]:
+        stack = ReadableStack(Testing.app(), "stack")
+        AwsProvider(stack, "aws_provider")
+        place(stack)
+        return _without_metadata(json.loads(Testing.synth(stack, True)))
+
+    return run
+
+
+def _without_metadata(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_metadata(item) for key, item in value.items() if key != "//"}
+    return [_without_metadata(item) for item in value] if isinstance(value, list) else value
+
+
+LAKE = Network(
+    account_id="111111111111",
+    region="us-east-1",
+    vpc_id="vpc-0123456789abcdef0",
+    cidrs=("10.20.0.0/16",),
+    route_tables={"private-a": "rtb-0aaaaaaaaaaaaaaaa", "private-b": "rtb-0bbbbbbbbbbbbbbbb"},
+    subnets={"private-a": "subnet-0aaaaaaaaaaaaaaaa", "private-b": "subnet-0bbbbbbbbbbbbbbbb"},
+)
+PROD = Cluster(product="hosted-dedicated", region="us-east-1", account_id="333333333333")
+
+
+def sides(network: Network = LAKE, secrets: dict[str, Any] | None = None, **clusters: Cluster) -> Sides:
+    """The two sides of a connection named "conn": your network and Astro's clusters, `prod` where none is given."""
+    return Sides(name="acme-conn", network=network, clusters=clusters or {"prod": PROD}, secrets=secrets or {})

@@ -1,0 +1,130 @@
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+from cdktf import TerraformStack
+from pydantic import ValidationError
+
+from modules.connection import Cluster
+from modules.vpc.construct import Vpc
+from modules.vpc.props import VpcProps
+from modules.vpc_peering.construct import VpcPeering
+from modules.vpc_peering.props import VpcPeeringProps
+from tests.conftest import LAKE, Synth, sides
+
+MINIMAL: dict[str, Any] = {"type": "vpc_peering", "cluster": "prod", "network": "lake"}
+REQUESTED = VpcPeeringProps(**MINIMAL, peering_id="pcx-0123456789abcdef0")
+ACCEPTER = "${aws_vpc_peering_connection_accepter.lake-peering_accepter.id}"
+
+
+def test_accepts_only_the_request_of_the_clusters_account_for_our_vpc_and_its_range(synth: Synth) -> None:
+    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides()))
+    assert tf["data"]["aws_vpc_peering_connection"] == {
+        "lake-peering_request": {
+            "id": "pcx-0123456789abcdef0",
+            "filter": [
+                {"name": "requester-vpc-info.owner-id", "values": ["333333333333"]},
+                {"name": "requester-vpc-info.cidr-block", "values": ["172.20.0.0/20"]},
+                {"name": "accepter-vpc-info.owner-id", "values": ["111111111111"]},
+                {"name": "accepter-vpc-info.vpc-id", "values": ["vpc-0123456789abcdef0"]},
+            ],
+        }
+    }
+    assert tf["resource"]["aws_vpc_peering_connection_accepter"] == {
+        "lake-peering_accepter": {
+            "vpc_peering_connection_id": "${data.aws_vpc_peering_connection.lake-peering_request.id}",
+            "auto_accept": True,
+            "tags": {"Name": "acme-conn"},
+        }
+    }
+
+
+def test_sets_dns_on_our_side_only_and_after_accepting(synth: Synth) -> None:
+    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides()))
+    assert tf["resource"]["aws_vpc_peering_connection_options"] == {
+        "lake-peering_options": {
+            "vpc_peering_connection_id": ACCEPTER,
+            "accepter": {"allow_remote_vpc_dns_resolution": True},
+        }
+    }
+
+
+def test_routes_every_named_table_back_to_every_range_of_the_cluster(synth: Synth) -> None:
+    cluster = Cluster(
+        region="us-east-1",
+        account_id="333333333333",
+        cidr=IPv4Network("10.8.0.0/20"),
+        additional_cidrs={"extra": IPv4Network("10.9.0.0/24")},
+    )
+    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides(prod=cluster)))
+    assert tf["resource"]["aws_route"] == {
+        f"lake-peering_route_{table}_{name}": {
+            "route_table_id": LAKE.route_tables[table],
+            "destination_cidr_block": cidr,
+            "vpc_peering_connection_id": ACCEPTER,
+        }
+        for table in ("private-a", "private-b")
+        for name, cidr in (("prod", "10.8.0.0/20"), ("prod_extra", "10.9.0.0/24"))
+    }
+
+
+def test_routes_discovered_tables_by_their_ids(synth: Synth) -> None:
+    def place(stack: TerraformStack) -> None:
+        vpc = VpcProps(
+            account_id="111111111111",
+            region="us-east-1",
+            vpc_id="vpc-0123456789abcdef0",
+            cidrs=(IPv4Network("10.20.0.0/16"),),
+            route_tables="all",
+        )
+        VpcPeering(stack, "lake-peering", REQUESTED, sides(Vpc(stack, "lake", vpc, "acme-lake").network))
+
+    tf = synth(place)
+    assert tf["data"]["aws_route_tables"] == {"lake_route-tables": {"vpc_id": "vpc-0123456789abcdef0"}}
+    assert tf["resource"]["aws_route"] == {
+        "lake-peering_route_prod": {
+            "for_each": "${toset(data.aws_route_tables.lake_route-tables.ids)}",
+            "route_table_id": "${each.value}",
+            "destination_cidr_block": "172.20.0.0/20",
+            "vpc_peering_connection_id": ACCEPTER,
+        }
+    }
+
+
+def test_lets_the_cluster_in_through_named_security_groups(synth: Synth) -> None:
+    props = VpcPeeringProps.model_validate(
+        {**MINIMAL, "ingress": {"postgres": {"security_group": "sg-0123456789abcdef0", "from_port": 5432}}}
+    )
+    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", props, sides()))
+    assert tf["resource"] == {
+        "aws_vpc_security_group_ingress_rule": {
+            "lake-peering_ingress_postgres": {
+                "security_group_id": "sg-0123456789abcdef0",
+                "description": "Astro cluster prod by peering",
+                "cidr_ipv4": "172.20.0.0/20",
+                "ip_protocol": "tcp",
+                "from_port": 5432,
+                "to_port": 5432,
+            }
+        }
+    }
+
+
+def test_waits_for_astronomer_and_builds_nothing_that_needs_the_peering(synth: Synth) -> None:
+    waiting = VpcPeeringProps(**MINIMAL)
+    assert [(a.field, a.giver) for a in waiting.awaited()] == [("peering_id", "Astronomer")]
+    assert synth(lambda stack: VpcPeering(stack, "lake-peering", waiting, sides())).get("resource") is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "hint"),
+    [
+        ("peering_id", "vpc-0123456789abcdef0", "is not a VPC peering connection ID"),
+        ("cluster", "Prod", "is not a name"),
+        ("ingress", {"db": {"security_group": "sg-0123456789abcdef0", "from_port": 65536}}, "65535"),
+        ("ingress", {"db": {"security_group": "default", "from_port": 5432}}, "is not a security group ID"),
+    ],
+)
+def test_rejects_what_cannot_work(field: str, value: object, hint: str) -> None:
+    with pytest.raises(ValidationError, match=hint):
+        VpcPeeringProps.model_validate({**MINIMAL, field: value})
