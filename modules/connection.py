@@ -1,6 +1,6 @@
 """What every connection type shares: the two sides it joins, and the base of its props."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal
@@ -161,6 +161,10 @@ class ConnectionProps(Props):
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         """Ranges behind this connection that must not overlap the network's, the clusters', or another's."""
+        yield from ()
+
+    def disagreements(self, subnets: Collection[str]) -> Iterator[tuple[FieldPath, str]]:  # noqa: ARG002
+        """What does not fit the network, given the names of its subnets: the field, and a sentence on its value."""
         yield from ()
 
     def awaited(self) -> tuple[Awaited, ...]:

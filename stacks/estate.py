@@ -355,6 +355,7 @@ def _rules_across(estate: Estate) -> Iterator[Problem]:
     yield from _offered(estate)
     yield from _regions(estate)
     yield from _overlaps(estate)
+    yield from _fits(estate)
 
 
 def _names(estate: Estate) -> Iterator[Problem]:
@@ -412,6 +413,13 @@ def _regions(estate: Estate) -> Iterator[Problem]:
                     f"{cluster_name!r} is in {cluster.region} and network {connection.network!r} in {network.region}; "
                     f"{connection.same_region}",
                 )
+
+
+def _fits(estate: Estate) -> Iterator[Problem]:
+    for name, connection in estate.connections.items():
+        if network := estate.networks.get(connection.network):
+            for field, message in connection.disagreements(network.subnet_names()):
+                yield Problem(("connections", name, *field), message)
 
 
 def _overlaps(estate: Estate) -> Iterator[Problem]:

@@ -54,3 +54,9 @@ class VpcProps(Props):
             yield ("cidrs", index), cidr
         if self.create:
             yield ("create", "cidr"), self.create.cidr
+
+    def subnet_names(self) -> tuple[str, ...]:
+        """The names by which connections refer to subnets."""
+        if self.create:
+            return tuple(f"private-{zone}" for zone in "abc"[: self.create.availability_zones])
+        return tuple(self.subnets)
