@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails
 
 from modules.catalog import Connection
@@ -38,6 +38,10 @@ CloudName = Annotated[
 RoleName = Annotated[
     str, Text("an IAM role name", r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-", "terraform-deployer")
 ]
+
+
+_MAPS = ("clusters", "networks", "connections")
+"""The sections whose keys are names."""
 
 
 class S3State(Props):
@@ -135,8 +139,10 @@ class Estate(Props):
         return {**data, "clusters": filled}
 
     @model_validator(mode="after")
-    def _check_entries_together(self) -> "Estate":
-        problems = list(_rules_across(self))
+    def _check_entries_together(self, info: ValidationInfo) -> "Estate":
+        # Where entries were taken out because they are wrong by themselves, their names still count.
+        names = (info.context or {}).get("names") or {section: getattr(self, section) for section in _MAPS}
+        problems = list(_rules_across(self, names))
         if problems:
             raise EntriesDisagreeError(problems)
         return self
@@ -174,7 +180,8 @@ def load(file: Path) -> Estate:
     source = Source(file)
     problems = list(source.problems)
     estate = None
-    context = {"folder": file.parent}
+    entries = source.value if isinstance(source.value, dict) else {}
+    context = {"folder": file.parent, "names": {section: entries.get(section) for section in _MAPS}}
     if source.value is not None or not problems:
         try:
             estate = Estate.model_validate(source.value, context=context)
@@ -223,7 +230,7 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
         case "model_type" | "model_attributes_type" | "dict_type":
             message = f"{shown or 'this'} is not a map of keys and values; indent its keys below it"
         case _:
-            message = f"{shown or 'this'}: {_plain(details)}"
+            message = f"{shown or 'this'} {_plain(details)}"
     yield Problem(path, message, *where)
 
 
@@ -241,7 +248,7 @@ _PLAIN = {
 
 def _plain(details: ErrorDetails) -> str:
     template = _PLAIN.get(details["type"])
-    return template.format(**details.get("ctx", {})) if template else details["msg"]
+    return template.format(**details.get("ctx", {})) if template else f"is refused: {details['msg']}"
 
 
 def _explain_together(source: Source, broken: set[Location], context: dict[str, Any]) -> list[Problem]:
@@ -254,15 +261,14 @@ def _explain_together(source: Source, broken: set[Location], context: dict[str, 
         entries = left.get(str(section))
         if rest and section in _MAPS and isinstance(entries, dict):
             entries.pop(rest[0], None)
-        elif section not in ("name", "state", "astro"):
+        else:
             left.pop(str(section), None)
-    # References to an entry that was taken out are not mistakes of their own.
-    connections: dict[str, Any] = left.get("connections") or {}
-    for name, connection in list(connections.items()):
-        references = [("networks", connection.get("network")), ("clusters", connection.get("cluster"))]
-        references += [("clusters", cluster) for cluster in connection.get("clusters") or ()]
-        if any(_get(whole, s, r) is not None and _get(left, s, r) is None for s, r in references):
-            del connections[name]
+    product = _get(whole, "astro", "product")
+    left = {
+        "name": "x",
+        "state": {"backend": "none"},
+        "astro": {"organization": "x", "product": product if product in REGIONS else "hybrid"},
+    } | left
     try:
         Estate.model_validate(left, context=context)
     except ValidationError as error:
@@ -336,9 +342,6 @@ def _did_you_mean(given: str, allowed: list[str] | str) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-_MAPS = ("clusters", "networks", "connections")
-
-
 def _get(data: Mapping[Any, Any], *keys: Any) -> Any:
     value: Any = data
     for key in keys:
@@ -349,9 +352,9 @@ def _get(data: Mapping[Any, Any], *keys: Any) -> Any:
 # Rules that span entries. Each yields problems that name both sides.
 
 
-def _rules_across(estate: Estate) -> Iterator[Problem]:
+def _rules_across(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _names(estate)
-    yield from _references(estate)
+    yield from _references(estate, names)
     yield from _offered(estate)
     yield from _regions(estate)
     yield from _overlaps(estate)
@@ -365,17 +368,17 @@ def _names(estate: Estate) -> Iterator[Problem]:
         )
 
 
-def _references(estate: Estate) -> Iterator[Problem]:
+def _references(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
     for name, connection in estate.connections.items():
-        wanted = [("network", connection.network, "networks", estate.networks)]
-        wanted += [(_cluster_field(connection), c, "clusters", estate.clusters) for c in connection.cluster_names()]
-        for field, reference, section, entries in wanted:
-            if reference not in entries:
-                known = ", ".join(sorted(entries)) or "none"
+        wanted = [("network", connection.network, "networks")]
+        wanted += [(_cluster_field(connection), cluster, "clusters") for cluster in connection.cluster_names()]
+        for field, reference, section in wanted:
+            known = sorted(map(str, names[section])) if isinstance(names[section], Mapping) else []
+            if reference not in known:
                 yield Problem(
                     ("connections", name, field),
-                    f"{reference!r} is not an entry of `{section}`{_did_you_mean(reference, list(entries))}; "
-                    f"there are: {known}",
+                    f"{reference!r} is not an entry of `{section}`{_did_you_mean(reference, known)}; "
+                    f"there are: {', '.join(known) or 'none'}",
                 )
 
 

@@ -2,10 +2,11 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, Tag, model_validator
 
 from modules.connection import FieldPath
 from modules.vocabulary import (
+    WORD_OR_MAP,
     AccountId,
     PrivateCidr,
     Props,
@@ -34,7 +35,9 @@ class VpcProps(Props):
     vpc_id: VpcId | None = None
     cidrs: Annotated[tuple[PrivateCidr, ...], Field(max_length=50)] = ()
     """Every range of the existing VPC, the primary first: all count in the overlap check."""
-    route_tables: dict[Slug, RouteTableId] | Literal["all"] = Field(default_factory=dict)
+    route_tables: Annotated[
+        Annotated[dict[Slug, RouteTableId], Tag("map")] | Annotated[Literal["all"], Tag("word")], WORD_OR_MAP
+    ] = Field(default_factory=dict)
     """The existing VPC's route tables that get routes to Astro, by a name of your choice; `all` discovers them."""
     subnets: dict[Slug, SubnetId] = Field(default_factory=dict)
     """The existing VPC's subnets for attachments and endpoints, by a name of your choice, each in another zone."""
