@@ -1,0 +1,12 @@
+"""An AWS on this machine, for tests: moto's server, what moto lacks, and a world with the IDs that a file names.
+
+server.py     LocalAws starts the server, stops it, and gives clients and environments for any account
+facts.py      the shape of what is to exist already
+world.py      makes it, in the server's process
+patches/      what moto 5.2.5 lacks or does unlike AWS, one module for each theme
+__main__.py   the server's process
+"""
+
+from .server import LocalAws
+
+__all__ = ["LocalAws"]

@@ -1,0 +1,35 @@
+"""What moto 5.2.5 lacks, or does unlike AWS, for the resources that this project makes.
+
+Importing the package patches moto's classes in this process. Each docstring says what moto does without the patch:
+when a new moto does it right, the patch and nothing else can go. They are a model of AWS, made from its documentation.
+"""
+
+from . import (
+    account,
+    endpoint_service,
+    iam,
+    logs,
+    peering,
+    ram,
+    resolver,
+    route53,
+    service_quotas,
+    transit_gateway,
+    vpc,
+    vpn,
+)
+
+__all__ = [
+    "account",
+    "endpoint_service",
+    "iam",
+    "logs",
+    "peering",
+    "ram",
+    "resolver",
+    "route53",
+    "service_quotas",
+    "transit_gateway",
+    "vpc",
+    "vpn",
+]

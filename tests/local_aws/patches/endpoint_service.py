@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.responses import EC2Response
+
+from .tools import of_every_account, patch
+
+_create_vpc_endpoint = EC2Backend.create_vpc_endpoint
+
+
+def _service_named(region: str, name: str) -> Any | None:
+    services = (
+        service for backend in of_every_account(ec2_backends, region) for service in backend.configurations.values()
+    )
+    return next((service for service in services if service.service_name == name), None)
+
+
+def _endpoints_of(service: Any, region: str) -> list[Any]:
+    return [
+        endpoint
+        for backend in of_every_account(ec2_backends, region)
+        for endpoint in backend.vpc_end_points.values()
+        if endpoint.service_name == service.service_name and endpoint.state != "deleted"
+    ]
+
+
+def _permissions(service_id: str, principals: list[str]) -> list[dict[str, str]]:
+    return [
+        {
+            "ServicePermissionId": f"vpce-svc-perm-{uuid.uuid5(uuid.NAMESPACE_URL, service_id + principal).hex[:17]}",
+            "ServiceId": service_id,
+            "Principal": principal,
+            "PrincipalType": "Account" if principal.endswith(":root") else "Role",
+        }
+        for principal in principals
+    ]
+
+
+@patch(EC2Response)
+def modify_vpc_endpoint_service_permissions(self: EC2Response) -> ActionResult:
+    """Without it, the answer has no permission IDs, which the AWS provider looks for."""
+    service_id = self._get_param("ServiceId")
+    added, removed = self._get_param("AddAllowedPrincipals", []), self._get_param("RemoveAllowedPrincipals", [])
+    self.ec2_backend.modify_vpc_endpoint_service_permissions(service_id, added, removed)
+    return ActionResult({"AddedPrincipals": _permissions(service_id, added), "ReturnValue": True})
+
+
+@patch(EC2Response)
+def describe_vpc_endpoint_service_permissions(self: EC2Response) -> ActionResult:
+    """Without it, the permissions have no IDs."""
+    service_id = self._get_param("ServiceId")
+    principals = sorted(self.ec2_backend.describe_vpc_endpoint_service_permissions(service_id))
+    return ActionResult({"AllowedPrincipals": _permissions(service_id, principals)})
+
+
+@patch(EC2Backend)
+def create_vpc_endpoint(self: EC2Backend, vpc_id: str, service_name: str, *args: Any, **kwargs: Any) -> Any:
+    """Without it, an endpoint to a service that requires acceptance is available at once."""
+    endpoint = _create_vpc_endpoint(self, vpc_id, service_name, *args, **kwargs)
+    service = _service_named(self.region_name, service_name)
+    if service and service.acceptance_required:
+        endpoint.state = "pendingAcceptance"
+    return endpoint
+
+
+@patch(EC2Response)
+def describe_vpc_endpoint_connections(self: EC2Response) -> ActionResult:
+    """Without it, not implemented."""
+    filters = self._filters_from_querystring()
+    connections = [
+        {
+            "ServiceId": service.id,
+            "VpcEndpointId": endpoint.id,
+            "VpcEndpointOwner": endpoint.owner_id,
+            "VpcEndpointState": endpoint.state,
+        }
+        for service in self.ec2_backend.configurations.values()
+        for endpoint in _endpoints_of(service, self.region)
+        if service.id in filters.get("service-id", [service.id])
+    ]
+    return ActionResult({"VpcEndpointConnections": connections})
+
+
+def _decide(response: EC2Response, state: str) -> ActionResult:
+    service = response.ec2_backend.configurations[response._get_param("ServiceId")]
+    for endpoint in _endpoints_of(service, response.region):
+        if endpoint.id in response._get_param("VpcEndpointIds", []):
+            endpoint.state = state
+    return ActionResult({"Unsuccessful": []})
+
+
+@patch(EC2Response)
+def accept_vpc_endpoint_connections(self: EC2Response) -> ActionResult:
+    """Without it, not implemented."""
+    return _decide(self, "available")
+
+
+@patch(EC2Response)
+def reject_vpc_endpoint_connections(self: EC2Response) -> ActionResult:
+    """Without it, not implemented."""
+    return _decide(self, "rejected")

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.models.vpc_peering_connections import VPCPeeringConnection
+from moto.ec2.responses import EC2Response
+from moto.ec2.utils import generic_filter
+
+from .tools import patch, seen_by
+
+_describe_vpc_peering_connections = EC2Response.describe_vpc_peering_connections
+_get_filter_value = VPCPeeringConnection.get_filter_value
+
+
+def _info(vpc: Any, options: dict[str, Any]) -> dict[str, Any]:
+    blocks = [block["cidr_block"] for block in vpc.cidr_block_association_set]
+    return {
+        "OwnerId": vpc.owner_id,
+        "Region": vpc.region,
+        "VpcId": vpc.id,
+        "CidrBlock": vpc.cidr_block,
+        "CidrBlockSet": [{"CidrBlock": block} for block in blocks],
+        "PeeringOptions": options,
+    }
+
+
+@patch(VPCPeeringConnection)
+@property
+def requester_vpc_info(self: VPCPeeringConnection) -> dict[str, Any]:
+    """Without it, the VPC's secondary ranges are not told."""
+    return _info(self.vpc, self.requester_options)
+
+
+@patch(VPCPeeringConnection)
+@property
+def accepter_vpc_info(self: VPCPeeringConnection) -> dict[str, Any]:
+    """Without it, the VPC's secondary ranges are not told."""
+    return _info(self.peer_vpc, self.accepter_options)
+
+
+@patch(VPCPeeringConnection)
+def get_filter_value(self: VPCPeeringConnection, filter_name: str, method_name: str | None = None) -> Any:
+    """Without it, only filters on tags can be told from each other."""
+    values = {"vpc-peering-connection-id": self.id, "status-code": self.status["Code"]}
+    for side, info in (("requester", self.requester_vpc_info), ("accepter", self.accepter_vpc_info)):
+        values[f"{side}-vpc-info.owner-id"] = info["OwnerId"]
+        values[f"{side}-vpc-info.vpc-id"] = info["VpcId"]
+        values[f"{side}-vpc-info.cidr-block"] = info["CidrBlock"]
+    return values.get(filter_name) or _get_filter_value(self, filter_name, method_name)
+
+
+@patch(EC2Response)
+def describe_vpc_peering_connections(self: EC2Response) -> ActionResult:
+    """Without it, filters are ignored, and one account's tags are shown to the other."""
+    found = _describe_vpc_peering_connections(self).result["VpcPeeringConnections"]  # type: ignore[index]
+    mine = [seen_by(self.ec2_backend, connection) for connection in found]
+    return ActionResult({"VpcPeeringConnections": generic_filter(self._filters_from_querystring(), mine)})

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from moto.core.utils import unix_time, utcnow
+from moto.ram import urls
+from moto.ram.exceptions import UnknownResourceException
+from moto.ram.models import ResourceAccessManagerBackend, ResourceShare, ram_backends
+from moto.ram.responses import ResourceAccessManagerResponse
+
+from .tools import kept, of_every_account, patch
+
+_create_resource_share = ResourceAccessManagerBackend.create_resource_share
+
+for _operation in (
+    "acceptresourceshareinvitation",
+    "associateresourceshare",
+    "disassociateresourceshare",
+    "getresourceshareinvitations",
+    "listresources",
+    "listresourcesharepermissions",
+    "tagresource",
+    "untagresource",
+):
+    urls.url_paths[f"{{0}}/{_operation}$"] = ResourceAccessManagerResponse.dispatch
+
+
+def _shares(region: str) -> Iterator[ResourceShare]:
+    for backend in of_every_account(ram_backends, region):
+        yield from list(backend.resource_shares)
+
+
+def _share(region: str, arn: str) -> ResourceShare:
+    found = next((share for share in _shares(region) if share.arn == arn and share.status == "ACTIVE"), None)
+    if found is None:
+        raise UnknownResourceException(f"ResourceShare {arn} could not be found.")
+    return found
+
+
+def _tags(share: ResourceShare) -> dict[str, str]:
+    return kept(share, "tags", {})
+
+
+def _invitations(share: ResourceShare) -> list[dict[str, Any]]:
+    return kept(share, "invitations", [])
+
+
+def _invite(share: ResourceShare, principals: list[str]) -> None:
+    for account in principals:
+        if re.fullmatch(r"\d{12}", account):
+            arn = f"arn:aws:ram:{share.region}:{share.account_id}:resource-share-invitation/{uuid.uuid4()}"
+            invitation = {
+                "resourceShareInvitationArn": arn,
+                "resourceShareArn": share.arn,
+                "resourceShareName": share.name,
+                "senderAccountId": share.account_id,
+                "receiverAccountId": account,
+                "invitationTimestamp": unix_time(utcnow()),
+                "status": "PENDING",
+            }
+            _invitations(share).append(invitation)
+
+
+def _has_accepted(share: ResourceShare, account: str) -> bool:
+    return account in share.principals and any(
+        invitation["receiverAccountId"] == account and invitation["status"] == "ACCEPTED"
+        for invitation in _invitations(share)
+    )
+
+
+def is_shared(resource_arn: str, account: str) -> bool:
+    """Whether the account accepted a share that holds the resource."""
+    region = resource_arn.split(":")[3]
+    return any(
+        share.status == "ACTIVE" and resource_arn in share.resource_arns and _has_accepted(share, account)
+        for share in _shares(region)
+    )
+
+
+@patch(ResourceAccessManagerBackend)
+def create_resource_share(self: ResourceAccessManagerBackend, **kwargs: Any) -> dict[str, Any]:
+    """Without it, tags are dropped and no account is invited."""
+    answer = _create_resource_share(self, **kwargs)
+    share = self.resource_shares[-1]
+    _tags(share).update({tag["key"]: tag["value"] for tag in kwargs.get("tags", [])})
+    _invite(share, kwargs.get("principals", []))
+    return answer
+
+
+@patch(ResourceAccessManagerResponse)
+def get_resource_shares(self: ResourceAccessManagerResponse) -> str:
+    """Without it, filters are ignored, tags are missing, and OTHER-ACCOUNTS is not implemented."""
+    asked, me = self.request_params, self.current_account
+    found = []
+    for share in _shares(self.region):
+        mine = share.account_id == me
+        if mine if asked["resourceOwner"] == "OTHER-ACCOUNTS" else not mine:
+            continue
+        if not mine and not _has_accepted(share, me):
+            continue
+        if share.arn not in asked.get("resourceShareArns", [share.arn]):
+            continue
+        if asked.get("name", share.name) != share.name:
+            continue
+        if asked.get("resourceShareStatus", share.status) != share.status:
+            continue
+        tags = [{"key": key, "value": value} for key, value in _tags(share).items()]
+        found.append({**share.describe(), "tags": tags})
+    return json.dumps({"resourceShares": found})
+
+
+def _associations(share: ResourceShare, kind: str, entities: list[str], status: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "resourceShareArn": share.arn,
+            "resourceShareName": share.name,
+            "associatedEntity": entity,
+            "associationType": kind,
+            "status": status,
+            "external": kind == "PRINCIPAL",
+        }
+        for entity in entities
+    ]
+
+
+@patch(ResourceAccessManagerResponse)
+def associate_resource_share(self: ResourceAccessManagerResponse) -> str:
+    """Without it, not implemented."""
+    asked = self.request_params
+    share = _share(self.region, asked["resourceShareArn"])
+    resources = [arn for arn in asked.get("resourceArns", []) if arn not in share.resource_arns]
+    principals = [principal for principal in asked.get("principals", []) if principal not in share.principals]
+    share.add_resources(resources)
+    share.add_principals(principals)
+    _invite(share, principals)
+    made = _associations(share, "RESOURCE", resources, "ASSOCIATED")
+    made += _associations(share, "PRINCIPAL", principals, "ASSOCIATED")
+    return json.dumps({"resourceShareAssociations": made})
+
+
+@patch(ResourceAccessManagerResponse)
+def disassociate_resource_share(self: ResourceAccessManagerResponse) -> str:
+    """Without it, not implemented."""
+    asked = self.request_params
+    share = _share(self.region, asked["resourceShareArn"])
+    resources, principals = asked.get("resourceArns", []), asked.get("principals", [])
+    share.resource_arns = [arn for arn in share.resource_arns if arn not in resources]
+    share.principals = [principal for principal in share.principals if principal not in principals]
+    ended = _associations(share, "RESOURCE", resources, "DISASSOCIATED")
+    ended += _associations(share, "PRINCIPAL", principals, "DISASSOCIATED")
+    return json.dumps({"resourceShareAssociations": ended})
+
+
+@patch(ResourceAccessManagerResponse)
+def get_resource_share_associations(self: ResourceAccessManagerResponse) -> str:
+    """Without it, a deleted share keeps its associations, and a share of another account has none."""
+    asked = self.request_params
+    kind = asked["associationType"]
+    wanted = asked.get("principal") or asked.get("resourceArn")
+    found = []
+    for share in _shares(self.region):
+        if share.status != "ACTIVE" or share.arn not in asked.get("resourceShareArns", [share.arn]):
+            continue
+        if share.account_id != self.current_account and not _has_accepted(share, self.current_account):
+            continue
+        entities = share.principals if kind == "PRINCIPAL" else share.resource_arns
+        kept = [entity for entity in entities if wanted in (None, entity)]
+        found += _associations(share, kind, kept, "ASSOCIATED")
+    if asked.get("associationStatus", "ASSOCIATED") != "ASSOCIATED":
+        found = []
+    return json.dumps({"resourceShareAssociations": found})
+
+
+@patch(ResourceAccessManagerResponse)
+def list_resource_share_permissions(self: ResourceAccessManagerResponse) -> str:  # noqa: ARG001
+    """Without it, not implemented; the AWS provider reads it with every share."""
+    return json.dumps({"permissions": []})
+
+
+@patch(ResourceAccessManagerResponse)
+def list_resources(self: ResourceAccessManagerResponse) -> str:
+    """Without it, not implemented."""
+    found = []
+    for arn in self.request_params.get("resourceShareArns", []):
+        for resource in _share(self.region, arn).resource_arns:
+            service, kind = resource.split(":")[2], resource.split(":")[5].split("/")[0]
+            found.append({"arn": resource, "resourceShareArn": arn, "status": "AVAILABLE", "type": f"{service}:{kind}"})
+    return json.dumps({"resources": found})
+
+
+@patch(ResourceAccessManagerResponse)
+def get_resource_share_invitations(self: ResourceAccessManagerResponse) -> str:
+    """Without it, not implemented."""
+    asked = self.request_params
+    found = [
+        invitation
+        for share in _shares(self.region)
+        for invitation in _invitations(share)
+        if share.status == "ACTIVE"
+        and invitation["receiverAccountId"] == self.current_account
+        and share.arn in asked.get("resourceShareArns", [share.arn])
+        and invitation["resourceShareInvitationArn"]
+        in asked.get("resourceShareInvitationArns", [invitation["resourceShareInvitationArn"]])
+    ]
+    return json.dumps({"resourceShareInvitations": found})
+
+
+@patch(ResourceAccessManagerResponse)
+def accept_resource_share_invitation(self: ResourceAccessManagerResponse) -> str:
+    """Without it, not implemented."""
+    arn = self.request_params["resourceShareInvitationArn"]
+    for share in _shares(self.region):
+        for invitation in _invitations(share):
+            if (invitation["resourceShareInvitationArn"], invitation["receiverAccountId"]) == (
+                arn,
+                self.current_account,
+            ):
+                invitation["status"] = "ACCEPTED"
+                return json.dumps({"resourceShareInvitation": invitation})
+    raise UnknownResourceException(f"ResourceShareInvitation {arn} could not be found.")
+
+
+@patch(ResourceAccessManagerResponse)
+def tag_resource(self: ResourceAccessManagerResponse) -> str:
+    """Without it, not implemented."""
+    asked = self.request_params
+    _tags(_share(self.region, asked["resourceShareArn"])).update({tag["key"]: tag["value"] for tag in asked["tags"]})
+    return "{}"
+
+
+@patch(ResourceAccessManagerResponse)
+def untag_resource(self: ResourceAccessManagerResponse) -> str:
+    """Without it, not implemented."""
+    asked = self.request_params
+    for key in asked["tagKeys"]:
+        _tags(_share(self.region, asked["resourceShareArn"])).pop(key, None)
+    return "{}"

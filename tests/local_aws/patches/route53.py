@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.route53 import urls
+from moto.route53.models import Route53Backend, route53_backends
+from moto.route53.responses import Route53
+
+from .tools import kept, of_every_account, patch
+
+_create_hosted_zone = Route53Backend.create_hosted_zone
+_get_hosted_zone = Route53Backend.get_hosted_zone
+_list_hosted_zones_by_vpc = Route53Backend.list_hosted_zones_by_vpc
+
+for _operation in ("authorizevpcassociation", "deauthorizevpcassociation"):
+    urls.url_paths[rf"{{0}}/(?P<api_version>[\d_-]+)/hostedzone/(?P<zone_id>[^/]+)/{_operation}/?$"] = Route53.dispatch
+
+
+def _everywhere() -> list[Route53Backend]:
+    return of_every_account(route53_backends, "aws")
+
+
+def _authorized(zone: Any) -> list[dict[str, str]]:
+    return kept(zone, "authorized_vpcs", [])
+
+
+def _asked_vpc(response: Route53) -> dict[str, str]:
+    return {"VPCRegion": response._get_param("VPC.VPCRegion"), "VPCId": response._get_param("VPC.VPCId")}
+
+
+@patch(Route53)
+def _get_bool_param(self: Route53, param_name: str, if_none: Any = None) -> Any:
+    """Without it, a zone made with a VPC is public unless HostedZoneConfig.PrivateZone is sent too, which the
+    AWS provider does not; AWS goes by the VPC."""
+    if param_name == "HostedZoneConfig.PrivateZone" and self._get_param("VPC.VPCId"):
+        return True
+    return super(Route53, self)._get_bool_param(param_name, if_none)
+
+
+@patch(Route53Backend)
+def get_hosted_zone(self: Route53Backend, id_: str) -> Any:
+    """Without it, the account whose VPC was authorized does not find the zone of the other account."""
+    zone_id = id_.replace("/hostedzone/", "")
+    owner = next((backend for backend in _everywhere() if zone_id in backend.zones), self)
+    return _get_hosted_zone(owner, id_)
+
+
+@patch(Route53Backend)
+def list_hosted_zones_by_vpc(self: Route53Backend, vpc_id: str) -> list[dict[str, Any]]:  # noqa: ARG001
+    """Without it, a VPC's zones of other accounts are left out."""
+    return [zone for backend in _everywhere() for zone in _list_hosted_zones_by_vpc(backend, vpc_id)]
+
+
+@patch(Route53)
+def create_vpc_association_authorization(self: Route53) -> ActionResult:
+    """Without it, not implemented."""
+    zone_id, vpc = self._get_param("HostedZoneId"), _asked_vpc(self)
+    authorized = _authorized(self.backend.get_hosted_zone(zone_id))
+    if vpc not in authorized:
+        authorized.append(vpc)
+    return ActionResult({"HostedZoneId": zone_id, "VPC": vpc})
+
+
+@patch(Route53)
+def delete_vpc_association_authorization(self: Route53) -> ActionResult:
+    """Without it, not implemented."""
+    _authorized(self.backend.get_hosted_zone(self._get_param("HostedZoneId"))).remove(_asked_vpc(self))
+    return EmptyResult()
+
+
+@patch(Route53)
+def list_vpc_association_authorizations(self: Route53) -> ActionResult:
+    """Without it, not implemented."""
+    zone_id = self._get_param("HostedZoneId")
+    return ActionResult({"HostedZoneId": zone_id, "VPCs": _authorized(self.backend.get_hosted_zone(zone_id))})

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+from moto.servicequotas.exceptions import NoSuchResource
+from moto.servicequotas.models import ServiceQuotasBackend
+from moto.servicequotas.responses import ServiceQuotasResponse
+
+from .tools import kept, patch
+
+_get_default = ServiceQuotasBackend.get_service_quota
+
+# A quota of a service that moto does not know gets what AWS gives a new account of EC2's vCPUs.
+_UNKNOWN = 5.0
+
+
+def _requests(backend: ServiceQuotasBackend) -> list[dict[str, Any]]:
+    return kept(backend, "requests", [])
+
+
+def _default(backend: ServiceQuotasBackend, service_code: str, quota_code: str) -> dict[str, Any]:
+    try:
+        return {**_get_default(backend, service_code, quota_code), "Adjustable": True}
+    except NoSuchResource:
+        arn = f"arn:aws:servicequotas:{backend.region_name}:{backend.account_id}:{service_code}/{quota_code}"
+        return {
+            "ServiceCode": service_code,
+            "ServiceName": service_code,
+            "QuotaCode": quota_code,
+            "QuotaName": quota_code,
+            "QuotaArn": arn,
+            "Value": _UNKNOWN,
+            "Adjustable": True,
+            "GlobalQuota": False,
+        }
+
+
+@patch(ServiceQuotasBackend)
+def get_service_quota(self: ServiceQuotasBackend, service_code: str, quota_code: str) -> dict[str, Any]:
+    """Without it, only VPC's quotas exist, and an increase that was granted does not show."""
+    quota = _default(self, service_code, quota_code)
+    granted = [request["DesiredValue"] for request in _requests(self) if request["QuotaCode"] == quota_code]
+    return {**quota, "Value": max([quota["Value"], *granted])}
+
+
+@patch(ServiceQuotasResponse)
+def get_aws_default_service_quota(self: ServiceQuotasResponse) -> str:
+    """Without it, not implemented."""
+    asked = json.loads(self.body)
+    return json.dumps({"Quota": _default(self.backend, asked["ServiceCode"], asked["QuotaCode"])})
+
+
+@patch(ServiceQuotasResponse)
+def request_service_quota_increase(self: ServiceQuotasResponse) -> str:
+    """Without it, not implemented. Here AWS grants every wish at once."""
+    asked = json.loads(self.body)
+    request = {
+        "Id": uuid.uuid4().hex,
+        "ServiceCode": asked["ServiceCode"],
+        "QuotaCode": asked["QuotaCode"],
+        "DesiredValue": asked["DesiredValue"],
+        "Status": "APPROVED",
+        "Created": time.time(),
+    }
+    _requests(self.backend).append(request)
+    return json.dumps({"RequestedQuota": request})
+
+
+@patch(ServiceQuotasResponse)
+def get_requested_service_quota_change(self: ServiceQuotasResponse) -> str:
+    """Without it, not implemented."""
+    wanted = json.loads(self.body)["RequestId"]
+    found = next((request for request in _requests(self.backend) if request["Id"] == wanted), None)
+    if found is None:
+        raise NoSuchResource
+    return json.dumps({"RequestedQuota": found})
+
+
+@patch(ServiceQuotasResponse)
+def list_requested_service_quota_change_history_by_quota(self: ServiceQuotasResponse) -> str:
+    """Without it, not implemented."""
+    wanted = json.loads(self.body)["QuotaCode"]
+    found = [request for request in _requests(self.backend) if request["QuotaCode"] == wanted]
+    return json.dumps({"RequestedQuotas": found})

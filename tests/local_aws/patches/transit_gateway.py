@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.exceptions import DuplicateTransitGatewayAttachmentError, InvalidTransitGatewayID
+from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.transit_gateway import TransitGateway
+from moto.ec2.models.transit_gateway_attachments import TransitGatewayAttachment, TransitGatewayVpcAttachment
+from moto.ec2.responses import EC2Response
+
+from .ram import is_shared
+from .tools import of_every_account, patch, seen_by
+
+_create_route = EC2Backend.create_route
+_create_transit_gateway = EC2Backend.create_transit_gateway
+_create_transit_gateway_vpn_attachment = EC2Backend.create_transit_gateway_vpn_attachment
+_delete_transit_gateway = EC2Backend.delete_transit_gateway
+_describe_transit_gateways = EC2Backend.describe_transit_gateways
+_describe_transit_gateway_attachments = EC2Response.describe_transit_gateway_attachments
+_describe_transit_gateway_vpc_attachments = EC2Response.describe_transit_gateway_vpc_attachments
+_modify_transit_gateway = EC2Backend.modify_transit_gateway
+_parse_tags = EC2Response._parse_tag_specification
+_replace_route = EC2Response.replace_route
+_search_transit_gateway_routes = EC2Backend.search_transit_gateway_routes
+
+_DEFAULT_TABLES = {
+    "DefaultRouteTableAssociation": "AssociationDefaultRouteTableId",
+    "DefaultRouteTablePropagation": "PropagationDefaultRouteTableId",
+}
+
+
+def home_of(transit_gateway_id: str, region: str) -> EC2Backend | None:
+    """The backend of the account that owns the transit gateway."""
+    backends = of_every_account(ec2_backends, region)
+    return next((backend for backend in backends if transit_gateway_id in backend.transit_gateways), None)
+
+
+def _visible(backend: EC2Backend, transit_gateway_id: str) -> TransitGateway:
+    """The transit gateway, when it is the account's own or is shared with the account through RAM."""
+    home = home_of(transit_gateway_id, backend.region_name)
+    if home:
+        gateway = home.transit_gateways[transit_gateway_id]
+        if home is backend or is_shared(gateway.arn, backend.account_id):
+            return gateway
+    raise InvalidTransitGatewayID(transit_gateway_id)
+
+
+def _show_default_tables(gateway: TransitGateway) -> None:
+    for choice, table in _DEFAULT_TABLES.items():
+        if gateway.options[choice] == "enable":
+            gateway.options[table] = gateway.default_route_table.id
+        else:
+            gateway.options.pop(table, None)
+    gateway.default_route_table.default_association_route_table = (
+        gateway.options["DefaultRouteTableAssociation"] == "enable"
+    )
+    gateway.default_route_table.default_propagation_route_table = (
+        gateway.options["DefaultRouteTablePropagation"] == "enable"
+    )
+
+
+@patch(EC2Backend)
+def create_transit_gateway(self: EC2Backend, *args: Any, **kwargs: Any) -> TransitGateway:
+    """Without it, default route tables are shown although they were disabled."""
+    gateway = _create_transit_gateway(self, *args, **kwargs)
+    gateway.options.setdefault("SecurityGroupReferencingSupport", "disable")
+    _show_default_tables(gateway)
+    if not any(table in gateway.options for table in _DEFAULT_TABLES.values()):
+        del self.transit_gateways_route_tables[gateway.default_route_table.id]
+    return gateway
+
+
+@patch(EC2Backend)
+def modify_transit_gateway(self: EC2Backend, *args: Any, **kwargs: Any) -> TransitGateway:
+    """Without it, enabling or disabling a default route table later does not change what is shown."""
+    gateway = _modify_transit_gateway(self, *args, **kwargs)
+    _show_default_tables(gateway)
+    if any(table in gateway.options for table in _DEFAULT_TABLES.values()):
+        self.transit_gateways_route_tables[gateway.default_route_table.id] = gateway.default_route_table
+    return gateway
+
+
+@patch(EC2Backend)
+def delete_transit_gateway(self: EC2Backend, transit_gateway_id: str) -> TransitGateway:
+    """Without it, the default route table stays for ever."""
+    gateway = _delete_transit_gateway(self, transit_gateway_id)
+    self.transit_gateways_route_tables.pop(gateway.default_route_table.id, None)
+    return gateway
+
+
+@patch(EC2Backend)
+def describe_transit_gateways(
+    self: EC2Backend, filters: Any, transit_gateway_ids: list[str] | None, **kwargs: Any
+) -> list[TransitGateway]:
+    """Without it, an account does not see the transit gateways that are shared with it."""
+    found = list(_describe_transit_gateways(self, filters, transit_gateway_ids, **kwargs))
+    for other in of_every_account(ec2_backends, self.region_name):
+        if other is not self:
+            theirs = _describe_transit_gateways(other, filters, transit_gateway_ids, **kwargs)
+            found += [seen_by(self, gateway) for gateway in theirs if is_shared(gateway.arn, self.account_id)]
+    return found
+
+
+@patch(TransitGateway)
+@property
+def owner_id(self: TransitGateway) -> str:
+    """Without it, whoever sees a transit gateway owns it."""
+    home = home_of(self.id, self.ec2_backend.region_name) or self.ec2_backend
+    return home.account_id
+
+
+@patch(TransitGateway)
+@property
+def arn(self: TransitGateway) -> str:
+    """Without it, the ARN names the account that looks."""
+    return f"arn:aws:ec2:{self.ec2_backend.region_name}:{self.owner_id}:transit-gateway/{self.id}"
+
+
+def _open(home: EC2Backend, gateway: TransitGateway, attachment: TransitGatewayAttachment) -> None:
+    """The attachment works from now on: the transit gateway's default route tables take it up."""
+    attachment.state = "available"
+    if table := gateway.options.get("AssociationDefaultRouteTableId"):
+        home.associate_transit_gateway_route_table(attachment.id, table)
+    if table := gateway.options.get("PropagationDefaultRouteTableId"):
+        home.enable_transit_gateway_route_table_propagation(attachment.id, table)
+
+
+def attach_vpc(
+    backend: EC2Backend, gateway: TransitGateway, vpc_id: str, subnet_ids: list[str], tags: Any, options: Any
+) -> TransitGatewayVpcAttachment:
+    """Attach the account's VPC; both accounts see it, and the owner of the transit gateway must accept it."""
+    home = home_of(gateway.id, backend.region_name) or backend
+    attachment: Any = TransitGatewayVpcAttachment(backend, gateway, vpc_id, subnet_ids, tags, options)
+    for side in (backend, home):
+        side.transit_gateway_attachments[attachment.id] = attachment
+    if home is backend or gateway.options["AutoAcceptSharedAttachments"] == "enable":
+        _open(home, gateway, attachment)
+    else:
+        attachment.state = "pendingAcceptance"
+    return attachment
+
+
+@patch(EC2Backend)
+def create_transit_gateway_vpc_attachment(
+    self: EC2Backend, transit_gateway_id: str, vpc_id: str, subnet_ids: list[str], tags: Any = None, options: Any = None
+) -> TransitGatewayVpcAttachment:
+    """Without it, only the owner of a transit gateway can attach, and always to the default route table."""
+    gateway = _visible(self, transit_gateway_id)
+    for other in self.transit_gateway_attachments.values():
+        same = (other.transit_gateway_id, other.resource_id) == (transit_gateway_id, vpc_id)
+        if same and other.state != "deleted":
+            raise DuplicateTransitGatewayAttachmentError(transit_gateway_id)
+    return attach_vpc(self, gateway, vpc_id, subnet_ids, tags, options)
+
+
+@patch(EC2Response)
+def _parse_tag_specification(self: EC2Response, expected_type: str | None = None) -> dict[str, dict[str, str]]:
+    """Without it, tags given with a new VPC attachment are dropped: moto looks for them under a route table's name."""
+    tags = _parse_tags(self, expected_type)
+    if "transit-gateway-attachment" in tags:
+        tags["transit-gateway-route-table"] = tags["transit-gateway-attachment"]
+    return tags
+
+
+@patch(EC2Response)
+def accept_transit_gateway_vpc_attachment(self: EC2Response) -> ActionResult:
+    """Without it, not implemented."""
+    backend = self.ec2_backend
+    attachment = backend.transit_gateway_attachments[self._get_param("TransitGatewayAttachmentId")]
+    _open(backend, backend.transit_gateways[attachment.transit_gateway_id], attachment)
+    return ActionResult({"TransitGatewayVpcAttachment": seen_by(backend, attachment)})
+
+
+@patch(EC2Backend)
+def create_transit_gateway_vpn_attachment(self: EC2Backend, *args: Any, **kwargs: Any) -> TransitGatewayAttachment:
+    """Without it, the default route tables do not take a VPN up."""
+    attachment = _create_transit_gateway_vpn_attachment(self, *args, **kwargs)
+    _open(self, self.transit_gateways[attachment.transit_gateway_id], attachment)
+    return attachment
+
+
+@patch(EC2Backend)
+def delete_transit_gateway_vpc_attachment(
+    self: EC2Backend, transit_gateway_attachment_id: str
+) -> TransitGatewayAttachment:
+    """Without it, the attachment vanishes at once, where AWS goes on to show it as deleted (the AWS provider waits for
+    that), and the transit gateway's route tables keep it."""
+    attachment = self.transit_gateway_attachments[transit_gateway_attachment_id]
+    attachment.state = "deleted"
+    home = home_of(attachment.transit_gateway_id, self.region_name) or self
+    home.transit_gateway_associations.pop(attachment.id, None)
+    for table in home.transit_gateways_route_tables.values():
+        table.route_table_associations.pop(attachment.id, None)
+        home.disable_route_table_propagation(attachment.id, table.id)
+    return attachment
+
+
+@patch(TransitGatewayAttachment)
+@property
+def transit_gateway_owner_id(self: TransitGatewayAttachment) -> str:
+    """Without it, the owner of the VPC passes for the owner of the transit gateway."""
+    home = home_of(self.transit_gateway_id, self.ec2_backend.region_name)
+    return home.account_id if home else self.resource_owner_id
+
+
+@patch(TransitGatewayAttachment)
+@property
+def association(self: TransitGatewayAttachment) -> dict[str, str] | None:
+    """Without it, every attachment is said to be associated with the default route table."""
+    home = home_of(self.transit_gateway_id, self.ec2_backend.region_name)
+    for table in home.transit_gateways_route_tables.values() if home else ():
+        if self.id in table.route_table_associations:
+            return {"State": "associated", "TransitGatewayRouteTableId": table.id}
+    return None
+
+
+def _mine(response: EC2Response, found: list[TransitGatewayAttachment]) -> list[TransitGatewayAttachment]:
+    asked = response._get_param("TransitGatewayAttachmentIds", [])
+    return [
+        seen_by(response.ec2_backend, attachment)
+        for attachment in found
+        if attachment.state != "deleted" or attachment.id in asked
+    ]
+
+
+@patch(EC2Response)
+def describe_transit_gateway_attachments(self: EC2Response) -> ActionResult:
+    """Without it, one account's tags are shown to the other, and deleted attachments are listed."""
+    found = _describe_transit_gateway_attachments(self).result["TransitGatewayAttachments"]  # type: ignore[index]
+    return ActionResult({"TransitGatewayAttachments": _mine(self, found)})
+
+
+@patch(EC2Response)
+def describe_transit_gateway_vpc_attachments(self: EC2Response) -> ActionResult:
+    """Without it, the same, and VPN attachments are among them."""
+    answer: Any = _describe_transit_gateway_vpc_attachments(self).result
+    found = [each for each in answer["TransitGatewayVpcAttachments"] if each.resource_type == "vpc"]
+    return ActionResult({"TransitGatewayVpcAttachments": _mine(self, found)})
+
+
+@patch(EC2Backend)
+def disable_transit_gateway_route_table_propagation(
+    self: EC2Backend, transit_gateway_attachment_id: str, transit_gateway_route_table_id: str
+) -> Any:
+    """Without it, an attachment that propagates into two route tables can be disabled in one only."""
+    self.disable_route_table_propagation(transit_gateway_attachment_id, transit_gateway_route_table_id)
+    attachment = self.transit_gateway_attachments[transit_gateway_attachment_id]
+    return SimpleNamespace(
+        transit_gateway_attachment_id=attachment.id,
+        transit_gateway_route_table_id=transit_gateway_route_table_id,
+        resource_id=attachment.resource_id,
+        resource_type=attachment.resource_type,
+        state="disabled",
+    )
+
+
+@patch(EC2Backend)
+def search_transit_gateway_routes(self: EC2Backend, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
+    """Without it, a route's attachment is not in a list, and does not reach the answer."""
+    return [
+        {**route, "transitGatewayAttachments": [attachment] if attachment else []}
+        for route in _search_transit_gateway_routes(self, *args, **kwargs)
+        for attachment in [route.get("transitGatewayAttachments")]
+    ]
+
+
+@patch(EC2Backend)
+def create_route(self: EC2Backend, *args: Any, transit_gateway_id: str | None = None, **kwargs: Any) -> Any:
+    """Without it, a route to a transit gateway of another account has no target."""
+    gateway = _visible(self, transit_gateway_id) if transit_gateway_id else None
+    route = _create_route(self, *args, **kwargs)
+    route.transit_gateway = gateway
+    return route
+
+
+@patch(EC2Response)
+def replace_route(self: EC2Response) -> ActionResult:
+    """Without it, the same when a route's target changes."""
+    gateway_id = self._get_param("TransitGatewayId")
+    gateway = _visible(self.ec2_backend, gateway_id) if gateway_id else None
+    answer = _replace_route(self)
+    cidr = self._get_param("DestinationCidrBlock")
+    for route in self.ec2_backend.get_route_table(self._get_param("RouteTableId")).routes:
+        if gateway and route.destination_cidr_block == cidr:
+            route.transit_gateway = gateway
+    return answer

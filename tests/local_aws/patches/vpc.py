@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.models import EC2Backend
+from moto.ec2.models.route_tables import RouteTable
+from moto.ec2.responses import EC2Response
+
+from .tools import kept, patch
+
+_create_dhcp_options = EC2Response.create_dhcp_options
+_modify_managed_prefix_list = EC2Backend.modify_managed_prefix_list
+
+
+@patch(EC2Backend)
+def modify_managed_prefix_list(
+    self: EC2Backend,
+    add_entry: Any,
+    remove_entry: Any,
+    prefix_list_id: str,
+    current_version: Any = None,
+    prefix_list_name: str | None = None,
+) -> Any:
+    """Without it, a change of entries alone blanks the name."""
+    name = prefix_list_name or self.managed_prefix_lists[prefix_list_id].prefix_list_name
+    return _modify_managed_prefix_list(self, add_entry, remove_entry, prefix_list_id, current_version, name)
+
+
+@patch(EC2Response)
+def create_dhcp_options(self: EC2Response) -> ActionResult:
+    """Without it, tags given at creation are dropped."""
+    answer = _create_dhcp_options(self)
+    tags = self._parse_tag_specification().get("dhcp-options", {})
+    answer.result["DhcpOptions"].add_tags(tags)  # type: ignore[index]
+    return answer
+
+
+def _propagating(table: RouteTable) -> list[str]:
+    return kept(table, "propagating_ids", [])
+
+
+@patch(RouteTable)
+@property
+def propagating_vgws(self: RouteTable) -> list[dict[str, str]]:
+    """Without it, no route table tells which VPN gateways propagate into it."""
+    return [{"GatewayId": gateway_id} for gateway_id in _propagating(self)]
+
+
+@patch(EC2Response)
+def enable_vgw_route_propagation(self: EC2Response) -> ActionResult:
+    """Without it, not implemented."""
+    table = self.ec2_backend.get_route_table(self._get_param("RouteTableId"))
+    gateway = self.ec2_backend.get_vpn_gateway(self._get_param("GatewayId"))
+    if gateway.id not in _propagating(table):
+        _propagating(table).append(gateway.id)
+    return EmptyResult()
+
+
+@patch(EC2Response)
+def disable_vgw_route_propagation(self: EC2Response) -> ActionResult:
+    """Without it, not implemented."""
+    table = self.ec2_backend.get_route_table(self._get_param("RouteTableId"))
+    _propagating(table).remove(self._get_param("GatewayId"))
+    return EmptyResult()

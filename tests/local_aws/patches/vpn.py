@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from typing import Any
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.models.vpn_connections import VPNConnection
+from moto.ec2.responses import EC2Response
+
+from .tools import patch
+
+_create_customer_gateway = EC2Response.create_customer_gateway
+_create_vpn_connection = EC2Response.create_vpn_connection
+_get_filter_value = VPNConnection.get_filter_value
+
+# AWS spells these members one way in a request and another way in an answer.
+_ANSWERED_AS = {
+    "IKEVersions": "IkeVersions",
+    "DPDTimeoutAction": "DpdTimeoutAction",
+    "DPDTimeoutSeconds": "DpdTimeoutSeconds",
+}
+_DEFAULT_OPTIONS = {
+    "EnableAcceleration": False,
+    "StaticRoutesOnly": False,
+    "LocalIpv4NetworkCidr": "0.0.0.0/0",
+    "RemoteIpv4NetworkCidr": "0.0.0.0/0",
+    "OutsideIpAddressType": "PublicIpv4",
+    "TunnelInsideIpVersion": "ipv4",
+}
+
+
+def _as_answered(tunnel: dict[str, Any]) -> dict[str, Any]:
+    return {_ANSWERED_AS.get(key, key): value for key, value in tunnel.items()}
+
+
+def _tunnel(number: int, connection: VPNConnection, asked: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, and what AWS chooses where nothing was: addresses that tell the connections apart."""
+    chosen = int(connection.id.removeprefix("vpn-"), 16) % 200 + 10
+    return {
+        "TunnelInsideCidr": f"169.254.{chosen}.{4 * number}/30",
+        "PreSharedKey": uuid.uuid4().hex,
+        "OutsideIpAddress": f"198.51.{100 + number}.{chosen}",
+        **_as_answered(asked),
+    }
+
+
+@patch(EC2Response)
+def create_customer_gateway(self: EC2Response) -> ActionResult:
+    """Without it, an extended ASN and the device's name are dropped."""
+    answer = _create_customer_gateway(self)
+    gateway = answer.result["CustomerGateway"]  # type: ignore[index]
+    gateway.bgp_asn_extended = self._get_param("BgpAsnExtended")
+    gateway.device_name = self._get_param("DeviceName")
+    return answer
+
+
+@patch(EC2Response)
+def create_vpn_connection(self: EC2Response) -> ActionResult:
+    """Without it, every option is dropped: static routing, both tunnels with their keys, the place of the keys."""
+    answer = _create_vpn_connection(self)
+    connection: Any = answer.result["VpnConnection"]  # type: ignore[index]
+    options = dict(self._get_param("Options", {}))
+    tunnels = [*options.pop("TunnelOptions", []), {}, {}][:2]
+    tunnels = [_tunnel(number, connection, asked) for number, asked in enumerate(tunnels)]
+    connection.options = {**_DEFAULT_OPTIONS, **options, "TunnelOptions": tunnels}
+    connection.routes = []
+    connection.vgw_telemetry = [
+        {"OutsideIpAddress": tunnel["OutsideIpAddress"], "Status": "DOWN", "AcceptedRouteCount": 0}
+        for tunnel in tunnels
+    ]
+    if self._get_param("PreSharedKeyStorage") == "SecretsManager":
+        place = f"arn:aws:secretsmanager:{self.region}:{self.current_account}:secret"
+        connection.pre_shared_key_arn = f"{place}:s2svpn!{connection.id}"
+    return answer
+
+
+@patch(VPNConnection)
+@property
+def customer_gateway_configuration(self: VPNConnection) -> str:
+    """Without it, every connection has the same two tunnels and the same key, whatever was asked for."""
+    options: Any = self.options or {}
+    tunnels = "".join(_tunnel_xml(tunnel) for tunnel in options.get("TunnelOptions", []))
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><vpn_connection id="{self.id}">'
+        f"<customer_gateway_id>{self.customer_gateway_id}</customer_gateway_id>"
+        f"<vpn_gateway_id>{self.vpn_gateway_id or ''}</vpn_gateway_id>"
+        f"<vpn_connection_type>{self.type}</vpn_connection_type>{tunnels}</vpn_connection>"
+    )
+
+
+def _tunnel_xml(tunnel: dict[str, Any]) -> str:
+    theirs, yours = list(ipaddress.ip_network(tunnel["TunnelInsideCidr"]).hosts())
+    return (
+        "<ipsec_tunnel>"
+        f"{_side_xml('customer_gateway', '203.0.113.1', yours, 65000)}"
+        f"{_side_xml('vpn_gateway', tunnel['OutsideIpAddress'], theirs, 64512)}"
+        f"<ike><pre_shared_key>{tunnel['PreSharedKey']}</pre_shared_key></ike>"
+        "</ipsec_tunnel>"
+    )
+
+
+def _side_xml(side: str, outside: str, inside: Any, asn: int) -> str:
+    return (
+        f"<{side}><tunnel_outside_address><ip_address>{outside}</ip_address></tunnel_outside_address>"
+        f"<tunnel_inside_address><ip_address>{inside}</ip_address><network_mask>255.255.255.252</network_mask>"
+        f"<network_cidr>30</network_cidr></tunnel_inside_address>"
+        f"<bgp><asn>{asn}</asn><hold_time>30</hold_time></bgp></{side}>"
+    )
+
+
+@patch(VPNConnection)
+def get_filter_value(self: VPNConnection, filter_name: str, method_name: str | None = None) -> Any:
+    """Without it, connections cannot be found by their static routes."""
+    if filter_name == "vpn-connection-id":
+        return self.id
+    if filter_name == "route.destination-cidr-block":
+        return [route["DestinationCidrBlock"] for route in self.__dict__["routes"]]
+    return _get_filter_value(self, filter_name, method_name)
+
+
+def _asked_connection(response: EC2Response) -> Any:
+    return response.ec2_backend.describe_vpn_connections([response._get_param("VpnConnectionId")])[0]
+
+
+@patch(EC2Response)
+def create_vpn_connection_route(self: EC2Response) -> ActionResult:
+    """Without it, not implemented."""
+    cidr = self._get_param("DestinationCidrBlock")
+    _asked_connection(self).routes.append({"DestinationCidrBlock": cidr, "Source": "Static", "State": "available"})
+    return EmptyResult()
+
+
+@patch(EC2Response)
+def delete_vpn_connection_route(self: EC2Response) -> ActionResult:
+    """Without it, not implemented."""
+    connection, cidr = _asked_connection(self), self._get_param("DestinationCidrBlock")
+    connection.routes = [route for route in connection.routes if route["DestinationCidrBlock"] != cidr]
+    return EmptyResult()
+
+
+@patch(EC2Response)
+def modify_vpn_tunnel_options(self: EC2Response) -> ActionResult:
+    """Without it, not implemented."""
+    connection = _asked_connection(self)
+    for tunnel in connection.options["TunnelOptions"]:
+        if tunnel["OutsideIpAddress"] == self._get_param("VpnTunnelOutsideIpAddress"):
+            tunnel.update(_as_answered(self._get_param("TunnelOptions", {})))
+    return ActionResult({"VpnConnection": connection})
+
+
+@patch(EC2Response)
+def modify_vpn_connection_options(self: EC2Response) -> ActionResult:
+    """Without it, not implemented."""
+    connection = _asked_connection(self)
+    for option in ("LocalIpv4NetworkCidr", "RemoteIpv4NetworkCidr"):
+        connection.options[option] = self._get_param(option, connection.options[option])
+    return ActionResult({"VpnConnection": connection})

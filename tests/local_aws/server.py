@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+
+if TYPE_CHECKING:
+    from .facts import Facts
+
+_ROOT = Path(__file__).parents[2]
+
+
+class LocalAws:
+    """An AWS on this machine, in a process of its own that ends with the `with` block.
+
+    Every account exists, and each has a world of its own in every region. Nothing listens but on 127.0.0.1.
+
+        with LocalAws() as aws:
+            aws.make({"topics": [{"account": "111111111111", "region": "us-east-1", "name": "pages"}]})
+            subprocess.run(["terraform", "apply"], env={**os.environ, **aws.environment("111111111111")})
+            aws.client("sns", account="111111111111").list_topics()
+
+    `calls` names a file that gets one line `service:Action` for each call that is served.
+    """
+
+    # Whom moto takes an unknown access key for.
+    FIRST_ACCOUNT = "123456789012"
+
+    def __init__(self, calls: Path | None = None) -> None:
+        self._calls = calls
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._credentials: dict[str, dict[str, str]] = {}
+
+    def __enter__(self) -> LocalAws:
+        command = [sys.executable, "-m", __package__, "--until-stdin-closes"]
+        if self._calls:
+            command += ["--calls", str(self._calls.resolve())]
+        # The server ends when its standard input does: it cannot outlive us, however we end.
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, cwd=_ROOT, stdin=pipe, stdout=pipe, text=True)
+        assert self._process.stdout
+        self.url = self._process.stdout.readline().strip()
+        if not self.url:
+            self._stop()
+            raise RuntimeError("the local AWS did not start; its own words are on standard error")
+        # One session, because each loads every service's description anew.
+        self._session = boto3.Session()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        self._stop()
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        self._process.communicate()
+
+    def environment(self, account: str | None = None) -> dict[str, str]:
+        """What to add to a process's environment, so that its AWS is this one, and it acts in the account."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # The user's own profiles and keys must not be found.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            **self._credentials_of(account or self.FIRST_ACCOUNT),
+        }
+
+    def client(self, service: str, account: str = FIRST_ACCOUNT, region: str = "us-east-1") -> Any:
+        """A boto3 client that acts in the account."""
+        key = (service, account, region)
+        if key not in self._clients:
+            keys = {name.lower(): value or None for name, value in self._credentials_of(account).items()}
+            self._clients[key] = self._session.client(service, region, endpoint_url=self.url, **keys)  # type: ignore[call-overload]
+        return self._clients[key]
+
+    def make(self, facts: Facts) -> None:
+        """Make what is to exist before anything is deployed; what is there already is left alone."""
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc)
+        try:
+            connection.request("POST", "/_world", json.dumps(facts), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            message = answer.read().decode()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise ValueError(message)
+
+    def _credentials_of(self, account: str) -> dict[str, str]:
+        """Keys that act in the account: moto lets anybody assume any role, and a role of an account acts in it."""
+        if account == self.FIRST_ACCOUNT:
+            return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": ""}
+        if account not in self._credentials:
+            role = f"arn:aws:iam::{account}:role/local"
+            keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName="local")["Credentials"]
+            self._credentials[account] = {
+                "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": keys["SessionToken"],
+            }
+        return self._credentials[account]
