@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stacks.estate import Estate, EstateError, load
+from stacks.estate import Estate, EstateError, json_schema, load
 
 DONE, FAILED, BAD_INPUT, CHECK_FAILED, WARNINGS_ONLY = range(5)
 
@@ -46,7 +46,7 @@ def schema() -> None:
     """Print the JSON Schema of estate files, for editors."""
     import json
 
-    print(json.dumps(Estate.model_json_schema(), indent=2))
+    print(json.dumps(json_schema(), indent=2))
 
 
 def _load(file: Path) -> Estate:

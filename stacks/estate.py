@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
-from pydantic_core import ErrorDetails
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import ErrorDetails, core_schema
 
 from modules.catalog import Connection
 from modules.connection import REGIONS, Cluster, ConnectionProps, Product
@@ -172,6 +173,21 @@ class EstateError(Exception):
         self.file = file
         self.problems = sorted(set(problems), key=lambda p: (p.line, p.column, p.message))
         super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems))
+
+
+class _Schema(GenerateJsonSchema):
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """Pydantic names the pattern of a map's keys and lets every other key pass: refuse them."""
+        result = super().dict_schema(schema)
+        if "patternProperties" in result:
+            result["additionalProperties"] = False
+            result.pop("propertyNames", None)
+        return result
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of estate files."""
+    return {"$schema": _Schema.schema_dialect, **Estate.model_json_schema(schema_generator=_Schema)}
 
 
 def load(file: Path) -> Estate:

@@ -1,0 +1,266 @@
+"""What `main.py check` says: the exact line for each mistake, all at once."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stacks.estate import EstateError, load
+
+BASE = """\
+name: acme
+state: {backend: s3, bucket: acme-astro-tfstate, region: us-east-1}
+astro: {product: hosted-dedicated, organization: acme}
+clusters:
+  prod: {region: us-east-1, account_id: "333333333333", cidr: 172.20.0.0/20, pod_cidr: 100.64.0.0/19}
+  dev: {region: us-east-1, account_id: "333333333333", cidr: 172.21.0.0/20}
+networks:
+  lake: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16]}
+connections:
+  lake-prod: {type: vpc_peering, cluster: prod, network: lake, peering_id: pcx-0123456789abcdef0}
+  lake-dev: {type: vpc_peering, cluster: dev, network: lake}
+"""
+
+
+def mistakes(folder: Path, text: str | bytes) -> list[str]:
+    """What `load` says about a file, each without the file's name."""
+    file = folder / "astro.yaml"
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    try:
+        load(file)
+    except EstateError as error:
+        return [line.removeprefix(f"{file}:") for line in str(error).splitlines()]
+    return []
+
+
+def changed(old: str, new: str) -> str:
+    assert BASE.count(old) >= 1, old
+    return BASE.replace(old, new, 1)
+
+
+def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(BASE)
+    estate = load(file)
+    assert list(estate.connections) == ["lake-prod", "lake-dev"]
+    assert str(estate.clusters["prod"].pod_cidr) == "100.64.0.0/19"
+    assert [(entry, a.field, a.giver) for entry, a in estate.awaited()] == [
+        ("connections.lake-dev", "peering_id", "Astronomer")
+    ]
+    with pytest.raises(ValueError, match="frozen"):
+        estate.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "name: acme",
+            "name: Acme",
+            ["1:7: name: 'Acme' is not a name; allowed: 1 to 31 lower-case letters, digits and single hyphens, "
+             'beginning with a letter, such as "data-lake"'],
+        ),
+        (
+            'account_id: "111111111111"',
+            "account_id: 111111111111",
+            ["8:22: networks.lake.account_id: '111111111111' is not an AWS account ID; YAML read a number, so put it "
+             'in quotes; allowed: 12 digits in quotes, such as "111111111111"'],
+        ),
+        (
+            'account_id: "333333333333", cidr: 172.20',
+            "account_id: 012345678901, cidr: 172.20",
+            ["5:41: clusters.prod.account_id: '012345678901' is not an AWS account ID; YAML read a number, so put it "
+             'in quotes; allowed: 12 digits in quotes, such as "111111111111"'],
+        ),
+        (
+            "172.20.0.0/20",
+            "172.20.0.1/20",
+            ["5:63: clusters.prod.cidr: '172.20.0.1/20' has host bits set, which AWS refuses; write 172.20.0.0/20"],
+        ),
+        (
+            "172.20.0.0/20",
+            "172.20.0.0/22",
+            ["5:63: clusters.prod.cidr: '172.20.0.0/22' is a /22, not a range of an Astro VPC; allowed: an IPv4 range "
+             "of /16 to /21 inside RFC 1918 (10/8, 172.16/12, 192.168/16)"],
+        ),
+        (
+            "[10.20.0.0/16]",
+            "[10.20.0.0/16, 8.8.8.0/24]",
+            ["8:110: networks.lake.cidrs.1: '8.8.8.0/24' is not a private range; allowed: an IPv4 range of /8 to /32 "
+             "inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"],
+        ),
+        (
+            "peering_id: pcx-0123456789abcdef0",
+            "peering_id: vpc-0123456789abcdef0",
+            ["10:76: connections.lake-prod.peering_id: 'vpc-0123456789abcdef0' is not a VPC peering connection ID; "
+             'allowed: pcx- and 8 or 17 of 0-9a-f, such as "pcx-0123456789abcdef0"'],
+        ),
+        (
+            "peering_id:",
+            "peering-id:",
+            ["10:64: connections.lake-prod.peering-id: is not a key here; did you mean 'peering_id'?; allowed: "
+             "cluster, ingress, network, peering_id, resolve_dns, type"],
+        ),
+        (
+            "type: vpc_peering, cluster: prod",
+            "type: vpc_pering, cluster: prod",
+            [re.compile(r"10:21: connections\.lake-prod\.type: 'vpc_pering' is not one of .*'vpc_peering'.*; "
+                        r"did you mean 'vpc_peering'\?")],
+        ),
+        ("type: vpc_peering, cluster: prod", "cluster: prod", ["10:14: connections.lake-prod: has no 'type'; add it"]),
+        (
+            "cluster: prod",
+            "cluster: prd",
+            ["10:43: connections.lake-prod.cluster: 'prd' is not an entry of `clusters`; did you mean 'prod'?; "
+             "there are: dev, prod"],
+        ),
+        (
+            "network: lake, peering",
+            "network: lakes, peering",
+            ["10:58: connections.lake-prod.network: 'lakes' is not an entry of `networks`; did you mean 'lake'?; "
+             "there are: lake"],
+        ),
+        ("  lake-dev:", "  lake-prod:", ["11:3: connections.lake-prod: is given twice, first in line 10; keep one of them"]),
+        ("  lake-dev:", "  lake:", ["11:9: connections.lake: has the name of a network; both would have one Terraform "
+                                    "address: rename one"]),
+        ("  lake-dev:", "  Lake_Dev:", ["11:3: connections.Lake_Dev: 'Lake_Dev' is not a name; allowed: 1 to 31 "
+                                        "lower-case letters, digits and single hyphens, beginning with a letter, such "
+                                        'as "data-lake"']),
+        ("name: acme\n", "", ["1:1: name: is missing; add it"]),
+        ("[10.20.0.0/16]", "10.20.0.0/16", ["8:95: networks.lake.cidrs: '10.20.0.0/16' is not a list; write [a, b]"]),
+        (
+            "{type: vpc_peering, cluster: dev, network: lake}",
+            "[1]",
+            ["11:13: connections.lake-dev: this is not a map of keys and values; indent its keys below it"],
+        ),
+        (
+            "backend: s3",
+            "backend: s4",
+            ["2:18: state.backend: 's4' is not one of 's3', 'cloud', 'none'"],
+        ),
+        (
+            "name: acme\n",
+            "name: acme\ntags: {aws:owner: me}\n",
+            ["2:8: tags.aws:owner: 'aws:owner' is not a tag key; allowed: 1 to 128 letters, digits, spaces and "
+             "_.:/=+-@, not beginning with aws:"],
+        ),
+        (
+            "vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16]",
+            "cidrs: [10.20.0.0/16]",
+            [re.compile(r"8:9: networks\.lake: names neither .* vpc_id .* create")],
+        ),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_told_at_its_line_with_its_remedy(
+    tmp_path: Path, old: str, new: str, expected: list[str | re.Pattern[str]]
+) -> None:
+    found = mistakes(tmp_path, changed(old, new))
+    assert len(found) == len(expected), found
+    for line, wanted in zip(found, expected, strict=True):
+        assert wanted.match(line) if isinstance(wanted, re.Pattern) else line == wanted, line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("10.20.0.0/16", "172.20.8.0/24", "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.8.0/24 of networks.lake.cidrs.0"),
+        ("10.20.0.0/16", "100.64.0.0/16", "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.lake.cidrs.0"),
+        ("172.21.0.0/20", "172.20.0.0/16", "clusters.dev.cidr: '172.20.0.0/16' overlaps 172.20.0.0/20 of clusters.prod.cidr"),
+        ("pod_cidr: 100.64.0.0/19", "pod_cidr: 172.20.0.0/20", "clusters.prod.pod_cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr"),
+        (
+            "pod_cidr: 100.64.0.0/19",
+            "dr: {region: us-west-2, cidr: 10.20.0.0/20}",
+            "clusters.prod.dr.cidr: '10.20.0.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0",
+        ),
+        ("[10.20.0.0/16]", "[10.20.0.0/16, 10.20.1.0/24]", "networks.lake.cidrs.1: '10.20.1.0/24' overlaps 10.20.0.0/16 of networks.lake.cidrs.0"),
+    ],
+)  # fmt: skip
+def test_ranges_that_meet_must_not_overlap(tmp_path: Path, old: str, new: str, where: str) -> None:
+    rule = ", and the two meet; AWS cannot route between ranges that overlap: change one"
+    found = mistakes(tmp_path, changed(old, new))
+    assert [line.split(": ", 1)[1] for line in found] == [where + rule]
+
+
+def test_ranges_that_never_meet_may_be_equal(tmp_path: Path) -> None:
+    other = (
+        '  sea: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0bbbbbbbbbbbbbbbb, cidrs: [10.20.0.0/16]}\n'
+    )
+    apart = changed("connections:\n", other + "connections:\n")
+    assert mistakes(tmp_path, apart) == []
+
+
+def test_a_standard_cluster_has_no_private_connections(tmp_path: Path) -> None:
+    text = changed("dev: {region", "dev: {product: hosted-standard, region")
+    assert mistakes(tmp_path, text) == [
+        "11:42: connections.lake-dev.cluster: 'dev' is a hosted-standard cluster, and Astronomer offers vpc_peering to "
+        "dedicated and Hybrid clusters only; use its external IP addresses, or a dedicated cluster"
+    ]
+
+
+def test_a_cluster_is_where_astronomer_offers_its_product(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, changed("prod: {region: us-east-1", "prod: {region: eu-south-1"))
+    assert [line.split("; ")[0] for line in found] == [
+        "5:18: clusters.prod.region: 'eu-south-1' is not offered for hosted-dedicated clusters"
+    ]
+
+
+def test_a_hybrid_cluster_is_in_the_dedicated_account(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
+    (tmp_path / "policy.json").write_text(policy)
+    account = (
+        'account: {account_id: "222222222222", region: us-east-1, cross_account_role: {policy_file: policy.json}}\n'
+    )
+    file.write_text(BASE.replace("hosted-dedicated", "hybrid").replace('account_id: "333333333333", ', "") + account)
+    assert {c.account_id for c in load(file).clusters.values()} == {"222222222222"}
+
+
+def test_every_mistake_is_told_in_one_run_those_across_entries_too(tmp_path: Path) -> None:
+    text = BASE.replace("name: acme", "name: Acme").replace("cluster: dev", "cluster: devs").replace("pcx-", "pc-")
+    assert [line.split(": ")[:2] for line in mistakes(tmp_path, text)] == [
+        ["1:7", "name"],
+        ["10:76", "connections.lake-prod.peering_id"],
+        ["11:42", "connections.lake-dev.cluster"],
+    ]
+
+
+def test_an_entry_that_is_wrong_by_itself_is_still_a_name_to_refer_to(tmp_path: Path) -> None:
+    assert len(mistakes(tmp_path, changed("prod: {region: us-east-1", "prod: {region: moon"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "1:1: is empty; `main.py schema` describes an estate, examples/ has some"),
+        ("# nothing\n", "1:1: is empty; `main.py schema` describes an estate, examples/ has some"),
+        ("[]", "1:1: this is not a map of keys and values; indent its keys below it"),
+        ("name: [a, b\n", "2:1: is not YAML: expected ',' or ']', but got '<stream end>'"),
+        (b"name: \xff", "1:1: is not UTF-8 text (byte 6); save it as UTF-8"),
+        ("[" * 4000, "1:1: is nested deeper than 30 levels; an estate needs six"),
+        ("a: &a [*a]", "1:1: is nested deeper than 30 levels; an estate needs six"),
+        (
+            "a0: &a0 [1, 1]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 25)),
+            "1:1: holds more than 100,000 values once its aliases are followed; write fewer",
+        ),
+        (
+            "name: acme\n" + "#" * 5_000_000,
+            "1:1: has 5,000,011 bytes, more than the 1,000,000 that an estate may have; split it",
+        ),
+    ],
+    ids=["empty", "comment", "list", "syntax", "encoding", "nested", "cycle", "bomb", "5 MB"],
+)
+def test_a_file_that_is_no_estate_is_refused_in_one_line(tmp_path: Path, content: str | bytes, expected: str) -> None:
+    assert mistakes(tmp_path, content) == [expected]
+
+
+def test_a_secret_in_the_wrong_place_is_never_repeated(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, changed("name: acme", "name: acme\nexternal_id: hunter2-hunter2"))
+    assert len(found) == 1
+    assert "external_id: is not a key here" in found[0]
+    assert "hunter2" not in found[0]
+
+
+def test_merge_keys_and_anchors_share_values(tmp_path: Path) -> None:
+    text = BASE.replace("  dev: {region", "  dev: {<<: *astro, region").replace("  prod: {", "  prod: &astro {")
+    text = text.replace("cidr: 172.21.0.0/20", "cidr: 172.21.0.0/20, pod_cidr: 100.65.0.0/19")
+    assert mistakes(tmp_path, text) == []

@@ -1,0 +1,82 @@
+"""Who may not import whom (README, "The tree")."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = [ROOT / "main.py", *(f for part in ("modules", "stacks", "operations") for f in (ROOT / part).rglob("*.py"))]
+CDKTF = {"cdktf", "constructs", "cdktf_cdktf_provider_aws", "jsii"}
+
+
+def name(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+def imports(file: Path, *, top_only: bool = False) -> set[str]:
+    """The modules that a file imports: at its top, or anywhere."""
+    tree = ast.parse(file.read_text())
+    found: set[str] = set()
+    for node in tree.body if top_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+def packages(file: Path) -> set[str]:
+    return {module.split(".")[0] for module in imports(file)}
+
+
+def is_plain(file: Path) -> bool:
+    """What describes an estate, and builds nothing."""
+    return file.name in ("props.py", "vocabulary.py", "catalog.py", "connection.py", "estate.py", "source.py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_files_import_what_their_layer_may(file: Path) -> None:
+    used = packages(file)
+    layer = file.relative_to(ROOT).parts[0]
+    if is_plain(file):
+        assert not used & (CDKTF | {"boto3", "botocore"})
+    if layer == "modules":
+        assert not used & {"stacks", "operations", "main"}
+        constructs = {module for module in imports(file) if module.endswith(".construct")}
+        assert not constructs, "a module never imports another module's construct"
+    if layer != "operations":
+        assert not used & {"boto3", "botocore"}
+    if layer == "main.py":
+        tops = {module.split(".")[0] for module in imports(file, top_only=True)}
+        assert not tops & (CDKTF | {"boto3", "botocore"})
+
+
+def uses(file: Path) -> set[str]:
+    """Names called or read, dotted where they are attributes of a name: `print`, `os.environ`, `sys.exit`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found.add(f"{node.value.id}.{node.attr}")
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_only_the_door_prints_reads_the_environment_or_exits(file: Path) -> None:
+    # provider.py prepares the environment that the Node process inherits.
+    if name(file) not in ("main.py", "modules/provider.py"):
+        assert not uses(file) & {"print", "os.environ", "os.getenv", "sys.exit", "exit"}
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.relative_to(ROOT).parts[0] != "stacks"], ids=name)
+def test_only_stacks_have_variables_outputs_providers_and_backends(file: Path) -> None:
+    assert not uses(file) & {"TerraformOutput", "TerraformVariable", "AwsProvider", "S3Backend", "CloudBackend"}
+
+
+def test_a_folder_a_type_an_example_and_a_test_have_one_name() -> None:
+    folders = {file.parent.name for file in (ROOT / "modules").glob("*/props.py")}
+    assert {file.parent.name for file in (ROOT / "modules").glob("*/construct.py")} == folders
+    assert {file.stem for file in (ROOT / "examples").glob("*.yaml")} == folders | {"complete"}
+    assert {file.stem.removeprefix("test_") for file in (ROOT / "tests/modules").glob("test_*.py")} == folders

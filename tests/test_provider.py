@@ -1,0 +1,78 @@
+"""The provider bindings load what is named: the same bytes, in Python and in Node."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modules.provider import load_lazily
+
+ROOT = Path(__file__).parent.parent
+MAIN = [sys.executable, str(ROOT / "main.py")]
+
+
+def synth(out: Path, **environment: str) -> dict[str, bytes]:
+    """Every file that a synth of the complete example writes, by path."""
+    env = os.environ | {"ASTRO_ESTATE": str(ROOT / "examples/complete.yaml"), "CDKTF_OUTDIR": str(out)} | environment
+    result = subprocess.run(MAIN, env=env, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    return {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("*")) if file.is_file()}
+
+
+def test_lazy_and_eager_loading_write_the_same_bytes(tmp_path: Path) -> None:
+    lazy = synth(tmp_path / "lazy")
+    assert "stacks/account/cdk.tf.json" in lazy
+    assert lazy == synth(tmp_path / "eager", ASTRO_EAGER_PROVIDER="1")
+
+
+def test_whoever_imports_our_constructs_loads_only_what_they_use() -> None:
+    code = (
+        "import modules, sys\n"
+        "from cdktf_cdktf_provider_aws.vpc import Vpc\n"
+        "import cdktf_cdktf_provider_aws as aws\n"
+        "assert aws.eip.Eip.__name__ == 'Eip'\n"
+        "try: aws.no_such_resource\n"
+        "except AttributeError as error: print(error)\n"
+        "print(sorted({n.split('.')[1] for n in sys.modules if n.startswith('cdktf_cdktf_provider_aws.')}))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == [
+        "module 'cdktf_cdktf_provider_aws' has no attribute 'no_such_resource'",
+        "['_jsii', 'eip', 'vpc']",
+    ]
+
+
+def test_node_options_of_the_user_stay_in_force() -> None:
+    environ = {"NODE_OPTIONS": "--max-old-space-size=512", "JSII_NODE": "/their/node"}
+    load_lazily(environ)
+    load_lazily(environ)
+    theirs, ours = environ["NODE_OPTIONS"].split(" ", 1)
+    assert theirs == "--max-old-space-size=512"
+    assert ours == f'--require="{ROOT / "modules" / "provider_preload.cjs"}"'
+    assert environ["JSII_NODE"] == "/their/node"
+
+
+def test_a_path_with_spaces_and_quotes_reaches_node_whole(tmp_path: Path) -> None:
+    folder = tmp_path / 'a "quoted" \\ folder'
+    folder.mkdir()
+    (folder / "modules").symlink_to(ROOT / "modules")
+    code = "import modules, cdktf; cdktf.App()"
+    env = os.environ | {"PYTHONPATH": str(folder)}
+    env.pop("NODE_OPTIONS", None)
+    result = subprocess.run([sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", [["--help"], ["check", "examples/complete.yaml"], ["schema"], ["check", "nowhere"]])
+def test_what_needs_no_constructs_starts_no_node_and_loads_no_aws_sdk(command: list[str]) -> None:
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['main.py', *{command!r}]\n"
+        "try: runpy.run_path('main.py', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print(sorted(n for n in ('cdktf', 'jsii', 'constructs', 'boto3', 'botocore') if n in sys.modules))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
