@@ -28,6 +28,9 @@ def attach_backend(stack: TerraformStack, estate: Estate) -> None:
                     f"{state.workspace_prefix or estate.name + '-'}{name}", project=state.project
                 ),
             )
-        case NoState() as state:
+        case NoState(partial=None):
             # Without a backend cdktf writes an absolute local path (design, trap 4).
-            stack.add_override("terraform.backend", {state.partial: {}} if state.partial else None)
+            stack.add_override("terraform.backend", None)
+        case NoState() as state:
+            stack.add_override("terraform.backend.local", None)
+            stack.add_override(f"terraform.backend.{state.partial}", {})

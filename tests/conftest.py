@@ -9,6 +9,11 @@ from cdktf_cdktf_provider_aws.provider import AwsProvider
 from modules.connection import Cluster, Network, Sides
 from stacks.base import ReadableStack
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="accept the Terraform addresses as they are now")
+
+
 Synth = Callable[[Callable[[TerraformStack], Any]], dict[str, Any]]
 
 
@@ -23,15 +28,16 @@ def synth() -> Synth:
         stack = ReadableStack(Testing.app(), "stack")
         AwsProvider(stack, "aws_provider")
         place(stack)
-        return _without_metadata(json.loads(Testing.synth(stack, True)))
+        return without_metadata(json.loads(Testing.synth(stack, True)))
 
     return run
 
 
-def _without_metadata(value: Any) -> Any:
+def without_metadata(value: Any) -> Any:
+    """Parsed Terraform JSON without the comments that cdktf adds for its own CLI."""
     if isinstance(value, dict):
-        return {key: _without_metadata(item) for key, item in value.items() if key != "//"}
-    return [_without_metadata(item) for item in value] if isinstance(value, list) else value
+        return {key: without_metadata(item) for key, item in value.items() if key != "//"}
+    return [without_metadata(item) for item in value] if isinstance(value, list) else value
 
 
 LAKE = Network(
