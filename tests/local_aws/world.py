@@ -65,11 +65,11 @@ for _kind, (_module, _name) in _GENERATORS.items():
 @contextmanager
 def _ids(**ids: str | None) -> Iterator[None]:
     """The next resource of each kind gets the ID, if there is one."""
-    _chosen.ids = {kind: id_ for kind, id_ in ids.items() if id_}
+    outer, _chosen.ids = _chosen.ids, {kind: id_ for kind, id_ in ids.items() if id_}
     try:
         yield
     finally:
-        _chosen.ids = {}
+        _chosen.ids = outer
 
 
 def make(facts: shape.Facts) -> None:
