@@ -36,6 +36,7 @@ class Request:
         self.method = environ["REQUEST_METHOD"]
         self.path = environ.get("PATH_INFO", "")
         self.query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        self.headers = {name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_")}
         signature = re.search(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
         self.service = signature[1] if signature else ""
         self.target = environ.get("HTTP_X_AMZ_TARGET", "")
@@ -52,27 +53,32 @@ class Request:
         return self.form.get("Action", [""])[0] or self._rest_action() or f"{self.method} {self.path}"
 
     def _rest_action(self) -> str:
-        for method, path, query, action in _rest_operations(self.service):
-            if method == self.method and query <= self.query.keys() and path.fullmatch(self.path):
+        for method, path, query, headers, action in _rest_operations(self.service):
+            right_path = method == self.method and path.fullmatch(self.path)
+            if right_path and query <= self.query.keys() and headers <= self.headers:
                 return action
         return ""
 
 
 @cache
-def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], frozenset[str], str]]:
-    """Method, path, keys of the query and name of a service's operations, those with the most to match first."""
+def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], set[str], set[str], str]]:
+    """Method, path, query's keys, headers and name of a service's operations, those with the most to match first."""
     if service not in _REST_SERVICES:
         return []
     found = []
     model: Any = botocore.session.get_session().get_service_model(service)
     for name in model.operation_names:
-        http = model.operation_model(name).http
+        operation = model.operation_model(name)
+        http = operation.http
         path, _, query = http["requestUri"].partition("?")
         pattern = re.sub(r"\\{[^}]*?\\\+\\}", ".+", re.escape(path.rstrip("/")))
         pattern = re.sub(r"\\{[^}]*?\\}", "[^/]+", pattern)
-        keys = frozenset(part.partition("=")[0] for part in query.split("&") if part)
-        found.append((http["method"], re.compile(pattern + "/?"), keys, name))
-    return sorted(found, key=lambda operation: -len(operation[2]))
+        keys = {part.partition("=")[0] for part in query.split("&") if part}
+        required = operation.input_shape.required_members if operation.input_shape else []
+        members = [operation.input_shape.members[member].serialization for member in required]
+        headers = {member["name"].lower() for member in members if member.get("location") == "header"}
+        found.append((http["method"], re.compile(pattern + "/?"), keys, headers, name))
+    return sorted(found, key=lambda operation: -len(operation[2] | operation[3]))
 
 
 def _refusal(request: Request, reason: str) -> tuple[str, bytes]:

@@ -1,0 +1,160 @@
+"""The server: one process that speaks AWS, for every account, and ends with its block."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_aws import LocalAws
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("local-aws") / "calls.txt"
+
+
+@pytest.fixture(scope="module")
+def aws(calls) -> Iterator[LocalAws]:
+    with LocalAws(calls=calls) as aws:
+        yield aws
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_client_acts_in_the_account_that_it_names(aws):
+    for account in ("123456789012", "111111111111"):
+        assert aws.client("sts", account=account).get_caller_identity()["Account"] == account
+
+
+def test_the_environment_alone_leads_another_process_to_the_account(aws):
+    program = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    # What the user has set must not lead it elsewhere.
+    theirs = {"AWS_ACCESS_KEY_ID": "theirs", "AWS_SESSION_TOKEN": "theirs", "AWS_CONFIG_FILE": "theirs"}
+    environment = {**os.environ, **theirs, **aws.environment("111111111111")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "111111111111\n"
+
+
+def test_the_environment_of_no_account_is_that_of_the_first(aws):
+    environment = aws.environment()
+    assert environment == {
+        "AWS_ENDPOINT_URL": aws.url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SESSION_TOKEN": "",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    assert aws.url.startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments", "action"),
+    [
+        ("ec2", "describe_bundle_tasks", {}, "ec2:DescribeBundleTasks"),
+        ("iam", "get_service_last_accessed_details", {"JobId": "a" * 36}, "iam:GetServiceLastAccessedDetails"),
+        ("kms", "describe_custom_key_stores", {}, "kms:DescribeCustomKeyStores"),
+        ("ram", "list_principals", {"resourceOwner": "SELF"}, "ram:ListPrincipals"),
+        ("route53", "list_cidr_collections", {}, "route53:ListCidrCollections"),
+        (
+            "s3",
+            "create_bucket_metadata_configuration",
+            {
+                "Bucket": "bucket",
+                "MetadataConfiguration": {
+                    "JournalTableConfiguration": {"RecordExpiration": {"Expiration": "DISABLED"}}
+                },
+            },
+            "s3:CreateBucketMetadataConfiguration",
+        ),
+    ],
+)
+def test_what_is_missing_is_refused_at_once_in_the_words_of_the_service(aws, service, operation, arguments, action):
+    with pytest.raises(ClientError) as refused:
+        getattr(aws.client(service), operation)(**arguments)
+    answer = refused.value.response
+    assert answer["Error"]["Code"] == "NotImplemented"
+    assert answer["Error"]["Message"].startswith(f"the local AWS does not do {action}: ")
+    assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["ResponseMetadata"]["RetryAttempts"]) == (400, 0)
+
+
+def test_what_moto_fails_on_is_refused_and_not_tried_again(aws):
+    with pytest.raises(ClientError) as refused:
+        aws.client("ec2").delete_transit_gateway(TransitGatewayId="tgw-0123456789abcdef0")
+    assert refused.value.response["Error"]["Message"] == (
+        "the local AWS does not do ec2:DeleteTransitGateway: moto failed: KeyError('tgw-0123456789abcdef0')"
+    )
+
+
+def test_the_calls_are_logged_by_service_and_action(aws, calls):
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="logged")
+    aws.client("ram").get_resource_shares(resourceOwner="SELF")
+    before = len(calls.read_text().splitlines())
+    s3.put_object(Bucket="logged", Key="a/b", Body=b"1")
+    s3.put_bucket_versioning(Bucket="logged", VersioningConfiguration={"Status": "Enabled"})
+    aws.client("ram").get_resource_shares(resourceOwner="SELF")
+    aws.client("ec2").describe_vpcs()
+    aws.client("logs").describe_log_groups()
+    aws.client("cloudwatch").describe_alarms()
+    aws.client("route53").list_hosted_zones()
+    assert calls.read_text().splitlines()[before:] == [
+        "s3:PutObject",
+        "s3:PutBucketVersioning",
+        "ram:GetResourceShares",
+        "ec2:DescribeVpcs",
+        "logs:DescribeLogGroups",
+        "cloudwatch:DescribeAlarms",
+        "route53:ListHostedZones",
+    ]
+
+
+def test_the_server_ends_with_its_block_also_after_a_failure():
+    aws = LocalAws()
+    with contextlib.suppress(ZeroDivisionError), aws:
+        assert is_running(aws.pid)
+        raise ZeroDivisionError
+    assert not is_running(aws.pid)
+
+
+def test_the_server_ends_when_its_parent_is_killed():
+    program = (
+        "import os, signal; from tests.local_aws import LocalAws\n"
+        "aws = LocalAws().__enter__(); print(aws.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    pid = int(done.stdout)
+    patience = time.monotonic() + 10
+    while is_running(pid) and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert not is_running(pid)
+
+
+def test_a_server_that_does_not_start_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(RuntimeError, match="did not start"):
+        LocalAws().__enter__()
+
+
+def test_a_client_acts_in_the_region_that_it_names(aws):
+    account = "222222222222"
+    aws.client("ec2", account=account, region="eu-west-1").create_vpc(CidrBlock="10.77.0.0/16")
+    assert len(aws.client("ec2", account=account).describe_vpcs()["Vpcs"]) == 1
+    assert len(aws.client("ec2", account=account, region="eu-west-1").describe_vpcs()["Vpcs"]) == 2

@@ -1,0 +1,794 @@
+"""What moto 5.2.5 lacks or does unlike AWS, as the patches mend it: one test fails for each that is taken away."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_aws import LocalAws
+
+ASTRO = "406882777402"
+ACCOUNTS = (f"{number:012}" for number in itertools.count(111111111111))
+DOCUMENT = '{"Version": "2012-10-17", "Statement": []}'
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+@pytest.fixture
+def account() -> str:
+    """An account of its own for each test."""
+    return next(ACCOUNTS)
+
+
+@pytest.fixture
+def stranger() -> str:
+    return next(ACCOUNTS)
+
+
+@pytest.fixture
+def ec2(aws, account) -> Any:
+    return aws.client("ec2", account=account)
+
+
+@pytest.fixture
+def vpc(ec2) -> str:
+    return ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+
+
+@pytest.fixture
+def subnet(ec2, vpc) -> str:
+    return ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.0.0/24")["Subnet"]["SubnetId"]
+
+
+def tags_for(kind: str, **tags: str) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}]
+
+
+def error_code(refused: pytest.ExceptionInfo[ClientError]) -> str:
+    return refused.value.response["Error"]["Code"]
+
+
+class TestIam:
+    def test_an_update_of_a_role_keeps_the_description_that_it_does_not_name(self, aws, account):
+        iam = aws.client("iam", account=account)
+        iam.create_role(RoleName="role", AssumeRolePolicyDocument=DOCUMENT, Description="kept")
+        iam.update_role(RoleName="role", MaxSessionDuration=7200)
+        role = iam.get_role(RoleName="role")["Role"]
+        assert (role["Description"], role["MaxSessionDuration"]) == ("kept", 7200)
+
+    def test_the_tokens_of_the_global_endpoint_can_be_chosen(self, aws, account):
+        iam = aws.client("iam", account=account)
+
+        def version() -> int:
+            return iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"]
+
+        before = version()
+        iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
+        assert (before, version()) == (1, 2)
+
+
+class TestLogs:
+    def test_a_metric_filter_that_is_put_again_is_replaced(self, aws, account):
+        logs = aws.client("logs", account=account)
+        logs.create_log_group(logGroupName="trail")
+        transformation = {"metricName": "changes", "metricNamespace": "astro", "metricValue": "1"}
+        for name, pattern in [("changes", "{ $.a = 1 }"), ("other", "{ $.o = 1 }"), ("changes", "{ $.a = 2 }")]:
+            logs.put_metric_filter(
+                logGroupName="trail", filterName=name, filterPattern=pattern, metricTransformations=[transformation]
+            )
+        filters = logs.describe_metric_filters(logGroupName="trail")["metricFilters"]
+        assert {(f["filterName"], f["filterPattern"]) for f in filters} == {
+            ("changes", "{ $.a = 2 }"),
+            ("other", "{ $.o = 1 }"),
+        }
+        assert len(filters) == 2
+
+
+class TestAccount:
+    def test_a_region_is_enabled_and_disabled(self, aws, account):
+        client = aws.client("account", account=account)
+
+        def status(region: str) -> str:
+            return client.get_region_opt_status(RegionName=region)["RegionOptStatus"]
+
+        seen = [status("us-east-1"), status("me-south-1")]
+        client.enable_region(RegionName="me-south-1")
+        seen.append(status("me-south-1"))
+        client.disable_region(RegionName="me-south-1")
+        seen.append(status("me-south-1"))
+        assert seen == ["ENABLED_BY_DEFAULT", "DISABLED", "ENABLED", "DISABLED"]
+
+    def test_an_account_can_act_for_another(self, aws, account, stranger):
+        aws.client("account", account=account).enable_region(RegionName="me-south-1", AccountId=stranger)
+        for who, expected in ((stranger, "ENABLED"), (account, "DISABLED")):
+            answer = aws.client("account", account=who).get_region_opt_status(RegionName="me-south-1")
+            assert answer == {**answer, "RegionName": "me-south-1", "RegionOptStatus": expected}
+
+
+class TestServiceQuotas:
+    VCPUS = {"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"}
+    VPCS = {"ServiceCode": "vpc", "QuotaCode": "L-F678F1CE"}
+
+    def test_an_increase_is_granted_and_shows(self, aws, account):
+        quotas = aws.client("service-quotas", account=account)
+
+        def value(quota: dict[str, str]) -> float:
+            return quotas.get_service_quota(**quota)["Quota"]["Value"]
+
+        assert (value(self.VCPUS), value(self.VPCS)) == (5, 5)
+        request = quotas.request_service_quota_increase(**self.VCPUS, DesiredValue=40)["RequestedQuota"]
+        assert (request["Status"], request["DesiredValue"]) == ("APPROVED", 40)
+        assert (value(self.VCPUS), value(self.VPCS)) == (40, 5)
+        default = quotas.get_aws_default_service_quota(**self.VCPUS)["Quota"]
+        assert (default["Value"], default["Adjustable"]) == (5, True)
+        assert quotas.get_requested_service_quota_change(RequestId=request["Id"])["RequestedQuota"] == request
+        history = quotas.list_requested_service_quota_change_history_by_quota(**self.VCPUS)["RequestedQuotas"]
+        assert history == [request]
+        history = quotas.list_requested_service_quota_change_history_by_quota(**self.VPCS)["RequestedQuotas"]
+        assert history == []
+
+    def test_an_unknown_request_is_not_found(self, aws, account):
+        with pytest.raises(ClientError) as refused:
+            aws.client("service-quotas", account=account).get_requested_service_quota_change(RequestId="no")
+        assert error_code(refused) == "NoSuchResourceException"
+
+
+class TestRoute53:
+    @pytest.fixture
+    def zone(self, aws, account, vpc) -> str:
+        """A zone as the AWS provider makes it: with a VPC, and without saying that it is private."""
+        return aws.client("route53", account=account).create_hosted_zone(
+            Name="corp.example", CallerReference="once", VPC={"VPCRegion": "us-east-1", "VPCId": vpc}
+        )["HostedZone"]["Id"]
+
+    def test_a_zone_with_a_vpc_is_private(self, aws, account, vpc, zone):
+        answer = aws.client("route53", account=account).get_hosted_zone(Id=zone)
+        assert answer["HostedZone"]["Config"]["PrivateZone"] is True
+        assert answer["VPCs"] == [{"VPCRegion": "us-east-1", "VPCId": vpc}]
+
+    def test_another_account_associates_its_vpc_once_authorized(self, aws, account, stranger, vpc, zone):
+        ours, theirs = (aws.client("route53", account=who) for who in (account, stranger))
+        their_vpc = aws.client("ec2", account=stranger).create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
+        asked = {
+            "HostedZoneId": zone.removeprefix("/hostedzone/"),
+            "VPC": {"VPCRegion": "us-east-1", "VPCId": their_vpc},
+        }
+        ours.create_vpc_association_authorization(**asked)
+        assert ours.list_vpc_association_authorizations(HostedZoneId=asked["HostedZoneId"])["VPCs"] == [asked["VPC"]]
+        theirs.associate_vpc_with_hosted_zone(**asked)
+        ours.delete_vpc_association_authorization(**asked)
+        assert ours.list_vpc_association_authorizations(HostedZoneId=asked["HostedZoneId"])["VPCs"] == []
+        assert [each["VPCId"] for each in ours.get_hosted_zone(Id=zone)["VPCs"]] == [vpc, their_vpc]
+        [found] = theirs.list_hosted_zones_by_vpc(VPCId=their_vpc, VPCRegion="us-east-1")["HostedZoneSummaries"]
+        assert (found["Name"], found["Owner"]) == ("corp.example.", {"OwningAccount": account})
+        theirs.disassociate_vpc_from_hosted_zone(**asked)
+        assert [each["VPCId"] for each in ours.get_hosted_zone(Id=zone)["VPCs"]] == [vpc]
+
+
+class TestRam:
+    @pytest.fixture
+    def hub(self, ec2) -> str:
+        return ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayArn"]
+
+    @pytest.fixture
+    def ours(self, aws, account) -> Any:
+        return aws.client("ram", account=account)
+
+    @pytest.fixture
+    def theirs(self, aws, stranger) -> Any:
+        return aws.client("ram", account=stranger)
+
+    @pytest.fixture
+    def share(self, ours) -> str:
+        return ours.create_resource_share(name="hub", tags=[{"key": "owner", "value": "us"}])["resourceShare"][
+            "resourceShareArn"
+        ]
+
+    def test_a_share_can_be_found_by_name_arn_and_status_with_its_tags(self, ours, share):
+        ours.create_resource_share(name="other")
+        for asked in ({"name": "hub"}, {"resourceShareArns": [share]}):
+            [found] = ours.get_resource_shares(resourceOwner="SELF", **asked)["resourceShares"]
+            assert (found["resourceShareArn"], found["tags"]) == (share, [{"key": "owner", "value": "us"}])
+        ours.delete_resource_share(resourceShareArn=share)
+        live = ours.get_resource_shares(resourceOwner="SELF", resourceShareStatus="ACTIVE")["resourceShares"]
+        assert [each["name"] for each in live] == ["other"]
+
+    def test_tags_of_a_share_change(self, ours, share):
+        ours.tag_resource(resourceShareArn=share, tags=[{"key": "stage", "value": "prod"}])
+        ours.untag_resource(resourceShareArn=share, tagKeys=["owner"])
+        [found] = ours.get_resource_shares(resourceOwner="SELF")["resourceShares"]
+        assert found["tags"] == [{"key": "stage", "value": "prod"}]
+
+    def test_another_account_sees_a_share_once_it_has_accepted_the_invitation(self, ours, theirs, share, hub, stranger):
+        ours.associate_resource_share(resourceShareArn=share, resourceArns=[hub], principals=[stranger])
+        assert theirs.get_resource_shares(resourceOwner="OTHER-ACCOUNTS")["resourceShares"] == []
+        [invitation] = theirs.get_resource_share_invitations()["resourceShareInvitations"]
+        assert (invitation["resourceShareName"], invitation["status"]) == ("hub", "PENDING")
+        arn = invitation["resourceShareInvitationArn"]
+        theirs.accept_resource_share_invitation(resourceShareInvitationArn=arn)
+        [found] = theirs.get_resource_shares(resourceOwner="OTHER-ACCOUNTS")["resourceShares"]
+        assert found["resourceShareArn"] == share
+        [resource] = theirs.list_resources(resourceOwner="OTHER-ACCOUNTS", resourceShareArns=[share])["resources"]
+        assert (resource["arn"], resource["type"]) == (hub, "ec2:transit-gateway")
+        assert theirs.get_resource_shares(resourceOwner="SELF")["resourceShares"] == []
+        assert ours.get_resource_shares(resourceOwner="OTHER-ACCOUNTS")["resourceShares"] == []
+
+    def test_an_invitation_is_for_its_account_alone(self, ours, theirs, aws, share, stranger):
+        ours.associate_resource_share(resourceShareArn=share, principals=[stranger])
+        [invitation] = theirs.get_resource_share_invitations(resourceShareArns=[share])["resourceShareInvitations"]
+        arn = invitation["resourceShareInvitationArn"]
+        other = aws.client("ram", account=next(ACCOUNTS))
+        assert other.get_resource_share_invitations()["resourceShareInvitations"] == []
+        with pytest.raises(ClientError) as refused:
+            other.accept_resource_share_invitation(resourceShareInvitationArn=arn)
+        assert error_code(refused) == "UnknownResourceException"
+
+    def test_principals_named_at_creation_are_invited(self, ours, theirs, stranger):
+        ours.create_resource_share(name="at once", principals=[stranger])
+        [invitation] = theirs.get_resource_share_invitations()["resourceShareInvitations"]
+        assert invitation["resourceShareName"] == "at once"
+
+    def test_what_is_shared_with_whom_comes_and_goes(self, ours, share, hub, stranger):
+        def entities(kind: str) -> list[str]:
+            answer = ours.get_resource_share_associations(associationType=kind, resourceShareArns=[share])
+            return [each["associatedEntity"] for each in answer["resourceShareAssociations"]]
+
+        made = ours.associate_resource_share(resourceShareArn=share, resourceArns=[hub], principals=[stranger])
+        assert [
+            (each["associatedEntity"], each["associationType"], each["status"], each["external"])
+            for each in made["resourceShareAssociations"]
+        ] == [(hub, "RESOURCE", "ASSOCIATED", False), (stranger, "PRINCIPAL", "ASSOCIATED", True)]
+        assert (entities("RESOURCE"), entities("PRINCIPAL")) == ([hub], [stranger])
+        ended = ours.disassociate_resource_share(resourceShareArn=share, principals=[stranger])
+        assert [each["status"] for each in ended["resourceShareAssociations"]] == ["DISASSOCIATED"]
+        assert (entities("RESOURCE"), entities("PRINCIPAL")) == ([hub], [])
+        ours.delete_resource_share(resourceShareArn=share)
+        assert entities("RESOURCE") == []
+
+    def test_a_share_has_no_customer_managed_permissions(self, ours, share):
+        assert ours.list_resource_share_permissions(resourceShareArn=share)["permissions"] == []
+
+
+def share_and_accept(aws: LocalAws, owner: str, receiver: str, arn: str) -> None:
+    share = {"name": arn, "resourceArns": [arn], "principals": [receiver]}
+    aws.client("ram", account=owner).create_resource_share(**share)
+    theirs = aws.client("ram", account=receiver)
+    for invitation in theirs.get_resource_share_invitations()["resourceShareInvitations"]:
+        theirs.accept_resource_share_invitation(resourceShareInvitationArn=invitation["resourceShareInvitationArn"])
+
+
+class TestResolver:
+    @pytest.fixture
+    def rule(self, aws, account) -> dict[str, Any]:
+        return aws.client("route53resolver", account=account).create_resolver_rule(
+            CreatorRequestId="once",
+            RuleType="FORWARD",
+            DomainName="corp.example",
+            Name="corp",
+            TargetIps=[{"Ip": "10.0.0.53", "Port": 53}],
+        )["ResolverRule"]
+
+    def test_a_rule_changes_in_what_the_update_names(self, aws, account, rule):
+        resolver = aws.client("route53resolver", account=account)
+        targets = [{"Ip": "10.0.0.54", "Port": 53}]
+        resolver.update_resolver_rule(ResolverRuleId=rule["Id"], Config={"TargetIps": targets})
+        found = resolver.get_resolver_rule(ResolverRuleId=rule["Id"])["ResolverRule"]
+        assert (found["Name"], found["TargetIps"]) == ("corp", targets)
+
+    def test_a_shared_rule_is_associated_by_the_account_that_accepted_it(self, aws, account, stranger, rule):
+        theirs = aws.client("route53resolver", account=stranger)
+        vpc = aws.client("ec2", account=stranger).create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
+        with pytest.raises(ClientError) as refused:
+            theirs.get_resolver_rule(ResolverRuleId=rule["Id"])
+        assert error_code(refused) == "ResourceNotFoundException"
+        share_and_accept(aws, account, stranger, rule["Arn"])
+        assert theirs.get_resolver_rule(ResolverRuleId=rule["Id"])["ResolverRule"]["OwnerId"] == account
+        theirs.associate_resolver_rule(ResolverRuleId=rule["Id"], VPCId=vpc)
+        [found] = theirs.list_resolver_rule_associations()["ResolverRuleAssociations"]
+        assert (found["ResolverRuleId"], found["VPCId"]) == (rule["Id"], vpc)
+        theirs.disassociate_resolver_rule(ResolverRuleId=rule["Id"], VPCId=vpc)
+        assert theirs.list_resolver_rule_associations()["ResolverRuleAssociations"] == []
+
+
+class TestVpc:
+    def test_a_prefix_list_keeps_its_name_when_its_entries_change(self, ec2):
+        list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4")[
+            "PrefixList"
+        ]["PrefixListId"]
+        ec2.modify_managed_prefix_list(
+            PrefixListId=list_id, CurrentVersion=1, AddEntries=[{"Cidr": "172.20.0.0/20", "Description": "prod"}]
+        )
+        [found] = ec2.describe_managed_prefix_lists(PrefixListIds=[list_id])["PrefixLists"]
+        entries = ec2.get_managed_prefix_list_entries(PrefixListId=list_id)["Entries"]
+        assert found["PrefixListName"] == "astro"
+        assert entries == [{"Cidr": "172.20.0.0/20", "Description": "prod"}]
+
+    def test_dhcp_options_keep_the_tags_of_their_creation(self, ec2):
+        made = ec2.create_dhcp_options(
+            DhcpConfigurations=[{"Key": "domain-name", "Values": ["corp.example"]}],
+            TagSpecifications=tags_for("dhcp-options", owner="us"),
+        )["DhcpOptions"]
+        [found] = ec2.describe_dhcp_options(DhcpOptionsIds=[made["DhcpOptionsId"]])["DhcpOptions"]
+        assert found["Tags"] == made["Tags"] == [{"Key": "owner", "Value": "us"}]
+
+    def test_a_vpn_gateway_propagates_into_the_route_tables_that_say_so(self, ec2, vpc):
+        gateway = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+
+        def propagating() -> list[dict[str, str]]:
+            return ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["PropagatingVgws"]
+
+        before = propagating()
+        for _ in range(2):
+            ec2.enable_vgw_route_propagation(RouteTableId=table, GatewayId=gateway)
+        during = propagating()
+        ec2.disable_vgw_route_propagation(RouteTableId=table, GatewayId=gateway)
+        assert [before, during, propagating()] == [[], [{"GatewayId": gateway}], []]
+
+
+class TestPeering:
+    @pytest.fixture
+    def astro(self, aws) -> Any:
+        return aws.client("ec2", account=ASTRO)
+
+    @pytest.fixture
+    def requested(self, account, astro, vpc) -> dict[str, Any]:
+        their_vpc = astro.create_vpc(CidrBlock="172.20.0.0/20")["Vpc"]["VpcId"]
+        astro.associate_vpc_cidr_block(VpcId=their_vpc, CidrBlock="100.64.0.0/19")
+        return astro.create_vpc_peering_connection(VpcId=their_vpc, PeerVpcId=vpc, PeerOwnerId=account)[
+            "VpcPeeringConnection"
+        ]
+
+    def test_filters_find_one_connection_among_many(self, ec2, account, vpc, requested):
+        other = ec2.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
+        ec2.create_vpc_peering_connection(VpcId=other, PeerVpcId=vpc)
+        facts = {
+            "requester-vpc-info.owner-id": ASTRO,
+            "requester-vpc-info.vpc-id": requested["RequesterVpcInfo"]["VpcId"],
+            "requester-vpc-info.cidr-block": "172.20.0.0/20",
+            "accepter-vpc-info.owner-id": account,
+            "accepter-vpc-info.vpc-id": vpc,
+            "accepter-vpc-info.cidr-block": "10.20.0.0/16",
+            "status-code": "pending-acceptance",
+            "vpc-peering-connection-id": requested["VpcPeeringConnectionId"],
+        }
+
+        def found(**filters: str) -> list[str]:
+            asked = [{"Name": name, "Values": [value]} for name, value in filters.items()]
+            answer = ec2.describe_vpc_peering_connections(Filters=asked)["VpcPeeringConnections"]
+            return [connection["VpcPeeringConnectionId"] for connection in answer]
+
+        assert found(**facts) == [requested["VpcPeeringConnectionId"]]
+        for name in facts:
+            assert found(**{**facts, name: "another"}) == []
+        assert len(found()) == 2
+
+    def test_each_side_tells_all_its_ranges(self, ec2, vpc, requested):
+        ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.21.0.0/16")
+        [found] = ec2.describe_vpc_peering_connections()["VpcPeeringConnections"]
+        ranges = {side: [each["CidrBlock"] for each in found[side]["CidrBlockSet"]] for side in found if "Info" in side}
+        assert ranges == {
+            "RequesterVpcInfo": ["172.20.0.0/20", "100.64.0.0/19"],
+            "AccepterVpcInfo": ["10.20.0.0/16", "10.21.0.0/16"],
+        }
+
+    def test_each_account_has_its_own_tags(self, ec2, astro, requested):
+        id_ = requested["VpcPeeringConnectionId"]
+        ec2.create_tags(Resources=[id_], Tags=[{"Key": "owner", "Value": "us"}])
+        tags = [
+            client.describe_vpc_peering_connections(VpcPeeringConnectionIds=[id_])["VpcPeeringConnections"][0]["Tags"]
+            for client in (ec2, astro)
+        ]
+        assert tags == [[{"Key": "owner", "Value": "us"}], []]
+
+
+class TestEndpointService:
+    @pytest.fixture
+    def service(self, aws, account, ec2, subnet) -> dict[str, Any]:
+        balancer = aws.client("elbv2", account=account).create_load_balancer(
+            Name="service", Type="network", Scheme="internal", Subnets=[subnet]
+        )["LoadBalancers"][0]["LoadBalancerArn"]
+        return ec2.create_vpc_endpoint_service_configuration(NetworkLoadBalancerArns=[balancer])["ServiceConfiguration"]
+
+    def test_permissions_have_ids_that_last(self, ec2, service):
+        service_id, principal = service["ServiceId"], f"arn:aws:iam::{ASTRO}:role/astronomer-remote-management"
+        for _ in range(2):
+            added = ec2.modify_vpc_endpoint_service_permissions(ServiceId=service_id, AddAllowedPrincipals=[principal])[
+                "AddedPrincipals"
+            ]
+        found = ec2.describe_vpc_endpoint_service_permissions(ServiceId=service_id)["AllowedPrincipals"]
+        assert found == added
+        [permission] = found
+        assert re.fullmatch(r"vpce-svc-perm-[0-9a-f]{17}", permission.pop("ServicePermissionId"))
+        assert permission == {"ServiceId": service_id, "Principal": principal, "PrincipalType": "Role"}
+        ec2.modify_vpc_endpoint_service_permissions(ServiceId=service_id, RemoveAllowedPrincipals=[principal])
+        assert ec2.describe_vpc_endpoint_service_permissions(ServiceId=service_id)["AllowedPrincipals"] == []
+
+    @pytest.mark.parametrize(
+        ("decide", "state"),
+        [("accept_vpc_endpoint_connections", "available"), ("reject_vpc_endpoint_connections", "rejected")],
+    )
+    def test_an_endpoint_of_another_account_waits_for_the_owner_of_the_service(
+        self, aws, ec2, service, stranger, decide, state
+    ):
+        theirs = aws.client("ec2", account=stranger)
+        their_vpc = theirs.create_vpc(CidrBlock="172.20.0.0/20")["Vpc"]["VpcId"]
+        endpoint = theirs.create_vpc_endpoint(
+            VpcId=their_vpc, ServiceName=service["ServiceName"], VpcEndpointType="Interface"
+        )["VpcEndpoint"]
+
+        def connections() -> list[tuple[str, str, str]]:
+            asked = [{"Name": "service-id", "Values": [service["ServiceId"]]}]
+            answer = ec2.describe_vpc_endpoint_connections(Filters=asked)["VpcEndpointConnections"]
+            return [(each["VpcEndpointId"], each["VpcEndpointOwner"], each["VpcEndpointState"]) for each in answer]
+
+        id_ = endpoint["VpcEndpointId"]
+        assert (endpoint["State"], connections()) == ("pendingAcceptance", [(id_, stranger, "pendingAcceptance")])
+        getattr(ec2, decide)(ServiceId=service["ServiceId"], VpcEndpointIds=[id_])
+        [seen] = theirs.describe_vpc_endpoints(VpcEndpointIds=[id_])["VpcEndpoints"]
+        assert (seen["State"], connections()) == (state, [(id_, stranger, state)])
+
+
+class TestTransitGateway:
+    ISOLATED = {"DefaultRouteTableAssociation": "disable", "DefaultRouteTablePropagation": "disable"}
+
+    @pytest.fixture
+    def theirs(self, aws, stranger) -> Any:
+        return aws.client("ec2", account=stranger)
+
+    @pytest.fixture
+    def their_vpc(self, theirs) -> dict[str, Any]:
+        vpc = theirs.create_vpc(CidrBlock="172.20.0.0/20")["Vpc"]["VpcId"]
+        subnet = theirs.create_subnet(VpcId=vpc, CidrBlock="172.20.0.0/24")["Subnet"]["SubnetId"]
+        return {"VpcId": vpc, "SubnetIds": [subnet]}
+
+    def new_hub(self, ec2, **options: str) -> dict[str, Any]:
+        return ec2.create_transit_gateway(Options=options)["TransitGateway"]
+
+    def tables_of(self, ec2, hub) -> list[str]:
+        asked = [{"Name": "transit-gateway-id", "Values": [hub["TransitGatewayId"]]}]
+        answer = ec2.describe_transit_gateway_route_tables(Filters=asked)["TransitGatewayRouteTables"]
+        return [table["TransitGatewayRouteTableId"] for table in answer]
+
+    def associations_of(self, ec2, table) -> list[str]:
+        answer = ec2.get_transit_gateway_route_table_associations(TransitGatewayRouteTableId=table)["Associations"]
+        return [each["TransitGatewayAttachmentId"] for each in answer]
+
+    def propagations_of(self, ec2, table) -> list[str]:
+        answer = ec2.get_transit_gateway_route_table_propagations(TransitGatewayRouteTableId=table)
+        return [each["TransitGatewayAttachmentId"] for each in answer["TransitGatewayRouteTablePropagations"]]
+
+    def attach(self, client, hub, vpc, subnet, **more: Any) -> str:
+        return client.create_transit_gateway_vpc_attachment(
+            TransitGatewayId=hub["TransitGatewayId"], VpcId=vpc, SubnetIds=[subnet], **more
+        )["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
+
+    def find(self, client, attachment) -> dict[str, Any]:
+        [found] = client.describe_transit_gateway_vpc_attachments(TransitGatewayAttachmentIds=[attachment])[
+            "TransitGatewayVpcAttachments"
+        ]
+        return found
+
+    def test_a_default_route_table_is_there_only_where_it_is_enabled(self, ec2):
+        hub = self.new_hub(ec2, DefaultRouteTableAssociation="disable")
+        [table] = self.tables_of(ec2, hub)
+        assert "AssociationDefaultRouteTableId" not in hub["Options"]
+        assert hub["Options"]["PropagationDefaultRouteTableId"] == table
+        assert hub["Options"]["SecurityGroupReferencingSupport"] == "disable"
+        isolated = self.new_hub(ec2, **self.ISOLATED)
+        assert self.tables_of(ec2, isolated) == []
+
+    def test_a_default_route_table_comes_with_a_later_choice(self, ec2):
+        hub = self.new_hub(ec2, **self.ISOLATED)
+        options = {"DefaultRouteTableAssociation": "enable"}
+        hub = ec2.modify_transit_gateway(TransitGatewayId=hub["TransitGatewayId"], Options=options)["TransitGateway"]
+        assert self.tables_of(ec2, hub) == [hub["Options"]["AssociationDefaultRouteTableId"]]
+        assert "PropagationDefaultRouteTableId" not in hub["Options"]
+
+    def test_a_default_route_table_goes_with_its_transit_gateway(self, ec2):
+        hub = self.new_hub(ec2)
+        ec2.delete_transit_gateway(TransitGatewayId=hub["TransitGatewayId"])
+        assert self.tables_of(ec2, hub) == []
+
+    def test_the_default_route_table_takes_up_what_is_attached(self, ec2, vpc, subnet):
+        hub = self.new_hub(ec2)
+        attachment = self.attach(ec2, hub, vpc, subnet)
+        [table] = self.tables_of(ec2, hub)
+        assert self.associations_of(ec2, table) == self.propagations_of(ec2, table) == [attachment]
+
+    def test_nothing_takes_up_what_is_attached_where_that_is_disabled(self, ec2, vpc, subnet):
+        hub = self.new_hub(ec2, **self.ISOLATED)
+        attachment = self.attach(ec2, hub, vpc, subnet)
+        table = ec2.create_transit_gateway_route_table(TransitGatewayId=hub["TransitGatewayId"])[
+            "TransitGatewayRouteTable"
+        ]["TransitGatewayRouteTableId"]
+
+        def association() -> dict[str, str] | None:
+            [found] = ec2.describe_transit_gateway_attachments(TransitGatewayAttachmentIds=[attachment])[
+                "TransitGatewayAttachments"
+            ]
+            return found.get("Association")
+
+        before = association()
+        ec2.associate_transit_gateway_route_table(
+            TransitGatewayAttachmentId=attachment, TransitGatewayRouteTableId=table
+        )
+        assert (before, association()) == (None, {"State": "associated", "TransitGatewayRouteTableId": table})
+
+    def test_a_vpc_is_attached_once_at_a_time(self, ec2, vpc, subnet):
+        hub = self.new_hub(ec2)
+        first = self.attach(ec2, hub, vpc, subnet)
+        with pytest.raises(ClientError) as refused:
+            self.attach(ec2, hub, vpc, subnet)
+        assert error_code(refused) == "DuplicateTransitGatewayAttachment"
+        ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=first)
+        assert self.attach(ec2, hub, vpc, subnet) != first
+
+    def test_an_attachment_keeps_the_tags_of_its_creation(self, ec2, vpc, subnet):
+        tags = tags_for("transit-gateway-attachment", owner="us")
+        attachment = self.attach(ec2, self.new_hub(ec2), vpc, subnet, TagSpecifications=tags)
+        assert self.find(ec2, attachment)["Tags"] == tags[0]["Tags"]
+
+    def test_a_deleted_attachment_is_shown_as_deleted_to_who_asks_for_it(self, ec2, vpc, subnet):
+        hub = self.new_hub(ec2)
+        attachment = self.attach(ec2, hub, vpc, subnet)
+        ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+        [table] = self.tables_of(ec2, hub)
+        assert self.find(ec2, attachment)["State"] == "deleted"
+        assert ec2.describe_transit_gateway_vpc_attachments()["TransitGatewayVpcAttachments"] == []
+        assert ec2.describe_transit_gateway_attachments()["TransitGatewayAttachments"] == []
+        assert self.associations_of(ec2, table) == self.propagations_of(ec2, table) == []
+
+    def test_an_attachment_propagates_into_several_route_tables(self, ec2, vpc, subnet):
+        hub = self.new_hub(ec2, **self.ISOLATED)
+        attachment = self.attach(ec2, hub, vpc, subnet)
+        tables = []
+        for _ in range(2):
+            answer = ec2.create_transit_gateway_route_table(TransitGatewayId=hub["TransitGatewayId"])
+            tables.append(answer["TransitGatewayRouteTable"]["TransitGatewayRouteTableId"])
+        asked = [{"TransitGatewayAttachmentId": attachment, "TransitGatewayRouteTableId": table} for table in tables]
+        for each in asked:
+            ec2.enable_transit_gateway_route_table_propagation(**each)
+        assert [self.propagations_of(ec2, table) for table in tables] == [[attachment], [attachment]]
+        for each in asked:
+            answer = ec2.disable_transit_gateway_route_table_propagation(**each)["Propagation"]
+            assert answer == {**each, "ResourceId": vpc, "ResourceType": "vpc", "State": "disabled"}
+        assert [self.propagations_of(ec2, table) for table in tables] == [[], []]
+
+    def test_a_route_names_its_attachment_and_a_blackhole_none(self, ec2, vpc, subnet):
+        hub = self.new_hub(ec2)
+        attachment = self.attach(ec2, hub, vpc, subnet)
+        table = hub["Options"]["AssociationDefaultRouteTableId"]
+        route = {"TransitGatewayRouteTableId": table}
+        ec2.create_transit_gateway_route(
+            **route, DestinationCidrBlock="172.20.0.0/20", TransitGatewayAttachmentId=attachment
+        )
+        ec2.create_transit_gateway_route(**route, DestinationCidrBlock="192.168.0.0/16", Blackhole=True)
+        routes = ec2.search_transit_gateway_routes(**route, Filters=[{"Name": "type", "Values": ["static"]}])["Routes"]
+        assert {
+            each["DestinationCidrBlock"]: (
+                each["State"],
+                [end["TransitGatewayAttachmentId"] for end in each["TransitGatewayAttachments"]],
+            )
+            for each in routes
+        } == {"172.20.0.0/20": ("active", [attachment]), "192.168.0.0/16": ("blackhole", [])}
+
+    def test_another_account_sees_and_uses_a_transit_gateway_once_it_accepted_the_share(
+        self, aws, ec2, account, stranger, theirs, their_vpc
+    ):
+        hub = self.new_hub(ec2)
+        assert theirs.describe_transit_gateways()["TransitGateways"] == []
+        with pytest.raises(ClientError) as refused:
+            theirs.create_transit_gateway_vpc_attachment(TransitGatewayId=hub["TransitGatewayId"], **their_vpc)
+        assert error_code(refused) == "InvalidTransitGatewayID.NotFound"
+
+        share_and_accept(aws, account, stranger, hub["TransitGatewayArn"])
+        [seen] = theirs.describe_transit_gateways()["TransitGateways"]
+        assert (seen["TransitGatewayArn"], seen["OwnerId"]) == (hub["TransitGatewayArn"], account)
+        assert theirs.describe_transit_gateways(TransitGatewayIds=["tgw-0123456789abcdef0"])["TransitGateways"] == []
+        attached = theirs.create_transit_gateway_vpc_attachment(TransitGatewayId=hub["TransitGatewayId"], **their_vpc)[
+            "TransitGatewayVpcAttachment"
+        ]
+        attachment = attached["TransitGatewayAttachmentId"]
+        assert attached["State"] == self.find(ec2, attachment)["State"] == "pendingAcceptance"
+        [table] = self.tables_of(ec2, hub)
+        assert self.associations_of(ec2, table) == []
+
+        accepted = ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+        assert accepted["TransitGatewayVpcAttachment"]["State"] == self.find(theirs, attachment)["State"] == "available"
+        assert self.associations_of(ec2, table) == self.propagations_of(ec2, table) == [attachment]
+        [found] = theirs.describe_transit_gateway_attachments()["TransitGatewayAttachments"]
+        owners = (found["TransitGatewayOwnerId"], found["ResourceOwnerId"], found["Association"])
+        assert owners == (account, stranger, {"State": "associated", "TransitGatewayRouteTableId": table})
+
+        theirs.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+        assert self.find(ec2, attachment)["State"] == "deleted"
+        assert self.associations_of(ec2, table) == self.propagations_of(ec2, table) == []
+
+    def test_attachments_of_other_accounts_are_accepted_unasked_where_that_is_enabled(
+        self, aws, ec2, account, stranger, theirs, their_vpc
+    ):
+        hub = self.new_hub(ec2, AutoAcceptSharedAttachments="enable")
+        share_and_accept(aws, account, stranger, hub["TransitGatewayArn"])
+        attached = theirs.create_transit_gateway_vpc_attachment(TransitGatewayId=hub["TransitGatewayId"], **their_vpc)
+        assert attached["TransitGatewayVpcAttachment"]["State"] == "available"
+
+    def test_each_account_has_its_own_tags_of_an_attachment(self, aws, ec2, account, stranger, theirs, their_vpc):
+        hub = self.new_hub(ec2)
+        share_and_accept(aws, account, stranger, hub["TransitGatewayArn"])
+        attachment = theirs.create_transit_gateway_vpc_attachment(
+            TransitGatewayId=hub["TransitGatewayId"], **their_vpc
+        )["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
+        ec2.create_tags(Resources=[attachment], Tags=[{"Key": "owner", "Value": "us"}])
+        theirs.create_tags(Resources=[attachment], Tags=[{"Key": "owner", "Value": "them"}])
+        for client, owner in ((ec2, "us"), (theirs, "them")):
+            [found] = client.describe_transit_gateway_attachments()["TransitGatewayAttachments"]
+            assert found["Tags"] == self.find(client, attachment)["Tags"] == [{"Key": "owner", "Value": owner}]
+
+    def test_a_vpc_routes_to_a_transit_gateway_of_another_account(self, aws, ec2, account, stranger, theirs, their_vpc):
+        hubs = [self.new_hub(ec2), self.new_hub(ec2)]
+        for hub in hubs:
+            share_and_accept(aws, account, stranger, hub["TransitGatewayArn"])
+        table = theirs.create_route_table(VpcId=their_vpc["VpcId"])["RouteTable"]["RouteTableId"]
+        route = {"RouteTableId": table, "DestinationCidrBlock": "10.0.0.0/8"}
+
+        def target() -> str:
+            [found] = theirs.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+            return found["Routes"][-1]["TransitGatewayId"]
+
+        theirs.create_route(**route, TransitGatewayId=hubs[0]["TransitGatewayId"])
+        before = target()
+        theirs.replace_route(**route, TransitGatewayId=hubs[1]["TransitGatewayId"])
+        assert [before, target()] == [hub["TransitGatewayId"] for hub in hubs]
+
+    def test_a_route_to_an_unknown_transit_gateway_is_refused(self, ec2, vpc):
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        with pytest.raises(ClientError) as refused:
+            ec2.create_route(
+                RouteTableId=table, DestinationCidrBlock="10.0.0.0/8", TransitGatewayId="tgw-0123456789abcdef0"
+            )
+        assert error_code(refused) == "InvalidTransitGatewayID.NotFound"
+
+
+class TestVpn:
+    @pytest.fixture
+    def office(self, ec2) -> str:
+        return ec2.create_customer_gateway(Type="ipsec.1", PublicIp="203.0.113.10", BgpAsn=65010)["CustomerGateway"][
+            "CustomerGatewayId"
+        ]
+
+    @pytest.fixture
+    def hub(self, ec2) -> dict[str, Any]:
+        return ec2.create_transit_gateway()["TransitGateway"]
+
+    @pytest.fixture
+    def gateway(self, ec2) -> str:
+        return ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
+
+    def find(self, ec2, connection) -> dict[str, Any]:
+        [found] = ec2.describe_vpn_connections(VpnConnectionIds=[connection])["VpnConnections"]
+        return found
+
+    def test_a_customer_gateway_keeps_its_large_asn_and_its_name(self, ec2):
+        ec2.create_customer_gateway(
+            Type="ipsec.1", PublicIp="203.0.113.10", BgpAsnExtended=4200000000, DeviceName="office-a"
+        )
+        [found] = ec2.describe_customer_gateways()["CustomerGateways"]
+        assert (found["BgpAsnExtended"], found["DeviceName"]) == ("4200000000", "office-a")
+
+    def test_a_connection_keeps_its_options_and_both_tunnels(self, ec2, office, gateway):
+        algorithms = {
+            "Phase1EncryptionAlgorithms": [{"Value": "AES256-GCM-16"}],
+            "Phase2IntegrityAlgorithms": [{"Value": "SHA2-384"}],
+            "Phase1DHGroupNumbers": [{"Value": 20}],
+        }
+        asked = {"IKEVersions": [{"Value": "ikev2"}], "DPDTimeoutAction": "restart", "DPDTimeoutSeconds": 40}
+        tunnels = [
+            {"TunnelInsideCidr": f"169.254.10.{4 * n}/30", "PreSharedKey": f"secret_{n}", **asked, **algorithms}
+            for n in (0, 1)
+        ]
+        options = {"StaticRoutesOnly": True, "LocalIpv4NetworkCidr": "10.0.0.0/8", "TunnelOptions": tunnels}
+        connection = ec2.create_vpn_connection(
+            Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway, Options=options
+        )["VpnConnection"]["VpnConnectionId"]
+        found = self.find(ec2, connection)
+        outside = [tunnel.pop("OutsideIpAddress") for tunnel in found["Options"]["TunnelOptions"]]
+        answered = {"IkeVersions": [{"Value": "ikev2"}], "DpdTimeoutAction": "restart", "DpdTimeoutSeconds": 40}
+        assert found["Options"] == {
+            "EnableAcceleration": False,
+            "StaticRoutesOnly": True,
+            "LocalIpv4NetworkCidr": "10.0.0.0/8",
+            "RemoteIpv4NetworkCidr": "0.0.0.0/0",
+            "OutsideIpAddressType": "PublicIpv4",
+            "TunnelInsideIpVersion": "ipv4",
+            "TunnelOptions": [
+                {"TunnelInsideCidr": f"169.254.10.{4 * n}/30", "PreSharedKey": f"secret_{n}", **answered, **algorithms}
+                for n in (0, 1)
+            ],
+        }
+        assert len(set(outside)) == 2
+        assert [each["OutsideIpAddress"] for each in found["VgwTelemetry"]] == outside
+
+    def test_the_configuration_for_the_office_tells_the_tunnels(self, ec2, office, gateway):
+        connection = ec2.create_vpn_connection(
+            Type="ipsec.1",
+            CustomerGatewayId=office,
+            VpnGatewayId=gateway,
+            Options={"TunnelOptions": [{"TunnelInsideCidr": "169.254.10.0/30", "PreSharedKey": "secret_0"}]},
+        )["VpnConnection"]["VpnConnectionId"]
+        found = self.find(ec2, connection)
+        xml, tunnels = found["CustomerGatewayConfiguration"], found["Options"]["TunnelOptions"]
+        outside = re.findall("<vpn_gateway><tunnel_outside_address><ip_address>([^<]*)", xml)
+        inside = re.findall("<tunnel_inside_address><ip_address>([^<]*)", xml)
+        assert re.findall("<pre_shared_key>([^<]*)", xml) == [tunnel["PreSharedKey"] for tunnel in tunnels]
+        assert outside == [tunnel["OutsideIpAddress"] for tunnel in tunnels]
+        assert inside[:2] == ["169.254.10.2", "169.254.10.1"]
+        assert tunnels[0]["PreSharedKey"] == "secret_0"
+
+    def test_keys_can_be_kept_in_secrets_manager(self, ec2, office, gateway, account):
+        for storage, arn in ({"PreSharedKeyStorage": "SecretsManager"}, True), ({}, False):
+            connection = ec2.create_vpn_connection(
+                Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway, **storage
+            )["VpnConnection"]["VpnConnectionId"]
+            place = f"arn:aws:secretsmanager:us-east-1:{account}:secret:s2svpn!{connection}"
+            assert self.find(ec2, connection).get("PreSharedKeyArn") == (place if arn else None)
+
+    def test_a_connection_has_static_routes_and_is_found_by_them(self, ec2, office, gateway):
+        connections = [
+            ec2.create_vpn_connection(Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway)["VpnConnection"][
+                "VpnConnectionId"
+            ]
+            for _ in range(2)
+        ]
+        route = {"VpnConnectionId": connections[0], "DestinationCidrBlock": "192.168.0.0/16"}
+
+        def found() -> list[list[dict[str, str]]]:
+            asked = {"route.destination-cidr-block": "192.168.0.0/16", "vpn-connection-id": connections[0]}
+            filters = [{"Name": name, "Values": [value]} for name, value in asked.items()]
+            return [each["Routes"] for each in ec2.describe_vpn_connections(Filters=filters)["VpnConnections"]]
+
+        ec2.create_vpn_connection_route(**route)
+        assert found() == [[{"DestinationCidrBlock": "192.168.0.0/16", "Source": "Static", "State": "available"}]]
+        ec2.delete_vpn_connection_route(**route)
+        assert found() == []
+        assert self.find(ec2, connections[0])["Routes"] == []
+
+    def test_a_tunnel_and_the_ranges_of_a_connection_change(self, ec2, office, gateway):
+        connection = ec2.create_vpn_connection(Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway)[
+            "VpnConnection"
+        ]["VpnConnectionId"]
+        before = self.find(ec2, connection)["Options"]["TunnelOptions"]
+        ec2.modify_vpn_tunnel_options(
+            VpnConnectionId=connection,
+            VpnTunnelOutsideIpAddress=before[1]["OutsideIpAddress"],
+            TunnelOptions={"DPDTimeoutSeconds": 60},
+        )
+        ec2.modify_vpn_connection_options(VpnConnectionId=connection, RemoteIpv4NetworkCidr="10.0.0.0/8")
+        options = self.find(ec2, connection)["Options"]
+        assert options["TunnelOptions"] == [before[0], {**before[1], "DpdTimeoutSeconds": 60}]
+        assert (options["LocalIpv4NetworkCidr"], options["RemoteIpv4NetworkCidr"]) == ("0.0.0.0/0", "10.0.0.0/8")
+
+    def test_a_transit_gateway_takes_a_vpn_up_and_lets_it_go(self, ec2, office, hub):
+        connection = ec2.create_vpn_connection(
+            Type="ipsec.1", CustomerGatewayId=office, TransitGatewayId=hub["TransitGatewayId"]
+        )["VpnConnection"]["VpnConnectionId"]
+        [attachment] = ec2.describe_transit_gateway_attachments()["TransitGatewayAttachments"]
+        assert (attachment["ResourceType"], attachment["ResourceId"]) == ("vpn", connection)
+        assert attachment["Association"] == {
+            "State": "associated",
+            "TransitGatewayRouteTableId": hub["Options"]["AssociationDefaultRouteTableId"],
+        }
+        associations = ec2.get_transit_gateway_route_table_associations(
+            TransitGatewayRouteTableId=hub["Options"]["AssociationDefaultRouteTableId"]
+        )["Associations"]
+        assert [each["ResourceId"] for each in associations] == [connection]
+        assert ec2.describe_transit_gateway_vpc_attachments()["TransitGatewayVpcAttachments"] == []
+        ec2.delete_vpn_connection(VpnConnectionId=connection)
+        assert ec2.describe_transit_gateway_attachments()["TransitGatewayAttachments"] == []
