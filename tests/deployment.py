@@ -1,0 +1,96 @@
+"""A whole deployment as a team runs it: `main.py state create`, `cdktf deploy`, plans, `cdktf destroy`."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from operations.terraform import Terraform, cli_environment, find_terraform
+from tests.local_aws import LocalAws
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+# What a deployment must be told besides the file: long and unlike anything else, so that a leak is found by searching.
+SECRETS = {"TF_VAR_external_ids": '["marked-external-id-7f3a9c"]'}
+
+
+class Deployment:
+    """An estate deployed on a local AWS from a folder of its own, by the same commands that a team runs.
+
+    `tell` gets the lines worth seeing while it runs.
+    """
+
+    def __init__(self, estate: Path, folder: Path, aws: LocalAws, tell: Callable[[str], Any]) -> None:
+        self.estate, self.folder, self._tell = estate.resolve(), folder, tell
+        folder.mkdir(parents=True, exist_ok=True)
+        path = os.pathsep.join((str(BIN), os.environ["PATH"]))
+        # The variables that importing our modules set in this process are not a user's.
+        own = {key: value for key, value in os.environ.items() if key not in ("NODE_OPTIONS", "JSII_NODE")}
+        environment = {**own, "PATH": path, **aws.environment(), **SECRETS, "ASTRO_ESTATE": str(self.estate)}
+        self._environment = {
+            **cli_environment(folder, environment),
+            "CI": "true",
+            "FORCE_COLOR": "0",
+            "CDKTF_LOG_LEVEL": "error",
+        }
+        self.terraform = Terraform(find_terraform(environment), self._environment)
+
+    @property
+    def stacks(self) -> dict[str, Path]:
+        """The synthesized stacks: name to folder."""
+        return {file.parent.name: file.parent for file in sorted(self.folder.glob("cdktf.out/stacks/*/cdk.tf.json"))}
+
+    def create_state(self) -> None:
+        self._run([sys.executable, "main.py", "state", "create", str(self.estate)])
+
+    def deploy(self) -> None:
+        """`cdktf deploy` of every stack. Raises CalledProcessError."""
+        self._cdktf("deploy")
+
+    def destroy(self) -> None:
+        """`cdktf destroy` of every stack. Raises CalledProcessError."""
+        self._cdktf("destroy")
+
+    def changes(self) -> dict[str, bool]:
+        """Whether a plan of each stack would change anything."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            planned = pool.map(self.terraform.plan, self.stacks.values())
+            return dict(zip(self.stacks, planned, strict=True))
+
+    def outputs(self) -> dict[str, Any]:
+        """The hand-over of each stack."""
+        return {name: self.terraform.output(folder)["handoff"] for name, folder in self.stacks.items()}
+
+    def _cdktf(self, command: str) -> None:
+        out = self.folder / "cdktf.out"
+        if command == "deploy":
+            shutil.rmtree(out, ignore_errors=True)
+        # The registry may be out of reach, and lock files for other platforms are not what is shown here.
+        options = ["--auto-approve", "--skip-provider-lock", "--output", str(out)]
+        self._run([str(ROOT / "node_modules/.bin/cdktf"), command, "*", *options])
+
+    def _run(self, command: list[str]) -> None:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert process.stdout
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            for shown in _worth_seeing(line):
+                self._tell(shown)
+        if process.wait() != 0:
+            raise subprocess.CalledProcessError(process.returncode, command, "".join(lines))
+
+
+def _worth_seeing(line: str) -> Iterator[str]:
+    """Of a tool's chatter: what it made or destroyed, sums, and errors."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip()
+    if re.search(r"(Creation|Destruction|Modifications) complete|complete! Resources|No changes|rror[: ]|made|kept", text):
+        yield text
