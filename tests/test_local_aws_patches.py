@@ -12,6 +12,9 @@ from tests.local_aws import LocalAws
 
 ASTRO = "406882777402"
 ACCOUNTS = (f"{number:012}" for number in itertools.count(111111111111))
+ISOLATED = {"DefaultRouteTableAssociation": "disable", "DefaultRouteTablePropagation": "disable"}
+VCPUS = {"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"}
+VPCS = {"ServiceCode": "vpc", "QuotaCode": "L-F678F1CE"}
 DOCUMENT = '{"Version": "2012-10-17", "Statement": []}'
 
 
@@ -113,25 +116,22 @@ class TestAccount:
 
 
 class TestServiceQuotas:
-    VCPUS = {"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"}
-    VPCS = {"ServiceCode": "vpc", "QuotaCode": "L-F678F1CE"}
-
     def test_an_increase_is_granted_and_shows(self, aws, account):
         quotas = aws.client("service-quotas", account=account)
 
         def value(quota: dict[str, str]) -> float:
             return quotas.get_service_quota(**quota)["Quota"]["Value"]
 
-        assert (value(self.VCPUS), value(self.VPCS)) == (5, 5)
-        request = quotas.request_service_quota_increase(**self.VCPUS, DesiredValue=40)["RequestedQuota"]
+        assert (value(VCPUS), value(VPCS)) == (5, 5)
+        request = quotas.request_service_quota_increase(**VCPUS, DesiredValue=40)["RequestedQuota"]
         assert (request["Status"], request["DesiredValue"]) == ("APPROVED", 40)
-        assert (value(self.VCPUS), value(self.VPCS)) == (40, 5)
-        default = quotas.get_aws_default_service_quota(**self.VCPUS)["Quota"]
+        assert (value(VCPUS), value(VPCS)) == (40, 5)
+        default = quotas.get_aws_default_service_quota(**VCPUS)["Quota"]
         assert (default["Value"], default["Adjustable"]) == (5, True)
         assert quotas.get_requested_service_quota_change(RequestId=request["Id"])["RequestedQuota"] == request
-        history = quotas.list_requested_service_quota_change_history_by_quota(**self.VCPUS)["RequestedQuotas"]
+        history = quotas.list_requested_service_quota_change_history_by_quota(**VCPUS)["RequestedQuotas"]
         assert history == [request]
-        history = quotas.list_requested_service_quota_change_history_by_quota(**self.VPCS)["RequestedQuotas"]
+        history = quotas.list_requested_service_quota_change_history_by_quota(**VPCS)["RequestedQuotas"]
         assert history == []
 
     def test_an_unknown_request_is_not_found(self, aws, account):
@@ -372,7 +372,8 @@ class TestPeering:
 
     def test_each_side_tells_all_its_ranges(self, ec2, vpc, requested):
         ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.21.0.0/16")
-        [found] = ec2.describe_vpc_peering_connections()["VpcPeeringConnections"]
+        ids = [requested["VpcPeeringConnectionId"]]
+        [found] = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=ids)["VpcPeeringConnections"]
         ranges = {side: [each["CidrBlock"] for each in found[side]["CidrBlockSet"]] for side in found if "Info" in side}
         assert ranges == {
             "RequesterVpcInfo": ["172.20.0.0/20", "100.64.0.0/19"],
@@ -399,12 +400,10 @@ class TestEndpointService:
 
     def test_permissions_have_ids_that_last(self, ec2, service):
         service_id, principal = service["ServiceId"], f"arn:aws:iam::{ASTRO}:role/astronomer-remote-management"
-        for _ in range(2):
-            added = ec2.modify_vpc_endpoint_service_permissions(ServiceId=service_id, AddAllowedPrincipals=[principal])[
-                "AddedPrincipals"
-            ]
+        asked = {"ServiceId": service_id, "AddAllowedPrincipals": [principal]}
+        added = [ec2.modify_vpc_endpoint_service_permissions(**asked)["AddedPrincipals"] for _ in range(2)]
         found = ec2.describe_vpc_endpoint_service_permissions(ServiceId=service_id)["AllowedPrincipals"]
-        assert found == added
+        assert added == [found, found]
         [permission] = found
         assert re.fullmatch(r"vpce-svc-perm-[0-9a-f]{17}", permission.pop("ServicePermissionId"))
         assert permission == {"ServiceId": service_id, "Principal": principal, "PrincipalType": "Role"}
@@ -437,8 +436,6 @@ class TestEndpointService:
 
 
 class TestTransitGateway:
-    ISOLATED = {"DefaultRouteTableAssociation": "disable", "DefaultRouteTablePropagation": "disable"}
-
     @pytest.fixture
     def theirs(self, aws, stranger) -> Any:
         return aws.client("ec2", account=stranger)
@@ -482,11 +479,11 @@ class TestTransitGateway:
         assert "AssociationDefaultRouteTableId" not in hub["Options"]
         assert hub["Options"]["PropagationDefaultRouteTableId"] == table
         assert hub["Options"]["SecurityGroupReferencingSupport"] == "disable"
-        isolated = self.new_hub(ec2, **self.ISOLATED)
+        isolated = self.new_hub(ec2, **ISOLATED)
         assert self.tables_of(ec2, isolated) == []
 
     def test_a_default_route_table_comes_with_a_later_choice(self, ec2):
-        hub = self.new_hub(ec2, **self.ISOLATED)
+        hub = self.new_hub(ec2, **ISOLATED)
         options = {"DefaultRouteTableAssociation": "enable"}
         hub = ec2.modify_transit_gateway(TransitGatewayId=hub["TransitGatewayId"], Options=options)["TransitGateway"]
         assert self.tables_of(ec2, hub) == [hub["Options"]["AssociationDefaultRouteTableId"]]
@@ -504,7 +501,7 @@ class TestTransitGateway:
         assert self.associations_of(ec2, table) == self.propagations_of(ec2, table) == [attachment]
 
     def test_nothing_takes_up_what_is_attached_where_that_is_disabled(self, ec2, vpc, subnet):
-        hub = self.new_hub(ec2, **self.ISOLATED)
+        hub = self.new_hub(ec2, **ISOLATED)
         attachment = self.attach(ec2, hub, vpc, subnet)
         table = ec2.create_transit_gateway_route_table(TransitGatewayId=hub["TransitGatewayId"])[
             "TransitGatewayRouteTable"
@@ -547,7 +544,7 @@ class TestTransitGateway:
         assert self.associations_of(ec2, table) == self.propagations_of(ec2, table) == []
 
     def test_an_attachment_propagates_into_several_route_tables(self, ec2, vpc, subnet):
-        hub = self.new_hub(ec2, **self.ISOLATED)
+        hub = self.new_hub(ec2, **ISOLATED)
         attachment = self.attach(ec2, hub, vpc, subnet)
         tables = []
         for _ in range(2):

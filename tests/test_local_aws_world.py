@@ -156,7 +156,12 @@ def test_a_peering_request_waits_for_the_accepter_in_any_region(aws, region, id_
     for _ in range(2):
         aws.make({"vpcs": [LAKE], "peering_requests": [request]})
     ec2 = aws.client("ec2", account=OURS)
-    [found] = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[id_])["VpcPeeringConnections"]
+    [found] = [
+        connection
+        for connection in ec2.describe_vpc_peering_connections()["VpcPeeringConnections"]
+        if connection["RequesterVpcInfo"]["Region"] == region
+    ]
+    assert found["VpcPeeringConnectionId"] == id_
     assert found["Status"]["Code"] == "pending-acceptance"
     requester, accepter = found["RequesterVpcInfo"], found["AccepterVpcInfo"]
     assert (requester["OwnerId"], requester["Region"]) == (ASTRO, region)

@@ -186,10 +186,9 @@ def _transit_gateway_attachment(fact: shape.TransitGatewayAttachment) -> None:
 def _peering_request(fact: shape.PeeringRequest) -> None:
     requester, accepter = _ec2(fact["requester"]), _ec2(fact["accepter"])
     if fact["id"] not in requester.vpc_pcxs:
+        theirs, ours = _vpc_of(fact["requester"]), accepter.get_vpc(fact["accepter"]["vpc"])
         with _ids(peering=fact["id"]):
-            requester.create_vpc_peering_connection(
-                _vpc_of(fact["requester"]), accepter.get_vpc(fact["accepter"]["vpc"])
-            )
+            requester.create_vpc_peering_connection(theirs, ours)
 
 
 def _resolver_endpoint(fact: shape.ResolverEndpoint) -> None:
