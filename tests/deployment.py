@@ -92,5 +92,5 @@ class Deployment:
 def _worth_seeing(line: str) -> Iterator[str]:
     """Of a tool's chatter: what it made or destroyed, sums, and errors."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip()
-    if re.search(r"(Creation|Destruction|Modifications) complete|complete! Resources|No changes|rror[: ]|made|kept", text):
+    if re.search(r"(Creation|Destruction|Modifications) complete|complete! Resources|Error: ", text):
         yield text

@@ -1,0 +1,83 @@
+"""Every example, by the real AWS provider: valid, and one plan from JSON and from HCL."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.terraform import Terraform, cli_environment, find_terraform
+from stacks.estate import Estate, load
+from tests.deployment import SECRETS
+from tests.local_aws import LocalAws
+from tests.world import facts_of
+
+pytestmark = [pytest.mark.terraform, pytest.mark.local_aws]
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+def synth(example: Path, out: Path, *, hcl: bool) -> dict[str, Path]:
+    """The stacks of an example as Terraform folders without a backend, by name."""
+    env = os.environ | {"ASTRO_ESTATE": str(example), "CDKTF_OUTDIR": str(out)}
+    if hcl:
+        env["SYNTH_HCL_OUTPUT"] = "true"
+    subprocess.run([sys.executable, "main.py"], cwd=ROOT, env=env, check=True)
+    folders = {folder.name: folder for folder in sorted((out / "stacks").iterdir())}
+    for folder in folders.values():
+        if hcl:
+            text = (folder / "cdk.tf").read_text()
+            (folder / "cdk.tf").write_text(re.sub(r'\n  backend "s3" \{.*?\n  \}\n', "\n", text, flags=re.DOTALL))
+        else:
+            stack = json.loads((folder / "cdk.tf.json").read_text())
+            stack["terraform"].pop("backend", None)
+            (folder / "cdk.tf.json").write_text(json.dumps(stack))
+    return folders
+
+
+def account_of(estate: Estate, stack: str) -> str:
+    if stack == "account":
+        assert estate.account
+        return estate.account.account_id
+    return estate.networks[stack.removeprefix("network-")].account_id
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+def test_an_example_is_valid_and_plans_the_same_from_json_and_hcl(example: Path, tmp_path: Path, aws: LocalAws) -> None:
+    estate = load(example)
+    aws.make(facts_of(estate))
+
+    def plan(folder: Path) -> dict[str, Any]:
+        environment = cli_environment(
+            folder, {**os.environ, **aws.environment(account_of(estate, folder.name)), **SECRETS}
+        )
+        terraform = Terraform(find_terraform(environment), environment)
+        terraform.init(folder)
+        assert [str(finding) for finding in terraform.validate(folder)] == []
+        assert terraform.fmt_check(folder) == []
+        planned = terraform.plan_json(folder)
+        assert {change["change"]["actions"][0] for change in planned["resource_changes"]} <= {"create", "read", "no-op"}
+        return {key: planned.get(key) for key in ("variables", "planned_values", "resource_changes", "output_changes")}
+
+    from_json = synth(example, tmp_path / "json", hcl=False)
+    from_hcl = synth(example, tmp_path / "hcl", hcl=True)
+    assert list(from_json) == list(from_hcl)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        plans = list(pool.map(plan, [*from_json.values(), *from_hcl.values()]))
+    for name, ours, theirs in zip(from_json, plans[: len(from_json)], plans[len(from_json) :], strict=True):
+        assert ours == theirs, name
+    shutil.rmtree(tmp_path)
