@@ -1,0 +1,276 @@
+"""Makes the S3 bucket that Terraform keeps its state in, or mends one that has drifted."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import boto3
+from botocore import exceptions
+from botocore.config import Config
+
+NONCURRENT_DAYS = 90
+NONCURRENT_KEPT = 10
+UPLOAD_DAYS = 7
+# By these our own rule and statement are found again among those of others.
+_RULE = "astro-on-aws-state"
+_SID = "DenyInsecureTransport"
+
+Outcome = Literal["made", "kept", "changed"]
+
+
+class StateError(Exception):
+    """Why there is no state bucket as asked for; the message says what was found and what to do."""
+
+
+@dataclass(frozen=True)
+class StateReport:
+    """What was done: `settings` holds (setting, outcome) in the order of work, "bucket" first."""
+
+    bucket: str
+    account_id: str
+    region: str
+    settings: tuple[tuple[str, Outcome], ...]
+
+
+@dataclass(frozen=True)
+class _Setting:
+    name: str
+    read: Callable[[], Any]
+    """What is there, None when nothing is."""
+    wanted: Callable[[Any], Any]
+    """From what is there to what should be: the same, when nothing has to change."""
+    write: Callable[[Any], Any]
+
+
+def create_state_bucket(bucket: str, region: str, kms_key: str | None, session: boto3.Session) -> StateReport:
+    """Make the bucket in the caller's account, or bring the one that is there to the same settings. Safe to repeat.
+
+    `kms_key`: alias, ID or ARN of the key that encrypts new state; without it S3's own AES256, but a bucket that has a
+    key already keeps it. Statements and lifecycle rules of others stay; old versions of objects expire after
+    `NONCURRENT_DAYS` days, all but the `NONCURRENT_KEPT` newest. Raises `StateError`.
+    """
+    # The defaults would wait for minutes on an endpoint that does not answer.
+    config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
+    where = f"state bucket {bucket} in {region}"
+    try:
+        with (
+            closing(session.client("sts", region_name=region, config=config)) as sts,
+            closing(session.client("kms", region_name=region, config=config)) as kms,
+            closing(session.client("s3", region_name=region, config=config)) as s3,
+        ):
+            caller = sts.get_caller_identity()
+            key = _key_arn(kms, kms_key, caller["Account"], region) if kms_key else None
+            return _Work(s3, bucket, region, caller, key).run()
+    except (
+        exceptions.NoCredentialsError,
+        exceptions.PartialCredentialsError,
+        exceptions.CredentialRetrievalError,
+        exceptions.TokenRetrievalError,
+        exceptions.SSOError,
+    ) as error:
+        raise StateError(f"{where}: no usable AWS credentials: {error}. Sign in, or set AWS_PROFILE.") from error
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+        raise StateError(
+            f"{where}: AWS cannot be reached: {error}. Check the network, the proxy, AWS_ENDPOINT_URL and the region."
+        ) from error
+    except exceptions.ClientError as error:
+        raise StateError(f"{where}: {_explain(error)}") from error
+    except exceptions.BotoCoreError as error:
+        raise StateError(f"{where}: {error}") from error
+
+
+def _key_arn(kms: Any, name: str, account: str, region: str) -> str:
+    """The key's own ARN: what the bucket shows later, whatever it was called when it was set."""
+    try:
+        key = kms.describe_key(KeyId=name)["KeyMetadata"]
+    except kms.exceptions.NotFoundException as error:
+        raise StateError(
+            f"the KMS key {name} does not exist in account {account}, region {region}. Make it first, or correct the"
+            " name (an alias begins with alias/)."
+        ) from error
+    if (key["KeyState"], key["KeySpec"]) != ("Enabled", "SYMMETRIC_DEFAULT"):
+        raise StateError(
+            f"the KMS key {name} is {key['KeyState']} and {key['KeySpec']}; S3 needs one that is Enabled and"
+            " SYMMETRIC_DEFAULT."
+        )
+    return key["Arn"]
+
+
+def _explain(error: exceptions.ClientError) -> str:
+    code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    if code in {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "InvalidToken",
+    }:
+        return f"AWS refuses these credentials ({code}). Sign in again."
+    if code in {"AccessDenied", "AccessDeniedException", "403"}:
+        return f"AWS denies {error.operation_name}: {said}. Allow it to whom you are signed in as."
+    return f"AWS answered {error.operation_name} with {code}: {said}"
+
+
+class _Work:
+    """One bucket and every call to it: but for CreateBucket, each call names the owner, so none reaches another's."""
+
+    def __init__(self, s3: Any, bucket: str, region: str, caller: Any, key_arn: str | None) -> None:
+        self._s3, self._bucket, self._region, self._key_arn = s3, bucket, region, key_arn
+        self._account, self._arn = caller["Account"], caller["Arn"]
+        self._names = {"Bucket": bucket, "ExpectedBucketOwner": self._account}
+
+    def run(self) -> StateReport:
+        made = not self._exists() and self._make()
+        done: list[tuple[str, Outcome]] = [("bucket", "made" if made else "kept")]
+        for setting in self._settings():
+            found = setting.read()
+            wanted = setting.wanted(found)
+            if wanted != found:
+                setting.write(wanted)
+            # What AWS gives a new bucket by itself counts as made, too.
+            kept: Outcome = "kept" if wanted == found else "changed"
+            done.append((setting.name, "made" if made or found is None else kept))
+        return StateReport(self._bucket, self._account, self._region, tuple(done))
+
+    def _exists(self) -> bool:
+        try:
+            found = self._s3.head_bucket(**self._names)
+        except exceptions.ClientError as error:
+            # HEAD has no body, so the code is the bare status.
+            match error.response["Error"]["Code"]:
+                case "404" | "NoSuchBucket":
+                    return False
+                case "403":
+                    raise StateError(
+                        f"the bucket {self._bucket} is not one of account {self._account}, or {self._arn} may not see"
+                        " it (s3:ListBucket). Bucket names are shared by all of AWS: choose another, or sign in to the"
+                        " account that owns it."
+                    ) from error
+            raise
+        if (there := found["BucketRegion"]) != self._region:
+            raise StateError(
+                f"the bucket {self._bucket} is in {there}, not in {self._region}, and a bucket cannot move. Name its"
+                " region, or another bucket."
+            )
+        return True
+
+    def _make(self) -> bool:
+        """False when another run made it just now."""
+        # us-east-1 is the default place, and the one place that may not be named.
+        place = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+        try:
+            self._s3.create_bucket(
+                Bucket=self._bucket,
+                ObjectOwnership="BucketOwnerEnforced",
+                **({} if self._region == "us-east-1" else place),
+            )
+        except self._s3.exceptions.BucketAlreadyExists as error:
+            raise StateError(
+                f"the bucket name {self._bucket} is taken by another AWS account. Bucket names are shared by all of"
+                " AWS: choose another."
+            ) from error
+        except self._s3.exceptions.BucketAlreadyOwnedByYou:
+            return False
+        self._s3.get_waiter("bucket_exists").wait(**self._names)
+        return True
+
+    def _settings(self) -> list[_Setting]:
+        s3, names = self._s3, self._names
+        return [
+            _Setting(
+                "public access block",
+                lambda: self._read(s3.get_public_access_block, "PublicAccessBlockConfiguration"),
+                lambda _: dict.fromkeys(
+                    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+                ),
+                lambda wanted: s3.put_public_access_block(**names, PublicAccessBlockConfiguration=wanted),
+            ),
+            _Setting(
+                "object ownership",
+                lambda: self._read(s3.get_bucket_ownership_controls, "OwnershipControls"),
+                lambda _: {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+                lambda wanted: s3.put_bucket_ownership_controls(**names, OwnershipControls=wanted),
+            ),
+            _Setting(
+                "TLS only",
+                lambda: self._read(s3.get_bucket_policy, "Policy"),
+                self._policy,
+                lambda wanted: s3.put_bucket_policy(**names, Policy=wanted),
+            ),
+            _Setting(
+                "versioning",
+                lambda: self._read(s3.get_bucket_versioning, "Status"),
+                lambda _: "Enabled",
+                lambda wanted: s3.put_bucket_versioning(**names, VersioningConfiguration={"Status": wanted}),
+            ),
+            _Setting(
+                "encryption",
+                lambda: self._read(s3.get_bucket_encryption, "ServerSideEncryptionConfiguration"),
+                self._encryption,
+                lambda wanted: s3.put_bucket_encryption(**names, ServerSideEncryptionConfiguration=wanted),
+            ),
+            _Setting(
+                "expiry of old versions",
+                lambda: self._read(s3.get_bucket_lifecycle_configuration, "Rules"),
+                self._lifecycle,
+                lambda wanted: s3.put_bucket_lifecycle_configuration(**names, LifecycleConfiguration={"Rules": wanted}),
+            ),
+        ]
+
+    def _read(self, operation: Callable[..., Any], key: str) -> Any:
+        try:
+            return operation(**self._names).get(key)
+        except exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in {
+                "NoSuchPublicAccessBlockConfiguration",
+                "OwnershipControlsNotFoundError",
+                "NoSuchBucketPolicy",
+                "ServerSideEncryptionConfigurationNotFoundError",
+                "NoSuchLifecycleConfiguration",
+            }:
+                return None
+            raise
+
+    def _policy(self, found: str | None) -> str:
+        bucket = f"arn:{self._arn.split(':')[1]}:s3:::{self._bucket}"
+        ours = {
+            "Sid": _SID,
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [bucket, f"{bucket}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+        policy = json.loads(found) if found else {"Version": "2012-10-17", "Statement": []}
+        statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+        if found and ours in statements:
+            return found
+        others = [statement for statement in statements if statement.get("Sid") != _SID]
+        return json.dumps({**policy, "Statement": [*others, ours]})
+
+    def _encryption(self, found: dict[str, Any] | None) -> dict[str, Any]:
+        rule = found["Rules"][0] if found else {}
+        default = rule.get("ApplyServerSideEncryptionByDefault", {})
+        if self._key_arn is None:
+            # Whatever is there is at least AES256: never from a key back to none.
+            return found or {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+        ours = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": self._key_arn}
+        if found and default == ours and rule.get("BucketKeyEnabled"):
+            return found
+        return {"Rules": [{"ApplyServerSideEncryptionByDefault": ours, "BucketKeyEnabled": True}]}
+
+    def _lifecycle(self, found: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+        ours = {
+            "ID": _RULE,
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "NoncurrentVersionExpiration": {
+                "NoncurrentDays": NONCURRENT_DAYS,
+                "NewerNoncurrentVersions": NONCURRENT_KEPT,
+            },
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UPLOAD_DAYS},
+        }
+        rules = found or []
+        return rules if ours in rules else [*(rule for rule in rules if rule.get("ID") != _RULE), ours]
