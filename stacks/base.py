@@ -1,5 +1,6 @@
 """The one place for what all stacks share: provider, allowed account, backend, tags, variables and addresses."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +12,7 @@ from cdktf_cdktf_provider_aws.provider import (
 )
 from constructs import Construct
 
-from modules.vocabulary import Secret
+from modules.vocabulary import Secret, partition
 from stacks.backend import attach_backend
 from stacks.estate import Estate
 
@@ -87,13 +88,25 @@ class AstroStack(ReadableStack):
             )
         return variables
 
+    def to_hcl_terraform(self) -> Any:
+        """As cdktf's own, less what its renderer breaks."""
+        rendered = super().to_hcl_terraform()
+        return {**rendered, "hcl": _mended(rendered["hcl"])}
+
     def hand_off(self, facts: dict[str, Any]) -> None:
         """The stack's one output: what Astronomer asks for, by entry."""
         TerraformOutput(self, "handoff", value=facts, description="What Astronomer asks for, by entry of the estate.")
 
 
-def partition(region: str) -> str:
-    """The AWS partition that a region belongs to: the second part of an ARN."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+def _mended(hcl: str) -> str:
+    """What cdktf 0.21 renders so that Terraform refuses it, or warns of it, as it should be."""
+    hcl = hcl.replace('0 = "required_version"', f'required_version = "{TERRAFORM}"', 1)
+    # Account IDs in an output lose their quotes, and then their leading zeros.
+    hcl = re.sub(r"^(\S+ = |)(\d{12})(,?)$", r'\1"\2"\3', hcl, flags=re.MULTILINE)
+    # References stand in quotes, which Terraform has deprecated.
+    return re.sub(
+        r"^(depends_on|ignore_changes) = \[.*?^\]$",
+        lambda found: found[0].replace('"', ""),
+        hcl,
+        flags=re.MULTILINE | re.DOTALL,
+    )
