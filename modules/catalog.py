@@ -10,9 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from modules.resolver_rules.props import ResolverRulesProps
+from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
 
-Connection = Annotated[VpcPeeringProps, Field(discriminator="type")]
+Connection = Annotated[VpcPeeringProps | TransitGatewayProps | ResolverRulesProps, Field(discriminator="type")]
 
 
 def construct_for(props: Connection) -> Callable[..., Any]:

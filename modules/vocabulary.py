@@ -142,9 +142,27 @@ PeeringId = Annotated[str, aws_id("pcx", "a VPC peering connection ID")]
 TransitGatewayId = Annotated[str, aws_id("tgw", "a transit gateway ID")]
 TransitGatewayAttachmentId = Annotated[str, aws_id("tgw-attach", "a transit gateway attachment ID")]
 TransitGatewayRouteTableId = Annotated[str, aws_id("tgw-rtb", "a transit gateway route table ID")]
+ResolverRuleId = Annotated[str, aws_id("rslvr-rr", "a Route 53 Resolver rule ID")]
+ResolverEndpointId = Annotated[str, aws_id("rslvr-out", "the ID of an outbound Route 53 Resolver endpoint")]
 VpnGatewayId = Annotated[str, aws_id("vgw", "a virtual private gateway ID")]
+AvailabilityZone = Annotated[
+    str, Text("an availability zone", r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]", "a region's code and a letter", "us-east-1a")
+]
+Principal = Annotated[
+    str,
+    Text(
+        "whom AWS RAM can share with",
+        r"\d{12}|arn:aws(?:-cn|-us-gov)?:organizations::\d{12}:"
+        r"(?:organization/o-[a-z0-9]{10,32}|ou/o-[a-z0-9]{10,32}/ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})",
+        "an account's 12 digits in quotes, or the ARN of an organization or organizational unit; not arn:...:root",
+        "222222222222",
+    ),
+]
 TopicArn = Annotated[
     str, arn("sns", r"[\w-]{1,256}(?:\.fifo)?", "an SNS topic", "arn:aws:sns:us-east-1:111111111111:security")
+]
+PolicyArn = Annotated[
+    str, arn("iam", r"policy/[\w+=,.@/-]{1,512}", "a managed policy", "arn:aws:iam::222222222222:policy/boundary")
 ]
 KmsKey = Annotated[
     str,
@@ -156,6 +174,10 @@ KmsKey = Annotated[
     ),
 ]
 Email = Annotated[str, Text("an e-mail address", r"[^@\s]+@[^@\s]+\.[^@\s]+", "name@domain", "security@acme.example")]
+RetentionDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+"""How long CloudWatch Logs can be told to keep a log group's events."""
 Reason = Annotated[
     str,
     Text(
@@ -173,6 +195,16 @@ def _shape(value: object) -> str:
 
 WORD_OR_MAP = Discriminator(_shape)
 """Tells the members of a union apart, tagged "word" and "map", so that a mistake in one is not reported for both."""
+
+
+def _private_asn(asn: int) -> int:
+    if not (64512 <= asn <= 65534 or 4200000000 <= asn <= 4294967294):
+        raise ValueError("is not a private ASN; allowed: 64512 to 65534 and 4200000000 to 4294967294")
+    return asn
+
+
+PrivateAsn = Annotated[int, AfterValidator(_private_asn)]
+"""AWS's side of a BGP session."""
 
 
 def _tag_key(key: str) -> str:
@@ -219,3 +251,10 @@ class Awaited:
 def joined(*parts: str) -> str:
     """A construct ID from names of the file. Names hold no underscore, so that two sets of names never meet."""
     return "_".join(part for part in parts if part)
+
+
+def partition(region: str) -> str:
+    """The AWS partition that a region belongs to: the second part of an ARN."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

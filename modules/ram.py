@@ -1,0 +1,41 @@
+"""Shares resources of ours with exact principals, by AWS RAM."""
+
+from collections.abc import Mapping
+
+from cdktf import TerraformIterator, Token
+from cdktf_cdktf_provider_aws.ram_principal_association import RamPrincipalAssociation
+from cdktf_cdktf_provider_aws.ram_resource_association import RamResourceAssociation
+from cdktf_cdktf_provider_aws.ram_resource_share import RamResourceShare
+from constructs import Construct
+
+from modules.connection import Sides
+from modules.sharing import SharingProps
+from modules.vocabulary import joined
+
+
+def share(scope: Construct, props: SharingProps, sides: Sides, resources: Mapping[str, str]) -> str:
+    """Share `resources` (ARNs by name) with those whom `props` names, or the clusters' accounts. The share's ARN.
+
+    Clusters often have one account: the associations are keyed by account, so that none is replaced when the cluster
+    that was first in an account goes. Our own account has no need of a share.
+    """
+    made = RamResourceShare(
+        scope,
+        "share",
+        name=sides.name,
+        allow_external_principals=not props.inside_organization,
+        tags={"Name": sides.name},
+    )
+    for name, arn in resources.items():
+        RamResourceAssociation(scope, joined("share-resource", name), resource_arn=arn, resource_share_arn=made.arn)
+    accounts = {cluster.account_id for cluster in sides.clusters.values()} - {None, sides.network.account_id}
+    if principals := props.share_with or accounts:
+        each = TerraformIterator.from_map(dict.fromkeys(sorted(map(str, principals)), "shared"))
+        RamPrincipalAssociation(
+            scope,
+            "share-principal",
+            for_each=each,
+            principal=Token.as_string(each.key),
+            resource_share_arn=made.arn,
+        )
+    return made.arn

@@ -1,0 +1,110 @@
+from collections import defaultdict
+
+from cdktf import Token
+from cdktf_cdktf_provider_aws.data_aws_route53_resolver_rule import DataAwsRoute53ResolverRule
+from cdktf_cdktf_provider_aws.route53_resolver_endpoint import (
+    Route53ResolverEndpoint,
+    Route53ResolverEndpointIpAddress,
+)
+from cdktf_cdktf_provider_aws.route53_resolver_rule import Route53ResolverRule, Route53ResolverRuleTargetIp
+from cdktf_cdktf_provider_aws.route53_resolver_rule_association import Route53ResolverRuleAssociation
+from cdktf_cdktf_provider_aws.security_group import SecurityGroup, SecurityGroupEgress
+from constructs import Construct
+
+from modules.connection import Sides
+from modules.ram import share
+from modules.resolver_rules.props import Endpoint, ResolverRulesProps, Rule
+from modules.vocabulary import joined
+
+DNS = 53
+
+
+class ResolverRules(Construct):
+    """Shares the rules; associating them with the clusters' VPCs is Astronomer's part (facts A16)."""
+
+    def __init__(self, scope: Construct, id_: str, props: ResolverRulesProps, sides: Sides) -> None:
+        super().__init__(scope, id_)
+        self._props, self._sides = props, sides
+        self.handoff: dict[str, object] = {
+            "account_id": sides.network.account_id,
+            "region": sides.network.region,
+        }
+        endpoint_id = self._endpoint(props.endpoint) if props.endpoint else props.endpoint_id
+        rules = {name: self._rule(name, rule, endpoint_id) for name, rule in props.rules.items()}
+        self.handoff["rules"] = {name: {"id": rule.id, "domain": rule.domain_name} for name, rule in rules.items()}
+        self.handoff["resource_share_arn"] = share(self, props, sides, {name: rule.arn for name, rule in rules.items()})
+
+    def _endpoint(self, props: Endpoint) -> str:
+        subnets = self._sides.network.subnets
+        endpoint = Route53ResolverEndpoint(
+            self,
+            "endpoint",
+            name=self._sides.name,
+            direction="OUTBOUND",
+            security_group_ids=[self._security_group()],
+            ip_address=[
+                Route53ResolverEndpointIpAddress(subnet_id=subnets[name], ip=props.ips.get(name))
+                for name in props.subnets or subnets
+            ],
+            tags={"Name": self._sides.name},
+        )
+        # For the network team: where your DNS servers see the queries come from.
+        self.handoff["endpoint_ips"] = Token.as_list(f"${{{endpoint.fqn}.ip_address[*].ip}}")
+        return endpoint.id
+
+    def _security_group(self) -> str:
+        """Lets queries out to the DNS servers, and nothing in: the endpoint only asks."""
+        servers: dict[int, set[str]] = defaultdict(set)
+        for rule in self._props.rules.values():
+            for target in rule.targets:
+                ip, port = _split(target)
+                servers[port].add(f"{ip}/32")
+        return SecurityGroup(
+            self,
+            "security-group",
+            # Not the bare name: AWS refuses one that begins with "sg-".
+            name=f"resolver-{self._sides.name}",
+            description="Outbound Resolver endpoint: DNS to the targets of its rules",
+            vpc_id=self._sides.network.vpc_id,
+            # In the group itself, where rules that share a server need no names of their own, and none can be added.
+            egress=[
+                SecurityGroupEgress(
+                    description=f"DNS over {protocol}",
+                    protocol=protocol,
+                    from_port=port,
+                    to_port=port,
+                    cidr_blocks=sorted(addresses),
+                )
+                for port, addresses in sorted(servers.items())
+                for protocol in ("tcp", "udp")
+            ],
+            tags={"Name": self._sides.name},
+        ).id
+
+    def _rule(self, name: str, rule: Rule, endpoint_id: str | None) -> Route53ResolverRule | DataAwsRoute53ResolverRule:
+        if rule.domain is None:
+            return DataAwsRoute53ResolverRule(self, joined("rule", name), resolver_rule_id=rule.rule_id)
+        made = Route53ResolverRule(
+            self,
+            joined("rule", name),
+            name=name,
+            rule_type="FORWARD",
+            domain_name=rule.domain,
+            resolver_endpoint_id=endpoint_id,
+            target_ip=[Route53ResolverRuleTargetIp(ip=ip, port=port) for ip, port in sorted(map(_split, rule.targets))],
+            tags={"Name": f"{self._sides.name}-{name}"},
+        )
+        if self._props.associate_network:
+            Route53ResolverRuleAssociation(
+                self,
+                joined("association", name),
+                name=name,
+                resolver_rule_id=made.id,
+                vpc_id=self._sides.network.vpc_id,
+            )
+        return made
+
+
+def _split(target: str) -> tuple[str, int]:
+    ip, _, port = target.partition(":")
+    return ip, int(port or DNS)

@@ -1,0 +1,182 @@
+from collections.abc import Collection, Iterator
+from ipaddress import IPv4Network
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from modules.connection import FieldPath
+from modules.sharing import SharingProps
+from modules.vocabulary import (
+    Awaited,
+    Cidr,
+    PrivateAsn,
+    Props,
+    Slug,
+    Text,
+    TransitGatewayAttachmentId,
+    TransitGatewayId,
+    TransitGatewayRouteTableId,
+)
+
+
+class NewTransitGateway(Props):
+    """A transit gateway to make.
+
+    Nothing is accepted, associated or propagated unasked. It has two route tables: Astro's clusters look up the one
+    that leads to your network and not to each other, and your network looks up the one that leads to them.
+    """
+
+    asn: PrivateAsn = 64512
+    """The gateway's side of BGP: 64512 to 65534, or 4200000000 to 4294967294 (facts B20)."""
+    description: Annotated[
+        str, Text("a description", r"[\w .,:/()+-]{1,255}", "up to 255 letters, digits, spaces and .,:/()+-_", "Astro")
+    ] = "Astro"
+
+
+class RouteTables(Props):
+    """Route tables of an existing gateway. An attachment looks up the one that it is associated with.
+
+    With one table for both, clusters that share it reach each other; two keep them apart."""
+
+    clusters: TransitGatewayRouteTableId
+    """Where the clusters' attachments look up what they can reach."""
+    network: TransitGatewayRouteTableId
+    """Where your network's attachment looks up the way back to the clusters."""
+    others: dict[Slug, TransitGatewayRouteTableId] = Field(default_factory=dict)
+    """Further tables that need the way back, by a name of your choice: of a VPN, of an inspection VPC."""
+
+    @model_validator(mode="after")
+    def _each_table_once(self) -> Self:
+        if "network" in self.others:
+            raise ValueError("has a table named network in others; that name is taken: give it another")
+        ids = [self.network, *self.others.values()]
+        if twice := sorted({table for table in ids if ids.count(table) > 1}):
+            raise ValueError(f"has {', '.join(twice)} twice among network and others; name each table once")
+        return self
+
+
+class OnPremises(Props):
+    """A range behind the gateway that is not in your network."""
+
+    cidr: Cidr
+    attachment_id: TransitGatewayAttachmentId | None = None
+    """The gateway's attachment that leads there, for a static route in the clusters' table. Default: no route is made,
+    because the table has one."""
+
+
+class TransitGatewayProps(SharingProps):
+    """Share a transit gateway with Astro, accept what Astro attaches, and route both ways.
+
+    The gateway is in the network's account, unless `accept_clusters` is false. It carries no DNS: see
+    `resolver_rules`."""
+
+    same_region: ClassVar[str] = (
+        "a transit gateway attaches VPCs of its own region only: use a network and gateway in the cluster's region, "
+        "which Astronomer's support can peer with your gateway elsewhere"
+    )
+
+    type: Literal["transit_gateway"]
+    transit_gateway_id: TransitGatewayId | None = None
+    """An existing gateway; or `create`."""
+    create: NewTransitGateway | None = None
+    """A gateway to make; or `transit_gateway_id`."""
+    attach_network: bool | None = None
+    """Attach your network's VPC to the gateway, in every subnet that the network names. Default: true for a gateway
+    made here, false for an existing one, which usually has that attachment."""
+    accept_clusters: bool = True
+    """Share the gateway with the clusters' accounts and accept what they attach. False where somebody else does:
+    another connection of the same gateway, or its owner in another account. Then only your network is attached and
+    routed."""
+    attachments: dict[Slug, TransitGatewayAttachmentId] = Field(default_factory=dict)
+    """The attachment of each cluster, by its name in `clusters`; absent until Astronomer has attached it."""
+    route_tables: RouteTables | None = None
+    """The existing gateway's tables for association and routes. Default: the gateway's own default association and
+    propagation, never both (facts B21)."""
+    propagate: bool = False
+    """Let the clusters' attachments announce all ranges of their VPC in the tables that lead back, instead of a static
+    route for each range that the file gives the cluster (seed 003), and for no other."""
+    on_premises: dict[Slug, OnPremises] = Field(default_factory=dict)
+    """Ranges behind the gateway, by name, that Astronomer is to route to it besides the network's own."""
+    blackholes: dict[Slug, Cidr] = Field(default_factory=dict)
+    """Ranges, by name, that the clusters' table drops: for what a wider route would let through."""
+
+    @property
+    def attaches(self) -> bool:
+        """Whether the network's VPC is attached here."""
+        return self.create is not None if self.attach_network is None else self.attach_network
+
+    @model_validator(mode="after")
+    def _exists_or_is_made(self) -> Self:
+        if (self.transit_gateway_id is None) == (self.create is None):
+            raise ValueError(
+                "names neither or both of transit_gateway_id and create; give the ID of one that exists, or create"
+            )
+        if self.create:
+            for field, contradicts in (
+                ("attach_network: false", self.attach_network is False),
+                ("accept_clusters: false", not self.accept_clusters),
+                ("route_tables", self.route_tables is not None),
+            ):
+                if contradicts:
+                    raise ValueError(
+                        f"has create and {field}; a gateway made here has its own tables, attaches the network and "
+                        "accepts the clusters: take that out, or name a gateway that exists in transit_gateway_id"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _each_cluster_attaches_once(self) -> Self:
+        if strangers := sorted(set(self.attachments) - set(self.clusters)):
+            raise ValueError(
+                f"has attachments of {', '.join(strangers)}, not in its clusters; there are: {', '.join(self.clusters)}"
+            )
+        ids = list(self.attachments.values())
+        if twice := sorted({one for one in ids if ids.count(one) > 1}):
+            raise ValueError(f"has {', '.join(twice)} for two clusters; each cluster has an attachment of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _routes_have_a_table(self) -> Self:
+        static = [f"on_premises.{name}.attachment_id" for name, one in self.on_premises.items() if one.attachment_id]
+        fields = static + [field for field in ("blackholes", "propagate") if getattr(self, field)]
+        if fields and not (self.create or self.route_tables):
+            raise ValueError(
+                f"has {', '.join(fields)} and no route_tables; the default table takes what is attached by itself: "
+                "name the tables, or take that out"
+            )
+        if not self.accept_clusters:
+            fields += [field for field in ("attachments", "share_with", "inside_organization") if getattr(self, field)]
+            if fields:
+                raise ValueError(
+                    f"has accept_clusters: false and {', '.join(fields)}; that belongs to whoever accepts the clusters"
+                )
+        routed = {one.cidr: name for name, one in self.on_premises.items() if one.attachment_id}
+        for name, cidr in self.blackholes.items():
+            if cidr in routed:
+                raise ValueError(
+                    f"routes and drops {cidr}, as on_premises.{routed[cidr]} and blackholes.{name}; AWS takes one of "
+                    "them: take one out"
+                )
+        return self
+
+    def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
+        for name, one in self.on_premises.items():
+            yield ("on_premises", name, "cidr"), one.cidr
+
+    def disagreements(self, subnets: Collection[str]) -> Iterator[tuple[FieldPath, str]]:
+        if self.attaches and not subnets:
+            yield (
+                ("attach_network",),
+                "attaches a network that names no subnets; add `subnets` to it, one in each availability zone",
+            )
+
+    def awaited(self) -> tuple[Awaited, ...]:
+        if not self.accept_clusters:
+            return ()
+        how = (
+            "give their support the cluster's ID and this stack's handoff output; they accept the share, attach the "
+            "cluster's private subnets, route your ranges to the gateway, and tell you the attachment's ID"
+        )
+        return tuple(
+            Awaited(f"attachments.{name}", "Astronomer", how) for name in self.clusters if name not in self.attachments
+        )
