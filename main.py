@@ -3,11 +3,11 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from stacks.estate import Estate, EstateError, json_schema, load
+from stacks.estate import Estate, EstateError, S3State, json_schema, load
 
 DONE, FAILED, BAD_INPUT, CHECK_FAILED, WARNINGS_ONLY = range(5)
 
@@ -49,12 +49,44 @@ def schema() -> None:
     print(json.dumps(json_schema(), indent=2))
 
 
+state = typer.Typer(help="Where Terraform keeps its state.", rich_markup_mode=None)
+cli.add_typer(state, name="state")
+
+
+@state.command()
+def create(file: EstateFile = Path("astro.yaml")) -> None:
+    """Make the S3 bucket of `state`, or bring an existing one to the same settings; safe to repeat.
+
+    Versioned, encrypted, private, TLS only. Old versions of objects expire after 90 days but for the newest ten, in a
+    bucket that exists already too."""
+    estate = _load(file)
+    if not isinstance(estate.state, S3State):
+        _stop(f"{file}: state.backend is {estate.state.backend}; only s3 has a bucket to make", BAD_INPUT)
+    import boto3
+    from botocore.exceptions import ProfileNotFound
+
+    from operations.state import StateError, create_state_bucket
+
+    try:
+        session = boto3.Session()
+        report = create_state_bucket(estate.state.bucket, estate.state.region, estate.state.kms_key, session)
+    except (StateError, ProfileNotFound) as error:
+        _stop(str(error), FAILED)
+    print(f"{report.bucket} in account {report.account_id}, {report.region}")
+    for setting, outcome in report.settings:
+        print(f"  {outcome:8}{setting}")
+
+
 def _load(file: Path) -> Estate:
     try:
         return load(file)
     except EstateError as error:
-        print(error, file=sys.stderr)
-        sys.exit(BAD_INPUT)
+        _stop(str(error), BAD_INPUT)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
