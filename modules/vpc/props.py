@@ -2,29 +2,88 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, Tag, model_validator
+from pydantic import Field, Tag, ValidationInfo, field_validator, model_validator
 
 from modules.connection import FieldPath
 from modules.vocabulary import (
+    PRIVATE,
     WORD_OR_MAP,
     AccountId,
+    AvailabilityZone,
     PrivateCidr,
     Props,
+    Range,
+    Reason,
     Region,
+    RetentionDays,
     RouteTableId,
     Slug,
     SubnetId,
-    VpcCidr,
     VpcId,
 )
 
+Letter = Literal["a", "b", "c"]
+
+_NOT_FOR_EVERY_ACCOUNT = {"ap-northeast-1": "b", "ca-central-1": "c", "us-west-1": "abc"}
+"""Zones, by their letter, that AWS does not give to every account."""
+
+
+class FlowLogs(Props):
+    """A record of the connections in the VPC, in a CloudWatch log group."""
+
+    retention_days: RetentionDays = 90
+    off_reason: Reason | None = None
+    """Keeps no flow logs, and says why."""
+
 
 class NewVpc(Props):
-    """A VPC to make."""
+    """A VPC to make: a public and a private subnet in each availability zone, its default security group closed."""
 
-    cidr: VpcCidr
-    """Subnets are cut from this range so that adding an availability zone moves none of them."""
+    cidr: Annotated[
+        IPv4Network,
+        Range(
+            "a range to cut subnets from", 16, 24, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
+        ),
+    ]
+    """/16 to /24: of a smaller one, the public subnets would be smaller than the /28 that AWS asks for."""
     availability_zones: Literal[2, 3] = 2
+    """Zones to be in. Their subnets are called a, b and c; a third one moves none of the first two."""
+    zones: dict[Letter, AvailabilityZone] = Field(default_factory=dict)
+    """Which zone a letter stands for, such as `{b: ap-northeast-1c}`. Default: the region's zone of that letter."""
+    nat: Literal["none", "single", "per_az"] = "none"
+    """How the private subnets reach the internet: not at all, through one NAT gateway in zone a (cheaper, and lost with
+    that zone), or through one in each zone. Each has an Elastic IP address."""
+    s3_endpoint: bool = True
+    """Reach S3 without the internet, by a gateway endpoint, which costs nothing."""
+    flow_logs: FlowLogs = FlowLogs()
+
+    def letters(self) -> tuple[Letter, ...]:
+        """The zones in use."""
+        every: tuple[Letter, ...] = ("a", "b", "c")
+        return every[: self.availability_zones]
+
+    def zone(self, region: str, letter: Letter) -> str:
+        """The AWS name of a zone. Not asked of AWS, whose list may gain a zone and so move subnets to others."""
+        return self.zones.get(letter, f"{region}{letter}")
+
+    def subnets(self) -> dict[str, tuple[Letter, IPv4Network]]:
+        """The zone and range of each subnet, by its name.
+
+        Every zone has its place, used or not. A quarter of the range for each private subnet; the last quarter has the
+        public ones and a spare:
+
+            10.30.0.0/20
+            |                |                |                |       |       |       |       |
+            |  private-a     |  private-b     |  private-c     |pub.-a |pub.-b |pub.-c | spare |
+            |  10.30.0.0/22  |  10.30.4.0/22  |  10.30.8.0/22  | 12/24 | 13/24 | 14/24 | 15/24 |
+        """
+        quarters = list(self.cidr.subnets(prefixlen_diff=2))
+        slices = list(quarters[3].subnets(prefixlen_diff=2))
+        subnets: dict[str, tuple[Letter, IPv4Network]] = {}
+        for place, letter in enumerate(self.letters()):
+            subnets[f"private-{letter}"] = letter, quarters[place]
+            subnets[f"public-{letter}"] = letter, slices[place]
+        return subnets
 
 
 class VpcProps(Props):
@@ -42,11 +101,42 @@ class VpcProps(Props):
     subnets: dict[Slug, SubnetId] = Field(default_factory=dict)
     """The existing VPC's subnets for attachments and endpoints, by a name of your choice, each in another zone."""
     create: NewVpc | None = None
+    """A VPC to make. Its private subnets and their route tables are called `private-a`, `private-b`, `private-c`."""
+
+    @field_validator("create")
+    @classmethod
+    def _made_by_itself(cls, create: NewVpc | None, info: ValidationInfo) -> NewVpc | None:
+        beside = [field for field in ("vpc_id", "cidrs", "route_tables", "subnets") if info.data.get(field)]
+        if create and beside:
+            raise ValueError(
+                f"stands beside {', '.join(beside)}, which a VPC to be made has of its own; "
+                "take them out, or take create out if the VPC exists"
+            )
+        return create
+
+    @field_validator("create")
+    @classmethod
+    def _is_in_zones_of_the_region(cls, create: NewVpc | None, info: ValidationInfo) -> NewVpc | None:
+        if not create or not (region := info.data.get("region")):
+            return create
+        for letter in create.letters():
+            zone = create.zone(region, letter)
+            if letter not in create.zones and letter in _NOT_FOR_EVERY_ACCOUNT.get(region, ""):
+                raise ValueError(
+                    f"would use {zone}, which AWS does not give to every account; name a zone of yours in zones, "
+                    f"such as {{{letter}: {region}d}} (aws ec2 describe-availability-zones lists them)"
+                )
+            if zone[:-1] != region:
+                raise ValueError(f"has zone {zone}, which is not in the network's region {region}; name one that is")
+        used = [create.zone(region, letter) for letter in create.letters()]
+        if twice := {zone for zone in used if used.count(zone) > 1}:
+            raise ValueError(f"has {twice.pop()} for two of its zones; zones fail one at a time, so name another")
+        return create
 
     @model_validator(mode="after")
     def _exists_or_is_made(self) -> Self:
-        if (self.vpc_id is None) == (self.create is None):
-            raise ValueError("names neither or both of vpc_id and create; give vpc_id for a VPC that exists, or create")
+        if self.vpc_id is None and self.create is None:
+            raise ValueError("names neither vpc_id nor create; give vpc_id for a VPC that exists, or create for one")
         if self.vpc_id and not self.cidrs:
             raise ValueError("has a vpc_id and no cidrs; list every range of that VPC, the primary first")
         return self
@@ -61,5 +151,5 @@ class VpcProps(Props):
     def subnet_names(self) -> tuple[str, ...]:
         """The names by which connections refer to subnets."""
         if self.create:
-            return tuple(f"private-{zone}" for zone in "abc"[: self.create.availability_zones])
+            return tuple(f"private-{letter}" for letter in self.create.letters())
         return tuple(self.subnets)
