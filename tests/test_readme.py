@@ -1,0 +1,35 @@
+"""The README says what is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.reference import reference
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+MARKED = re.compile(r"(<!-- reference: [^\n]* -->\n).*?(<!-- end of reference -->)", re.DOTALL)
+
+
+def test_the_estate_reference_is_that_of_the_model(pytestconfig: pytest.Config) -> None:
+    text = README.read_text()
+    fresh = MARKED.sub(lambda found: f"{found[1]}\n{reference()}\n\n{found[2]}", text)
+    if pytestconfig.getoption("golden"):
+        README.write_text(fresh)
+    assert README.read_text() == fresh
+
+
+def test_every_link_leads_somewhere() -> None:
+    text = README.read_text()
+    anchors = {
+        re.sub(r"[^\w -]", "", title).strip().replace(" ", "-").lower()
+        for title in re.findall(r"^#+ (.*)$", text, re.M)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert target[1:] in anchors if target.startswith("#") else (ROOT / target).exists(), target
+
+
+def test_every_type_has_its_row() -> None:
+    rows = {match[1] for match in re.finditer(r"^\| .*\[yaml\]\(examples/(\w+)\.yaml\)", README.read_text(), re.M)}
+    assert rows == {file.parent.name for file in (ROOT / "modules").glob("*/props.py")}
