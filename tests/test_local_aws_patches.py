@@ -94,6 +94,21 @@ class TestLogs:
         assert len(filters) == 2
 
 
+class TestCloudTrail:
+    @pytest.mark.parametrize("name", ["trail", "arn:aws:cloudtrail:us-east-1:{account}:trail/trail"])
+    def test_a_trail_is_deleted_by_its_name_and_by_its_arn(self, aws, account, name):
+        trails = aws.client("cloudtrail", account=account)
+        aws.client("s3", account=account).create_bucket(Bucket=f"trail-{account}")
+        trails.create_trail(Name="trail", S3BucketName=f"trail-{account}")
+        trails.delete_trail(Name=name.format(account=account))
+        assert trails.describe_trails()["trailList"] == []
+
+    def test_a_trail_that_is_not_there_cannot_be_deleted(self, aws, account):
+        with pytest.raises(ClientError) as refused:
+            aws.client("cloudtrail", account=account).delete_trail(Name="trail")
+        assert error_code(refused) == "TrailNotFoundException"
+
+
 class TestAccount:
     def test_a_region_is_enabled_and_disabled(self, aws, account):
         client = aws.client("account", account=account)
@@ -298,6 +313,23 @@ class TestResolver:
 
 
 class TestVpc:
+    def test_the_default_network_acl_goes_with_its_vpc(self, ec2, vpc):
+        def acls() -> list[str]:
+            found = ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["NetworkAcls"]
+            return [acl["NetworkAclId"] for acl in found]
+
+        assert len(acls()) == 1
+        ec2.delete_vpc(VpcId=vpc)
+        assert acls() == []
+
+    def test_the_network_interface_of_a_nat_gateway_goes_with_it(self, ec2, subnet):
+        address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+        nat = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
+        assert len(ec2.describe_network_interfaces()["NetworkInterfaces"]) == 1
+        ec2.delete_nat_gateway(NatGatewayId=nat)
+        assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
+        ec2.release_address(AllocationId=address)
+
     def test_a_prefix_list_keeps_its_name_when_its_entries_change(self, ec2):
         list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4")[
             "PrefixList"
@@ -481,6 +513,20 @@ class TestTransitGateway:
         assert hub["Options"]["SecurityGroupReferencingSupport"] == "disable"
         isolated = self.new_hub(ec2, **ISOLATED)
         assert self.tables_of(ec2, isolated) == []
+
+    def test_an_attachment_is_found_by_its_owner(self, ec2, vpc, subnet):
+        attachment = self.attach(ec2, self.new_hub(ec2), vpc, subnet)
+
+        def found(owner: str) -> list[str]:
+            asked = [{"Name": "resource-owner-id", "Values": [owner]}]
+            answer = ec2.describe_transit_gateway_attachments(TransitGatewayAttachmentIds=[attachment], Filters=asked)
+            return [each["ResourceOwnerId"] for each in answer["TransitGatewayAttachments"]]
+
+        [us] = ec2.describe_transit_gateway_attachments(TransitGatewayAttachmentIds=[attachment])[
+            "TransitGatewayAttachments"
+        ]
+        assert found(us["ResourceOwnerId"]) == [us["ResourceOwnerId"]]
+        assert found("999999999999") == []
 
     def test_a_default_route_table_comes_with_a_later_choice(self, ec2):
         hub = self.new_hub(ec2, **ISOLATED)
@@ -729,13 +775,29 @@ class TestVpn:
         assert inside[:2] == ["169.254.10.2", "169.254.10.1"]
         assert tunnels[0]["PreSharedKey"] == "secret_0"
 
-    def test_keys_can_be_kept_in_secrets_manager(self, ec2, office, gateway, account):
-        for storage, arn in ({"PreSharedKeyStorage": "SecretsManager"}, True), ({}, False):
-            connection = ec2.create_vpn_connection(
-                Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway, **storage
-            )["VpnConnection"]["VpnConnectionId"]
-            place = f"arn:aws:secretsmanager:us-east-1:{account}:secret:s2svpn!{connection}"
-            assert self.find(ec2, connection).get("PreSharedKeyArn") == (place if arn else None)
+    def test_keys_can_be_kept_in_secrets_manager_and_are_not_told_then(self, ec2, office, gateway, account):
+        made = ec2.create_vpn_connection(
+            Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway, PreSharedKeyStorage="SecretsManager"
+        )["VpnConnection"]["VpnConnectionId"]
+        found = self.find(ec2, made)
+        keys = [tunnel["PreSharedKey"] for tunnel in found["Options"]["TunnelOptions"]]
+        assert keys == re.findall("<pre_shared_key>([^<]*)", found["CustomerGatewayConfiguration"]) == ["REDACTED"] * 2
+        assert found["PreSharedKeyArn"] == f"arn:aws:secretsmanager:us-east-1:{account}:secret:s2svpn!{made}"
+
+    def test_keys_can_be_moved_to_secrets_manager(self, ec2, office, gateway):
+        made = ec2.create_vpn_connection(Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway)[
+            "VpnConnection"
+        ]["VpnConnectionId"]
+        before = self.find(ec2, made)
+        for tunnel in before["Options"]["TunnelOptions"]:
+            ec2.modify_vpn_tunnel_options(
+                VpnConnectionId=made,
+                VpnTunnelOutsideIpAddress=tunnel["OutsideIpAddress"],
+                TunnelOptions={},
+                PreSharedKeyStorage="SecretsManager",
+            )
+        after = [tunnel["PreSharedKey"] for tunnel in self.find(ec2, made)["Options"]["TunnelOptions"]]
+        assert ("PreSharedKeyArn" in before, after) == (False, ["REDACTED"] * 2)
 
     def test_a_connection_has_static_routes_and_is_found_by_them(self, ec2, office, gateway):
         connections = [

@@ -6,6 +6,7 @@ when a new moto does it right, the patch and nothing else can go. They are a mod
 
 from . import (
     account,
+    cloudtrail,
     endpoint_service,
     iam,
     logs,
@@ -21,6 +22,7 @@ from . import (
 
 __all__ = [
     "account",
+    "cloudtrail",
     "endpoint_service",
     "iam",
     "logs",

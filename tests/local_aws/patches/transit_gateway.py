@@ -227,8 +227,11 @@ def _mine(response: EC2Response, found: list[TransitGatewayAttachment]) -> list[
 
 @patch(EC2Response)
 def describe_transit_gateway_attachments(self: EC2Response) -> ActionResult:
-    """Without it, one account's tags are shown to the other, and deleted attachments are listed."""
+    """Without it, one account's tags are shown to the other, deleted attachments are listed, and whoever owns one
+    passes the filter by owner."""
     found = _describe_transit_gateway_attachments(self).result["TransitGatewayAttachments"]  # type: ignore[index]
+    if owners := self._filters_from_querystring().get("resource-owner-id"):
+        found = [attachment for attachment in found if attachment.resource_owner_id in owners]
     return ActionResult({"TransitGatewayAttachments": _mine(self, found)})
 
 

@@ -4,13 +4,35 @@ from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.route_tables import RouteTable
+from moto.ec2.models.vpcs import VPC
 from moto.ec2.responses import EC2Response
 
 from .tools import kept, patch
 
 _create_dhcp_options = EC2Response.create_dhcp_options
+_delete_nat_gateway = EC2Backend.delete_nat_gateway
+_delete_vpc = EC2Backend.delete_vpc
 _modify_managed_prefix_list = EC2Backend.modify_managed_prefix_list
+
+
+@patch(EC2Backend)
+def delete_vpc(self: EC2Backend, vpc_id: str) -> VPC:
+    """Without it, the default network ACL stays when its VPC goes."""
+    vpc = _delete_vpc(self, vpc_id)
+    for acl in list(self.network_acls.values()):
+        if acl.vpc_id == vpc_id and acl.default:
+            del self.network_acls[acl.id]
+    return vpc
+
+
+@patch(EC2Backend)
+def delete_nat_gateway(self: EC2Backend, nat_gateway_id: str) -> NatGateway:
+    """Without it, the network interface of a NAT gateway stays for ever."""
+    gateway = _delete_nat_gateway(self, nat_gateway_id)
+    self.delete_network_interface(gateway._eni.id)
+    return gateway
 
 
 @patch(EC2Backend)

@@ -69,10 +69,17 @@ def create_vpn_connection(self: EC2Response) -> ActionResult:
         {"OutsideIpAddress": tunnel["OutsideIpAddress"], "Status": "DOWN", "AcceptedRouteCount": 0}
         for tunnel in tunnels
     ]
-    if self._get_param("PreSharedKeyStorage") == "SecretsManager":
-        place = f"arn:aws:secretsmanager:{self.region}:{self.current_account}:secret"
-        connection.pre_shared_key_arn = f"{place}:s2svpn!{connection.id}"
+    _keep_keys(self, connection, tunnels)
     return answer
+
+
+def _keep_keys(response: EC2Response, connection: Any, tunnels: list[dict[str, Any]]) -> None:
+    """Keys that go to Secrets Manager are not told any more, which is all that shows where they are."""
+    if response._get_param("PreSharedKeyStorage") == "SecretsManager":
+        place = f"arn:aws:secretsmanager:{response.region}:{response.current_account}:secret"
+        connection.pre_shared_key_arn = f"{place}:s2svpn!{connection.id}"
+        for tunnel in tunnels:
+            tunnel["PreSharedKey"] = "REDACTED"
 
 
 @patch(VPNConnection)
@@ -146,6 +153,7 @@ def modify_vpn_tunnel_options(self: EC2Response) -> ActionResult:
     for tunnel in connection.options["TunnelOptions"]:
         if tunnel["OutsideIpAddress"] == self._get_param("VpnTunnelOutsideIpAddress"):
             tunnel.update(_as_answered(self._get_param("TunnelOptions", {})))
+            _keep_keys(self, connection, [tunnel])
     return ActionResult({"VpnConnection": connection})
 
 
