@@ -154,7 +154,7 @@ Principal = Annotated[
         "whom AWS RAM can share with",
         r"\d{12}|arn:aws(?:-cn|-us-gov)?:organizations::\d{12}:"
         r"(?:organization/o-[a-z0-9]{10,32}|ou/o-[a-z0-9]{10,32}/ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})",
-        "an account's 12 digits in quotes, or the ARN of an organization or organizational unit; not arn:...:root",
+        "an account's 12 digits in quotes (not arn:...:root), or the ARN of an organization or organizational unit",
         "222222222222",
     ),
 ]
