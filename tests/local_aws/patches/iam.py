@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 from moto.core.responses import ActionResult, EmptyResult
+from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.iam.models import IAMBackend, Role
 from moto.iam.responses import IamResponse
 
 from .tools import patch
 
+_is_action_permitted = IAMPolicyStatement.is_action_permitted
 _get_account_summary = IamResponse.get_account_summary
 
 
@@ -33,3 +37,14 @@ def get_account_summary(self: IamResponse) -> ActionResult:
     return ActionResult(
         {"SummaryMap": summary | {"GlobalEndpointTokenVersion": getattr(self.backend, "token_version", 1)}}
     )
+
+
+@patch(IAMPolicyStatement)
+def is_action_permitted(self: IAMPolicyStatement, *arguments: Any, **named: Any) -> PermissionResult:
+    """Without it, a Deny denies when its condition is not met as well: a bucket that asks for TLS refuses everything.
+
+    Who calls this server is taken for a caller over TLS, as every caller of AWS's own endpoints is."""
+    condition = self._statement.get("Condition")
+    if self._statement["Effect"] == "Deny" and condition == {"Bool": {"aws:SecureTransport": "false"}}:
+        return PermissionResult.NEUTRAL
+    return _is_action_permitted(self, *arguments, **named)
