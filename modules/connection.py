@@ -149,6 +149,8 @@ class ConnectionProps(Props):
 
     dedicated_only: ClassVar[bool] = True
     """Astronomer does not offer it to hosted-standard clusters (seed 003)."""
+    routed: ClassVar[bool] = True
+    """Packets go over it between the network and the clusters: their ranges meet."""
     same_region: ClassVar[str] = ""
     """Why clusters and network must be in one region; empty where they need not."""
 
@@ -163,8 +165,12 @@ class ConnectionProps(Props):
         """Ranges behind this connection that must not overlap the network's, the clusters', or another's."""
         yield from ()
 
-    def disagreements(self, subnets: Collection[str]) -> Iterator[tuple[FieldPath, str]]:  # noqa: ARG002
-        """What does not fit the network, given the names of its subnets: the field, and a sentence on its value."""
+    def disagreements(
+        self,
+        subnets: Collection[str],  # noqa: ARG002
+        clusters: Mapping[str, Cluster],  # noqa: ARG002
+    ) -> Iterator[tuple[FieldPath, str]]:
+        """What does not fit the names of the network's subnets, or the clusters: the field, and a sentence on it."""
         yield from ()
 
     def awaited(self) -> tuple[Awaited, ...]:

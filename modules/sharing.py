@@ -1,10 +1,11 @@
 """What the connection types have in common that share something with the clusters' accounts, by AWS RAM."""
 
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import ConnectionProps
+from modules.connection import Cluster, ConnectionProps, FieldPath
 from modules.vocabulary import Principal, Slug
 
 
@@ -30,3 +31,14 @@ class SharingProps(ConnectionProps):
 
     def cluster_names(self) -> tuple[str, ...]:
         return self.clusters
+
+    def disagreements(
+        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
+    ) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(subnets, clusters)
+        hosted = [name for name in self.clusters if name in clusters and clusters[name].product != "hybrid"]
+        if self.inside_organization and hosted:
+            yield (
+                ("inside_organization",),
+                f"is true, and {', '.join(hosted)} is in Astronomer's account, outside your organization; leave it out",
+            )

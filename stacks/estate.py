@@ -374,6 +374,7 @@ def _rules_across(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]
     yield from _offered(estate)
     yield from _regions(estate)
     yield from _overlaps(estate)
+    yield from _routed_once(estate)
     yield from _fits(estate)
 
 
@@ -435,10 +436,27 @@ def _regions(estate: Estate) -> Iterator[Problem]:
 
 
 def _fits(estate: Estate) -> Iterator[Problem]:
+    if estate.account and estate.account.policy_alarm:
+        for alarm_field, message in estate.account.policy_alarm.disagreements(estate.account.region):
+            yield Problem(("account", "policy_alarm", alarm_field), message)
     for name, connection in estate.connections.items():
         if network := estate.networks.get(connection.network):
-            for field, message in connection.disagreements(network.subnet_names()):
+            for field, message in connection.disagreements(network.subnet_names(), estate.clusters):
                 yield Problem(("connections", name, *field), message)
+
+
+def _routed_once(estate: Estate) -> Iterator[Problem]:
+    """A route table takes one route to a range: AWS answers RouteAlreadyExists to the second."""
+    ways: dict[tuple[str, str], str] = {}
+    for name, connection in estate.connections.items():
+        for cluster in connection.cluster_names() if connection.routed else ():
+            other = ways.setdefault((connection.network, cluster), name)
+            if other != name:
+                yield Problem(
+                    ("connections", name, _cluster_field(connection)),
+                    f"routes network {connection.network!r} to cluster {cluster!r}, and so does connections.{other}; "
+                    "a route table takes one route to a range: keep one way",
+                )
 
 
 def _overlaps(estate: Estate) -> Iterator[Problem]:
@@ -448,7 +466,7 @@ def _overlaps(estate: Estate) -> Iterator[Problem]:
     for name, network in estate.networks.items():
         ranges = {("networks", name, *field): cidr for field, cidr in network.occupied_cidrs()}
         for connection_name, connection in estate.connections.items():
-            if connection.network == name:
+            if connection.network == name and connection.routed:
                 ranges |= {
                     ("connections", connection_name, *field): cidr for field, cidr in connection.occupied_cidrs()
                 }

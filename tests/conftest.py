@@ -14,6 +14,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="accept the Terraform addresses as they are now")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What nobody may conclude from a green run, shown with the results of every run that deploys."""
+    reports = [report for state in ("passed", "failed") for report in terminalreporter.stats.get(state, [])]
+    if any("local_aws" in report.keywords for report in reports):
+        terminalreporter.section("not shown by the local AWS")
+        terminalreporter.write_line(
+            "Packets, DNS answers, IAM's decisions, eventual consistency, quotas, costs, HCP Terraform's runs: the\n"
+            "AWS of these tests is moto, and what it lacks is filled by tests/local_aws/patches, our model of AWS."
+        )
+
+
 Synth = Callable[[Callable[[TerraformStack], Any]], dict[str, Any]]
 
 

@@ -103,7 +103,9 @@ def demo(console: Console) -> bool:
     def step(title: str) -> Iterator[Callable[[str], None]]:
         begun = time.monotonic()
         console.rule(f"[bold]{title}", align="left")
-        yield lambda line: console.print(f"  [dim]{time.monotonic() - started:4.0f}s[/dim] {line.strip()}", markup=True)
+        yield lambda line: console.print(
+            f"  {time.monotonic() - started:4.0f}s {line.strip()}", markup=False, soft_wrap=True
+        )
         console.print(f"  [green]done[/green] in {time.monotonic() - begun:.0f} s")
 
     estate = load(EXAMPLE)
@@ -124,7 +126,7 @@ def demo(console: Console) -> bool:
         with step("A second plan of each stack") as tell:
             changes = deployment.changes()
             for stack, changed in changes.items():
-                tell(f"{stack}: {'[red]CHANGES[/red]' if changed else 'no changes'}")
+                tell(f"{stack}: {'CHANGES' if changed else 'no changes'}")
         with step("What AWS says exists now (read with boto3)"):
             table = Table("entry", "thing", "what AWS says")
             for row in read_back(aws, estate):
@@ -134,13 +136,16 @@ def demo(console: Console) -> bool:
         with step("cdktf destroy '*'") as tell:
             show.append(tell)
             deployment.destroy()
-        left = sorted(set(inventory(aws, accounts, regions)) ^ set(with_state))
+        after = set(inventory(aws, accounts, regions))
+        left, gone = sorted(after - set(with_state)), sorted(set(with_state) - after)
         console.rule("[bold]Result", align="left")
-        console.print(f"  {made} things existed that did not before; {len(left)} are left or missing after destroy.")
+        console.print(f"  {made} things existed that did not before; {len(left)} are left.")
         for line in left:
-            console.print(f"  [red]{line}[/red]")
-        kept = sorted(set(with_state) - set(before))
-        console.print(f"  Kept on purpose: {', '.join(kept)} (the state bucket)")
+            console.print(f"  [red]left:[/red] {line}", soft_wrap=True)
+        for line in gone:
+            console.print(f"  gone with them, as AWS ends what was accepted: {line}", soft_wrap=True)
+        for line in sorted(set(with_state) - set(before)):
+            console.print(f"  kept on purpose: {line}", soft_wrap=True)
         console.print(f"  {time.monotonic() - started:.0f} s in all")
     return not left and not any(changes.values())
 

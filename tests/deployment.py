@@ -17,7 +17,10 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 
 # What a deployment must be told besides the file: long and unlike anything else, so that a leak is found by searching.
-SECRETS = {"TF_VAR_external_ids": '["marked-external-id-7f3a9c"]'}
+SECRETS = {
+    "TF_VAR_external_ids": '["marked-external-id-7f3a9c"]',
+    "TF_VAR_plant_preshared_keys": '{"main-1": "marked.preshared.key.1", "main-2": "marked.preshared.key.2"}',
+}
 
 
 class Deployment:
@@ -91,6 +94,10 @@ class Deployment:
 
 def _worth_seeing(line: str) -> Iterator[str]:
     """Of a tool's chatter: what it made or destroyed, sums, and errors."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip()
-    if re.search(r"(Creation|Destruction|Modifications) complete|complete! Resources|Error: ", text):
+    text = re.sub(r"\x1b\[[0-9;]*m", "", line).strip()
+    done = re.search(r"(\S+) \(.*?\)(\[\S+\])?: (Creation|Modifications|Destruction) complete after (\w+)", text)
+    if done:
+        what = {"Creation": "created", "Modifications": "changed", "Destruction": "destroyed"}[done[3]]
+        yield f"{what} {done[1]}{done[2] or ''} in {done[4]}"
+    elif re.search(r"complete! Resources|Error: ", text):
         yield text

@@ -32,7 +32,15 @@ def packages(file: Path) -> set[str]:
 
 def is_plain(file: Path) -> bool:
     """What describes an estate, and builds nothing."""
-    return file.name in ("props.py", "vocabulary.py", "catalog.py", "connection.py", "estate.py", "source.py")
+    return file.name in (
+        "props.py",
+        "vocabulary.py",
+        "catalog.py",
+        "connection.py",
+        "sharing.py",
+        "estate.py",
+        "source.py",
+    )
 
 
 @pytest.mark.parametrize("file", FILES, ids=name)

@@ -1,10 +1,10 @@
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.connection import FieldPath
+from modules.connection import Cluster, FieldPath
 from modules.sharing import SharingProps
 from modules.vocabulary import Props, Reason, ResolverEndpointId, ResolverRuleId, Slug, Text
 
@@ -119,6 +119,7 @@ class ResolverRulesProps(SharingProps):
     Astronomer associates the rules with the clusters' VPCs. The queries leave through an outbound endpoint in your
     network, so that the clusters need no route to your DNS servers, only to what the names stand for."""
 
+    routed: ClassVar[bool] = False
     same_region: ClassVar[str] = "a resolver rule works in its own region only: use a network in the cluster's region"
 
     type: Literal["resolver_rules"]
@@ -150,7 +151,10 @@ class ResolverRulesProps(SharingProps):
             raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
         return self
 
-    def disagreements(self, subnets: Collection[str]) -> Iterator[tuple[FieldPath, str]]:
+    def disagreements(
+        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
+    ) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(subnets, clusters)
         if self.endpoint is None:
             return
         there_are = f"there are: {', '.join(sorted(subnets)) or 'none'}"

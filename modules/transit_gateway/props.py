@@ -1,10 +1,10 @@
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import FieldPath
+from modules.connection import Cluster, FieldPath
 from modules.sharing import SharingProps
 from modules.vocabulary import (
     Awaited,
@@ -163,7 +163,10 @@ class TransitGatewayProps(SharingProps):
         for name, one in self.on_premises.items():
             yield ("on_premises", name, "cidr"), one.cidr
 
-    def disagreements(self, subnets: Collection[str]) -> Iterator[tuple[FieldPath, str]]:
+    def disagreements(
+        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
+    ) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(subnets, clusters)
         if self.attaches and not subnets:
             yield (
                 ("attach_network",),

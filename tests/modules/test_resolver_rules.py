@@ -160,7 +160,7 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
     endpoint: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = ResolverRulesProps.model_validate(NEW | {"endpoint": endpoint})
-    assert [field for field, _ in props.disagreements(subnets)] == fields
+    assert [field for field, _ in props.disagreements(subnets, {})] == fields
 
 
 @pytest.mark.parametrize(

@@ -292,9 +292,9 @@ def test_what_is_on_premises_counts_in_the_overlap_check() -> None:
 def test_a_network_without_subnets_cannot_be_attached() -> None:
     for values in (NEW, MINIMAL | {"attach_network": True}):
         props = TransitGatewayProps.model_validate(values)
-        assert [field for field, _ in props.disagreements(())] == [("attach_network",)]
-        assert list(props.disagreements(("private-a",))) == []
-    assert list(TransitGatewayProps.model_validate(MINIMAL).disagreements(())) == []
+        assert [field for field, _ in props.disagreements((), {})] == [("attach_network",)]
+        assert list(props.disagreements(("private-a",), {})) == []
+    assert list(TransitGatewayProps.model_validate(MINIMAL).disagreements((), {})) == []
 
 
 TABLE = "tgw-rtb-0aaaaaaaaaaaaaaaa"

@@ -1,0 +1,99 @@
+"""The complete example, by the commands that a team runs, on the local AWS with state in S3."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stacks.estate import S3State, load
+from tests.demo import EXAMPLE, accounts_and_regions, read_back
+from tests.deployment import SECRETS, Deployment
+from tests.local_aws import LocalAws, inventory
+from tests.world import facts_of
+
+pytestmark = [pytest.mark.terraform, pytest.mark.local_aws]
+
+BUCKET = "acme-astro-tfstate"
+
+
+@pytest.fixture
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+def copy_of_example(folder: Path) -> Path:
+    shutil.copytree(EXAMPLE.parent, folder)
+    return folder / EXAMPLE.name
+
+
+def test_deploy_change_and_destroy_leave_what_the_file_says_and_then_nothing(aws: LocalAws, tmp_path: Path) -> None:
+    file = copy_of_example(tmp_path / "estate")
+    estate = load(file)
+    assert isinstance(estate.state, S3State)
+    aws.make(facts_of(estate))
+    lines: list[str] = []
+    deployment = Deployment(file, tmp_path / "work", aws, lines.append)
+    deployment.create_state()
+    accounts, regions = accounts_and_regions(estate)
+    before = set(inventory(aws, accounts, regions))
+
+    with _Locks(aws) as locks:
+        deployment.deploy()
+    stacks = ["account", "network-archive", "network-edge", "network-lake"]
+    assert list(deployment.stacks) == stacks
+    assert deployment.changes() == dict.fromkeys(stacks, False)
+    assert locks.seen == {f"acme/{stack}.tfstate.tflock" for stack in stacks}
+    assert state_objects(aws) == {f"acme/{stack}.tfstate" for stack in stacks}
+    told = {(entry, thing, what) for entry, thing, what in read_back(aws, estate)}
+    assert told >= {
+        ("account", "IAM role", "arn:aws:iam::222222222222:role/astronomer-remote-management"),
+        ("account", "trust", "arn:aws:iam::406882777402:root, only with the external ID"),
+        ("lake-prod", "VPC peering", "pcx-0123456789abcdef0 active"),
+        ("lake-prod", "route", "rtb-0aaaaaaaaaaaaaaaa: 172.20.0.0/20 -> pcx-0123456789abcdef0"),
+        ("archive-prod", "VPC peering", "pcx-0eeeeeeeeeeeeeeee active"),
+        ("hub", "RAM share acme-hub", "with 333333333333"),
+        ("corp-dns", "RAM share acme-corp-dns", "with 222222222222"),
+    }
+
+    file.write_text(file.read_text().replace("owner: data-platform", "owner: platform").replace("5432", "5433"))
+    deployment.deploy()
+    assert deployment.changes() == dict.fromkeys(stacks, False)
+    rules = aws.client("ec2", "111111111111").describe_security_group_rules()["SecurityGroupRules"]
+    assert {(rule["FromPort"], rule["CidrIpv4"]) for rule in rules if rule.get("FromPort") in (5432, 5433)} == {
+        (5433, "172.20.0.0/20")
+    }
+
+    deployment.destroy()
+    assert set(inventory(aws, accounts, regions)) - before == set()
+    external_id = SECRETS["TF_VAR_external_ids"].strip('[]"')
+    assert not [line for line in lines if external_id in line]
+    written = [path for path in (tmp_path / "work").rglob("*") if path.is_file() and "providers" not in path.parts]
+    assert not [path for path in written if external_id.encode() in path.read_bytes()]
+
+
+def state_objects(aws: LocalAws) -> set[str]:
+    return {one["Key"] for one in aws.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+
+
+class _Locks:
+    """Watches the state bucket for the lock files that come and go while Terraform works."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.seen: set[str] = set()
+        self._aws, self._done = aws, threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "_Locks":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.2):
+            self.seen |= {key for key in state_objects(self._aws) if key.endswith(".tflock")}

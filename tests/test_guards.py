@@ -1,0 +1,71 @@
+"""What must not happen at apply time does not: by the real provider, on the local AWS."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from operations.terraform import Terraform, TerraformFailed, cli_environment, find_terraform
+from stacks.estate import load
+from tests.deployment import SECRETS
+from tests.local_aws import LocalAws
+from tests.test_examples import ROOT, synth
+from tests.world import facts_of
+
+pytestmark = [pytest.mark.terraform, pytest.mark.local_aws]
+
+PEERING = ROOT / "examples/vpc_peering.yaml"
+ROLE = ROOT / "examples/cross_account_role.yaml"
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+def failure(aws: LocalAws, folder: Path, account: str, **environment: str) -> str:
+    """What Terraform says when it refuses to apply the stack in `folder` with the credentials of `account`."""
+    environ = cli_environment(folder, {**os.environ, **aws.environment(account), **SECRETS, **environment})
+    terraform = Terraform(find_terraform(environ), environ)
+    terraform.init(folder)
+    with pytest.raises(TerraformFailed) as refused:
+        terraform.apply(folder)
+    return " ".join(str(refused.value).split())
+
+
+def test_a_stack_is_not_applied_in_another_account(aws: LocalAws, tmp_path: Path) -> None:
+    said = failure(aws, synth(PEERING, tmp_path, hcl=False)["network-lake"], "999999999999")
+    assert "AWS account ID not allowed: 999999999999" in said
+
+
+@pytest.mark.parametrize(
+    ("mistake", "requester"),
+    [
+        ("another account", {"account": "999999999999", "region": "us-east-1", "cidr": "172.20.0.0/20"}),
+        ("another range", {"account": "333333333333", "region": "us-east-1", "cidr": "172.20.64.0/20"}),
+    ],
+)
+def test_a_request_from_anybody_else_is_not_accepted(tmp_path: Path, mistake: str, requester: dict[str, str]) -> None:
+    with LocalAws() as aws:
+        facts = facts_of(load(PEERING))
+        (request,) = facts["peering_requests"]  # type: ignore[reportTypedDictNotRequiredAccess]
+        request["requester"] = requester  # type: ignore[reportGeneralTypeIssues]
+        aws.make(facts)
+        said = failure(aws, synth(PEERING, tmp_path, hcl=False)["network-lake"], "111111111111")
+        assert "no matching EC2 VPC Peering Connection found" in said, mistake
+        (peering,) = aws.client("ec2", "111111111111").describe_vpc_peering_connections()["VpcPeeringConnections"]
+        assert peering["Status"]["Code"] == "pending-acceptance"
+
+
+@pytest.mark.parametrize("external_ids", ['["x"]', "[]", '["schlüssel-1"]', '["good-id", "with space"]', "[null]"])
+def test_an_external_id_that_iam_would_refuse_stops_the_plan_and_is_not_shown(
+    aws: LocalAws, tmp_path: Path, external_ids: str
+) -> None:
+    folder = synth(ROLE, tmp_path, hcl=False)["account"]
+    said = failure(aws, folder, "222222222222", TF_VAR_external_ids=external_ids)
+    assert "Invalid value for variable" in said
+    for part in ("schlüssel-1", "with space", "good-id"):
+        assert part not in said
+    assert aws.client("iam", "222222222222").list_roles()["Roles"] == []
