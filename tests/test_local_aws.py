@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -27,12 +29,10 @@ def aws(calls) -> Iterator[LocalAws]:
         yield aws
 
 
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def answers(url: str) -> bool:
+    address = urlsplit(url)
+    with socket.socket() as client:
+        return client.connect_ex((address.hostname, address.port)) == 0
 
 
 def test_a_client_acts_in_the_account_that_it_names(aws):
@@ -129,22 +129,21 @@ def test_the_calls_are_logged_by_service_and_action(aws, calls):
 def test_the_server_ends_with_its_block_also_after_a_failure():
     aws = LocalAws()
     with contextlib.suppress(ZeroDivisionError), aws:
-        assert is_running(aws.pid)
+        assert answers(aws.url)
         raise ZeroDivisionError
-    assert not is_running(aws.pid)
+    assert not answers(aws.url)
 
 
 def test_the_server_ends_when_its_parent_is_killed():
     program = (
         "import os, signal; from tests.local_aws import LocalAws\n"
-        "aws = LocalAws().__enter__(); print(aws.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+        "aws = LocalAws().__enter__(); print(aws.url, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    pid = int(done.stdout)
     patience = time.monotonic() + 10
-    while is_running(pid) and time.monotonic() < patience:
+    while answers(done.stdout.strip()) and time.monotonic() < patience:
         time.sleep(0.05)
-    assert not is_running(pid)
+    assert not answers(done.stdout.strip())
 
 
 def test_a_server_that_does_not_start_says_so(monkeypatch):

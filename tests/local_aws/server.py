@@ -46,7 +46,6 @@ class LocalAws:
         # The server ends when its standard input does: it cannot outlive us, however we end.
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, cwd=_ROOT, stdin=pipe, stdout=pipe, text=True)
-        self.pid = self._process.pid
         assert self._process.stdout
         self.url = self._process.stdout.readline().strip()
         if not self.url:
