@@ -13,8 +13,11 @@ from pydantic import Field
 from modules.resolver_rules.props import ResolverRulesProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
+from modules.vpn.props import VpnProps
 
-Connection = Annotated[VpcPeeringProps | TransitGatewayProps | ResolverRulesProps, Field(discriminator="type")]
+Connection = Annotated[
+    VpcPeeringProps | TransitGatewayProps | ResolverRulesProps | VpnProps, Field(discriminator="type")
+]
 
 
 def construct_for(props: Connection) -> Callable[..., Any]:

@@ -1,5 +1,7 @@
 """What an estate says exists already, made on the local AWS with the very IDs of the file."""
 
+from modules.transit_gateway.props import TransitGatewayProps
+from modules.vpn.props import VpnProps
 from stacks.estate import Estate
 from tests.local_aws.facts import (
     Facts,
@@ -9,6 +11,7 @@ from tests.local_aws.facts import (
     TransitGateway,
     TransitGatewayAttachment,
     Vpc,
+    VpnGateway,
 )
 
 
@@ -16,6 +19,7 @@ def facts_of(estate: Estate) -> Facts:
     """Your existing networks, and what Astronomer has done so far: requested peerings, attached to gateways."""
     facts: Facts = {
         "vpcs": _vpcs(estate),
+        "vpn_gateways": _vpn_gateways(estate),
         "transit_gateways": _transit_gateways(estate),
         "transit_gateway_attachments": _transit_gateway_attachments(estate),
         "peering_requests": _peering_requests(estate),
@@ -77,17 +81,35 @@ def _peering_requests(estate: Estate) -> list[PeeringRequest]:
 
 
 def _transit_gateways(estate: Estate) -> list[TransitGateway]:
-    found: list[TransitGateway] = []
+    """Each with every route table that a connection names."""
+    found: dict[str, TransitGateway] = {}
     for connection in estate.connections.values():
-        if connection.type == "transit_gateway" and connection.transit_gateway_id:
-            network, tables = estate.networks[connection.network], connection.route_tables
+        if isinstance(connection, VpnProps):
+            named = [connection.route_tables.association, *connection.route_tables.routes.values()]
+        elif isinstance(connection, TransitGatewayProps):
+            tables = connection.route_tables
             named = [tables.clusters, tables.network, *tables.others.values()] if tables else []
+        else:
+            continue
+        if id_ := connection.transit_gateway_id:
+            network = estate.networks[connection.network]
+            gateway = found.setdefault(id_, TransitGateway(account=network.account_id, region=network.region, id=id_))
+            gateway["route_tables"] = sorted({*gateway.get("route_tables", []), *filter(None, named)})
+    return list(found.values())
+
+
+def _vpn_gateways(estate: Estate) -> list[VpnGateway]:
+    found: list[VpnGateway] = []
+    for connection in estate.connections.values():
+        if connection.type == "vpn" and connection.vpn_gateway_id:
+            network = estate.networks[connection.network]
+            assert network.vpc_id
             found.append(
-                TransitGateway(
+                VpnGateway(
                     account=network.account_id,
                     region=network.region,
-                    id=connection.transit_gateway_id,
-                    route_tables=sorted(set(named)),
+                    id=connection.vpn_gateway_id,
+                    vpc=network.vpc_id,
                 )
             )
     return found

@@ -32,6 +32,7 @@ class FlowLogs(Props):
     """A record of the connections in the VPC, in a CloudWatch log group."""
 
     retention_days: RetentionDays = 90
+    """How long they are kept."""
     off_reason: Reason | None = None
     """Keeps no flow logs, and says why."""
 
@@ -56,6 +57,7 @@ class NewVpc(Props):
     s3_endpoint: bool = True
     """Reach S3 without the internet, by a gateway endpoint, which costs nothing."""
     flow_logs: FlowLogs = FlowLogs()
+    """Kept unless there is a reason not to."""
 
     def letters(self) -> tuple[Letter, ...]:
         """The zones in use."""
@@ -90,8 +92,11 @@ class VpcProps(Props):
     """One of your networks: an existing VPC (`vpc_id`, `cidrs`) or one to make (`create`)."""
 
     account_id: AccountId
+    """The AWS account that it is in."""
     region: Region
+    """The AWS region that it is in."""
     vpc_id: VpcId | None = None
+    """The existing VPC."""
     cidrs: Annotated[tuple[PrivateCidr, ...], Field(max_length=50)] = ()
     """Every range of the existing VPC, the primary first: all count in the overlap check."""
     route_tables: Annotated[

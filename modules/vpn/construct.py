@@ -1,0 +1,233 @@
+from typing import Any
+
+from cdktf import Fn, TerraformIterator, Token
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
+from cdktf_cdktf_provider_aws.customer_gateway import CustomerGateway
+from cdktf_cdktf_provider_aws.ec2_transit_gateway_route import Ec2TransitGatewayRoute
+from cdktf_cdktf_provider_aws.ec2_transit_gateway_route_table_association import Ec2TransitGatewayRouteTableAssociation
+from cdktf_cdktf_provider_aws.ec2_transit_gateway_route_table_propagation import Ec2TransitGatewayRouteTablePropagation
+from cdktf_cdktf_provider_aws.vpn_connection import (
+    VpnConnection,
+    VpnConnectionTunnel1LogOptions,
+    VpnConnectionTunnel1LogOptionsCloudwatchLogOptions,
+    VpnConnectionTunnel2LogOptions,
+    VpnConnectionTunnel2LogOptionsCloudwatchLogOptions,
+)
+from cdktf_cdktf_provider_aws.vpn_connection_route import VpnConnectionRoute
+from cdktf_cdktf_provider_aws.vpn_gateway import VpnGateway
+from cdktf_cdktf_provider_aws.vpn_gateway_route_propagation import VpnGatewayRoutePropagation
+from constructs import Construct
+
+from modules.connection import Network, Sides
+from modules.vocabulary import joined
+from modules.vpn.props import Gateway, Tunnels, VpnProps
+
+LARGEST_SIGNED = 2147483647
+"""ASNs above it have an argument of their own (facts B27)."""
+
+
+class Vpn(Construct):
+    """A VPN connection to each of your devices, from the network's virtual private gateway or a transit gateway."""
+
+    def __init__(self, scope: Construct, id_: str, props: VpnProps, sides: Sides) -> None:
+        super().__init__(scope, id_)
+        self._props, self._sides = props, sides
+        self._vpn_gateway_id = self._vpn_gateway(sides.network)
+        self._logs = (
+            CloudwatchLogGroup(
+                self,
+                "tunnel-logs",
+                # Below this prefix AWS keeps one policy for all log groups, and not one each up to its limit.
+                name=f"/aws/vendedlogs/vpn/{sides.name}",
+                retention_in_days=props.tunnel_log_days,
+            )
+            if props.tunnel_log_days
+            else None
+        )
+        self.handoff: dict[str, object] = {
+            name: self._connect(name, ip, gateway) for name, (ip, gateway) in props.known_gateways().items()
+        }
+
+    def _vpn_gateway(self, network: Network) -> str | None:
+        """The ID of the virtual private gateway; the network's route tables learn from it what is behind it."""
+        if self._props.transit_gateway_id:
+            return None
+        gateway_id = self._props.vpn_gateway_id
+        if gateway_id is None:
+            gateway_id = VpnGateway(
+                self,
+                "gateway",
+                vpc_id=network.vpc_id,
+                amazon_side_asn=str(self._props.amazon_asn or 64512),
+                tags={"Name": self._sides.name},
+            ).id
+        if network.all_route_tables is not None:
+            tables = TerraformIterator.from_list(network.all_route_tables)
+            VpnGatewayRoutePropagation(
+                self,
+                "propagation",
+                for_each=tables,
+                route_table_id=Token.as_string(tables.value),
+                vpn_gateway_id=gateway_id,
+            )
+        for name, table_id in network.route_tables.items():
+            VpnGatewayRoutePropagation(
+                self, joined("propagation", name), route_table_id=table_id, vpn_gateway_id=gateway_id
+            )
+        return gateway_id
+
+    def _connect(self, name: str, ip: str, gateway: Gateway) -> dict[str, object]:
+        props = self._props
+        tags = {"Name": f"{self._sides.name}-{name}"}
+        # AWS wants an ASN where there is no BGP as well; this is its own default.
+        asn = props.bgp_asn or 65000
+        device = CustomerGateway(
+            self,
+            joined("customer-gateway", name),
+            type="ipsec.1",
+            ip_address=ip,
+            bgp_asn=str(asn) if asn <= LARGEST_SIGNED else None,
+            bgp_asn_extended=str(asn) if asn > LARGEST_SIGNED else None,
+            tags=tags,
+        )
+        connection = VpnConnection(
+            self,
+            joined("connection", name),
+            type="ipsec.1",
+            customer_gateway_id=device.id,
+            transit_gateway_id=props.transit_gateway_id,
+            vpn_gateway_id=self._vpn_gateway_id,
+            static_routes_only=bool(props.static_routes),
+            preshared_key_storage="SecretsManager" if props.preshared_keys == "secrets-manager" else "Standard",
+            tags=tags,
+            **self._tunnels(name, gateway),
+        )
+        self._route(name, connection)
+        CloudwatchMetricAlarm(
+            self,
+            joined("alarm", name),
+            alarm_name=f"{self._sides.name}-{name}-tunnel-down",
+            alarm_description=f"A tunnel of VPN connection {self._sides.name}-{name} has been down for 5 minutes",
+            namespace="AWS/VPN",
+            metric_name="TunnelState",
+            dimensions={"VpnId": connection.id},
+            # 1 where both tunnels are up, a fraction where one is: the best of the 5 minutes was less than both.
+            statistic="Maximum",
+            comparison_operator="LessThanThreshold",
+            threshold=1,
+            period=300,
+            evaluation_periods=1,
+            treat_missing_data="breaching",
+            alarm_actions=[props.alarm_topic] if props.alarm_topic else None,
+            ok_actions=[props.alarm_topic] if props.alarm_topic else None,
+        )
+        return self._facts(ip, asn, connection)
+
+    def _tunnels(self, name: str, gateway: Gateway) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        for number, cidr in enumerate(gateway.inside_cidrs(), start=1):
+            options = _negotiation(self._props.tunnels)
+            options["inside_cidr"] = str(cidr) if cidr else None
+            if self._props.preshared_keys == "variable":
+                keys = self._sides.secrets["preshared_keys"]
+                options["preshared_key"] = Token.as_string(Fn.lookup(keys, f"{name}-{number}"))
+            arguments |= {f"tunnel{number}_{option}": value for option, value in options.items()}
+        if self._logs:
+            to: dict[str, Any] = {"log_enabled": True, "log_group_arn": self._logs.arn, "log_output_format": "json"}
+            arguments["tunnel1_log_options"] = VpnConnectionTunnel1LogOptions(
+                cloudwatch_log_options=VpnConnectionTunnel1LogOptionsCloudwatchLogOptions(**to)
+            )
+            arguments["tunnel2_log_options"] = VpnConnectionTunnel2LogOptions(
+                cloudwatch_log_options=VpnConnectionTunnel2LogOptionsCloudwatchLogOptions(**to)
+            )
+        return arguments
+
+    def _route(self, name: str, connection: VpnConnection) -> None:
+        """Lead into the tunnels. A virtual private gateway passes its routes on; a transit gateway is told."""
+        props = self._props
+        if not props.transit_gateway_id:
+            for range_name, cidr in props.static_routes.items():
+                VpnConnectionRoute(
+                    self,
+                    joined("route", name, range_name),
+                    vpn_connection_id=connection.id,
+                    destination_cidr_block=str(cidr),
+                )
+            return
+        attachment = connection.transit_gateway_attachment_id
+        if table_id := props.route_tables.association:
+            Ec2TransitGatewayRouteTableAssociation(
+                self,
+                joined("association", name),
+                transit_gateway_attachment_id=attachment,
+                transit_gateway_route_table_id=table_id,
+                # A gateway may have associated the new attachment with its default table already.
+                replace_existing_association=True,
+            )
+        for table, table_id in props.route_tables.routes.items():
+            if props.bgp_asn:
+                Ec2TransitGatewayRouteTablePropagation(
+                    self,
+                    joined("propagation", name, table),
+                    transit_gateway_attachment_id=attachment,
+                    transit_gateway_route_table_id=table_id,
+                )
+            for range_name, cidr in props.static_routes.items():
+                Ec2TransitGatewayRoute(
+                    self,
+                    joined("route", name, table, range_name),
+                    destination_cidr_block=str(cidr),
+                    transit_gateway_attachment_id=attachment,
+                    transit_gateway_route_table_id=table_id,
+                )
+
+    def _facts(self, ip: str, asn: int, connection: VpnConnection) -> dict[str, object]:
+        """What the device's owner needs; the keys are not among it."""
+        facts: dict[str, object] = {
+            "vpn_connection_id": connection.id,
+            "ip": ip,
+            "bgp_asn": asn,
+            "tunnels": {
+                "1": {
+                    "aws_ip": connection.tunnel1_address,
+                    "aws_inside_ip": connection.tunnel1_vgw_inside_address,
+                    "your_inside_ip": connection.tunnel1_cgw_inside_address,
+                    "inside_cidr": connection.tunnel1_inside_cidr,
+                    "aws_bgp_asn": connection.tunnel1_bgp_asn,
+                },
+                "2": {
+                    "aws_ip": connection.tunnel2_address,
+                    "aws_inside_ip": connection.tunnel2_vgw_inside_address,
+                    "your_inside_ip": connection.tunnel2_cgw_inside_address,
+                    "inside_cidr": connection.tunnel2_inside_cidr,
+                    "aws_bgp_asn": connection.tunnel2_bgp_asn,
+                },
+            },
+        }
+        if self._props.transit_gateway_id:
+            facts["transit_gateway_attachment_id"] = connection.transit_gateway_attachment_id
+        if self._props.preshared_keys == "secrets-manager":
+            facts["preshared_keys_secret"] = connection.preshared_key_arn
+        return facts
+
+
+def _negotiation(tunnels: Tunnels) -> dict[str, Any]:
+    """The arguments of one tunnel, without its number. All are given: defaults of AWS and the provider change."""
+    return {
+        "ike_versions": list(tunnels.ike_versions),
+        "phase1_encryption_algorithms": list(tunnels.phase1.encryption),
+        "phase1_integrity_algorithms": list(tunnels.phase1.integrity),
+        "phase1_dh_group_numbers": list(tunnels.phase1.dh_groups),
+        "phase1_lifetime_seconds": tunnels.phase1.lifetime_seconds,
+        "phase2_encryption_algorithms": list(tunnels.phase2.encryption),
+        "phase2_integrity_algorithms": list(tunnels.phase2.integrity),
+        "phase2_dh_group_numbers": list(tunnels.phase2.dh_groups),
+        "phase2_lifetime_seconds": tunnels.phase2.lifetime_seconds,
+        "rekey_margin_time_seconds": tunnels.rekey_margin_seconds,
+        "rekey_fuzz_percentage": tunnels.rekey_fuzz_percent,
+        "replay_window_size": tunnels.replay_window_packets,
+        "dpd_timeout_seconds": tunnels.dpd_timeout_seconds,
+        "dpd_timeout_action": tunnels.dpd_timeout_action,
+        "startup_action": tunnels.startup_action,
+    }

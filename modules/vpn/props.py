@@ -1,0 +1,324 @@
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from modules.connection import ConnectionProps, FieldPath
+from modules.vocabulary import (
+    Awaited,
+    Cidr,
+    PrivateAsn,
+    Props,
+    Range,
+    Reason,
+    RetentionDays,
+    Secret,
+    Slug,
+    Text,
+    TopicArn,
+    TransitGatewayId,
+    TransitGatewayRouteTableId,
+    VpnGatewayId,
+)
+
+# RFC 5737: what examples and tests may use in place of a real address.
+_DOCUMENTATION = tuple(IPv4Network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
+_RESERVED = {IPv4Network(f"169.254.{third}.0/30") for third in range(6)} | {IPv4Network("169.254.169.252/30")}
+# Amazon's own, which a customer gateway cannot have.
+_AMAZONS = (7224, 9059, 10124, 17943)
+_WEAK = {"ikev1", "SHA1", "AES128", "AES128-GCM-16", 2, 5, 22, 23, 24}
+
+
+def _public(value: str) -> str:
+    address = IPv4Address(value)
+    if (not address.is_global or address.is_multicast) and not any(address in block for block in _DOCUMENTATION):
+        raise ValueError("is not a public IPv4 address; give the one that the internet sees your device under")
+    return value
+
+
+def _free(cidr: IPv4Network) -> IPv4Network:
+    if cidr in _RESERVED:
+        raise ValueError("is reserved by AWS; take a /30 of 169.254.6.0 to 169.254.168.255, for example")
+    return cidr
+
+
+def _not_amazons(asn: int) -> int:
+    if asn in _AMAZONS:
+        raise ValueError(f"is an ASN of Amazon's ({', '.join(map(str, _AMAZONS))}); give your network's own")
+    return asn
+
+
+def _some(choices: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    if not choices:
+        raise ValueError("is empty; name at least one, or leave it out")
+    return choices
+
+
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+PublicIp = Annotated[
+    str,
+    Text("an IPv4 address", rf"{_OCTET}(?:\.{_OCTET}){{3}}", "four numbers of 0 to 255", "203.0.113.10"),
+    AfterValidator(_public),
+]
+InsideCidr = Annotated[
+    IPv4Network,
+    Range("an inside range of a tunnel", 30, 30, (IPv4Network("169.254.0.0/16"),), "169.254.0.0/16"),
+    AfterValidator(_free),
+]
+Asn = Annotated[int, Field(ge=1, le=4294967294), AfterValidator(_not_amazons)]
+
+Encryption = Literal["AES128", "AES256", "AES128-GCM-16", "AES256-GCM-16"]
+Integrity = Literal["SHA1", "SHA2-256", "SHA2-384", "SHA2-512"]
+Phase1Group = Literal[2, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]
+Phase2Group = Literal[2, 5, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]
+
+
+class Phase1(Props):
+    """What IKE may agree on for its own messages."""
+
+    encryption: Annotated[tuple[Encryption, ...], AfterValidator(_some)] = ("AES256-GCM-16",)
+    """Ciphers, each of which either side may choose."""
+    integrity: Annotated[tuple[Integrity, ...], AfterValidator(_some)] = ("SHA2-384",)
+    """Hashes, likewise."""
+    dh_groups: Annotated[tuple[Phase1Group, ...], AfterValidator(_some)] = (20,)
+    """Diffie-Hellman groups, likewise."""
+    lifetime_seconds: Annotated[int, Field(ge=900, le=28800)] = 28800
+    """900 to 28800 seconds until the keys are negotiated anew."""
+
+
+class Phase2(Props):
+    """What IKE may agree on for the traffic."""
+
+    encryption: Annotated[tuple[Encryption, ...], AfterValidator(_some)] = ("AES256-GCM-16",)
+    """Ciphers, each of which either side may choose."""
+    integrity: Annotated[tuple[Integrity, ...], AfterValidator(_some)] = ("SHA2-384",)
+    """Hashes, likewise."""
+    dh_groups: Annotated[tuple[Phase2Group, ...], AfterValidator(_some)] = (20,)
+    """Diffie-Hellman groups of perfect forward secrecy, likewise."""
+    lifetime_seconds: Annotated[int, Field(ge=900, le=3600)] = 3600
+    """900 to 3600 seconds, and below the lifetime of phase 1."""
+
+
+class Tunnels(Props):
+    """How every tunnel of the connection is negotiated. The defaults are strong; tell your network team (facts B26)."""
+
+    ike_versions: Annotated[tuple[Literal["ikev1", "ikev2"], ...], AfterValidator(_some)] = ("ikev2",)
+    """Versions of IKE, each of which your device may speak."""
+    phase1: Phase1 = Phase1()
+    """Of IKE's own messages."""
+    phase2: Phase2 = Phase2()
+    """Of the traffic."""
+    rekey_margin_seconds: Annotated[int, Field(ge=60, le=1800)] = 270
+    """How long before a lifetime ends AWS negotiates anew: 60 seconds to half of phase 2's lifetime."""
+    rekey_fuzz_percent: Annotated[int, Field(ge=1, le=100)] = 100
+    """How much of the margin the moment is chosen from, 1 to 100. The provider drops a 0."""
+    replay_window_packets: Annotated[int, Field(ge=64, le=2048)] = 1024
+    """How far packets may come out of order, 64 to 2048."""
+    dpd_timeout_seconds: Annotated[int, Field(ge=30)] = 30
+    """When a silent peer counts as dead: 30 seconds or more."""
+    dpd_timeout_action: Literal["clear", "none", "restart"] = "restart"
+    """What AWS does then: end the session, nothing, or begin another."""
+    startup_action: Literal["add", "start"] = "start"
+    """`start`: AWS brings the tunnel up, also after its own maintenance. `add`: your device has to."""
+    weak_reason: Reason | None = None
+    """Why ikev1, SHA1, AES128, or one of the groups 2, 5, 22, 23 and 24 is allowed, where one is."""
+
+    @model_validator(mode="after")
+    def _can_be_negotiated(self) -> Self:
+        one, two = self.phase1, self.phase2
+        chosen: list[str | int] = [*self.ike_versions]
+        for phase in (one, two):
+            chosen += [*phase.encryption, *phase.integrity, *phase.dh_groups]
+        weak = [str(choice) for choice in dict.fromkeys(chosen) if choice in _WEAK]
+        wrong: list[str] = []
+        if weak and not self.weak_reason:
+            wrong.append(f"allows {', '.join(weak)}, which is weak; take it out, or say why in weak_reason")
+        if self.weak_reason and not weak:
+            wrong.append("gives a weak_reason and allows nothing weak; take it out")
+        if two.lifetime_seconds >= one.lifetime_seconds:
+            wrong.append(
+                f"has a phase2.lifetime_seconds of {two.lifetime_seconds}, which is not below phase1's "
+                f"{one.lifetime_seconds}; AWS refuses that: change one"
+            )
+        if self.rekey_margin_seconds * 2 > two.lifetime_seconds:
+            wrong.append(
+                f"has a rekey_margin_seconds of {self.rekey_margin_seconds}, more than half of "
+                f"phase2.lifetime_seconds; at most {two.lifetime_seconds // 2}"
+            )
+        if "ikev2" not in self.ike_versions:
+            if self.startup_action == "start":
+                wrong.append("has startup_action start, which needs ikev2; write add, and your device starts")
+            if all("GCM" in cipher for cipher in one.encryption):
+                wrong.append("has only GCM in phase1.encryption, which needs ikev2 (RFC 5282); add AES256")
+        if wrong:
+            raise ValueError("; it ".join(wrong))
+        return self
+
+
+class Gateway(Props):
+    """A device of yours at the other end: a customer gateway with a VPN connection of two tunnels."""
+
+    ip: PublicIp | None = None
+    """Its public, static IPv4 address; absent until your network team gives it."""
+    tunnel1_inside_cidr: InsideCidr | None = None
+    """A /30 of 169.254.0.0/16, the first address AWS's and the second yours. Default: AWS chooses."""
+    tunnel2_inside_cidr: InsideCidr | None = None
+    """The same, of the second tunnel. All inside ranges of a connection differ."""
+
+    def inside_cidrs(self) -> tuple[IPv4Network | None, IPv4Network | None]:
+        """Of tunnel 1 and 2."""
+        return self.tunnel1_inside_cidr, self.tunnel2_inside_cidr
+
+
+class RouteTables(Props):
+    """Route tables of the transit gateway, where its default ones do not do."""
+
+    association: TransitGatewayRouteTableId | None = None
+    """Where traffic out of the tunnels looks up its way. Default: the gateway's default association."""
+    routes: dict[Slug, TransitGatewayRouteTableId] = Field(default_factory=dict)
+    """Tables, by a name of your choice, that get the way into the tunnels: static routes, or what BGP brings. Not the
+    gateway's default table, where that learns from BGP by itself."""
+
+
+class VpnProps(ConnectionProps):
+    """Reach on-premises networks, or another cloud, through an AWS Site-to-Site VPN.
+
+    By a virtual private gateway it reaches this network only: neither that nor a peering passes traffic on (facts B18).
+    For Astro's clusters to get through, attach it to a transit gateway that they are attached to as well.
+    """
+
+    dedicated_only: ClassVar[bool] = True
+
+    type: Literal["vpn"]
+    gateways: Annotated[dict[Slug, Gateway], Field(min_length=1, max_length=10)]
+    """Your devices, by name. With two, the connection outlives one of them."""
+    bgp_asn: Asn | None = None
+    """Your network's ASN, 1 to 4294967294, where the devices speak BGP; else give `static_routes`."""
+    static_routes: dict[Slug, Cidr] = Field(default_factory=dict)
+    """The ranges behind the devices, by name, where they do not speak BGP."""
+    transit_gateway_id: TransitGatewayId | None = None
+    """Attach to this transit gateway, of this account and region."""
+    route_tables: RouteTables = RouteTables()
+    """Of the transit gateway. Needed there with `static_routes`; else its default tables will do."""
+    vpn_gateway_id: VpnGatewayId | None = None
+    """Attach to this virtual private gateway, which is attached to the network's VPC. Default, where there is no
+    `transit_gateway_id`: one is made. Either way, the network's route tables learn the ranges from it."""
+    amazon_asn: PrivateAsn | None = None
+    """AWS's side of BGP in the virtual private gateway to be made. Default: 64512."""
+    tunnels: Tunnels = Tunnels()
+    """How all tunnels are negotiated, where your devices cannot do what is the default."""
+    preshared_keys: Literal["secrets-manager", "state", "variable"] = "secrets-manager"
+    """Where the tunnels' keys come from. `secrets-manager`: AWS makes them and keeps them in AWS Secrets Manager.
+    `state`: AWS makes them, and they stand in Terraform's state. `variable`: you give them in a sensitive variable, and
+    they stand in the state and in plan files."""
+    tunnel_log_days: RetentionDays | None = None
+    """Log the tunnels' negotiations to CloudWatch and keep them for so many days. Default: no log."""
+    alarm_topic: TopicArn | None = None
+    """The SNS topic that is told when a tunnel is down. Default: the alarms are there and tell nobody."""
+
+    @field_validator("gateways")
+    @classmethod
+    def _are_told_apart(cls, gateways: dict[str, Gateway]) -> dict[str, Gateway]:
+        # AWS answers a second request for one address with the gateway that exists (facts B27).
+        addresses = [gateway.ip for gateway in gateways.values() if gateway.ip]
+        inside = [str(cidr) for gateway in gateways.values() for cidr in gateway.inside_cidrs() if cidr]
+        for what, values in (("address", addresses), ("inside range", inside)):
+            if twice := sorted({value for value in values if values.count(value) > 1}):
+                raise ValueError(f"has the {what} {', '.join(twice)} twice; each has its own")
+        return gateways
+
+    @field_validator("static_routes")
+    @classmethod
+    def _static_or_bgp(cls, routes: dict[str, IPv4Network], info: ValidationInfo) -> dict[str, IPv4Network]:
+        if routes and info.data.get("bgp_asn"):
+            raise ValueError("stands beside bgp_asn, and BGP brings its own ranges; take one out")
+        return routes
+
+    @field_validator("transit_gateway_id")
+    @classmethod
+    def _has_one_way_for_each_range(cls, gateway_id: str | None, info: ValidationInfo) -> str | None:
+        if gateway_id and info.data.get("static_routes") and len(info.data.get("gateways", ())) > 1:
+            raise ValueError(
+                "has one static route for each range, so that a second device would get nothing; "
+                "use bgp_asn, or one device"
+            )
+        return gateway_id
+
+    @field_validator("route_tables")
+    @classmethod
+    def _are_of_a_transit_gateway(cls, tables: RouteTables, info: ValidationInfo) -> RouteTables:
+        if "transit_gateway_id" in info.data and info.data["transit_gateway_id"] is None:
+            raise ValueError("names tables of a transit gateway, and there is no transit_gateway_id; take it out")
+        return tables
+
+    @field_validator("vpn_gateway_id")
+    @classmethod
+    def _attaches_to_one(cls, gateway_id: str | None, info: ValidationInfo) -> str | None:
+        if gateway_id and info.data.get("transit_gateway_id"):
+            raise ValueError("stands beside transit_gateway_id; a VPN attaches to one gateway: take one out")
+        return gateway_id
+
+    @field_validator("amazon_asn")
+    @classmethod
+    def _is_of_a_gateway_to_be_made(cls, asn: int | None, info: ValidationInfo) -> int | None:
+        beside = [field for field in ("transit_gateway_id", "vpn_gateway_id") if info.data.get(field)]
+        if asn and beside:
+            raise ValueError(f"is for a gateway to be made, and {beside[0]} names one that exists; take one out")
+        return asn
+
+    @model_validator(mode="after")
+    def _can_route(self) -> Self:
+        if self.transit_gateway_id and self.static_routes and not self.route_tables.routes:
+            raise ValueError(
+                "has static_routes to a transit gateway and no route_tables.routes to write them in; "
+                "name one table, such as {main: tgw-rtb-0123456789abcdef0}"
+            )
+        if self.makes_gateway() and self.bgp_asn == (self.amazon_asn or 64512):
+            raise ValueError(
+                f"has {self.bgp_asn} as bgp_asn and as AWS's own ASN; BGP joins two networks of different ASNs: "
+                "set amazon_asn to another"
+            )
+        return self
+
+    def makes_gateway(self) -> bool:
+        """Whether a virtual private gateway is made."""
+        return not self.transit_gateway_id and not self.vpn_gateway_id
+
+    def known_gateways(self) -> dict[str, tuple[str, Gateway]]:
+        """The gateways that can be made, with their addresses."""
+        if not self.bgp_asn and not self.static_routes:
+            return {}
+        return {name: (gateway.ip, gateway) for name, gateway in self.gateways.items() if gateway.ip}
+
+    def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
+        for name, cidr in self.static_routes.items():
+            yield ("static_routes", name), cidr
+
+    def awaited(self) -> tuple[Awaited, ...]:
+        missing = [
+            Awaited(f"gateways.{name}.ip", "your network team", "the public, static IPv4 address of the device")
+            for name, gateway in self.gateways.items()
+            if gateway.ip is None
+        ]
+        if not self.bgp_asn and not self.static_routes:
+            how = "the ASN that the devices use for BGP; or, without BGP, the ranges behind them for static_routes"
+            missing.append(Awaited("bgp_asn", "your network team", how))
+        return tuple(missing)
+
+    def secrets(self) -> tuple[Secret, ...]:
+        if self.preshared_keys != "variable":
+            return ()
+        wanted = sorted(f"{name}-{tunnel}" for name in self.gateways for tunnel in (1, 2))
+        # AWS's rule for keys: facts B25.
+        return (
+            Secret(
+                name="preshared_keys",
+                type="map(string)",
+                description=f"The pre-shared keys of the tunnels: {', '.join(wanted)}.",
+                rule=f'join(" ", keys({{var}})) == "{" ".join(wanted)}" && alltrue([for key in values({{var}}) : '
+                'can(regex("^[1-9a-zA-Z._][0-9a-zA-Z._]{{7,63}}$", key))])',
+                allowed=f"A key for each of {', '.join(wanted)}, and no other; each has 8 to 64 of a-z A-Z 0-9 . _ and "
+                "does not begin with 0 (AWS's rule).",
+            ),
+        )
