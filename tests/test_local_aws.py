@@ -43,7 +43,7 @@ def test_a_client_acts_in_the_account_that_it_names(aws):
 def test_the_environment_alone_leads_another_process_to_the_account(aws):
     program = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
     # What the user has set must not lead it elsewhere.
-    theirs = {"AWS_ACCESS_KEY_ID": "theirs", "AWS_SESSION_TOKEN": "theirs", "AWS_CONFIG_FILE": "theirs"}
+    theirs = {"AWS_ACCESS_KEY_ID": "theirs", "AWS_SESSION_TOKEN": "theirs", "AWS_PROFILE": "theirs"}
     environment = {**os.environ, **theirs, **aws.environment("111111111111")}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "111111111111\n"
@@ -59,7 +59,8 @@ def test_the_environment_of_no_account_is_that_of_the_first(aws):
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_PROFILE": "default",
+        "AWS_CONFIG_FILE": str(ROOT / "tests" / "local_aws" / "aws-config"),
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     assert aws.url.startswith("http://127.0.0.1:")

@@ -74,8 +74,9 @@ class LocalAws:
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
-            # The user's own profiles and keys must not be found.
-            "AWS_CONFIG_FILE": os.devnull,
+            # The user's own profiles and keys must not be found; a profile that is named must exist all the same.
+            "AWS_PROFILE": "default",
+            "AWS_CONFIG_FILE": str(Path(__file__).with_name("aws-config")),
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             **self._credentials_of(account or self.FIRST_ACCOUNT),
         }
