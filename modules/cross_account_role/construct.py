@@ -1,0 +1,83 @@
+from collections.abc import Mapping
+from typing import Any
+
+from cdktf import Fn, TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocument,
+    DataAwsIamPolicyDocumentStatement,
+    DataAwsIamPolicyDocumentStatementCondition,
+    DataAwsIamPolicyDocumentStatementPrincipals,
+)
+from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
+from constructs import Construct
+
+from modules.cross_account_role.props import ASTRONOMER_ACCOUNT, EXTERNAL_IDS, POLICY, ROLE, CrossAccountRoleProps
+from modules.vocabulary import partition
+
+
+class CrossAccountRole(Construct):
+    """Lets Astronomer's account in, if it says one of your external IDs: nothing else guards the role (facts A6)."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        props: CrossAccountRoleProps,
+        *,
+        account_id: str,
+        region: str,
+        secrets: Mapping[str, Any],
+    ) -> None:
+        super().__init__(scope, id_)
+        trust = DataAwsIamPolicyDocument(
+            self,
+            "trust",
+            statement=[
+                DataAwsIamPolicyDocumentStatement(
+                    actions=["sts:AssumeRole"],
+                    principals=[
+                        DataAwsIamPolicyDocumentStatementPrincipals(
+                            type="AWS", identifiers=[f"arn:{partition(region)}:iam::{ASTRONOMER_ACCOUNT}:root"]
+                        )
+                    ],
+                    condition=[
+                        DataAwsIamPolicyDocumentStatementCondition(
+                            test="StringEquals", variable="sts:ExternalId", values=secrets[EXTERNAL_IDS.name]
+                        )
+                    ],
+                )
+            ],
+        )
+        keep = props.removal_reason is None
+        role = IamRole(
+            self,
+            "role",
+            name=ROLE,
+            description="Astronomer manages the Astro data plane of this account",
+            # Terraform forgets that what it reads is made from a sensitive value, and would show the IDs in plans.
+            assume_role_policy=Fn.sensitive(trust.json),
+            permissions_boundary=props.permissions_boundary,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=keep),
+        )
+        # Astronomer changes the document in place (facts A5).
+        ignore = ["policy"] if props.policy_mode == "vendor-managed" else None
+        policies = props.policy_file.policies(account_id)
+        for name, document in policies.items():
+            part = name.removeprefix(POLICY)
+            policy = IamPolicy(
+                self,
+                f"policy{part}",
+                name=name,
+                description="What Astronomer may do in this account",
+                policy=document,
+                lifecycle=TerraformResourceLifecycle(prevent_destroy=keep, ignore_changes=ignore),
+            )
+            IamRolePolicyAttachment(self, f"attachment{part}", role=role.name, policy_arn=policy.arn)
+        self.handoff: dict[str, object] = {
+            "account_id": account_id,
+            "role_arn": role.arn,
+            "policies": list(policies),
+            "note": "AWS takes some seconds to know a new role everywhere: wait a minute before you hand it over.",
+        }

@@ -1,0 +1,349 @@
+from typing import Any
+
+from cdktf_cdktf_provider_aws.cloudtrail import Cloudtrail
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
+    CloudwatchLogMetricFilter,
+    CloudwatchLogMetricFilterMetricTransformation,
+)
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocument,
+    DataAwsIamPolicyDocumentStatement,
+    DataAwsIamPolicyDocumentStatementCondition,
+    DataAwsIamPolicyDocumentStatementPrincipals,
+)
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
+    S3BucketLifecycleConfiguration,
+    S3BucketLifecycleConfigurationRule,
+    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload,
+    S3BucketLifecycleConfigurationRuleExpiration,
+    S3BucketLifecycleConfigurationRuleFilter,
+    S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_ownership_controls import (
+    S3BucketOwnershipControls,
+    S3BucketOwnershipControlsRule,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_policy import S3BucketPolicy
+from cdktf_cdktf_provider_aws.s3_bucket_public_access_block import S3BucketPublicAccessBlock
+from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration import (
+    S3BucketServerSideEncryptionConfigurationA,
+    S3BucketServerSideEncryptionConfigurationRuleA,
+    S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
+    S3BucketVersioningA,
+    S3BucketVersioningVersioningConfiguration,
+)
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
+from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
+from constructs import Construct
+
+from modules.cross_account_role.props import ROLE
+from modules.policy_alarm.props import PATTERNS, PolicyAlarmProps
+from modules.vocabulary import joined, partition
+
+CLOUDTRAIL = "cloudtrail.amazonaws.com"
+CLOUDWATCH = "cloudwatch.amazonaws.com"
+
+Condition = tuple[str, str, str]
+"""Operator, key and value."""
+
+
+class PolicyAlarm(Construct):
+    """CloudTrail's events in a log group, a filter that counts those that change Astronomer's access, and an alarm.
+
+    Each of trail and topic has a KMS key of its own: who may read notifications need not read the audit trail.
+    """
+
+    def __init__(
+        self, scope: Construct, id_: str, props: PolicyAlarmProps, *, name: str, account_id: str, region: str
+    ) -> None:
+        super().__init__(scope, id_)
+        self._name, self._account_id, self._region = name, account_id, region
+        self._partition = partition(region)
+        # Its policy allows all of S3 and KMS (facts A2), and whom a record is about must not change it.
+        self._astronomer = f"arn:{self._partition}:iam::{account_id}:role/{ROLE}"
+
+        log_group = props.log_group or self._trail(props)
+        topic_arn = props.topic_arn or self._topic(props)
+        CloudwatchLogMetricFilter(
+            self,
+            "filter",
+            name=name,
+            log_group_name=log_group,
+            pattern=PATTERNS[props.filter],
+            metric_transformation=CloudwatchLogMetricFilterMetricTransformation(
+                name="Changes", namespace=name, value="1", default_value="0"
+            ),
+        )
+        CloudwatchMetricAlarm(
+            self,
+            "alarm",
+            alarm_name=name,
+            alarm_description="Astronomer's role, its policies or a permissions boundary were changed; CloudTrail's "
+            "events in the log group tell by whom.",
+            namespace=name,
+            metric_name="Changes",
+            statistic="Sum",
+            period=300,
+            evaluation_periods=1,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            threshold=1,
+            treat_missing_data="notBreaching",
+            alarm_actions=[topic_arn],
+        )
+        self.handoff: dict[str, object] = {"alarm": name, "log_group": log_group, "topic_arn": topic_arn}
+        if props.subscribers:
+            self.handoff["note"] = (
+                "SNS asks each subscriber to confirm, within three days; until then it hears nothing."
+            )
+
+    def _trail(self, props: PolicyAlarmProps) -> str:
+        """A trail of IAM's events, which are in one region of the partition (facts B6), and the name of its log group.
+
+        The trail's ARN is written out: what may name it must exist before it does.
+        """
+        trail_arn = self._arn("cloudtrail", f"trail/{self._name}")
+        log_group_arn = self._arn("logs", f"log-group:{self._name}")
+        of_trail = ("StringEquals", "aws:SourceArn", trail_arn)
+        key = self._key(
+            "trail-key",
+            "CloudTrail's events in the bucket and the log group",
+            _allow(
+                "Service",
+                CLOUDTRAIL,
+                ["kms:GenerateDataKey*"],
+                ["*"],
+                of_trail,
+                (
+                    "StringLike",
+                    "kms:EncryptionContext:aws:cloudtrail:arn",
+                    f"arn:{self._partition}:cloudtrail:*:{self._account_id}:trail/{self._name}",
+                ),
+            ),
+            _allow("Service", CLOUDTRAIL, ["kms:DescribeKey"], ["*"], of_trail),
+            _allow(
+                "Service",
+                f"logs.{self._region}.amazonaws.com",
+                ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+                ["*"],
+                ("ArnEquals", "kms:EncryptionContext:aws:logs:arn", log_group_arn),
+            ),
+        )
+        bucket, bucket_policy = self._bucket(props, key, of_trail)
+        log_group = CloudwatchLogGroup(
+            self, "log-group", name=self._name, retention_in_days=props.log_retention_days, kms_key_id=key.arn
+        )
+        role, permissions = self._delivery_role(f"{log_group_arn}:log-stream:{self._account_id}_CloudTrail_")
+        Cloudtrail(
+            self,
+            "trail",
+            name=self._name,
+            s3_bucket_name=bucket.bucket,
+            kms_key_id=key.arn,
+            is_multi_region_trail=True,
+            include_global_service_events=True,
+            enable_log_file_validation=True,
+            cloud_watch_logs_group_arn=f"{log_group.arn}:*",
+            cloud_watch_logs_role_arn=role.arn,
+            # AWS tries both before it makes the trail.
+            depends_on=[bucket_policy, permissions],
+        )
+        return log_group.name
+
+    def _bucket(self, props: PolicyAlarmProps, key: KmsKey, of_trail: Condition) -> tuple[S3Bucket, S3BucketPolicy]:
+        bucket = S3Bucket(
+            self,
+            "bucket",
+            # The names of buckets are one space for all of AWS.
+            bucket=f"{self._name}-{self._account_id}",
+            force_destroy=props.removal_reason is not None,
+        )
+        public_access_block = S3BucketPublicAccessBlock(
+            self,
+            "bucket-public-access",
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+        )
+        S3BucketOwnershipControls(
+            self,
+            "bucket-ownership",
+            bucket=bucket.id,
+            rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
+        )
+        versioning = S3BucketVersioningA(
+            self,
+            "bucket-versioning",
+            bucket=bucket.id,
+            versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
+        )
+        S3BucketServerSideEncryptionConfigurationA(
+            self,
+            "bucket-encryption",
+            bucket=bucket.id,
+            rule=[
+                S3BucketServerSideEncryptionConfigurationRuleA(
+                    apply_server_side_encryption_by_default=(
+                        S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
+                            sse_algorithm="aws:kms", kms_master_key_id=key.arn
+                        )
+                    )
+                )
+            ],
+        )
+        S3BucketLifecycleConfiguration(
+            self,
+            "bucket-lifecycle",
+            bucket=bucket.id,
+            rule=[
+                S3BucketLifecycleConfigurationRule(
+                    id="retention",
+                    status="Enabled",
+                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="AWSLogs/")],
+                    expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=props.trail_retention_days)],
+                    noncurrent_version_expiration=[
+                        S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(noncurrent_days=30)
+                    ],
+                    abort_incomplete_multipart_upload=[
+                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(days_after_initiation=7)
+                    ],
+                )
+            ],
+            depends_on=[versioning],
+        )
+        everything = [bucket.arn, f"{bucket.arn}/*"]
+        policy = S3BucketPolicy(
+            self,
+            "bucket-policy",
+            bucket=bucket.id,
+            policy=self._document(
+                "bucket-access",
+                _statement("Deny", "AWS", "*", ["s3:*"], everything, ("Bool", "aws:SecureTransport", "false")),
+                _statement(
+                    "Deny", "AWS", "*", ["s3:*"], everything, ("ArnEquals", "aws:PrincipalArn", self._astronomer)
+                ),
+                _allow("Service", CLOUDTRAIL, ["s3:GetBucketAcl"], [bucket.arn], of_trail),
+                _allow(
+                    "Service",
+                    CLOUDTRAIL,
+                    ["s3:PutObject"],
+                    [f"{bucket.arn}/AWSLogs/{self._account_id}/*"],
+                    of_trail,
+                    ("StringEquals", "s3:x-amz-acl", "bucket-owner-full-control"),
+                ),
+            ),
+            # S3 refuses two changes of one bucket's access at once.
+            depends_on=[public_access_block],
+        )
+        return bucket, policy
+
+    def _delivery_role(self, stream: str) -> tuple[IamRole, IamRolePolicy]:
+        """What CloudTrail takes on to write its log streams, whose ARNs begin with `stream`.
+
+        Its trust has no condition on the trail: CloudTrail sends neither aws:SourceArn nor aws:SourceAccount when it
+        takes this role (CloudTrail user guide, role policy document for CloudWatch Logs), and would be refused.
+        """
+        role = IamRole(
+            self,
+            "delivery-role",
+            name=f"{self._name}-delivery",
+            description="CloudTrail writes its events to the log group",
+            assume_role_policy=self._document(
+                "delivery-trust", _allow("Service", CLOUDTRAIL, ["sts:AssumeRole"], None)
+            ),
+            # Astronomer's policy denies itself the deletion of roles tagged so (facts A4).
+            tags={"customeraudit": "TRUE"},
+        )
+        permissions = IamRolePolicy(
+            self,
+            "delivery-policy",
+            name="write-log-streams",
+            role=role.id,
+            policy=self._document(
+                "delivery-permissions",
+                DataAwsIamPolicyDocumentStatement(
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[f"{stream}{self._region}*"]
+                ),
+            ),
+        )
+        return role, permissions
+
+    def _topic(self, props: PolicyAlarmProps) -> str:
+        """A topic that this alarm alone may publish to; its ARN."""
+        of_alarm = (
+            ("ArnEquals", "aws:SourceArn", self._arn("cloudwatch", f"alarm:{self._name}")),
+            ("StringEquals", "aws:SourceAccount", self._account_id),
+        )
+        # Not alias/aws/sns: its policy lets no alarm use it, AWS lets nobody change that, and the alarm would be mute.
+        key = self._key(
+            "topic-key",
+            "Notifications of changes to Astronomer's access",
+            _allow("Service", CLOUDWATCH, ["kms:Decrypt", "kms:GenerateDataKey*"], ["*"], *of_alarm),
+        )
+        topic = SnsTopic(self, "topic", name=self._name, kms_master_key_id=key.arn)
+        SnsTopicPolicy(
+            self,
+            "topic-policy",
+            arn=topic.arn,
+            policy=self._document(
+                "topic-access", _allow("Service", CLOUDWATCH, ["sns:Publish"], [topic.arn], *of_alarm)
+            ),
+        )
+        for name, endpoint in props.subscribers.items():
+            SnsTopicSubscription(
+                self,
+                joined("subscription", name),
+                topic_arn=topic.arn,
+                protocol="https" if endpoint.startswith("https://") else "email",
+                endpoint=endpoint,
+            )
+        return topic.arn
+
+    def _key(self, id_: str, description: str, *statements: DataAwsIamPolicyDocumentStatement) -> KmsKey:
+        """A key that the account's IAM policies administer, Astronomer's aside, and `statements` let services use."""
+        root = f"arn:{self._partition}:iam::{self._account_id}:root"
+        administered = _allow("AWS", root, ["kms:*"], ["*"], ("ArnNotEquals", "aws:PrincipalArn", self._astronomer))
+        return KmsKey(
+            self,
+            id_,
+            description=description,
+            enable_key_rotation=True,
+            deletion_window_in_days=30,
+            policy=self._document(f"{id_}-access", administered, *statements),
+        )
+
+    def _document(self, id_: str, *statements: DataAwsIamPolicyDocumentStatement) -> str:
+        return DataAwsIamPolicyDocument(self, id_, statement=list(statements)).json
+
+    def _arn(self, service: str, resource: str) -> str:
+        return f"arn:{self._partition}:{service}:{self._region}:{self._account_id}:{resource}"
+
+
+def _allow(*arguments: Any) -> DataAwsIamPolicyDocumentStatement:
+    return _statement("Allow", *arguments)
+
+
+def _statement(
+    effect: str, kind: str, principal: str, actions: list[str], resources: list[str] | None, *conditions: Condition
+) -> DataAwsIamPolicyDocumentStatement:
+    return DataAwsIamPolicyDocumentStatement(
+        effect=effect,
+        principals=[DataAwsIamPolicyDocumentStatementPrincipals(type=kind, identifiers=[principal])],
+        actions=actions,
+        resources=resources,
+        condition=[
+            DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=[value])
+            for test, variable, value in conditions
+        ]
+        or None,
+    )

@@ -1,0 +1,94 @@
+"""CloudWatch Logs' filter patterns for JSON events, as AWS documents them, as far as this project writes them.
+
+Terms compare a property with a value (`=`, `!=`), `*` in a value stands for anything; `&&` binds closer than `||`.
+A term on a property that an event lacks does not match. A value may stand without quotes, as in the seeds: that is the
+kinder reading, AWS asks for quotes around all but letters and digits.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+Match = Callable[[Any], bool]
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<operator>&&|\|\||!=|=|\(|\))
+      | (?P<property>\$(?:\.[\w-]+)+)
+      | "(?P<quoted>[^"]*)"
+      | (?P<bare>[\w*:/.-]+)
+    )\s*""",
+    re.VERBOSE,
+)
+
+
+def compiled(pattern: str) -> Match:
+    """Whether an event matches `pattern`. Raises ValueError where it is not a pattern."""
+    body = re.fullmatch(r"\s*\{(.*)\}\s*", pattern, re.DOTALL)
+    if not body:
+        raise ValueError("a pattern for JSON stands in braces")
+    parser = _Parser(_tokens(body[1]))
+    match = parser.any_of()
+    if parser.tokens:
+        raise ValueError(f"nothing may follow the end, but {parser.tokens[0][1]!r} does")
+    return match
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    position = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if not token:
+            raise ValueError(f"cannot read {text[position : position + 20]!r}")
+        assert token.lastgroup
+        found.append((token.lastgroup, token[token.lastgroup]))
+        position = token.end()
+    return found
+
+
+class _Parser:
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self.tokens = tokens
+
+    def _take(self, *kinds: str) -> str:
+        kind, text = self.tokens.pop(0) if self.tokens else ("", "the end")
+        if kind not in kinds:
+            raise ValueError(f"{' or '.join(kinds)} is expected, not {text!r}")
+        return text
+
+    def _joined(self, by: str, part: Callable[[], Match]) -> list[Match]:
+        parts = [part()]
+        while self.tokens[:1] == [("operator", by)]:
+            self.tokens.pop(0)
+            parts.append(part())
+        return parts
+
+    def any_of(self) -> Match:
+        parts = self._joined("||", self._all_of)
+        return lambda event: any(part(event) for part in parts)
+
+    def _all_of(self) -> Match:
+        parts = self._joined("&&", self._term)
+        return lambda event: all(part(event) for part in parts)
+
+    def _term(self) -> Match:
+        if self.tokens[:1] == [("operator", "(")]:
+            self.tokens.pop(0)
+            inside = self.any_of()
+            if self._take("operator") != ")":
+                raise ValueError("a parenthesis is not closed")
+            return inside
+        path = self._take("property").split(".")[1:]
+        operator = self._take("operator")
+        if operator not in ("=", "!="):
+            raise ValueError(f"= or != is expected, not {operator!r}")
+        wanted = re.compile(".*".join(map(re.escape, self._take("quoted", "bare").split("*"))), re.DOTALL)
+
+        def match(event: Any) -> bool:
+            value = event
+            for key in path:
+                value = value.get(key) if isinstance(value, dict) else None
+            return value is not None and bool(wanted.fullmatch(str(value))) == (operator == "=")
+
+        return match
