@@ -36,7 +36,9 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
     """Say everything that is wrong with an estate file, or what it is still waiting for."""
     estate = _load(file)
     waiting = [f"{entry} waits for {a.field} from {a.giver}: {a.how}" for entry, a in estate.awaited()]
-    print(f"{file}: {len(estate.networks)} networks, {len(estate.connections)} connections, no mistakes")
+    counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
+    counted = ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in counts)
+    print(f"{file}: {counted}, no mistakes")
     for line in waiting:
         print(line)
 
@@ -61,16 +63,12 @@ def create(file: EstateFile = Path("astro.yaml")) -> None:
     bucket that exists already too."""
     estate = _load(file)
     if not isinstance(estate.state, S3State):
-        _stop(f"{file}: state.backend is {estate.state.backend}; only s3 has a bucket to make", BAD_INPUT)
-    import boto3
-    from botocore.exceptions import ProfileNotFound
-
+        _stop(f"{file}: state.backend: {estate.state.backend!r} keeps no state in S3; only s3 has a bucket", BAD_INPUT)
     from operations.state import StateError, create_state_bucket
 
     try:
-        session = boto3.Session()
-        report = create_state_bucket(estate.state.bucket, estate.state.region, estate.state.kms_key, session)
-    except (StateError, ProfileNotFound) as error:
+        report = create_state_bucket(estate.state.bucket, estate.state.region, estate.state.kms_key)
+    except StateError as error:
         _stop(str(error), FAILED)
     print(f"{report.bucket} in account {report.account_id}, {report.region}")
     for setting, outcome in report.settings:

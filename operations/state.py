@@ -44,17 +44,21 @@ class _Setting:
     write: Callable[[Any], Any]
 
 
-def create_state_bucket(bucket: str, region: str, kms_key: str | None, session: boto3.Session) -> StateReport:
+def create_state_bucket(
+    bucket: str, region: str, kms_key: str | None, session: boto3.Session | None = None
+) -> StateReport:
     """Make the bucket in the caller's account, or bring the one that is there to the same settings. Safe to repeat.
 
     `kms_key`: alias, ID or ARN of the key that encrypts new state; without it S3's own AES256, but a bucket that has a
     key already keeps it. Statements and lifecycle rules of others stay; old versions of objects expire after
-    `NONCURRENT_DAYS` days, all but the `NONCURRENT_KEPT` newest. Raises `StateError`.
+    `NONCURRENT_DAYS` days, all but the `NONCURRENT_KEPT` newest. `session`: default, the one that the environment says.
+    Raises `StateError`.
     """
     # The defaults would wait for minutes on an endpoint that does not answer.
     config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
     where = f"state bucket {bucket} in {region}"
     try:
+        session = session or boto3.Session()
         with (
             closing(session.client("sts", region_name=region, config=config)) as sts,
             closing(session.client("kms", region_name=region, config=config)) as kms,
@@ -69,6 +73,7 @@ def create_state_bucket(bucket: str, region: str, kms_key: str | None, session: 
         exceptions.CredentialRetrievalError,
         exceptions.TokenRetrievalError,
         exceptions.SSOError,
+        exceptions.ProfileNotFound,
     ) as error:
         raise StateError(f"{where}: no usable AWS credentials: {error}. Sign in, or set AWS_PROFILE.") from error
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:

@@ -79,16 +79,17 @@ class Deployment:
         self._run([str(ROOT / "node_modules/.bin/cdktf"), command, "*", *options])
 
     def _run(self, command: list[str]) -> None:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert process.stdout
+        pipe = subprocess.PIPE
         lines: list[str] = []
-        for line in process.stdout:
-            lines.append(line)
-            for shown in _worth_seeing(line):
-                self._tell(shown)
-        if process.wait() != 0:
+        with subprocess.Popen(
+            command, cwd=ROOT, env=self._environment, stdout=pipe, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            assert process.stdout
+            for line in process.stdout:
+                lines.append(line)
+                for shown in _worth_seeing(line):
+                    self._tell(shown)
+        if process.returncode != 0:
             raise subprocess.CalledProcessError(process.returncode, command, "".join(lines))
 
 

@@ -26,17 +26,14 @@ RULE = {
     "NoncurrentVersionExpiration": {"NoncurrentDays": 90, "NewerNoncurrentVersions": 10},
     "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
 }
-# The bucket of whoever made it first; moto lets another account in unless told not to.
 STRANGERS_BUCKET = "globex-tfstate"
 
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAws]:
-    with pytest.MonkeyPatch.context() as environ:
-        environ.setenv("MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS", "false")
-        with LocalAws() as aws:
-            aws.client("s3", account=STRANGER).create_bucket(Bucket=STRANGERS_BUCKET)
-            yield aws
+    with LocalAws() as aws:
+        aws.client("s3", account=STRANGER).create_bucket(Bucket=STRANGERS_BUCKET)
+        yield aws
 
 
 class NewerVersions:

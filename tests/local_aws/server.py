@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 
 if TYPE_CHECKING:
     from .facts import Facts
 
 _ROOT = Path(__file__).parents[2]
+_CONFIG = Path(__file__).with_name("aws-config")
 
 
 class LocalAws:
@@ -45,14 +47,18 @@ class LocalAws:
             command += ["--calls", str(self._calls.resolve())]
         # The server ends when its standard input does: it cannot outlive us, however we end.
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, cwd=_ROOT, stdin=pipe, stdout=pipe, text=True)
+        # A bucket is its account's own, as in AWS; moto lets everybody in unless told.
+        environ = {**os.environ, "MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS": "false"}
+        self._process = subprocess.Popen(command, cwd=_ROOT, env=environ, stdin=pipe, stdout=pipe, text=True)
         assert self._process.stdout
         self.url = self._process.stdout.readline().strip()
         if not self.url:
             self._stop()
             raise RuntimeError("the local AWS did not start; its own words are on standard error")
         # One session, because each loads every service's description anew.
-        self._session = boto3.Session()
+        # Whatever profile the process is told to use, by a user or by a test, is none of its business.
+        variables = {"profile": (None, None, "default", None), "config_file": (None, None, str(_CONFIG), None)}
+        self._session = boto3.Session(botocore_session=botocore.session.Session(variables))
         return self
 
     def __exit__(
@@ -76,7 +82,7 @@ class LocalAws:
             "AWS_EC2_METADATA_DISABLED": "true",
             # The user's own profiles and keys must not be found; a profile that is named must exist all the same.
             "AWS_PROFILE": "default",
-            "AWS_CONFIG_FILE": str(Path(__file__).with_name("aws-config")),
+            "AWS_CONFIG_FILE": str(_CONFIG),
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             **self._credentials_of(account or self.FIRST_ACCOUNT),
         }

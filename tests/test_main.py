@@ -1,0 +1,108 @@
+"""The door: what each command prints, and with what it exits."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.local_aws import LocalAws
+from tests.test_estate import BASE
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of main.py."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ASTRO_"))} | environment
+    command = [sys.executable, str(ROOT / "main.py"), *arguments]
+    result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    return result.returncode, result.stdout, result.stderr
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "astro.yaml"
+    file.write_text(BASE)
+    return file
+
+
+def test_check_says_what_an_estate_waits_for(file: Path) -> None:
+    code, out, err = run("check", str(file))
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        f"{file}: 1 network, 2 connections, no mistakes",
+        "connections.lake-dev waits for peering_id from Astronomer: in the Astro UI, Organization Settings > Clusters "
+        "> VPC Peering Connections, create the connection; the ID is shown once it is Pending",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["check"], []])
+def test_a_mistake_exits_with_2_and_leaves_nothing_half_done(file: Path, tmp_path: Path, arguments: list[str]) -> None:
+    file.write_text(BASE.replace("name: acme", "name: Acme"))
+    out = tmp_path / "cdktf.out"
+    code, said, err = run(*arguments, ASTRO_ESTATE=str(file), CDKTF_OUTDIR=str(out))
+    assert (code, said) == (2, "")
+    assert err.startswith(f"{file}:1:7: name: 'Acme' is not a name; ")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("arguments", [["check", "nowhere.yaml"], ["state", "create", "nowhere.yaml"]])
+def test_an_estate_that_is_not_there_is_named(arguments: list[str]) -> None:
+    expected = "nowhere.yaml:1:1: there is no such file; name the estate with ASTRO_ESTATE or as an argument\n"
+    assert run(*arguments) == (2, "", expected)
+
+
+def test_without_a_command_the_terraform_is_written(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(ASTRO_ESTATE=str(file), CDKTF_OUTDIR=str(out)) == (0, "", "")
+    assert (out / "stacks/network-lake/cdk.tf.json").exists()
+
+
+def test_a_word_that_is_no_command_exits_with_2() -> None:
+    code, out, err = run("chekc")
+    assert (code, out) == (2, "")
+    assert "No such command 'chekc'. Did you mean 'check'?" in err
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+def test_state_create_says_what_it_did_and_a_second_time_does_nothing(file: Path, aws: LocalAws) -> None:
+    code, out, err = run("state", "create", str(file), **aws.environment())
+    assert (code, err) == (0, "")
+    first, *settings = out.splitlines()
+    assert first == "acme-astro-tfstate in account 123456789012, us-east-1"
+    assert {line.split()[0] for line in settings} == {"made"}
+    code, out, err = run("state", "create", str(file), **aws.environment())
+    assert {line.split()[0] for line in out.splitlines()[1:]} <= {"kept", "changed"}
+
+
+def test_state_create_refuses_a_bucket_of_another_account(file: Path, aws: LocalAws) -> None:
+    assert run("state", "create", str(file), **aws.environment())[0] == 0
+    code, out, err = run("state", "create", str(file), **aws.environment("999999999999"))
+    assert (code, out) == (1, "")
+    assert "acme-astro-tfstate" in err
+    assert "Traceback" not in err
+
+
+def test_state_create_without_credentials_says_how_to_get_them(file: Path, tmp_path: Path) -> None:
+    nothing = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    code, out, err = run("state", "create", str(file), **nothing)
+    assert (code, out) == (1, "")
+    assert "no usable AWS credentials" in err
+    code, out, err = run("state", "create", str(file), **nothing, AWS_PROFILE="nobody")
+    assert (code, out) == (1, "")
+    assert "The config profile (nobody) could not be found" in err
+
+
+def test_state_create_needs_an_s3_state(file: Path) -> None:
+    s3 = "{backend: s3, bucket: acme-astro-tfstate, region: us-east-1}"
+    file.write_text(BASE.replace(s3, "{backend: none}"))
+    expected = f"{file}: state.backend: 'none' keeps no state in S3; only s3 has a bucket\n"
+    assert run("state", "create", str(file)) == (2, "", expected)
