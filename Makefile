@@ -19,7 +19,7 @@ test: lint
 	@$(TOOLS) pytest
 
 unit: setup
-	@$(TOOLS) pytest -m "not terraform and not local_aws"
+	@$(TOOLS) pytest -m "not terraform and not local_aws and not slow"
 
 lint: setup
 	@$(TOOLS) ruff check

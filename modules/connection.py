@@ -144,6 +144,22 @@ class Sides:
     secrets: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Claim:
+    """What AWS has only one of, in a network or in its account and region: two connections with one `key` disagree.
+
+    The message is made of both halves: "<what>, and so does <the other>; <remedy>".
+    """
+
+    field: FieldPath
+    scope: Literal["network", "account"]
+    key: tuple[object, ...]
+    what: str
+    remedy: str
+    shared: str | None = None
+    """Connections that say the same here may have it together."""
+
+
 class ConnectionProps(Props):
     """Base of the props of a connection type, whose `type` is its folder below `modules/`."""
 
@@ -160,6 +176,22 @@ class ConnectionProps(Props):
     def cluster_names(self) -> tuple[str, ...]:
         """The entries of `clusters` that this connects."""
         return ()
+
+    @property
+    def cluster_field(self) -> str:
+        """Where `cluster_names` stand in the file."""
+        return "cluster" if "cluster" in type(self).model_fields else "clusters"
+
+    def claims(self) -> Iterator[Claim]:
+        """What this connection takes of what AWS has only one of: at least the routes to its clusters."""
+        for cluster in self.cluster_names() if self.routed else ():
+            yield Claim(
+                (self.cluster_field,),
+                "network",
+                ("route", cluster),
+                f"routes network {self.network!r} to cluster {cluster!r}",
+                "a route table takes one route to a range: keep one way",
+            )
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         """Ranges behind this connection that must not overlap the network's, the clusters', or another's."""

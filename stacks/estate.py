@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails, core_schema
 
 from modules.catalog import Connection
-from modules.connection import REGIONS, Cluster, ConnectionProps, Product
+from modules.connection import REGIONS, Cluster, Product
 from modules.cross_account_role.props import CrossAccountRoleProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.vocabulary import AccountId, Awaited, KmsKey, Props, Region, Slug, Tags, Text
@@ -374,7 +374,7 @@ def _rules_across(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]
     yield from _offered(estate)
     yield from _regions(estate)
     yield from _overlaps(estate)
-    yield from _routed_once(estate)
+    yield from _claimed_once(estate)
     yield from _fits(estate)
 
 
@@ -388,7 +388,7 @@ def _names(estate: Estate) -> Iterator[Problem]:
 def _references(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
     for name, connection in estate.connections.items():
         wanted = [("network", connection.network, "networks")]
-        wanted += [(_cluster_field(connection), cluster, "clusters") for cluster in connection.cluster_names()]
+        wanted += [(connection.cluster_field, cluster, "clusters") for cluster in connection.cluster_names()]
         for field, reference, section in wanted:
             known = sorted(map(str, names[section])) if isinstance(names[section], Mapping) else []
             if reference not in known:
@@ -416,7 +416,7 @@ def _offered(estate: Estate) -> Iterator[Problem]:
                 and estate.clusters[cluster].product == "hosted-standard"
             ):
                 yield Problem(
-                    ("connections", name, _cluster_field(connection)),
+                    ("connections", name, connection.cluster_field),
                     f"{cluster!r} is a hosted-standard cluster, and Astronomer offers {connection.type} to dedicated "
                     "and Hybrid clusters only; use its external IP addresses, or a dedicated cluster",
                 )
@@ -429,33 +429,38 @@ def _regions(estate: Estate) -> Iterator[Problem]:
             cluster = estate.clusters.get(cluster_name)
             if connection.same_region and network and cluster and cluster.region != network.region:
                 yield Problem(
-                    ("connections", name, _cluster_field(connection)),
+                    ("connections", name, connection.cluster_field),
                     f"{cluster_name!r} is in {cluster.region} and network {connection.network!r} in {network.region}; "
                     f"{connection.same_region}",
                 )
 
 
 def _fits(estate: Estate) -> Iterator[Problem]:
-    if estate.account and estate.account.policy_alarm:
-        for alarm_field, message in estate.account.policy_alarm.disagreements(estate.account.region):
-            yield Problem(("account", "policy_alarm", alarm_field), message)
+    if account := estate.account:
+        for part, message in account.cross_account_role.disagreements(account.account_id):
+            yield Problem(("account", "cross_account_role", part), message)
+        for part, message in account.policy_alarm.disagreements(account.region) if account.policy_alarm else ():
+            yield Problem(("account", "policy_alarm", part), message)
     for name, connection in estate.connections.items():
         if network := estate.networks.get(connection.network):
             for field, message in connection.disagreements(network.subnet_names(), estate.clusters):
                 yield Problem(("connections", name, *field), message)
 
 
-def _routed_once(estate: Estate) -> Iterator[Problem]:
-    """A route table takes one route to a range: AWS answers RouteAlreadyExists to the second."""
-    ways: dict[tuple[str, str], str] = {}
+def _claimed_once(estate: Estate) -> Iterator[Problem]:
+    taken: dict[tuple[object, ...], tuple[str, str | None]] = {}
     for name, connection in estate.connections.items():
-        for cluster in connection.cluster_names() if connection.routed else ():
-            other = ways.setdefault((connection.network, cluster), name)
-            if other != name:
+        network = estate.networks.get(connection.network)
+        places = {
+            "network": (connection.network,),
+            "account": (network.account_id, network.region) if network else (connection.network,),
+        }
+        for claim in connection.claims():
+            other, shared = taken.setdefault((*places[claim.scope], *claim.key), (name, claim.shared))
+            if other != name and (shared is None or shared != claim.shared):
                 yield Problem(
-                    ("connections", name, _cluster_field(connection)),
-                    f"routes network {connection.network!r} to cluster {cluster!r}, and so does connections.{other}; "
-                    "a route table takes one route to a range: keep one way",
+                    ("connections", name, *claim.field),
+                    f"{claim.what}, and so does connections.{other}; {claim.remedy}",
                 )
 
 
@@ -487,7 +492,3 @@ def _overlapping(ranges: Mapping[Location, IPv4Network]) -> Iterator[Problem]:
                 f"{str(met)!r} overlaps {cidr} of {'.'.join(map(str, one))}, and the two meet; "
                 "AWS cannot route between ranges that overlap: change one",
             )
-
-
-def _cluster_field(connection: ConnectionProps) -> str:
-    return "cluster" if "cluster" in type(connection).model_fields else "clusters"

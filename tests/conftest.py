@@ -14,6 +14,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="accept the Terraform addresses as they are now")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "aws" in getattr(item, "fixturenames", ()) or item.path.name.startswith("test_local_aws"):
+            item.add_marker("local_aws")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What nobody may conclude from a green run, shown with the results of every run that deploys."""
     reports = [report for state in ("passed", "failed") for report in terminalreporter.stats.get(state, [])]

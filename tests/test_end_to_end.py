@@ -13,7 +13,7 @@ from tests.deployment import SECRETS, Deployment
 from tests.local_aws import LocalAws, inventory
 from tests.world import facts_of
 
-pytestmark = [pytest.mark.terraform, pytest.mark.local_aws]
+pytestmark = pytest.mark.terraform
 
 BUCKET = "acme-astro-tfstate"
 

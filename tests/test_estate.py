@@ -264,3 +264,53 @@ def test_merge_keys_and_anchors_share_values(tmp_path: Path) -> None:
     text = BASE.replace("  dev: {region", "  dev: {<<: *astro, region").replace("  prod: {", "  prod: &astro {")
     text = text.replace("cidr: 172.21.0.0/20", "cidr: 172.21.0.0/20, pod_cidr: 100.65.0.0/19")
     assert mistakes(tmp_path, text) == []
+
+
+MORE = BASE + "  MORE\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (
+            "hub: {type: transit_gateway, clusters: [prod], network: lake, transit_gateway_id: tgw-0123456789abcdef0}",
+            ["12:42: connections.hub.clusters: routes network 'lake' to cluster 'prod', and so does "
+             "connections.lake-prod; a route table takes one route to a range: keep one way"],
+        ),
+        (
+            "dns: {type: resolver_rules, clusters: [prod], network: lake, inside_organization: true, "
+            "rules: {corp: {rule_id: rslvr-rr-0123456789abcdef0}}}",
+            ["12:85: connections.dns.inside_organization: is true, and prod is in Astronomer's account, outside your "
+             "organization; leave it out"],
+        ),
+        (
+            "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}\n"
+            "  y: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}",
+            ["13:13: connections.y.type: makes a virtual private gateway of network 'lake', and so does connections.x; "
+             "a VPC attaches one: put the gateways in one entry, or name one vpn_gateway_id in both",
+             "13:52: connections.y.gateways.a.ip: has a customer gateway of 203.0.113.10, and so does connections.x; "
+             "AWS answers with the same gateway to the second, and either destroys the other's: put the connections in "
+             "one entry, or use another address"],
+        ),
+        (
+            "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010, "
+            "vpn_gateway_id: vgw-0123456789abcdef0}\n"
+            "  y: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.11}}, bgp_asn: 65010, "
+            "vpn_gateway_id: vgw-0123456789abcdef0}",
+            [],
+        ),
+        (
+            "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, static_routes: {astro: 172.20.0.0/16}}",
+            ["12:91: connections.x.static_routes.astro: '172.20.0.0/16' overlaps 172.20.0.0/20 of clusters.prod.cidr, "
+             "and the two meet; AWS cannot route between ranges that overlap: change one"],
+        ),
+        (
+            "x: {type: vpc_peering, network: other, cluster: prod, peering_id: pcx-0123456789abcdef0}\n"
+            "networks: {}",
+            ["12:35: connections.x.network: 'other' is not an entry of `networks`; there are: lake",
+             "13:1: networks: is given twice, first in line 7; keep one of them"],
+        ),
+    ],
+)  # fmt: skip
+def test_connections_do_not_take_what_aws_has_one_of(tmp_path: Path, more: str, expected: list[str]) -> None:
+    assert mistakes(tmp_path, MORE.replace("MORE", more)) == expected

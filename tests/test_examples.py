@@ -17,7 +17,7 @@ from tests.deployment import SECRETS
 from tests.local_aws import LocalAws
 from tests.world import facts_of
 
-pytestmark = [pytest.mark.terraform, pytest.mark.local_aws]
+pytestmark = pytest.mark.terraform
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))

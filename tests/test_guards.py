@@ -13,7 +13,7 @@ from tests.local_aws import LocalAws
 from tests.test_examples import ROOT, synth
 from tests.world import facts_of
 
-pytestmark = [pytest.mark.terraform, pytest.mark.local_aws]
+pytestmark = pytest.mark.terraform
 
 PEERING = ROOT / "examples/vpc_peering.yaml"
 ROLE = ROOT / "examples/cross_account_role.yaml"

@@ -21,6 +21,7 @@ def synth(out: Path, **environment: str) -> dict[str, bytes]:
     return {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("*")) if file.is_file()}
 
 
+@pytest.mark.slow
 def test_lazy_and_eager_loading_write_the_same_bytes(tmp_path: Path) -> None:
     lazy = synth(tmp_path / "lazy")
     assert "stacks/account/cdk.tf.json" in lazy

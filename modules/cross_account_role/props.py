@@ -86,6 +86,12 @@ class CrossAccountRoleProps(Props):
     """Why the role and its policies may be destroyed: Astronomer cannot manage a data plane without them. Default:
     Terraform refuses to."""
 
+    def disagreements(self, account_id: str) -> Iterator[tuple[str, str]]:
+        """What does not fit the account: the field, and a sentence on its value."""
+        boundary = self.permissions_boundary
+        if boundary and boundary.split(":")[4] not in (account_id, "aws"):
+            yield "permissions_boundary", f"{boundary!r} is not in account {account_id}; a role takes one of its own"
+
     def secrets(self) -> tuple[Secret, ...]:
         return (EXTERNAL_IDS,)
 

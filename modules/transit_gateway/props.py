@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster, FieldPath
+from modules.connection import Claim, Cluster, FieldPath
 from modules.sharing import SharingProps
 from modules.vocabulary import (
     Awaited,
@@ -162,6 +162,17 @@ class TransitGatewayProps(SharingProps):
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, one in self.on_premises.items():
             yield ("on_premises", name, "cidr"), one.cidr
+
+    def claims(self) -> Iterator[Claim]:
+        yield from super().claims()
+        for name, attachment in self.attachments.items() if self.accept_clusters else ():
+            yield Claim(
+                ("attachments", name),
+                "account",
+                ("attachment", attachment),
+                f"accepts {attachment}",
+                "an attachment is accepted once: set accept_clusters: false in one of them",
+            )
 
     def disagreements(
         self, subnets: Collection[str], clusters: Mapping[str, Cluster]

@@ -1,8 +1,9 @@
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from modules.connection import ConnectionProps
+from modules.connection import Claim, ConnectionProps
 from modules.vocabulary import Awaited, PeeringId, Props, SecurityGroupId, Slug
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -33,6 +34,17 @@ class VpcPeeringProps(ConnectionProps):
 
     def cluster_names(self) -> tuple[str, ...]:
         return (self.cluster,)
+
+    def claims(self) -> Iterator[Claim]:
+        yield from super().claims()
+        if self.peering_id:
+            yield Claim(
+                ("peering_id",),
+                "account",
+                ("peering", self.peering_id),
+                f"accepts {self.peering_id}",
+                "a peering is of one connection: each has an ID of its own",
+            )
 
     def awaited(self) -> tuple[Awaited, ...]:
         if self.peering_id:

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from modules.connection import ConnectionProps, FieldPath
+from modules.connection import Claim, ConnectionProps, FieldPath
 from modules.vocabulary import (
     Awaited,
     Cidr,
@@ -290,6 +290,36 @@ class VpnProps(ConnectionProps):
         if not self.bgp_asn and not self.static_routes:
             return {}
         return {name: (gateway.ip, gateway) for name, gateway in self.gateways.items() if gateway.ip}
+
+    def claims(self) -> Iterator[Claim]:
+        for name, (ip, gateway) in self.known_gateways().items():
+            yield Claim(
+                ("gateways", name, "ip"),
+                "account",
+                ("customer gateway", ip),
+                f"has a customer gateway of {ip}",
+                "AWS answers with the same gateway to the second, and either destroys the other's: put the connections "
+                "in one entry, or use another address",
+            )
+            for number, cidr in enumerate(gateway.inside_cidrs(), start=1):
+                if cidr and self.vpn_gateway_id:
+                    yield Claim(
+                        ("gateways", name, f"tunnel{number}_inside_cidr"),
+                        "account",
+                        (self.vpn_gateway_id, cidr),
+                        f"has tunnels of {cidr} on {self.vpn_gateway_id}",
+                        "inside ranges of one gateway differ: choose another /30",
+                    )
+        if not self.transit_gateway_id:
+            field = "vpn_gateway_id" if self.vpn_gateway_id else "type"
+            yield Claim(
+                (field,),
+                "network",
+                ("virtual private gateway",),
+                f"{'makes' if self.makes_gateway() else 'uses'} a virtual private gateway of network {self.network!r}",
+                "a VPC attaches one: put the gateways in one entry, or name one vpn_gateway_id in both",
+                shared=self.vpn_gateway_id,
+            )
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, cidr in self.static_routes.items():
