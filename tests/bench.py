@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -51,7 +52,9 @@ def estate_of(networks: int) -> str:
         "name: bench",
         "state: {backend: s3, bucket: bench-tfstate, region: us-east-1}",
         "astro: {product: hosted-dedicated, organization: bench}",
-        "clusters: {prod: {region: us-east-1, account_id: '333333333333'}}",
+        "clusters:",
+        "  prod: {region: us-east-1, account_id: '333333333333', cidr: 172.20.0.0/20}",
+        "  dev: {region: us-east-1, account_id: '333333333333', cidr: 172.20.16.0/20}",
         "networks:",
     ]
     lines += [
@@ -63,7 +66,7 @@ def estate_of(networks: int) -> str:
     for n in range(networks):
         lines += [
             f"  peer{n}: {{type: vpc_peering, cluster: prod, network: n{n}, peering_id: pcx-{n:017x}}}",
-            f"  hub{n}: {{type: transit_gateway, clusters: [prod], network: n{n}, transit_gateway_id: tgw-{n:017x}}}",
+            f"  hub{n}: {{type: transit_gateway, clusters: [dev], network: n{n}, transit_gateway_id: tgw-{n:017x}}}",
             f"  dns{n}: {{type: resolver_rules, clusters: [prod], network: n{n}, "
             f"rules: {{corp: {{rule_id: rslvr-rr-{n:017x}}}}}}}",
         ]
@@ -78,31 +81,33 @@ def main(runs: int = 5) -> None:
     lazy = measure("lazy", ours, runs, console, **complete)
     eager = measure("eager", ours, min(runs, 3), console, **complete, ASTRO_EAGER_PROVIDER="1")
 
-    table = Table(title="Synth of examples/complete.yaml: whole process, median")
-    for column in ("", "seconds", "largest process, MB", "against bare", "against eager"):
-        table.add_column(column, justify="left" if not column else "right")
-    rows = (("ours", lazy), ("ours, ASTRO_EAGER_PROVIDER=1", eager), ("bare App().synth(), one empty stack", bare))
+    table = _table("synth of examples/complete.yaml", "seconds", "largest process, MB", "against bare", "against eager")
+    rows = (("ours", lazy), ("ours, ASTRO_EAGER_PROVIDER=1", eager), ("bare: App().synth(), one empty stack", bare))
     for name, cost in rows:
-        table.add_row(
-            name,
-            f"{cost.seconds:.2f}",
-            f"{cost.megabytes:.0f}",
-            f"{cost.seconds / bare.seconds:.1f}x",
-            f"{eager.seconds / cost.seconds:.1f}x quicker",
-        )
-    growth = Table(title="Growth: networks with three connections each")
-    for column in ("networks", "seconds", "above bare, ms a network", "largest process, MB"):
-        growth.add_column(column, justify="right")
+        times, quicker = f"{cost.seconds / bare.seconds:.1f}x", f"{eager.seconds / cost.seconds:.1f}x quicker"
+        table.add_row(name, f"{cost.seconds:.2f}", f"{cost.megabytes:.0f}", times, "" if cost is eager else quicker)
+    growth = _table("networks, three connections each", "seconds", "ms for each further one", "largest process, MB")
+    before: tuple[int, Cost] | None = None
     with tempfile.TemporaryDirectory() as folder:
         for networks in (1, 10, 25, 50):
             file = Path(folder, f"{networks}.yaml")
             file.write_text(estate_of(networks))
-            cost = measure(f"{networks} networks", ours, min(runs, 3), console, ASTRO_ESTATE=str(file))
-            each = (cost.seconds - bare.seconds) * 1000 / networks
-            growth.add_row(str(networks), f"{cost.seconds:.2f}", f"{each:.0f}", f"{cost.megabytes:.0f}")
-    out = Console()
+            cost = measure(f"{networks} networks", ours, runs, console, ASTRO_ESTATE=str(file))
+            each = f"{(cost.seconds - before[1].seconds) * 1000 / (networks - before[0]):.0f}" if before else ""
+            growth.add_row(str(networks), f"{cost.seconds:.2f}", each, f"{cost.megabytes:.0f}")
+            before = networks, cost
+    out = Console(width=120)
     out.print(table)
+    out.print()
     out.print(growth)
+
+
+def _table(*columns: str) -> Table:
+    """A table that is Markdown as well, for the README."""
+    table = Table(box=box.MARKDOWN)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    return table
 
 
 if __name__ == "__main__":
