@@ -7,7 +7,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from modules.cross_account_role.props import ROLE
 from stacks.estate import Estate, EstateError, S3State, json_schema, load
+from stacks.source import Source
 
 DONE, FAILED, BAD_INPUT, CHECK_FAILED, WARNINGS_ONLY = range(5)
 
@@ -73,6 +75,114 @@ def create(file: EstateFile = Path("astro.yaml")) -> None:
     print(f"{report.bucket} in account {report.account_id}, {report.region}")
     for setting, outcome in report.settings:
         print(f"  {outcome:8}{setting}")
+
+
+policy = typer.Typer(help="Astronomer's policy document over time.", rich_markup_mode=None)
+cli.add_typer(policy, name="policy")
+
+
+@policy.command()
+def fetch(
+    file: EstateFile = Path("astro.yaml"),
+    url: Annotated[str | None, typer.Option(help="Where from. Default: where Astronomer publishes it.")] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Replace a document that differs.")] = False,
+    to: Annotated[Path | None, typer.Option(help="Save it here, where there is no estate yet.")] = None,
+) -> None:
+    """Save Astronomer's document as the estate's `policy_file` and pin it by its SHA-256, in a file beside it.
+
+    A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3."""
+    from operations.policy import URL, PolicyError, compare, read
+    from operations.policy import fetch as fetch_document
+
+    document = to or _policy_file(file)
+    try:
+        outcome = fetch_document(document, url or URL, accept=accept)
+        if outcome != "changed" or accept:
+            print(f"{document}: {'unchanged' if outcome == 'same' else 'saved and pinned'}")
+            return
+        beside = document.with_name(document.name + ".new")
+        print(f"{document} is not what Astronomer publishes now, saved as {beside}; --accept replaces it:")
+        changes = compare([read(document)], [read(beside)])
+    except PolicyError as error:
+        _stop(str(error), FAILED)
+    for change in changes:
+        print(f"  {change}")
+    sys.exit(CHECK_FAILED)
+
+
+@policy.command()
+def diff(
+    old: Annotated[Path | None, typer.Argument(help="A document. Default: what is attached in the account.")] = None,
+    new: Annotated[Path | None, typer.Argument(help="A document. Default: the estate's `policy_file`.")] = None,
+    file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
+) -> None:
+    """Compare two documents, or the account's with the estate's, action by action; exits with 3 if NEW allows more."""
+    from operations.policy import PolicyError, compare, in_account, read
+
+    try:
+        if old and new:
+            before, after = [read(old)], [read(new)]
+        else:
+            estate = _load(file)
+            if estate.account is None:
+                _stop(f"{file}: has no `account`, so no policy to compare", BAD_INPUT)
+            account_id = estate.account.account_id
+            before = [read(old, account_id)] if old else in_account(ROLE, account_id)
+            after = [read(_policy_file(file), account_id)]
+        changes = compare(before, after)
+    except PolicyError as error:
+        _stop(str(error), FAILED)
+    for change in changes:
+        print(change)
+    if any(change.widens for change in changes):
+        sys.exit(CHECK_FAILED)
+    print("the new one allows no more" if changes else "both allow the same")
+
+
+@policy.command()
+def lint(file: EstateFile = Path("astro.yaml")) -> None:
+    """Lint every policy that the estate makes, offline, by parliament; exits with 3 on a finding.
+
+    Findings in Astronomer's own document are shown, and exit with 4: it is theirs. Trust policies are not read."""
+    import json
+    import tempfile
+
+    from cdktf import App
+
+    from operations.policy import PolicyError, made, read
+    from operations.policy import lint as lint_policies
+    from stacks.app import build
+
+    estate = _load(file)
+    with tempfile.TemporaryDirectory() as folder:
+        build(App(outdir=folder), estate).synth()
+        stacks = [json.loads(stack.read_text()) for stack in sorted(Path(folder).glob("stacks/*/cdk.tf.json"))]
+    ours = {name: document for stack in stacks for name, document in made(stack).items()}
+    try:
+        theirs = {}
+        if estate.account:
+            document = _policy_file(file)
+            theirs[str(document)] = read(document, estate.account.account_id)
+        found, vendors = lint_policies(ours), lint_policies(theirs)
+    except PolicyError as error:
+        _stop(str(error), FAILED)
+    for finding in (*found, *vendors):
+        print(finding)
+    print(f"{len(ours)} policies of the estate: {len(found)} findings; {len(theirs)} of Astronomer: {len(vendors)}")
+    if found or vendors:
+        sys.exit(CHECK_FAILED if found else WARNINGS_ONLY)
+
+
+def _policy_file(file: Path) -> Path:
+    """The `policy_file` of an estate file, which need not be there yet, or right."""
+    value = Source(file).value
+    for key in ("account", "cross_account_role", "policy_file"):
+        value = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(value, str):
+        _stop(
+            f"{file}: has no account.cross_account_role.policy_file; name the file that the document goes to", BAD_INPUT
+        )
+    return file.parent / value
 
 
 def _load(file: Path) -> Estate:

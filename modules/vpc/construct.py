@@ -174,12 +174,13 @@ class Vpc(Construct):
                 DataAwsIamPolicyDocumentStatement(
                     actions=[
                         "logs:CreateLogStream",
-                        "logs:DescribeLogGroups",
                         "logs:DescribeLogStreams",
                         "logs:PutLogEvents",
                     ],
                     resources=[f"{group.arn}:*"],
-                )
+                ),
+                # IAM knows no group to narrow this to; it lists names.
+                DataAwsIamPolicyDocumentStatement(actions=["logs:DescribeLogGroups"], resources=["*"]),
             ],
         )
         role = IamRole(

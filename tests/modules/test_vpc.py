@@ -208,12 +208,12 @@ def test_keeps_flow_logs_that_only_this_vpcs_service_can_write(synth: Synth) -> 
                     {
                         "actions": [
                             "logs:CreateLogStream",
-                            "logs:DescribeLogGroups",
                             "logs:DescribeLogStreams",
                             "logs:PutLogEvents",
                         ],
                         "resources": [f"${{{group}.arn}}:*"],
-                    }
+                    },
+                    {"actions": ["logs:DescribeLogGroups"], "resources": ["*"]},
                 ]
             },
         }

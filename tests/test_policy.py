@@ -1,0 +1,232 @@
+"""Astronomer's policy document over time."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import cdktf
+import pytest
+
+from operations.policy import Change, PolicyError, compare, fetch, lint, made, pin_file, read
+from stacks.app import build
+from stacks.estate import load
+
+ROOT = Path(__file__).parent.parent
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", **one} for one in statements]}
+
+
+def told(changes: list[Change]) -> list[str]:
+    return [str(change) for change in changes]
+
+
+BUCKET = "arn:aws:s3:::acme"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ({"Action": "s3:GetObject"}, {"Action": "s3:GetObject"}, []),
+        ({"Action": ["s3:Get*"]}, {"Action": ["s3:GetObject", "s3:GetBucketAcl", "s3:Get*"]}, []),
+        ({"Action": "S3:getobject"}, {"Action": "s3:GetObject"}, []),
+        (
+            {"Action": ["s3:GetObject"]},
+            {"Action": ["s3:GetObject", "iam:PassRole"]},
+            ["added    iam:PassRole"],
+        ),
+        ({"Action": ["s3:GetObject", "iam:PassRole"]}, {"Action": ["s3:GetObject"]}, ["removed  iam:PassRole"]),
+        ({"Action": "s3:GetObject"}, {"Action": "s3:*"}, ["widened  s3:* (was: s3:GetObject)"]),
+        ({"Action": "s3:*"}, {"Action": "s3:Get*"}, ["narrowed s3:Get* (was: s3:*)"]),
+        (
+            {"Action": "s3:GetObject", "Resource": f"{BUCKET}/*"},
+            {"Action": "s3:GetObject"},
+            [f"widened  s3:GetObject (was: s3:GetObject on {BUCKET}/*)"],
+        ),
+        (
+            {"Action": "iam:PassRole", "Condition": {"StringEquals": {"iam:PassedToService": "eks.amazonaws.com"}}},
+            {"Action": "iam:PassRole"},
+            [
+                'widened  iam:PassRole (was: iam:PassRole if {"StringEquals": '
+                '{"iam:PassedToService": "eks.amazonaws.com"}})'
+            ],
+        ),
+        (
+            {"Effect": "Deny", "Action": "iam:DeleteRole"},
+            {"Effect": "Deny", "Action": "iam:DeleteUser"},
+            ["widened  deny iam:DeleteRole", "narrowed deny iam:DeleteUser"],
+        ),
+        (
+            {"NotAction": "iam:*"},
+            {"NotAction": ["iam:*", "s3:*"]},
+            ["added    all but iam:*, s3:*", "removed  all but iam:*"],
+        ),
+    ],
+)
+def test_a_change_is_told_action_by_action(old: dict[str, Any], new: dict[str, Any], expected: list[str]) -> None:
+    assert told(compare([document(old)], [document(new)])) == expected
+
+
+def test_documents_of_one_role_are_judged_together() -> None:
+    one, other = {"Action": "s3:GetObject"}, {"Action": "ec2:RunInstances"}
+    assert compare([document(one, other)], [document(one), document(other)]) == []
+
+
+def test_whatever_lets_the_role_do_more_widens() -> None:
+    kinds = {
+        change.kind: change.widens
+        for change in compare([document({"Action": "a:b"})], [document({"Action": "a:*"}, {"Action": "c:d"})])
+    }
+    assert kinds == {"added": True, "widened": True}
+    assert [c.widens for c in compare([document({"Action": "a:*"})], [document({"Action": "a:b"})])] == [False]
+
+
+class Astronomer(BaseHTTPRequestHandler):
+    serves = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.serves else 404)
+        self.end_headers()
+        self.wfile.write(self.serves)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Astronomer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/policy.json"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_document_is_fetched_once_pinned_and_never_changed_silently(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "policies/astronomer.json"
+    Astronomer.serves = first = json.dumps(document({"Action": "s3:*"})).encode()
+    assert fetch(file, url) == "new"
+    assert file.read_bytes() == first
+    assert pin_file(file).read_text().endswith("  astronomer.json\n")
+    assert fetch(file, url) == "same"
+
+    Astronomer.serves = second = json.dumps(document({"Action": "*"})).encode()
+    assert fetch(file, url) == "changed"
+    assert file.read_bytes() == first
+    assert (tmp_path / "policies/astronomer.json.new").read_bytes() == second
+    assert fetch(file, url, accept=True) == "changed"
+    assert file.read_bytes() == second
+    assert not (tmp_path / "policies/astronomer.json.new").exists()
+
+
+def test_a_document_that_was_there_unpinned_is_not_overwritten(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "astronomer.json"
+    file.write_text("{}")
+    Astronomer.serves = json.dumps(document({"Action": "s3:*"})).encode()
+    assert fetch(file, url) == "changed"
+    assert file.read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("serves", "message"),
+    [
+        (b"", "cannot be fetched"),
+        (b"<html>", "does not serve a JSON"),
+        (b"[]", "not an object"),
+        (b" " * 1_000_001, "more than 1,000,000 bytes"),
+    ],
+)
+def test_what_is_no_document_is_not_saved(tmp_path: Path, url: str, serves: bytes, message: str) -> None:
+    Astronomer.serves = serves
+    with pytest.raises(PolicyError, match=message):
+        fetch(tmp_path / "astronomer.json", url)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_policy_is_not_fetched_over_an_open_line(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="is not an https address"):
+        fetch(tmp_path / "astronomer.json", "http://policies.example/astronomer.json")
+
+
+def test_a_document_is_read_for_an_account(tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(
+        json.dumps(document({"Action": "iam:*", "Resource": "arn:aws:iam::{{.AWSAccount}}:role/a{{.AWSAccount}}"}))
+    )
+    assert read(file, "222222222222")["Statement"][0]["Resource"] == "arn:aws:iam::222222222222:role/a222222222222"
+    file.write_text("{")
+    with pytest.raises(PolicyError, match=r"policy\.json is not JSON"):
+        read(file)
+
+
+def test_a_document_is_linted_for_what_iam_does_not_know() -> None:
+    ours = document({"Action": "s3:GetObjct"}, {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::acme"})
+    assert [str(finding) for finding in lint({"ours": ours})] == [
+        'MEDIUM   ours: No resources match for the given action: [{"action": "s3:GetObject", "required_format": '
+        '"arn:*:s3:::*/*"}]',
+        "LOW      ours: Unknown action: Unknown action s3:GetObjct",
+    ]
+
+
+def test_the_policies_that_a_stack_makes_are_read_with_samples_for_what_is_not_there_yet() -> None:
+    of_bucket = {
+        "actions": ["s3:*"],
+        "effect": "Deny",
+        "principals": [{"type": "AWS", "identifiers": ["*"]}],
+        "resources": ["${aws_s3_bucket.logs.arn}", "${aws_s3_bucket.logs.arn}/*"],
+        "condition": [{"test": "Bool", "variable": "aws:SecureTransport", "values": ["false"]}],
+    }
+    trust = {"actions": ["sts:AssumeRole"], "principals": [{"type": "Service", "identifiers": ["ec2.amazonaws.com"]}]}
+    stack = {
+        "data": {"aws_iam_policy_document": {"access": {"statement": [of_bucket]}, "trust": {"statement": [trust]}}}
+    }
+    assert made(stack) == {
+        "access": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Deny",
+                    "Action": ["s3:*"],
+                    "Resource": ["arn:aws:s3:::sample", "arn:aws:s3:::sample/*"],
+                    "Principal": {"AWS": ["*"]},
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                }
+            ],
+        }
+    }
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda file: file.stem)
+def test_no_policy_that_an_example_makes_has_a_finding(file: Path, tmp_path: Path) -> None:
+    build(cdktf.App(outdir=str(tmp_path)), load(file)).synth()
+    stacks = [json.loads(stack.read_text()) for stack in tmp_path.glob("stacks/*/cdk.tf.json")]
+    assert lint({name: document for stack in stacks for name, document in made(stack).items()}) == []
+
+
+def test_the_command_exits_with_4_where_only_the_vendors_document_has_findings() -> None:
+    command = [sys.executable, "main.py", "policy", "lint", "examples/cross_account_role.yaml"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (4, "")
+    assert result.stdout.splitlines()[-1] == "0 policies of the estate: 0 findings; 1 of Astronomer: 2"
+
+
+def test_the_command_exits_with_3_where_the_new_document_allows_more(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text(json.dumps(document({"Action": "s3:GetObject"})))
+    new.write_text(json.dumps(document({"Action": "s3:*"})))
+
+    def diff(*files: Path) -> tuple[int, str]:
+        command = [sys.executable, "main.py", "policy", "diff", *map(str, files)]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        return result.returncode, result.stdout
+
+    assert diff(old, new) == (3, "widened  s3:* (was: s3:GetObject)\n")
+    assert diff(new, old) == (0, "narrowed s3:GetObject (was: s3:*)\nthe new one allows no more\n")
+    assert diff(new, new) == (0, "both allow the same\n")
