@@ -1,6 +1,7 @@
 """Astronomer's policy document over time."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 from operations.policy import Change, PolicyError, compare, fetch, lint, made, pin_file, read
 from stacks.app import build
 from stacks.estate import load
+from tests.local_aws import LocalAws
 
 ROOT = Path(__file__).parent.parent
 
@@ -230,3 +232,28 @@ def test_the_command_exits_with_3_where_the_new_document_allows_more(tmp_path: P
     assert diff(old, new) == (3, "widened  s3:* (was: s3:GetObject)\n")
     assert diff(new, old) == (0, "narrowed s3:GetObject (was: s3:*)\nthe new one allows no more\n")
     assert diff(new, new) == (0, "both allow the same\n")
+
+
+@pytest.mark.local_aws
+def test_the_account_is_compared_with_the_estate() -> None:
+    account, role = "222222222222", "astronomer-remote-management"
+    with LocalAws() as aws:
+        iam = aws.client("iam", account)
+        trust = {"Version": "2012-10-17", "Statement": []}
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
+        attached = json.dumps(document({"Action": ["s3:*", "redshift:*"]}))
+        arn = iam.create_policy(PolicyName="AstronomerCrossAccountRole", PolicyDocument=attached)["Policy"]["Arn"]
+        iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+        command = [sys.executable, "main.py", "policy", "diff", "--estate", "examples/cross_account_role.yaml"]
+        env = os.environ | aws.environment(account)
+        result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stderr) == (3, "")
+        assert "removed  redshift:*" in result.stdout.splitlines()
+        assert "added    eks:*" in result.stdout.splitlines()
+        assert "s3:*" not in [line.split(maxsplit=1)[1] for line in result.stdout.splitlines()]
+
+        env = os.environ | aws.environment("999999999999")
+        result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stdout) == (1, "")
+        expected = "your credentials are of account 999999999999, and the role is in 222222222222; sign in there\n"
+        assert result.stderr == expected
