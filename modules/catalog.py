@@ -10,13 +10,15 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from modules.ip_allowlist.props import IpAllowlistProps
 from modules.resolver_rules.props import ResolverRulesProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
 
 Connection = Annotated[
-    VpcPeeringProps | TransitGatewayProps | ResolverRulesProps | VpnProps, Field(discriminator="type")
+    VpcPeeringProps | TransitGatewayProps | ResolverRulesProps | VpnProps | IpAllowlistProps,
+    Field(discriminator="type"),
 ]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from modules.vocabulary import (
     PRIVATE,
@@ -13,10 +13,12 @@ from modules.vocabulary import (
     Awaited,
     PrivateCidr,
     Props,
+    PublicIp,
     Range,
     Region,
     Secret,
     Slug,
+    Text,
 )
 
 Product = Literal["hybrid", "hosted-dedicated", "hosted-standard"]
@@ -72,6 +74,26 @@ AstroCidr = Annotated[
 PodCidr = Annotated[IPv4Network, Range("a range of Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
 
 
+NodeType = Annotated[
+    str,
+    Text(
+        "a node type that Astro offers",
+        r"(?:m5|m5d|m6i|m6id|r6i|c6i)\.(?:xlarge|\d{1,2}xlarge|metal)|t2\.xlarge|t3\.2?xlarge",
+        "m5, m5d, m6i, m6id, r6i or c6i of xlarge and larger, t2.xlarge, t3.xlarge, t3.2xlarge",
+        "m5.xlarge",
+    ),
+]
+DatabaseType = Annotated[
+    str, Text("a database's instance type", r"db\.[a-z][a-z0-9]+\.\d{0,2}[a-z]+", "a class of RDS", "db.m6g.large")
+]
+
+
+def _each_once(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := sorted({address for address in addresses if addresses.count(address) > 1}):
+        raise ValueError(f"has {', '.join(twice)} twice; name each once")
+    return addresses
+
+
 class DisasterRecovery(Props):
     """The cluster's twin in a second region."""
 
@@ -98,6 +120,15 @@ class Cluster(Props):
     check, but is not routed: pods leave the Astro VPC under the address of their node."""
     additional_cidrs: dict[Slug, PrivateCidr] = Field(default_factory=dict)
     """Further ranges of the Astro VPC to route back to and to let in, by name."""
+    external_ips: Annotated[tuple[PublicIp, ...], Field(min_length=1), AfterValidator(_each_once)] | None = None
+    """The public addresses that the cluster's traffic to the internet comes from, for `ip_allowlist`: External IPs in
+    the Astro UI, `metadata.external_ips` of the Astro API. They last as long as the cluster."""
+    node_type: NodeType = "m5.xlarge"
+    """Hybrid: the instance type of its nodes, for `main.py handoff`. Default: Astronomer's own."""
+    max_nodes: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Hybrid: the most nodes it may have. Default: Astronomer's own; mind the account's quota of vCPUs."""
+    db_type: DatabaseType = "db.m6g.large"
+    """Hybrid: the instance type of Airflow's metadata database. Default: Astronomer's own since 2023-03-28."""
     dr: DisasterRecovery | None = None
 
     def routed_cidrs(self) -> dict[str, IPv4Network]:
@@ -141,6 +172,8 @@ class Sides:
     name: str
     network: Network
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    organization: str = ""
+    """The short name of the Astro organization."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -160,6 +193,9 @@ class Claim:
     """Connections that say the same here may have it together."""
 
 
+ACCOUNT_ID = Awaited("account_id", "Astronomer", "ask their support for the AWS account")
+
+
 class ConnectionProps(Props):
     """Base of the props of a connection type, whose `type` is its folder below `modules/`."""
 
@@ -169,6 +205,9 @@ class ConnectionProps(Props):
     """Packets go over it between the network and the clusters: their ranges meet."""
     same_region: ClassVar[str] = ""
     """Why clusters and network must be in one region; empty where they need not."""
+
+    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (ACCOUNT_ID,)
+    """Fields of its clusters that it waits for where they are absent."""
 
     network: Slug
     """The entry of `networks` that this connects."""

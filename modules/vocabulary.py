@@ -134,10 +134,28 @@ PrivateCidr = Annotated[
 VpcCidr = Annotated[
     IPv4Network, Range("a VPC's range", 16, 28, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10")
 ]
+# RFC 5737: what examples and tests may use in place of a real address.
+_DOCUMENTATION = tuple(IPv4Network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
+
+
+def _public(value: str) -> str:
+    address = IPv4Address(value)
+    if (not address.is_global or address.is_multicast) and not any(address in block for block in _DOCUMENTATION):
+        raise ValueError("is not a public IPv4 address; give the one that the internet sees")
+    return value
+
+
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+PublicIp = Annotated[
+    str,
+    Text("an IPv4 address", rf"{_OCTET}(?:\.{_OCTET}){{3}}", "four numbers of 0 to 255", "203.0.113.10"),
+    AfterValidator(_public),
+]
 VpcId = Annotated[str, aws_id("vpc", "a VPC ID")]
 SubnetId = Annotated[str, aws_id("subnet", "a subnet ID")]
 RouteTableId = Annotated[str, aws_id("rtb", "a route table ID")]
 SecurityGroupId = Annotated[str, aws_id("sg", "a security group ID")]
+NetworkAclId = Annotated[str, aws_id("acl", "a network ACL ID")]
 PeeringId = Annotated[str, aws_id("pcx", "a VPC peering connection ID")]
 TransitGatewayId = Annotated[str, aws_id("tgw", "a transit gateway ID")]
 TransitGatewayAttachmentId = Annotated[str, aws_id("tgw-attach", "a transit gateway attachment ID")]
@@ -164,6 +182,10 @@ TopicArn = Annotated[
 PolicyArn = Annotated[
     str, arn("iam", r"policy/[\w+=,.@/-]{1,512}", "a managed policy", "arn:aws:iam::222222222222:policy/boundary")
 ]
+IamPrincipal = Annotated[
+    str,
+    arn("iam", r"(?:role|user)/[\w+=,.@/-]{1,512}", "an IAM role or user", "arn:aws:iam::333333333333:role/astro-etl"),
+]
 KmsKey = Annotated[
     str,
     Text(
@@ -171,6 +193,15 @@ KmsKey = Annotated[
         r"alias/[\w/-]+|arn:aws(?:-cn|-us-gov)?:kms:[a-z0-9-]+:\d{12}:(?:key|alias)/[\w/-]+",
         "alias/NAME, or the ARN of a key or alias",
         "alias/terraform-state",
+    ),
+]
+BucketName = Annotated[
+    str,
+    Text(
+        "an S3 bucket name",
+        r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(?:-s3alias|--ol-s3|--x-s3)$)[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]",
+        "3 to 63 lower-case letters, digits and hyphens",
+        "acme-astro-tfstate",
     ),
 ]
 Email = Annotated[str, Text("an e-mail address", r"[^@\s]+@[^@\s]+\.[^@\s]+", "name@domain", "security@acme.example")]

@@ -17,19 +17,10 @@ from modules.catalog import Connection
 from modules.connection import REGIONS, Cluster, Product
 from modules.cross_account_role.props import CrossAccountRoleProps
 from modules.policy_alarm.props import PolicyAlarmProps
-from modules.vocabulary import AccountId, Awaited, KmsKey, Props, Region, Slug, Tags, Text
+from modules.vocabulary import AccountId, Awaited, BucketName, KmsKey, Props, Region, Slug, Tags, Text
 from modules.vpc.props import VpcProps
 from stacks.source import Location, Problem, Source
 
-BucketName = Annotated[
-    str,
-    Text(
-        "an S3 bucket name",
-        r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(?:-s3alias|--ol-s3|--x-s3)$)[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]",
-        "3 to 63 lower-case letters, digits and hyphens",
-        "acme-astro-tfstate",
-    ),
-]
 KeyPrefix = Annotated[
     str, Text("a key prefix", r"[\w.-]+(?:/[\w.-]+)*", "letters, digits and _.-, parts joined by /", "astro/prod")
 ]
@@ -151,8 +142,10 @@ class Estate(Props):
     def awaited(self) -> Iterator[tuple[str, Awaited]]:
         """What others must still give, with the entry that waits for it: `connections.lake`, `clusters.prod`."""
         for name, cluster in self.clusters.items():
-            if cluster.account_id is None:
-                yield f"clusters.{name}", Awaited("account_id", "Astronomer", "ask their support for the AWS account")
+            users = [each for each in self.connections.values() if name in each.cluster_names()]
+            for awaited in dict.fromkeys(need for user in users for need in user.needs_of_clusters):
+                if getattr(cluster, awaited.field) is None:
+                    yield f"clusters.{name}", awaited
         for name, connection in self.connections.items():
             for awaited in connection.awaited():
                 yield f"connections.{name}", awaited

@@ -22,6 +22,7 @@ class NetworkStack(AstroStack):
                 sides = Sides(
                     name=f"{estate.name}-{key}",
                     network=vpc.network,
+                    organization=estate.astro.organization,
                     clusters={cluster: estate.clusters[cluster] for cluster in connection.cluster_names()},
                     secrets=self.secret_variables(key, connection.secrets()),
                 )

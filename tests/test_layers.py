@@ -37,6 +37,7 @@ def is_plain(file: Path) -> bool:
         "vocabulary.py",
         "catalog.py",
         "connection.py",
+        "ingress.py",
         "sharing.py",
         "estate.py",
         "source.py",

@@ -330,6 +330,18 @@ class TestVpc:
         assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
         ec2.release_address(AllocationId=address)
 
+    def test_a_rule_that_names_a_prefix_list_keeps_its_description(self, ec2, vpc):
+        list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4")[
+            "PrefixList"
+        ]["PrefixListId"]
+        group = ec2.create_security_group(GroupName="api", Description="api", VpcId=vpc)["GroupId"]
+        named = {"PrefixListId": list_id, "Description": "Astro"}
+        permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [named]}
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+        rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
+        [found] = [rule for rule in rules["SecurityGroupRules"] if not rule["IsEgress"]]
+        assert (found["PrefixListId"], found["Description"]) == (list_id, "Astro")
+
     def test_a_prefix_list_keeps_its_name_when_its_entries_change(self, ec2):
         list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4")[
             "PrefixList"

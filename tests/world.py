@@ -1,6 +1,8 @@
 """What an estate says exists already, made on the local AWS with the very IDs of the file."""
 
+from modules.ip_allowlist.props import IpAllowlistProps
 from modules.transit_gateway.props import TransitGatewayProps
+from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
 from stacks.estate import Estate
 from tests.local_aws.facts import (
@@ -37,7 +39,7 @@ def _vpcs(estate: Estate) -> list[Vpc]:
         groups = [
             rule.security_group
             for connection in estate.connections.values()
-            if connection.type == "vpc_peering" and connection.network == name
+            if isinstance(connection, VpcPeeringProps | IpAllowlistProps) and connection.network == name
             for rule in connection.ingress.values()
         ]
         primary, *others = map(str, network.cidrs)

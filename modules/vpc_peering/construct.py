@@ -7,11 +7,11 @@ from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
     VpcPeeringConnectionOptions,
     VpcPeeringConnectionOptionsAccepter,
 )
-from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
 from constructs import Construct
 
 from modules.connection import Sides
 from modules.routes import route
+from modules.security_groups import let_cluster_in
 from modules.vocabulary import joined
 from modules.vpc_peering.props import VpcPeeringProps
 
@@ -29,18 +29,7 @@ class VpcPeering(Construct):
             "cidrs": list(network.cidrs),
         }
 
-        for name, rule in props.ingress.items():
-            for range_name, cidr in cluster.routed_cidrs().items():
-                VpcSecurityGroupIngressRule(
-                    self,
-                    joined("ingress", name, range_name),
-                    security_group_id=rule.security_group,
-                    description=f"Astro cluster {props.cluster} by peering",
-                    cidr_ipv4=str(cidr),
-                    ip_protocol=rule.protocol,
-                    from_port=rule.from_port,
-                    to_port=rule.from_port if rule.to_port is None else rule.to_port,
-                )
+        let_cluster_in(self, props.ingress, cluster, f"Astro cluster {props.cluster} by peering")
         if props.peering_id is None or cluster.account_id is None:
             return
 

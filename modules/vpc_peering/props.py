@@ -1,22 +1,11 @@
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from modules.connection import Claim, ConnectionProps
-from modules.vocabulary import Awaited, PeeringId, Props, SecurityGroupId, Slug
-
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class IngressRule(Props):
-    """Lets Astro in through one of your security groups."""
-
-    security_group: SecurityGroupId
-    from_port: Port
-    to_port: Port | None = None
-    """Last port of the range. Default: `from_port`."""
-    protocol: Literal["tcp", "udp"] = "tcp"
+from modules.ingress import Ingress, ingress_claims
+from modules.vocabulary import Awaited, PeeringId, Slug
 
 
 class VpcPeeringProps(ConnectionProps):
@@ -29,7 +18,7 @@ class VpcPeeringProps(ConnectionProps):
     """Shown in the Astro UI once the request is pending; absent until then. AWS drops a request after 7 days."""
     resolve_dns: bool = True
     """Let Astro resolve this VPC's public host names to private addresses."""
-    ingress: dict[Slug, IngressRule] = Field(default_factory=dict)
+    ingress: Ingress = Field(default_factory=dict)
     """Rules, by name, that let the cluster's ranges into your security groups."""
 
     def cluster_names(self) -> tuple[str, ...]:
@@ -37,6 +26,7 @@ class VpcPeeringProps(ConnectionProps):
 
     def claims(self) -> Iterator[Claim]:
         yield from super().claims()
+        yield from ingress_claims(self.ingress, [self.cluster])
         if self.peering_id:
             yield Claim(
                 ("peering_id",),

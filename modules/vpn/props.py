@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
@@ -10,31 +10,22 @@ from modules.vocabulary import (
     Cidr,
     PrivateAsn,
     Props,
+    PublicIp,
     Range,
     Reason,
     RetentionDays,
     Secret,
     Slug,
-    Text,
     TopicArn,
     TransitGatewayId,
     TransitGatewayRouteTableId,
     VpnGatewayId,
 )
 
-# RFC 5737: what examples and tests may use in place of a real address.
-_DOCUMENTATION = tuple(IPv4Network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 _RESERVED = {IPv4Network(f"169.254.{third}.0/30") for third in range(6)} | {IPv4Network("169.254.169.252/30")}
 # Amazon's own, which a customer gateway cannot have.
 _AMAZONS = (7224, 9059, 10124, 17943)
 _WEAK = {"ikev1", "SHA1", "AES128", "AES128-GCM-16", 2, 5, 22, 23, 24}
-
-
-def _public(value: str) -> str:
-    address = IPv4Address(value)
-    if (not address.is_global or address.is_multicast) and not any(address in block for block in _DOCUMENTATION):
-        raise ValueError("is not a public IPv4 address; give the one that the internet sees your device under")
-    return value
 
 
 def _free(cidr: IPv4Network) -> IPv4Network:
@@ -55,12 +46,6 @@ def _some(choices: tuple[str | int, ...]) -> tuple[str | int, ...]:
     return choices
 
 
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-PublicIp = Annotated[
-    str,
-    Text("an IPv4 address", rf"{_OCTET}(?:\.{_OCTET}){{3}}", "four numbers of 0 to 255", "203.0.113.10"),
-    AfterValidator(_public),
-]
 InsideCidr = Annotated[
     IPv4Network,
     Range("an inside range of a tunnel", 30, 30, (IPv4Network("169.254.0.0/16"),), "169.254.0.0/16"),

@@ -1,0 +1,97 @@
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from modules.connection import Cluster, ConnectionProps, FieldPath
+from modules.ingress import Ingress
+from modules.vocabulary import Awaited, BucketName, IamPrincipal, Props, Region, Slug, Text
+
+KeyPrefix = Annotated[
+    str,
+    Text(
+        "a prefix of keys",
+        r"(?:[\w.=-]+/)+",
+        "names of letters, digits and _.=-, each followed by a /",
+        "exports/astro/",
+    ),
+]
+
+
+class Bucket(Props):
+    """An S3 bucket of yours that roles of Astro's may use from the allowlisted addresses.
+
+    What comes out is two Allow statements for you to put into the bucket's policy, in the `handoff` output, and nothing
+    is changed in S3: a bucket has one policy, and it is not ours. They are no Deny for all other addresses: that would
+    lock out VPC endpoints, AWS's own services and the console. In another account than the bucket's, the roles need the
+    same permission of their own; in the bucket's account they may have it from anywhere already.
+    """
+
+    bucket: BucketName
+    region: Region
+    """Another one than the clusters': within their own region they reach S3 by a gateway endpoint, which shows no
+    public address (facts A8, A14)."""
+    principals: Annotated[tuple[IamPrincipal, ...], Field(min_length=1, max_length=20)]
+    """The ARNs of who may: a Deployment's role, such as arn:aws:iam::333333333333:role/astro-etl."""
+    access: Literal["read", "read-write"] = "read"
+    prefix: KeyPrefix | None = None
+    """Only keys that begin so. Default: the whole bucket."""
+
+
+class IpAllowlistProps(ConnectionProps):
+    """Let Astro in from the internet by its clusters' external addresses: a managed prefix list, rules that name it,
+    and statements for bucket policies."""
+
+    dedicated_only: ClassVar[bool] = False
+    routed: ClassVar[bool] = False
+    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (
+        Awaited(
+            "external_ips",
+            "Astronomer",
+            "in the Astro UI, copy External IPs of Organization Settings > Clusters > the cluster, or of a "
+            "Deployment's Details on a standard cluster",
+        ),
+    )
+
+    type: Literal["ip_allowlist"]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    """The entries of `clusters` whose `external_ips` are let in. One that has none yet is added once it has."""
+    max_entries: Annotated[int, Field(ge=1, le=1000)] = 10
+    """How many addresses the prefix list can hold. A rule that names the list counts as so many of the 60 rules that a
+    security group has by default, used or not."""
+    ingress: Ingress = Field(default_factory=dict)
+    """Rules, by name, that let the addresses into your security groups."""
+    buckets: dict[Slug, Bucket] = Field(default_factory=dict)
+    """Buckets, by name, to write policy statements for."""
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        if twice := sorted({name for name in self.clusters if self.clusters.count(name) > 1}):
+            raise ValueError(f"has {', '.join(twice)} twice in clusters; name each once")
+        return self
+
+    def cluster_names(self) -> tuple[str, ...]:
+        return self.clusters
+
+    def disagreements(
+        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
+    ) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(subnets, clusters)
+        owner: dict[str, str] = {}
+        for name in self.clusters:
+            for ip in (clusters[name].external_ips or ()) if name in clusters else ():
+                if (other := owner.setdefault(ip, name)) != name:
+                    yield ("clusters",), f"has {ip} of both {other} and {name}; an address is of one cluster: see which"
+        if len(owner) > self.max_entries:
+            yield (
+                ("max_entries",),
+                f"is {self.max_entries}, and the clusters have {len(owner)} addresses; raise it to at least that",
+            )
+        for key, bucket in self.buckets.items():
+            near = [name for name in self.clusters if name in clusters and clusters[name].region == bucket.region]
+            if near:
+                message = (
+                    f"{bucket.region!r} is the region of {', '.join(near)}, which reaches S3 there by an endpoint "
+                    "and shows no public address; allow the role in the bucket's policy without an address"
+                )
+                yield ("buckets", key, "region"), message
