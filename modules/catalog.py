@@ -11,13 +11,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from modules.ip_allowlist.props import IpAllowlistProps
+from modules.network_rules.props import NetworkRulesProps
 from modules.resolver_rules.props import ResolverRulesProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
 
 Connection = Annotated[
-    VpcPeeringProps | TransitGatewayProps | ResolverRulesProps | VpnProps | IpAllowlistProps,
+    VpcPeeringProps | TransitGatewayProps | ResolverRulesProps | VpnProps | IpAllowlistProps | NetworkRulesProps,
     Field(discriminator="type"),
 ]
 

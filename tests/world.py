@@ -1,6 +1,7 @@
 """What an estate says exists already, made on the local AWS with the very IDs of the file."""
 
 from modules.ip_allowlist.props import IpAllowlistProps
+from modules.network_rules.props import NetworkRulesProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
@@ -39,9 +40,16 @@ def _vpcs(estate: Estate) -> list[Vpc]:
         groups = [
             rule.security_group
             for connection in estate.connections.values()
-            if isinstance(connection, VpcPeeringProps | IpAllowlistProps) and connection.network == name
+            if isinstance(connection, VpcPeeringProps | IpAllowlistProps | NetworkRulesProps)
+            and connection.network == name
             for rule in connection.ingress.values()
         ]
+        acls = {
+            rule.network_acl
+            for connection in estate.connections.values()
+            if connection.type == "network_rules" and connection.network == name
+            for rule in connection.network_acls.values()
+        }
         primary, *others = map(str, network.cidrs)
         # The file does not say what ranges its subnets have: any that fit do.
         ranges = network.cidrs[0].subnets(new_prefix=28)
@@ -59,6 +67,7 @@ def _vpcs(estate: Estate) -> list[Vpc]:
                     for subnet, cidr, zone in zip(network.subnets.values(), ranges, "abcdef", strict=False)
                 ],
                 security_groups=sorted(set(groups)),
+                network_acls=sorted(acls),
             )
         )
     return found

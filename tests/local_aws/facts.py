@@ -35,6 +35,8 @@ class Vpc(Place):
     """Route tables besides the main one."""
     subnets: NotRequired[list[Subnet]]
     security_groups: NotRequired[list[str]]
+    network_acls: NotRequired[list[str]]
+    """Network ACLs besides the default one."""
     tags: NotRequired[dict[str, str]]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from moto.ec2.models import (
     ec2_backends,
+    network_acls,
     route_tables,
     security_groups,
     subnets,
@@ -36,6 +37,7 @@ _GENERATORS = {
     "route_table": (route_tables, "random_route_table_id"),
     "subnet": (subnets, "random_subnet_id"),
     "security_group": (security_groups, "random_security_group_id"),
+    "network_acl": (network_acls, "random_network_acl_id"),
     "vpn_gateway": (vpn_gateway, "random_vpn_gateway_id"),
     "transit_gateway": (transit_gateway, "random_transit_gateway_id"),
     "transit_gateway_route_table": (transit_gateway_route_tables, "random_transit_gateway_route_table_id"),
@@ -116,6 +118,10 @@ def _vpc(fact: shape.Vpc) -> None:
         if group not in ec2.groups[fact["id"]]:
             with _ids(security_group=group):
                 ec2.create_security_group(group, "exists already", vpc_id=fact["id"])
+    for acl in fact.get("network_acls", []):
+        if acl not in ec2.network_acls:
+            with _ids(network_acl=acl):
+                ec2.create_network_acl(fact["id"])
 
 
 def _subnet(ec2: Any, vpc_id: str, fact: shape.Subnet) -> None:

@@ -1,0 +1,42 @@
+from cdktf_cdktf_provider_aws.network_acl_rule import NetworkAclRule
+from constructs import Construct
+
+from modules.connection import Sides
+from modules.network_rules.props import NetworkRulesProps
+from modules.security_groups import let_cluster_in
+from modules.vocabulary import joined
+
+ANSWERS = (1024, 65535)
+"""The ports that a client asks from, whatever its operating system."""
+
+
+class NetworkRules(Construct):
+    """Rules in what is there already: no security group and no network ACL is made."""
+
+    def __init__(self, scope: Construct, id_: str, props: NetworkRulesProps, sides: Sides) -> None:
+        super().__init__(scope, id_)
+        cluster = sides.clusters[props.cluster]
+        let_cluster_in(self, props.ingress, cluster, f"Astro cluster {props.cluster}")
+        for name, rule in props.network_acls.items():
+            for range_name, number in rule.numbers().items():
+                cidr = cluster.routed_cidrs()[range_name]
+                for way, (first, last) in (("in", (rule.from_port, rule.last_port)), ("out", ANSWERS)):
+                    NetworkAclRule(
+                        self,
+                        joined("acl", way, name, range_name),
+                        network_acl_id=rule.network_acl,
+                        egress=way == "out",
+                        rule_number=number,
+                        rule_action="allow",
+                        protocol=rule.protocol,
+                        cidr_block=str(cidr),
+                        from_port=first,
+                        to_port=last,
+                    )
+        self.handoff: dict[str, object] = {
+            "account_id": sides.network.account_id,
+            "region": sides.network.region,
+            "open_to": {name or "cidr": str(cidr) for name, cidr in cluster.routed_cidrs().items()},
+            "security_groups": sorted({rule.security_group for rule in props.ingress.values()}),
+            "network_acls": sorted({rule.network_acl for rule in props.network_acls.values()}),
+        }
