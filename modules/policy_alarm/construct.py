@@ -165,6 +165,8 @@ class PolicyAlarm(Construct):
             # The names of buckets are one space for all of AWS.
             bucket=f"{self._name}-{self._account_id}",
             force_destroy=props.removal_reason is not None,
+            # So it is destroyed before the key, or, where AWS refuses to, neither is: what it holds stays readable.
+            depends_on=[key],
         )
         public_access_block = S3BucketPublicAccessBlock(
             self,

@@ -119,7 +119,13 @@ def test_the_bucket_is_private_versioned_encrypted_and_forgets_in_time(synth: Sy
     of_bucket = {"bucket": "${aws_s3_bucket.alarm_bucket.id}"}
     found = {kind: resources for kind, resources in tf.items() if kind.startswith("aws_s3_bucket")}
     assert found == {
-        "aws_s3_bucket": {"alarm_bucket": {"bucket": f"acme-alarm-{ACCOUNT}", "force_destroy": False}},
+        "aws_s3_bucket": {
+            "alarm_bucket": {
+                "bucket": f"acme-alarm-{ACCOUNT}",
+                "force_destroy": False,
+                "depends_on": ["aws_kms_key.alarm_trail-key"],
+            }
+        },
         "aws_s3_bucket_public_access_block": {
             "alarm_bucket-public-access": {
                 **of_bucket,
