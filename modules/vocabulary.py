@@ -104,11 +104,11 @@ def aws_id(prefix: str, what: str) -> Text:
     )
 
 
-def arn(service: str, resource: str, what: str, example: str) -> Text:
+def arn(service: str, resource: str, what: str, example: str, account: str = r"\d{12}") -> Text:
     """The shape of an ARN of one service; `resource` is a regular expression for what follows the account."""
     return Text(
         what,
-        rf"arn:aws(?:-cn|-us-gov)?:{service}:[a-z0-9-]*:(?:\d{{12}}|aws)?:{resource}",
+        rf"arn:aws(?:-cn|-us-gov)?:{service}:[a-z0-9-]*:{account}:{resource}",
         f"an ARN of {what.removeprefix('an ').removeprefix('a ')}",
         example,
     )
@@ -145,7 +145,7 @@ def _public(value: str) -> str:
     return value
 
 
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 PublicIp = Annotated[
     str,
     Text("an IPv4 address", rf"{_OCTET}(?:\.{_OCTET}){{3}}", "four numbers of 0 to 255", "203.0.113.10"),
@@ -180,7 +180,14 @@ TopicArn = Annotated[
     str, arn("sns", r"[\w-]{1,256}(?:\.fifo)?", "an SNS topic", "arn:aws:sns:us-east-1:111111111111:security")
 ]
 PolicyArn = Annotated[
-    str, arn("iam", r"policy/[\w+=,.@/-]{1,512}", "a managed policy", "arn:aws:iam::222222222222:policy/boundary")
+    str,
+    arn(
+        "iam",
+        r"policy/[\w+=,.@/-]{1,512}",
+        "a managed policy",
+        "arn:aws:iam::222222222222:policy/boundary",
+        account=r"(?:\d{12}|aws)",  # "aws": AWS's own policies
+    ),
 ]
 IamPrincipal = Annotated[
     str,
@@ -204,7 +211,6 @@ BucketName = Annotated[
         "acme-astro-tfstate",
     ),
 ]
-Email = Annotated[str, Text("an e-mail address", r"[^@\s]+@[^@\s]+\.[^@\s]+", "name@domain", "security@acme.example")]
 RetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]

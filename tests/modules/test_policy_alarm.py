@@ -330,6 +330,7 @@ def test_arns_are_of_the_regions_partition(synth: Synth) -> None:
         ({}, "has neither subscribers nor topic_arn; give one"),
         ({**MINIMAL, "topic_arn": f"arn:aws:sns:us-east-1:{ACCOUNT}:x"}, "has both subscribers and topic_arn"),
         ({"topic_arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:x"}, "is not an SNS topic"),
+        ({"topic_arn": "arn:aws:sns:us-east-1::x"}, "is not an SNS topic"),
         ({"subscribers": {"Security": "security@acme.example"}}, "is not a name"),
         ({"subscribers": {"security": "security"}}, "is not an e-mail address or HTTPS endpoint"),
         ({"subscribers": {"security": "http://acme.example/hook"}}, "is not an e-mail address or HTTPS endpoint"),

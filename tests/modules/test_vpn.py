@@ -394,6 +394,7 @@ REASON = "The plant's firewall is from 2009, NET-12"
         ({"gateways": {"a": {"ip": "10.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
         ({"gateways": {"a": {"ip": "100.64.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
         ({"gateways": {"a": {"ip": "127.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
+        ({"gateways": {"a": {"ip": "203.0.113.01"}}}, "gateways.a.ip", "is not an IPv4 address"),
         ({"gateways": {"a": {"ip": "169.254.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
         ({"gateways": {"a": {"ip": "224.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
         ({"gateways": {"a": {"ip": "240.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
