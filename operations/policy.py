@@ -251,7 +251,7 @@ def lint(policies: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
             warnings.simplefilter("ignore", ResourceWarning)  # it leaves its own data files open
             import parliament
     except ImportError as error:
-        raise PolicyError("parliament is not installed; add it: pip install 'astro-on-aws[lint]'") from error
+        raise PolicyError("parliament is not installed; `make setup` installs it") from error
     findings: set[Finding] = set()
     for name, document in policies.items():
         for found in parliament.analyze_policy_string(json.dumps(document)).findings:

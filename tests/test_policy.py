@@ -177,6 +177,12 @@ def test_a_document_is_linted_for_what_iam_does_not_know() -> None:
     ]
 
 
+def test_a_linter_that_is_missing_is_not_looked_for_under_our_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "parliament", None)
+    with pytest.raises(PolicyError, match="parliament is not installed; `make setup` installs it"):
+        lint({})
+
+
 def test_the_policies_that_a_stack_makes_are_read_with_samples_for_what_is_not_there_yet() -> None:
     of_bucket = {
         "actions": ["s3:*"],
