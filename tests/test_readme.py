@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
+from main import cli
 from tests.reference import reference
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +31,15 @@ def test_every_link_leads_somewhere() -> None:
     }
     for target in re.findall(r"\]\(([^)]+)\)", text):
         assert target[1:] in anchors if target.startswith("#") else (ROOT / target).exists(), target
+
+
+def test_every_command_that_it_names_exists() -> None:
+    named = re.findall(r"`[^`\n]*main\.py ([a-z ]+)`", MARKED.sub("", README.read_text()))
+    assert {"check", "state create", "policy fetch"} <= set(named)
+    for words in named:
+        command: Any = typer.main.get_command(cli)
+        for word in words.split():
+            command = command.commands[word]
 
 
 def test_every_type_has_its_row() -> None:
