@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from modules.egress_domains.props import EgressDomainsProps
 from modules.ip_allowlist.props import IpAllowlistProps
 from modules.network_rules.props import NetworkRulesProps
 from modules.resolver_rules.props import ResolverRulesProps
@@ -18,7 +19,13 @@ from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
 
 Connection = Annotated[
-    VpcPeeringProps | TransitGatewayProps | ResolverRulesProps | VpnProps | IpAllowlistProps | NetworkRulesProps,
+    VpcPeeringProps
+    | TransitGatewayProps
+    | ResolverRulesProps
+    | VpnProps
+    | IpAllowlistProps
+    | NetworkRulesProps
+    | EgressDomainsProps,
     Field(discriminator="type"),
 ]
 

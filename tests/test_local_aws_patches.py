@@ -863,3 +863,31 @@ class TestVpn:
         assert ec2.describe_transit_gateway_vpc_attachments()["TransitGatewayVpcAttachments"] == []
         ec2.delete_vpn_connection(VpnConnectionId=connection)
         assert ec2.describe_transit_gateway_attachments()["TransitGatewayAttachments"] == []
+
+
+class TestDnsFirewall:
+    def test_domains_come_back_with_the_dot_at_their_end(self, aws, account):
+        resolver = aws.client("route53resolver", account=account)
+        made = resolver.create_firewall_domain_list(CreatorRequestId="1", Name="astro")["FirewallDomainList"]
+        resolver.update_firewall_domains(
+            FirewallDomainListId=made["Id"], Operation="REPLACE", Domains=["*.b.example", "a.example."]
+        )
+        assert resolver.list_firewall_domains(FirewallDomainListId=made["Id"])["Domains"] == [
+            "*.b.example.",
+            "a.example.",
+        ]
+
+    def test_what_is_in_use_stays_and_a_priority_is_taken_once(self, aws, account, vpc):
+        resolver = aws.client("route53resolver", account=account)
+        domains = resolver.create_firewall_domain_list(CreatorRequestId="1", Name="astro")["FirewallDomainList"]["Id"]
+        group = resolver.create_firewall_rule_group(CreatorRequestId="1", Name="astro")["FirewallRuleGroup"]["Id"]
+        both = {"FirewallRuleGroupId": group, "FirewallDomainListId": domains}
+        resolver.create_firewall_rule(CreatorRequestId="1", Name="allow", Priority=100, Action="ALLOW", **both)
+        asked = {"FirewallRuleGroupId": group, "VpcId": vpc, "Priority": 500, "Name": "astro"}
+        resolver.associate_firewall_rule_group(CreatorRequestId="1", **asked)
+        with pytest.raises(ClientError, match="ValidationException"):
+            resolver.associate_firewall_rule_group(CreatorRequestId="2", **asked)
+        with pytest.raises(ClientError, match="ConflictException"):
+            resolver.delete_firewall_domain_list(FirewallDomainListId=domains)
+        with pytest.raises(ClientError, match="ConflictException"):
+            resolver.delete_firewall_rule_group(FirewallRuleGroupId=group)

@@ -271,6 +271,11 @@ _REGIONAL: dict[str, dict[str, Lister]] = {
         "resolver rule association": _each(
             "list_resolver_rule_associations", "ResolverRuleAssociations", "ResolverRuleId", "VPCId"
         ),
+        "DNS firewall list": _each("list_firewall_domain_lists", "FirewallDomainLists", "Id", "Name"),
+        "DNS firewall group": _each("list_firewall_rule_groups", "FirewallRuleGroups", "Id", "Name"),
+        "DNS firewall association": _each(
+            "list_firewall_rule_group_associations", "FirewallRuleGroupAssociations", "FirewallRuleGroupId", "VpcId"
+        ),
     },
     "elbv2": {"load balancer": _each("describe_load_balancers", "LoadBalancers", "LoadBalancerArn")},
 }

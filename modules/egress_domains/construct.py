@@ -1,0 +1,74 @@
+from collections.abc import Sequence
+
+from cdktf_cdktf_provider_aws.route53_resolver_firewall_domain_list import Route53ResolverFirewallDomainList
+from cdktf_cdktf_provider_aws.route53_resolver_firewall_rule import Route53ResolverFirewallRule
+from cdktf_cdktf_provider_aws.route53_resolver_firewall_rule_group import Route53ResolverFirewallRuleGroup
+from cdktf_cdktf_provider_aws.route53_resolver_firewall_rule_group_association import (
+    Route53ResolverFirewallRuleGroupAssociation,
+)
+from constructs import Construct
+
+from modules.connection import Sides
+from modules.egress_domains.props import DnsFirewall, EgressDomainsProps
+
+
+class EgressDomains(Construct):
+    """The list, in the handoff; resources only where a firewall is asked for."""
+
+    def __init__(self, scope: Construct, id_: str, props: EgressDomainsProps, sides: Sides) -> None:
+        super().__init__(scope, id_)
+        self._sides = sides
+        domains = props.domains(sides.organization)
+        self.handoff: dict[str, object] = {"domains": list(domains)}
+        if props.dns_firewall:
+            self.handoff["rule_group_id"] = self._firewall(props.dns_firewall, domains)
+
+    def _firewall(self, firewall: DnsFirewall, domains: Sequence[str]) -> str:
+        name, tags = self._sides.name, {"Name": self._sides.name}
+        group = Route53ResolverFirewallRuleGroup(self, "group", name=name, tags=tags)
+        Route53ResolverFirewallRule(
+            self,
+            "allow",
+            name="astro",
+            action="ALLOW",
+            priority=100,
+            firewall_rule_group_id=group.id,
+            firewall_domain_list_id=Route53ResolverFirewallDomainList(
+                self, "domains", name=name, domains=[_whole(domain) for domain in domains], tags=tags
+            ).id,
+            firewall_domain_redirection_action="TRUST_REDIRECTION_DOMAIN",
+        )
+        if firewall.others != "leave":
+            Route53ResolverFirewallRule(
+                self,
+                "others",
+                name="others",
+                action=firewall.others.upper(),
+                # A name that is blocked does not exist, so that software fails at once and says why.
+                block_response="NXDOMAIN" if firewall.others == "block" else None,
+                priority=200,
+                firewall_rule_group_id=group.id,
+                firewall_domain_list_id=Route53ResolverFirewallDomainList(
+                    self,
+                    "every-domain",
+                    # AWS takes 64 characters.
+                    name=f"{name[:57]}-others",
+                    domains=[_whole("*")],
+                    tags=tags,
+                ).id,
+            )
+        Route53ResolverFirewallRuleGroupAssociation(
+            self,
+            "association",
+            name=name,
+            firewall_rule_group_id=group.id,
+            vpc_id=self._sides.network.vpc_id,
+            priority=firewall.priority,
+            tags=tags,
+        )
+        return group.id
+
+
+def _whole(domain: str) -> str:
+    """With the dot at the end: AWS answers so, and the provider would see a change in every plan."""
+    return f"{domain}."

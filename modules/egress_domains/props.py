@@ -1,0 +1,93 @@
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from modules.connection import Claim, ConnectionProps
+from modules.vocabulary import Props, Text
+
+
+def _fits_dns(value: str) -> str:
+    if len(value) > 253 or any(len(label) > 63 for label in value.split(".")):
+        raise ValueError("is too long for a domain; allowed: 253 characters, and 63 between two dots")
+    return value
+
+
+AllowedDomain = Annotated[
+    str,
+    Text(
+        "a domain to allow",
+        r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)+",
+        "lower-case names joined by dots, *. before them for every name below",
+        "*.amazonaws.com",
+    ),
+    AfterValidator(_fits_dns),
+]
+
+
+def domains_of(organization: str, *, subdomains: bool) -> tuple[str, ...]:
+    """What users and CI/CD must reach to work with Astro (facts A18)."""
+    return (
+        "cloud.astronomer.io",
+        "api.astronomer.io",
+        "auth.astronomer.io",
+        "updates.astronomer.io",
+        "install.astronomer.io",
+        "images.astronomer.cloud",
+        f"astro-{organization}.datakin.com",
+        f"{organization}.astronomer.run",
+        *(("*.astronomer.run",) if subdomains else ()),
+    )
+
+
+class DnsFirewall(Props):
+    """A Route 53 Resolver DNS Firewall rule group for the network's VPC that lets the domains be resolved.
+
+    It sees queries to the VPC's own resolver, and no packets. Where a domain is an alias, only the name that was asked
+    for is compared with the list: what Astronomer's content networks are called is not yours to follow.
+    """
+
+    priority: Annotated[int, Field(ge=101, le=9899)] = 1000
+    """Its place among the VPC's rule groups, the lowest first: before one that blocks."""
+    others: Literal["leave", "alert", "block"] = "leave"
+    """What of every other domain: left to the VPC's other rule groups, logged, or not resolved at all. Look at the
+    alerts before you block: a VPC resolves amazonaws.com too, and what else it needs belongs in
+    `additional_domains`."""
+
+
+class EgressDomainsProps(ConnectionProps):
+    """The domains that users and CI/CD in a network need for Astro, as a list for your proxy and, where asked, as a
+    DNS firewall."""
+
+    dedicated_only: ClassVar[bool] = False
+    routed: ClassVar[bool] = False
+
+    type: Literal["egress_domains"]
+    subdomains: bool = True
+    """Also *.astronomer.run, where Astronomer puts the clusters' registries and their Deployments. False where only
+    <organization>.astronomer.run is needed."""
+    additional_domains: tuple[AllowedDomain, ...] = ()
+    """Further domains to allow, such as your identity provider's."""
+    dns_firewall: DnsFirewall | None = None
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        names = self.additional_domains
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"has {', '.join(twice)} twice in additional_domains; name each once")
+        return self
+
+    def domains(self, organization: str) -> tuple[str, ...]:
+        """Every allowed domain once."""
+        return tuple(dict.fromkeys((*domains_of(organization, subdomains=self.subdomains), *self.additional_domains)))
+
+    def claims(self) -> Iterator[Claim]:
+        yield from super().claims()
+        if self.dns_firewall:
+            yield Claim(
+                ("dns_firewall", "priority"),
+                "network",
+                ("DNS firewall", self.dns_firewall.priority),
+                f"has DNS firewall priority {self.dns_firewall.priority} in network {self.network!r}",
+                "a VPC has one rule group of a priority: give each its own",
+            )
