@@ -81,7 +81,8 @@ class CrossAccountRoleProps(Props):
     """Who changes the policy once it is made. Default `strict`: this file does, and a plan shows what anyone else
     changed. `vendor-managed`: Astronomer does, and Terraform leaves the document alone."""
     permissions_boundary: PolicyArn | None = None
-    """The ARN of a managed policy that bounds the role. Default: none, as in Astronomer's own template."""
+    """The ARN of a managed policy that bounds the role; with `OperationalBoundary` in its name, as Astronomer's have,
+    `policy_alarm` hears when it is changed. Default: none, as in Astronomer's own template."""
     removal_reason: Reason | None = None
     """Why the role and its policies may be destroyed: Astronomer cannot manage a data plane without them. Default:
     Terraform refuses to."""
