@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from modules.connection import Cluster, ConnectionProps, FieldPath
-from modules.vocabulary import Principal, Slug
+from modules.vocabulary import Principal, Slug, repeated
 
 
 class SharingProps(ConnectionProps):
@@ -24,7 +24,7 @@ class SharingProps(ConnectionProps):
     @model_validator(mode="after")
     def _names_each_once(self) -> Self:
         for field, values in (("clusters", self.clusters), ("share_with", self.share_with)):
-            twice = sorted({value for value in values if values.count(value) > 1})
+            twice = repeated(values)
             if twice:
                 raise ValueError(f"has {', '.join(twice)} twice in {field}; name each once")
         return self

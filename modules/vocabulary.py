@@ -4,7 +4,8 @@ A message completes the sentence "<value> ...": `'10.0.0.1/16' has host bits set
 """
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
@@ -50,9 +51,11 @@ class Text(_Checked):
     example: str
 
     def check(self, value: object) -> str:
-        if isinstance(value, str) and re.fullmatch(self.pattern, value, re.ASCII):
+        # No pattern allows so much, and some take the square of the length to say so.
+        if isinstance(value, str) and len(value) <= 2_000 and re.fullmatch(self.pattern, value, re.ASCII):
             return value
-        quote = "; YAML read a number, so put it in quotes" if isinstance(value, int | float) else ""
+        read = "true or false" if isinstance(value, bool) else "a number"
+        quote = f"; YAML read {read}, so put it in quotes" if isinstance(value, int | float) else ""
         raise ValueError(f'is not {self.what}{quote}; allowed: {self.allowed}, such as "{self.example}"')
 
     def schema(self) -> dict[str, Any]:
@@ -73,7 +76,7 @@ class Range(_Checked):
         if isinstance(value, IPv4Network):
             network = value
         else:
-            if not isinstance(value, str) or "/" not in value:
+            if not isinstance(value, str) or not re.fullmatch(r"[\d.]+/\d{1,2}", value, re.ASCII):
                 raise ValueError(f"is not {self.what}; allowed: {self._allowed()}")
             try:
                 network = IPv4Network(value, strict=False)
@@ -88,7 +91,8 @@ class Range(_Checked):
         return network
 
     def _allowed(self) -> str:
-        return f"an IPv4 range of /{self.largest} to /{self.smallest}" + (f" inside {self.where}" if self.where else "")
+        to = f" to /{self.smallest}" if self.smallest != self.largest else ""
+        return f"an IPv4 range of /{self.largest}{to}" + (f" inside {self.where}" if self.where else "")
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "description": self._allowed()}
@@ -109,7 +113,7 @@ def arn(service: str, resource: str, what: str, example: str, account: str = r"\
     return Text(
         what,
         rf"arn:aws(?:-cn|-us-gov)?:{service}:[a-z0-9-]*:{account}:{resource}",
-        f"an ARN of {what.removeprefix('an ').removeprefix('a ')}",
+        f"the ARN of {what}",
         example,
     )
 
@@ -283,6 +287,11 @@ class Awaited:
     field: str
     giver: Literal["Astronomer", "your network team"]
     how: str
+
+
+def repeated(values: Iterable[str]) -> list[str]:
+    """What is there more than once, sorted."""
+    return sorted(value for value, times in Counter(values).items() if times > 1)
 
 
 def joined(*parts: str) -> str:

@@ -1,11 +1,11 @@
 """The estate: one YAML file as one frozen model, or every mistake in it at its own line."""
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
-from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,7 @@ from modules.cross_account_role.props import CrossAccountRoleProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.vocabulary import AccountId, Awaited, BucketName, KmsKey, Props, Region, Slug, Tags, Text
 from modules.vpc.props import VpcProps
-from stacks.source import Location, Problem, Source
+from stacks.source import Location, Problem, Source, shortened
 
 KeyPrefix = Annotated[
     str, Text("a key prefix", r"[\w.-]+(?:/[\w.-]+)*", "letters, digits and _.-, parts joined by /", "astro/prod")
@@ -213,7 +213,7 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
     kind, context = details["type"], details.get("ctx", {})
     is_key = kind == "extra_forbidden" or details["loc"][-1:] == ("[key]",)
     where = source.where(path, key=is_key)
-    shown = repr(source.written(path)) if source.written(path) is not None else None
+    shown = _shown(source, path)
     match kind:
         case "missing":
             message = "is missing; add it"
@@ -221,19 +221,22 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
             # Never with its value: a secret that was put here must not reach a log.
             allowed = sorted(owner.model_fields) if owner else []
             message = f"is not a key here{_did_you_mean(str(path[-1]), allowed)}; allowed: {', '.join(allowed)}"
+            if _SECRET.search(str(path[-1])):
+                message += "; a secret never stands in this file: Terraform asks for it as a variable"
         case "value_error":
             message = str(cause)
-            shown = repr(path[-1]) if is_key and path else shown
+            shown = repr(shortened(str(path[-1]))) if is_key and path else shown
             message = f"{shown} {message}" if shown else message
         case "literal_error":
-            allowed = context.get("expected", "")
+            allowed = context.get("expected", "") + (" or a map" if details["loc"][-1] == "word" else "")
             message = f"{shown or 'this'} is not one of {allowed}{_did_you_mean(str(shown).strip(chr(39)), allowed)}"
         case "union_tag_invalid":
             tag = context.get("discriminator", "").strip("'")
             path = (*path, tag)
             where = source.where(path)
             allowed = context.get("expected_tags", "")
-            message = f"{context.get('tag')!r} is not one of {allowed}{_did_you_mean(context.get('tag', ''), allowed)}"
+            shown = _shown(source, path)
+            message = f"{shown or 'this'} is not one of {allowed}{_did_you_mean(str(shown).strip(chr(39)), allowed)}"
         case "union_tag_not_found":
             message = f"has no {context.get('discriminator')}; add it"
         case "model_type" | "model_attributes_type" | "dict_type":
@@ -243,15 +246,27 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
     yield Problem(path, message, *where)
 
 
+_SECRET = re.compile(r"secret|passw|token|credential|external.?id|shared.?key|private.?key|api.?key|access.?key", re.I)
+
+
+def _shown(source: Source, path: Location) -> str | None:
+    """What the file says at `path`, in quotes. None where it is not a scalar, or may be what no log should hold."""
+    written = source.written(path)
+    if written is None or "://" in written or any(_SECRET.search(str(part)) for part in path):
+        return None
+    return repr(written)
+
+
 _PLAIN = {
+    "int_parsing_size": "is too large a number",
     "int_type": "is not a whole number",
     "string_type": "is not text; put it in quotes",
     "bool_type": "is not true or false",
     "tuple_type": "is not a list; write [a, b]",
     "greater_than_equal": "is too small; at least {ge}",
     "less_than_equal": "is too large; at most {le}",
-    "too_long": "has {actual_length} entries; at most {max_length}",
-    "too_short": "has {actual_length} entries; at least {min_length}",
+    "too_long": "has too many entries, {actual_length}; at most {max_length}",
+    "too_short": "has too few entries, {actual_length}; at least {min_length}",
 }
 
 
@@ -276,7 +291,7 @@ def _explain_together(source: Source, broken: set[Location], context: dict[str, 
     left = {
         "name": "x",
         "state": {"backend": "none"},
-        "astro": {"organization": "x", "product": product if product in REGIONS else "hybrid"},
+        "astro": {"organization": "x", "product": product if str(product) in REGIONS else "hybrid"},
     } | left
     try:
         Estate.model_validate(left, context=context)
@@ -343,11 +358,15 @@ def _pick(annotation: Any, value: Any) -> Any:
     return None
 
 
+_COMPARED = 300
+"""How many names a misspelt one is compared with: each comparison takes time."""
+
+
 def _did_you_mean(given: str, allowed: list[str] | str) -> str:
     options = (
         allowed if isinstance(allowed, list) else [word.strip(" '") for word in allowed.replace(" or ", ",").split(",")]
     )
-    close = difflib.get_close_matches(given, options, n=1)
+    close = difflib.get_close_matches(given, options, n=1) if len(options) <= _COMPARED and not given.isdigit() else []
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -379,16 +398,19 @@ def _names(estate: Estate) -> Iterator[Problem]:
 
 
 def _references(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
+    entries = {section: names[section] if isinstance(names[section], Mapping) else {} for section in _MAPS}
+    listed = {section: sorted(map(str, known)) for section, known in entries.items()}
     for name, connection in estate.connections.items():
         wanted = [("network", connection.network, "networks")]
         wanted += [(connection.cluster_field, cluster, "clusters") for cluster in connection.cluster_names()]
         for field, reference, section in wanted:
-            known = sorted(map(str, names[section])) if isinstance(names[section], Mapping) else []
-            if reference not in known:
+            if reference not in entries[section]:
+                known = listed[section]
+                more = f" and {len(known) - 10} more" if len(known) > 10 else ""
                 yield Problem(
                     ("connections", name, field),
                     f"{reference!r} is not an entry of `{section}`{_did_you_mean(reference, known)}; "
-                    f"there are: {', '.join(known) or 'none'}",
+                    f"there are: {', '.join(map(shortened, known[:10])) or 'none'}{more}",
                 )
 
 
@@ -461,27 +483,38 @@ def _overlaps(estate: Estate) -> Iterator[Problem]:
     """Ranges that meet: a network's, its connections', its clusters', each with all the others (facts B13)."""
     for name, cluster in estate.clusters.items():
         yield from _overlapping({("clusters", name, *field): cidr for field, cidr in cluster.occupied_cidrs()})
-    for name, network in estate.networks.items():
-        ranges = {("networks", name, *field): cidr for field, cidr in network.occupied_cidrs()}
-        for connection_name, connection in estate.connections.items():
-            if connection.network == name and connection.routed:
+    meeting: dict[str, dict[Location, IPv4Network]] = {
+        name: {("networks", name, *field): cidr for field, cidr in network.occupied_cidrs()}
+        for name, network in estate.networks.items()
+    }
+    for name, connection in estate.connections.items():
+        ranges = meeting.get(connection.network)
+        if ranges is None or not connection.routed:
+            continue
+        ranges |= {("connections", name, *field): cidr for field, cidr in connection.occupied_cidrs()}
+        for cluster in connection.cluster_names():
+            if cluster in estate.clusters:
                 ranges |= {
-                    ("connections", connection_name, *field): cidr for field, cidr in connection.occupied_cidrs()
+                    ("clusters", cluster, *field): cidr for field, cidr in estate.clusters[cluster].occupied_cidrs()
                 }
-                for cluster in connection.cluster_names():
-                    if cluster in estate.clusters:
-                        ranges |= {
-                            ("clusters", cluster, *field): cidr
-                            for field, cidr in estate.clusters[cluster].occupied_cidrs()
-                        }
+    for ranges in meeting.values():
         yield from _overlapping(ranges)
 
 
 def _overlapping(ranges: Mapping[Location, IPv4Network]) -> Iterator[Problem]:
-    for (one, cidr), (other, met) in combinations(ranges.items(), 2):
-        if cidr.overlaps(met):
+    """Two ranges are apart, or one holds the other. In the order of addresses, those that hold the next are open."""
+    turn = {place: number for number, place in enumerate(ranges)}
+    by_address = sorted(ranges.items(), key=lambda item: (int(item[1].network_address), item[1].prefixlen))
+    open_: list[Location] = []
+    for place, cidr in by_address:
+        while open_ and not cidr.subnet_of(ranges[open_[-1]]):
+            open_.pop()
+        for holder in open_:
+            one, other = sorted((holder, place), key=lambda each: turn[each])
             yield Problem(
                 other,
-                f"{str(met)!r} overlaps {cidr} of {'.'.join(map(str, one))}, and the two meet; "
+                f"{str(ranges[other])!r} overlaps {ranges[one]} of {'.'.join(map(str, one))}, and the two meet; "
                 "AWS cannot route between ranges that overlap: change one",
             )
+        if not open_ or cidr != ranges[open_[-1]]:
+            open_.append(place)

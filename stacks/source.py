@@ -1,6 +1,7 @@
 """Reads a YAML file into plain values, remembering where each one stands."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 MAX_BYTES = 1_000_000
 MAX_VALUES = 100_000
 MAX_DEPTH = 30
+_SHOWN = 60
 
 Location = tuple[str | int, ...]
 """Keys and indices that lead to a value."""
@@ -27,8 +29,14 @@ class Problem:
     column: int = 1
 
     def __str__(self) -> str:
-        field = ".".join(map(str, self.path))
-        return f"{self.line}:{self.column}: {field + ': ' if field else ''}{self.message}"
+        field = ".".join(shortened(str(part)) or "''" for part in self.path)
+        text = f"{self.line}:{self.column}: {field + ': ' if field else ''}{self.message}"
+        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def shortened(text: str) -> str:
+    """What a file says, as long as a message has room for."""
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 class Source:
@@ -63,12 +71,15 @@ class Source:
     def written(self, path: Location) -> str | None:
         """A scalar as the file spells it, shortened; None for maps, sequences and what is not there."""
         raw = self._raw.get(path)
-        return raw if raw is None or len(raw) <= 60 else raw[:57] + "..."
+        return raw if raw is None else shortened(raw)
 
     def _compose(self, file: Path) -> Node | None:
         try:
             size = file.stat().st_size
-            text = file.read_bytes()[: MAX_BYTES + 1].decode("utf-8")
+            with file.open("rb") as opened:
+                data = opened.read(MAX_BYTES + 1)
+            size = max(size, len(data))  # a pipe tells none
+            text = data.decode("utf-8-sig") if size <= MAX_BYTES else ""
         except FileNotFoundError:
             return self._fail("there is no such file; name the estate with ASTRO_ESTATE or as an argument")
         except IsADirectoryError:
@@ -84,6 +95,8 @@ class Source:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             problem = (error.problem or str(error.context)).strip()
+            if "'\\t'" in problem:
+                problem += "; YAML indents with spaces, not tabs"
             return self._fail(f"is not YAML: {problem}", (mark.line + 1, mark.column + 1) if mark else (1, 1))
         except YAMLError as error:
             return self._fail(f"is not YAML: {str(error).splitlines()[0]}")
@@ -97,12 +110,15 @@ class Source:
         self.problems.append(Problem((), message, *at))
 
     def _convert(self, node: Node, path: Location) -> Any:
-        self._count += 1
-        if self._count > MAX_VALUES:
-            raise _TooMuchError(f"holds more than {MAX_VALUES:,} values once its aliases are followed; write fewer")
+        self._take(1)
         if len(path) > MAX_DEPTH:
             raise _TooMuchError(f"is nested deeper than {MAX_DEPTH} levels; an estate needs six")
-        self._marks[path, False] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        self._marks[path, False] = at = (node.start_mark.line + 1, node.start_mark.column + 1)
+        if node.tag not in _TAGS:
+            tag = shortened(node.tag.replace(_YAML, "!!", 1))
+            self.problems.append(
+                Problem(path, f"has the tag {tag}; an estate holds plain values: take the tag out", *at)
+            )
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
@@ -113,27 +129,51 @@ class Source:
 
     def _mapping(self, node: MappingNode, path: Location) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
-        for key_node, value_node in node.value:
+        for key_node, value_node, own in self._entries(node, path):
             at = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                for part in value_node.value if isinstance(value_node, SequenceNode) else [value_node]:
-                    if isinstance(part, MappingNode):
-                        merged = self._mapping(part, path) | merged
-                continue
             if not isinstance(key_node, ScalarNode):
                 self.problems.append(Problem(path, "has a key that is not a name; keys are plain text", *at))
                 continue
             key = key_node.value
-            if key in result:
+            if key not in result:
+                self._marks[(*path, key), True] = at
+                result[key] = self._convert(value_node, (*path, key))
+            elif own:
                 first = self._marks[(*path, key), True]
                 self.problems.append(
                     Problem((*path, key), f"is given twice, first in line {first[0]}; keep one of them", *at)
                 )
-                continue
-            self._marks[(*path, key), True] = at
-            result[key] = self._convert(value_node, (*path, key))
-        return merged | result
+        return result
+
+    def _entries(self, node: MappingNode, path: Location) -> Iterator[tuple[Node, Node, bool]]:
+        """Keys and values: first the map's own, then of each map that it merges (`<<`), whose keys yield to these."""
+        merges: list[Node] = []
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                merges.insert(0, value_node)
+            else:
+                yield key_node, value_node, True
+        while merges:
+            merged = merges.pop()
+            self._take(1 + len(merged.value))
+            if isinstance(merged, SequenceNode):
+                merges += reversed(merged.value)
+            elif isinstance(merged, MappingNode):
+                merges += [value_node for key_node, value_node in reversed(merged.value) if key_node.tag == _MERGE]
+                yield from ((key, value, False) for key, value in merged.value if key.tag != _MERGE)
+            else:
+                at = (merged.start_mark.line + 1, merged.start_mark.column + 1)
+                self.problems.append(Problem(path, "merges (<<) what is not a map; name the anchor of one", *at))
+
+    def _take(self, values: int) -> None:
+        self._count += values
+        if self._count > MAX_VALUES:
+            raise _TooMuchError(f"holds more than {MAX_VALUES:,} values once its aliases are followed; write fewer")
+
+
+_YAML = "tag:yaml.org,2002:"
+_MERGE = f"{_YAML}merge"
+_TAGS = {_YAML + kind for kind in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "value")}
 
 
 class _TooMuchError(Exception):
@@ -143,10 +183,12 @@ class _TooMuchError(Exception):
 def _scalar(node: ScalarNode) -> str | int | float | bool | None:
     kind = node.tag.rsplit(":", 1)[-1]
     text: str = node.value
-    if kind == "null":
+    if kind == "null" and text.lower() in ("", "~", "null"):
         return None
     if kind == "bool":
-        return text.lower() in ("true", "yes", "on")
+        return {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.get(
+            text.lower(), text
+        )
     try:
         if kind == "int":
             return int(text.replace("_", ""), 0) if not re.fullmatch(r"[+-]?0\d+", text) else int(text)

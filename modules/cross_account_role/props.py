@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from modules.vocabulary import PolicyArn, Props, Reason, Secret
+from modules.vocabulary import PolicyArn, Props, Reason, Secret, repeated
 
 ASTRONOMER_ACCOUNT = "406882777402"
 """The AWS account that Astronomer's control plane calls from (seeds 000 to 002)."""
@@ -32,6 +32,7 @@ EXTERNAL_IDS = Secret(
 _POLICY_SIZE = 6_144
 _POLICIES = 10
 _FILE_SIZE = 1_000_000
+_SHOWN = 10
 _ACCOUNT = "{{.AWSAccount}}"
 
 
@@ -59,7 +60,8 @@ class PolicyDocument:
             raise ValueError('is not the name of a file; allowed: a path, such as "policies/astronomer.json"')
         document = _document(Path((info.context or {}).get("folder", "."), value))
         if problems := list(_problems(document)):
-            raise ValueError(f"is not a policy document that IAM would take: {'; '.join(problems)}")
+            more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+            raise ValueError(f"is not a policy document that IAM would take: {'; '.join(problems[:_SHOWN])}{more}")
         return cls(tuple(_split(document)))
 
     @classmethod
@@ -101,9 +103,9 @@ class CrossAccountRoleProps(Props):
 
 
 def _document(file: Path) -> Any:
-    if not file.is_file():
-        raise ValueError("is not there; save Astronomer's policy document there, its path is relative to this file")
     try:
+        if not file.is_file():
+            raise ValueError("is not there; save the policy document there, its path is relative to this file")
         if file.stat().st_size > _FILE_SIZE:
             raise ValueError(f"has more than {_FILE_SIZE:,} bytes; a policy document has a few thousand")
         return json.loads(file.read_text("utf-8-sig"), object_pairs_hook=_unique)
@@ -120,7 +122,7 @@ def _document(file: Path) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Python keeps the last of equal keys: half of a policy could be lost without a word."""
     names = [name for name, _ in pairs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := repeated(names):
         raise ValueError(f"has the key {', '.join(twice)} twice in one object; merge the two")
     return dict(pairs)
 
@@ -141,7 +143,7 @@ def _problems(document: Any) -> Iterator[str]:
         for problem in _statement_problems(statement):
             yield f"statement {number} {problem}"
     sids = [sid for statement in statements if isinstance(statement, dict) and (sid := statement.get("Sid"))]
-    if twice := sorted({sid for sid in sids if isinstance(sid, str) and sids.count(sid) > 1}):
+    if twice := repeated(sid for sid in sids if isinstance(sid, str)):
         yield f"the Sid {', '.join(twice)} is there twice"
 
     text = _rendered(document)

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from modules.connection import Cluster, FieldPath
 from modules.sharing import SharingProps
-from modules.vocabulary import Props, Reason, ResolverEndpointId, ResolverRuleId, Slug, Text
+from modules.vocabulary import Props, Reason, ResolverEndpointId, ResolverRuleId, Slug, Text, repeated
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _ADDRESS = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
@@ -69,7 +69,7 @@ class Endpoint(Props):
     def _each_subnet_once(self) -> Self:
         if self.subnets is None:
             return self
-        if twice := sorted({name for name in self.subnets if self.subnets.count(name) > 1}):
+        if twice := repeated(self.subnets):
             raise ValueError(f"has {', '.join(twice)} twice in subnets; name each once")
         if strangers := sorted(set(self.ips) - set(self.subnets)):
             raise ValueError(
@@ -96,7 +96,7 @@ class Rule(Props):
             raise ValueError("has a rule_id and what a new rule has; give rule_id alone for a rule that exists")
         if not self.rule_id and not (self.domain and self.targets):
             raise ValueError("is neither a rule that exists nor a new one; give rule_id, or domain and targets")
-        if twice := sorted({one for one in self.targets if self.targets.count(one) > 1}):
+        if twice := repeated(self.targets):
             raise ValueError(f"has {', '.join(twice)} twice in targets; name each once")
         return self
 
@@ -147,7 +147,7 @@ class ResolverRulesProps(SharingProps):
                 f"has {', '.join(fields)} and makes no rule; take that out, or give a rule domain and targets"
             )
         domains = [rule.domain for rule in self.rules.values() if rule.domain]
-        if twice := sorted({domain for domain in domains if domains.count(domain) > 1}):
+        if twice := repeated(domains):
             raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
         return self
 

@@ -16,6 +16,7 @@ from modules.vocabulary import (
     TransitGatewayAttachmentId,
     TransitGatewayId,
     TransitGatewayRouteTableId,
+    repeated,
 )
 
 
@@ -50,7 +51,7 @@ class RouteTables(Props):
         if "network" in self.others:
             raise ValueError("has a table named network in others; that name is taken: give it another")
         ids = [self.network, *self.others.values()]
-        if twice := sorted({table for table in ids if ids.count(table) > 1}):
+        if twice := repeated(ids):
             raise ValueError(f"has {', '.join(twice)} twice among network and others; name each table once")
         return self
 
@@ -131,7 +132,7 @@ class TransitGatewayProps(SharingProps):
                 f"has attachments of {', '.join(strangers)}, not in its clusters; there are: {', '.join(self.clusters)}"
             )
         ids = list(self.attachments.values())
-        if twice := sorted({one for one in ids if ids.count(one) > 1}):
+        if twice := repeated(ids):
             raise ValueError(f"has {', '.join(twice)} for two clusters; each cluster has an attachment of its own")
         return self
 

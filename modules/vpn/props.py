@@ -20,6 +20,7 @@ from modules.vocabulary import (
     TransitGatewayId,
     TransitGatewayRouteTableId,
     VpnGatewayId,
+    repeated,
 )
 
 _RESERVED = {IPv4Network(f"169.254.{third}.0/30") for third in range(6)} | {IPv4Network("169.254.169.252/30")}
@@ -209,7 +210,7 @@ class VpnProps(ConnectionProps):
         addresses = [gateway.ip for gateway in gateways.values() if gateway.ip]
         inside = [str(cidr) for gateway in gateways.values() for cidr in gateway.inside_cidrs() if cidr]
         for what, values in (("address", addresses), ("inside range", inside)):
-            if twice := sorted({value for value in values if values.count(value) > 1}):
+            if twice := repeated(values):
                 raise ValueError(f"has the {what} {', '.join(twice)} twice; each has its own")
         return gateways
 
