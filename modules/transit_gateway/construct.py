@@ -49,7 +49,7 @@ class TransitGateway(Construct):
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
             "region": network.region,
-            "cidrs": [*network.cidrs, *(str(one.cidr) for one in props.on_premises.values())],
+            "cidrs": [*network.cidrs, *(str(one.cidr) for _, one in sorted(props.on_premises.items()))],
         }
 
         gateway = self._make(props.create) if props.create else self._find()

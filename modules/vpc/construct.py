@@ -49,7 +49,7 @@ class Vpc(Construct):
             vpc_id=vpc_id,
             cidrs=tuple(map(str, props.cidrs)),
             route_tables={} if props.route_tables == "all" else props.route_tables,
-            subnets=props.subnets,
+            subnets=dict(sorted(props.subnets.items())),
             all_route_tables=DataAwsRouteTables(self, "route-tables", vpc_id=vpc_id).ids if discover else None,
         )
 
