@@ -135,9 +135,6 @@ Cidr = Annotated[IPv4Network, Range("an IPv4 range")]
 PrivateCidr = Annotated[
     IPv4Network, Range("a private range", 8, 32, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10")
 ]
-VpcCidr = Annotated[
-    IPv4Network, Range("a VPC's range", 16, 28, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10")
-]
 # RFC 5737: what examples and tests may use in place of a real address.
 _DOCUMENTATION = tuple(IPv4Network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 

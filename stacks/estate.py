@@ -164,7 +164,7 @@ class EstateError(Exception):
 
     def __init__(self, file: Path, problems: list[Problem]) -> None:
         self.file = file
-        self.problems = sorted(set(problems), key=lambda p: (p.line, p.column, p.message))
+        self.problems = sorted(set(problems), key=lambda p: (p.line, p.column, p.message, str(p.path)))
         super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems))
 
 

@@ -224,6 +224,11 @@ def test_every_mistake_is_told_in_one_run_those_across_entries_too(tmp_path: Pat
     ]
 
 
+def test_mistakes_at_one_place_are_told_in_one_order(tmp_path: Path) -> None:
+    missing = [f"1:1: {field}: is missing; add it" for field in ("astro", "name", "state")]
+    assert mistakes(tmp_path, "{}") == missing
+
+
 def test_an_entry_that_is_wrong_by_itself_is_still_a_name_to_refer_to(tmp_path: Path) -> None:
     assert len(mistakes(tmp_path, changed("prod: {region: us-east-1", "prod: {region: moon"))) == 1
 
