@@ -183,6 +183,13 @@ LIMITS = {
     ("aws_route53_resolver_rule", "name"): 64,
     ("aws_route53_resolver_rule_association", "name"): 64,
     ("aws_route53_resolver_endpoint", "name"): 64,
+    ("aws_route53_resolver_firewall_domain_list", "name"): 64,
+    ("aws_route53_resolver_firewall_rule", "name"): 64,
+    ("aws_route53_resolver_firewall_rule_group", "name"): 64,
+    ("aws_route53_resolver_firewall_rule_group_association", "name"): 64,
+    ("aws_route53_zone", "name"): 1024,
+    ("aws_lb", "name"): 32,
+    ("aws_lb_target_group", "name"): 32,
     ("aws_security_group", "name"): 255,
     ("aws_ec2_managed_prefix_list", "name"): 255,
     ("aws_cloudwatch_metric_alarm", "alarm_name"): 255,
@@ -240,6 +247,7 @@ def test_the_longest_names_fit_what_aws_takes(file: Path, tmp_path: Path) -> Non
                     if not isinstance(name, str) or "${" in name:
                         continue
                     seen = True
+                    assert (kind, argument) in LIMITS, "look up what AWS takes, and add it to LIMITS"
                     assert len(name) <= LIMITS[kind, argument], (kind, name)
                 for value in arguments.get("tags", {}).values():
                     seen = True
