@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -9,7 +10,7 @@ import typer
 
 from modules.cross_account_role.props import ROLE
 from stacks.estate import Estate, EstateError, S3State, json_schema, load
-from stacks.source import Source
+from stacks.source import Problem, Source
 
 DONE, FAILED, BAD_INPUT, CHECK_FAILED, WARNINGS_ONLY = range(5)
 
@@ -25,7 +26,10 @@ def main(context: typer.Context) -> None:
 
 
 def synth() -> None:
-    estate = _load(Path(os.environ.get("ASTRO_ESTATE", "astro.yaml")))
+    file = Path(os.environ.get("ASTRO_ESTATE", "astro.yaml"))
+    estate = _load(file)
+    if expired := _expired(file, estate):
+        _stop("\n".join(expired), BAD_INPUT)
     from cdktf import App
 
     from stacks.app import build
@@ -35,7 +39,9 @@ def synth() -> None:
 
 @cli.command()
 def check(file: EstateFile = Path("astro.yaml")) -> None:
-    """Say everything that is wrong with an estate file, or what it is still waiting for."""
+    """Say everything that is wrong with an estate file, or what it is still waiting for.
+
+    Exits with 4 where something temporary should be gone by now, which stops a synth."""
     estate = _load(file)
     waiting = [f"{entry} waits for {a.field} from {a.giver}: {a.how}" for entry, a in estate.awaited()]
     counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
@@ -43,6 +49,8 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
     print(f"{file}: {counted}, no mistakes")
     for line in waiting:
         print(line)
+    if expired := _expired(file, estate):
+        _stop("\n".join(expired), WARNINGS_ONLY)
 
 
 @cli.command()
@@ -183,6 +191,15 @@ def _policy_file(file: Path) -> Path:
             f"{file}: has no account.cross_account_role.policy_file; name the file that the document goes to", BAD_INPUT
         )
     return file.parent / value
+
+
+def _expired(file: Path, estate: Estate) -> list[str]:
+    """What was to be gone by now, a line each: the only thing here that depends on the day."""
+    source = Source(file)
+    return [
+        f"{file}:{Problem(problem.path, problem.message, *source.where(problem.path))}"
+        for problem in estate.expired(datetime.now(UTC).date())
+    ]
 
 
 def _load(file: Path) -> Estate:

@@ -13,10 +13,12 @@ from pydantic import Field
 from modules.egress_domains.props import EgressDomainsProps
 from modules.ip_allowlist.props import IpAllowlistProps
 from modules.network_rules.props import NetworkRulesProps
+from modules.peering_role.props import PeeringRoleProps
 from modules.resolver_rules.props import ResolverRulesProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
+from modules.workload_identity.props import WorkloadIdentityProps
 
 Connection = Annotated[
     VpcPeeringProps
@@ -25,7 +27,9 @@ Connection = Annotated[
     | VpnProps
     | IpAllowlistProps
     | NetworkRulesProps
-    | EgressDomainsProps,
+    | EgressDomainsProps
+    | PeeringRoleProps
+    | WorkloadIdentityProps,
     Field(discriminator="type"),
 ]
 

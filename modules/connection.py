@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,6 +20,7 @@ from modules.vocabulary import (
     Secret,
     Slug,
     Text,
+    VpcId,
 )
 
 Product = Literal["hybrid", "hosted-dedicated", "hosted-standard"]
@@ -94,6 +96,26 @@ def _each_once(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
+ClusterId = Annotated[
+    str,
+    Text(
+        "a cluster ID",
+        r"[a-z][a-z0-9]{19,31}",
+        "20 to 32 lower-case letters and digits, as the Astro UI shows it",
+        "clmk2qqia000008mhff3ndjr0",
+    ),
+]
+IssuerUrl = Annotated[
+    str,
+    Text(
+        "an OIDC issuer",
+        r"https://[A-Za-z0-9.-]+(?:/[\w.-]+)*",
+        "https:// and no / at the end",
+        "https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF",
+    ),
+]
+
+
 class DisasterRecovery(Props):
     """The cluster's twin in a second region."""
 
@@ -110,6 +132,8 @@ class Cluster(Props):
     product: Product = "hybrid"
     """Which Astro the cluster runs on. Default: `astro.product`."""
     region: Region
+    id: ClusterId | None = None
+    """The cluster's ID: Organization Settings > Clusters in the Astro UI."""
     account_id: AccountId | None = None
     """The AWS account that the cluster's VPC is in: the dedicated account (Hybrid; default `account.account_id`) or
     Astronomer's (Hosted: ask their support)."""
@@ -120,9 +144,13 @@ class Cluster(Props):
     check, but is not routed: pods leave the Astro VPC under the address of their node."""
     additional_cidrs: dict[Slug, PrivateCidr] = Field(default_factory=dict)
     """Further ranges of the Astro VPC to route back to and to let in, by name."""
+    vpc_id: VpcId | None = None
+    """The ID of the Astro VPC, for `hosted_zone`, and to narrow `peering_role`: ask Astronomer's support."""
     external_ips: Annotated[tuple[PublicIp, ...], Field(min_length=1), AfterValidator(_each_once)] | None = None
     """The public addresses that the cluster's traffic to the internet comes from, for `ip_allowlist`: External IPs in
     the Astro UI, `metadata.external_ips` of the Astro API. They last as long as the cluster."""
+    oidc_issuer_url: IssuerUrl | None = None
+    """The issuer of its Deployments' tokens, for `workload_identity`: `metadata.oidc_issuer_url` of the Astro API."""
     node_type: NodeType = "m5.xlarge"
     """Hybrid: the instance type of its nodes, for `main.py handoff`. Default: Astronomer's own."""
     max_nodes: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -194,6 +222,7 @@ class Claim:
 
 
 ACCOUNT_ID = Awaited("account_id", "Astronomer", "ask their support for the AWS account")
+VPC_ID = Awaited("vpc_id", "Astronomer", "ask their support for the ID of the cluster's VPC")
 
 
 class ConnectionProps(Props):
@@ -247,6 +276,10 @@ class ConnectionProps(Props):
     def awaited(self) -> tuple[Awaited, ...]:
         """What must still be given by somebody else. While it is, the rest is built and nothing is a placeholder."""
         return ()
+
+    def expired(self, today: date) -> Iterator[tuple[FieldPath, str]]:  # noqa: ARG002
+        """What was to be gone by `today`: the field, and a sentence on its value. Nothing else here knows the day."""
+        yield from ()
 
     def secrets(self) -> tuple[Secret, ...]:
         """The values that the file never holds."""

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 
@@ -98,6 +99,24 @@ class Range(_Checked):
         return {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "description": self._allowed()}
 
 
+@dataclass(frozen=True)
+class _Day(_Checked):
+    """A day of the calendar, which YAML and JSON have as text."""
+
+    def check(self, value: object) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+                return date.fromisoformat(value)
+        except ValueError:
+            pass
+        raise ValueError('is not a day; allowed: year-month-day, such as "2026-12-31"')
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date", "examples": ["2026-12-31"]}
+
+
 def aws_id(prefix: str, what: str) -> Text:
     """The shape of an AWS resource ID: the prefix and 8 or 17 hexadecimal digits."""
     return Text(
@@ -152,6 +171,7 @@ PublicIp = Annotated[
     Text("an IPv4 address", rf"{_OCTET}(?:\.{_OCTET}){{3}}", "four numbers of 0 to 255", "203.0.113.10"),
     AfterValidator(_public),
 ]
+Day = Annotated[date, _Day()]
 VpcId = Annotated[str, aws_id("vpc", "a VPC ID")]
 SubnetId = Annotated[str, aws_id("subnet", "a subnet ID")]
 RouteTableId = Annotated[str, aws_id("rtb", "a route table ID")]

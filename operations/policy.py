@@ -231,6 +231,10 @@ def _acknowledged(issue: str, detail: str, document: Mapping[str, Any]) -> bool:
     if issue == "RESOURCE_STAR":
         # In a resource's own policy, such as a KMS key's, * is that resource.
         return all("Principal" in statement for statement in _listed(document["Statement"]))
+    if issue == "RESOURCE_MISMATCH":
+        # It wants all kinds of resource in one statement. Their conditions differ, and AWS writes two in its guide to
+        # VPC peering.
+        return "ec2:AcceptVpcPeeringConnection" in detail
     # A key of the encryption context may have any name, and CloudWatch Logs' is the log group's ARN: the CloudWatch
     # Logs user guide writes the key policy so.
     return (

@@ -5,6 +5,7 @@ import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from datetime import date
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +17,9 @@ from pydantic_core import ErrorDetails, core_schema
 from modules.catalog import Connection
 from modules.connection import REGIONS, Cluster, Product
 from modules.cross_account_role.props import CrossAccountRoleProps
+from modules.opt_in_region.props import OPT_IN, OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
+from modules.service_quotas.props import ServiceQuotasProps
 from modules.vocabulary import AccountId, Awaited, BucketName, KmsKey, Props, Region, Slug, Tags, Text
 from modules.vpc.props import VpcProps
 from stacks.source import Location, Problem, Source, shortened
@@ -91,6 +94,8 @@ class Account(Props):
     region: Region
     cross_account_role: CrossAccountRoleProps
     policy_alarm: PolicyAlarmProps | None = None
+    service_quotas: ServiceQuotasProps | None = None
+    opt_in_region: OptInRegionProps | None = None
 
 
 class Estate(Props):
@@ -149,6 +154,21 @@ class Estate(Props):
         for name, connection in self.connections.items():
             for awaited in connection.awaited():
                 yield f"connections.{name}", awaited
+
+    def data_plane(self) -> dict[str, Cluster]:
+        """The Hybrid clusters that live in `account`."""
+        account_id = self.account.account_id if self.account else None
+        return {
+            name: cluster
+            for name, cluster in self.clusters.items()
+            if account_id and cluster.product == "hybrid" and cluster.account_id == account_id
+        }
+
+    def expired(self, today: date) -> Iterator[Problem]:
+        """What the file says was to be gone by `today`. No rule of the file: a right one stays right."""
+        for name, connection in self.connections.items():
+            for field, message in connection.expired(today):
+                yield Problem(("connections", name, *field), message)
 
 
 class EntriesDisagreeError(ValueError):
@@ -456,10 +476,30 @@ def _fits(estate: Estate) -> Iterator[Problem]:
             yield Problem(("account", "cross_account_role", part), message)
         for part, message in account.policy_alarm.disagreements(account.region) if account.policy_alarm else ():
             yield Problem(("account", "policy_alarm", part), message)
+        yield from _opted_in(estate, account)
     for name, connection in estate.connections.items():
         if network := estate.networks.get(connection.network):
             for field, message in connection.disagreements(network.subnet_names(), estate.clusters):
                 yield Problem(("connections", name, *field), message)
+
+
+def _opted_in(estate: Estate, account: Account) -> Iterator[Problem]:
+    enabled = account.opt_in_region.regions if account.opt_in_region else ()
+    if account.opt_in_region:
+        for field, message in account.opt_in_region.disagreements(account.cross_account_role.policy_file):
+            yield Problem(("account", "opt_in_region", *field), message)
+    wanted: dict[Location, str] = {("account", "region"): account.region}
+    for name, cluster in estate.data_plane().items():
+        wanted["clusters", name, "region"] = cluster.region
+        if cluster.dr:
+            wanted["clusters", name, "dr", "region"] = cluster.dr.region
+    for path, region in wanted.items():
+        if region in OPT_IN and region not in enabled:
+            yield Problem(
+                path,
+                f"{region!r} is off in an AWS account until it is enabled; write "
+                f"account.opt_in_region: {{regions: [{', '.join((*enabled, region))}]}}",
+            )
 
 
 def _claimed_once(estate: Estate) -> Iterator[Problem]:

@@ -43,7 +43,7 @@ def synth(example: Path, out: Path, *, hcl: bool) -> dict[str, Path]:
 
 
 def account_of(estate: Estate, stack: str) -> str:
-    if stack == "account":
+    if not stack.startswith("network-"):
         assert estate.account
         return estate.account.account_id
     return estate.networks[stack.removeprefix("network-")].account_id

@@ -38,6 +38,7 @@ def is_plain(file: Path) -> bool:
         "catalog.py",
         "connection.py",
         "ingress.py",
+        "policy_file.py",
         "sharing.py",
         "estate.py",
         "source.py",

@@ -39,6 +39,24 @@ def test_check_says_what_an_estate_waits_for(file: Path) -> None:
     ]
 
 
+def test_what_should_be_gone_is_a_warning_of_check_and_stops_a_synth(file: Path, tmp_path: Path) -> None:
+    role = "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n"
+    file.write_text(BASE + role)
+    line = len((BASE + role).splitlines())
+    told = (
+        f"{file}:{line}:{role.index('2020') + 1}: connections.role.expires: '2020-01-31' was the role's last day; "
+        "take the entry out and deploy, which deletes the role, or give a later day\n"
+    )
+    code, out, err = run("check", str(file))
+    assert (code, err) == (4, told)
+    assert "no mistakes" in out
+    out_folder = tmp_path / "cdktf.out"
+    assert run(ASTRO_ESTATE=str(file), CDKTF_OUTDIR=str(out_folder)) == (2, "", told)
+    assert not out_folder.exists()
+    file.write_text(BASE + role.replace("2020", "2999"))
+    assert run("check", str(file))[0] == 0
+
+
 @pytest.mark.parametrize("arguments", [["check"], []])
 def test_a_mistake_exits_with_2_and_leaves_nothing_half_done(file: Path, tmp_path: Path, arguments: list[str]) -> None:
     file.write_text(BASE.replace("name: acme", "name: Acme"))

@@ -61,9 +61,10 @@ class CrossAccountRole(Construct):
             permissions_boundary=props.permissions_boundary,
             lifecycle=TerraformResourceLifecycle(prevent_destroy=keep),
         )
+        self.role_name = role.name
         # Astronomer changes the document in place (facts A5).
         ignore = ["policy"] if props.policy_mode == "vendor-managed" else None
-        policies = props.policy_file.policies(account_id)
+        policies = props.policies(account_id)
         for name, document in policies.items():
             part = name.removeprefix(POLICY)
             policy = IamPolicy(

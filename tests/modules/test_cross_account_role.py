@@ -8,7 +8,8 @@ from cdktf import TerraformStack, TerraformVariable
 from pydantic import ValidationError
 
 from modules.cross_account_role.construct import CrossAccountRole
-from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps, PolicyDocument
+from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
+from modules.policy_file import PolicyDocument
 from operations.terraform import Terraform, cli_environment, find_terraform
 from stacks.estate import EstateError, load
 from tests.conftest import Synth
@@ -127,7 +128,7 @@ def test_a_large_document_is_several_policies_all_attached(synth: Synth, tmp_pat
 
 
 def policies(folder: Path, content: object) -> dict[str, str]:
-    return props(folder, content).policy_file.policies("222222222222")
+    return props(folder, content).policies("222222222222")
 
 
 def test_the_account_stands_wherever_the_placeholder_did(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_our_example_is_marked_as_ours_and_denies_itself_the_audit_roles() -> No
     ]
     role = load(EXAMPLES / "cross_account_role.yaml").account
     assert role
-    assert list(role.cross_account_role.policy_file.policies("222222222222")) == NAMES[:1]
+    assert list(role.cross_account_role.policies("222222222222")) == NAMES[:1]
 
 
 @pytest.mark.parametrize(

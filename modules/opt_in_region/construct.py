@@ -1,0 +1,65 @@
+from cdktf_cdktf_provider_aws.account_region import AccountRegion, AccountRegionTimeouts
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocument,
+    DataAwsIamPolicyDocumentStatement,
+    DataAwsIamPolicyDocumentStatementCondition,
+)
+from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
+from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
+from cdktf_cdktf_provider_aws.iam_security_token_service_preferences import IamSecurityTokenServicePreferences
+from constructs import Construct
+
+from modules.opt_in_region.props import OptInRegionProps
+
+# AWS says minutes to several hours; the provider alone would give up after ten minutes.
+_PATIENCE = AccountRegionTimeouts(create="6h", update="6h")
+
+
+class OptInRegion(Construct):
+    """Enables regions that are off by default, and the STS tokens that are valid in them."""
+
+    def __init__(self, scope: Construct, id_: str, props: OptInRegionProps) -> None:
+        super().__init__(scope, id_)
+        # Tokens of the global endpoint are of version 1 by default, and these regions refuse them.
+        IamSecurityTokenServicePreferences(self, "tokens", global_endpoint_token_version="v2Token")  # noqa: S106
+        regions = {
+            region: AccountRegion(self, region, region_name=region, enabled=True, timeouts=_PATIENCE)
+            for region in props.regions
+        }
+        self.handoff: dict[str, object] = {region: made.opt_status for region, made in regions.items()}
+
+
+class RegionPermissions(Construct):
+    """What Astronomer's role needs for these regions: a policy of its own, because a trust policy, where Astronomer's
+    page puts it, has no resources and grants nothing (facts B11)."""
+
+    def __init__(self, scope: Construct, id_: str, props: OptInRegionProps, *, role_name: str) -> None:
+        super().__init__(scope, id_)
+        document = DataAwsIamPolicyDocument(
+            self,
+            "document",
+            statement=[
+                DataAwsIamPolicyDocumentStatement(
+                    actions=["account:DisableRegion", "account:EnableRegion"],
+                    # The caller's own account, as in AWS's example; what counts is the region.
+                    resources=["*"],
+                    condition=[
+                        DataAwsIamPolicyDocumentStatementCondition(
+                            test="StringEquals", variable="account:TargetRegion", values=list(props.regions)
+                        )
+                    ],
+                ),
+                # They read, and a list of regions has no target.
+                DataAwsIamPolicyDocumentStatement(
+                    actions=["account:GetRegionOptStatus", "account:ListRegions"], resources=["*"]
+                ),
+            ],
+        )
+        policy = IamPolicy(
+            self,
+            "policy",
+            name="AstronomerOptInRegions",
+            description="Regions that Astronomer may enable and disable",
+            policy=document.json,
+        )
+        IamRolePolicyAttachment(self, "attachment", role=role_name, policy_arn=policy.arn)

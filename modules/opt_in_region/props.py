@@ -1,0 +1,38 @@
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from modules.connection import FieldPath
+from modules.policy_file import POLICIES, PolicyDocument
+from modules.vocabulary import Props, repeated
+
+OptInRegion = Literal["af-south-1", "ap-east-1", "eu-south-1", "me-south-1"]
+"""Regions of Astro Hybrid that an AWS account has only after it asked (facts A11)."""
+OPT_IN: tuple[OptInRegion, ...] = ("af-south-1", "ap-east-1", "eu-south-1", "me-south-1")
+
+
+def _each_once(regions: tuple[OptInRegion, ...]) -> tuple[OptInRegion, ...]:
+    if twice := repeated(regions):
+        raise ValueError(f"has {', '.join(twice)} twice; name each region once")
+    return regions
+
+
+class OptInRegionProps(Props):
+    """Regions that AWS leaves off until asked, for Hybrid clusters in them: stack `regions` enables them, and the
+    tokens of STS that they accept; Astronomer's role may enable, disable and list them.
+
+    Enabling takes AWS minutes to hours, and everything else in such a region comes after it: `cdktf deploy` keeps the
+    order, and who deploys stack by stack begins with `regions`. Destroying the stack disables none of them: AWS would
+    then keep, unreachable and at full cost, what is in them."""
+
+    regions: Annotated[tuple[OptInRegion, ...], Field(min_length=1), AfterValidator(_each_once)]
+
+    def disagreements(self, document: PolicyDocument) -> Iterator[tuple[FieldPath, str]]:
+        """What does not fit the document of Astronomer's role: the field, and a sentence on its value."""
+        if len(document) >= POLICIES:
+            message = (
+                f"needs a policy of its own on Astronomer's role, which has all {POLICIES} that IAM takes; "
+                "shorten account.cross_account_role.policy_file"
+            )
+            yield ("regions",), message

@@ -1,0 +1,86 @@
+from datetime import timedelta
+
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocument,
+    DataAwsIamPolicyDocumentStatement,
+    DataAwsIamPolicyDocumentStatementCondition,
+    DataAwsIamPolicyDocumentStatementPrincipals,
+)
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from constructs import Construct
+
+from modules.connection import Sides
+from modules.peering_role.props import PeeringRoleProps
+from modules.vocabulary import partition
+
+
+class PeeringRole(Construct):
+    """A role of one permission, for one VPC, for the cluster's account, that ends by itself."""
+
+    def __init__(self, scope: Construct, id_: str, props: PeeringRoleProps, sides: Sides) -> None:
+        super().__init__(scope, id_)
+        network, cluster = sides.network, sides.clusters[props.cluster]
+        self.handoff: dict[str, object] = {
+            "account_id": network.account_id,
+            "region": network.region,
+            "vpc_id": network.vpc_id,
+            "cidrs": list(network.cidrs),
+            "cluster_id": cluster.id,
+        }
+        if cluster.account_id is None:
+            return
+
+        aws = f"arn:{partition(network.region)}"
+        ours = f"{aws}:ec2:{network.region}:{network.account_id}"
+        vpc = f"{ours}:vpc/{network.vpc_id}"
+        theirs = f"{aws}:ec2:{cluster.region}:{cluster.account_id}:vpc/{cluster.vpc_id or '*'}"
+        trust = DataAwsIamPolicyDocument(
+            self,
+            "trust",
+            statement=[
+                DataAwsIamPolicyDocumentStatement(
+                    actions=["sts:AssumeRole"],
+                    principals=[
+                        DataAwsIamPolicyDocumentStatementPrincipals(
+                            type="AWS", identifiers=[f"{aws}:iam::{cluster.account_id}:root"]
+                        )
+                    ],
+                    condition=[
+                        _condition("DateLessThan", "aws:CurrentTime", f"{props.expires + timedelta(days=1)}T00:00:00Z")
+                    ],
+                )
+            ],
+        )
+        # AWS asks twice, for the peering and for the VPC that it is of: only the peering tells who requested it.
+        accept = DataAwsIamPolicyDocument(
+            self,
+            "accept",
+            statement=[
+                DataAwsIamPolicyDocumentStatement(
+                    actions=["ec2:AcceptVpcPeeringConnection"],
+                    resources=[f"{ours}:vpc-peering-connection/*"],
+                    condition=[
+                        _condition("ArnEquals", "ec2:AccepterVpc", vpc),
+                        _condition("ArnLike", "ec2:RequesterVpc", theirs),
+                    ],
+                ),
+                DataAwsIamPolicyDocumentStatement(actions=["ec2:AcceptVpcPeeringConnection"], resources=[vpc]),
+            ],
+        )
+        role = IamRole(
+            self,
+            "role",
+            name=sides.name,
+            description=f"Accepts the peering of Astro cluster {props.cluster}, until {props.expires}",
+            assume_role_policy=trust.json,
+            # The least that IAM takes: an hour.
+            max_session_duration=3600,
+        )
+        IamRolePolicy(self, "policy", name="accept-peering", role=role.name, policy=accept.json)
+        self.handoff["role_arn"] = role.arn
+        self.handoff["expires"] = str(props.expires)
+
+
+def _condition(test: str, variable: str, value: str) -> DataAwsIamPolicyDocumentStatementCondition:
+    return DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=[value])

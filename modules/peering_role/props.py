@@ -1,0 +1,38 @@
+from collections.abc import Iterator
+from datetime import date
+from typing import Literal
+
+from modules.connection import Claim, ConnectionProps, FieldPath
+from modules.vocabulary import Day, Slug
+
+
+class PeeringRoleProps(ConnectionProps):
+    """A temporary role by which the cluster's account accepts, for you, the peering that Astronomer asks for (seed 003,
+    "Alternative Astro Hybrid setup"). It may accept peerings of the cluster's account with this network's VPC and
+    nothing else. Whoever can accept a peering by `vpc_peering` does not need it.
+
+    Astronomer gets its ARN, requests the peering and accepts it. Then take this entry out, and put the peering's ID
+    into a `vpc_peering` entry, which routes back."""
+
+    type: Literal["peering_role"]
+    cluster: Slug
+    """The entry of `clusters` whose account may assume the role. Where its `vpc_id` is known, the role accepts peerings
+    of that VPC only, else of any in that account and region."""
+    expires: Day
+    """The last day, in UTC, on which AWS lets anyone assume the role. After it, `main.py check` warns and nothing is
+    synthesized until the entry is taken out or the day is moved."""
+
+    def cluster_names(self) -> tuple[str, ...]:
+        return (self.cluster,)
+
+    def claims(self) -> Iterator[Claim]:
+        # The ranges meet, but it is `vpc_peering` that routes them.
+        yield from ()
+
+    def expired(self, today: date) -> Iterator[tuple[FieldPath, str]]:
+        if today > self.expires:
+            message = (
+                f"{str(self.expires)!r} was the role's last day; take the entry out and deploy, which deletes the "
+                "role, or give a later day"
+            )
+            yield ("expires",), message

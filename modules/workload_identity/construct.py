@@ -1,0 +1,105 @@
+from hashlib import sha256
+
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocument,
+    DataAwsIamPolicyDocumentStatement,
+    DataAwsIamPolicyDocumentStatementCondition,
+    DataAwsIamPolicyDocumentStatementPrincipals,
+)
+from cdktf_cdktf_provider_aws.iam_openid_connect_provider import IamOpenidConnectProvider
+from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
+from constructs import Construct
+
+from modules.connection import Cluster, Sides
+from modules.vocabulary import joined, partition
+from modules.workload_identity.props import WorkloadIdentityProps, WorkloadRole, issuer_name
+
+_AUDIENCE = "sts.amazonaws.com"
+
+
+class WorkloadIdentity(Construct):
+    """Roles for exactly the Deployments that are named. One whose Deployments are not known yet is not made."""
+
+    def __init__(self, scope: Construct, id_: str, props: WorkloadIdentityProps, sides: Sides) -> None:
+        super().__init__(scope, id_)
+        self._sides = sides
+        cluster = sides.clusters[props.cluster]
+        provider = self._provider(props, cluster)
+        arns: dict[str, str] = {}
+        for name, role in props.roles.items():
+            statement = (
+                self._by_token(role, cluster, provider)
+                if props.identity == "oidc"
+                else self._by_role(props.principals(role, cluster, partition(sides.network.region)))
+            )
+            if statement:
+                arns[name] = self._role(
+                    name, role, statement, f"Assumed by Deployments of Astro cluster {props.cluster}"
+                )
+        self.handoff: dict[str, object] = {"account_id": sides.network.account_id, "roles": arns}
+
+    def _provider(self, props: WorkloadIdentityProps, cluster: Cluster) -> str | None:
+        if props.identity != "oidc" or props.provider_arn or cluster.oidc_issuer_url is None:
+            return props.provider_arn
+        return IamOpenidConnectProvider(
+            self, "provider", url=cluster.oidc_issuer_url, client_id_list=[_AUDIENCE], tags={"Name": self._sides.name}
+        ).arn
+
+    def _by_role(self, arns: tuple[str, ...]) -> DataAwsIamPolicyDocumentStatement | None:
+        if not arns:
+            return None
+        principals = DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=list(arns))
+        return DataAwsIamPolicyDocumentStatement(actions=["sts:AssumeRole"], principals=[principals])
+
+    def _by_token(
+        self, role: WorkloadRole, cluster: Cluster, provider: str | None
+    ) -> DataAwsIamPolicyDocumentStatement | None:
+        subjects = role.subjects()
+        if cluster.oidc_issuer_url is None or provider is None or not subjects:
+            return None
+        issuer = issuer_name(cluster.oidc_issuer_url)
+        test = "StringLike" if role.any_deployment_reason else "StringEquals"
+        return DataAwsIamPolicyDocumentStatement(
+            actions=["sts:AssumeRoleWithWebIdentity"],
+            principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="Federated", identifiers=[provider])],
+            condition=[
+                DataAwsIamPolicyDocumentStatementCondition(
+                    test="StringEquals", variable=f"{issuer}:aud", values=[_AUDIENCE]
+                ),
+                # One condition with all subjects: any of them matches. Of two conditions both would have to.
+                DataAwsIamPolicyDocumentStatementCondition(test=test, variable=f"{issuer}:sub", values=list(subjects)),
+            ],
+        )
+
+    def _role(self, name: str, role: WorkloadRole, trust: DataAwsIamPolicyDocumentStatement, description: str) -> str:
+        aws_name = _role_name(f"{self._sides.name}-{name}")
+        made = IamRole(
+            self,
+            joined(name, "role"),
+            name=aws_name,
+            description=description,
+            assume_role_policy=DataAwsIamPolicyDocument(self, joined(name, "trust"), statement=[trust]).json,
+            permissions_boundary=role.permissions_boundary,
+        )
+        policies = dict(role.policy_arns)
+        for file, document in role.policy_files.items():
+            base = f"{aws_name}-{file}"
+            for policy_name, text in document.policies(self._sides.network.account_id, base).items():
+                key = joined(file, policy_name.removeprefix(base).removeprefix("-"))
+                policies[key] = IamPolicy(
+                    self,
+                    joined(name, "policy", key),
+                    name=policy_name,
+                    description=f"What {aws_name} may do",
+                    policy=text,
+                ).arn
+        for key, policy_arn in policies.items():
+            IamRolePolicyAttachment(self, joined(name, "attachment", key), role=made.name, policy_arn=policy_arn)
+        return made.arn
+
+
+def _role_name(name: str) -> str:
+    """`name` as long as IAM takes: the end of one that is longer tells it from others that begin the same."""
+    return name if len(name) <= 64 else f"{name[:55]}-{sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,197 @@
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, FieldPath
+from modules.policy_file import POLICIES, PolicyDocument
+from modules.vocabulary import Awaited, PolicyArn, Props, Reason, Slug, Text, arn, repeated
+
+# IAM's quota for a trust policy, and what ours holds besides names (facts B9).
+_TRUST_SIZE, _TRUST_FRAME = 2_048, 350
+
+_ACCOUNTS_OF_A_DEPLOYMENT = (
+    "kpo",
+    "dag-processor-serviceaccount",
+    "scheduler-serviceaccount",
+    "triggerer-serviceaccount",
+    "webserver-serviceaccount",
+    "worker-serviceaccount",
+)
+"""Kubernetes service accounts that run a Deployment's code, after its namespace and a hyphen (facts A17)."""
+
+Namespace = Annotated[
+    str,
+    Text(
+        "a Deployment's namespace",
+        r"[a-z0-9](?:[a-z0-9-]{0,56}[a-z0-9])?",
+        "up to 58 lower-case letters, digits and hyphens",
+        "geometric-gyroscope-9932",
+    ),
+]
+OidcProviderArn = Annotated[
+    str,
+    arn(
+        "iam",
+        r"oidc-provider/[\w./-]+",
+        "an OIDC provider",
+        "arn:aws:iam::111111111111:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF",
+    ),
+]
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := repeated(names):
+        raise ValueError(f"has {', '.join(twice)} twice; name each Deployment once")
+    return names
+
+
+class WorkloadRole(Props):
+    """A role in the network's account that Deployments may assume. It may do what its policies say, and no more."""
+
+    deployments: Annotated[tuple[Namespace, ...], AfterValidator(_each_once)] = ()
+    """The namespaces of the Deployments: in the Astro UI, a Deployment's Details. With `cluster_role`, which is of all
+    Deployments of the cluster, none; else the role waits until there is one."""
+    any_deployment_reason: Reason | None = None
+    """Lets in every Deployment of the cluster, and says why. Only with `oidc`, and not on a hosted-standard cluster,
+    where Deployments of other organizations run."""
+    policy_arns: dict[Slug, PolicyArn] = Field(default_factory=dict)
+    """Managed policies to attach, AWS's or of the network's account, by a name of your choice. Default: none."""
+    policy_files: dict[Slug, PolicyDocument] = Field(default_factory=dict)
+    """Policy documents (JSON) to make managed policies from, by a name of your choice; paths are relative to the estate
+    file. `{{.AWSAccount}}` in them becomes the network's account. Default: none."""
+    permissions_boundary: PolicyArn | None = None
+    """The ARN of a managed policy that bounds the role. Default: none."""
+
+    @model_validator(mode="after")
+    def _fits_iam(self) -> Self:
+        if both := sorted(self.policy_arns.keys() & self.policy_files.keys()):
+            raise ValueError(f"has {', '.join(both)} in policy_arns and in policy_files; give each policy its own name")
+        if (count := len(self.policy_arns) + sum(map(len, self.policy_files.values()))) > POLICIES:
+            raise ValueError(f"has {count} policies, and IAM takes {POLICIES} for a role; put some into one document")
+        if self.deployments and self.any_deployment_reason:
+            raise ValueError("has deployments and any_deployment_reason; name the Deployments, or let every one in")
+        return self
+
+    def subjects(self) -> tuple[str, ...]:
+        """Whom its trust names with `oidc`: the `sub` of their tokens."""
+        if self.any_deployment_reason:
+            return ("system:serviceaccount:*:*",)
+        return tuple(
+            f"system:serviceaccount:{namespace}:{namespace}-{account}"
+            for namespace in self.deployments
+            for account in _ACCOUNTS_OF_A_DEPLOYMENT
+        )
+
+
+class WorkloadIdentityProps(ConnectionProps):
+    """Roles that Deployments assume to use AWS without keys, in the account that the network is in.
+
+    AWS refuses a trust that names a role which does not exist. So with `deployment_role` and `cluster_role`, give a
+    Deployment's namespace or the cluster's ID once it exists, and after a Deployment was made anew, apply again: AWS
+    keeps the identity of the old one."""
+
+    dedicated_only: ClassVar[bool] = False
+    routed: ClassVar[bool] = False
+
+    type: Literal["workload_identity"]
+    cluster: Slug
+    """The entry of `clusters` whose Deployments assume the roles."""
+    identity: Literal["deployment_role", "cluster_role", "oidc"] = "deployment_role"
+    """Who a Deployment is to AWS. Default `deployment_role`: its own role `astro-<namespace>` in the cluster's account,
+    since September 2023. `cluster_role`: the role `AirflowS3Logs-<cluster ID>` that all Deployments of an older cluster
+    share. `oidc`: its tokens, issued by the cluster's `oidc_issuer_url` (Hosted: customer managed identity)."""
+    provider_arn: OidcProviderArn | None = None
+    """The OIDC provider of the cluster's issuer in the network's account. Default: it is made; an account has one for
+    an issuer."""
+    roles: Annotated[dict[Slug, WorkloadRole], Field(min_length=1)]
+    """The roles, by a name of your choice. AWS knows them as <estate>-<entry>-<name>, shortened where that is longer
+    than IAM takes."""
+
+    @model_validator(mode="after")
+    def _fits_the_identity(self) -> Self:
+        if self.provider_arn and self.identity != "oidc":
+            raise ValueError(f"has provider_arn and identity {self.identity}; only oidc uses it: take it out")
+        for name, role in self.roles.items():
+            if self.identity == "cluster_role" and (role.deployments or role.any_deployment_reason):
+                raise ValueError(
+                    f"has identity cluster_role, which every Deployment of the cluster has, and tells them apart in "
+                    f"{name}; take deployments and any_deployment_reason out, or use deployment_role or oidc"
+                )
+            if self.identity == "deployment_role" and role.any_deployment_reason:
+                raise ValueError(
+                    f"lets any Deployment in by {name}; with deployment_role each must be named: name them"
+                )
+        return self
+
+    @property
+    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        how = "in the Astro UI, Organization Settings > Clusters > the cluster"
+        match self.identity:
+            case "oidc":
+                return (Awaited("oidc_issuer_url", "Astronomer", "metadata.oidc_issuer_url of the cluster's API"),)
+            case "cluster_role":
+                return (ACCOUNT_ID, Awaited("id", "Astronomer", how))
+            case "deployment_role":
+                return (ACCOUNT_ID,)
+
+    def cluster_names(self) -> tuple[str, ...]:
+        return (self.cluster,)
+
+    def claims(self) -> Iterator[Claim]:
+        if self.identity == "oidc" and self.provider_arn is None:
+            yield Claim(
+                ("cluster",),
+                "account",
+                ("oidc", self.cluster),
+                f"makes the OIDC provider of cluster {self.cluster!r}",
+                "an account has one for an issuer: keep the roles in one entry, or give the other its provider_arn",
+            )
+
+    def disagreements(
+        self,
+        subnets: Collection[str],  # noqa: ARG002
+        clusters: Mapping[str, Cluster],
+    ) -> Iterator[tuple[FieldPath, str]]:
+        if not (cluster := clusters.get(self.cluster)):
+            return
+        issuer = cluster.oidc_issuer_url or ""
+        if self.provider_arn and issuer and not self.provider_arn.endswith(f":oidc-provider/{issuer_name(issuer)}"):
+            yield ("provider_arn",), f"{self.provider_arn!r} is not the provider of {issuer}, the cluster's issuer"
+        shared = cluster.product == "hosted-standard"
+        if shared and self.identity == "cluster_role":
+            yield (
+                ("identity",),
+                f"{self.identity!r} of a hosted-standard cluster is of other organizations too; use deployment_role",
+            )
+        for name, role in self.roles.items():
+            if shared and role.any_deployment_reason:
+                message = f"would let in every Deployment of {self.cluster!r}, where other organizations run theirs too"
+                yield ("roles", name, "any_deployment_reason"), f"{message}; name yours in deployments"
+            named = role.subjects() if self.identity == "oidc" else self.principals(role, cluster, "aws")
+            size = _TRUST_FRAME + 3 * len(issuer) + sum(len(one) + 3 for one in named)
+            if size > _TRUST_SIZE:
+                message = f"makes a trust of about {size:,} characters, and IAM takes {_TRUST_SIZE:,}"
+                yield ("roles", name, "deployments"), f"{message}; spread the Deployments over several roles"
+
+    def principals(self, role: WorkloadRole, cluster: Cluster, partition: str) -> tuple[str, ...]:
+        """The ARNs of the Astro roles that may assume `role`; none while they are not known."""
+        names = [f"astro-{namespace}" for namespace in role.deployments]
+        if self.identity == "cluster_role":
+            names = [f"AirflowS3Logs-{cluster.id}"] if cluster.id else []
+        return tuple(f"arn:{partition}:iam::{cluster.account_id}:role/{name}" for name in names if cluster.account_id)
+
+    def awaited(self) -> tuple[Awaited, ...]:
+        if self.identity == "cluster_role":
+            return ()
+        how = "create the Deployment, then copy Namespace of its Details in the Astro UI"
+        return tuple(
+            Awaited(f"roles.{name}.deployments", "Astronomer", how)
+            for name, role in self.roles.items()
+            if not role.subjects()
+        )
+
+
+def issuer_name(url: str) -> str:
+    """An issuer as IAM names it, in ARNs and in conditions."""
+    return url.removeprefix("https://")

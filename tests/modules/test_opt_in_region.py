@@ -1,0 +1,153 @@
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from modules.connection import REGIONS
+from modules.opt_in_region.construct import OptInRegion, RegionPermissions
+from modules.opt_in_region.props import OPT_IN, OptInRegionProps
+from stacks.estate import EstateError, load
+from tests.conftest import Synth
+from tests.test_stacks import synth_all
+
+EXAMPLE = Path(__file__).parents[2] / "examples/opt_in_region.yaml"
+PROPS = OptInRegionProps(regions=("me-south-1", "af-south-1"))
+
+
+def written(folder: Path, *changes: tuple[str, str]) -> Path:
+    text = EXAMPLE.read_text()
+    for old, new in (("policies/astronomer.json", str(EXAMPLE.parent / "policies/astronomer.json")), *changes):
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "astro.yaml").write_text(text)
+    return folder / "astro.yaml"
+
+
+def test_regions_are_enabled_with_patience_and_tokens_are_valid_in_them(synth: Synth) -> None:
+    tf = synth(lambda stack: OptInRegion(stack, "opt", PROPS))
+    assert tf["resource"] == {
+        "aws_iam_security_token_service_preferences": {"opt_tokens": {"global_endpoint_token_version": "v2Token"}},
+        "aws_account_region": {
+            f"opt_{region}": {
+                "region_name": region,
+                "enabled": True,
+                "timeouts": {"create": "6h", "update": "6h"},
+            }
+            for region in ("me-south-1", "af-south-1")
+        },
+    }
+
+
+def test_astronomers_role_may_switch_these_regions_and_no_others(synth: Synth) -> None:
+    tf = synth(lambda stack: RegionPermissions(stack, "opt", PROPS, role_name="astronomer-remote-management"))
+    assert tf["data"]["aws_iam_policy_document"]["opt_document"] == {
+        "statement": [
+            {
+                "actions": ["account:DisableRegion", "account:EnableRegion"],
+                "resources": ["*"],
+                "condition": [
+                    {
+                        "test": "StringEquals",
+                        "variable": "account:TargetRegion",
+                        "values": ["me-south-1", "af-south-1"],
+                    }
+                ],
+            },
+            {"actions": ["account:GetRegionOptStatus", "account:ListRegions"], "resources": ["*"]},
+        ]
+    }
+    assert tf["resource"] == {
+        "aws_iam_policy": {
+            "opt_policy": {
+                "name": "AstronomerOptInRegions",
+                "description": "Regions that Astronomer may enable and disable",
+                "policy": "${data.aws_iam_policy_document.opt_document.json}",
+            }
+        },
+        "aws_iam_role_policy_attachment": {
+            "opt_attachment": {
+                "role": "astronomer-remote-management",
+                "policy_arn": "${aws_iam_policy.opt_policy.arn}",
+            }
+        },
+    }
+
+
+def test_they_come_first_from_a_region_that_every_account_has(tmp_path: Path) -> None:
+    existing = {"sea": ("222222222222", "me-south-1"), "lake": ("222222222222", "us-east-1")}
+    existing["else"] = ("111111111111", "me-south-1")
+    vpc = "vpc_id: vpc-0123456789abcdef0, cidrs: [10.0.0.0/16]"
+    networks = "".join(
+        f'  {name}: {{account_id: "{account}", region: {region}, {vpc}}}\n'
+        for name, (account, region) in existing.items()
+    )
+    file = written(tmp_path, ("  opt_in_region:", "  service_quotas: {}\n  opt_in_region:"))
+    file.write_text(file.read_text() + "networks:\n" + networks)
+    stacks = synth_all(load(file), tmp_path / "out")
+    assert stacks["regions"]["provider"]["aws"] == [{"allowed_account_ids": ["222222222222"], "region": "us-east-1"}]
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())["stacks"]
+    assert {name: stack["dependencies"] for name, stack in manifest.items()} == {
+        "account": [],
+        "quotas-me-south-1": ["regions"],
+        "regions": [],
+        "network-sea": ["regions"],
+        "network-lake": [],
+        "network-else": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("gulf: {region: me-south-1}", "gulf: {region: ap-east-1}", "clusters.gulf.region"),
+        (
+            "gulf: {region: me-south-1}",
+            "gulf: {region: me-south-1, dr: {region: ap-east-1, cidr: 172.21.0.0/20}}",
+            "clusters.gulf.dr.region",
+        ),
+        ("  region: us-east-1\n", "  region: ap-east-1\n", "account.region"),
+    ],
+)
+def test_a_region_that_is_off_is_told_where_it_stands(tmp_path: Path, old: str, new: str, field: str) -> None:
+    with pytest.raises(EstateError) as caught:
+        load(written(tmp_path, (old, new)))
+    (problem,) = caught.value.problems
+    assert ".".join(map(str, problem.path)) == field
+    assert problem.message == (
+        "'ap-east-1' is off in an AWS account until it is enabled; write "
+        "account.opt_in_region: {regions: [me-south-1, ap-east-1]}"
+    )
+
+
+def test_the_section_is_optional_but_not_for_such_a_region(tmp_path: Path) -> None:
+    section = ("  opt_in_region: {regions: [me-south-1]}\n", "")
+    with pytest.raises(EstateError, match=r"write account.opt_in_region: \{regions: \[me-south-1\]\}"):
+        load(written(tmp_path, section))
+    assert load(written(tmp_path, section, ("me-south-1", "us-east-1")))
+    hosted = ("gulf: {region: me-south-1}", "gulf: {region: us-east-1, product: hosted-dedicated}")
+    assert load(written(tmp_path, section, hosted))
+
+
+def test_a_role_that_is_full_has_no_room_for_the_policy(tmp_path: Path) -> None:
+    statement = {"Effect": "Allow", "Action": "s3:" + "x" * 5800, "Resource": "*"}
+    (tmp_path / "full.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement] * 10}))
+    with pytest.raises(EstateError, match=r"account\.opt_in_region\.regions: .*has all 10 that IAM takes"):
+        load(written(tmp_path, (str(EXAMPLE.parent / "policies/astronomer.json"), "full.json")))
+
+
+def test_all_are_regions_of_hybrid_clusters() -> None:
+    assert set(OPT_IN) <= set(REGIONS["hybrid"])
+
+
+@pytest.mark.parametrize(
+    ("regions", "hint"),
+    [
+        ((), "at least 1 item"),
+        (("us-east-1",), "'af-south-1', 'ap-east-1', 'eu-south-1' or 'me-south-1'"),
+        (("me-south-1", "me-south-1"), "has me-south-1 twice"),
+    ],
+)
+def test_rejects_what_cannot_work(regions: tuple[str, ...], hint: str) -> None:
+    with pytest.raises(ValidationError, match=hint):
+        OptInRegionProps.model_validate({"regions": regions})
