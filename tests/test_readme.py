@@ -45,3 +45,24 @@ def test_every_command_that_it_names_exists() -> None:
 def test_every_type_has_its_row() -> None:
     rows = {match[1] for match in re.finditer(r"^\| .*\[yaml\]\(examples/(\w+)\.yaml\)", README.read_text(), re.M)}
     assert rows == {file.parent.name for file in (ROOT / "modules").glob("*/props.py")}
+
+
+def test_every_fact_that_is_referred_to_is_told() -> None:
+    told = set(re.findall(r"\b[AB]\d+\b|\b00\d\b", (ROOT / "docs/facts.md").read_text()))
+    sources = [
+        ROOT / "main.py",
+        README,
+        *(
+            f
+            for part in ("modules", "stacks", "operations", "tests", "examples")
+            for f in (ROOT / part).rglob("*")
+            if f.suffix in (".py", ".yaml", ".md")
+        ),
+    ]
+    found: set[str] = set()
+    for file in sources:
+        for named in re.findall(
+            r"\b(?:facts|seeds?) ((?:[AB]\d+|00\d)(?:(?:,| to| and) (?:[AB]\d+|00\d))*)", file.read_text()
+        ):
+            found |= set(re.findall(r"[AB]\d+|00\d", named))
+    assert found - told == set()
