@@ -126,6 +126,10 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             )
         ],
     ),
+    "B9 a policy file whose name no file can have": (
+        account("a" * 300),
+        [f"9:92: account.cross_account_role.policy_file: '{'a' * 57}...' cannot be read: File name too long"],
+    ),
     "B9 a policy that is not JSON": (
         account("yaml"),
         [
