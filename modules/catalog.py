@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from modules.dns_forwarding.props import DnsForwardingProps
 from modules.egress_domains.props import EgressDomainsProps
+from modules.hosted_zone.props import HostedZoneProps
 from modules.ip_allowlist.props import IpAllowlistProps
 from modules.network_rules.props import NetworkRulesProps
 from modules.peering_role.props import PeeringRoleProps
@@ -29,7 +31,9 @@ Connection = Annotated[
     | NetworkRulesProps
     | EgressDomainsProps
     | PeeringRoleProps
-    | WorkloadIdentityProps,
+    | WorkloadIdentityProps
+    | DnsForwardingProps
+    | HostedZoneProps,
     Field(discriminator="type"),
 ]
 

@@ -183,6 +183,10 @@ TransitGatewayAttachmentId = Annotated[str, aws_id("tgw-attach", "a transit gate
 TransitGatewayRouteTableId = Annotated[str, aws_id("tgw-rtb", "a transit gateway route table ID")]
 ResolverRuleId = Annotated[str, aws_id("rslvr-rr", "a Route 53 Resolver rule ID")]
 ResolverEndpointId = Annotated[str, aws_id("rslvr-out", "the ID of an outbound Route 53 Resolver endpoint")]
+HostedZoneId = Annotated[
+    str,
+    Text("the ID of a hosted zone", r"Z[A-Z0-9]{1,31}", "Z and capital letters and digits", "Z0123456789ABCDEFGHIJ"),
+]
 VpnGatewayId = Annotated[str, aws_id("vgw", "a virtual private gateway ID")]
 AvailabilityZone = Annotated[
     str, Text("an availability zone", r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]", "a region's code and a letter", "us-east-1a")

@@ -105,7 +105,7 @@ def _mended(hcl: str) -> str:
     hcl = re.sub(r"^(\S+ = |)(\d{12})(,?)$", r'\1"\2"\3', hcl, flags=re.MULTILINE)
     # References stand in quotes, which Terraform has deprecated.
     return re.sub(
-        r"^(depends_on|ignore_changes) = \[.*?^\]$",
+        r"^ *(depends_on|ignore_changes) = \[.*?^\]$",
         lambda found: found[0].replace('"', ""),
         hcl,
         flags=re.MULTILINE | re.DOTALL,

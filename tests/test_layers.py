@@ -37,6 +37,7 @@ def is_plain(file: Path) -> bool:
         "vocabulary.py",
         "catalog.py",
         "connection.py",
+        "dns.py",
         "ingress.py",
         "policy_file.py",
         "sharing.py",

@@ -8,6 +8,7 @@ from modules.vpn.props import VpnProps
 from stacks.estate import Estate
 from tests.local_aws.facts import (
     Facts,
+    HostedZone,
     PeeringRequest,
     ResolverRule,
     Subnet,
@@ -27,6 +28,7 @@ def facts_of(estate: Estate) -> Facts:
         "transit_gateway_attachments": _transit_gateway_attachments(estate),
         "peering_requests": _peering_requests(estate),
         "resolver_rules": _resolver_rules(estate),
+        "hosted_zones": _hosted_zones(estate),
     }
     return facts
 
@@ -166,3 +168,23 @@ def _resolver_rules(estate: Estate) -> list[ResolverRule]:
         for name, rule in connection.rules.items()
         if rule.rule_id
     ]
+
+
+def _hosted_zones(estate: Estate) -> list[HostedZone]:
+    """Each associated with the first network of its connections, which the file need not say."""
+    found: dict[str, HostedZone] = {}
+    for name, connection in estate.connections.items():
+        if connection.type == "hosted_zone" and connection.zone_id:
+            network = estate.networks[connection.network]
+            assert network.vpc_id
+            found.setdefault(
+                connection.zone_id,
+                HostedZone(
+                    account=network.account_id,
+                    region=network.region,
+                    id=connection.zone_id,
+                    domain=f"{name}.acme.example",
+                    vpc=network.vpc_id,
+                ),
+            )
+    return list(found.values())

@@ -104,6 +104,14 @@ class ResolverRule(Place):
     targets: NotRequired[list[str]]
 
 
+class HostedZone(Place):
+    """A private zone; `region` is that of its VPC."""
+
+    id: str
+    domain: str
+    vpc: str
+
+
 class LogGroup(Place):
     name: str
 
@@ -125,6 +133,7 @@ class Facts(TypedDict, total=False):
     peering_requests: list[PeeringRequest]
     resolver_endpoints: list[ResolverEndpoint]
     resolver_rules: list[ResolverRule]
+    hosted_zones: list[HostedZone]
     log_groups: list[LogGroup]
     topics: list[Topic]
     keys: list[Key]

@@ -23,6 +23,7 @@ from moto.ec2.models import (
 )
 from moto.kms.models import kms_backends
 from moto.logs.models import logs_backends
+from moto.route53.models import route53_backends
 from moto.route53resolver.models import route53resolver_backends
 from moto.sns.models import sns_backends
 
@@ -83,6 +84,7 @@ def make(facts: shape.Facts) -> None:
         "peering_requests": _peering_request,
         "resolver_endpoints": _resolver_endpoint,
         "resolver_rules": _resolver_rule,
+        "hosted_zones": _hosted_zone,
         "log_groups": _log_group,
         "topics": _topic,
         "keys": _key,
@@ -229,6 +231,14 @@ def _resolver_rule(fact: shape.ResolverRule) -> None:
         )
         resolver.resolver_rules[fact["id"]] = resolver.resolver_rules.pop(rule.id)
         rule.id = rule.rule_id = fact["id"]
+
+
+def _hosted_zone(fact: shape.HostedZone) -> None:
+    route53 = route53_backends[fact["account"]]["aws"]
+    if fact["id"] not in route53.zones:
+        zone = route53.create_hosted_zone(fact["domain"], True, vpcid=fact["vpc"], vpcregion=fact["region"])
+        route53.zones[fact["id"]] = route53.zones.pop(zone.resource_id)
+        zone.resource_id = fact["id"]
 
 
 def _log_group(fact: shape.LogGroup) -> None:

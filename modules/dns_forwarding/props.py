@@ -1,0 +1,70 @@
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from modules.connection import Cluster, ConnectionProps, FieldPath
+from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
+from modules.vocabulary import Awaited, Reason, Slug, repeated
+
+
+class InboundEndpoint(ResolverEndpoint):
+    """An inbound Resolver endpoint to make in your network: the addresses that Astro sends its queries to. It answers
+    what the network's VPC resolves: its private hosted zones, its rules, the internet's names."""
+
+
+class DnsForwardingProps(ConnectionProps):
+    """Tell Astronomer which domains to ask of which DNS servers of yours, without sharing a resolver rule.
+
+    Astronomer makes the rules on its side. The queries come from the clusters' ranges over `vpc_peering` or
+    `transit_gateway`, which must be there: nothing here routes them."""
+
+    routed: ClassVar[bool] = False
+    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+
+    type: Literal["dns_forwarding"]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    """The entries of `clusters` that forward, and whose ranges may ask a new endpoint."""
+    domains: Annotated[tuple[Domain, ...], Field(min_length=1)]
+    """The domains whose names, and all names below them, are asked of your servers."""
+    servers: Annotated[tuple[Server, ...], Field(max_length=6)] = ()
+    """Your DNS servers that the clusters can reach: IPv4 addresses, with `:port` where it is not 53. AWS takes six for
+    a rule. Nothing is made then; or `endpoint`."""
+    endpoint: InboundEndpoint | None = None
+    """The inbound endpoint to make where you have no DNS server of your own; or `servers`."""
+    forwards_astro: Reason | None = None
+    """Why names that Astro itself needs go to your servers too (as with the domain `.`, or within `amazonaws.com`): a
+    cluster whose servers do not answer for them stops working. Default: such a domain is refused."""
+
+    @model_validator(mode="after")
+    def _has_servers_or_makes_an_endpoint(self) -> Self:
+        if bool(self.servers) == (self.endpoint is not None):
+            raise ValueError(
+                "names neither or both of servers and endpoint; give the addresses of servers that exist, or endpoint"
+            )
+        for field, values in (("clusters", self.clusters), ("domains", self.domains), ("servers", self.servers)):
+            if twice := repeated(values):
+                raise ValueError(f"has {', '.join(twice)} twice in {field}; name each once")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_astro_its_names(self) -> Self:
+        taken = astro_names_in(self.domains)
+        if taken and not self.forwards_astro:
+            raise ValueError(
+                f"would send names of {', '.join(taken)} to your DNS servers, which Astro needs to work; give other "
+                "domains, or the reason in forwards_astro"
+            )
+        if self.forwards_astro and not taken:
+            raise ValueError("has forwards_astro and no domain that holds what Astro needs; take the reason out")
+        return self
+
+    def cluster_names(self) -> tuple[str, ...]:
+        return self.clusters
+
+    def disagreements(
+        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
+    ) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(subnets, clusters)
+        for field, message in self.endpoint.disagreements(subnets) if self.endpoint else ():
+            yield ("endpoint", *field), message
