@@ -54,6 +54,40 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
 
 
 @cli.command()
+def handoff(
+    file: EstateFile = Path("astro.yaml"),
+    as_json: Annotated[bool, typer.Option("--json", help="For programs, instead of Markdown.")] = False,
+    outputs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What `cdktf deploy --outputs-file` wrote. Default: read the stacks' state."),
+    ] = None,
+) -> None:
+    """Say what Astronomer needs from you, what is still awaited, and who does what next: to paste into a ticket.
+
+    Reads the estate and what its stacks handed over: from the state of those that `cdktf` has initialized here."""
+    estate = _load(file)
+    import json
+
+    from operations.handoff import HandoffError, facts, from_file, from_state, is_initialized, markdown, stacks_of
+    from operations.terraform import Terraform, TerraformError, cli_environment, find_terraform
+
+    folder, stacks = Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), stacks_of(estate)
+    try:
+        if outputs:
+            found = from_file(outputs)
+        elif any(is_initialized(folder / name) for name in stacks):
+            environment = cli_environment(folder.parent, os.environ)
+            found = from_state(stacks, folder, Terraform(find_terraform(environment), environment))
+        else:
+            found = {}
+    except HandoffError as error:
+        _stop(str(error), BAD_INPUT)
+    except TerraformError as error:
+        _stop(str(error), FAILED)
+    print(json.dumps(facts(estate, found), indent=2) if as_json else markdown(estate, found))
+
+
+@cli.command()
 def schema() -> None:
     """Print the JSON Schema of estate files, for editors."""
     import json

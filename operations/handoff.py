@@ -1,0 +1,223 @@
+"""What Astronomer needs from you, and who does what next: from the estate and what its stacks have handed over."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from modules.connection import Cluster
+from modules.vocabulary import Awaited
+from modules.vpc.props import VpcProps
+from operations.terraform import Terraform
+from stacks.estate import Estate
+
+Outputs = Mapping[str, Mapping[str, Any]]
+"""The `handoff` output of each stack that is deployed, by the stack's name."""
+
+
+class HandoffError(Exception):
+    """Why outputs could not be read; the message is for the person who asked."""
+
+
+def stacks_of(estate: Estate) -> list[str]:
+    """The stacks that hand something over."""
+    return [*(["account"] if estate.account else []), *(f"network-{name}" for name in estate.networks)]
+
+
+def from_file(file: Path) -> Outputs:
+    """What `cdktf deploy --outputs-file` wrote. Raises HandoffError."""
+    try:
+        stacks = json.loads(file.read_text(encoding="utf-8"))
+        return {name: stack["handoff"] for name, stack in stacks.items() if "handoff" in stack}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise HandoffError(f"{file} is not what `cdktf deploy --outputs-file` writes: {error}") from None
+
+
+def from_state(stacks: list[str], folder: Path, terraform: Terraform) -> Outputs:
+    """From the state of the stacks that are initialized in `folder`. Raises TerraformFailed."""
+    found = {name: terraform.output(folder / name) for name in stacks if is_initialized(folder / name)}
+    return {name: outputs["handoff"] for name, outputs in found.items() if "handoff" in outputs}
+
+
+def is_initialized(stack: Path) -> bool:
+    return (stack / ".terraform").is_dir()
+
+
+def facts(estate: Estate, outputs: Outputs) -> dict[str, Any]:
+    """Everything, for programs. The external ID is nowhere: Astronomer has it."""
+    return {
+        "estate": estate.name,
+        "organization": estate.astro.organization,
+        "next": [{"who": who, "what": what} for who, what in _steps(estate, outputs)],
+        "waiting": [{"entry": entry, **asdict(awaited)} for entry, awaited in estate.awaited()],
+        "clusters": {name: _cluster(name, cluster) for name, cluster in estate.clusters.items()},
+        "account": _deployed(outputs, "account") if estate.account else None,
+        "networks": {name: _network(name, network, outputs) for name, network in estate.networks.items()},
+        "connections": {
+            name: {
+                "type": connection.type,
+                "state": _state(estate, outputs, name),
+                "network": connection.network,
+                "clusters": list(connection.cluster_names()),
+                "waits_for": [awaited.field for awaited in _awaited(estate, name)],
+                "facts": _deployed(outputs, f"network-{connection.network}", name),
+            }
+            for name, connection in estate.connections.items()
+        },
+    }
+
+
+def markdown(estate: Estate, outputs: Outputs) -> str:
+    """The same, to paste into a ticket."""
+    told = facts(estate, outputs)
+    lines = [f"# Astro on AWS: {told['estate']}, organization {told['organization']}", "", "## Next", ""]
+    lines += [f"{number}. **{step['who']}**: {step['what']}" for number, step in enumerate(told["next"], 1)]
+    lines += [] if told["next"] else ["Nothing: everything of the file is built."]
+    for name, cluster in told["clusters"].items():
+        lines += ["", f"## Cluster {name}", "", *_table(cluster)]
+    if told["account"] is not None:
+        lines += ["", "## Dedicated account", "", *_table(told["account"])]
+    for name, network in told["networks"].items():
+        lines += ["", f"## Network {name}", "", *_table(network)]
+    for name, connection in told["connections"].items():
+        lines += ["", f"## Connection {name}: {connection['type']}, {connection['state']}", ""]
+        shown = {key: connection[key] for key in ("network", "clusters", "waits_for") if connection[key]}
+        lines += _table(shown | connection["facts"])
+    return "\n".join([*lines, "", "## Map", "", "```mermaid", *flowchart(estate, outputs).splitlines(), "```", ""])
+
+
+def flowchart(estate: Estate, outputs: Outputs) -> str:
+    """Mermaid: clusters, networks, and what joins them; what is not built is dotted."""
+    lines = ["flowchart LR", '  subgraph astro["Astro clusters"]']
+    for name, cluster in estate.clusters.items():
+        ranges = (str(cidr) for _, cidr in cluster.occupied_cidrs())
+        lines.append(f"    {_node('cluster', name)}[{_label(name, cluster.product, cluster.region, *ranges)}]")
+    lines += ["  end", '  subgraph yours["Your networks"]']
+    for name, network in estate.networks.items():
+        ranges = (str(cidr) for _, cidr in network.occupied_cidrs())
+        lines.append(f"    {_node('network', name)}[{_label(name, network.account_id, network.region, *ranges)}]")
+    lines.append("  end")
+    for name, connection in estate.connections.items():
+        state = _state(estate, outputs, name)
+        line = "---" if state == "built" else "-.-"
+        ranges = (str(cidr) for _, cidr in connection.occupied_cidrs())
+        here, label = _node("connection", name), _label(name, connection.type, state, *ranges)
+        lines += [f"  {here}([{label}])", f"  {_node('network', connection.network)} {line} {here}"]
+        lines += [f"  {here} {line} {_node('cluster', cluster)}" for cluster in connection.cluster_names()]
+    return "\n".join(lines) + "\n"
+
+
+def _node(kind: str, name: str) -> str:
+    # Names hold no underscore, and Mermaid reads some words with hyphens as arrows.
+    return f"{kind}_{name.replace('-', '_')}"
+
+
+def _label(*lines: str) -> str:
+    text = "<br/>".join(line.replace('"', "#quot;") for line in lines)
+    return f'"{text}"'
+
+
+def _awaited(estate: Estate, name: str) -> Iterator[Awaited]:
+    """What a connection waits for: its own fields, and those of its clusters that it needs."""
+    connection = estate.connections[name]
+    yield from connection.awaited()
+    for cluster in connection.cluster_names():
+        for need in connection.needs_of_clusters:
+            if getattr(estate.clusters[cluster], need.field) is None:
+                yield need
+
+
+def _state(estate: Estate, outputs: Outputs, name: str) -> str:
+    if list(_awaited(estate, name)):
+        return "waiting"
+    return "built" if name in outputs.get(f"network-{estate.connections[name].network}", {}) else "not deployed"
+
+
+def _steps(estate: Estate, outputs: Outputs) -> Iterator[tuple[str, str]]:
+    missing = [name for name in stacks_of(estate) if not _is_deployed(estate, outputs, name)]
+    if missing:
+        yield "You", f"deploy what is not there yet: `{_deploy(*missing)}`"
+    waiting = list(estate.awaited())
+    if any(awaited.giver == "Astronomer" for _, awaited in waiting) or (missing and estate.account):
+        yield "You", "send this to Astronomer's support. Never the external ID: they have it"
+    for entry, awaited in waiting:
+        yield awaited.giver.replace("your", "Your"), f"`{awaited.field}` of `{entry}`: {awaited.how}"
+    if waiting:
+        concerned = {
+            f"network-{connection.network}"
+            for name, connection in estate.connections.items()
+            if list(_awaited(estate, name))
+        }
+        yield "You", f"put what you are given into the file, and `{_deploy(*sorted(concerned))}`"
+
+
+def _is_deployed(estate: Estate, outputs: Outputs, stack: str) -> bool:
+    """Whether all that the file has of a stack was there when it was last deployed."""
+    connections = {name for name, connection in estate.connections.items() if f"network-{connection.network}" == stack}
+    return stack in outputs and connections <= set(outputs[stack])
+
+
+def _deploy(*stacks: str) -> str:
+    return f"node_modules/.bin/cdktf deploy {' '.join(stacks)}"
+
+
+def _deployed(outputs: Outputs, stack: str, entry: str | None = None) -> dict[str, Any]:
+    """The facts that a stack handed over, whole or of one entry; named as missing where there are none."""
+    found = outputs.get(stack) if entry is None else outputs.get(stack, {}).get(entry)
+    if found is not None:
+        return {key: "not known yet" if value in (None, "") else value for key, value in found.items()}
+    return {"missing": f"not deployed yet: run `{_deploy(stack)}`"}
+
+
+def _cluster(name: str, cluster: Cluster) -> dict[str, Any]:
+    def given(field: str) -> Any:
+        value = getattr(cluster, field)
+        if value is None:
+            return "not known yet"
+        return value if field in cluster.model_fields_set else f"{value} (default)"
+
+    told = {"name": name, "product": cluster.product, "region": cluster.region, "account_id": given("account_id")}
+    if cluster.product == "hybrid":
+        told |= {field: given(field) for field in ("node_type", "max_nodes", "db_type")}
+    if cluster.product != "hosted-standard":
+        told["cidr"] = str(given("cidr"))
+        told |= {"pod_cidr": str(cluster.pod_cidr)} if cluster.pod_cidr else {}
+        told |= {f"additional_cidr_{key}": str(cidr) for key, cidr in cluster.additional_cidrs.items()}
+    return told
+
+
+def _network(name: str, network: VpcProps, outputs: Outputs) -> dict[str, Any]:
+    ranges = [cidr for _, cidr in network.occupied_cidrs()]
+    made = (entry["vpc_id"] for entry in outputs.get(f"network-{name}", {}).values() if "vpc_id" in entry)
+    return {
+        "account_id": network.account_id,
+        "region": network.region,
+        "vpc_id": network.vpc_id
+        or next(made, f"made by its stack: run `{_deploy(f'network-{name}')}` if it is not there"),
+        "cidrs": [str(cidr) for cidr in ranges],
+        # AWS's own resolver is the third address of a VPC's primary range.
+        "dns_servers": [f"{ranges[0][2]} (the VPC's own resolver)"],
+    }
+
+
+def _table(told: Mapping[str, Any]) -> list[str]:
+    rows = [f"| {key} | {_cell(value)} |" for key, value in _flat(told)]
+    return ["| what | value |", "|---|---|", *rows]
+
+
+def _flat(told: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in told.items():
+        name = before + key.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}, ")
+        else:
+            yield name, value
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(one) for one in value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    # A table's row is one line; JSON documents have several.
+    return " ".join(text.split()).replace("|", "\\|")

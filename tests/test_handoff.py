@@ -1,0 +1,187 @@
+"""What is told to Astronomer: from the estate and the outputs of its stacks."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.handoff import HandoffError, Outputs, facts, flowchart, from_file, markdown
+from operations.terraform import Terraform, cli_environment, find_terraform
+from stacks.estate import Estate, load
+from tests.local_aws import LocalAws
+from tests.test_estate import BASE
+from tests.test_examples import synth
+from tests.test_main import run
+from tests.world import facts_of
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+PEERED = {"account_id": "111111111111", "vpc_id": "vpc-0123456789abcdef0", "peering_status": "active", "dns": None}
+WAITING = {"account_id": "111111111111", "vpc_id": "vpc-0123456789abcdef0"}
+DEPLOYED: Outputs = {"network-lake": {"lake-prod": PEERED, "lake-dev": WAITING}}
+RUN = "node_modules/.bin/cdktf deploy network-lake"
+ASKED = (
+    "`peering_id` of `connections.lake-dev`: in the Astro UI, Organization Settings > Clusters > VPC Peering "
+    "Connections, create the connection; the ID is shown once it is Pending"
+)
+
+
+@pytest.fixture
+def estate(tmp_path: Path) -> Estate:
+    (tmp_path / "astro.yaml").write_text(BASE)
+    return load(tmp_path / "astro.yaml")
+
+
+def test_says_who_does_what_next_in_order(estate: Estate) -> None:
+    told = facts(estate, {})
+    assert [(step["who"], step["what"]) for step in told["next"]] == [
+        ("You", f"deploy what is not there yet: `{RUN}`"),
+        ("You", "send this to Astronomer's support. Never the external ID: they have it"),
+        ("Astronomer", ASKED),
+        ("You", f"put what you are given into the file, and `{RUN}`"),
+    ]
+    assert [step["what"] for step in facts(estate, DEPLOYED)["next"]] == [
+        "send this to Astronomer's support. Never the external ID: they have it",
+        ASKED,
+        f"put what you are given into the file, and `{RUN}`",
+    ]
+
+
+def test_a_connection_is_not_deployed_built_or_waiting_and_a_missing_fact_is_named(estate: Estate) -> None:
+    def said(outputs: Outputs) -> dict[str, tuple[str, dict[str, Any]]]:
+        return {name: (one["state"], one["facts"]) for name, one in facts(estate, outputs)["connections"].items()}
+
+    missing = {"missing": f"not deployed yet: run `{RUN}`"}
+    assert said({}) == {"lake-prod": ("not deployed", missing), "lake-dev": ("waiting", missing)}
+    assert said(DEPLOYED) == {
+        "lake-prod": ("built", PEERED | {"dns": "not known yet"}),
+        "lake-dev": ("waiting", WAITING),
+    }
+    assert said({"network-lake": {"lake-dev": WAITING}})["lake-prod"] == ("not deployed", missing)
+
+
+def test_a_network_is_told_with_what_a_peering_request_needs(estate: Estate) -> None:
+    assert facts(estate, {})["networks"]["lake"] == {
+        "account_id": "111111111111",
+        "region": "us-east-1",
+        "vpc_id": "vpc-0123456789abcdef0",
+        "cidrs": ["10.20.0.0/16"],
+        "dns_servers": ["10.20.0.2 (the VPC's own resolver)"],
+    }
+
+
+def test_a_hybrid_cluster_is_told_with_what_it_is_made_of_and_which_are_defaults() -> None:
+    estate = load(ROOT / "examples/complete.yaml")
+    assert facts(estate, {})["clusters"]["prod"] == {
+        "name": "prod",
+        "product": "hybrid",
+        "region": "us-east-1",
+        "account_id": "222222222222",
+        "node_type": "m5.xlarge (default)",
+        "max_nodes": "20 (default)",
+        "db_type": "db.m6g.large (default)",
+        "cidr": "172.20.0.0/20",
+        "pod_cidr": "100.64.0.0/19",
+    }
+    told = facts(estate, {"network-edge": {"edge-dev": {"vpc_id": "vpc-0made"}}})
+    assert told["networks"]["edge"]["vpc_id"] == "vpc-0made"
+
+
+def test_an_estate_that_is_whole_has_nothing_next(tmp_path: Path) -> None:
+    (tmp_path / "astro.yaml").write_text("\n".join(BASE.splitlines()[:-1]) + "\n")
+    estate = load(tmp_path / "astro.yaml")
+    text = markdown(estate, DEPLOYED)
+    assert "## Next\n\nNothing: everything of the file is built.\n" in text
+    assert "| peering status | active |" in text
+
+
+def test_markdown_of_a_value_stays_in_its_row(estate: Estate) -> None:
+    awkward = {"policy": '{\n  "a|b": 1\n}', "on": True, "ids": ["a", "b"], "rules": {"corp": {"id": "x"}}}
+    text = markdown(estate, {"network-lake": {"lake-prod": awkward}})
+    assert '| policy | { "a\\|b": 1 } |\n| on | true |\n| ids | a, b |\n| rules, corp, id | x |\n' in text
+
+
+def test_the_map_has_every_entry_and_dots_what_is_not_built(estate: Estate) -> None:
+    assert flowchart(estate, DEPLOYED).splitlines() == [
+        "flowchart LR",
+        '  subgraph astro["Astro clusters"]',
+        '    cluster_prod["prod<br/>hosted-dedicated<br/>us-east-1<br/>172.20.0.0/20<br/>100.64.0.0/19"]',
+        '    cluster_dev["dev<br/>hosted-dedicated<br/>us-east-1<br/>172.21.0.0/20"]',
+        "  end",
+        '  subgraph yours["Your networks"]',
+        '    network_lake["lake<br/>111111111111<br/>us-east-1<br/>10.20.0.0/16"]',
+        "  end",
+        '  connection_lake_prod(["lake-prod<br/>vpc_peering<br/>built"])',
+        "  network_lake --- connection_lake_prod",
+        "  connection_lake_prod --- cluster_prod",
+        '  connection_lake_dev(["lake-dev<br/>vpc_peering<br/>waiting"])',
+        "  network_lake -.- connection_lake_dev",
+        "  connection_lake_dev -.- cluster_dev",
+    ]
+
+
+def parse(chart: str) -> subprocess.CompletedProcess[str]:
+    command = ["node", "tests/mermaid.mjs"]
+    return subprocess.run(command, cwd=ROOT, input=chart, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_mermaid_reads_the_map(file: Path) -> None:
+    read = parse(flowchart(load(file), {}))
+    assert (read.returncode, read.stdout.strip()) == (0, "flowchart-v2"), read.stderr
+
+
+@pytest.mark.slow
+def test_mermaid_would_not_read_a_broken_map() -> None:
+    assert parse('flowchart LR\n  a["x" --> b\n').returncode != 0
+
+
+def test_outputs_are_read_from_the_file_of_cdktf_and_nothing_but_the_handoff(tmp_path: Path) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text(json.dumps({"network-lake": {"handoff": {"lake-prod": PEERED}, "other": "kept-out"}, "x": {}}))
+    assert from_file(file) == {"network-lake": {"lake-prod": PEERED}}
+    file.write_text("[]")
+    with pytest.raises(HandoffError, match="is not what `cdktf deploy --outputs-file` writes"):
+        from_file(file)
+
+
+def test_the_command_prints_markdown_or_json_and_refuses_other_files(tmp_path: Path) -> None:
+    file, outputs = tmp_path / "astro.yaml", tmp_path / "outputs.json"
+    file.write_text(BASE)
+    outputs.write_text(json.dumps({"network-lake": {"handoff": {"lake-prod": PEERED}}}))
+    place = {"CDKTF_OUTDIR": str(tmp_path / "out")}
+    code, out, err = run("handoff", str(file), "--outputs", str(outputs), **place)
+    assert (code, err) == (0, "")
+    assert "## Connection lake-prod: vpc_peering, built\n" in out
+    code, out, err = run("handoff", str(file), "--json", **place)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["connections"]["lake-prod"]["state"] == "not deployed"
+    code, out, err = run("handoff", str(file), "--outputs", str(file), **place)
+    assert (code, out) == (2, "")
+    assert str(file) in err
+
+
+@pytest.mark.terraform
+def test_the_command_reads_the_state_of_what_is_initialized(tmp_path: Path) -> None:
+    file, out = ROOT / "examples/vpc_peering.yaml", tmp_path / "out"
+    with LocalAws() as aws:
+        aws.make(facts_of(load(file)))
+        stack = synth(file, out, hcl=False)["network-lake"]
+        environment = cli_environment(stack, {**os.environ, **aws.environment("111111111111")})
+        terraform = Terraform(find_terraform(environment), environment)
+        terraform.init(stack)
+        empty = run("handoff", str(file), "--json", CDKTF_OUTDIR=str(out))
+        terraform.apply(stack)
+    code, said, err = run("handoff", str(file), "--json", CDKTF_OUTDIR=str(out))
+    assert (empty[0], code, err) == (0, 0, "")
+    assert json.loads(empty[1])["connections"]["lake-peering"]["state"] == "not deployed"
+    told = json.loads(said)["connections"]["lake-peering"]
+    assert (told["state"], told["facts"]["peering_id"]) == ("built", "pcx-0123456789abcdef0")
+    (stack / "terraform.tfstate").write_text("no state")
+    code, said, err = run("handoff", str(file), CDKTF_OUTDIR=str(out))
+    assert (code, said) == (1, "")
+    assert "output -json" in err
