@@ -82,13 +82,16 @@ def test_they_come_first_from_a_region_that_every_account_has(tmp_path: Path) ->
         f'  {name}: {{account_id: "{account}", region: {region}, {vpc}}}\n'
         for name, (account, region) in existing.items()
     )
-    file = written(tmp_path, ("  opt_in_region:", "  service_quotas: {}\n  opt_in_region:"))
+    at_home = ("  region: us-east-1\n  cross", "  region: me-south-1\n  cross")
+    file = written(tmp_path, ("  opt_in_region:", "  service_quotas: {}\n  opt_in_region:"), at_home)
     file.write_text(file.read_text() + "networks:\n" + networks)
     stacks = synth_all(load(file), tmp_path / "out")
     assert stacks["regions"]["provider"]["aws"] == [{"allowed_account_ids": ["222222222222"], "region": "us-east-1"}]
+    attachments = stacks["account"]["resource"]["aws_iam_role_policy_attachment"]
+    assert attachments["opt-in-region_attachment"]["role"] == "${aws_iam_role.cross-account-role_role.name}"
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())["stacks"]
     assert {name: stack["dependencies"] for name, stack in manifest.items()} == {
-        "account": [],
+        "account": ["regions"],
         "quotas-me-south-1": ["regions"],
         "regions": [],
         "network-sea": ["regions"],
