@@ -41,7 +41,8 @@ def synth() -> None:
 def check(file: EstateFile = Path("astro.yaml")) -> None:
     """Say everything that is wrong with an estate file, or what it is still waiting for.
 
-    Exits with 4 where something temporary should be gone by now, which stops a synth."""
+    Exits with 4 where something temporary should be gone by now, which stops a synth, or where a failover to a
+    cluster's twin would cut a connection."""
     estate = _load(file)
     waiting = [f"{entry} waits for {a.field} from {a.giver}: {a.how}" for entry, a in estate.awaited()]
     counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
@@ -49,8 +50,10 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
     print(f"{file}: {counted}, no mistakes")
     for line in waiting:
         print(line)
-    if expired := _expired(file, estate):
-        _stop("\n".join(expired), WARNINGS_ONLY)
+    source = Source(file)
+    unprepared = [f"{file}:{Problem(path, text, *source.where(path))}" for path, text in estate.unprepared()]
+    if warnings := [*_expired(file, estate), *unprepared]:
+        _stop("\n".join(warnings), WARNINGS_ONLY)
 
 
 @cli.command()

@@ -117,7 +117,7 @@ IssuerUrl = Annotated[
 
 
 class DisasterRecovery(Props):
-    """The cluster's twin in a second region."""
+    """The cluster's twin in a second region: connections may name it as <cluster>-dr."""
 
     region: Region
     cidr: AstroCidr
@@ -240,6 +240,10 @@ class ConnectionProps(Props):
 
     network: Slug
     """The entry of `networks` that this connects."""
+    dr: dict[str, Any] | None = None
+    """Makes this entry once more, as <entry>-dr, for the disaster-recovery twins of its clusters, ahead of a failover:
+    `{}`, or the values that differ there (facts A20). What Astronomer gives, such as `peering_id`, is not carried over.
+    What must be in one region needs a `network` of the twin's region."""
 
     def cluster_names(self) -> tuple[str, ...]:
         """The entries of `clusters` that this connects."""

@@ -120,20 +120,7 @@ class Estate(Props):
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, data: Any) -> Any:
-        """Clusters take their product from `astro`, and Hybrid ones their account from `account`."""
-        if not isinstance(data, Mapping) or not isinstance(clusters := data.get("clusters"), Mapping):
-            return data
-        product = _get(data, "astro", "product")
-        account_id = _get(data, "account", "account_id")
-        filled: dict[Any, Any] = {}
-        for name, cluster in clusters.items():
-            filled[name] = cluster
-            if isinstance(cluster, Mapping):
-                defaults = {"product": product or "hybrid"}
-                if cluster.get("product", defaults["product"]) == "hybrid" and isinstance(account_id, str):
-                    defaults["account_id"] = account_id
-                filled[name] = defaults | dict(cluster)
-        return {**data, "clusters": filled}
+        return _expanded(data)
 
     @model_validator(mode="after")
     def _check_entries_together(self, info: ValidationInfo) -> "Estate":
@@ -164,11 +151,67 @@ class Estate(Props):
             if account_id and cluster.product == "hybrid" and cluster.account_id == account_id
         }
 
+    def unprepared(self) -> Iterator[tuple[Location, str]]:
+        """Connections that a failover to a cluster's twin would cut (facts A20): where, and a sentence on it."""
+        for name, connection in self.connections.items():
+            for cluster in connection.cluster_names() if connection.routed and connection.dr is None else ():
+                if (twin := self.clusters[cluster].dr) and f"{name}{TWIN}" not in self.connections:
+                    left = f"after a failover of {cluster!r} to {twin.region} nothing leads there"
+                    yield ("connections", name), f"has no `dr`: {left}; write `dr: {{}}`, or what differs there"
+
     def expired(self, today: date) -> Iterator[Problem]:
         """What the file says was to be gone by `today`. No rule of the file: a right one stays right."""
         for name, connection in self.connections.items():
             for field, message in connection.expired(today):
                 yield Problem(("connections", name, *field), message)
+
+
+TWIN = "-dr"
+"""What the names of a cluster's disaster-recovery twin, and of the connections to it, end in."""
+
+
+def _expanded(data: Any) -> Any:
+    """The data with what follows from it: clusters take their product from `astro`, and Hybrid ones their account from
+    `account`; a cluster with `dr` has a twin, and a connection with `dr` is there again for the twins of its clusters.
+    """
+    if not isinstance(data, Mapping) or not isinstance(clusters := data.get("clusters"), Mapping):
+        return data
+    product = _get(data, "astro", "product") or "hybrid"
+    account_id = _get(data, "account", "account_id")
+    filled: dict[Any, Any] = {}
+    for name, cluster in clusters.items():
+        filled[name] = cluster
+        if isinstance(cluster, Mapping):
+            defaults = {"product": product}
+            if cluster.get("product", product) == "hybrid" and isinstance(account_id, str):
+                defaults["account_id"] = account_id
+            filled[name] = defaults | dict(cluster)
+    for name, cluster in list(filled.items()):
+        if isinstance(twin := _get(filled, name, "dr"), Mapping):
+            same = {key: cluster[key] for key in ("product", "account_id") if key in cluster}
+            filled.setdefault(f"{name}{TWIN}", same | dict(twin))
+    result = {**data, "clusters": filled}
+    if isinstance(connections := data.get("connections"), Mapping):
+        twins = {f"{name}{TWIN}": _twin(entry, filled) for name, entry in connections.items()}
+        result["connections"] = {name: entry for name, entry in twins.items() if entry} | dict(connections)
+    return result
+
+
+def _twin(entry: Any, clusters: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A connection again, for the twins of its clusters, with the values of its `dr` before its own; None without."""
+    if not isinstance(differs := _get(entry, "dr"), Mapping):
+        return None
+    names = [entry.get("cluster"), *(entry.get("clusters") or ())]
+    twins = {name: f"{name}{TWIN}" for name in names if isinstance(name, str) and f"{name}{TWIN}" in clusters}
+    if not twins:
+        return None
+    # What Astronomer gives is of one region.
+    twin = {key: value for key, value in entry.items() if key not in ("dr", "peering_id", "attachments")}
+    if "cluster" in twin:
+        twin["cluster"] = twins.get(twin["cluster"], twin["cluster"])
+    if isinstance(twin.get("clusters"), tuple | list):
+        twin["clusters"] = tuple(twins[name] for name in twin["clusters"] if name in twins)
+    return twin | dict(differs)
 
 
 class EntriesDisagreeError(ValueError):
@@ -227,9 +270,11 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, EntriesDisagreeError):
         for problem in cause.problems:
-            yield Problem(problem.path, problem.message, *source.where(problem.path))
+            path = _home(problem.path, source)
+            yield Problem(path, problem.message, *source.where(path))
         return
-    path, owner = _locate(details["loc"], source.value)
+    path, owner = _locate(details["loc"], _expanded(source.value))
+    path = _home(path, source)
     kind, context = details["type"], details.get("ctx", {})
     is_key = kind == "extra_forbidden" or details["loc"][-1:] == ("[key]",)
     where = source.where(path, key=is_key)
@@ -267,6 +312,16 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
 
 
 _SECRET = re.compile(r"secret|passw|token|credential|external.?id|shared.?key|private.?key|api.?key|access.?key", re.I)
+
+
+def _home(path: Location, source: Source) -> Location:
+    """Where the file says what a twin's value comes from: in `dr`, else in the entry that the twin is one of."""
+    section, name, *rest = path if len(path) > 1 else (None, None)
+    if section not in ("clusters", "connections") or source.knows(path[:2]) or not str(name).endswith(TWIN):
+        return path
+    base = (section, str(name).removesuffix(TWIN))
+    own = (*base, "dr", *rest)
+    return own if section == "clusters" or source.knows(own) else (*base, *rest)
 
 
 def _shown(source: Source, path: Location) -> str | None:
@@ -404,6 +459,7 @@ def _rules_across(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]
     yield from _names(estate)
     yield from _references(estate, names)
     yield from _offered(estate)
+    yield from _twins(estate)
     yield from _regions(estate)
     yield from _overlaps(estate)
     yield from _claimed_once(estate)
@@ -424,7 +480,7 @@ def _references(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
         wanted = [("network", connection.network, "networks")]
         wanted += [(connection.cluster_field, cluster, "clusters") for cluster in connection.cluster_names()]
         for field, reference, section in wanted:
-            if reference not in entries[section]:
+            if reference not in entries[section] and reference not in getattr(estate, section):
                 known = listed[section]
                 more = f" and {len(known) - 10} more" if len(known) > 10 else ""
                 yield Problem(
@@ -455,6 +511,15 @@ def _offered(estate: Estate) -> Iterator[Problem]:
                     f"{cluster!r} is a hosted-standard cluster, and Astronomer offers {connection.type} to dedicated "
                     "and Hybrid clusters only; use its external IP addresses, or a dedicated cluster",
                 )
+
+
+def _twins(estate: Estate) -> Iterator[Problem]:
+    for name, connection in estate.connections.items():
+        clusters = [estate.clusters[each] for each in connection.cluster_names() if each in estate.clusters]
+        if connection.dr is not None and clusters and not any(cluster.dr for cluster in clusters):
+            yield Problem(
+                ("connections", name, "dr"), "is for clusters with a twin, and none here has `dr`; take it out"
+            )
 
 
 def _regions(estate: Estate) -> Iterator[Problem]:
@@ -532,7 +597,9 @@ def _overlaps(estate: Estate) -> Iterator[Problem]:
         if ranges is None or not connection.routed:
             continue
         ranges |= {("connections", name, *field): cidr for field, cidr in connection.occupied_cidrs()}
-        for cluster in connection.cluster_names():
+        for named in connection.cluster_names():
+            # A twin's ranges are among those of the cluster that it is one of.
+            cluster = named.removesuffix(TWIN) if named.removesuffix(TWIN) in estate.clusters else named
             if cluster in estate.clusters:
                 ranges |= {
                     ("clusters", cluster, *field): cidr for field, cidr in estate.clusters[cluster].occupied_cidrs()

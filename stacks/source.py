@@ -68,6 +68,10 @@ class Source:
                     return self._marks[wanted]
         return 1, 1
 
+    def knows(self, path: Location) -> bool:
+        """Whether the file has a value at `path`."""
+        return (path, False) in self._marks or (path, True) in self._marks
+
     def written(self, path: Location) -> str | None:
         """A scalar as the file spells it, shortened; None for maps, sequences and what is not there."""
         raw = self._raw.get(path)

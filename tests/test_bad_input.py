@@ -212,7 +212,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         connection("type: vpc_peering, cluster: prod, on_premises: {office: 10.8.0.0/16}"),
         [
             (
-                "10:56: connections.x.on_premises: is not a key here; allowed: cluster, ingress, network, "
+                "10:56: connections.x.on_premises: is not a key here; allowed: cluster, dr, ingress, network, "
                 "peering_id, resolve_dns, type"
             )
         ],

@@ -99,7 +99,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
             "peering_id:",
             "peering-id:",
             ["10:64: connections.lake-prod.peering-id: is not a key here; did you mean 'peering_id'?; allowed: "
-             "cluster, ingress, network, peering_id, resolve_dns, type"],
+             "cluster, dr, ingress, network, peering_id, resolve_dns, type"],
         ),
         (
             "type: vpc_peering, cluster: prod",
@@ -319,3 +319,74 @@ MORE = BASE + "  MORE\n"
 )  # fmt: skip
 def test_connections_do_not_take_what_aws_has_one_of(tmp_path: Path, more: str, expected: list[str]) -> None:
     assert mistakes(tmp_path, MORE.replace("MORE", more)) == expected
+
+
+TWINS = BASE.replace(
+    "pod_cidr: 100.64.0.0/19", "pod_cidr: 100.64.0.0/19, dr: {region: us-west-2, cidr: 172.22.0.0/20}"
+).replace("pcx-0123456789abcdef0}", "pcx-0123456789abcdef0, dr: {peering_id: pcx-0fffffffffffffff0}}")
+
+
+def test_a_clusters_twin_is_connected_ahead_of_a_failover_from_the_same_entry(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(TWINS)
+    estate = load(file)
+    twin = estate.clusters["prod-dr"]
+    assert (twin.region, str(twin.cidr), twin.account_id) == ("us-west-2", "172.22.0.0/20", "333333333333")
+    ways = {name: (way.cluster, way.network, way.peering_id) for name, way in estate.connections.items()}  # type: ignore[reportAttributeAccessIssue]
+    assert ways == {
+        "lake-prod": ("prod", "lake", "pcx-0123456789abcdef0"),
+        "lake-prod-dr": ("prod-dr", "lake", "pcx-0fffffffffffffff0"),
+        "lake-dev": ("dev", "lake", None),
+    }
+    assert list(estate.unprepared()) == []
+
+
+def test_a_peering_of_the_twin_is_awaited_until_astronomer_requests_it(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(TWINS.replace("dr: {peering_id: pcx-0fffffffffffffff0}", "dr: {}"))
+    waiting = [(entry, awaited.field) for entry, awaited in load(file).awaited()]
+    assert ("connections.lake-prod-dr", "peering_id") in waiting
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "dr: {peering_id: pcx-0fffffffffffffff0}",
+            "dr: {peering_id: vpc-0fffffffffffffff0}",
+            "10:116: connections.lake-prod.dr.peering_id: 'vpc-0fffffffffffffff0' is not a VPC peering connection ID; "
+            'allowed: pcx- and 8 or 17 of 0-9a-f, such as "pcx-0123456789abcdef0"',
+        ),
+        (
+            "cidr: 172.22.0.0/20",
+            "cidr: 172.22.0.1/20",
+            "5:133: clusters.prod.dr.cidr: '172.22.0.1/20' has host bits set, which AWS refuses; write 172.22.0.0/20",
+        ),
+        (
+            "cidr: 172.22.0.0/20",
+            "cidr: 10.20.16.0/20",
+            "5:133: clusters.prod.dr.cidr: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two "
+            "meet; AWS cannot route between ranges that overlap: change one",
+        ),
+        (
+            ", dr: {region: us-west-2, cidr: 172.22.0.0/20}",
+            "",
+            "10:103: connections.lake-prod.dr: is for clusters with a twin, and none here has `dr`; take it out",
+        ),
+    ],
+)
+def test_a_mistake_in_a_twin_is_told_where_the_file_says_it(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in TWINS
+    assert mistakes(tmp_path, TWINS.replace(old, new)) == [expected]
+
+
+def test_a_connection_that_a_failover_would_cut_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(TWINS.replace(", dr: {peering_id: pcx-0fffffffffffffff0}", ""))
+    assert list(load(file).unprepared()) == [
+        (
+            ("connections", "lake-prod"),
+            "has no `dr`: after a failover of 'prod' to us-west-2 nothing leads there; write `dr: {}`, or what "
+            "differs there",
+        )
+    ]
