@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from modules.connection import Cluster
+from modules.service_quotas.props import vcpus_by_region
 from modules.vocabulary import Awaited
 from modules.vpc.props import VpcProps
 from operations.terraform import Terraform
@@ -21,8 +22,20 @@ class HandoffError(Exception):
 
 
 def stacks_of(estate: Estate) -> list[str]:
-    """The stacks that hand something over."""
-    return [*(["account"] if estate.account else []), *(f"network-{name}" for name in estate.networks)]
+    """The stacks, in the order in which they are deployed for the first time."""
+    return [*_account_stacks(estate), *(f"network-{name}" for name in estate.networks)]
+
+
+def _account_stacks(estate: Estate) -> list[str]:
+    account = estate.account
+    if not account:
+        return []
+    quotas = vcpus_by_region(estate.data_plane().values()) or [account.region]
+    return [
+        *(["regions"] if account.opt_in_region else []),
+        "account",
+        *(f"quotas-{region}" for region in quotas if account.service_quotas),
+    ]
 
 
 def from_file(file: Path) -> Outputs:
@@ -52,7 +65,7 @@ def facts(estate: Estate, outputs: Outputs) -> dict[str, Any]:
         "next": [{"who": who, "what": what} for who, what in _steps(estate, outputs)],
         "waiting": [{"entry": entry, **asdict(awaited)} for entry, awaited in estate.awaited()],
         "clusters": {name: _cluster(name, cluster) for name, cluster in estate.clusters.items()},
-        "account": _deployed(outputs, "account") if estate.account else None,
+        "account": {stack: _deployed(outputs, stack) for stack in _account_stacks(estate)},
         "networks": {name: _network(name, network, outputs) for name, network in estate.networks.items()},
         "connections": {
             name: {
@@ -76,7 +89,7 @@ def markdown(estate: Estate, outputs: Outputs) -> str:
     lines += [] if told["next"] else ["Nothing: everything of the file is built."]
     for name, cluster in told["clusters"].items():
         lines += ["", f"## Cluster {name}", "", *_table(cluster)]
-    if told["account"] is not None:
+    if told["account"]:
         lines += ["", "## Dedicated account", "", *_table(told["account"])]
     for name, network in told["networks"].items():
         lines += ["", f"## Network {name}", "", *_table(network)]
@@ -89,15 +102,17 @@ def markdown(estate: Estate, outputs: Outputs) -> str:
 
 def flowchart(estate: Estate, outputs: Outputs) -> str:
     """Mermaid: clusters, networks, and what joins them; what is not built is dotted."""
-    lines = ["flowchart LR", '  subgraph astro["Astro clusters"]']
+    lines = ["flowchart LR"]
+    lines += ['  subgraph astro["Astro clusters"]'] if estate.clusters else []
     for name, cluster in estate.clusters.items():
         ranges = (str(cidr) for _, cidr in cluster.occupied_cidrs())
         lines.append(f"    {_node('cluster', name)}[{_label(name, cluster.product, cluster.region, *ranges)}]")
-    lines += ["  end", '  subgraph yours["Your networks"]']
+    lines += ["  end"] if estate.clusters else []
+    lines += ['  subgraph yours["Your networks"]'] if estate.networks else []
     for name, network in estate.networks.items():
         ranges = (str(cidr) for _, cidr in network.occupied_cidrs())
         lines.append(f"    {_node('network', name)}[{_label(name, network.account_id, network.region, *ranges)}]")
-    lines.append("  end")
+    lines += ["  end"] if estate.networks else []
     for name, connection in estate.connections.items():
         state = _state(estate, outputs, name)
         line = "---" if state == "built" else "-.-"

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from operations.handoff import HandoffError, Outputs, facts, flowchart, from_file, markdown
+from operations.handoff import HandoffError, Outputs, facts, flowchart, from_file, markdown, stacks_of
 from operations.terraform import Terraform, cli_environment, find_terraform
 from stacks.estate import Estate, load
 from tests.local_aws import LocalAws
 from tests.test_estate import BASE
 from tests.test_examples import synth
 from tests.test_main import run
+from tests.test_stacks import synth_all
 from tests.world import facts_of
 
 ROOT = Path(__file__).parent.parent
@@ -121,6 +122,16 @@ def test_the_map_has_every_entry_and_dots_what_is_not_built(estate: Estate) -> N
         "  network_lake -.- connection_lake_dev",
         "  connection_lake_dev -.- cluster_dev",
     ]
+
+
+@pytest.mark.parametrize("example", ["complete", "service_quotas", "opt_in_region"])
+def test_knows_every_stack_of_an_estate(example: str, tmp_path: Path) -> None:
+    estate = load(ROOT / f"examples/{example}.yaml")
+    assert sorted(stacks_of(estate)) == sorted(synth_all(estate, tmp_path))
+    [(who, what), *_] = [(step["who"], step["what"]) for step in facts(estate, {})["next"]]
+    assert (who, what.rstrip("`").endswith(" ".join(stacks_of(estate)))) == ("You", True)
+    account = {name: {"role_arn": "arn"} for name in stacks_of(estate) if not name.startswith("network-")}
+    assert facts(estate, account)["account"] == account
 
 
 def parse(chart: str) -> subprocess.CompletedProcess[str]:
