@@ -16,6 +16,7 @@ from modules.hosted_zone.props import HostedZoneProps
 from modules.ip_allowlist.props import IpAllowlistProps
 from modules.network_rules.props import NetworkRulesProps
 from modules.peering_role.props import PeeringRoleProps
+from modules.private_link.props import PrivateLinkProps
 from modules.resolver_rules.props import ResolverRulesProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
@@ -33,7 +34,8 @@ Connection = Annotated[
     | PeeringRoleProps
     | WorkloadIdentityProps
     | DnsForwardingProps
-    | HostedZoneProps,
+    | HostedZoneProps
+    | PrivateLinkProps,
     Field(discriminator="type"),
 ]
 

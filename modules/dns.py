@@ -62,9 +62,9 @@ Domain = Annotated[
     ),
     AfterValidator(_name),
 ]
-ZoneName = Annotated[
+DomainName = Annotated[
     str,
-    Text("a zone's name", _DOMAIN, "lower-case names joined by dots, without a dot at either end", "corp.acme.example"),
+    Text("a domain name", _DOMAIN, "lower-case names joined by dots, without a dot at either end", "corp.acme.example"),
     AfterValidator(_name),
 ]
 

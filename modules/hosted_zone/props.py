@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from modules.connection import VPC_ID, Claim, ConnectionProps
-from modules.dns import ZoneName, astro_names_in
+from modules.dns import DomainName, astro_names_in
 from modules.vocabulary import Awaited, HostedZoneId, Reason, Slug, repeated
 
 
@@ -24,7 +24,7 @@ class HostedZoneProps(ConnectionProps):
     is."""
     zone_id: HostedZoneId | None = None
     """The existing private zone, in the network's account."""
-    domain: ZoneName | None = None
+    domain: DomainName | None = None
     """The name of a private zone to make, associated with the network's VPC. Its records are yours to make, and while
     it has any, Terraform does not delete it."""
     shadows_astro: Reason | None = None

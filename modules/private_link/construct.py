@@ -1,0 +1,214 @@
+import hashlib
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+
+from cdktf import TerraformResourceLifecycle, Token
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
+    DataAwsIamPolicyDocument,
+    DataAwsIamPolicyDocumentStatement,
+    DataAwsIamPolicyDocumentStatementCondition,
+    DataAwsIamPolicyDocumentStatementPrincipals,
+)
+from cdktf_cdktf_provider_aws.lb import Lb
+from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
+from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
+from cdktf_cdktf_provider_aws.lb_target_group_attachment import LbTargetGroupAttachment
+from cdktf_cdktf_provider_aws.security_group import SecurityGroup, SecurityGroupEgress, SecurityGroupIngress
+from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
+from cdktf_cdktf_provider_aws.vpc_endpoint_connection_notification import VpcEndpointConnectionNotification
+from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
+from constructs import Construct
+
+from modules.connection import Sides
+from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
+from modules.vocabulary import joined, partition
+
+HTTPS = 443
+EVENTS = ["Accept", "Connect", "Delete", "Reject"]
+
+
+class PrivateLink(Construct):
+    """A service of yours that Astro's role may ask for, and endpoints that exact ranges may use (facts A14)."""
+
+    def __init__(self, scope: Construct, id_: str, props: PrivateLinkProps, sides: Sides) -> None:
+        super().__init__(scope, id_)
+        self._sides = sides
+        self.handoff: dict[str, object] = {
+            "account_id": sides.network.account_id,
+            "region": sides.network.region,
+        }
+        if props.service:
+            self.handoff["service"] = self._service(props.service)
+        if props.endpoints:
+            self.handoff["endpoints"] = {
+                name: self._endpoint(name, endpoint) for name, endpoint in props.endpoints.items()
+            }
+
+    def _service(self, props: Service) -> dict[str, object]:
+        service = VpcEndpointService(
+            self,
+            "service",
+            acceptance_required=not props.acceptance_off_reason,
+            # Given in the service itself, so that Terraform takes out whoever else is let in.
+            allowed_principals=sorted(props.allowed_principals or self._astronomers_roles()),
+            network_load_balancer_arns=[self._load_balancer(props.load_balancer)]
+            if props.load_balancer
+            else sorted(props.load_balancers),
+            private_dns_name=props.private_dns_name,
+            tags={"Name": self._sides.name},
+        )
+        if props.notify:
+            VpcEndpointConnectionNotification(
+                self,
+                "notification",
+                vpc_endpoint_service_id=service.id,
+                connection_notification_arn=props.notify,
+                connection_events=EVENTS,
+            )
+        facts: dict[str, object] = {
+            "service_name": service.service_name,
+            "availability_zones": service.availability_zones,
+        }
+        if props.private_dns_name:
+            # The TXT record that proves the domain to AWS.
+            facts["private_dns_record"] = Token.as_any(f"${{{service.fqn}.private_dns_name_configuration}}")
+        return facts
+
+    def _astronomers_roles(self) -> set[str]:
+        """Of each cluster whose account is known: until it is, nobody may ask."""
+        return {
+            f"arn:{partition(cluster.region)}:iam::{cluster.account_id}:role/astronomer-remote-management"
+            for cluster in self._sides.clusters.values()
+            if cluster.account_id
+        }
+
+    def _load_balancer(self, props: NewLoadBalancer) -> str:
+        network = self._sides.network
+        port = props.target_port or props.port
+        # The endpoint is inside the Astro VPC, where pods keep their own addresses.
+        pods = {str(cluster.pod_cidr) for cluster in self._sides.clusters.values() if cluster.pod_cidr}
+        group = SecurityGroup(
+            self,
+            "load-balancer-security-group",
+            name=f"load-balancer-{self._sides.name}",
+            description="PrivateLink: from the Astro clusters to the targets",
+            vpc_id=network.vpc_id,
+            ingress=[_ingress(props.port, "Astro clusters", self._cluster_ranges() | pods)],
+            egress=[
+                SecurityGroupEgress(
+                    description="Targets",
+                    protocol="tcp",
+                    from_port=port,
+                    to_port=port,
+                    cidr_blocks=sorted(f"{ip}/32" for ip in props.targets.values()),
+                )
+            ],
+            tags={"Name": self._sides.name},
+        )
+        # AWS holds traffic of PrivateLink, too, to the rules of the group that a balancer is made with.
+        balancer = Lb(
+            self,
+            "load-balancer",
+            name=_short(f"pl-{self._sides.name}"),
+            load_balancer_type="network",
+            internal=True,
+            enable_cross_zone_load_balancing=True,
+            enable_deletion_protection=not props.removal_reason,
+            security_groups=[group.id],
+            subnets=[network.subnets[subnet] for subnet in props.subnets or network.subnets],
+            tags={"Name": self._sides.name},
+        )
+        targets = LbTargetGroup(
+            self,
+            "targets",
+            # Another port makes another group, and the listener must have it before the old one can go.
+            name=_short(f"pl-{port}-{self._sides.name}"),
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+            vpc_id=network.vpc_id,
+            target_type="ip",
+            protocol="TCP",
+            port=port,
+            tags={"Name": self._sides.name},
+        )
+        for target, ip in props.targets.items():
+            inside = any(IPv4Address(ip) in IPv4Network(cidr) for cidr in network.cidrs)
+            LbTargetGroupAttachment(
+                self,
+                joined("target", target),
+                target_group_arn=targets.arn,
+                target_id=ip,
+                # AWS looks up the zone of an address in the VPC, and of no other.
+                availability_zone=None if inside else "all",
+            )
+        LbListener(
+            self,
+            "listener",
+            load_balancer_arn=balancer.arn,
+            protocol="TCP",
+            port=props.port,
+            default_action=[LbListenerDefaultAction(type="forward", target_group_arn=targets.arn)],
+            tags={"Name": self._sides.name},
+        )
+        return balancer.arn
+
+    def _endpoint(self, name: str, props: AwsEndpoint) -> dict[str, object]:
+        network = self._sides.network
+        ranges = set(network.cidrs) | (self._cluster_ranges() if props.for_clusters else set())
+        group = SecurityGroup(
+            self,
+            joined("security-group", name),
+            name=f"endpoint-{self._sides.name}-{name}",
+            description=f"Endpoint to {props.service}",
+            vpc_id=network.vpc_id,
+            ingress=[_ingress(HTTPS, props.service, ranges)],
+            tags={"Name": f"{self._sides.name}-{name}"},
+        )
+        endpoint = VpcEndpoint(
+            self,
+            joined("endpoint", name),
+            vpc_id=network.vpc_id,
+            service_name=f"com.amazonaws.{network.region}.{props.service}",
+            vpc_endpoint_type="Interface",
+            private_dns_enabled=props.private_dns,
+            subnet_ids=[network.subnets[subnet] for subnet in props.subnets or network.subnets],
+            security_group_ids=[group.id],
+            policy=self._policy(name, props.only_accounts) if props.only_accounts else None,
+            tags={"Name": f"{self._sides.name}-{name}"},
+        )
+        return {
+            "id": endpoint.id,
+            "service": f"com.amazonaws.{network.region}.{props.service}",
+            "dns_names": Token.as_list(f"${{{endpoint.fqn}.dns_entry[*].dns_name}}"),
+        }
+
+    def _policy(self, name: str, accounts: tuple[str, ...]) -> str:
+        return DataAwsIamPolicyDocument(
+            self,
+            joined("policy", name),
+            statement=[
+                DataAwsIamPolicyDocumentStatement(
+                    actions=["*"],
+                    resources=["*"],
+                    principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=["*"])],
+                    condition=[
+                        DataAwsIamPolicyDocumentStatementCondition(
+                            test="StringEquals", variable="aws:PrincipalAccount", values=sorted(accounts)
+                        )
+                    ],
+                )
+            ],
+        ).json
+
+    def _cluster_ranges(self) -> set[str]:
+        return {str(cidr) for cluster in self._sides.clusters.values() for cidr in cluster.routed_cidrs().values()}
+
+
+def _ingress(port: int, description: str, ranges: Iterable[str]) -> SecurityGroupIngress:
+    return SecurityGroupIngress(
+        description=description, protocol="tcp", from_port=port, to_port=port, cidr_blocks=sorted(ranges)
+    )
+
+
+def _short(name: str) -> str:
+    """AWS takes 32 characters: a longer name ends in what tells it from others that begin alike."""
+    return name if len(name) <= 32 else f"{name[:23].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,206 @@
+from collections.abc import Collection, Iterator, Mapping
+from ipaddress import IPv4Address
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
+from modules.dns import Address, DomainName
+from modules.vocabulary import PRIVATE, AccountId, Props, Reason, Slug, Text, TopicArn, arn, repeated
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _private(value: str) -> str:
+    if not any(IPv4Address(value) in block for block in PRIVATE):
+        raise ValueError("is not a private address; a load balancer sends to 10/8, 172.16/12, 192.168/16, 100.64/10")
+    return value
+
+
+Target = Annotated[Address, AfterValidator(_private)]
+LoadBalancerArn = Annotated[
+    str,
+    arn(
+        "elasticloadbalancing",
+        r"loadbalancer/net/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}",
+        "a network load balancer",
+        "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef",
+    ),
+]
+ServicePrincipal = Annotated[
+    str,
+    Text(
+        "whom an endpoint service can allow",
+        r"arn:aws(?:-cn|-us-gov)?:iam::\d{12}:(?:root|(?:role|user)/[\w+=,.@/-]{1,512})",
+        "the ARN of an IAM role or user, or arn:aws:iam::ACCOUNT:root for a whole account; never *",
+        "arn:aws:iam::333333333333:role/astronomer-remote-management",
+    ),
+]
+ServiceName = Annotated[
+    str,
+    Text(
+        "the short name of an AWS service",
+        r"(?!com\.|aws\.)[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)*",
+        "what follows com.amazonaws.REGION. in the endpoint's service name",
+        "secretsmanager",
+    ),
+]
+HAVE_GATEWAYS = ("s3", "dynamodb")
+"""Services whose names a VPC finds through a gateway endpoint, which costs nothing."""
+
+
+def _unknown(field: str, given: Collection[str] | None, subnets: Collection[str]) -> Iterator[tuple[FieldPath, str]]:
+    there_are = f"there are: {', '.join(sorted(subnets)) or 'none'}"
+    for index, name in enumerate(given or ()):
+        if name not in subnets:
+            yield (field, index), f"{name!r} is not a subnet of the network; {there_are}"
+    if given is None and not subnets:
+        yield (), "needs a subnet of the network, which has none; name some in the network's subnets"
+
+
+class _InSubnets(Props):
+    subnets: Annotated[tuple[Slug, ...], Field(min_length=1)] | None = None
+    """Names of the network's subnets, each in another availability zone. Default: all of them."""
+
+    @model_validator(mode="after")
+    def _each_subnet_once(self) -> Self:
+        if twice := repeated(self.subnets or ()):
+            raise ValueError(f"has {', '.join(twice)} twice in subnets; name each once")
+        return self
+
+
+class NewLoadBalancer(_InSubnets):
+    """An internal network load balancer to make: TCP on one port to fixed addresses, in every zone."""
+
+    port: Port
+    """The port that Astro connects to."""
+    targets: Annotated[dict[Slug, Target], Field(min_length=1)]
+    """Private addresses to send to, by a name of your choice: in the network's VPC, or where it routes to."""
+    target_port: Port | None = None
+    """The port of the targets, which is also where their health is checked. Default: `port`."""
+    removal_reason: Reason | None = None
+    """Why AWS may delete it: deletion protection is on until a reason is given and deployed."""
+
+    @model_validator(mode="after")
+    def _each_target_once(self) -> Self:
+        if twice := repeated(self.targets.values()):
+            raise ValueError(f"has {', '.join(twice)} twice in targets; name each once")
+        return self
+
+
+class Service(Props):
+    """An endpoint service: what Astro's VPCs connect to without any route, whatever their ranges are."""
+
+    load_balancers: Annotated[tuple[LoadBalancerArn, ...], Field(max_length=10)] = ()
+    """Existing network load balancers in the network's account and region; or `load_balancer`."""
+    load_balancer: NewLoadBalancer | None = None
+    """One to make; or `load_balancers`."""
+    allowed_principals: tuple[ServicePrincipal, ...] = ()
+    """Who may ask for a connection. Default: the role `astronomer-remote-management` in each cluster's account."""
+    acceptance_off_reason: Reason | None = None
+    """Why connections of `allowed_principals` need not be accepted one by one. Default: you accept each, in the VPC
+    console under Endpoint services."""
+    notify: TopicArn | None = None
+    """An SNS topic, whose policy lets vpce.amazonaws.com publish, that hears of connections asked for, made, refused
+    and deleted."""
+    private_dns_name: DomainName | None = None
+    """A public domain of yours by which Astro calls the service. AWS asks you to prove it by a TXT record, which the
+    `handoff` output has."""
+
+    @model_validator(mode="after")
+    def _has_load_balancers_or_makes_one(self) -> Self:
+        if bool(self.load_balancers) == (self.load_balancer is not None):
+            raise ValueError(
+                "names neither or both of load_balancers and load_balancer; give the ARNs of those that exist, or "
+                "load_balancer for one to make"
+            )
+        for field in ("load_balancers", "allowed_principals"):
+            if twice := repeated(getattr(self, field)):
+                raise ValueError(f"has {', '.join(twice)} twice in {field}; name each once")
+        return self
+
+
+class AwsEndpoint(_InSubnets):
+    """An interface endpoint in your network to a service of AWS."""
+
+    service: ServiceName
+    """Its short name, such as secretsmanager, ecr.api or execute-api."""
+    for_clusters: bool = False
+    """Let the clusters' ranges in too, which need a `vpc_peering` or `transit_gateway` to get here. They call it by
+    the endpoint's own DNS names, which the `handoff` output has."""
+    private_dns: bool = True
+    """Let the network find the service's usual name here; its VPC must have DNS host names and DNS support enabled."""
+    only_accounts: tuple[AccountId, ...] = ()
+    """Let only principals of these accounts use it. Default: AWS's own policy, which lets everyone whom IAM lets."""
+
+    @model_validator(mode="after")
+    def _leaves_gateways_their_names(self) -> Self:
+        if self.service in HAVE_GATEWAYS and self.private_dns:
+            raise ValueError(
+                f"would take the name of {self.service} from the VPC's gateway endpoint, which is free; write "
+                "private_dns: false, for clusters that call the endpoint by its own name"
+            )
+        return self
+
+
+class PrivateLinkProps(ConnectionProps):
+    """AWS PrivateLink, both ways: a service of yours for Astro's VPCs, and services of AWS for your network.
+
+    For a service of AWS in another region than the cluster's, put the endpoint into a network in the service's region,
+    with `for_clusters`, and give that network a `vpc_peering` with the cluster (facts A14)."""
+
+    routed: ClassVar[bool] = False
+
+    type: Literal["private_link"]
+    clusters: tuple[Slug, ...] = ()
+    """The entries of `clusters` that the service is for, and that endpoints `for_clusters` let in."""
+    service: Service | None = None
+    """Your service, in the clusters' region."""
+    endpoints: dict[Slug, AwsEndpoint] = Field(default_factory=dict)
+    """Interface endpoints to make in your network, by a name of your choice."""
+
+    @model_validator(mode="after")
+    def _is_for_somebody(self) -> Self:
+        if not self.service and not self.endpoints:
+            raise ValueError("has neither service nor endpoints; give one of them")
+        if twice := repeated(self.clusters):
+            raise ValueError(f"has {', '.join(twice)} twice in clusters; name each once")
+        needing = [*(["service"] if self.service else [])]
+        needing += [f"endpoints.{name}" for name, endpoint in self.endpoints.items() if endpoint.for_clusters]
+        if needing and not self.clusters:
+            raise ValueError(f"has {', '.join(needing)} for clusters and names none; list them in clusters")
+        if self.clusters and not needing:
+            raise ValueError("names clusters and has nothing for them; write for_clusters: true, or take clusters out")
+        return self
+
+    @property
+    def same_region(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Only the service asks for it: endpoints are reached over a peering, from anywhere."""
+        return (
+            "an endpoint service works in its own region: use a network in the cluster's region" if self.service else ""
+        )
+
+    def cluster_names(self) -> tuple[str, ...]:
+        return self.clusters
+
+    def claims(self) -> Iterator[Claim]:
+        for name, endpoint in self.endpoints.items():
+            if endpoint.private_dns:
+                yield Claim(
+                    ("endpoints", name),
+                    "network",
+                    ("private DNS", endpoint.service),
+                    f"answers for {endpoint.service} in network {self.network!r}",
+                    "a VPC takes one endpoint with private_dns for a service: keep one",
+                )
+
+    def disagreements(
+        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
+    ) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(subnets, clusters)
+        if self.service and self.service.load_balancer:
+            for field, message in _unknown("subnets", self.service.load_balancer.subnets, subnets):
+                yield ("service", "load_balancer", *field), message
+        for name, endpoint in self.endpoints.items():
+            for field, message in _unknown("subnets", endpoint.subnets, subnets):
+                yield ("endpoints", name, *field), message
