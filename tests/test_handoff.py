@@ -74,8 +74,11 @@ def test_a_network_is_told_with_what_a_peering_request_needs(estate: Estate) -> 
     }
 
 
-def test_a_hybrid_cluster_is_told_with_what_it_is_made_of_and_which_are_defaults() -> None:
-    estate = load(ROOT / "examples/complete.yaml")
+def test_a_hybrid_cluster_is_told_with_what_it_is_made_of_and_which_are_defaults(tmp_path: Path) -> None:
+    made = 'networks:\n  edge: {account_id: "111111111111", region: us-east-1, create: {cidr: 10.30.0.0/20}}\n'
+    hybrid = BASE.split("connections:")[0].replace("networks:\n", made).replace("333333333333", "222222222222")
+    (tmp_path / "astro.yaml").write_text(hybrid.replace("hosted-dedicated", "hybrid"))
+    estate = load(tmp_path / "astro.yaml")
     assert facts(estate, {})["clusters"]["prod"] == {
         "name": "prod",
         "product": "hybrid",
