@@ -243,7 +243,7 @@ class ConnectionProps(Props):
     dr: dict[str, Any] | None = None
     """Makes this entry once more, as <entry>-dr, for the disaster-recovery twins of its clusters, ahead of a failover:
     `{}`, or the values that differ there (facts A20). What Astronomer gives, such as `peering_id`, is not carried over.
-    What must be in one region needs a `network` of the twin's region."""
+    What must be in one region needs a `network` of the twin's region. The entry's name has up to 28 characters then."""
 
     def cluster_names(self) -> tuple[str, ...]:
         """The entries of `clusters` that this connects."""

@@ -154,8 +154,15 @@ class Estate(Props):
     def unprepared(self) -> Iterator[tuple[Location, str]]:
         """Connections that a failover to a cluster's twin would cut (facts A20): where, and a sentence on it."""
         for name, connection in self.connections.items():
-            for cluster in connection.cluster_names() if connection.routed and connection.dr is None else ():
-                if (twin := self.clusters[cluster].dr) and f"{name}{TWIN}" not in self.connections:
+            if not connection.routed or connection.dr is not None:
+                continue
+            for cluster in connection.cluster_names():
+                twin = self.clusters[cluster].dr
+                if (
+                    twin
+                    and f"{name}{TWIN}" not in self.connections
+                    and f"{cluster}{TWIN}" not in connection.cluster_names()
+                ):
                     left = f"after a failover of {cluster!r} to {twin.region} nothing leads there"
                     yield ("connections", name), f"has no `dr`: {left}; write `dr: {{}}`, or what differs there"
 

@@ -29,7 +29,9 @@ def accounts_and_regions(estate: Estate) -> tuple[list[str], list[str]]:
     if estate.account:
         places.append((estate.account.account_id, estate.account.region))
     accounts, regions = zip(*places, strict=True)
-    return sorted({*accounts, LocalAws.FIRST_ACCOUNT}), sorted(set(regions))
+    return sorted({*accounts, LocalAws.FIRST_ACCOUNT}), sorted(
+        {*regions, *(c.region for c in estate.clusters.values())}
+    )
 
 
 def read_back(aws: LocalAws, estate: Estate) -> Iterator[tuple[str, str, str]]:
@@ -47,6 +49,23 @@ def read_back(aws: LocalAws, estate: Estate) -> Iterator[tuple[str, str, str]]:
                 yield from _shares(ram, f"{estate.name}-{name}", name)
             case "vpn":
                 yield from _vpn(ec2, f"{estate.name}-{name}", name)
+            case "private_link":
+                for service in ec2.describe_vpc_endpoint_service_configurations()["ServiceConfigurations"]:
+                    yield name, "endpoint service", service["ServiceName"]
+            case "ip_allowlist":
+                for found in ec2.describe_managed_prefix_lists()["PrefixLists"]:
+                    if found["PrefixListName"].startswith(f"{estate.name}-{name}"):
+                        entries = ec2.get_managed_prefix_list_entries(PrefixListId=found["PrefixListId"])["Entries"]
+                        yield name, "prefix list", ", ".join(entry["Cidr"] for entry in entries)
+            case "hosted_zone":
+                route53 = aws.client("route53", network.account_id)
+                for zone in route53.list_hosted_zones()["HostedZones"]:
+                    allowed = route53.list_vpc_association_authorizations(HostedZoneId=zone["Id"])["VPCs"]
+                    yield name, "hosted zone", f"{zone['Name']} for {', '.join(vpc['VPCId'] for vpc in allowed)}"
+            case "peering_role" | "workload_identity":
+                for role in aws.client("iam", network.account_id).list_roles()["Roles"]:
+                    if role["RoleName"].startswith(f"{estate.name}-{name}"):
+                        yield name, "IAM role", role["Arn"]
 
 
 def _account(aws: LocalAws, estate: Estate) -> Iterator[tuple[str, str, str]]:

@@ -43,6 +43,7 @@ def test_deploy_change_and_destroy_leave_what_the_file_says_and_then_nothing(aws
     with _Locks(aws) as locks:
         deployment.deploy()
     stacks = ["account", "network-archive", "network-edge", "network-lake"]
+    stacks += ["quotas-me-south-1", "quotas-us-east-1", "quotas-us-west-2", "regions"]
     assert list(deployment.stacks) == stacks
     assert deployment.changes() == dict.fromkeys(stacks, False)
     assert locks.seen == {f"acme/{stack}.tfstate.tflock" for stack in stacks}
@@ -56,6 +57,11 @@ def test_deploy_change_and_destroy_leave_what_the_file_says_and_then_nothing(aws
         ("archive-prod", "VPC peering", "pcx-0eeeeeeeeeeeeeeee active"),
         ("hub", "RAM share acme-hub", "with 333333333333"),
         ("corp-dns", "RAM share acme-corp-dns", "with 222222222222"),
+        ("lake-prod-dr", "VPC peering", "pcx-0fffffffffffffff0 active"),
+        ("lake-zone", "hosted zone", "data.acme.example. for vpc-0cccccccccccccccc"),
+        ("lake-public", "prefix list", "203.0.113.20/32, 203.0.113.21/32"),
+        ("lake-readers", "IAM role", "arn:aws:iam::111111111111:role/acme-lake-readers-audit"),
+        ("archive-role", "IAM role", "arn:aws:iam::444444444444:role/acme-archive-role"),
     }
 
     file.write_text(file.read_text().replace("owner: data-platform", "owner: platform").replace("5432", "5433"))

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from stacks.estate import EstateError, load
+from stacks.estate import TWIN, EstateError, load
 from tests.test_stacks import EXAMPLES, ROOT, synth_all
 
 Path_ = tuple[Any, ...]
@@ -225,12 +225,17 @@ def fields_of(part: Any) -> Iterator[str]:
 
 
 def lengthened(data: Any, names: set[str]) -> Any:
-    """The estate with every name as long as a name may be."""
+    """The estate with every name as long as a name may be; a twin's name is that of its cluster and `-dr`."""
     if isinstance(data, dict):
         return {lengthened(key, names): lengthened(value, names) for key, value in data.items()}
     if isinstance(data, list):
         return [lengthened(item, names) for item in data]
-    return f"{data}-{'x' * LONGEST}"[:LONGEST] if isinstance(data, str) and data in names else data
+    if not isinstance(data, str) or data not in names:
+        return data
+    if data.removesuffix(TWIN) in names - {data}:
+        return lengthened(data.removesuffix(TWIN), names) + TWIN
+    longest = LONGEST - (len(TWIN) if f"{data}{TWIN}" in names else 0)
+    return f"{data}-{'x' * LONGEST}"[:longest]
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
