@@ -94,6 +94,9 @@ def damaged(text: str, dice: random.Random) -> str:
     return "".join(letters)
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_the_file_holds_it_is_an_estate_or_explained(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311

@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -230,7 +231,8 @@ def test_an_interrupt_lets_terraform_save_its_state(tmp_path):
 
     def interrupt_once_started():
         while not (tmp_path / "started").exists():
-            pass
+            time.sleep(0.01)
+        time.sleep(0.2)  # the interrupt is for whoever waits, and it must have begun to
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt_once_started)
