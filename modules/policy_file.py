@@ -1,5 +1,6 @@
 """Policy documents in files of yours: read, checked by IAM's rules, and cut into policies that IAM has room for."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -67,6 +68,7 @@ def _document(file: Path) -> Any:
             raise ValueError("is not there; save the policy document there, its path is relative to this file")
         if file.stat().st_size > _FILE_SIZE:
             raise ValueError(f"has more than {_FILE_SIZE:,} bytes; a policy document has a few thousand")
+        _check_pin(file)
         return json.loads(file.read_text("utf-8-sig"), object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
@@ -76,6 +78,20 @@ def _document(file: Path) -> Any:
         raise ValueError("is nested too deep for a policy document") from None
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
+
+
+def pin_file(document: Path) -> Path:
+    """Where the SHA-256 of a document stands that `main.py policy fetch` saved: beside it, as `sha256sum` writes it."""
+    return document.with_name(document.name + ".sha256")
+
+
+def _check_pin(document: Path) -> None:
+    pin = pin_file(document)
+    if pin.is_file() and pin.read_text("utf-8").split()[:1] != [hashlib.sha256(document.read_bytes()).hexdigest()]:
+        raise ValueError(
+            f"is not the document that {pin.name} beside it pins; see `main.py policy diff` and `main.py policy fetch`,"
+            " or take the pin out if the change is yours"
+        )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

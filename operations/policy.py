@@ -15,6 +15,8 @@ from typing import Any, Literal
 import boto3
 from botocore import exceptions
 
+from modules.policy_file import pin_file
+
 URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
 """Where Astronomer publishes the document (seed 002, step 4)."""
 MAX_BYTES = 1_000_000
@@ -25,11 +27,6 @@ class PolicyError(Exception):
 
 
 # Fetch and pin
-
-
-def pin_file(document: Path) -> Path:
-    """Where the SHA-256 of a document stands: beside it, in the format of `sha256sum`."""
-    return document.with_name(document.name + ".sha256")
 
 
 def fetch(document: Path, url: str = URL, *, accept: bool = False) -> Literal["new", "same", "changed"]:

@@ -13,9 +13,10 @@ from typing import Any
 import cdktf
 import pytest
 
-from operations.policy import Change, PolicyError, compare, fetch, lint, made, pin_file, read
+from modules.policy_file import pin_file
+from operations.policy import Change, PolicyError, compare, fetch, lint, made, read
 from stacks.app import build
-from stacks.estate import load
+from stacks.estate import EstateError, load
 from tests.local_aws import LocalAws
 
 ROOT = Path(__file__).parent.parent
@@ -126,6 +127,19 @@ def test_a_document_is_fetched_once_pinned_and_never_changed_silently(tmp_path: 
     assert fetch(file, url, accept=True) == "changed"
     assert file.read_bytes() == second
     assert not (tmp_path / "policies/astronomer.json.new").exists()
+
+
+def test_a_pinned_document_that_somebody_changed_is_told_by_check(tmp_path: Path, url: str) -> None:
+    estate = tmp_path / "astro.yaml"
+    estate.write_text((ROOT / "examples/cross_account_role.yaml").read_text())
+    file = tmp_path / "policies/astronomer.json"
+    Astronomer.serves = json.dumps(document({"Action": "s3:*"})).encode()
+    fetch(file, url)
+    assert load(estate).account
+    file.write_text(file.read_text().replace("s3:*", "*"))
+    with pytest.raises(EstateError, match=r"policy_file: 'policies/astronomer.json' is not the document that "
+                       r"astronomer.json.sha256 beside it pins; see `main.py policy diff`"):  # fmt: skip
+        load(estate)
 
 
 def test_a_document_that_was_there_unpinned_is_not_overwritten(tmp_path: Path, url: str) -> None:
