@@ -1,7 +1,10 @@
 """What is told to Astronomer: from the estate and the outputs of its stacks."""
 
+import html
 import json
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -199,3 +202,24 @@ def test_the_command_reads_the_state_of_what_is_initialized(tmp_path: Path) -> N
     code, said, err = run("handoff", str(file), CDKTF_OUTDIR=str(out))
     assert (code, said) == (1, "")
     assert "output -json" in err
+
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on the PATH: the map is read by Mermaid's parser, not drawn")
+def test_a_browser_draws_the_map_of_everything(tmp_path: Path) -> None:
+    estate = load(ROOT / "examples/complete.yaml")
+    page = tmp_path / "map.html"
+    script = (ROOT / "node_modules/mermaid/dist/mermaid.min.js").as_uri()
+    drawing = html.escape(flowchart(estate, {}))
+    page.write_text(f'<meta charset="utf-8"><pre class="mermaid">{drawing}</pre><script src="{script}"></script>')
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", *quiet, f"--user-data-dir={tmp_path}/user"]
+    command += ["--allow-file-access-from-files", "--virtual-time-budget=20000", "--dump-dom", page.as_uri()]
+    drawn = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Syntax error" not in drawn
+    assert re.search(r"<svg[^>]* aria-roledescription=\"flowchart", drawn)
+    for name in (*estate.clusters, *estate.networks, *estate.connections):
+        assert name in drawn, name
