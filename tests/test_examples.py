@@ -23,8 +23,9 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def aws() -> Iterator[LocalAws]:
+    """A world of its own for each example: they use the same IDs for different things."""
     with LocalAws() as aws:
         yield aws
 
