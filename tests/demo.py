@@ -56,7 +56,7 @@ def read_back(aws: LocalAws, estate: Estate) -> Iterator[tuple[str, str, str]]:
                 for found in ec2.describe_managed_prefix_lists()["PrefixLists"]:
                     if found["PrefixListName"].startswith(f"{estate.name}-{name}"):
                         entries = ec2.get_managed_prefix_list_entries(PrefixListId=found["PrefixListId"])["Entries"]
-                        yield name, "prefix list", ", ".join(entry["Cidr"] for entry in entries)
+                        yield name, "prefix list", ", ".join(sorted(entry["Cidr"] for entry in entries))
             case "hosted_zone":
                 route53 = aws.client("route53", network.account_id)
                 for zone in route53.list_hosted_zones()["HostedZones"]:
