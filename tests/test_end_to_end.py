@@ -64,13 +64,16 @@ def test_deploy_change_and_destroy_leave_what_the_file_says_and_then_nothing(aws
         ("archive-role", "IAM role", "arn:aws:iam::444444444444:role/acme-archive-role"),
     }
 
-    file.write_text(file.read_text().replace("owner: data-platform", "owner: platform").replace("5432", "5433"))
+    group = "sg-0123456789abcdef0"
+    text = file.read_text().replace("owner: data-platform", "owner: platform")
+    file.write_text(text.replace(f"{group}, from_port: 5432", f"{group}, from_port: 5433"))
     deployment.deploy()
     assert deployment.changes() == dict.fromkeys(stacks, False)
     rules = aws.client("ec2", "111111111111").describe_security_group_rules()["SecurityGroupRules"]
-    assert {(rule["FromPort"], rule["CidrIpv4"]) for rule in rules if rule.get("FromPort") in (5432, 5433)} == {
-        (5433, "172.20.0.0/20")
+    opened = {
+        (rule["FromPort"], rule.get("CidrIpv4")) for rule in rules if rule["GroupId"] == group and not rule["IsEgress"]
     }
+    assert opened == {(5433, "172.20.0.0/20"), (5433, "172.20.64.0/20"), (443, None)}
 
     deployment.destroy()
     assert set(inventory(aws, accounts, regions)) - before == set()
