@@ -21,6 +21,7 @@ from modules.vocabulary import (
     Slug,
     Text,
     VpcId,
+    repeated,
 )
 
 Product = Literal["hybrid", "hosted-dedicated", "hosted-standard"]
@@ -91,7 +92,7 @@ DatabaseType = Annotated[
 
 
 def _each_once(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := sorted({address for address in addresses if addresses.count(address) > 1}):
+    if twice := repeated(addresses):
         raise ValueError(f"has {', '.join(twice)} twice; name each once")
     return addresses
 
@@ -246,8 +247,9 @@ class ConnectionProps(Props):
     What must be in one region needs a `network` of the twin's region. The entry's name has up to 28 characters then."""
 
     def cluster_names(self) -> tuple[str, ...]:
-        """The entries of `clusters` that this connects."""
-        return ()
+        """The entries of `clusters` that this connects: those that its field `cluster` or `clusters` names."""
+        named = getattr(self, self.cluster_field, ())
+        return (named,) if isinstance(named, str) else named
 
     @property
     def cluster_field(self) -> str:

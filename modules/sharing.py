@@ -29,9 +29,6 @@ class SharingProps(ConnectionProps):
                 raise ValueError(f"has {', '.join(twice)} twice in {field}; name each once")
         return self
 
-    def cluster_names(self) -> tuple[str, ...]:
-        return self.clusters
-
     def disagreements(
         self, subnets: Collection[str], clusters: Mapping[str, Cluster]
     ) -> Iterator[tuple[FieldPath, str]]:

@@ -59,9 +59,6 @@ class DnsForwardingProps(ConnectionProps):
             raise ValueError("has forwards_astro and no domain that holds what Astro needs; take the reason out")
         return self
 
-    def cluster_names(self) -> tuple[str, ...]:
-        return self.clusters
-
     def disagreements(
         self, subnets: Collection[str], clusters: Mapping[str, Cluster]
     ) -> Iterator[tuple[FieldPath, str]]:

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from modules.connection import Claim, ConnectionProps
-from modules.vocabulary import Props, Text
+from modules.vocabulary import Props, Text, repeated
 
 
 def _fits_dns(value: str) -> str:
@@ -73,7 +73,7 @@ class EgressDomainsProps(ConnectionProps):
     @model_validator(mode="after")
     def _names_each_once(self) -> Self:
         names = self.additional_domains
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        if twice := repeated(names):
             raise ValueError(f"has {', '.join(twice)} twice in additional_domains; name each once")
         return self
 

@@ -53,9 +53,6 @@ class HostedZoneProps(ConnectionProps):
             raise ValueError("has shadows_astro and no domain that holds what Astro needs; take the reason out")
         return self
 
-    def cluster_names(self) -> tuple[str, ...]:
-        return self.clusters
-
     def claims(self) -> Iterator[Claim]:
         if self.domain:
             yield Claim(

@@ -5,7 +5,7 @@ from pydantic import Field, model_validator
 
 from modules.connection import Cluster, ConnectionProps, FieldPath
 from modules.ingress import Ingress
-from modules.vocabulary import Awaited, BucketName, IamPrincipal, Props, Region, Slug, Text
+from modules.vocabulary import Awaited, BucketName, IamPrincipal, Props, Region, Slug, Text, repeated
 
 KeyPrefix = Annotated[
     str,
@@ -66,12 +66,9 @@ class IpAllowlistProps(ConnectionProps):
 
     @model_validator(mode="after")
     def _names_each_once(self) -> Self:
-        if twice := sorted({name for name in self.clusters if self.clusters.count(name) > 1}):
+        if twice := repeated(self.clusters):
             raise ValueError(f"has {', '.join(twice)} twice in clusters; name each once")
         return self
-
-    def cluster_names(self) -> tuple[str, ...]:
-        return self.clusters
 
     def disagreements(
         self, subnets: Collection[str], clusters: Mapping[str, Cluster]

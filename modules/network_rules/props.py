@@ -61,9 +61,6 @@ class NetworkRulesProps(ConnectionProps):
                     )
         return rules
 
-    def cluster_names(self) -> tuple[str, ...]:
-        return (self.cluster,)
-
     def claims(self) -> Iterator[Claim]:
         yield from super().claims()
         yield from ingress_claims(self.ingress, [self.cluster])

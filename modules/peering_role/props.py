@@ -22,9 +22,6 @@ class PeeringRoleProps(ConnectionProps):
     """The last day, in UTC, on which AWS lets anyone assume the role. After it, `main.py check` warns and nothing is
     synthesized until the entry is taken out or the day is moved."""
 
-    def cluster_names(self) -> tuple[str, ...]:
-        return (self.cluster,)
-
     def claims(self) -> Iterator[Claim]:
         # The ranges meet, but it is `vpc_peering` that routes them.
         yield from ()

@@ -180,9 +180,6 @@ class PrivateLinkProps(ConnectionProps):
             "an endpoint service works in its own region: use a network in the cluster's region" if self.service else ""
         )
 
-    def cluster_names(self) -> tuple[str, ...]:
-        return self.clusters
-
     def claims(self) -> Iterator[Claim]:
         for name, endpoint in self.endpoints.items():
             if endpoint.private_dns:

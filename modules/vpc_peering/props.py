@@ -21,9 +21,6 @@ class VpcPeeringProps(ConnectionProps):
     ingress: Ingress = Field(default_factory=dict)
     """Rules, by name, that let the cluster's ranges into your security groups."""
 
-    def cluster_names(self) -> tuple[str, ...]:
-        return (self.cluster,)
-
     def claims(self) -> Iterator[Claim]:
         yield from super().claims()
         yield from ingress_claims(self.ingress, [self.cluster])

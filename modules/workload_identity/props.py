@@ -135,9 +135,6 @@ class WorkloadIdentityProps(ConnectionProps):
             case "deployment_role":
                 return (ACCOUNT_ID,)
 
-    def cluster_names(self) -> tuple[str, ...]:
-        return (self.cluster,)
-
     def claims(self) -> Iterator[Claim]:
         if self.identity == "oidc" and self.provider_arn is None:
             yield Claim(
