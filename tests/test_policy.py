@@ -225,6 +225,7 @@ def test_the_policies_that_a_stack_makes_are_read_with_samples_for_what_is_not_t
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda file: file.stem)
 def test_no_policy_that_an_example_makes_has_a_finding(file: Path, tmp_path: Path) -> None:
     build(cdktf.App(outdir=str(tmp_path)), load(file)).synth()
@@ -232,6 +233,7 @@ def test_no_policy_that_an_example_makes_has_a_finding(file: Path, tmp_path: Pat
     assert lint({name: document for stack in stacks for name, document in made(stack).items()}) == []
 
 
+@pytest.mark.slow
 def test_the_command_exits_with_4_where_only_the_vendors_document_has_findings() -> None:
     command = [sys.executable, "main.py", "policy", "lint", "examples/cross_account_role.yaml"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -239,6 +241,7 @@ def test_the_command_exits_with_4_where_only_the_vendors_document_has_findings()
     assert result.stdout.splitlines()[-1] == "0 policies of the estate: 0 findings; 1 of Astronomer: 2"
 
 
+@pytest.mark.slow
 def test_the_command_exits_with_3_where_the_new_document_allows_more(tmp_path: Path) -> None:
     old, new = tmp_path / "old.json", tmp_path / "new.json"
     old.write_text(json.dumps(document({"Action": "s3:GetObject"})))
