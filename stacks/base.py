@@ -1,6 +1,5 @@
 """The one place for what all stacks share: provider, allowed account, backend, tags, variables and addresses."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +14,7 @@ from constructs import Construct
 from modules.vocabulary import Secret, partition
 from stacks.backend import attach_backend
 from stacks.estate import Estate
+from stacks.hcl import mended
 
 AWS_PROVIDER = "~> 5.100"
 TERRAFORM = ">= 1.10"
@@ -22,7 +22,7 @@ TERRAFORM = ">= 1.10"
 
 
 class ReadableStack(TerraformStack):
-    """A stack whose Terraform addresses are the names of its constructs."""
+    """A stack whose Terraform addresses are the names of its constructs, and whose HCL says what its JSON says."""
 
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_)
@@ -40,6 +40,11 @@ class ReadableStack(TerraformStack):
         if self._paths.setdefault(id_, path) != path:
             raise ValueError(f"{path} and {self._paths[id_]} would both have the Terraform name {id_}")
         return id_
+
+    def to_hcl_terraform(self) -> Any:
+        """As cdktf's own, less what its renderer breaks."""
+        rendered = super().to_hcl_terraform()
+        return {**rendered, "hcl": mended(rendered["hcl"], self.to_terraform())}
 
 
 class AstroStack(ReadableStack):
@@ -88,25 +93,6 @@ class AstroStack(ReadableStack):
             )
         return variables
 
-    def to_hcl_terraform(self) -> Any:
-        """As cdktf's own, less what its renderer breaks."""
-        rendered = super().to_hcl_terraform()
-        return {**rendered, "hcl": _mended(rendered["hcl"])}
-
     def hand_off(self, facts: dict[str, Any]) -> None:
         """The stack's one output: what Astronomer asks for, by entry."""
         TerraformOutput(self, "handoff", value=facts, description="What Astronomer asks for, by entry of the estate.")
-
-
-def _mended(hcl: str) -> str:
-    """What cdktf 0.21 renders so that Terraform refuses it, or warns of it, as it should be."""
-    hcl = hcl.replace('0 = "required_version"', f'required_version = "{TERRAFORM}"', 1)
-    # Account IDs in an output lose their quotes, and then their leading zeros.
-    hcl = re.sub(r"^(\S+ = |)(\d{12})(,?)$", r'\1"\2"\3', hcl, flags=re.MULTILINE)
-    # References stand in quotes, which Terraform has deprecated.
-    return re.sub(
-        r"^ *(depends_on|ignore_changes) = \[.*?^\]$",
-        lambda found: found[0].replace('"', ""),
-        hcl,
-        flags=re.MULTILINE | re.DOTALL,
-    )

@@ -1,0 +1,76 @@
+"""What cdktf 0.21 renders as HCL, made to say what its JSON says.
+
+Without this, Terraform refuses the HCL, warns of it, or reads other values: `tests/test_hcl.py` names each case, and
+those that no stack of ours has.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_NEXT = r'(?=\n+(?:\w+ (?:"[^"\n]*" )*\{$)|\Z)'
+"""Where a block ends: cdktf indents nothing, and leaves its own braces no other way to be told apart."""
+
+
+def mended(hcl: str, stack: Mapping[str, Any]) -> str:
+    """`hcl` as it should be, from the same stack as Terraform JSON. Not formatted."""
+    version = _quoted(stack["terraform"]["required_version"]) if "required_version" in stack["terraform"] else ""
+    hcl = hcl.replace('0 = "required_version"', f"required_version = {version}", 1)
+    # Values of no known type: digits lose their quotes there, a list of none its commas, what begins with { all of it.
+    for name, output in stack.get("output", {}).items():
+        body = "".join(f"{key} = {_expression(value)}\n" for key, value in output.items())
+        hcl = re.sub(
+            rf'^output "{name}" \{{\n.*?{_NEXT}',
+            lambda _, block=f'output "{name}" {{\n{body}}}': block,
+            hcl,
+            flags=re.MULTILINE | re.DOTALL,
+        )
+    # Of a backslash HCL wants two, and cdktf writes one; of a quote behind a backslash it takes no notice.
+    wrong = {_as_cdktf_quotes(text): _quoted(text) for text in _strings(stack) if "\\" in text}
+    if wrong:
+        either = "|".join(re.escape(text) for text in sorted(wrong, key=len, reverse=True))
+        hcl = re.sub(rf"(?:^|(?<== ))(?:{either})(?=,?$)", lambda found: wrong[found[0]], hcl, flags=re.MULTILINE)
+    # Keys that HCL would take for an expression.
+    hcl = re.sub(r"^(-[\w-]*|for|null) = ", r'"\1" = ', hcl, flags=re.MULTILINE)
+    # References stand in quotes, which Terraform has deprecated.
+    return re.sub(
+        r"^ *(depends_on|ignore_changes) = \[.*?^\]$",
+        lambda found: found[0].replace('"', ""),
+        hcl,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+
+
+def _expression(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{\n" + "".join(f"{_key(key)} = {_expression(item)}\n" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[\n" + "".join(f"{_expression(item)},\n" for item in value) + "]" if value else "[]"
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _key(text: str) -> str:
+    return text if re.fullmatch(r"(?!for$|null$)[A-Za-z_][\w-]*", text, re.ASCII) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    # An expression has quotes of its own, which stay: no stack has text around one that would need an escape.
+    return f'"{text}"' if "${" in text else json.dumps(text, ensure_ascii=False)
+
+
+def _as_cdktf_quotes(text: str) -> str:
+    return '"' + re.sub(r'(?<!\\)"', r"\"", text) + '"'
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """The strings of Terraform JSON, without those that are expressions, and cdktf's own remarks."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key != "//":
+                yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, str) and "${" not in value:
+        yield value
