@@ -2,6 +2,9 @@
 
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -22,19 +25,71 @@ EstateFile = Annotated[Path, typer.Argument(envvar="ASTRO_ESTATE", show_envvar=T
 def main(context: typer.Context) -> None:
     """Your side of Astro on AWS. Without a command: write the Terraform of the estate, as `cdktf synth` does."""
     if context.invoked_subcommand is None:
-        synth()
+        file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
+        _write(Path(file), Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
 
 
-def synth() -> None:
-    file = Path(os.environ.get("ASTRO_ESTATE", "astro.yaml"))
+@cli.command()
+def synth(
+    file: EstateFile = Path("astro.yaml"),
+    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="Where to.")] = Path("cdktf.out"),
+    hcl: Annotated[bool, typer.Option("--hcl", help="HCL, formatted by your Terraform, in place of JSON.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 3 if it would change.")] = False,
+) -> None:
+    """Write the Terraform of the estate as `cdktf synth` does, to be committed: one estate, one output, anywhere.
+
+    Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
+    if not check:
+        for removed in _write(file, out, hcl=hcl):
+            gone = not any((out / removed.parent).glob("cdk.tf*"))
+            print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
+        print(f"{out}: fresh")
+        return
+    from operations.output import compare
+
+    with _synthesized(file, hcl=hcl) as fresh:
+        changes = list(compare(out, fresh))
+    if changes:
+        print("\n".join(changes))
+        command = f"main.py synth {file} --out {out}{' --hcl' * hcl}"
+        _stop(f"{out} is not what {file} says now; write it again: {command}", CHECK_FAILED)
+    print(f"{out}: fresh")
+
+
+def _write(file: Path, out: Path, *, hcl: bool) -> list[Path]:
+    """Synthesize into `out`; gives what is no longer there."""
+    from operations.output import install
+
+    with _synthesized(file, hcl=hcl) as fresh:
+        try:
+            return install(fresh, out)
+        except OSError as error:
+            _stop(f"{error.filename}: cannot be written: {error.strerror}", FAILED)
+
+
+@contextmanager
+def _synthesized(file: Path, *, hcl: bool) -> Iterator[Path]:
+    """The whole output in a folder of its own: a synth that fails leaves nothing half done."""
     estate = _load(file)
     if expired := _expired(file, estate):
         _stop("\n".join(expired), BAD_INPUT)
-    from cdktf import App
+    from operations.terraform import Terraform, TerraformError, find_terraform
 
-    from stacks.app import build
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            terraform = Terraform(find_terraform(os.environ), os.environ) if hcl else None
+            # cdktf lets the variable win.
+            os.environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
+            from cdktf import App
 
-    build(App(), estate).synth()
+            from stacks.app import build
+
+            build(App(outdir=folder), estate).synth()
+            if terraform:
+                terraform.fmt(Path(folder), sorted(Path(folder).glob("stacks/*/cdk.tf")))
+        except TerraformError as error:
+            _stop(f"{error}\nHCL is formatted by it, so that two machines write the same; JSON needs none.", FAILED)
+        yield Path(folder)
 
 
 @cli.command()

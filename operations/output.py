@@ -1,0 +1,119 @@
+"""What a synth leaves in a folder: which files are its own, which are stale, and how two such folders differ.
+
+Everything else beside them stays untouched: `.terraform`, lock files, and files of yours.
+"""
+
+import difflib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_OWN = ("cdk.tf.json", "cdk.tf", "metadata.json")
+"""What cdktf writes into the folder of a stack: the Terraform as JSON, or as HCL with what its own CLI reads."""
+
+
+def files(folder: Path) -> set[Path]:
+    """What some synth wrote, relative to `folder`: none where there is no such folder."""
+    written = [file for name in _OWN for file in folder.glob(f"stacks/*/{name}")]
+    return {file.relative_to(folder) for file in (*written, folder / "manifest.json") if file.is_file()}
+
+
+def install(fresh: Path, folder: Path) -> list[Path]:
+    """Make what a synth wrote in `folder` the same as in `fresh`; what is the same already is not written again.
+
+    Deletes what is not in `fresh`: stacks that are no longer in the estate, and the other format, which Terraform would
+    load too. Gives what it deleted, relative to `folder`. Raises OSError.
+    """
+    for file in sorted(new := files(fresh)):
+        content = (fresh / file).read_bytes()
+        if not (folder / file).is_file() or (folder / file).read_bytes() != content:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(content)
+    stale = sorted(files(folder) - new)
+    for file in stale:
+        (folder / file).unlink()
+        if not any((folder / file).parent.iterdir()):
+            (folder / file).parent.rmdir()
+    return stale
+
+
+def compare(committed: Path, fresh: Path) -> Iterator[str]:
+    """What `install` would change, a line each; nothing where it would change no byte."""
+    old, new = files(committed), files(fresh)
+    for file in sorted(old | new):
+        if file not in new:
+            yield f"{file}: is of no stack of the estate, or of the other format"
+        elif file not in old:
+            yield f"{file}: is missing"
+        elif (before := (committed / file).read_bytes()) != (after := (fresh / file).read_bytes()):
+            yield from _changes(file, before.decode("utf-8", "replace"), after.decode("utf-8"))
+
+
+def _changes(file: Path, old: str, new: str) -> Iterator[str]:
+    if file.name == "cdk.tf":
+        yield from difflib.unified_diff(old.splitlines(), new.splitlines(), f"{file} there", f"{file} now", lineterm="")
+        return
+    try:
+        before = json.loads(old)
+    except ValueError:
+        yield f"{file}: is not JSON"
+        return
+    # The other files say again what stacks there are, and what is in them.
+    changes = list(_differences(before, json.loads(new), ())) if file.name == "cdk.tf.json" else ["differs"]
+    yield from (f"{file}: {change}" for change in changes or ["says the same in other bytes"])
+
+
+def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """Each at its Terraform address: `+` and `-` what is there once only, `~` what is another value."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        # "//": cdktf's own remarks, of no meaning to Terraform.
+        for key in sorted((old.keys() | new.keys()) - {"//"}):
+            if key in old and key in new:
+                yield from _differences(old[key], new[key], (*path, key))
+            else:
+                sign, value = ("-", old[key]) if key in old else ("+", new[key])
+                yield from _once(sign, value, (*path, key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(before, after, (*path, str(number)))
+    elif old != new:
+        documents = _document(old), _document(new)
+        if None in documents or documents[0] == documents[1]:
+            yield f"~ {_address(path)}: {_shown(old)} -> {_shown(new)}"
+        else:
+            yield from _differences(*documents, path)
+
+
+_DEPTH = {"resource": 3, "data": 3, "variable": 2, "output": 2}
+"""How many keys name one thing, in the sections where Terraform has names."""
+
+
+def _once(sign: str, value: Any, path: tuple[str, ...]) -> Iterator[str]:
+    missing = _DEPTH.get(path[0], 0) - len(path)
+    if missing > 0 and isinstance(value, dict):
+        for key, inner in sorted(value.items()):
+            yield from _once(sign, inner, (*path, key))
+    elif missing >= 0:
+        yield f"{sign} {_address(path)}"
+    else:
+        yield f"{sign} {_address(path)}: {_shown(value)}"
+
+
+def _address(path: tuple[str, ...]) -> str:
+    section, *rest = path
+    prefix = {"resource": (), "variable": ("var",)}.get(section, (section,))
+    return ".".join((*prefix, *rest))
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _document(value: Any) -> Any:
+    """The object that a string holds as JSON, such as a policy; None where it holds none."""
+    try:
+        document = json.loads(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
