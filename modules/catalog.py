@@ -42,5 +42,5 @@ Connection = Annotated[
 
 def construct_for(props: Connection) -> Callable[..., Any]:
     """The construct class of a connection; importing it loads cdktf."""
-    module = importlib.import_module(f"modules.{props.type}.construct")
+    module = importlib.import_module(f"{__package__}.{props.type}.construct")
     return getattr(module, "".join(word.capitalize() for word in props.type.split("_")))

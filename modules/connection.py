@@ -9,9 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from modules.vocabulary import (
+    EACH,
     PRIVATE,
     AccountId,
     Awaited,
+    Late,
     PrivateCidr,
     Props,
     PublicIp,
@@ -143,7 +145,7 @@ class Cluster(Props):
     pod_cidr: PodCidr | None = None
     """The range of Astro's pods, usually 100.64.0.0/19: `secondary_vpc_cidr` of the Astro API. Counts in every overlap
     check, but is not routed: pods leave the Astro VPC under the address of their node."""
-    additional_cidrs: dict[Slug, PrivateCidr] = Field(default_factory=dict)
+    additional_cidrs: Annotated[dict[Slug, PrivateCidr], EACH] = Field(default_factory=dict)
     """Further ranges of the Astro VPC to route back to and to let in, by name."""
     vpc_id: VpcId | None = None
     """The ID of the Astro VPC, for `hosted_zone`, and to narrow `peering_role`: ask Astronomer's support."""
@@ -160,8 +162,10 @@ class Cluster(Props):
     """Hybrid: the instance type of Airflow's metadata database. Default: Astronomer's own since 2023-03-28."""
     dr: DisasterRecovery | None = None
 
-    def routed_cidrs(self) -> dict[str, IPv4Network]:
+    def routed_cidrs(self) -> Mapping[str, IPv4Network] | Late:
         """The ranges that traffic comes from: the VPC's own under the name "", and the additional ones."""
+        if isinstance(self.additional_cidrs, Late):
+            return self.additional_cidrs.beside("cidr", self.cidr)
         return {"": self.cidr, **self.additional_cidrs}
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
@@ -181,17 +185,15 @@ class Cluster(Props):
 class Network:
     """One of your VPCs as a connection sees it: values from the file, or references to what `Vpc` makes.
 
-    `route_tables` and `subnets` are keyed by name. `all_route_tables` is set instead of `route_tables` where they are
-    to be discovered: a Terraform list of route table IDs.
+    `route_tables` and `subnets` are IDs by name.
     """
 
     account_id: str
     region: str
     vpc_id: str
     cidrs: tuple[str, ...]
-    route_tables: Mapping[str, str] = field(default_factory=dict)
+    route_tables: Mapping[str, str] | Late = field(default_factory=dict)
     subnets: Mapping[str, str] = field(default_factory=dict)
-    all_route_tables: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,12 @@ def share(scope: Construct, props: SharingProps, sides: Sides, resources: Mappin
         RamResourceAssociation(scope, joined("share-resource", name), resource_arn=arn, resource_share_arn=made.arn)
     accounts = {cluster.account_id for cluster in sides.clusters.values()} - {None, sides.network.account_id}
     if principals := props.share_with or accounts:
-        each = TerraformIterator.from_map(dict.fromkeys(sorted(map(str, principals)), "shared"))
+        each = TerraformIterator.from_list(sorted(map(str, principals)))
         RamPrincipalAssociation(
             scope,
             "share-principal",
             for_each=each,
-            principal=Token.as_string(each.key),
+            principal=Token.as_string(each.value),
             resource_share_arn=made.arn,
         )
     return made.arn

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from modules.connection import Cluster
 from modules.ingress import IngressRule
+from modules.late import each
 from modules.vocabulary import joined
 
 
@@ -28,5 +29,5 @@ def let_in(scope: Construct, id_: str, rule: IngressRule, description: str, **so
 def let_cluster_in(scope: Construct, rules: Mapping[str, IngressRule], cluster: Cluster, description: str) -> None:
     """Every rule for every range that the cluster's traffic comes from; an address holds both names."""
     for name, rule in rules.items():
-        for range_name, cidr in cluster.routed_cidrs().items():
-            let_in(scope, joined("ingress", name, range_name), rule, description, cidr_ipv4=str(cidr))
+        for (range_name,), (cidr,), over in each(cluster.routed_cidrs()):
+            let_in(scope, joined("ingress", name, range_name), rule, description, for_each=over, cidr_ipv4=cidr)

@@ -50,6 +50,8 @@ class Text(_Checked):
     pattern: str
     allowed: str
     example: str
+    late: bool = False
+    """Terraform may know it later: an exported module has a variable for it."""
 
     def check(self, value: object) -> str:
         # No pattern allows so much, and some take the square of the length to say so.
@@ -124,6 +126,7 @@ def aws_id(prefix: str, what: str) -> Text:
         rf"{prefix}-[0-9a-f]{{8}}(?:[0-9a-f]{{9}})?",
         f"{prefix}- and 8 or 17 of 0-9a-f",
         f"{prefix}-0123456789abcdef0",
+        late=True,
     )
 
 
@@ -134,6 +137,7 @@ def arn(service: str, resource: str, what: str, example: str, account: str = r"\
         rf"arn:aws(?:-cn|-us-gov)?:{service}:[a-z0-9-]*:{account}:{resource}",
         f"the ARN of {what}",
         example,
+        late=True,
     )
 
 
@@ -168,7 +172,7 @@ def _public(value: str) -> str:
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 PublicIp = Annotated[
     str,
-    Text("an IPv4 address", rf"{_OCTET}(?:\.{_OCTET}){{3}}", "four numbers of 0 to 255", "203.0.113.10"),
+    Text("an IPv4 address", rf"{_OCTET}(?:\.{_OCTET}){{3}}", "four numbers of 0 to 255", "203.0.113.10", late=True),
     AfterValidator(_public),
 ]
 Day = Annotated[date, _Day()]
@@ -185,7 +189,13 @@ ResolverRuleId = Annotated[str, aws_id("rslvr-rr", "a Route 53 Resolver rule ID"
 ResolverEndpointId = Annotated[str, aws_id("rslvr-out", "the ID of an outbound Route 53 Resolver endpoint")]
 HostedZoneId = Annotated[
     str,
-    Text("the ID of a hosted zone", r"Z[A-Z0-9]{1,31}", "Z and capital letters and digits", "Z0123456789ABCDEFGHIJ"),
+    Text(
+        "the ID of a hosted zone",
+        r"Z[A-Z0-9]{1,31}",
+        "Z and capital letters and digits",
+        "Z0123456789ABCDEFGHIJ",
+        late=True,
+    ),
 ]
 VpnGatewayId = Annotated[str, aws_id("vgw", "a virtual private gateway ID")]
 AvailabilityZone = Annotated[
@@ -284,6 +294,24 @@ def _tag_value(value: str) -> str:
 
 
 Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]]
+
+
+@dataclass(frozen=True)
+class Late:
+    """A map that Terraform knows later: an expression, such as `var.route_tables`. See `modules/late.py`."""
+
+    expression: str
+
+    def __getitem__(self, name: str) -> str:
+        return f'${{{self.expression}["{name}"]}}'
+
+    def beside(self, name: str, value: object) -> "Late":
+        """With one more entry before its own."""
+        return Late(f'merge({{{name} = "{value}"}}, {self.expression})')
+
+
+EACH = object()
+"""Marks a map whose entries constructs go through by `each`: in an exported module it may be a `Late`."""
 
 
 @dataclass(frozen=True)

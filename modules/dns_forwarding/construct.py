@@ -8,6 +8,7 @@ from constructs import Construct
 
 from modules.connection import Sides
 from modules.dns_forwarding.props import DnsForwardingProps, InboundEndpoint
+from modules.late import values
 
 DNS = 53
 
@@ -43,7 +44,7 @@ class DnsForwarding(Construct):
 
     def _security_group(self) -> str:
         """Lets the clusters' queries in, and nothing out: the endpoint only answers."""
-        ranges = {str(cidr) for cluster in self._sides.clusters.values() for cidr in cluster.routed_cidrs().values()}
+        ranges = values(*(cluster.routed_cidrs() for cluster in self._sides.clusters.values()))
         return SecurityGroup(
             self,
             "security-group",
@@ -58,7 +59,7 @@ class DnsForwarding(Construct):
                     protocol=protocol,
                     from_port=DNS,
                     to_port=DNS,
-                    cidr_blocks=sorted(ranges),
+                    cidr_blocks=ranges,
                 )
                 for protocol in ("tcp", "udp")
             ],

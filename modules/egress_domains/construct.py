@@ -10,6 +10,7 @@ from constructs import Construct
 
 from modules.connection import Sides
 from modules.egress_domains.props import DnsFirewall, EgressDomainsProps
+from modules.late import fitted
 
 
 class EgressDomains(Construct):
@@ -52,7 +53,7 @@ class EgressDomains(Construct):
                     self,
                     "every-domain",
                     # AWS takes 64 characters.
-                    name=f"{name[:57]}-others",
+                    name=fitted(f"{name}-others", 64),
                     domains=[_whole("*")],
                     tags=tags,
                 ).id,

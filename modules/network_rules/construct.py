@@ -2,6 +2,7 @@ from cdktf_cdktf_provider_aws.network_acl_rule import NetworkAclRule
 from constructs import Construct
 
 from modules.connection import Sides
+from modules.late import by_name
 from modules.network_rules.props import NetworkRulesProps
 from modules.security_groups import let_cluster_in
 from modules.vocabulary import joined
@@ -19,7 +20,7 @@ class NetworkRules(Construct):
         let_cluster_in(self, props.ingress, cluster, f"Astro cluster {props.cluster}")
         for name, rule in props.network_acls.items():
             for range_name, number in rule.numbers().items():
-                cidr = cluster.routed_cidrs()[range_name]
+                cidr = cluster.additional_cidrs[range_name] if range_name else cluster.cidr
                 for way, (first, last) in (("in", (rule.from_port, rule.last_port)), ("out", ANSWERS)):
                     NetworkAclRule(
                         self,
@@ -36,7 +37,7 @@ class NetworkRules(Construct):
         self.handoff: dict[str, object] = {
             "account_id": sides.network.account_id,
             "region": sides.network.region,
-            "open_to": {name or "cidr": str(cidr) for name, cidr in cluster.routed_cidrs().items()},
+            "open_to": by_name(cluster.routed_cidrs()),
             "security_groups": sorted({rule.security_group for rule in props.ingress.values()}),
             "network_acls": sorted({rule.network_acl for rule in props.network_acls.values()}),
         }

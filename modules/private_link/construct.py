@@ -1,7 +1,3 @@
-import hashlib
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network
-
 from cdktf import TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
     DataAwsIamPolicyDocument,
@@ -20,6 +16,7 @@ from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
 from constructs import Construct
 
 from modules.connection import Sides
+from modules.late import Entries, fitted, only_if_outside, values
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
 from modules.vocabulary import joined, partition
 
@@ -86,14 +83,14 @@ class PrivateLink(Construct):
         network = self._sides.network
         port = props.target_port or props.port
         # The endpoint is inside the Astro VPC, where pods keep their own addresses.
-        pods = {str(cluster.pod_cidr) for cluster in self._sides.clusters.values() if cluster.pod_cidr}
+        pods = {name: cluster.pod_cidr for name, cluster in self._sides.clusters.items() if cluster.pod_cidr}
         group = SecurityGroup(
             self,
             "load-balancer-security-group",
             name=f"load-balancer-{self._sides.name}",
             description="PrivateLink: from the Astro clusters to the targets",
             vpc_id=network.vpc_id,
-            ingress=[_ingress(props.port, "Astro clusters", self._cluster_ranges() | pods)],
+            ingress=[_ingress(props.port, "Astro clusters", values(*self._cluster_ranges(), pods))],
             egress=[
                 SecurityGroupEgress(
                     description="Targets",
@@ -109,7 +106,7 @@ class PrivateLink(Construct):
         balancer = Lb(
             self,
             "load-balancer",
-            name=_short(f"pl-{self._sides.name}"),
+            name=fitted(f"pl-{self._sides.name}", 32),
             load_balancer_type="network",
             internal=True,
             enable_cross_zone_load_balancing=True,
@@ -122,7 +119,7 @@ class PrivateLink(Construct):
             self,
             "targets",
             # Another port makes another group, and the listener must have it before the old one can go.
-            name=_short(f"pl-{port}-{self._sides.name}"),
+            name=fitted(f"pl-{port}-{self._sides.name}", 32),
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             vpc_id=network.vpc_id,
             target_type="ip",
@@ -131,14 +128,13 @@ class PrivateLink(Construct):
             tags={"Name": self._sides.name},
         )
         for target, ip in props.targets.items():
-            inside = any(IPv4Address(ip) in IPv4Network(cidr) for cidr in network.cidrs)
             LbTargetGroupAttachment(
                 self,
                 joined("target", target),
                 target_group_arn=targets.arn,
                 target_id=ip,
                 # AWS looks up the zone of an address in the VPC, and of no other.
-                availability_zone=None if inside else "all",
+                availability_zone=only_if_outside(ip, network.cidrs, "all"),
             )
         LbListener(
             self,
@@ -153,7 +149,8 @@ class PrivateLink(Construct):
 
     def _endpoint(self, name: str, props: AwsEndpoint) -> dict[str, object]:
         network = self._sides.network
-        ranges = set(network.cidrs) | (self._cluster_ranges() if props.for_clusters else set())
+        own = {cidr: cidr for cidr in network.cidrs}
+        ranges = values(own, *(self._cluster_ranges() if props.for_clusters else ()))
         group = SecurityGroup(
             self,
             joined("security-group", name),
@@ -199,16 +196,11 @@ class PrivateLink(Construct):
             ],
         ).json
 
-    def _cluster_ranges(self) -> set[str]:
-        return {str(cidr) for cluster in self._sides.clusters.values() for cidr in cluster.routed_cidrs().values()}
+    def _cluster_ranges(self) -> list[Entries]:
+        return [cluster.routed_cidrs() for cluster in self._sides.clusters.values()]
 
 
-def _ingress(port: int, description: str, ranges: Iterable[str]) -> SecurityGroupIngress:
+def _ingress(port: int, description: str, ranges: list[str]) -> SecurityGroupIngress:
     return SecurityGroupIngress(
-        description=description, protocol="tcp", from_port=port, to_port=port, cidr_blocks=sorted(ranges)
+        description=description, protocol="tcp", from_port=port, to_port=port, cidr_blocks=ranges
     )
-
-
-def _short(name: str) -> str:
-    """AWS takes 32 characters: a longer name ends in what tells it from others that begin alike."""
-    return name if len(name) <= 32 else f"{name[:23].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway import (
@@ -25,18 +24,20 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import
 from constructs import Construct
 
 from modules.connection import Cluster, Sides
+from modules.late import Entries, each
 from modules.ram import share
-from modules.routes import route
+from modules.routes import routes
 from modules.transit_gateway.props import NewTransitGateway, TransitGatewayProps
-from modules.vocabulary import joined
+from modules.vocabulary import Late, joined
 
 
 @dataclass(frozen=True)
 class _Tables:
-    """IDs of route tables: the clusters', and by name those that lead back to them, `network` among them."""
+    """IDs of route tables: the clusters', the network's own, and by name all those that lead back to them."""
 
     clusters: str
-    back: Mapping[str, str]
+    network: str
+    back: Entries
 
 
 class TransitGateway(Construct):
@@ -63,8 +64,7 @@ class TransitGateway(Construct):
         way_out = self._attach_network().transit_gateway_id if props.attaches else self._gateway_id
         for name, cluster in sides.clusters.items():
             if not props.accept_clusters or self._accepted(name, cluster):
-                for range_name, cidr in cluster.routed_cidrs().items():
-                    route(self, joined(name, range_name), network, cidr, transit_gateway_id=way_out)
+                routes(self, name, network, cluster.routed_cidrs(), transit_gateway_id=way_out)
         if self._tables:
             self._route_clusters(self._tables.clusters)
 
@@ -96,9 +96,12 @@ class TransitGateway(Construct):
         if self._props.create:
             clusters, network = (self._new_table(name) for name in ("clusters", "network"))
             self.handoff["route_tables"] = {"clusters": clusters, "network": network}
-            return _Tables(clusters, {"network": network})
+            return _Tables(clusters, network, {"network": network})
         if tables := self._props.route_tables:
-            return _Tables(tables.clusters, {"network": tables.network, **tables.others})
+            others = tables.others
+            late = isinstance(others, Late)
+            back = others.beside("network", tables.network) if late else {"network": tables.network, **others}
+            return _Tables(tables.clusters, tables.network, back)
         return None
 
     def _new_table(self, name: str) -> str:
@@ -126,7 +129,7 @@ class TransitGateway(Construct):
                 self,
                 "network-association",
                 transit_gateway_attachment_id=attachment.id,
-                transit_gateway_route_table_id=self._tables.back["network"],
+                transit_gateway_route_table_id=self._tables.network,
             )
             Ec2TransitGatewayRouteTablePropagation(
                 self,
@@ -170,24 +173,26 @@ class TransitGateway(Construct):
                 transit_gateway_attachment_id=attachment.id,
                 transit_gateway_route_table_id=self._tables.clusters,
             )
-            for table, table_id in self._tables.back.items():
-                self._route_back(table, table_id, name, cluster, attachment.id)
+            self._route_back(self._tables.back, name, cluster, attachment.id)
         return True
 
-    def _route_back(self, table: str, table_id: str, name: str, cluster: Cluster, attachment_id: str) -> None:
+    def _route_back(self, tables: Entries, name: str, cluster: Cluster, attachment_id: str) -> None:
         if self._props.propagate:
-            Ec2TransitGatewayRouteTablePropagation(
-                self,
-                joined("propagation", table, name),
-                transit_gateway_attachment_id=attachment_id,
-                transit_gateway_route_table_id=table_id,
-            )
+            for (table,), (table_id,), over in each(tables):
+                Ec2TransitGatewayRouteTablePropagation(
+                    self,
+                    joined("propagation", table, name),
+                    for_each=over,
+                    transit_gateway_attachment_id=attachment_id,
+                    transit_gateway_route_table_id=table_id,
+                )
             return
-        for range_name, cidr in cluster.routed_cidrs().items():
+        for (table, range_name), (table_id, cidr), over in each(tables, cluster.routed_cidrs()):
             Ec2TransitGatewayRoute(
                 self,
                 joined("back", table, name, range_name),
-                destination_cidr_block=str(cidr),
+                for_each=over,
+                destination_cidr_block=cidr,
                 transit_gateway_attachment_id=attachment_id,
                 transit_gateway_route_table_id=table_id,
             )
@@ -203,11 +208,12 @@ class TransitGateway(Construct):
                     transit_gateway_attachment_id=one.attachment_id,
                     transit_gateway_route_table_id=table_id,
                 )
-        for name, cidr in self._props.blackholes.items():
+        for (name,), (cidr,), over in each(self._props.blackholes):
             Ec2TransitGatewayRoute(
                 self,
                 joined("blackhole", name),
-                destination_cidr_block=str(cidr),
+                for_each=over,
+                destination_cidr_block=cidr,
                 blackhole=True,
                 transit_gateway_route_table_id=table_id,
             )

@@ -22,7 +22,8 @@ from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
 from modules.connection import Network
-from modules.vocabulary import joined, partition
+from modules.late import subnet
+from modules.vocabulary import Late, joined, partition
 from modules.vpc.props import FlowLogs, NewVpc, VpcProps
 
 ANYWHERE = "0.0.0.0/0"
@@ -42,15 +43,18 @@ class Vpc(Construct):
             self.network = self._made(props, props.create)
 
     def _existing(self, props: VpcProps, vpc_id: str) -> Network:
-        discover = props.route_tables == "all"
+        tables = props.route_tables
+        if tables == "all":
+            # Read while planning, so that the tables' IDs may key a for_each.
+            discovered = DataAwsRouteTables(self, "route-tables", vpc_id=vpc_id)
+            tables = Late(f"toset({discovered.fqn}.ids)")
         return Network(
             account_id=props.account_id,
             region=props.region,
             vpc_id=vpc_id,
             cidrs=tuple(map(str, props.cidrs)),
-            route_tables={} if props.route_tables == "all" else props.route_tables,
+            route_tables=tables,
             subnets=dict(sorted(props.subnets.items())),
-            all_route_tables=DataAwsRouteTables(self, "route-tables", vpc_id=vpc_id).ids if discover else None,
         )
 
     def _made(self, props: VpcProps, create: NewVpc) -> Network:
@@ -69,14 +73,14 @@ class Vpc(Construct):
 
         internet = InternetGateway(self, "internet-gateway", vpc_id=vpc.id, tags={"Name": self._name})
         subnets: dict[str, Subnet] = {}
-        for name, (letter, cidr) in create.subnets().items():
+        for name, (letter, bits, number) in create.cuts().items():
             subnets[name] = Subnet(
                 self,
                 joined("subnet", name),
                 # AWS makes a NAT gateway only once the internet gateway is there: the public subnets wait for it.
                 vpc_id=internet.vpc_id if name.startswith("public") else vpc.id,
                 availability_zone=create.zone(props.region, letter),
-                cidr_block=str(cidr),
+                cidr_block=subnet(create.cidr, bits, number),
                 map_public_ip_on_launch=False,
                 tags={"Name": f"{self._name}-{name}"},
             )

@@ -6,6 +6,7 @@ from pydantic import Field, Tag, ValidationInfo, field_validator, model_validato
 
 from modules.connection import FieldPath
 from modules.vocabulary import (
+    EACH,
     PRIVATE,
     WORD_OR_MAP,
     AccountId,
@@ -68,8 +69,8 @@ class NewVpc(Props):
         """The AWS name of a zone. Not asked of AWS, whose list may gain a zone and so move subnets to others."""
         return self.zones.get(letter, f"{region}{letter}")
 
-    def subnets(self) -> dict[str, tuple[Letter, IPv4Network]]:
-        """The zone and range of each subnet, by its name.
+    def cuts(self) -> dict[str, tuple[Letter, int, int]]:
+        """The zone of each subnet, by its name, and its range: by how many bits it is longer, and its number then.
 
         Every zone has its place, used or not. A quarter of the range for each private subnet; the last quarter has the
         public ones and a spare:
@@ -79,13 +80,11 @@ class NewVpc(Props):
             |  private-a     |  private-b     |  private-c     |pub.-a |pub.-b |pub.-c | spare |
             |  10.30.0.0/22  |  10.30.4.0/22  |  10.30.8.0/22  | 12/24 | 13/24 | 14/24 | 15/24 |
         """
-        quarters = list(self.cidr.subnets(prefixlen_diff=2))
-        slices = list(quarters[3].subnets(prefixlen_diff=2))
-        subnets: dict[str, tuple[Letter, IPv4Network]] = {}
+        cuts: dict[str, tuple[Letter, int, int]] = {}
         for place, letter in enumerate(self.letters()):
-            subnets[f"private-{letter}"] = letter, quarters[place]
-            subnets[f"public-{letter}"] = letter, slices[place]
-        return subnets
+            cuts[f"private-{letter}"] = letter, 2, place
+            cuts[f"public-{letter}"] = letter, 4, 12 + place
+        return cuts
 
 
 class VpcProps(Props):
@@ -100,7 +99,7 @@ class VpcProps(Props):
     cidrs: Annotated[tuple[PrivateCidr, ...], Field(max_length=50)] = ()
     """Every range of the existing VPC, the primary first: all count in the overlap check."""
     route_tables: Annotated[
-        Annotated[dict[Slug, RouteTableId], Tag("map")] | Annotated[Literal["all"], Tag("word")], WORD_OR_MAP
+        Annotated[dict[Slug, RouteTableId], Tag("map")] | Annotated[Literal["all"], Tag("word")], WORD_OR_MAP, EACH
     ] = Field(default_factory=dict)
     """The existing VPC's route tables that get routes to Astro, by a name of your choice; `all` discovers them."""
     subnets: dict[Slug, SubnetId] = Field(default_factory=dict)

@@ -10,9 +10,8 @@ from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
 from constructs import Construct
 
 from modules.connection import Sides
-from modules.routes import route
+from modules.routes import routes
 from modules.security_groups import let_cluster_in
-from modules.vocabulary import joined
 from modules.vpc_peering.props import VpcPeeringProps
 
 
@@ -57,8 +56,7 @@ class VpcPeering(Construct):
                 vpc_peering_connection_id=accepter.id,
                 accepter=VpcPeeringConnectionOptionsAccepter(allow_remote_vpc_dns_resolution=True),
             )
-        for range_name, cidr in cluster.routed_cidrs().items():
-            route(self, joined(props.cluster, range_name), network, cidr, vpc_peering_connection_id=accepter.id)
+        routes(self, props.cluster, network, cluster.routed_cidrs(), vpc_peering_connection_id=accepter.id)
         self.handoff["peering_id"] = accepter.id
         self.handoff["peering_status"] = accepter.accept_status
 

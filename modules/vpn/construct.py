@@ -1,6 +1,6 @@
 from typing import Any
 
-from cdktf import Fn, TerraformIterator, Token
+from cdktf import Fn, Token
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.customer_gateway import CustomerGateway
@@ -20,6 +20,7 @@ from cdktf_cdktf_provider_aws.vpn_gateway_route_propagation import VpnGatewayRou
 from constructs import Construct
 
 from modules.connection import Network, Sides
+from modules.late import each
 from modules.vocabulary import joined
 from modules.vpn.props import Gateway, Tunnels, VpnProps
 
@@ -62,18 +63,9 @@ class Vpn(Construct):
                 amazon_side_asn=str(self._props.amazon_asn or 64512),
                 tags={"Name": self._sides.name},
             ).id
-        if network.all_route_tables is not None:
-            tables = TerraformIterator.from_list(network.all_route_tables)
+        for (name,), (table_id,), over in each(network.route_tables):
             VpnGatewayRoutePropagation(
-                self,
-                "propagation",
-                for_each=tables,
-                route_table_id=Token.as_string(tables.value),
-                vpn_gateway_id=gateway_id,
-            )
-        for name, table_id in network.route_tables.items():
-            VpnGatewayRoutePropagation(
-                self, joined("propagation", name), route_table_id=table_id, vpn_gateway_id=gateway_id
+                self, joined("propagation", name), for_each=over, route_table_id=table_id, vpn_gateway_id=gateway_id
             )
         return gateway_id
 
@@ -147,12 +139,13 @@ class Vpn(Construct):
         """Lead into the tunnels. A virtual private gateway passes its routes on; a transit gateway is told."""
         props = self._props
         if not props.transit_gateway_id:
-            for range_name, cidr in props.static_routes.items():
+            for (range_name,), (cidr,), over in each(props.static_routes):
                 VpnConnectionRoute(
                     self,
                     joined("route", name, range_name),
+                    for_each=over,
                     vpn_connection_id=connection.id,
-                    destination_cidr_block=str(cidr),
+                    destination_cidr_block=cidr,
                 )
             return
         attachment = connection.transit_gateway_attachment_id
@@ -165,22 +158,25 @@ class Vpn(Construct):
                 # A gateway may have associated the new attachment with its default table already.
                 replace_existing_association=True,
             )
-        for table, table_id in props.route_tables.routes.items():
-            if props.bgp_asn:
+        if props.bgp_asn:
+            for (table,), (table_id,), over in each(props.route_tables.routes):
                 Ec2TransitGatewayRouteTablePropagation(
                     self,
                     joined("propagation", name, table),
+                    for_each=over,
                     transit_gateway_attachment_id=attachment,
                     transit_gateway_route_table_id=table_id,
                 )
-            for range_name, cidr in props.static_routes.items():
-                Ec2TransitGatewayRoute(
-                    self,
-                    joined("route", name, table, range_name),
-                    destination_cidr_block=str(cidr),
-                    transit_gateway_attachment_id=attachment,
-                    transit_gateway_route_table_id=table_id,
-                )
+            return
+        for (table, range_name), (table_id, cidr), over in each(props.route_tables.routes, props.static_routes):
+            Ec2TransitGatewayRoute(
+                self,
+                joined("route", name, table, range_name),
+                for_each=over,
+                destination_cidr_block=cidr,
+                transit_gateway_attachment_id=attachment,
+                transit_gateway_route_table_id=table_id,
+            )
 
     def _facts(self, ip: str, asn: int, connection: VpnConnection) -> dict[str, object]:
         """What the device's owner needs; the keys are not among it."""

@@ -1,5 +1,3 @@
-from hashlib import sha256
-
 from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
     DataAwsIamPolicyDocument,
     DataAwsIamPolicyDocumentStatement,
@@ -13,6 +11,7 @@ from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAtt
 from constructs import Construct
 
 from modules.connection import Cluster, Sides
+from modules.late import fitted
 from modules.vocabulary import joined, partition
 from modules.workload_identity.props import WorkloadIdentityProps, WorkloadRole, issuer_name
 
@@ -74,7 +73,7 @@ class WorkloadIdentity(Construct):
         )
 
     def _role(self, name: str, role: WorkloadRole, trust: DataAwsIamPolicyDocumentStatement, description: str) -> str:
-        aws_name = _role_name(f"{self._sides.name}-{name}")
+        aws_name = fitted(f"{self._sides.name}-{name}", 64)
         made = IamRole(
             self,
             joined(name, "role"),
@@ -98,8 +97,3 @@ class WorkloadIdentity(Construct):
         for key, policy_arn in policies.items():
             IamRolePolicyAttachment(self, joined(name, "attachment", key), role=made.name, policy_arn=policy_arn)
         return made.arn
-
-
-def _role_name(name: str) -> str:
-    """`name` as long as IAM takes: the end of one that is longer tells it from others that begin the same."""
-    return name if len(name) <= 64 else f"{name[:55]}-{sha256(name.encode()).hexdigest()[:8]}"

@@ -37,8 +37,8 @@ def test_shares_a_rule_that_exists_and_makes_nothing_else(synth: Synth) -> None:
         },
         "aws_ram_principal_association": {
             "dns_share-principal": {
-                "for_each": {"333333333333": "shared"},
-                "principal": "${each.key}",
+                "for_each": '${toset(["333333333333"])}',
+                "principal": "${each.value}",
                 "resource_share_arn": SHARE,
             }
         },

@@ -60,8 +60,8 @@ def test_shares_the_gateway_of_our_account_with_the_clusters_accounts_once_each(
         },
         "aws_ram_principal_association": {
             "hub_share-principal": {
-                "for_each": {"333333333333": "shared"},
-                "principal": "${each.key}",
+                "for_each": '${toset(["333333333333"])}',
+                "principal": "${each.value}",
                 "resource_share_arn": SHARE,
             }
         },
@@ -79,10 +79,9 @@ def test_shares_with_whom_the_file_names_and_inside_the_organization_only(synth:
     unit = "arn:aws:organizations::111111111111:ou/o-abcdefghij/ou-abcd-12345678"
     tf = hub(synth, MINIMAL | {"share_with": ("222222222222", unit), "inside_organization": True})
     assert tf["resource"]["aws_ram_resource_share"]["hub_share"]["allow_external_principals"] is False
-    assert tf["resource"]["aws_ram_principal_association"]["hub_share-principal"]["for_each"] == {
-        "222222222222": "shared",
-        unit: "shared",
-    }
+    assert tf["resource"]["aws_ram_principal_association"]["hub_share-principal"]["for_each"] == (
+        f'${{toset(["222222222222", "{unit}"])}}'
+    )
 
 
 def test_shares_with_nobody_while_no_account_is_known_and_never_with_our_own(synth: Synth) -> None:
