@@ -86,7 +86,7 @@ def test_makes_a_gateway_and_the_networks_tables_learn_from_it(synth: Synth) -> 
             "route_table_id": table,
             "vpn_gateway_id": "${aws_vpn_gateway.office_gateway.id}",
         }
-        for name, table in LAKE.route_tables.items()
+        for name, table in (("private-a", "rtb-0aaaaaaaaaaaaaaaa"), ("private-b", "rtb-0bbbbbbbbbbbbbbbb"))
     }
     assert not {"aws_vpn_connection_route", "aws_route", "aws_ec2_transit_gateway_route"} & set(tf)
 
