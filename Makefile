@@ -3,7 +3,7 @@
 # The tools of this project before all others: `#!/usr/bin/env node` must find Node 22, which cdktf-cli can run on.
 TOOLS := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
 
-.PHONY: help setup test unit lint demo bench lock
+.PHONY: help setup test unit lint demo bench wheel lock
 .DELETE_ON_ERROR:
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make unit    the tests that need no Terraform: seconds"
 	@echo "make lint    ruff and pyright"
 	@echo "make bench   how long synthesis takes, and how it grows"
+	@echo "make wheel   dist/astro_on_aws-*.whl, the same bytes each time, without the network"
 	@echo "make setup   .venv and node_modules; every target above does it first"
 	@echo "make lock    resolve requirements.lock and package-lock.json again, keeping versions that still fit"
 
@@ -31,6 +32,10 @@ demo: setup
 
 bench: setup
 	@$(TOOLS) python -m tests.bench
+
+wheel: .venv/.installed
+	@rm -rf dist && $(TOOLS) python -m pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w dist .
+	@ls dist/*.whl
 
 setup: .venv/.installed node_modules/.installed .venv/.warmed
 
