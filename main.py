@@ -78,7 +78,7 @@ def _synthesized(file: Path, *, hcl: bool) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             terraform = Terraform(find_terraform(os.environ), os.environ) if hcl else None
-            # cdktf lets the variable win.
+            # The stacks look at nothing else, and Node at what there was when it started.
             os.environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
             from cdktf import App
 

@@ -54,13 +54,12 @@ def _changes(file: Path, old: str, new: str) -> Iterator[str]:
     if file.name == "cdk.tf":
         yield from difflib.unified_diff(old.splitlines(), new.splitlines(), f"{file} there", f"{file} now", lineterm="")
         return
-    try:
-        before = json.loads(old)
-    except ValueError:
-        yield f"{file}: is not JSON"
+    before, after = _document(old), _document(new)
+    if file.name != "cdk.tf.json" or before is None:
+        # The other files say again what stacks there are, and what is in them.
+        yield f"{file}: differs"
         return
-    # The other files say again what stacks there are, and what is in them.
-    changes = list(_differences(before, json.loads(new), ())) if file.name == "cdk.tf.json" else ["differs"]
+    changes = list(_differences(before, after, ()))
     yield from (f"{file}: {change}" for change in changes or ["says the same in other bytes"])
 
 
@@ -111,7 +110,7 @@ def _shown(value: Any) -> str:
 
 
 def _document(value: Any) -> Any:
-    """The object that a string holds as JSON, such as a policy; None where it holds none."""
+    """The object that a string holds as JSON; None where it holds none."""
     try:
         document = json.loads(value) if isinstance(value, str) else None
     except ValueError:
