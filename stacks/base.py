@@ -16,7 +16,6 @@ from stacks.backend import attach_backend
 from stacks.estate import Estate
 from stacks.hcl import mended
 
-AWS_PROVIDER = "~> 5.100"
 TERRAFORM = ">= 1.10"
 """The first Terraform whose S3 backend locks by a file."""
 
@@ -66,7 +65,8 @@ class AstroStack(ReadableStack):
             else None,
         )
         # cdktf pins the version that its bindings were generated from; a team may have a newer one.
-        self.add_override("terraform.required_providers.aws", {"source": "hashicorp/aws", "version": AWS_PROVIDER})
+        version = estate.terraform.aws_provider
+        self.add_override("terraform.required_providers.aws", {"source": "hashicorp/aws", "version": version})
         self.add_override("terraform.required_version", TERRAFORM)
 
     def secret_variables(self, name: str, secrets: Iterable[Secret]) -> dict[str, Any]:

@@ -34,6 +34,18 @@ RoleName = Annotated[
     str, Text("an IAM role name", r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-", "terraform-deployer")
 ]
 
+# 5.100 is the first with every argument that is used here (facts B25), and what 7 takes away nobody knows.
+_PROVIDER = r"(?:5\.[1-9]\d{2,}|6\.(?:0|[1-9]\d*))(?:\.\d+)?"
+ProviderVersion = Annotated[
+    str,
+    Text(
+        "a version constraint of the AWS provider",
+        rf"(?:~> ?)?{_PROVIDER}|>= ?{_PROVIDER}, ?< ?7\.0",
+        "~> VERSION, VERSION alone, or >= VERSION, < 7.0, where VERSION is 5.100 or newer, up to 6.x",
+        "~> 6.0",
+    ),
+]
+
 
 _MAPS = ("clusters", "networks", "connections")
 """The sections whose keys are names."""
@@ -81,6 +93,13 @@ class Astro(Props):
     """Its short name, as in <organization>.astronomer.run."""
 
 
+class Terraform(Props):
+    """What the stacks ask of Terraform."""
+
+    aws_provider: ProviderVersion = "~> 5.100"
+    """The version constraint of the AWS provider, such as `~> 6.0`. Nothing else changes with it."""
+
+
 class Deployer(Props):
     """The role that Terraform assumes in each account of the estate. Without it, your own credentials are used."""
 
@@ -108,6 +127,7 @@ class Estate(Props):
     tags: Tags = Field(default_factory=dict, max_length=40)
     """Tags of every resource."""
     astro: Astro
+    terraform: Terraform = Terraform()
     deployer: Deployer | None = None
     clusters: dict[Slug, Cluster] = Field(default_factory=dict)
     """Astronomer's side: its clusters."""

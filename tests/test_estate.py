@@ -258,6 +258,24 @@ def test_a_file_that_is_no_estate_is_refused_in_one_line(tmp_path: Path, content
     assert mistakes(tmp_path, content) == [expected]
 
 
+@pytest.mark.parametrize(
+    "version", ["~> 5.100", "~>5.100.1", "~> 6.0", "6.25.0", "5.101", ">= 5.100, < 7.0", ">= 6.9, <7.0"]
+)
+def test_a_version_of_the_aws_provider_from_5_100_to_6_is_taken(tmp_path: Path, version: str) -> None:
+    assert mistakes(tmp_path, changed("name: acme", f'name: acme\nterraform: {{aws_provider: "{version}"}}')) == []
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["~> 5.99", ">= 5.100", ">= 5.100, < 8.0", "~> 7.0", "~> 6", "7.0.0", "!= 6.1, ~> 6.0", "> 6.0", "latest"],
+)
+def test_a_version_that_could_be_older_or_newer_is_refused_with_what_is_allowed(tmp_path: Path, version: str) -> None:
+    assert mistakes(tmp_path, changed("name: acme", f'name: acme\nterraform: {{aws_provider: "{version}"}}')) == [
+        f"2:27: terraform.aws_provider: {version!r} is not a version constraint of the AWS provider; allowed: ~> VERSION, "
+        'VERSION alone, or >= VERSION, < 7.0, where VERSION is 5.100 or newer, up to 6.x, such as "~> 6.0"'
+    ]
+
+
 def test_a_secret_in_the_wrong_place_is_never_repeated(tmp_path: Path) -> None:
     found = mistakes(tmp_path, changed("name: acme", "name: acme\nexternal_id: hunter2-hunter2"))
     assert len(found) == 1

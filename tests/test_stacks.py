@@ -10,7 +10,7 @@ from cdktf_cdktf_provider_aws.eip import Eip
 from constructs import Construct
 
 from stacks.app import build
-from stacks.base import AWS_PROVIDER, ReadableStack
+from stacks.base import ReadableStack
 from stacks.estate import Estate, load
 from tests.conftest import without_metadata
 from tests.test_estate import BASE
@@ -60,8 +60,15 @@ def test_a_stack_is_one_state_one_account_one_region(tmp_path: Path) -> None:
             }
         },
     }
-    assert AWS_PROVIDER == "~> 5.100"
     assert stacks["network-lake"]["terraform"]["backend"]["s3"]["key"] == "acme/network-lake.tfstate"
+
+
+def test_an_estate_may_ask_for_another_version_of_the_aws_provider(tmp_path: Path) -> None:
+    text = BASE.replace("name: acme\n", 'name: acme\nterraform: {aws_provider: "~> 6.0"}\n', 1)
+    stacks = synth_all(estate_of(tmp_path, text), tmp_path / "out")
+    assert [stack["terraform"]["required_providers"] for stack in stacks.values()] == [
+        {"aws": {"source": "hashicorp/aws", "version": "~> 6.0"}}
+    ]
 
 
 def test_a_deployer_is_assumed_in_each_account(tmp_path: Path) -> None:
