@@ -225,3 +225,24 @@ def test_cdktf_synthesizes_a_folder_that_has_an_estate_and_the_installed_command
     (tmp_path / "cdktf.json").write_text('{"language": "python", "app": "astro-on-aws", "sendCrashReports": "false"}')
     run(tmp_path, installed, str(ROOT / "node_modules/.bin/cdktf"), "synth", CI="true", CHECKPOINT_DISABLE="1")
     assert written(tmp_path) == without_metadata(synth_all(load(tmp_path / "astro.yaml"), tmp_path / "here"))
+
+
+def test_the_lines_of_the_readme_are_a_program(theirs: Path, installed: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    lines = re.search(r"### Another CDKTF program\n.*?```python\n(.*?)```", readme, re.DOTALL)
+    assert lines
+    (theirs / "main.py").write_text(
+        "from cdktf import App, TerraformOutput, TerraformStack\n"
+        "from cdktf_cdktf_provider_aws.provider import AwsProvider\n"
+        "AwsProvider(stack := TerraformStack(app := App(), 'mine'), 'aws')\n"
+        f"{lines[1]}"
+        "app.synth()\n"
+    )
+    run(theirs, installed, sys.executable, "main.py")
+    made = written(theirs)["mine"]
+    assert sorted(made["resource"]) == [
+        "aws_route",
+        "aws_vpc_peering_connection_accepter",
+        "aws_vpc_peering_connection_options",
+    ]
+    assert made["output"]["handoff"]["value"]["vpc_id"] == "vpc-0123456789abcdef0"
