@@ -233,9 +233,10 @@ def test_the_lines_of_the_readme_are_a_program(theirs: Path, installed: Path) ->
     assert lines
     (theirs / "main.py").write_text(
         "from cdktf import App, TerraformOutput, TerraformStack\n"
-        "from cdktf_cdktf_provider_aws.provider import AwsProvider\n"
-        "AwsProvider(stack := TerraformStack(app := App(), 'mine'), 'aws')\n"
+        "stack = TerraformStack(app := App(), 'mine')\n"
         f"{lines[1]}"
+        "from cdktf_cdktf_provider_aws.provider import AwsProvider\n"
+        "AwsProvider(stack, 'aws')\n"
         "app.synth()\n"
     )
     run(theirs, installed, sys.executable, "main.py")
