@@ -62,8 +62,9 @@ class CrossAccountRole(Construct):
             lifecycle=TerraformResourceLifecycle(prevent_destroy=keep),
         )
         self.role_name = role.name
-        # Astronomer changes the document in place (facts A5).
-        ignore = ["policy"] if props.policy_mode == "vendor-managed" else None
+        # AWS cannot change a description, and a policy that Astronomer's own steps made has another one: adopted, it
+        # would be made anew. The document Astronomer changes in place (facts A5).
+        ignore = ["description", *(["policy"] if props.policy_mode == "vendor-managed" else [])]
         policies = props.policies(account_id)
         for name, document in policies.items():
             part = name.removeprefix(POLICY)

@@ -90,7 +90,7 @@ def test_the_role_has_astronomers_policy_and_cannot_be_destroyed(synth: Synth, t
                 "name": "AstronomerCrossAccountRole",
                 "description": "What Astronomer may do in this account",
                 "policy": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}',
-                "lifecycle": {"prevent_destroy": True},
+                "lifecycle": {"prevent_destroy": True, "ignore_changes": ["description"]},
             }
         },
         "aws_iam_role_policy_attachment": {
@@ -110,7 +110,10 @@ def test_a_reason_lets_it_go_a_boundary_bounds_it_and_the_vendor_may_own_the_doc
     tf = synth(place(props(tmp_path, document(), **more)))["resource"]
     assert tf["aws_iam_role"]["role_role"]["permissions_boundary"] == boundary
     assert tf["aws_iam_role"]["role_role"]["lifecycle"] == {"prevent_destroy": False}
-    assert tf["aws_iam_policy"]["role_policy"]["lifecycle"] == {"prevent_destroy": False, "ignore_changes": ["policy"]}
+    assert tf["aws_iam_policy"]["role_policy"]["lifecycle"] == {
+        "prevent_destroy": False,
+        "ignore_changes": ["description", "policy"],
+    }
 
 
 def test_a_large_document_is_several_policies_all_attached(synth: Synth, tmp_path: Path) -> None:
