@@ -231,10 +231,12 @@ def test_the_lines_of_the_readme_are_a_program(theirs: Path, installed: Path) ->
     readme = (ROOT / "README.md").read_text()
     lines = re.search(r"### Another CDKTF program\n.*?```python\n(.*?)```", readme, re.DOTALL)
     assert lines
+    first, rest = lines[1].split("\n", 1)
     (theirs / "main.py").write_text(
+        f"{first}\n"
         "from cdktf import App, TerraformOutput, TerraformStack\n"
         "stack = TerraformStack(app := App(), 'mine')\n"
-        f"{lines[1]}"
+        f"{rest}"
         "from cdktf_cdktf_provider_aws.provider import AwsProvider\n"
         "AwsProvider(stack, 'aws')\n"
         "app.synth()\n"
