@@ -15,11 +15,11 @@ _NEXT = r'(?=\n+(?:\w+ (?:"[^"\n]*" )*\{$)|\Z)'
 
 def mended(hcl: str, stack: Mapping[str, Any]) -> str:
     """`hcl` as it should be, from the same stack as Terraform JSON. Not formatted."""
-    version = _quoted(stack["terraform"]["required_version"]) if "required_version" in stack["terraform"] else ""
-    hcl = hcl.replace('0 = "required_version"', f"required_version = {version}", 1)
+    if version := stack.get("terraform", {}).get("required_version"):
+        hcl = hcl.replace('0 = "required_version"', f"required_version = {_quoted(version)}", 1)
     # Values of no known type: digits lose their quotes there, a list of none its commas, what begins with { all of it.
     for name, output in stack.get("output", {}).items():
-        body = "".join(f"{key} = {_expression(value)}\n" for key, value in output.items())
+        body = "".join(f"{key} = {expression(value)}\n" for key, value in output.items())
         hcl = re.sub(
             rf'^output "{name}" \{{\n.*?{_NEXT}',
             lambda _, block=f'output "{name}" {{\n{body}}}': block,
@@ -32,7 +32,7 @@ def mended(hcl: str, stack: Mapping[str, Any]) -> str:
         either = "|".join(re.escape(text) for text in sorted(wrong, key=len, reverse=True))
         hcl = re.sub(rf"(?:^|(?<== ))(?:{either})(?=,?$)", lambda found: wrong[found[0]], hcl, flags=re.MULTILINE)
     # Keys that HCL would take for an expression.
-    hcl = re.sub(r"^(-[\w-]*|for|null) = ", r'"\1" = ', hcl, flags=re.MULTILINE)
+    hcl = re.sub(r"^(-[\w-]*|for) = ", r'"\1" = ', hcl, flags=re.MULTILINE)
     # References stand in quotes, which Terraform has deprecated.
     return re.sub(
         r"^ *(depends_on|ignore_changes) = \[.*?^\]$",
@@ -42,16 +42,17 @@ def mended(hcl: str, stack: Mapping[str, Any]) -> str:
     )
 
 
-def _expression(value: Any) -> str:
+def expression(value: Any) -> str:
+    """A value of Terraform's JSON syntax in HCL, not formatted."""
     if isinstance(value, Mapping):
-        return "{\n" + "".join(f"{_key(key)} = {_expression(item)}\n" for key, item in value.items()) + "}"
+        return "{\n" + "".join(f"{_key(key)} = {expression(item)}\n" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[\n" + "".join(f"{_expression(item)},\n" for item in value) + "]" if value else "[]"
+        return "[\n" + "".join(f"{expression(item)},\n" for item in value) + "]" if value else "[]"
     return _quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _key(text: str) -> str:
-    return text if re.fullmatch(r"(?!for$|null$)[A-Za-z_][\w-]*", text, re.ASCII) else _quoted(text)
+    return text if re.fullmatch(r"(?!for$)[A-Za-z_][\w-]*", text, re.ASCII) else _quoted(text)
 
 
 def _quoted(text: str) -> str:

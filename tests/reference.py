@@ -21,11 +21,11 @@ def reference() -> str:
         head = ["| key | value | default | |", "|---|---|---|---|"]
         sections.append("\n".join([f"#### {_title(model)}", "", _flat(model.__doc__ or ""), "", *head, *rows]))
         for field in model.model_fields.values():
-            queue += [each for each in _models(_whole(field)) if each not in queue]
+            queue += [each for each in _models(whole(field)) if each not in queue]
     return "\n\n".join(sections)
 
 
-def _whole(field: FieldInfo) -> Any:
+def whole(field: FieldInfo) -> Any:
     """The annotation of a field, with the metadata that pydantic takes off its outermost layer."""
     annotation: Any = field.annotation
     for metadata in field.metadata:
@@ -42,7 +42,7 @@ def _row(name: str, field: FieldInfo) -> str:
         value = field.get_default()
         written = str(value).lower() if isinstance(value, bool) else str(value) if value != () else ""
         default = f"`{written}`" if written else ""
-    return f"| `{name}` | {_words(_whole(field))} | {default} | {_flat(field.description or '')} |"
+    return f"| `{name}` | {_words(whole(field))} | {default} | {_flat(field.description or '')} |"
 
 
 def _words(annotation: Any) -> str:
