@@ -3,12 +3,13 @@
 # The tools of this project before all others: `#!/usr/bin/env node` must find Node 22, which cdktf-cli can run on.
 TOOLS := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
 
-.PHONY: help setup test unit lint demo bench wheel lock
+.PHONY: help setup test test-provider6 test-cdktn unit lint demo bench wheel lock
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    an estate from YAML to applied infrastructure, on a local AWS"
 	@echo "make test    lint, types and every test, with the real Terraform"
+	@echo "make test-provider6, make test-cdktn: the unit tests on AWS provider 6's bindings, and on CDK Terrain"
 	@echo "make unit    the tests that need no Terraform: seconds"
 	@echo "make lint    ruff and pyright"
 	@echo "make bench   how long synthesis takes, and how it grows"
@@ -16,11 +17,18 @@ help:
 	@echo "make setup   .venv and node_modules; every target above does it first"
 	@echo "make lock    resolve requirements.lock and package-lock.json again, keeping versions that still fit"
 
-test: lint
+test: lint .work/provider6/.warmed .work/cdktn/.warmed
 	@$(TOOLS) pytest
 
+UNIT := -m "not terraform and not local_aws and not slow"
+
 unit: setup
-	@$(TOOLS) pytest -m "not terraform and not local_aws and not slow"
+	@$(TOOLS) pytest $(UNIT)
+
+# The whole inner loop on other bindings, and every example synthesized on them, byte for byte.
+test-provider6 test-cdktn: test-%: setup .work/%/.warmed
+	@$(TOOLS) .work/$*/bin/python -m pytest $(UNIT)
+	@$(TOOLS) pytest tests/test_bindings.py -k $*
 
 lint: setup
 	@$(TOOLS) ruff check
@@ -60,17 +68,15 @@ node_modules/.installed: package-lock.json | .venv/.installed
 # jsii unpacks the provider into the user's cache on first use and indexes it in a worker that dies with the process.
 # Short runs never live long enough to finish it, and each stays twice as slow and four times as large.
 define WARM
-import os, sys, time
-from importlib.metadata import version
+import modules, os, sys, time
 from pathlib import Path
-from modules.provider import load_lazily
-load_lazily()
+from cdktf_cdktf_provider_aws._jsii import __jsii_assembly__ as bindings
 from cdktf_cdktf_provider_aws.vpc import VpcConfig
 VpcConfig(cidr_block="10.0.0.0/16")
 mac = sys.platform == "darwin"
 user = Path.home() / ("Library/Caches/com.amazonaws.jsii/package-cache" if mac else ".cache/aws/jsii/package-cache")
 cache = Path(os.environ.get("JSII_RUNTIME_PACKAGE_CACHE_ROOT") or user)
-provider = cache / "@cdktf" / "provider-aws" / version("cdktf-cdktf-provider-aws")
+provider = cache / bindings.name / bindings.version
 deadline = time.monotonic() + 60
 while not any(provider.glob("*/.jsii.runtime.v*.json")):
     if time.monotonic() > deadline:
@@ -79,10 +85,22 @@ while not any(provider.glob("*/.jsii.runtime.v*.json")):
     time.sleep(0.1)
 endef
 
-.venv/.warmed: export PROGRAM = $(WARM)
-.venv/.warmed: .venv/.installed
+%/.warmed: export PROGRAM = $(WARM)
+%/.warmed: %/.installed
 	@echo "Unpacking and indexing the AWS provider's bindings ..."
-	@.venv/bin/python -c "$$PROGRAM"
+	@$*/bin/python -c "$$PROGRAM"
+	@touch $@
+
+# Other bindings, each in an environment of its own: .venv by link, but for what tests/%.lock has in its place.
+REPLACED_provider6 := cdktf_cdktf_provider_aws*
+REPLACED_cdktn := cdktf* constructs*
+.work/provider6/.installed .work/cdktn/.installed: .work/%/.installed: tests/%.lock .venv/.installed
+	@echo "Installing the Python packages of $< ..."
+	@rm -rf $(@D) && .venv/bin/python -m venv --without-pip $(@D)
+	@cd $(@D)/lib/python3*/site-packages && ln -s "$(CURDIR)"/.venv/lib/python3*/site-packages/* . && \
+	rm -f $(REPLACED_$*) && \
+	"$(CURDIR)"/.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-compile \
+	  --require-hashes --target . -r "$(CURDIR)"/$<
 	@touch $@
 
 # Neither file names an index, a registry or a download address: each machine uses its own.

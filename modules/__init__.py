@@ -1,5 +1,8 @@
-"""What estates are made of. Importing it makes the AWS provider bindings lazy (see `provider.py`)."""
+"""What estates are made of. Importing it finds cdktf, or its fork (`terrain.py`), and makes the AWS provider bindings
+lazy (`provider.py`)."""
 
 from modules.provider import load_lazily
+from modules.terrain import find_cdktf
 
+find_cdktf()
 load_lazily()

@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const providerIndex = /[\\/]@(?:cdktf|cdktn)[\\/]provider-aws[\\/]lib[\\/]index\.js$/;
-const eagerExport = /^exports\.(\w+) = (require\("\.\/[^"]+"\));$/gm;
+const eagerExport = /^exports\.(\w+) = ((?:__importStar\()?require\("\.\/[^"]+"\)\)?);$/gm;
 // jsii's runtime calls a function that Node 22 prints a deprecation warning for.
 require('node:util').isArray = Array.isArray;
 

@@ -35,14 +35,33 @@ def test_whoever_imports_our_constructs_loads_only_what_they_use() -> None:
         "import cdktf_cdktf_provider_aws as aws\n"
         "assert aws.eip.Eip.__name__ == 'Eip'\n"
         "try: aws.no_such_resource\n"
-        "except AttributeError as error: print(error)\n"
-        "print(sorted({n.split('.')[1] for n in sys.modules if n.startswith('cdktf_cdktf_provider_aws.')}))\n"
+        "except AttributeError as error: print(str(error).replace(aws.__name__, 'aws'))\n"
+        "print(sorted({n.split('.')[1] for n in sys.modules if n.startswith(aws.__name__ + '.')}))\n"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == [
-        "module 'cdktf_cdktf_provider_aws' has no attribute 'no_such_resource'",
+        "module 'aws' has no attribute 'no_such_resource'",
         "['_jsii', 'eip', 'vpc']",
     ]
+
+
+@pytest.mark.parametrize(
+    ("scope", "export"),
+    [
+        ("@cdktf", 'exports.vpc = require("./vpc");'),
+        ("@cdktn", 'exports.vpc = __importStar(require("./vpc/index"));'),
+    ],
+)
+def test_node_loads_a_resource_when_it_is_first_used(tmp_path: Path, scope: str, export: str) -> None:
+    library = tmp_path / scope / "provider-aws/lib"
+    (library / "vpc").mkdir(parents=True)
+    (library / "index.js").write_text(f"const __importStar = (module) => module;\n{export}\n")
+    (library / "vpc/index.js").write_text("console.log('loaded'); exports.Vpc = 'the class';\n")
+    code = f"const aws = require({str(library)!r}); console.log('imported'); console.log(aws.vpc.Vpc)"
+    environ: dict[str, str] = {}
+    load_lazily(environ)
+    result = subprocess.run([environ["JSII_NODE"], "-e", code], env=environ, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == ["imported", "loaded", "the class"]
 
 
 def test_node_options_of_the_user_stay_in_force() -> None:

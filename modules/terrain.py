@@ -1,0 +1,31 @@
+"""Runs this project on CDK Terrain (`cdktn`), the fork of cdktf, where cdktf itself is not installed.
+
+The fork kept every name but its packages': `cdktf` is found as `cdktn`, and its bindings of the AWS provider likewise.
+docs/cdk-terrain.md says what else to do on that day.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from types import ModuleType
+
+RENAMED = {"cdktf": "cdktn", "cdktf_cdktf_provider_aws": "cdktn_provider_aws"}
+
+
+def find_cdktf() -> None:
+    """Make `import cdktf` import `cdktn` where only that is installed. Idempotent; imports neither."""
+    if importlib.util.find_spec("cdktf") is None and importlib.util.find_spec("cdktn") is not None:
+        # First: a submodule of a package that has two names would be found, and loaded, under each.
+        sys.meta_path.insert(0, _Renamed())
+
+
+class _Renamed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, fullname: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:  # noqa: ARG002
+        return importlib.machinery.ModuleSpec(fullname, self) if fullname.split(".")[0] in RENAMED else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        package, *submodule = module.__name__.split(".")
+        # The import system gives out what stands here once this returns.
+        sys.modules[module.__name__] = importlib.import_module(".".join([RENAMED[package], *submodule]))
