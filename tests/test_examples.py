@@ -1,4 +1,4 @@
-"""Every example, by the real AWS provider: valid, and one plan from JSON and from HCL."""
+"""Every example, by the real AWS provider: valid, one plan from JSON and from HCL, and the HCL formatted."""
 
 import os
 import shutil
@@ -69,6 +69,7 @@ def test_an_example_is_valid_and_plans_the_same_from_json_and_hcl(example: Path,
     from_json = synth(example, tmp_path / "json", hcl=False)
     from_hcl = synth(example, tmp_path / "hcl", hcl=True)
     assert list(from_json) == list(from_hcl)
+    assert Terraform(find_terraform(os.environ), os.environ).fmt_check(tmp_path / "hcl") == []
     with ThreadPoolExecutor(max_workers=2) as pool:
         plans = list(pool.map(plan, [*from_json.values(), *from_hcl.values()]))
     for name, ours, theirs in zip(from_json, plans[: len(from_json)], plans[len(from_json) :], strict=True):
