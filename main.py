@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from modules.cross_account_role.props import ROLE
-from stacks.estate import Estate, EstateError, S3State, json_schema, load
+from stacks.estate import CloudState, Estate, EstateError, S3State, json_schema, load
 from stacks.source import Problem, Source
 
 DONE, FAILED, BAD_INPUT, CHECK_FAILED, WARNINGS_ONLY = range(5)
@@ -94,7 +94,7 @@ def _synthesized(file: Path, *, hcl: bool) -> Iterator[Path]:
 
 @cli.command()
 def check(file: EstateFile = Path("astro.yaml")) -> None:
-    """Say everything that is wrong with an estate file, or what it is still waiting for.
+    """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
 
     Exits with 4 where something temporary should be gone by now, which stops a synth, or where a failover to a
     cluster's twin would cut a connection."""
@@ -103,7 +103,7 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
     counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
     counted = ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in counts)
     print(f"{file}: {counted}, no mistakes")
-    for line in waiting:
+    for line in (*waiting, *_secrets(estate)):
         print(line)
     source = Source(file)
     unprepared = [f"{file}:{Problem(path, text, *source.where(path))}" for path, text in estate.unprepared()]
@@ -271,6 +271,16 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
     print(f"{len(ours)} policies of the estate: {len(found)} findings; {len(theirs)} of Astronomer: {len(vendors)}")
     if found or vendors:
         sys.exit(CHECK_FAILED if found else WARNINGS_ONLY)
+
+
+def _secrets(estate: Estate) -> Iterator[str]:
+    """What is given to Terraform and stands in no file, and where, a line each."""
+    state = estate.state
+    for stack, variable, secret in estate.secrets():
+        where, what = f"stack {stack}", f"TF_VAR_{variable}"
+        if isinstance(state, CloudState):
+            where, what = f"workspace {state.workspace(estate.name, stack)}", f"the sensitive variable {variable}"
+        yield f"{where} needs {what}, {secret.type}: {secret.description}"
 
 
 def _policy_file(file: Path) -> Path:

@@ -328,6 +328,12 @@ class Secret:
     rule: str
     allowed: str
 
+    def variable(self, entry: str = "") -> str:
+        """The name of its variable: `<entry>_<name>`, or `<name>` where a stack has only one such entry.
+
+        Names of the file have hyphens, which an environment variable TF_VAR_... cannot have."""
+        return "_".join(part for part in (entry.replace("-", "_"), self.name) if part)
+
 
 @dataclass(frozen=True)
 class Awaited:

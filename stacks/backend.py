@@ -23,10 +23,9 @@ def attach_backend(stack: TerraformStack, estate: Estate) -> None:
         case CloudState() as state:
             CloudBackend(
                 stack,
+                hostname=state.hostname,
                 organization=state.organization,
-                workspaces=NamedCloudWorkspace(
-                    f"{state.workspace_prefix or estate.name + '-'}{name}", project=state.project
-                ),
+                workspaces=NamedCloudWorkspace(state.workspace(estate.name, name), project=state.project),
             )
         case NoState(partial=None):
             # Without a backend cdktf writes an absolute local path (design, trap 4).

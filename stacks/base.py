@@ -70,12 +70,10 @@ class AstroStack(ReadableStack):
         self.add_override("terraform.required_version", TERRAFORM)
 
     def secret_variables(self, name: str, secrets: Iterable[Secret]) -> dict[str, Any]:
-        """A sensitive variable without default for each secret: `<name>_<secret>`, or `<secret>` where name is empty.
-
-        Names of the file have hyphens, which an environment variable TF_VAR_... cannot have."""
+        """A sensitive variable without default for each secret of the entry `name`, by the secret's own name."""
         variables: dict[str, Any] = {}
         for secret in secrets:
-            id_ = "_".join(part for part in (name.replace("-", "_"), secret.name) if part)
+            id_ = secret.variable(name)
             variable = TerraformVariable(
                 self,
                 id_,

@@ -20,7 +20,7 @@ from modules.cross_account_role.props import CrossAccountRoleProps
 from modules.opt_in_region.props import OPT_IN, OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
-from modules.vocabulary import AccountId, Awaited, BucketName, KmsKey, Props, Region, Slug, Tags, Text
+from modules.vocabulary import AccountId, Awaited, BucketName, KmsKey, Props, Region, Secret, Slug, Tags, Text
 from modules.vpc.props import VpcProps
 from stacks.source import Location, Problem, Source, shortened
 
@@ -29,6 +29,28 @@ KeyPrefix = Annotated[
 ]
 CloudName = Annotated[
     str, Text("an HCP Terraform name", r"[A-Za-z0-9_-]{3,40}", "3 to 40 letters, digits, _ and -", "acme")
+]
+ProjectName = Annotated[
+    str,
+    Text(
+        "a project of HCP Terraform",
+        r"[A-Za-z0-9_-][A-Za-z0-9 _-]{1,38}[A-Za-z0-9_-]",
+        "3 to 40 letters, digits, spaces, _ and -, without a space at its ends",
+        "Default Project",
+    ),
+]
+# HCP Terraform allows 90 characters, and a stack's name has up to 39.
+WorkspacePrefix = Annotated[
+    str, Text("what a workspace's name begins with", r"[A-Za-z0-9_-]{1,50}", "1 to 50 letters, digits, _ and -", "astro-")
+]
+HostName = Annotated[
+    str,
+    Text(
+        "a host name",
+        r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
+        "lower-case letters, digits and -, parts joined by dots, without https://",
+        "terraform.acme.example",
+    ),
 ]
 RoleName = Annotated[
     str, Text("an IAM role name", r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-", "terraform-deployer")
@@ -68,9 +90,16 @@ class CloudState(Props):
 
     backend: Literal["cloud"]
     organization: CloudName
-    project: CloudName | None = None
-    workspace_prefix: KeyPrefix | None = None
+    hostname: HostName | None = None
+    """Of your Terraform Enterprise. Default: HCP Terraform."""
+    project: ProjectName | None = None
+    """Where Terraform makes the workspaces. Default: the organization's default project."""
+    workspace_prefix: WorkspacePrefix | None = None
     """What the workspaces' names begin with, before the stack's name. Default: the estate's `name` and a hyphen."""
+
+    def workspace(self, estate: str, stack: str) -> str:
+        """The name of a stack's workspace, in the estate of that name."""
+        return f"{self.workspace_prefix or estate + '-'}{stack}"
 
 
 class NoState(Props):
@@ -170,6 +199,15 @@ class Estate(Props):
             for name, cluster in self.clusters.items()
             if account_id and cluster.product == "hybrid" and cluster.account_id == account_id
         }
+
+    def secrets(self) -> Iterator[tuple[str, str, Secret]]:
+        """What Terraform asks for because the file never holds it: the stack, the variable's name, and what it is."""
+        if self.account:
+            for secret in self.account.cross_account_role.secrets():
+                yield "account", secret.variable(), secret
+        for name, connection in self.connections.items():
+            for secret in connection.secrets():
+                yield f"network-{connection.network}", secret.variable(name), secret
 
     def unprepared(self) -> Iterator[tuple[Location, str]]:
         """Connections that a failover to a cluster's twin would cut (facts A20): where, and a sentence on it."""
