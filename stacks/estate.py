@@ -41,7 +41,8 @@ ProjectName = Annotated[
 ]
 # HCP Terraform allows 90 characters, and a stack's name has up to 39.
 WorkspacePrefix = Annotated[
-    str, Text("what a workspace's name begins with", r"[A-Za-z0-9_-]{1,50}", "1 to 50 letters, digits, _ and -", "astro-")
+    str,
+    Text("what a workspace's name begins with", r"[A-Za-z0-9_-]{1,50}", "1 to 50 letters, digits, _ and -", "astro-"),
 ]
 HostName = Annotated[
     str,
