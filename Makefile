@@ -52,7 +52,7 @@ setup: .venv/.installed node_modules/.installed .venv/.warmed
 	  "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && break; \
 	done; \
 	if [ "$$python" = none ]; then echo "Python 3.11, 3.12 or 3.13 is needed, and none is on the PATH." >&2; exit 1; fi; \
-	echo "Making .venv with $$("$$python" -V) ..." && "$$python" -m venv --clear .venv
+	echo "Making .venv with $$("$$python" -V) ..." && rm -rf .venv && "$$python" -m venv .venv
 	@echo "Installing the Python packages of requirements.lock ..."
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r requirements.lock
 # The wheel's own `node` is a Python script that kills Node a quarter of a second after Ctrl-C: in the middle of a
