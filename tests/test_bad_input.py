@@ -468,15 +468,15 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "2:1: 1: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
-                "networks, state, tags"
+                "networks, state, tags, terraform"
             ),
             (
                 "3:1: null: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
-                "networks, state, tags"
+                "networks, state, tags, terraform"
             ),
             (
                 "4:1: true: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
-                "networks, state, tags"
+                "networks, state, tags, terraform"
             ),
         ],
     ),
@@ -485,7 +485,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "2:1: a\\x1b[31m\\n: is not a key here; allowed: account, astro, clusters, connections, deployer, "
-                "name, networks, state, tags"
+                "name, networks, state, tags, terraform"
             )
         ],
     ),
@@ -494,7 +494,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "2:1: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...: is not a key here; allowed: "
-                "account, astro, clusters, connections, deployer, name, networks, state, tags"
+                "account, astro, clusters, connections, deployer, name, networks, state, tags, terraform"
             )
         ],
     ),
