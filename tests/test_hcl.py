@@ -183,11 +183,9 @@ def test_no_text_of_the_file_can_hold_what_terraform_would_read_otherwise(annota
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     text = pattern(annotation)
     # Tags have functions for patterns, and take this.
-    strategy = (
-        st.just("owner 1")
-        if text is None
-        else st.just(text.example) | st.from_regex(re.compile(text.pattern, re.ASCII), fullmatch=True)
-    )
+    strategy = st.just(text.example if text else "owner 1")
+    if text and "(?" not in text.pattern.replace("(?:", ""):  # what looks ahead is slow to make examples of
+        strategy |= st.from_regex(re.compile(text.pattern, re.ASCII), fullmatch=True)
     # A backslash is mended.
     breaking = BREAKING[:-1] if "subscribers" in TYPES[annotation] else BREAKING
 

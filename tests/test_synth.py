@@ -138,6 +138,9 @@ def test_the_other_format_does_not_stay_behind(estate: Path, out: Path) -> None:
     assert sorted(file.name for file in (out / lake).iterdir()) == ["cdk.tf", "metadata.json"]
     synth(estate, "--out", out)
     assert sorted(file.name for file in (out / lake).iterdir()) == ["cdk.tf.json"]
+    # As cdktf calls it.
+    assert run(ASTRO_ESTATE=str(estate), CDKTF_OUTDIR=str(out), SYNTH_HCL_OUTPUT="true") == (0, "", "")
+    assert sorted(file.name for file in (out / lake).iterdir()) == ["cdk.tf", "metadata.json"]
 
 
 @pytest.mark.slow
