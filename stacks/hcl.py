@@ -17,6 +17,9 @@ def mended(hcl: str, stack: Mapping[str, Any]) -> str:
     """`hcl` as it should be, from the same stack as Terraform JSON. Not formatted."""
     if version := stack.get("terraform", {}).get("required_version"):
         hcl = hcl.replace('0 = "required_version"', f"required_version = {_quoted(version)}", 1)
+    # Of workspaces in HCP Terraform cdktf writes the name alone: they would be made in another project.
+    if project := stack.get("terraform", {}).get("cloud", {}).get("workspaces", {}).get("project"):
+        hcl = re.sub(r"^(\s*workspaces \{\n)", rf"\1project = {_quoted(project)}\n", hcl, count=1, flags=re.MULTILINE)
     # Values of no known type: digits lose their quotes there, a list of none its commas, what begins with { all of it.
     for name, output in stack.get("output", {}).items():
         body = "".join(f"{key} = {expression(value)}\n" for key, value in output.items())

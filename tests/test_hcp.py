@@ -27,14 +27,18 @@ HOST = "terraform.acme.example"
 STATE = f"{{backend: cloud, hostname: {HOST}, organization: acme, project: Data platform}}"
 
 
+def with_state(estate: str) -> str:
+    """An estate with its state in HCP Terraform."""
+    written, times = re.subn(r"^state:.*\n(?: .*\n)*", f"state: {STATE}\n", estate, flags=re.MULTILINE)
+    assert times == 1
+    return written
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """The complete example with its state in HCP Terraform."""
     (tmp_path / "policies").symlink_to(ROOT / "examples/policies")
-    text = (ROOT / "examples/complete.yaml").read_text()
-    written, times = re.subn(r"^state:.*\n(?: .*\n)*", f"state: {STATE}\n", text, flags=re.MULTILINE)
-    assert times == 1
-    (tmp_path / "astro.yaml").write_text(written)
+    (tmp_path / "astro.yaml").write_text(with_state((ROOT / "examples/complete.yaml").read_text()))
     return tmp_path / "astro.yaml"
 
 
@@ -177,6 +181,7 @@ def environment_for(hcp: StandIn, folder: Path) -> dict[str, str]:
     return environment | {"TF_CLI_CONFIG_FILE": str(configuration), "TF_TOKEN_terraform_acme_example": "marked-token"}
 
 
+@pytest.mark.slow
 def test_the_variables_that_are_named_are_those_of_the_stacks(tmp_path: Path) -> None:
     for example in sorted(ROOT.glob("examples/*.yaml")):
         estate = load(example)
@@ -225,3 +230,16 @@ def test_cdktf_makes_the_workspace_and_uploads_the_stack_and_its_lock_file_and_n
     terraform = Terraform(find_terraform(environment), environment | {"TF_CLI_ARGS_init": "-lockfile=readonly"})
     terraform.init(there)
     assert terraform.validate(there) == []
+
+
+@pytest.mark.terraform
+def test_hcl_names_the_same_workspace(hcp: StandIn, file: Path, tmp_path: Path) -> None:
+    file.write_text(with_state((ROOT / "examples/vpc_peering.yaml").read_text()))
+    out = tmp_path / "terraform"
+    code, said = run(sys.executable, "main.py", "synth", str(file), "--out", str(out), "--hcl")
+    assert code == 0, said
+    environment = environment_for(hcp, tmp_path)
+    Terraform(find_terraform(environment), environment).init(out / "stacks/network-lake")
+    created = hcp.bodies[0]
+    assert created["attributes"]["name"] == "acme-network-lake"
+    assert created["relationships"] == {"project": {"data": {"type": "projects", "id": "id"}}}

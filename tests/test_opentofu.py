@@ -60,6 +60,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_what_is_written_is_in_the_language_of_both(stacks: list[dict[str, Any]]) -> None:
     """A name that is new here has to be looked up: which release of each tool has it first, and do we ask for that?"""
     things = [
@@ -89,6 +90,7 @@ def test_what_is_written_is_in_the_language_of_both(stacks: list[dict[str, Any]]
     assert f">= {needed}" == TERRAFORM  # each tool compares its own version with it
 
 
+@pytest.mark.slow
 def test_the_provider_is_named_without_a_registry(stacks: list[dict[str, Any]]) -> None:
     """Each tool looks for it in its own."""
     sources = {each["source"] for stack in stacks for each in stack["terraform"]["required_providers"].values()}
