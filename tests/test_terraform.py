@@ -305,3 +305,12 @@ def test_names_files_that_are_not_formatted(tf, tmp_path):
     (tmp_path / "good.tf").write_text('locals {\n  name = "lake"\n}\n')
     (tmp_path / "below the root" / "bad.tf").write_text("locals {\nname='lake'\n}\n".replace("'", '"'))
     assert tf.fmt_check(tmp_path) == ["below the root/bad.tf"]
+
+
+@pytest.mark.terraform
+def test_formats_the_files_that_are_named_and_no_other(tf, tmp_path):
+    for name in ("ours.tf", "theirs.tf"):
+        (tmp_path / name).write_text("locals {\na=1\n}\n")
+    tf.fmt(tmp_path, [Path("ours.tf")])
+    assert (tmp_path / "ours.tf").read_text() == "locals {\n  a = 1\n}\n"
+    assert (tmp_path / "theirs.tf").read_text() == "locals {\na=1\n}\n"
