@@ -84,6 +84,8 @@ def test_output_that_is_stale_is_told_by_address_and_value(estate: Path, out: Pa
         f"{lake}: ~ data.aws_vpc_peering_connection.lake-prod_request.id: "
         '"pcx-0123456789abcdef0" -> "pcx-0fedcba9876543210"',
         f'{lake}: + provider.aws.0.default_tags: [{{"tags": {{"owner": "data"}}}}]',
+        f"{lake}: ~ aws_vpc_peering_connection_accepter.lake-prod_accepter.vpc_peering_connection_id: "
+        '"pcx-0123456789abcdef0" -> "pcx-0fedcba9876543210"',
         f'{sea}: + provider.aws.0.default_tags: [{{"tags": {{"owner": "data"}}}}]',
     ]
     assert error == f"{out} is not what {estate} says now; write it again: main.py synth {estate} --out {out}\n"

@@ -98,7 +98,8 @@ def test_a_foreign_program_places_our_constructs_in_its_own_stacks(theirs: Path,
             "lake-peering_accepter_AB97EB6C": {
                 "auto_accept": True,
                 "tags": {"Name": "acme-lake-peering"},
-                "vpc_peering_connection_id": "${data.aws_vpc_peering_connection.lake-peering_request_C625CEBF.id}",
+                "vpc_peering_connection_id": "pcx-0123456789abcdef0",
+                "depends_on": ["data.aws_vpc_peering_connection.lake-peering_request_C625CEBF"],
             }
         },
         "aws_vpc_peering_connection_options": {

@@ -1,6 +1,6 @@
 from collections import defaultdict
 
-from cdktf import Token
+from cdktf import TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.data_aws_route53_resolver_rule import DataAwsRoute53ResolverRule
 from cdktf_cdktf_provider_aws.route53_resolver_endpoint import (
     Route53ResolverEndpoint,
@@ -101,6 +101,8 @@ class ResolverRules(Construct):
                 name=name,
                 resolver_rule_id=made.id,
                 vpc_id=self._sides.network.vpc_id,
+                # AWS changes no name, and takes the VPC once: one that a person associated would be cut off for it.
+                lifecycle=TerraformResourceLifecycle(ignore_changes=["name"]),
             )
         return made
 

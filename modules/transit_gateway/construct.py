@@ -63,8 +63,11 @@ class TransitGateway(Construct):
         # A route in a VPC can name a gateway only once the VPC is attached to it: the reference makes Terraform wait.
         way_out = self._attach_network().transit_gateway_id if props.attaches else self._gateway_id
         for name, cluster in sides.clusters.items():
-            if not props.accept_clusters or self._accepted(name, cluster):
-                routes(self, name, network, cluster.routed_cidrs(), transit_gateway_id=way_out)
+            accepted = self._accepted(name, cluster) if props.accept_clusters else None
+            if accepted or not props.accept_clusters:
+                # Nothing leads to a cluster before it is there.
+                after = [accepted] if accepted else None
+                routes(self, name, network, cluster.routed_cidrs(), transit_gateway_id=way_out, depends_on=after)
         if self._tables:
             self._route_clusters(self._tables.clusters)
 
@@ -139,13 +142,16 @@ class TransitGateway(Construct):
             )
         return attachment
 
-    def _accepted(self, name: str, cluster: Cluster) -> bool:
-        """Accept the cluster's attachment and route back; False while it, or the cluster's account, is awaited."""
+    def _accepted(
+        self, name: str, cluster: Cluster
+    ) -> Ec2TransitGatewayVpcAttachmentAccepter | DataAwsEc2TransitGatewayAttachment | None:
+        """Accept the cluster's attachment and route back; None while it, or the cluster's account, is awaited."""
         attachment_id = self._props.attachments.get(name)
         if attachment_id is None or cluster.account_id is None:
-            return False
+            return None
         # Whoever the gateway is shared with may attach. What is not a VPC of this account, on this gateway, is not
-        # found here, and then the plan fails and nothing is accepted.
+        # found here, and then the plan fails and nothing is accepted. Its ID is not taken from here: while the gateway
+        # is to change, a tag even, Terraform reads this later, and would detach what has an ID that it does not know.
         request = DataAwsEc2TransitGatewayAttachment(
             self,
             joined("request", name),
@@ -156,27 +162,37 @@ class TransitGateway(Construct):
                 _filter("resource-owner-id", cluster.account_id),
             ],
         )
-        attachment = request
+        accepted, attached, first = request, attachment_id, [request]
         if cluster.account_id != self._sides.network.account_id:  # AWS accepts an account's own by itself
-            attachment = Ec2TransitGatewayVpcAttachmentAccepter(
+            accepted = Ec2TransitGatewayVpcAttachmentAccepter(
                 self,
                 joined("accepter", name),
-                transit_gateway_attachment_id=request.id,
+                transit_gateway_attachment_id=attachment_id,
                 transit_gateway_default_route_table_association=self._tables is None,
                 transit_gateway_default_route_table_propagation=self._tables is None,
                 tags={"Name": f"{self._sides.name}-{name}"},
+                depends_on=[request],
             )
+            attached, first = accepted.id, None
         if self._tables:
             Ec2TransitGatewayRouteTableAssociation(
                 self,
                 joined("association", name),
-                transit_gateway_attachment_id=attachment.id,
+                transit_gateway_attachment_id=attached,
                 transit_gateway_route_table_id=self._tables.clusters,
+                depends_on=first,
             )
-            self._route_back(self._tables.back, name, cluster, attachment.id)
-        return True
+            self._route_back(self._tables.back, name, cluster, attached, first)
+        return accepted
 
-    def _route_back(self, tables: Entries, name: str, cluster: Cluster, attachment_id: str) -> None:
+    def _route_back(
+        self,
+        tables: Entries,
+        name: str,
+        cluster: Cluster,
+        attachment_id: str,
+        first: list[DataAwsEc2TransitGatewayAttachment] | None,
+    ) -> None:
         if self._props.propagate:
             for (table,), (table_id,), over in each(tables):
                 Ec2TransitGatewayRouteTablePropagation(
@@ -185,6 +201,7 @@ class TransitGateway(Construct):
                     for_each=over,
                     transit_gateway_attachment_id=attachment_id,
                     transit_gateway_route_table_id=table_id,
+                    depends_on=first,
                 )
             return
         for (table, range_name), (table_id, cidr), over in each(tables, cluster.routed_cidrs()):
@@ -195,6 +212,7 @@ class TransitGateway(Construct):
                 destination_cidr_block=cidr,
                 transit_gateway_attachment_id=attachment_id,
                 transit_gateway_route_table_id=table_id,
+                depends_on=first,
             )
 
     def _route_clusters(self, table_id: str) -> None:

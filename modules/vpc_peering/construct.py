@@ -33,7 +33,8 @@ class VpcPeering(Construct):
             return
 
         # Anyone may ask to peer with our VPC. A request that is not from this account, for this VPC and of this range
-        # is not found here, and then the plan fails and nothing is accepted.
+        # is not found here, and then the plan fails and nothing is accepted. Its ID is not taken from here: while our
+        # VPC is to change, a tag even, Terraform reads this later, and would make anew what has an ID it does not know.
         request = DataAwsVpcPeeringConnection(
             self,
             "request",
@@ -46,7 +47,12 @@ class VpcPeering(Construct):
             ],
         )
         accepter = VpcPeeringConnectionAccepterA(
-            self, "accepter", vpc_peering_connection_id=request.id, auto_accept=True, tags={"Name": sides.name}
+            self,
+            "accepter",
+            vpc_peering_connection_id=props.peering_id,
+            auto_accept=True,
+            tags={"Name": sides.name},
+            depends_on=[request],
         )
         if props.resolve_dns:
             # Options apply to an active peering only: the id of the accepter makes Terraform wait for it.

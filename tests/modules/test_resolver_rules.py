@@ -123,6 +123,7 @@ def test_associates_our_own_vpc_where_asked_and_never_astros(synth: Synth) -> No
             "name": "lab",
             "resolver_rule_id": "${aws_route53_resolver_rule.dns_rule_lab.id}",
             "vpc_id": "vpc-0123456789abcdef0",
+            "lifecycle": {"ignore_changes": ["name"]},
         }
     }
 

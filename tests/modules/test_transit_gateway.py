@@ -104,10 +104,11 @@ def test_accepts_only_a_vpc_of_the_clusters_account_on_this_gateway(synth: Synth
     }
     assert tf["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"] == {
         "hub_accepter_prod": {
-            "transit_gateway_attachment_id": "${data.aws_ec2_transit_gateway_attachment.hub_request_prod.id}",
+            "transit_gateway_attachment_id": "tgw-attach-0aaaaaaaaaaaaaaaa",
             "transit_gateway_default_route_table_association": True,
             "transit_gateway_default_route_table_propagation": True,
             "tags": {"Name": "acme-conn-prod"},
+            "depends_on": ["data.aws_ec2_transit_gateway_attachment.hub_request_prod"],
         }
     }
     # The default table does it all: nothing is associated or routed besides.
@@ -118,8 +119,9 @@ def test_does_not_accept_what_an_account_attached_to_its_own_gateway(synth: Synt
     tf = hub(synth, MINIMAL | ATTACHED | TABLES, prod=Cluster(region="us-east-1", account_id="111111111111"))
     assert "aws_ec2_transit_gateway_vpc_attachment_accepter" not in tf["resource"]
     assert tf["resource"]["aws_ec2_transit_gateway_route_table_association"]["hub_association_prod"] == {
-        "transit_gateway_attachment_id": "${data.aws_ec2_transit_gateway_attachment.hub_request_prod.id}",
+        "transit_gateway_attachment_id": "tgw-attach-0aaaaaaaaaaaaaaaa",
         "transit_gateway_route_table_id": "tgw-rtb-0aaaaaaaaaaaaaaaa",
+        "depends_on": ["data.aws_ec2_transit_gateway_attachment.hub_request_prod"],
     }
 
 
@@ -130,6 +132,7 @@ def test_routes_the_vpc_to_every_range_of_an_attached_cluster_and_to_no_other(sy
             "route_table_id": LAKE.route_tables[table],
             "destination_cidr_block": cidr,
             "transit_gateway_id": FOUND,
+            "depends_on": ["aws_ec2_transit_gateway_vpc_attachment_accepter.hub_accepter_dev"],
         }
         for table in ("private-a", "private-b")
         for name, cidr in (("dev", "172.20.16.0/20"), ("dev_extra", "10.9.0.0/24"))

@@ -32,9 +32,10 @@ def test_accepts_only_the_request_of_the_clusters_account_for_our_vpc_and_its_ra
     }
     assert tf["resource"]["aws_vpc_peering_connection_accepter"] == {
         "lake-peering_accepter": {
-            "vpc_peering_connection_id": "${data.aws_vpc_peering_connection.lake-peering_request.id}",
+            "vpc_peering_connection_id": "pcx-0123456789abcdef0",
             "auto_accept": True,
             "tags": {"Name": "acme-conn"},
+            "depends_on": ["data.aws_vpc_peering_connection.lake-peering_request"],
         }
     }
 
