@@ -146,6 +146,49 @@ def handoff(
 
 
 @cli.command()
+def adopt(
+    file: EstateFile = Path("astro.yaml"),
+    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="Where to.")] = Path("cdktf.out"),
+) -> None:
+    """Find in AWS what the estate describes and is there already, and write Terraform's import blocks for it.
+
+    They go beside what a synth writes, as stacks/<stack>/imports.tf: the next `cdktf deploy` shows what it imports, and
+    asks. Only reads AWS. Exits with 4 where a person has to decide something."""
+    import json
+
+    from operations.adopt import AdoptError
+    from operations.adopt import adopt as look_for
+
+    with _synthesized(file, hcl=False) as fresh:
+        stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
+    try:
+        external_ids = json.loads(os.environ.get("TF_VAR_external_ids", "[]"))  # noqa: SIM112
+    except ValueError:
+        _stop("TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'", BAD_INPUT)
+    try:
+        adoptions = look_for(stacks, external_ids)
+        files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
+    except AdoptError as error:
+        _stop(str(error), FAILED)
+    except OSError as error:
+        _stop(f"{error.filename}: cannot be written: {error.strerror}", FAILED)
+    words = {"found": "import", "absent": "make", "unimportable": "again", "alike": "ALIKE", "several": "SEVERAL"}
+    for adoption in adoptions:
+        count = f"{len(adoption.those('found'))} of {len(adoption.outcomes)} to import"
+        print(f"{adoption.stack} (account {adoption.account_id}, {adoption.region}): {count}")
+        for one in adoption.outcomes:
+            told = (f" = {one.id}" if one.id else "", f": {one.detail}" if one.detail else "")
+            print(f"  {words[one.state]:8}{one.address}{''.join(told)}")
+    if not any(files):
+        print("Nothing of the estate is there yet: there is nothing to import.")
+    else:
+        print(f"Written: {', '.join(str(one) for one in files if one)}")
+        print("Next: `cdktf diff <stack>` shows what is imported and changed, `cdktf deploy <stack>` does it.")
+    if any(one.to_decide for adoption in adoptions for one in adoption.outcomes):
+        sys.exit(WARNINGS_ONLY)
+
+
+@cli.command()
 def schema() -> None:
     """Print the JSON Schema of estate files, for editors."""
     import json

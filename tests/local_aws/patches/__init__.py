@@ -6,6 +6,7 @@ when a new moto does it right, the patch and nothing else can go. They are a mod
 
 from . import (
     account,
+    cloudformation,
     cloudtrail,
     endpoint_service,
     iam,
@@ -24,6 +25,7 @@ from . import (
 
 __all__ = [
     "account",
+    "cloudformation",
     "cloudtrail",
     "endpoint_service",
     "iam",

@@ -46,6 +46,8 @@ def _make(self: Route53ResolverResponse, kind: str) -> str:
         "Status": "COMPLETE",
         "Domains": [],
     }
+    if kind == "FirewallRuleGroup":
+        made |= {"OwnerId": backend.account_id, "ShareStatus": "NOT_SHARED"}
     if kind == "FirewallRuleGroupAssociation":
         made.setdefault("MutationProtection", "DISABLED")
         taken = _all(self, kind).values()
