@@ -79,7 +79,7 @@ def test_a_path_with_spaces_and_quotes_reaches_node_whole(tmp_path: Path) -> Non
     folder = tmp_path / 'a "quoted" \\ folder'
     folder.mkdir()
     (folder / "modules").symlink_to(ROOT / "modules")
-    code = "import modules, cdktf; cdktf.App()"
+    code = "import modules; from cdktf import App; App()"
     env = os.environ | {"PYTHONPATH": str(folder)}
     env.pop("NODE_OPTIONS", None)
     result = subprocess.run([sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=False)
