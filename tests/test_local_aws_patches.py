@@ -1,6 +1,7 @@
 """What moto 5.2.5 lacks or does unlike AWS, as the patches mend it: one test fails for each that is taken away."""
 
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -128,6 +129,20 @@ class TestAccount:
         for who, expected in ((stranger, "ENABLED"), (account, "DISABLED")):
             answer = aws.client("account", account=who).get_region_opt_status(RegionName="me-south-1")
             assert answer == {**answer, "RegionName": "me-south-1", "RegionOptStatus": expected}
+
+
+class TestCloudFormation:
+    def test_a_stack_is_found_by_what_it_made(self, aws, account):
+        stacks = aws.client("cloudformation", account=account)
+        topics = {kind: {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": kind}} for kind in ("One", "Two")}
+        for name, topic in topics.items():
+            stacks.create_stack(StackName=f"Stack{name}", TemplateBody=json.dumps({"Resources": {"Topic": topic}}))
+        arn = f"arn:aws:sns:us-east-1:{account}:Two"
+        found = stacks.describe_stack_resources(PhysicalResourceId=arn)["StackResources"]
+        assert [(one["StackName"], one["PhysicalResourceId"]) for one in found] == [("StackTwo", arn)]
+        with pytest.raises(ClientError) as refused:
+            stacks.describe_stack_resources(PhysicalResourceId="another")
+        assert error_code(refused) == "ValidationError"
 
 
 class TestServiceQuotas:
@@ -881,6 +896,7 @@ class TestDnsFirewall:
         resolver = aws.client("route53resolver", account=account)
         domains = resolver.create_firewall_domain_list(CreatorRequestId="1", Name="astro")["FirewallDomainList"]["Id"]
         group = resolver.create_firewall_rule_group(CreatorRequestId="1", Name="astro")["FirewallRuleGroup"]["Id"]
+        assert [one["OwnerId"] for one in resolver.list_firewall_rule_groups()["FirewallRuleGroups"]] == [account]
         both = {"FirewallRuleGroupId": group, "FirewallDomainListId": domains}
         resolver.create_firewall_rule(CreatorRequestId="1", Name="allow", Priority=100, Action="ALLOW", **both)
         asked = {"FirewallRuleGroupId": group, "VpcId": vpc, "Priority": 500, "Name": "astro"}
