@@ -149,6 +149,7 @@ def handoff(
 def adopt(
     file: EstateFile = Path("astro.yaml"),
     out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="Where to.")] = Path("cdktf.out"),
+    stack: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")] = None,
 ) -> None:
     """Find in AWS what the estate describes and is there already, and write Terraform's import blocks for it.
 
@@ -161,12 +162,14 @@ def adopt(
 
     with _synthesized(file, hcl=False) as fresh:
         stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
+    if unknown := sorted(set(stack or ()) - set(stacks)):
+        _stop(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", BAD_INPUT)
     try:
         external_ids = json.loads(os.environ.get("TF_VAR_external_ids", "[]"))  # noqa: SIM112
     except ValueError:
         _stop("TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'", BAD_INPUT)
     try:
-        adoptions = look_for(stacks, external_ids)
+        adoptions = look_for({name: stacks[name] for name in stack or stacks}, external_ids)
         files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     except AdoptError as error:
         _stop(str(error), FAILED)

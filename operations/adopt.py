@@ -97,7 +97,7 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
         try:
             if role not in sessions:
                 sessions[role] = _session(role)
-            _check_account(sessions[role], account_id, region)
+            _check_account(sessions[role], name, account_id, region)
             with _Aws(sessions[role], account_id, region) as aws:
                 outcomes = tuple(_Search(stack, aws, frozenset(external_ids)).outcomes())
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
@@ -131,15 +131,15 @@ def _session(role: str) -> boto3.Session:
     return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
 
-def _check_account(session: boto3.Session, account_id: str, region: str) -> None:
+def _check_account(session: boto3.Session, stack: str, account_id: str, region: str) -> None:
     # The account is the same everywhere, and its own region may be off.
     anywhere = "us-east-1" if partition(region) == "aws" else region
     with closing(session.client("sts", region_name=anywhere, config=_PATIENCE)) as sts:
         caller = sts.get_caller_identity()["Account"]
     if caller != account_id:
         raise AdoptError(
-            f"your credentials are of account {caller}, and the stack is of {account_id}; sign in there, or "
-            "give `deployer.role`, which is assumed in each account"
+            f"{stack}: your credentials are of account {caller}, and the stack is of {account_id}; sign in there, give "
+            "`deployer.role`, which is assumed in each account, or name the stacks of your account with --stack"
         )
 
 

@@ -527,15 +527,23 @@ def test_a_vpc_is_ours_by_its_range_and_name_and_of_two_neither_is_taken(
 
 @pytest.mark.usefixtures("aws")
 def test_credentials_of_another_account_are_refused_with_both_named(account: str, tmp_path: Path) -> None:
-    file = estate_file(tmp_path, ACCOUNT.format(account=account))
+    file = estate_file(tmp_path, ACCOUNT.format(account=account), EDGE.format(account=LocalAws.FIRST_ACCOUNT))
     file.write_text(file.read_text().replace("deployer: {role: terraform}", ""))
     done = run(file, "--out", str(tmp_path / "out"))
     assert (done.returncode, done.stdout, done.stderr) == (
         1,
         "",
-        f"your credentials are of account 123456789012, and the stack is of {account}; sign in there, or give "
-        "`deployer.role`, which is assumed in each account\n",
+        f"account: your credentials are of account 123456789012, and the stack is of {account}; sign in there, give "
+        "`deployer.role`, which is assumed in each account, or name the stacks of your account with --stack\n",
     )
+    done = run(file, "--out", str(tmp_path / "out"), "--stack", "network-edge")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (
+        0,
+        "network-edge (account 123456789012, us-east-1): 0 of 20 to import",
+    )
+    done = run(file, "--stack", "edge")
+    told = f"edge: no stack of {file}; there are: account, network-edge\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
 
 
 def test_every_action_that_is_denied_is_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
