@@ -9,26 +9,20 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_NEXT = r'(?=\n+(?:\w+ (?:"[^"\n]*" )*\{$)|\Z)'
+_NEXT = r"(?=\n+(?:data|locals|output|provider|resource|variable)\b[^=\n]*\{$|\Z)"
 """Where a block ends: cdktf indents nothing, and leaves its own braces no other way to be told apart."""
 
 
 def mended(hcl: str, stack: Mapping[str, Any]) -> str:
     """`hcl` as it should be, from the same stack as Terraform JSON. Not formatted."""
-    if version := stack.get("terraform", {}).get("required_version"):
-        hcl = hcl.replace('0 = "required_version"', f"required_version = {_quoted(version)}", 1)
-    # Of workspaces in HCP Terraform cdktf writes the name alone: they would be made in another project.
-    if project := stack.get("terraform", {}).get("cloud", {}).get("workspaces", {}).get("project"):
-        hcl = re.sub(r"^(\s*workspaces \{\n)", rf"\1project = {_quoted(project)}\n", hcl, count=1, flags=re.MULTILINE)
     # Values of no known type: digits lose their quotes there, a list of none its commas, what begins with { all of it.
-    for name, output in stack.get("output", {}).items():
-        body = "".join(f"{key} = {expression(value)}\n" for key, value in output.items())
-        hcl = re.sub(
-            rf'^output "{name}" \{{\n.*?{_NEXT}',
-            lambda _, block=f'output "{name}" {{\n{body}}}': block,
-            hcl,
-            flags=re.MULTILINE | re.DOTALL,
-        )
+    written = {f'output "{name}"': _block(output) for name, output in stack.get("output", {}).items()}
+    if "terraform" in stack:
+        # Here it is the least version too, and the project of workspaces: they would be made in another one.
+        written["terraform"] = _settings(stack["terraform"])
+    for head, block in written.items():
+        pattern = rf"^{re.escape(head)} \{{\n.*?{_NEXT}"
+        hcl = re.sub(pattern, lambda _, text=f"{head} {block}": text, hcl, flags=re.MULTILINE | re.DOTALL)
     # Of a backslash HCL wants two, and cdktf writes one; of a quote behind a backslash it takes no notice.
     wrong = {_as_cdktf_quotes(text): _quoted(text) for text in _strings(stack) if "\\" in text}
     if wrong:
@@ -43,6 +37,27 @@ def mended(hcl: str, stack: Mapping[str, Any]) -> str:
         hcl,
         flags=re.MULTILINE | re.DOTALL,
     )
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    """The block `terraform`, whose blocks are known."""
+    lines = ""
+    for key, value in settings.items():
+        if key == "backend":
+            lines += "".join(f'backend "{kind}" {_block(arguments)}\n' for kind, arguments in value.items())
+        elif key in ("cloud", "required_providers"):
+            lines += f"{key} {_block(value)}\n"
+        else:
+            lines += f"{key} = {expression(value)}\n"
+    return "{\n" + lines + "}"
+
+
+def _block(arguments: Mapping[str, Any]) -> str:
+    lines = (
+        f"{key} {_block(value)}\n" if key == "workspaces" else f"{key} = {expression(value)}\n"
+        for key, value in arguments.items()
+    )
+    return "{\n" + "".join(lines) + "}"
 
 
 def expression(value: Any) -> str:

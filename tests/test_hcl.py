@@ -87,6 +87,36 @@ def test_references_stand_without_quotes() -> None:
     assert "ignore_changes = [\ntags,\n]" in "\n".join(line.strip() for line in hcl.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("settings", "block"),
+    [
+        (
+            {"backend.s3": {"bucket": "123456789012", "use_lockfile": True}},
+            'backend "s3" {\nbucket = "123456789012"\nuse_lockfile = true\n}\n',
+        ),
+        ({"backend.http": {}}, 'backend "http" {\n}\n'),
+        (
+            {"cloud": {"organization": "acme", "workspaces": {"name": "acme-lake", "project": "astro"}}},
+            'cloud {\norganization = "acme"\nworkspaces {\nname = "acme-lake"\nproject = "astro"\n}\n}\n',
+        ),
+        ({"required_version": ">= 1.10"}, 'required_version = ">= 1.10"\n'),
+        (
+            {"required_providers.aws": {"source": "hashicorp/aws", "version": "~> 5.100"}},
+            'required_providers {\naws = {\nsource = "hashicorp/aws"\nversion = "~> 5.100"\n}\n}\n',
+        ),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_the_settings_of_terraform_are_whole(settings: dict[str, Any], block: str) -> None:
+    """cdktf drops a project, and writes the names of some settings for their values."""
+    stack = ReadableStack(cdktf.Testing.app(), "stack")
+    for path, value in settings.items():
+        stack.add_override(f"terraform.{path}", value)
+    Eip(stack, "one")
+    hcl = stack.to_hcl_terraform()["hcl"]
+    assert hcl == f'terraform {{\n{block}}}\nresource "aws_eip" "one" {{\n}}'
+
+
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The JSON of every stack of every example."""
