@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -90,6 +91,48 @@ def _synthesized(file: Path, *, hcl: bool) -> Iterator[Path]:
         except TerraformError as error:
             _stop(f"{error}\nHCL is formatted by it, so that two machines write the same; JSON needs none.", FAILED)
         yield Path(folder)
+
+
+class Format(StrEnum):
+    JSON = "json"
+    HCL = "hcl"
+
+
+@cli.command()
+def export(
+    stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to: a folder for each stack.")] = Path("modules"),
+    syntax: Annotated[Format, typer.Option("--format")] = Format.JSON,
+    file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
+) -> None:
+    """Write stacks as Terraform modules, for roots that know nothing of Python: no provider, no backend, variables for
+    what Terraform may know later.
+
+    Replaces what it wrote before, and nothing else."""
+    estate = _load(file)
+    if expired := _expired(file, estate):
+        _stop("\n".join(expired), BAD_INPUT)
+    from operations.export import write
+    from operations.terraform import Terraform, TerraformError, find_terraform
+
+    try:
+        terraform = Terraform(find_terraform(os.environ), os.environ) if syntax is Format.HCL else None
+        os.environ["SYNTH_HCL_OUTPUT"] = "false"
+        from cdktf import App
+
+        from stacks.app import modules
+
+        with tempfile.TemporaryDirectory() as folder:
+            made = modules(App(outdir=folder), estate)
+        if unknown := sorted(set(stacks or ()) - set(made)):
+            _stop(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(made)}", BAD_INPUT)
+        for name in stacks or made:
+            write(made[name], out / name, terraform)
+            print(out / name)
+    except OSError as error:
+        _stop(f"{error.filename}: cannot be written: {error.strerror}", FAILED)
+    except TerraformError as error:
+        _stop(f"{error}\nHCL is formatted by it; JSON needs none.", FAILED)
 
 
 @cli.command()

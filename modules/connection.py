@@ -106,6 +106,7 @@ ClusterId = Annotated[
         r"[a-z][a-z0-9]{19,31}",
         "20 to 32 lower-case letters and digits, as the Astro UI shows it",
         "clmk2qqia000008mhff3ndjr0",
+        late=True,
     ),
 ]
 IssuerUrl = Annotated[

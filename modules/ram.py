@@ -1,16 +1,17 @@
 """Shares resources of ours with exact principals, by AWS RAM."""
 
+import json
 from collections.abc import Mapping
 
-from cdktf import TerraformIterator, Token
 from cdktf_cdktf_provider_aws.ram_principal_association import RamPrincipalAssociation
 from cdktf_cdktf_provider_aws.ram_resource_association import RamResourceAssociation
 from cdktf_cdktf_provider_aws.ram_resource_share import RamResourceShare
 from constructs import Construct
 
 from modules.connection import Sides
+from modules.late import each
 from modules.sharing import SharingProps
-from modules.vocabulary import joined
+from modules.vocabulary import Late, joined
 
 
 def share(scope: Construct, props: SharingProps, sides: Sides, resources: Mapping[str, str]) -> str:
@@ -30,12 +31,8 @@ def share(scope: Construct, props: SharingProps, sides: Sides, resources: Mappin
         RamResourceAssociation(scope, joined("share-resource", name), resource_arn=arn, resource_share_arn=made.arn)
     accounts = {cluster.account_id for cluster in sides.clusters.values()} - {None, sides.network.account_id}
     if principals := props.share_with or accounts:
-        each = TerraformIterator.from_list(sorted(map(str, principals)))
-        RamPrincipalAssociation(
-            scope,
-            "share-principal",
-            for_each=each,
-            principal=Token.as_string(each.value),
-            resource_share_arn=made.arn,
-        )
+        for _, (principal,), over in each(Late(f"toset({json.dumps(sorted(map(str, principals)))})")):
+            RamPrincipalAssociation(
+                scope, "share-principal", for_each=over, principal=principal, resource_share_arn=made.arn
+            )
     return made.arn

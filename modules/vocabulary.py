@@ -80,25 +80,25 @@ class Range(_Checked):
             network = value
         else:
             if not isinstance(value, str) or not re.fullmatch(r"[\d.]+/\d{1,2}", value, re.ASCII):
-                raise ValueError(f"is not {self.what}; allowed: {self._allowed()}")
+                raise ValueError(f"is not {self.what}; allowed: {self.allowed()}")
             try:
                 network = IPv4Network(value, strict=False)
             except ValueError:
-                raise ValueError(f"is not {self.what}; allowed: {self._allowed()}") from None
+                raise ValueError(f"is not {self.what}; allowed: {self.allowed()}") from None
             if IPv4Address(value.split("/")[0]) != network.network_address:
                 raise ValueError(f"has host bits set, which AWS refuses; write {network}")
         if not self.largest <= network.prefixlen <= self.smallest:
-            raise ValueError(f"is a /{network.prefixlen}, not {self.what}; allowed: {self._allowed()}")
+            raise ValueError(f"is a /{network.prefixlen}, not {self.what}; allowed: {self.allowed()}")
         if self.within and not any(network.subnet_of(outer) for outer in self.within):
-            raise ValueError(f"is not {self.what}; allowed: {self._allowed()}")
+            raise ValueError(f"is not {self.what}; allowed: {self.allowed()}")
         return network
 
-    def _allowed(self) -> str:
+    def allowed(self) -> str:
         to = f" to /{self.smallest}" if self.smallest != self.largest else ""
         return f"an IPv4 range of /{self.largest}{to}" + (f" inside {self.where}" if self.where else "")
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "description": self._allowed()}
+        return {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$", "description": self.allowed()}
 
 
 @dataclass(frozen=True)
@@ -301,13 +301,18 @@ class Late:
     """A map that Terraform knows later: an expression, such as `var.route_tables`. See `modules/late.py`."""
 
     expression: str
+    filled: bool = True
+    """What decides where it matters whether there is an entry at all."""
+
+    def __bool__(self) -> bool:
+        return self.filled
 
     def __getitem__(self, name: str) -> str:
         return f'${{{self.expression}["{name}"]}}'
 
     def beside(self, name: str, value: object) -> "Late":
-        """With one more entry before its own."""
-        return Late(f'merge({{{name} = "{value}"}}, {self.expression})')
+        """With one more entry, an expression too, before its own."""
+        return Late(f"merge({{{name} = {str(value).removeprefix('${').removesuffix('}')}}}, {self.expression})")
 
 
 EACH = object()

@@ -1,11 +1,15 @@
 """The estate as a tree of stacks."""
 
+import json
+from pathlib import Path
+
 from cdktf import App
 
 from modules.service_quotas.props import vcpus_by_region
 from stacks.account import AccountStack, QuotasStack, RegionsStack
 from stacks.base import AstroStack
 from stacks.estate import Account, Estate
+from stacks.module import Module, for_modules
 from stacks.network import NetworkStack
 
 
@@ -27,6 +31,27 @@ def build(app: App, estate: Estate) -> App:
                     # An order for `cdktf deploy`, and no reference: each stack still deploys alone.
                     stack.add_dependency(regions)
     return app
+
+
+def modules(app: App, estate: Estate) -> dict[str, Module]:
+    """Every stack of the estate as a module, by its name. Raises ValueError where two values have one variable."""
+    late, inputs = for_modules(estate)
+    stacks = [stack for stack in build(app, late).node.children if isinstance(stack, AstroStack)]
+    app.synth()
+    return {
+        stack.node.id: Module(
+            name=stack.node.id,
+            account_id=stack.account_id,
+            region=stack.region,
+            tags=estate.tags,
+            # As it is written: on its way to Python it would lose each null.
+            json=json.loads(Path(app.outdir, "stacks", stack.node.id, "cdk.tf.json").read_text("utf-8")),
+            hcl=stack.to_hcl_terraform()["hcl"],
+            variables=inputs[""].variables | inputs[stack.network].variables,
+            awaited=inputs[""].awaited,
+        )
+        for stack in stacks
+    }
 
 
 def _quotas(app: App, estate: Estate, account: Account) -> list[tuple[str, AstroStack]]:

@@ -51,6 +51,8 @@ class AstroStack(ReadableStack):
 
     def __init__(self, scope: Construct, id_: str, estate: Estate, account_id: str, region: str) -> None:
         super().__init__(scope, id_)
+        self.account_id, self.region = account_id, region
+        self.network = ""
         attach_backend(self, estate)
         role = estate.deployer
         # Ids of our own hold an underscore, which names of the file never do.

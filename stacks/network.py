@@ -15,6 +15,7 @@ class NetworkStack(AstroStack):
     def __init__(self, scope: Construct, name: str, estate: Estate) -> None:
         props = estate.networks[name]
         super().__init__(scope, f"network-{name}", estate, props.account_id, props.region)
+        self.network = name
         vpc = Vpc(self, name, props, f"{estate.name}-{name}")
         facts = {}
         for key, connection in estate.connections.items():

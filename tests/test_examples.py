@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from operations.terraform import Terraform, cli_environment, find_terraform
-from stacks.estate import Estate, load
+from stacks.estate import load
+from tests.as_modules import account_of, call_modules, export, made_by
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws
 from tests.world import facts_of
@@ -43,22 +44,15 @@ def synth(example: Path, out: Path, *, hcl: bool) -> dict[str, Path]:
     return folders
 
 
-def account_of(estate: Estate, stack: str) -> str:
-    if not stack.startswith("network-"):
-        assert estate.account
-        return estate.account.account_id
-    return estate.networks[stack.removeprefix("network-")].account_id
-
-
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
-def test_an_example_is_valid_and_plans_the_same_from_json_and_hcl(example: Path, tmp_path: Path, aws: LocalAws) -> None:
+def test_an_example_is_valid_and_plans_the_same_from_json_from_hcl_and_as_modules(
+    example: Path, tmp_path: Path, aws: LocalAws
+) -> None:
     estate = load(example)
     aws.make(facts_of(estate))
 
-    def plan(folder: Path) -> dict[str, Any]:
-        environment = cli_environment(
-            folder, {**os.environ, **aws.environment(account_of(estate, folder.name)), **SECRETS}
-        )
+    def plan(folder: Path, account: str | None = None) -> dict[str, Any]:
+        environment = cli_environment(folder, {**os.environ, **aws.environment(account), **SECRETS})
         terraform = Terraform(find_terraform(environment), environment)
         terraform.init(folder)
         assert [str(finding) for finding in terraform.validate(folder)] == []
@@ -70,8 +64,16 @@ def test_an_example_is_valid_and_plans_the_same_from_json_and_hcl(example: Path,
     from_hcl = synth(example, tmp_path / "hcl", hcl=True)
     assert list(from_json) == list(from_hcl)
     assert Terraform(find_terraform(os.environ), os.environ).fmt_check(tmp_path / "hcl") == []
+    folders = [*from_json.values(), *from_hcl.values()]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        plans = list(pool.map(plan, [*from_json.values(), *from_hcl.values()]))
-    for name, ours, theirs in zip(from_json, plans[: len(from_json)], plans[len(from_json) :], strict=True):
-        assert ours == theirs, name
+        plans = list(pool.map(plan, folders, [account_of(estate, folder.name) for folder in folders]))
+    stacks = dict(zip(from_json, plans, strict=False))
+    for name, theirs in zip(from_hcl, plans[len(from_json) :], strict=True):
+        assert stacks[name] == theirs, name
+
+    modules = export(example, tmp_path / "modules")
+    call_modules(tmp_path / "modules", modules, estate, aws, stacks)
+    together = plan(tmp_path / "modules")
+    for name, module in modules.items():
+        assert made_by(together, f"module.{name}") == made_by(stacks[module.name]), name
     shutil.rmtree(tmp_path)

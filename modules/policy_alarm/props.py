@@ -81,6 +81,7 @@ LogGroupName = Annotated[
         r"[\w./#-]{1,512}",
         "up to 512 letters, digits and _./#-",
         "aws-cloudtrail-logs-222222222222",
+        late=True,
     ),
 ]
 

@@ -1,0 +1,347 @@
+"""`main.py export`: stacks as Terraform modules. That they plan what their stacks plan is shown in test_examples.py."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from modules.connection import AstroCidr
+from modules.late import each, fitted, only_if_outside, subnet
+from modules.vocabulary import Late, PrivateCidr, PublicIp, TopicArn, VpcId
+from modules.vpc.props import NewVpc
+from operations.terraform import Terraform, cli_environment, find_terraform
+from stacks.estate import load
+from stacks.module import Inputs, _Entry, _rule, _text, for_modules
+from tests.as_modules import call_modules, export, made_by, variables_of
+from tests.local_aws import LocalAws
+from tests.world import facts_of
+
+ROOT = Path(__file__).parent.parent
+COMPLETE = ROOT / "examples/complete.yaml"
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "main.py", "export", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return export(COMPLETE, tmp_path_factory.mktemp("modules"))
+
+
+# What a construct makes of a map that Terraform knows later
+
+
+def test_a_map_of_the_estate_gives_each_entry_a_name_and_no_for_each() -> None:
+    tables, ranges = {"a": "rtb-1", "b": "rtb-2"}, {"": "10.0.0.0/16"}
+    assert list(each(tables, ranges)) == [
+        (("a", ""), ("rtb-1", "10.0.0.0/16"), None),
+        (("b", ""), ("rtb-2", "10.0.0.0/16"), None),
+    ]
+
+
+def test_a_late_map_gives_one_resource_with_a_for_each_of_it() -> None:
+    ((names, values, over),) = each(Late("var.tables"), {"main": "10.0.0.0/16"})
+    assert (names, values) == (("", "main"), ("${each.value}", "10.0.0.0/16"))
+    assert over is not None
+
+
+def test_two_late_maps_give_one_resource_for_each_pair() -> None:
+    ((names, values, _),) = each(Late("var.tables"), Late("var.ranges"))
+    assert (names, values) == (("", ""), ("${each.value[0]}", "${each.value[1]}"))
+
+
+def test_a_late_range_is_cut_by_terraform() -> None:
+    late: Any = "${var.cidr}"
+    assert subnet(late, 4, 12) == "${cidrsubnet(var.cidr, 4, 12)}"
+
+
+def test_a_late_name_is_cut_to_length_by_terraform() -> None:
+    assert fitted("short", 9) == "short"
+    assert fitted("a-name-too-long", 13) == "a-na-2f670a53"
+    assert fitted("${var.name}-x", 32) == (
+        '${length("${var.name}-x") <= 32 ? "${var.name}-x" : '
+        '"${trimsuffix(substr("${var.name}-x", 0, 23), "-")}-${substr(sha256("${var.name}-x"), 0, 8)}"}'
+    )
+
+
+def test_whether_an_address_is_inside_a_late_range_is_for_terraform_to_say() -> None:
+    assert only_if_outside("10.0.0.1", ["10.0.0.0/8"], "all") is None
+    assert only_if_outside("10.0.0.1", ["192.168.0.0/16"], "all") == "all"
+    assert only_if_outside("10.0.0.1", ["${var.cidrs[0]}"], "all") == (
+        '${anytrue([for cidr in ["${var.cidrs[0]}"] : '
+        'cidrhost("10.0.0.1/${split("/", cidr)[1]}", 0) == cidrhost(cidr, 0)]) ? null : "all"}'
+    )
+
+
+# The variables
+
+
+def test_a_variable_has_the_place_in_the_estate_its_rule_and_its_value() -> None:
+    _, inputs = for_modules(load(COMPLETE))
+    assert inputs["lake"].variables["vpc_id"] == {
+        "type": "string",
+        "description": "networks.lake.vpc_id: The existing VPC.",
+        "default": "vpc-0123456789abcdef0",
+        "nullable": False,
+        "validation": [
+            {
+                "condition": '${can(regex("^(?:vpc-[0-9a-f]{8}(?:[0-9a-f]{9})?)$", var.vpc_id))}',
+                "error_message": "It must be a VPC ID: vpc- and 8 or 17 of 0-9a-f.",
+            }
+        ],
+    }
+    assert sorted(inputs["lake"].variables) == ["cidrs", "route_tables", "subnets", "vpc_id"]
+
+
+def test_what_is_awaited_is_null_until_it_is_given() -> None:
+    late, inputs = for_modules(load(COMPLETE))
+    assert inputs[""].awaited == [
+        "var.archive_prod_dr_peering_id",
+        "var.edge_dev_peering_id",
+        'lookup(var.hub_attachments, "qa", null)',
+    ]
+    waiting = inputs[""].variables["edge_dev_peering_id"]
+    assert (waiting["default"], waiting["nullable"]) == (None, True)
+    hub: Any = late.connections["hub"]
+    assert hub.attachments == {
+        "dev": '${var.hub_attachments["dev"]}',
+        "qa": '${lookup(var.hub_attachments, "qa", null)}',
+    }
+
+
+def test_two_values_never_share_a_variable() -> None:
+    inputs = Inputs()
+    rule = _text(VpcId)
+    _Entry(inputs, "networks.a").scalar(("vpc_id",), rule, "vpc-0123456789abcdef0", None)
+    with pytest.raises(
+        ValueError, match=r"^networks\.b\.vpc_id and networks\.a\.vpc_id would both be the variable vpc_id"
+    ):
+        _Entry(inputs, "networks.b").scalar(("vpc_id",), rule, "vpc-0123456789abcdef1", None)
+
+
+CHECKED: dict[Any, tuple[list[str], list[str]]] = {
+    VpcId: (["vpc-0123456789abcdef0", "vpc-01234567"], ["vpc-0", "subnet-0123456789abcdef0", "vpc-0123456789abcdef0 "]),
+    PublicIp: (["203.0.113.10", "8.8.8.8"], ["8.8.8", "256.1.1.1", "8.8.8.8/32", "::1"]),
+    TopicArn: (["arn:aws:sns:us-east-1:111111111111:security"], ["arn:aws:sqs:us-east-1:111111111111:security"]),
+    PrivateCidr: (
+        ["10.0.0.0/8", "172.16.0.0/12", "172.31.255.0/24", "192.168.1.0/24", "100.64.0.0/10", "10.1.2.3/32"],
+        [
+            "8.8.8.0/24",
+            "172.32.0.0/16",
+            "10.0.0.1/24",
+            "10.0.0.0",
+            "10.0.0.0/33",
+            "0.0.0.0/0",
+            "11.0.0.0/8",
+            "fd00::/64",
+        ],
+    ),
+    AstroCidr: (["172.20.0.0/20", "10.0.0.0/16"], ["172.20.0.0/22", "10.0.0.0/15", "172.20.1.0/20"]),
+}
+
+
+@pytest.mark.terraform
+def test_a_variable_takes_what_the_estate_takes(tmp_path: Path) -> None:
+    asked, expected = [], []
+    for annotation, (right, wrong) in CHECKED.items():
+        rule = _rule(annotation)
+        assert rule
+        for value in (*right, *wrong):
+            asked.append(rule.test(json.dumps(value)))
+            expected.append(value in right)
+            with nullcontext() if value in right else pytest.raises(ValidationError):
+                TypeAdapter(annotation).validate_python(value)
+    assert answers(tmp_path, asked) == expected
+
+
+@pytest.mark.terraform
+def test_terraform_cuts_names_and_ranges_as_we_do(tmp_path: Path) -> None:
+    names = ["acme", "a-name-of-31-letters-and-digits", "ends-with-a-hyphen-here-x"]
+    late = [
+        fitted("${var.name}-service", limit).replace("var.name", json.dumps(name))
+        for name in names
+        for limit in (32, 64)
+    ]
+    asked = [text.removeprefix("${").removesuffix("}") for text in late]
+    expected = [fitted(f"{name}-service", limit) for name in names for limit in (32, 64)]
+    for size in (16, 20, 24):
+        whole = IPv4Network((10 << 24, size))
+        for _, bits, number in NewVpc(cidr=whole, availability_zones=3).cuts().values():
+            asked.append(f'cidrsubnet("{whole}", {bits}, {number})')
+            expected.append(subnet(whole, bits, number))
+    cidrs = ["10.20.0.0/16", "10.21.0.0/20"]
+    for ip in ("10.20.0.1", "10.21.16.1", "10.21.15.255"):
+        text = only_if_outside(ip, ["${var.cidrs[0]}", "${var.cidrs[1]}"], "all") or ""
+        for index, cidr in enumerate(cidrs):
+            text = text.replace(f'"${{var.cidrs[{index}]}}"', json.dumps(cidr))
+        asked.append(f'coalesce({text.removeprefix("${").removesuffix("}")}, "none")')
+        expected.append(only_if_outside(ip, cidrs, "all") or "none")
+    assert answers(tmp_path, asked) == expected
+
+
+def answers(folder: Path, expressions: list[str]) -> list[Any]:
+    """What Terraform makes of expressions."""
+    environment = cli_environment(folder, os.environ)
+    question = f"jsonencode([{', '.join(expressions)}])"
+    command = [find_terraform(environment), "console"]
+    result = subprocess.run(
+        command, cwd=folder, env=environment, input=question, capture_output=True, text=True, check=True
+    )
+    return json.loads(json.loads(result.stdout))
+
+
+# The folder
+
+
+def test_a_module_has_no_provider_and_no_backend_and_says_what_it_needs(modules: dict[str, Path]) -> None:
+    for module in modules.values():
+        assert (module / "versions.tf").read_text() == (
+            "terraform {\n"
+            '  required_version = ">= 1.5"\n'
+            "\n"
+            "  required_providers {\n"
+            "    aws = {\n"
+            '      source  = "hashicorp/aws"\n'
+            '      version = ">= 5.100, < 7.0"\n'
+            "    }\n"
+            "  }\n"
+            "}\n"
+        )
+        (main,) = module.glob("main.tf*")
+        text = main.read_text()
+        sections = (
+            set(json.loads(text))
+            if main.suffix == ".json"
+            else {line.split()[0] for line in text.splitlines() if line[:1].isalpha()}
+        )
+        assert sections <= {"data", "resource"}
+        assert variables_of(module) == sorted(variables_of(module))
+
+
+def test_both_syntaxes_have_the_same_variables(modules: dict[str, Path]) -> None:
+    for name, module in modules.items():
+        if name.startswith("json_"):
+            assert variables_of(module) == variables_of(modules[name.replace("json_", "hcl_")])
+    assert variables_of(modules["json_account"]) == ["external_ids", "name"]
+
+
+def test_a_secret_has_no_default_and_is_passed_on_by_the_example(modules: dict[str, Path]) -> None:
+    declared = json.loads((modules["json_account"] / "variables.tf.json").read_text())["variable"]["external_ids"]
+    assert declared["sensitive"] is True
+    assert "default" not in declared
+    example = (modules["json_account"] / "examples/basic/main.tf").read_text()
+    assert "  external_ids = var.external_ids\n" in example
+
+
+def test_everything_that_terraform_formats_is_formatted(modules: dict[str, Path]) -> None:
+    (folder,) = {module.parents[1] for module in modules.values()}
+    environment = cli_environment(folder, os.environ)
+    assert Terraform(find_terraform(environment), environment).fmt_check(folder) == []
+
+
+def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str, Path]) -> None:
+    readme = (modules["json_network-archive"] / "README.md").read_text()
+    rows = readme.split("<!-- BEGIN_TF_DOCS -->\n")[1].split("<!-- END_TF_DOCS -->")[0].splitlines()
+    names = variables_of(modules["json_network-archive"])
+    assert rows[:4] == [
+        "## Inputs",
+        "",
+        "| Name | Description | Type | Default | Required |",
+        "| ---- | ----------- | ---- | ------- | :------: |",
+    ]
+    inputs = rows[4 : 4 + len(names)]
+    assert [row.split(" | ")[0] for row in inputs] == [f"| {name}" for name in names]
+    (cidrs,) = (row for row in inputs if row.startswith("| cidrs |"))
+    assert cidrs == (
+        "| cidrs | networks.archive.cidrs: Every range of the existing VPC, the primary first: all count in the "
+        'overlap check. | `list(string)` | <pre>[<br/>  "10.40.0.0/16"<br/>]</pre> | no |'
+    )
+    (tables,) = (row for row in inputs if row.startswith("| route_tables |"))
+    assert tables.endswith(" | `map(string)` | n/a | yes |")
+    (awaited,) = (row for row in inputs if row.startswith("| archive_prod_dr_peering_id |"))
+    assert awaited.endswith(" | `string` | `null` | no |")
+    assert rows[4 + len(names) :] == [
+        "",
+        "## Outputs",
+        "",
+        "| Name | Description |",
+        "| ---- | ----------- |",
+        "| archive_prod | The handoff of archive-prod: what the other side asks for. |",
+        "| archive_prod_dr | The handoff of archive-prod-dr: what the other side asks for. |",
+        "| archive_role | The handoff of archive-role: what the other side asks for. |",
+        "| archive_role_dr | The handoff of archive-role-dr: what the other side asks for. |",
+    ]
+
+
+def test_exporting_again_replaces_the_other_syntax_and_nothing_else(tmp_path: Path) -> None:
+    estate = ["--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path)]
+    assert run("network-lake", *estate).stdout == f"{tmp_path}/network-lake\n"
+    own = tmp_path / "network-lake/checks.tf"
+    own.write_text("")
+    before = {file.relative_to(tmp_path) for file in tmp_path.rglob("*.tf*")}
+    assert run("network-lake", *estate, "--format", "hcl").returncode == 0
+    after = {file.relative_to(tmp_path) for file in tmp_path.rglob("*.tf*")}
+    assert {file.name for file in before - after} == {"main.tf.json", "variables.tf.json", "outputs.tf.json"}
+    assert {file.name for file in after - before} == {"main.tf", "variables.tf", "outputs.tf"}
+    assert own.exists()
+
+
+def test_a_stack_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    result = run("network-lak", "--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "network-lak: no stack of examples/vpc_peering.yaml; there are: network-lake\n"
+
+
+def test_hcl_needs_terraform_to_format_it(tmp_path: Path) -> None:
+    arguments = ["--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path), "--format", "hcl"]
+    result = run(*arguments, TERRAFORM_BINARY_NAME="no-such-terraform")
+    assert result.returncode == 1
+    assert result.stderr.endswith("\nHCL is formatted by it; JSON needs none.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+# In a root
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        aws.make(facts_of(load(COMPLETE)))
+        yield aws
+
+
+@pytest.mark.terraform
+def test_a_module_works_under_count_for_each_and_depends_on_and_many_times_in_a_root(
+    modules: dict[str, Path], aws: LocalAws
+) -> None:
+    (folder,) = {module.parents[1] for module in modules.values()}
+    lake = {name: module for name, module in modules.items() if name.endswith("network-lake")}
+    under = {
+        "_plain": {},
+        "_count": {"count": 1},
+        "_for_each": {"for_each": '${toset(["x"])}'},
+        "_depends_on": {"depends_on": ["terraform_data.first"]},
+    }
+    call_modules(folder, lake, load(COMPLETE), aws, {}, under=under)
+    environment = cli_environment(folder, {**os.environ, **aws.environment()})
+    terraform = Terraform(find_terraform(environment), environment)
+    terraform.init(folder)
+    planned = terraform.plan_json(folder)
+    plain = made_by(planned, "module.json_network-lake_plain")
+    assert len(plain) == 45
+    assert made_by(planned, "module.hcl_network-lake_plain") == plain
+    for syntax in ("json", "hcl"):
+        assert made_by(planned, f"module.{syntax}_network-lake_count[0]") == plain
+        assert made_by(planned, f'module.{syntax}_network-lake_for_each["x"]') == plain
+        # What it looks up is read only after what it depends on: the same resources, some values known later.
+        assert len(made_by(planned, f"module.{syntax}_network-lake_depends_on")) == len(plain)
