@@ -3,12 +3,13 @@
 # The tools of this project before all others: `#!/usr/bin/env node` must find Node 22, which cdktf-cli can run on.
 TOOLS := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
 
-.PHONY: help setup test test-provider6 test-cdktn unit lint demo bench wheel lock
+.PHONY: help setup test proof test-provider6 test-cdktn unit lint demo bench wheel lock
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    an estate from YAML to applied infrastructure, on a local AWS"
 	@echo "make test    lint, types and every test, with the real Terraform"
+	@echo "make proof   what takes longer still: faults, strangers, random estates, mutations; checks docs/evidence.md"
 	@echo "make test-provider6, make test-cdktn: the unit tests on AWS provider 6's bindings, and on CDK Terrain"
 	@echo "make unit    the tests that need no Terraform: seconds"
 	@echo "make lint    ruff and pyright"
@@ -18,9 +19,18 @@ help:
 	@echo "make lock    resolve requirements.lock and package-lock.json again, keeping versions that still fit"
 
 test: lint .work/provider6/.warmed .work/cdktn/.warmed
-	@$(TOOLS) pytest
+	@rm -f .work/evidence.jsonl
+	@$(TOOLS) pytest -m "not proof"
 
-UNIT := -m "not terraform and not local_aws and not slow"
+# Some of the figures of docs/evidence.md are from the tests that `make test` runs.
+proof: .work/evidence.jsonl
+	@$(TOOLS) pytest -m proof
+	@$(TOOLS) python -m tests.evidence
+
+.work/evidence.jsonl:
+	@$(MAKE) --no-print-directory test
+
+UNIT := -m "not terraform and not local_aws and not slow and not proof"
 
 unit: setup
 	@$(TOOLS) pytest $(UNIT)

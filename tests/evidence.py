@@ -1,0 +1,112 @@
+"""docs/evidence.md: what is claimed, and the figure that a run gave. Tests record the figures."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs/evidence.md"
+
+ROWS = {
+    "make test": (
+        "examples planned, the same from JSON, from HCL and as modules",
+        "deployed end to end, adopted, destroyed",
+        "policies linted by parliament",
+        "wheel built twice",
+    ),
+    "make proof": (
+        "handshakes completed, both sides active",
+        "steps refused to a stranger",
+        "role refusals (no ID, wrong ID, other account)",
+        "alarm: events that must ring / missed",
+        "alarm: unrelated events / false alarms",
+        "seeds' own patterns: missed",
+        "kill -9 during apply: points, converged, orphans healed",
+        "two deploys at once",
+        "state lost and restored",
+        "throttling and 5xx at 10 %: calls, faults",
+        "bad estates with their exact message",
+        "random estates: tried, accepted, tracebacks",
+        "random estates validated by Terraform",
+        "order, adding, removing: estates tried",
+        "secrets: places searched, found outside state and plans",
+        "mutations caught",
+    ),
+}
+"""By the command whose tests record them, in the order of the page."""
+
+
+def _file() -> Path:
+    return Path(os.environ.get("ASTRO_EVIDENCE", ROOT / ".work/evidence.jsonl"))
+
+
+def record(row: str, figure: str) -> None:
+    """Record what the running test found for a row of the page.
+
+    The figure is the same in every run: no timings. A test that is run again replaces what it recorded; where several
+    tests record the same words with other numbers, the numbers are added up.
+    """
+    file = _file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    test = os.environ["PYTEST_CURRENT_TEST"].rsplit(" ", 1)[0]
+    with file.open("a") as lines:
+        lines.write(json.dumps({"row": row, "test": test, "figure": figure}) + "\n")
+
+
+def _sum(figures: list[str]) -> str:
+    """`2 stacks, 1 read` and `3 stacks, 0 read` are `5 stacks, 1 read`; other words stand beside each other."""
+    sums: dict[tuple[str, ...], list[int]] = {}
+    for figure in figures:
+        words, numbers = tuple(re.split(r"\d+", figure)), [int(number) for number in re.findall(r"\d+", figure)]
+        sums[words] = [a + b for a, b in zip(sums.get(words, [0] * len(numbers)), numbers, strict=True)]
+    return "; ".join(words[0] + "".join(f"{n}{rest}" for n, rest in zip(numbers, words[1:], strict=True))
+                     for words, numbers in sums.items())  # fmt: skip
+
+
+def page(recorded: str) -> str:
+    """The page for what was recorded. Raises LookupError naming each row that is missing, or unknown."""
+    figures: dict[str, dict[str, str]] = {}
+    for line in map(json.loads, recorded.splitlines()):
+        figures.setdefault(line["row"], {})[line["test"]] = line["figure"]
+    known = {row: command for command, rows in ROWS.items() for row in rows}
+    wrong = [f"{row}: not recorded; `{command}` does" for row, command in known.items() if row not in figures]
+    wrong += [f"{row}: not a row of tests/evidence.py" for row in figures.keys() - known.keys()]
+    if wrong:
+        raise LookupError("\n".join(sorted(wrong)))
+    lines = [
+        "# Evidence",
+        "",
+        "Written by `make proof` from what the tests recorded; a run that gives other figures fails. What a local AWS",
+        "cannot show is among the [known limits](../README.md#known-limits).",
+        "",
+        "| claim | figure | test | command |",
+        "|---|---|---|---|",
+    ]
+    for row, command in known.items():
+        tests = sorted({re.sub(r"\[.*", "", test) for test in figures[row]})
+        links = ", ".join(f"[{test.split('::')[-1]}](../{test.split('::')[0]})" for test in tests)
+        figure = _sum([figures[row][test] for test in sorted(figures[row])])
+        lines.append(f"| {row} | {figure} | {links} | `{command}` |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    try:
+        text = page(_file().read_text())
+    except LookupError as error:
+        sys.exit(f"docs/evidence.md cannot be written:\n{error}")
+    if "--golden" in sys.argv:
+        PAGE.write_text(text)
+    if not PAGE.exists() or PAGE.read_text() != text:
+        fresh = ROOT / ".work/evidence.md"
+        fresh.write_text(text)
+        sys.exit(
+            "docs/evidence.md is not what this run gives, which is in .work/evidence.md; "
+            "`python -m tests.evidence --golden` accepts it"
+        )
+
+
+if __name__ == "__main__":
+    main()
