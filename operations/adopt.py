@@ -181,6 +181,15 @@ class _Aws:
             self._answers[key] = self._ask(call, region or self.region, parameters)
         return self._answers[key]
 
+    def ask_each(self, call: str, asked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The answers to one call about several things. Each may have a policy of its own that denies it, as keys do:
+        that counts only where all are denied."""
+        denied = set(self.denied)
+        answers = [self.ask(call, **parameters) for parameters in asked]
+        if any(answers):
+            self.denied = denied
+        return answers
+
     def _ask(self, call: str, region: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         service, operation = call.split(":")
         if (client := self._clients.get((service, region))) is None:
@@ -267,7 +276,7 @@ class _Search:
     def _matching(self, kind: Kind, address: str, arguments: "_Arguments") -> _Matches:
         if address not in self._matches:
             # Asked first, so that one run names every action that is denied.
-            items = list(self._items(kind, arguments))
+            items = self._items(kind, arguments)
             same = _expected(kind.same, arguments)
             fixed = _expected(kind.fixed, arguments, known=False)
             exact, alike = [], []
@@ -275,9 +284,9 @@ class _Search:
                 if _differences(item, same):
                     continue
                 if different := _differences(item, fixed):
-                    what = f"{_id(kind, item, arguments)} has " if kind.shows_id else ""
+                    who = f"{_id(kind, item, arguments)} has " if kind.shows_id else ""
                     told = (f"{what} {there}, not {planned}" for what, there, planned in different)
-                    alike.append(f"{what}{' and '.join(told)}")
+                    alike.append(f"{who}{' and '.join(told)}")
                 else:
                     exact.append(item)
             if len(exact) > 1 and (name := arguments.get("tags.Name")):
@@ -285,16 +294,15 @@ class _Search:
             self._matches[address] = _Matches(exact, alike)
         return self._matches[address]
 
-    def _items(self, kind: Kind, arguments: "_Arguments") -> Iterator[Mapping[str, Any]]:
+    def _items(self, kind: Kind, arguments: "_Arguments") -> list[Mapping[str, Any]]:
         answer = self._aws.ask(kind.call, **{name: arguments.get(value) for name, value in kind.ask.items()})
         items = jmespath.search(kind.items, answer) or []
-        for item in [items] if isinstance(items, Mapping) else items:
-            if not kind.each:
-                yield item
-                continue
-            call, parameters = kind.each
-            more = self._aws.ask(call, **{name: jmespath.search(value, item) for name, value in parameters.items()})
-            yield {**item, **more}
+        items = [items] if isinstance(items, Mapping) else items
+        if not kind.each:
+            return items
+        call, parameters = kind.each
+        asked = [{name: jmespath.search(value, item) for name, value in parameters.items()} for item in items]
+        return [{**item, **more} for item, more in zip(items, self._aws.ask_each(call, asked), strict=True)]
 
     def resolve(self, value: Any, each: Mapping[str, str]) -> Any:
         """A planned value with what its references are found as. Raises _UnknownError."""

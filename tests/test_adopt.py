@@ -546,6 +546,7 @@ def test_credentials_of_another_account_are_refused_with_both_named(account: str
     assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
 
 
+@pytest.mark.local_aws
 def test_every_action_that_is_denied_is_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # moto lets everybody do everything for so many calls, and then asks IAM.
     monkeypatch.setenv("INITIAL_NO_AUTH_ACTION_COUNT", "3")
