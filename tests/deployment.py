@@ -32,6 +32,7 @@ class Deployment:
     def __init__(self, estate: Path, folder: Path, aws: LocalAws, tell: Callable[[str], Any]) -> None:
         self.estate, self.folder, self._tell = estate.resolve(), folder, tell
         folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder / "cdktf.out", ignore_errors=True)
         path = os.pathsep.join((str(BIN), os.environ["PATH"]))
         # The variables that importing our modules set in this process are not a user's.
         own = {key: value for key, value in os.environ.items() if key not in ("NODE_OPTIONS", "JSII_NODE")}
@@ -53,8 +54,14 @@ class Deployment:
         self._run([sys.executable, "main.py", "state", "create", str(self.estate)])
 
     def deploy(self) -> None:
-        """`cdktf deploy` of every stack. Raises CalledProcessError."""
+        """`cdktf deploy` of every stack, beside what is there already. Raises CalledProcessError."""
         self._cdktf("deploy")
+
+    def adopt(self) -> None:
+        """`main.py adopt`, in a new output folder."""
+        out = self.folder / "cdktf.out"
+        shutil.rmtree(out)
+        self._run([sys.executable, "main.py", "adopt", str(self.estate), "--out", str(out)])
 
     def destroy(self) -> None:
         """`cdktf destroy` of every stack. Raises CalledProcessError."""
@@ -72,8 +79,6 @@ class Deployment:
 
     def _cdktf(self, command: str) -> None:
         out = self.folder / "cdktf.out"
-        if command == "deploy":
-            shutil.rmtree(out, ignore_errors=True)
         # The registry may be out of reach, and lock files for other platforms are not what is shown here.
         options = ["--auto-approve", "--skip-provider-lock", "--output", str(out)]
         self._run([str(ROOT / "node_modules/.bin/cdktf"), command, "*", *options])

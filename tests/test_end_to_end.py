@@ -1,5 +1,6 @@
 """The complete example, by the commands that a team runs, on the local AWS with state in S3."""
 
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ def copy_of_example(folder: Path) -> Path:
     return folder / EXAMPLE.name
 
 
-def test_deploy_change_and_destroy_leave_what_the_file_says_and_then_nothing(aws: LocalAws, tmp_path: Path) -> None:
+def test_deploy_lose_the_state_change_and_destroy_leave_what_the_file_says_and_then_nothing(
+    aws: LocalAws, tmp_path: Path
+) -> None:
     file = copy_of_example(tmp_path / "estate")
     estate = load(file)
     assert isinstance(estate.state, S3State)
@@ -64,11 +67,21 @@ def test_deploy_change_and_destroy_leave_what_the_file_says_and_then_nothing(aws
         ("archive-role", "IAM role", "arn:aws:iam::444444444444:role/acme-archive-role"),
     }
 
+    # Whoever has lost the state, or never had one, adopts what is there.
+    for key in state_objects(aws):
+        aws.client("s3").delete_object(Bucket=BUCKET, Key=key)
+    deployment.adopt()
+    there = set(inventory(aws, accounts, regions))
+    lines.clear()
     group = "sg-0123456789abcdef0"
     text = file.read_text().replace("owner: data-platform", "owner: platform")
     file.write_text(text.replace(f"{group}, from_port: 5432", f"{group}, from_port: 5433"))
     deployment.deploy()
     assert deployment.changes() == dict.fromkeys(stacks, False)
+    # Added is what the provider cannot import: a preference of STS, a target, two route propagations.
+    assert sums(lines) == {"imported": 118, "added": 4, "destroyed": 0}
+    changed_back = {line.replace("5433-5433", "5432-5432") for line in inventory(aws, accounts, regions)}
+    assert changed_back == there
     rules = aws.client("ec2", "111111111111").describe_security_group_rules()["SecurityGroupRules"]
     opened = {
         (rule["FromPort"], rule.get("CidrIpv4")) for rule in rules if rule["GroupId"] == group and not rule["IsEgress"]
@@ -85,6 +98,12 @@ def test_deploy_change_and_destroy_leave_what_the_file_says_and_then_nothing(aws
 
 def state_objects(aws: LocalAws) -> set[str]:
     return {one["Key"] for one in aws.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+
+
+def sums(lines: list[str]) -> dict[str, int]:
+    """What Terraform says that it did, over all stacks."""
+    text = "\n".join(lines)
+    return {what: sum(map(int, re.findall(rf"(\d+) {what}", text))) for what in ("imported", "added", "destroyed")}
 
 
 class _Locks:
