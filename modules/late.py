@@ -5,8 +5,7 @@ in its address. In an exported module (`stacks/module.py`) the values are expres
 map that may have other entries is a `Late`: then one resource has a `for_each`. Constructs say the same for both.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network
 from itertools import product
@@ -48,7 +47,7 @@ def values(*maps: Entries) -> list[str]:
     late = [f"values({map_.expression})" for map_ in maps if isinstance(map_, Late)]
     if not late:
         return known
-    return Token.as_list(f"${{sort(distinct(concat({', '.join([json.dumps(known), *late])})))}}")
+    return Token.as_list(f"${{sort(distinct(concat({', '.join([listed(known), *late])})))}}")
 
 
 def by_name(ranges: Entries) -> Any:
@@ -69,7 +68,7 @@ def only_if_outside(ip: str, cidrs: Sequence[str], value: str) -> str | None:
     """`value` where the address is in none of `cidrs`, else nothing."""
     if any(map(is_late, cidrs)):
         same = f'cidrhost("{ip}/${{split("/", cidr)[1]}}", 0) == cidrhost(cidr, 0)'
-        return f'${{anytrue([for cidr in {json.dumps(cidrs)} : {same}]) ? null : "{value}"}}'
+        return f'${{anytrue([for cidr in {listed(cidrs)} : {same}]) ? null : "{value}"}}'
     return None if any(IPv4Address(ip) in IPv4Network(cidr) for cidr in cidrs) else value
 
 
@@ -80,6 +79,11 @@ def fitted(name: str, limit: int) -> str:
         start = f'trimsuffix(substr({text}, 0, {limit - 9}), "-")'
         return f'${{length({text}) <= {limit} ? {text} : "${{{start}}}-${{substr(sha256({text}), 0, 8)}}"}}'
     return name if len(name) <= limit else f"{name[: limit - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+def listed(texts: Iterable[str]) -> str:
+    """A list of texts as a part of an expression."""
+    return f"[{', '.join(map(_text, texts))}]"
 
 
 def is_late(value: object) -> bool:

@@ -1,6 +1,5 @@
 """Shares resources of ours with exact principals, by AWS RAM."""
 
-import json
 from collections.abc import Mapping
 
 from cdktf_cdktf_provider_aws.ram_principal_association import RamPrincipalAssociation
@@ -9,7 +8,7 @@ from cdktf_cdktf_provider_aws.ram_resource_share import RamResourceShare
 from constructs import Construct
 
 from modules.connection import Sides
-from modules.late import each
+from modules.late import each, listed
 from modules.sharing import SharingProps
 from modules.vocabulary import Late, joined
 
@@ -31,7 +30,7 @@ def share(scope: Construct, props: SharingProps, sides: Sides, resources: Mappin
         RamResourceAssociation(scope, joined("share-resource", name), resource_arn=arn, resource_share_arn=made.arn)
     accounts = {cluster.account_id for cluster in sides.clusters.values()} - {None, sides.network.account_id}
     if principals := props.share_with or accounts:
-        for _, (principal,), over in each(Late(f"toset({json.dumps(sorted(map(str, principals)))})")):
+        for _, (principal,), over in each(Late(f"toset({listed(sorted(map(str, principals)))})")):
             RamPrincipalAssociation(
                 scope, "share-principal", for_each=over, principal=principal, resource_share_arn=made.arn
             )

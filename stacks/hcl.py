@@ -30,7 +30,10 @@ def mended(hcl: str, stack: Mapping[str, Any]) -> str:
         hcl = re.sub(rf"(?:^|(?<== ))(?:{either})(?=,?$)", lambda found: wrong[found[0]], hcl, flags=re.MULTILINE)
     # Keys that HCL would take for an expression.
     hcl = re.sub(r"^(-[\w-]*|for) = ", r'"\1" = ', hcl, flags=re.MULTILINE)
-    # References stand in quotes, which Terraform has deprecated.
+    # References stand in quotes, which Terraform has deprecated, and so do expressions, as in Terraform before 0.12.
+    hcl = re.sub(
+        r'(?:^|(?<== ))"(\$\{.*\})"(?=,?$)', lambda found: _bare(found[1]) or found[0], hcl, flags=re.MULTILINE
+    )
     return re.sub(
         r"^ *(depends_on|ignore_changes) = \[.*?^\]$",
         lambda found: found[0].replace('"', ""),
@@ -63,10 +66,21 @@ def _block(arguments: Mapping[str, Any]) -> str:
 def expression(value: Any) -> str:
     """A value of Terraform's JSON syntax in HCL, not formatted."""
     if isinstance(value, Mapping):
-        return "{\n" + "".join(f"{_key(key)} = {expression(item)}\n" for key, item in value.items()) + "}"
+        lines = "".join(f"{_key(key)} = {expression(item)}\n" for key, item in value.items())
+        return f"{{\n{lines}}}" if lines else "{}"
     if isinstance(value, list):
         return "[\n" + "".join(f"{expression(item)},\n" for item in value) + "]" if value else "[]"
-    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+    return _bare(value) or _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _bare(text: str) -> str | None:
+    """The expression that `text` is, and nothing else; None where there is none, or more."""
+    depth = 0
+    for place, character in enumerate(text if text.startswith("${") else ""):
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        if depth == 0 and character == "}":
+            return text[2:-1].strip() if place == len(text) - 1 else None
+    return None
 
 
 def _key(text: str) -> str:

@@ -78,7 +78,7 @@ def test_whether_an_address_is_inside_a_late_range_is_for_terraform_to_say() -> 
     assert only_if_outside("10.0.0.1", ["10.0.0.0/8"], "all") is None
     assert only_if_outside("10.0.0.1", ["192.168.0.0/16"], "all") == "all"
     assert only_if_outside("10.0.0.1", ["${var.cidrs[0]}"], "all") == (
-        '${anytrue([for cidr in ["${var.cidrs[0]}"] : '
+        "${anytrue([for cidr in [var.cidrs[0]] : "
         'cidrhost("10.0.0.1/${split("/", cidr)[1]}", 0) == cidrhost(cidr, 0)]) ? null : "all"}'
     )
 
@@ -183,7 +183,7 @@ def test_terraform_cuts_names_and_ranges_as_we_do(tmp_path: Path) -> None:
     for ip in ("10.20.0.1", "10.21.16.1", "10.21.15.255"):
         text = only_if_outside(ip, ["${var.cidrs[0]}", "${var.cidrs[1]}"], "all") or ""
         for index, cidr in enumerate(cidrs):
-            text = text.replace(f'"${{var.cidrs[{index}]}}"', json.dumps(cidr))
+            text = text.replace(f"var.cidrs[{index}]", json.dumps(cidr))
         asked.append(f'coalesce({text.removeprefix("${").removesuffix("}")}, "none")')
         expected.append(only_if_outside(ip, cidrs, "all") or "none")
     assert answers(tmp_path, asked) == expected

@@ -42,6 +42,7 @@ def is_plain(file: Path) -> bool:
         "policy_file.py",
         "sharing.py",
         "estate.py",
+        "module.py",
         "source.py",
     )
 
