@@ -201,6 +201,20 @@ class TestRoute53:
         theirs.disassociate_vpc_from_hosted_zone(**asked)
         assert [each["VPCId"] for each in ours.get_hosted_zone(Id=zone)["VPCs"]] == [vpc]
 
+    def test_an_account_associates_only_what_is_authorized_and_its_own(self, aws, account, stranger, vpc, zone):
+        ours, theirs = (aws.client("route53", account=who) for who in (account, stranger))
+        their_vpc = aws.client("ec2", account=stranger).create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
+        zone_id = zone.removeprefix("/hostedzone/")
+        codes = []
+        for client, vpc_id in ((theirs, their_vpc), (theirs, vpc), (ours, their_vpc)):
+            with pytest.raises(ClientError) as refused:
+                client.associate_vpc_with_hosted_zone(
+                    HostedZoneId=zone_id, VPC={"VPCRegion": "us-east-1", "VPCId": vpc_id}
+                )
+            codes.append(error_code(refused))
+        assert codes == ["NotAuthorizedException", "InvalidVPCId", "InvalidVPCId"]
+        assert [each["VPCId"] for each in ours.get_hosted_zone(Id=zone)["VPCs"]] == [vpc]
+
 
 class TestRam:
     @pytest.fixture
@@ -457,6 +471,28 @@ class TestEndpointService:
         )["LoadBalancers"][0]["LoadBalancerArn"]
         return ec2.create_vpc_endpoint_service_configuration(NetworkLoadBalancerArns=[balancer])["ServiceConfiguration"]
 
+    def allow(self, ec2, service, principal) -> None:
+        asked = {"ServiceId": service["ServiceId"], "AddAllowedPrincipals": [principal]}
+        ec2.modify_vpc_endpoint_service_permissions(**asked)
+
+    def test_only_the_owner_and_whom_it_allows_find_a_service(self, aws, ec2, vpc, service, stranger):
+        role = f"arn:aws:iam::{stranger}:role/astronomer-remote-management"
+        named, other = (aws.client("ec2", stranger, role=name) for name in ("astronomer-remote-management", "local"))
+        theirs = named.create_vpc(CidrBlock="172.20.0.0/20")["Vpc"]["VpcId"]
+
+        def connect(client, vpc) -> str:
+            asked = {"VpcId": vpc, "ServiceName": service["ServiceName"], "VpcEndpointType": "Interface"}
+            try:
+                return client.create_vpc_endpoint(**asked)["VpcEndpoint"]["State"]
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+
+        before = connect(named, theirs)
+        self.allow(ec2, service, role)
+        after = [connect(named, theirs), connect(other, theirs), connect(ec2, vpc)]
+        assert before == "InvalidServiceName"
+        assert after == ["pendingAcceptance", "InvalidServiceName", "pendingAcceptance"]
+
     def test_permissions_have_ids_that_last(self, ec2, service):
         service_id, principal = service["ServiceId"], f"arn:aws:iam::{ASTRO}:role/astronomer-remote-management"
         asked = {"ServiceId": service_id, "AddAllowedPrincipals": [principal]}
@@ -478,6 +514,7 @@ class TestEndpointService:
     ):
         theirs = aws.client("ec2", account=stranger)
         their_vpc = theirs.create_vpc(CidrBlock="172.20.0.0/20")["Vpc"]["VpcId"]
+        self.allow(ec2, service, f"arn:aws:iam::{stranger}:root")
         endpoint = theirs.create_vpc_endpoint(
             VpcId=their_vpc, ServiceName=service["ServiceName"], VpcEndpointType="Interface"
         )["VpcEndpoint"]

@@ -38,8 +38,8 @@ class LocalAws:
 
     def __init__(self, calls: Path | None = None) -> None:
         self._calls = calls
-        self._clients: dict[tuple[str, str, str], Any] = {}
-        self._credentials: dict[str, dict[str, str]] = {}
+        self._clients: dict[tuple[str, str, str, str], Any] = {}
+        self._credentials: dict[tuple[str, str], dict[str, str]] = {}
 
     def __enter__(self) -> LocalAws:
         command = [sys.executable, "-m", __package__, "--until-stdin-closes"]
@@ -87,11 +87,13 @@ class LocalAws:
             **self._credentials_of(account or self.FIRST_ACCOUNT),
         }
 
-    def client(self, service: str, account: str = FIRST_ACCOUNT, region: str = "us-east-1") -> Any:
-        """A boto3 client that acts in the account."""
-        key = (service, account, region)
+    def client(
+        self, service: str, account: str = FIRST_ACCOUNT, region: str = "us-east-1", role: str = "local"
+    ) -> Any:
+        """A boto3 client that acts in the account, as the role: the name matters to what lets roles in by their ARN."""
+        key = (service, account, region, role)
         if key not in self._clients:
-            keys = {name.lower(): value or None for name, value in self._credentials_of(account).items()}
+            keys = {name.lower(): value or None for name, value in self._credentials_of(account, role).items()}
             self._clients[key] = self._session.client(service, region, endpoint_url=self.url, **keys)  # type: ignore[call-overload]
         return self._clients[key]
 
@@ -106,15 +108,16 @@ class LocalAws:
             connection.close()
         if answer.status != 200:
             raise ValueError(message)
+        return message
 
-    def _credentials_of(self, account: str) -> dict[str, str]:
+    def _credentials_of(self, account: str, role: str = "local") -> dict[str, str]:
         """Keys that act in the account: moto lets anybody assume any role, and a role of an account acts in it."""
         if account == self.FIRST_ACCOUNT:
             return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": ""}
-        if account not in self._credentials:
-            role = f"arn:aws:iam::{account}:role/local"
-            keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName="local")["Credentials"]
-            self._credentials[account] = {
+        if (account, role) not in self._credentials:
+            arn = f"arn:aws:iam::{account}:role/{role}"
+            keys = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="local")["Credentials"]
+            self._credentials[account, role] = {
                 "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
                 "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
                 "AWS_SESSION_TOKEN": keys["SessionToken"],

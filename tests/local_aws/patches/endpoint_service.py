@@ -4,12 +4,15 @@ import uuid
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
+from moto.sts.models import sts_backends
 
 from .tools import of_every_account, patch
 
 _create_vpc_endpoint = EC2Backend.create_vpc_endpoint
+_answer_create_vpc_endpoint = EC2Response.create_vpc_endpoint
 
 
 def _service_named(region: str, name: str) -> Any | None:
@@ -55,6 +58,25 @@ def describe_vpc_endpoint_service_permissions(self: EC2Response) -> ActionResult
     service_id = self._get_param("ServiceId")
     principals = sorted(self.ec2_backend.describe_vpc_endpoint_service_permissions(service_id))
     return ActionResult({"AllowedPrincipals": _permissions(service_id, principals)})
+
+
+def _allows(service: Any, response: EC2Response) -> bool:
+    account = response.current_account
+    role = sts_backends[account]["aws"].get_assumed_role_from_access_key(response.access_key)
+    callers = {"*", f"arn:aws:iam::{account}:root", role.role_arn if role else ""}
+    owner = service.id in response.ec2_backend.configurations
+    return owner or bool(callers & set(service.principals))
+
+
+@patch(EC2Response)
+def create_vpc_endpoint(self: EC2Response) -> ActionResult:
+    """Without it, whoever has its name connects to a service, allowed or not. AWS says of a service that the caller may
+    not use what it says of one that does not exist."""
+    name = self._get_param("ServiceName")
+    service = _service_named(self.region, name)
+    if ".vpce-svc-" in name and not (service and _allows(service, self)):
+        raise EC2ClientError("InvalidServiceName", f"The Vpc Endpoint Service '{name}' does not exist")
+    return _answer_create_vpc_endpoint(self)
 
 
 @patch(EC2Backend)

@@ -3,12 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.models import ec2_backends
 from moto.route53 import urls
+from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import Route53Backend, route53_backends
 from moto.route53.responses import Route53
 
 from .tools import kept, of_every_account, patch
 
+_associate_vpc_with_hosted_zone = Route53Backend.associate_vpc_with_hosted_zone
 _create_hosted_zone = Route53Backend.create_hosted_zone
 _get_hosted_zone = Route53Backend.get_hosted_zone
 _list_hosted_zones_by_vpc = Route53Backend.list_hosted_zones_by_vpc
@@ -50,6 +53,17 @@ def get_hosted_zone(self: Route53Backend, id_: str) -> Any:
 def list_hosted_zones_by_vpc(self: Route53Backend, vpc_id: str) -> list[dict[str, Any]]:  # noqa: ARG001
     """Without it, a VPC's zones of other accounts are left out."""
     return [zone for backend in _everywhere() for zone in _list_hosted_zones_by_vpc(backend, vpc_id)]
+
+
+@patch(Route53Backend)
+def associate_vpc_with_hosted_zone(self: Route53Backend, zone_id: str, vpcid: str, vpcregion: str) -> Any:
+    """Without it, any account associates any VPC with the zone of any other."""
+    if vpcid not in ec2_backends[self.account_id][vpcregion].vpcs:
+        raise Route53ClientError("InvalidVPCId", f"The VPC {vpcid} is not one of account {self.account_id}.")
+    vpc = {"VPCRegion": vpcregion, "VPCId": vpcid}
+    if zone_id not in self.zones and vpc not in _authorized(self.get_hosted_zone(zone_id)):
+        raise Route53ClientError("NotAuthorizedException", f"{vpcid} is not authorized for hosted zone {zone_id}.")
+    return _associate_vpc_with_hosted_zone(self, zone_id, vpcid, vpcregion)
 
 
 @patch(Route53)
