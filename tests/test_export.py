@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -233,6 +234,13 @@ def test_both_syntaxes_have_the_same_variables(modules: dict[str, Path]) -> None
         if name.startswith("json_"):
             assert variables_of(module) == variables_of(modules[name.replace("json_", "hcl_")])
     assert variables_of(modules["json_account"]) == ["external_ids", "name"]
+
+
+def test_the_readme_calls_a_module_by_variables_that_it_has(modules: dict[str, Path]) -> None:
+    block = (ROOT / "README.md").read_text().split('module "network_lake" {\n')[1].split("}\n")[0]
+    arguments = re.findall(r"^  (\w+) +=", block, re.MULTILINE)
+    assert arguments == ["source", "lake_prod_peering_id"]
+    assert set(arguments[1:]) <= set(variables_of(modules["hcl_network-lake"]))
 
 
 def test_a_secret_has_no_default_and_is_passed_on_by_the_example(modules: dict[str, Path]) -> None:
