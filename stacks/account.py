@@ -26,7 +26,13 @@ class AccountStack(AstroStack):
             secrets=self.secret_variables("", account.cross_account_role.secrets()),
         )
         if account.opt_in_region:
-            RegionPermissions(self, "opt-in-region", account.opt_in_region, role_name=role.role_name)
+            RegionPermissions(
+                self,
+                "opt-in-region",
+                account.opt_in_region,
+                account_id=account.account_id,
+                role_name=role.role_name,
+            )
         facts = {"cross_account_role": role.handoff}
         if account.policy_alarm:
             facts["policy_alarm"] = PolicyAlarm(

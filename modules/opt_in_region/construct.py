@@ -10,6 +10,7 @@ from cdktf_cdktf_provider_aws.iam_security_token_service_preferences import IamS
 from constructs import Construct
 
 from modules.opt_in_region.props import OptInRegionProps
+from modules.vocabulary import partition
 
 # AWS says minutes to several hours; the provider alone would give up after ten minutes.
 _PATIENCE = AccountRegionTimeouts(create="6h", update="6h")
@@ -33,16 +34,17 @@ class RegionPermissions(Construct):
     """What Astronomer's role needs for these regions: a policy of its own, because a trust policy, where Astronomer's
     page puts it, has no resources and grants nothing (facts B11)."""
 
-    def __init__(self, scope: Construct, id_: str, props: OptInRegionProps, *, role_name: str) -> None:
+    def __init__(self, scope: Construct, id_: str, props: OptInRegionProps, *, account_id: str, role_name: str) -> None:
         super().__init__(scope, id_)
+        # Of an organization's management account, * would be every account of the organization.
+        account = f"arn:{partition(props.regions[0])}:account::{account_id}:account"
         document = DataAwsIamPolicyDocument(
             self,
             "document",
             statement=[
                 DataAwsIamPolicyDocumentStatement(
                     actions=["account:DisableRegion", "account:EnableRegion"],
-                    # The caller's own account, as in AWS's example; what counts is the region.
-                    resources=["*"],
+                    resources=[account],
                     condition=[
                         DataAwsIamPolicyDocumentStatementCondition(
                             test="StringEquals", variable="account:TargetRegion", values=list(props.regions)
@@ -51,7 +53,7 @@ class RegionPermissions(Construct):
                 ),
                 # They read, and a list of regions has no target.
                 DataAwsIamPolicyDocumentStatement(
-                    actions=["account:GetRegionOptStatus", "account:ListRegions"], resources=["*"]
+                    actions=["account:GetRegionOptStatus", "account:ListRegions"], resources=[account]
                 ),
             ],
         )

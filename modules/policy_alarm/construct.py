@@ -51,6 +51,8 @@ from modules.vocabulary import joined, partition
 
 CLOUDTRAIL = "cloudtrail.amazonaws.com"
 CLOUDWATCH = "cloudwatch.amazonaws.com"
+DATA_KEYS = ["kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
+"""AWS's guides write `kms:GenerateDataKey*`, which makes key pairs as well; no service encrypts its data by those."""
 
 Condition = tuple[str, str, str]
 """Operator, key and value."""
@@ -119,7 +121,7 @@ class PolicyAlarm(Construct):
             _allow(
                 "Service",
                 CLOUDTRAIL,
-                ["kms:GenerateDataKey*"],
+                DATA_KEYS,
                 ["*"],
                 of_trail,
                 (
@@ -132,7 +134,7 @@ class PolicyAlarm(Construct):
             _allow(
                 "Service",
                 f"logs.{self._region}.amazonaws.com",
-                ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+                ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", *DATA_KEYS, "kms:DescribeKey"],
                 ["*"],
                 ("ArnEquals", "kms:EncryptionContext:aws:logs:arn", log_group_arn),
             ),
@@ -290,7 +292,7 @@ class PolicyAlarm(Construct):
         key = self._key(
             "topic-key",
             "Notifications of changes to Astronomer's access",
-            _allow("Service", CLOUDWATCH, ["kms:Decrypt", "kms:GenerateDataKey*"], ["*"], *of_alarm),
+            _allow("Service", CLOUDWATCH, ["kms:Decrypt", *DATA_KEYS], ["*"], *of_alarm),
         )
         topic = SnsTopic(self, "topic", name=self._name, kms_master_key_id=key.arn)
         SnsTopicPolicy(

@@ -40,12 +40,13 @@ def test_regions_are_enabled_with_patience_and_tokens_are_valid_in_them(synth: S
 
 
 def test_astronomers_role_may_switch_these_regions_and_no_others(synth: Synth) -> None:
-    tf = synth(lambda stack: RegionPermissions(stack, "opt", PROPS, role_name="astronomer-remote-management"))
+    account, role = "arn:aws:account::222222222222:account", "astronomer-remote-management"
+    tf = synth(lambda stack: RegionPermissions(stack, "opt", PROPS, account_id="222222222222", role_name=role))
     assert tf["data"]["aws_iam_policy_document"]["opt_document"] == {
         "statement": [
             {
                 "actions": ["account:DisableRegion", "account:EnableRegion"],
-                "resources": ["*"],
+                "resources": [account],
                 "condition": [
                     {
                         "test": "StringEquals",
@@ -54,7 +55,7 @@ def test_astronomers_role_may_switch_these_regions_and_no_others(synth: Synth) -
                     }
                 ],
             },
-            {"actions": ["account:GetRegionOptStatus", "account:ListRegions"], "resources": ["*"]},
+            {"actions": ["account:GetRegionOptStatus", "account:ListRegions"], "resources": [account]},
         ]
     }
     assert tf["resource"] == {
@@ -67,7 +68,7 @@ def test_astronomers_role_may_switch_these_regions_and_no_others(synth: Synth) -
         },
         "aws_iam_role_policy_attachment": {
             "opt_attachment": {
-                "role": "astronomer-remote-management",
+                "role": role,
                 "policy_arn": "${aws_iam_policy.opt_policy.arn}",
             }
         },

@@ -217,16 +217,17 @@ def test_each_key_serves_its_own_service_for_its_own_resource_and_not_astronomer
         "values": [f"arn:aws:cloudtrail:*:{ACCOUNT}:trail/acme-alarm"],
     }
     of_log_group = {"test": "ArnEquals", "variable": "kms:EncryptionContext:aws:logs:arn", "values": [LOG_GROUP]}
-    for_logs = ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
+    data_keys = ["kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
+    for_logs = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", *data_keys, "kms:DescribeKey"]
     assert documents(tf)["trail-key-access"] == [
         ADMINISTERED,
-        service("cloudtrail", ["kms:GenerateDataKey*"], ["*"], OF_TRAIL, context),
+        service("cloudtrail", data_keys, ["*"], OF_TRAIL, context),
         service("cloudtrail", ["kms:DescribeKey"], ["*"], OF_TRAIL),
         service("logs.us-east-1", for_logs, ["*"], of_log_group),
     ]
     assert documents(tf)["topic-key-access"] == [
         ADMINISTERED,
-        service("cloudwatch", ["kms:Decrypt", "kms:GenerateDataKey*"], ["*"], *OF_ALARM),
+        service("cloudwatch", ["kms:Decrypt", *data_keys], ["*"], *OF_ALARM),
     ]
 
 
