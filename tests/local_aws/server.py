@@ -122,4 +122,4 @@ class LocalAws:
                 "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
                 "AWS_SESSION_TOKEN": keys["SessionToken"],
             }
-        return self._credentials[account]
+        return self._credentials[account, role]

@@ -5,14 +5,13 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models import ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.sts.models import sts_backends
 
 from .tools import of_every_account, patch
 
-_create_vpc_endpoint = EC2Backend.create_vpc_endpoint
-_answer_create_vpc_endpoint = EC2Response.create_vpc_endpoint
+_create_vpc_endpoint = EC2Response.create_vpc_endpoint
 
 
 def _service_named(region: str, name: str) -> Any | None:
@@ -70,23 +69,16 @@ def _allows(service: Any, response: EC2Response) -> bool:
 
 @patch(EC2Response)
 def create_vpc_endpoint(self: EC2Response) -> ActionResult:
-    """Without it, whoever has its name connects to a service, allowed or not. AWS says of a service that the caller may
-    not use what it says of one that does not exist."""
+    """Without it, whoever has its name connects to a service, allowed or not, and at once where the service requires
+    acceptance. AWS says of a service that the caller may not use what it says of one that does not exist."""
     name = self._get_param("ServiceName")
     service = _service_named(self.region, name)
     if ".vpce-svc-" in name and not (service and _allows(service, self)):
         raise EC2ClientError("InvalidServiceName", f"The Vpc Endpoint Service '{name}' does not exist")
-    return _answer_create_vpc_endpoint(self)
-
-
-@patch(EC2Backend)
-def create_vpc_endpoint(self: EC2Backend, vpc_id: str, service_name: str, *args: Any, **kwargs: Any) -> Any:
-    """Without it, an endpoint to a service that requires acceptance is available at once."""
-    endpoint = _create_vpc_endpoint(self, vpc_id, service_name, *args, **kwargs)
-    service = _service_named(self.region_name, service_name)
+    answer = _create_vpc_endpoint(self)
     if service and service.acceptance_required:
-        endpoint.state = "pendingAcceptance"
-    return endpoint
+        answer.result["VpcEndpoint"].state = "pendingAcceptance"  # type: ignore[index]
+    return answer
 
 
 @patch(EC2Response)
