@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from stacks.estate import load
 from stacks.module import Inputs, _Entry, _rule, _text, for_modules
 from tests.as_modules import call_modules, export, made_by, variables_of
 from tests.local_aws import LocalAws
+from tests.test_examples import synth
 from tests.world import facts_of
 
 ROOT = Path(__file__).parent.parent
@@ -204,6 +206,7 @@ def answers(folder: Path, expressions: list[str]) -> list[Any]:
 # The folder
 
 
+@pytest.mark.terraform
 def test_a_module_has_no_provider_and_no_backend_and_says_what_it_needs(modules: dict[str, Path]) -> None:
     for module in modules.values():
         assert (module / "versions.tf").read_text() == (
@@ -229,6 +232,7 @@ def test_a_module_has_no_provider_and_no_backend_and_says_what_it_needs(modules:
         assert variables_of(module) == sorted(variables_of(module))
 
 
+@pytest.mark.terraform
 def test_both_syntaxes_have_the_same_variables(modules: dict[str, Path]) -> None:
     for name, module in modules.items():
         if name.startswith("json_"):
@@ -236,6 +240,7 @@ def test_both_syntaxes_have_the_same_variables(modules: dict[str, Path]) -> None
     assert variables_of(modules["json_account"]) == ["external_ids", "name"]
 
 
+@pytest.mark.terraform
 def test_the_readme_calls_a_module_by_variables_that_it_has(modules: dict[str, Path]) -> None:
     block = (ROOT / "README.md").read_text().split('module "network_lake" {\n')[1].split("}\n")[0]
     arguments = re.findall(r"^  (\w+) +=", block, re.MULTILINE)
@@ -243,6 +248,7 @@ def test_the_readme_calls_a_module_by_variables_that_it_has(modules: dict[str, P
     assert set(arguments[1:]) <= set(variables_of(modules["hcl_network-lake"]))
 
 
+@pytest.mark.terraform
 def test_a_secret_has_no_default_and_is_passed_on_by_the_example(modules: dict[str, Path]) -> None:
     declared = json.loads((modules["json_account"] / "variables.tf.json").read_text())["variable"]["external_ids"]
     assert declared["sensitive"] is True
@@ -251,12 +257,14 @@ def test_a_secret_has_no_default_and_is_passed_on_by_the_example(modules: dict[s
     assert "  external_ids = var.external_ids\n" in example
 
 
+@pytest.mark.terraform
 def test_everything_that_terraform_formats_is_formatted(modules: dict[str, Path]) -> None:
     (folder,) = {module.parents[1] for module in modules.values()}
     environment = cli_environment(folder, os.environ)
     assert Terraform(find_terraform(environment), environment).fmt_check(folder) == []
 
 
+@pytest.mark.terraform
 def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str, Path]) -> None:
     readme = (modules["json_network-archive"] / "README.md").read_text()
     rows = readme.split("<!-- BEGIN_TF_DOCS -->\n")[1].split("<!-- END_TF_DOCS -->")[0].splitlines()
@@ -291,6 +299,7 @@ def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str,
     ]
 
 
+@pytest.mark.slow
 def test_exporting_again_replaces_the_other_syntax_and_nothing_else(tmp_path: Path) -> None:
     estate = ["--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path)]
     assert run("network-lake", *estate).stdout == f"{tmp_path}/network-lake\n"
@@ -304,12 +313,14 @@ def test_exporting_again_replaces_the_other_syntax_and_nothing_else(tmp_path: Pa
     assert own.exists()
 
 
+@pytest.mark.slow
 def test_a_stack_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
     result = run("network-lak", "--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path))
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "network-lak: no stack of examples/vpc_peering.yaml; there are: network-lake\n"
 
 
+@pytest.mark.slow
 def test_hcl_needs_terraform_to_format_it(tmp_path: Path) -> None:
     arguments = ["--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path), "--format", "hcl"]
     result = run(*arguments, TERRAFORM_BINARY_NAME="no-such-terraform")
@@ -322,34 +333,56 @@ def test_hcl_needs_terraform_to_format_it(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAws]:
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The complete example, with the attachment that it waits for."""
+    folder = tmp_path_factory.mktemp("estate")
+    text = COMPLETE.read_text()
+    dev = "      dev: tgw-attach-0aaaaaaaaaaaaaaaa # qa is not attached yet\n"
+    assert text.count(dev) == 1
+    (folder / "astro.yaml").write_text(text.replace(dev, f"{dev}      qa: tgw-attach-0bbbbbbbbbbbbbbbb\n"))
+    shutil.copytree(COMPLETE.parent / "policies", folder / "policies")
+    return folder / "astro.yaml"
+
+
+@pytest.fixture(scope="module")
+def aws(complete: Path) -> Iterator[LocalAws]:
     with LocalAws() as aws:
-        aws.make(facts_of(load(COMPLETE)))
+        aws.make(facts_of(load(complete)))
         yield aws
+
+
+def planned(folder: Path, aws: LocalAws) -> dict[str, Any]:
+    environment = cli_environment(folder, {**os.environ, **aws.environment()})
+    terraform = Terraform(find_terraform(environment), environment)
+    terraform.init(folder)
+    return terraform.plan_json(folder)
 
 
 @pytest.mark.terraform
 def test_a_module_works_under_count_for_each_and_depends_on_and_many_times_in_a_root(
-    modules: dict[str, Path], aws: LocalAws
+    modules: dict[str, Path], aws: LocalAws, complete: Path, tmp_path: Path
 ) -> None:
     (folder,) = {module.parents[1] for module in modules.values()}
     lake = {name: module for name, module in modules.items() if name.endswith("network-lake")}
+    attachments = {"dev": "tgw-attach-0aaaaaaaaaaaaaaaa", "qa": "tgw-attach-0bbbbbbbbbbbbbbbb"}
     under = {
         "_plain": {},
         "_count": {"count": 1},
         "_for_each": {"for_each": '${toset(["x"])}'},
         "_depends_on": {"depends_on": ["terraform_data.first"]},
+        "_given": {"hub_attachments": attachments},
     }
     call_modules(folder, lake, load(COMPLETE), aws, {}, under=under)
-    environment = cli_environment(folder, {**os.environ, **aws.environment()})
-    terraform = Terraform(find_terraform(environment), environment)
-    terraform.init(folder)
-    planned = terraform.plan_json(folder)
-    plain = made_by(planned, "module.json_network-lake_plain")
+    together = planned(folder, aws)
+    plain = made_by(together, "module.json_network-lake_plain")
     assert len(plain) == 45
-    assert made_by(planned, "module.hcl_network-lake_plain") == plain
+    assert made_by(together, "module.hcl_network-lake_plain") == plain
+    stack = planned(synth(complete, tmp_path, hcl=False)["network-lake"], aws)
     for syntax in ("json", "hcl"):
-        assert made_by(planned, f"module.{syntax}_network-lake_count[0]") == plain
-        assert made_by(planned, f'module.{syntax}_network-lake_for_each["x"]') == plain
+        assert made_by(together, f"module.{syntax}_network-lake_count[0]") == plain
+        assert made_by(together, f'module.{syntax}_network-lake_for_each["x"]') == plain
         # What it looks up is read only after what it depends on: the same resources, some values known later.
-        assert len(made_by(planned, f"module.{syntax}_network-lake_depends_on")) == len(plain)
+        assert len(made_by(together, f"module.{syntax}_network-lake_depends_on")) == len(plain)
+        # What was awaited is as it would be with the value in the file.
+        assert made_by(together, f"module.{syntax}_network-lake_given") == made_by(stack)
+    assert len(made_by(stack)) > len(plain)
