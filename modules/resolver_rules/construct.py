@@ -1,22 +1,17 @@
 from collections import defaultdict
 
-from cdktf import TerraformResourceLifecycle, Token
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.data_aws_route53_resolver_rule import DataAwsRoute53ResolverRule
-from cdktf_cdktf_provider_aws.route53_resolver_endpoint import (
-    Route53ResolverEndpoint,
-    Route53ResolverEndpointIpAddress,
-)
 from cdktf_cdktf_provider_aws.route53_resolver_rule import Route53ResolverRule, Route53ResolverRuleTargetIp
 from cdktf_cdktf_provider_aws.route53_resolver_rule_association import Route53ResolverRuleAssociation
-from cdktf_cdktf_provider_aws.security_group import SecurityGroup, SecurityGroupEgress
+from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress
 from constructs import Construct
 
 from modules.connection import Sides
 from modules.ram import share
+from modules.resolver_endpoint import DNS, resolver_endpoint
 from modules.resolver_rules.props import Endpoint, ResolverRulesProps, Rule
 from modules.vocabulary import joined
-
-DNS = 53
 
 
 class ResolverRules(Construct):
@@ -35,51 +30,28 @@ class ResolverRules(Construct):
         self.handoff["resource_share_arn"] = share(self, props, sides, {name: rule.arn for name, rule in rules.items()})
 
     def _endpoint(self, props: Endpoint) -> str:
-        subnets = self._sides.network.subnets
-        endpoint = Route53ResolverEndpoint(
-            self,
-            "endpoint",
-            name=self._sides.name,
-            direction="OUTBOUND",
-            security_group_ids=[self._security_group()],
-            ip_address=[
-                Route53ResolverEndpointIpAddress(subnet_id=subnets[name], ip=props.ips.get(name))
-                for name in props.subnets or subnets
-            ],
-            tags={"Name": self._sides.name},
-        )
-        # For the network team: where your DNS servers see the queries come from.
-        self.handoff["endpoint_ips"] = Token.as_list(f"${{{endpoint.fqn}.ip_address[*].ip}}")
-        return endpoint.id
-
-    def _security_group(self) -> str:
         """Lets queries out to the DNS servers, and nothing in: the endpoint only asks."""
         servers: dict[int, set[str]] = defaultdict(set)
         for rule in self._props.rules.values():
             for target in rule.targets:
                 ip, port = _split(target)
                 servers[port].add(f"{ip}/32")
-        return SecurityGroup(
-            self,
-            "security-group",
-            # Not the bare name: AWS refuses one that begins with "sg-".
-            name=f"resolver-{self._sides.name}",
-            description="Outbound Resolver endpoint: DNS to the targets of its rules",
-            vpc_id=self._sides.network.vpc_id,
-            # In the group itself, where rules that share a server need no names of their own, and none can be added.
-            egress=[
-                SecurityGroupEgress(
-                    description=f"DNS over {protocol}",
-                    protocol=protocol,
-                    from_port=port,
-                    to_port=port,
-                    cidr_blocks=sorted(addresses),
-                )
-                for port, addresses in sorted(servers.items())
-                for protocol in ("tcp", "udp")
-            ],
-            tags={"Name": self._sides.name},
-        ).id
+        egress = [
+            SecurityGroupEgress(
+                description=f"DNS over {protocol}",
+                protocol=protocol,
+                from_port=port,
+                to_port=port,
+                cidr_blocks=sorted(addresses),
+            )
+            for port, addresses in sorted(servers.items())
+            for protocol in ("tcp", "udp")
+        ]
+        description = "Outbound Resolver endpoint: DNS to the targets of its rules"
+        endpoint_id, addresses = resolver_endpoint(self, props, self._sides, "OUTBOUND", description, egress=egress)
+        # For the network team: where your DNS servers see the queries come from.
+        self.handoff["endpoint_ips"] = addresses
+        return endpoint_id
 
     def _rule(self, name: str, rule: Rule, endpoint_id: str | None) -> Route53ResolverRule | DataAwsRoute53ResolverRule:
         if rule.domain is None:

@@ -1,0 +1,53 @@
+"""A Route 53 Resolver endpoint, and the security group that says who may ask whom."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from cdktf import Token
+from cdktf_cdktf_provider_aws.route53_resolver_endpoint import (
+    Route53ResolverEndpoint,
+    Route53ResolverEndpointIpAddress,
+)
+from cdktf_cdktf_provider_aws.security_group import SecurityGroup
+from constructs import Construct
+
+from modules.connection import Sides
+from modules.dns import ResolverEndpoint
+
+DNS = 53
+
+
+def resolver_endpoint(
+    scope: Construct,
+    props: ResolverEndpoint,
+    sides: Sides,
+    direction: Literal["INBOUND", "OUTBOUND"],
+    description: str,
+    **rules: Iterable[Any],
+) -> tuple[str, list[str]]:
+    """Its ID and addresses. `description` and `rules` (`ingress` or `egress`) are the security group's."""
+    subnets = sides.network.subnets
+    group = SecurityGroup(
+        scope,
+        "security-group",
+        # Not the bare name: AWS refuses one that begins with "sg-".
+        name=f"resolver-{sides.name}",
+        description=description,
+        vpc_id=sides.network.vpc_id,
+        # In the group itself, where ranges that are there twice need no names of their own, and no rule can be added.
+        **rules,  # pyright: ignore[reportArgumentType]
+        tags={"Name": sides.name},
+    )
+    endpoint = Route53ResolverEndpoint(
+        scope,
+        "endpoint",
+        name=sides.name,
+        direction=direction,
+        security_group_ids=[group.id],
+        ip_address=[
+            Route53ResolverEndpointIpAddress(subnet_id=subnets[name], ip=props.ips.get(name))
+            for name in props.subnets or subnets
+        ],
+        tags={"Name": sides.name},
+    )
+    return endpoint.id, Token.as_list(f"${{{endpoint.fqn}.ip_address[*].ip}}")
