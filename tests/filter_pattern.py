@@ -1,8 +1,8 @@
 """CloudWatch Logs' filter patterns for JSON events, as AWS documents them, as far as this project writes them.
 
 Terms compare a property with a value (`=`, `!=`), `*` in a value stands for anything; `&&` binds closer than `||`.
-A term on a property that an event lacks does not match. A value may stand without quotes, as in the seeds: that is the
-kinder reading, AWS asks for quotes around all but letters and digits.
+A comparison with a property that an event lacks does not match; `NOT EXISTS` does. A value may stand without quotes, as
+in the seeds: that is the kinder reading, AWS asks for quotes around all but letters and digits.
 """
 
 import re
@@ -80,6 +80,9 @@ class _Parser:
                 raise ValueError("a parenthesis is not closed")
             return inside
         path = self._take("property").split(".")[1:]
+        if self.tokens[:2] == [("bare", "NOT"), ("bare", "EXISTS")]:
+            del self.tokens[:2]
+            return lambda event: not _has(event, path)
         operator = self._take("operator")
         if operator not in ("=", "!="):
             raise ValueError(f"= or != is expected, not {operator!r}")
@@ -92,3 +95,11 @@ class _Parser:
             return value is not None and bool(wanted.fullmatch(str(value))) == (operator == "=")
 
         return match
+
+
+def _has(event: Any, path: list[str]) -> bool:
+    for key in path:
+        if not isinstance(event, dict) or key not in event:
+            return False
+        event = event[key]
+    return True

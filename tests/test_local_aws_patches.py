@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -93,6 +94,75 @@ class TestLogs:
             ("other", "{ $.o = 1 }"),
         }
         assert len(filters) == 2
+
+
+class TestCloudWatch:
+    """From an event in a log group to who hears of it; the whole way is in tests/test_alarm.py."""
+
+    @pytest.fixture
+    def queue(self, aws, account) -> str:
+        """Hears what the alarm's topic says."""
+        sns, sqs = aws.client("sns", account), aws.client("sqs", account)
+        url = sqs.create_queue(QueueName="pages")["QueueUrl"]
+        topic = sns.create_topic(Name="pages")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:{account}:pages")
+        aws.client("cloudwatch", account).put_metric_alarm(
+            AlarmName="changes",
+            Namespace="astro",
+            MetricName="changes",
+            Statistic="Sum",
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            Threshold=2,
+            Period=300,
+            EvaluationPeriods=1,
+            AlarmActions=[topic],
+        )
+        return url
+
+    def heard(self, aws, account, queue) -> list[str]:
+        messages = aws.client("sqs", account).receive_message(QueueUrl=queue).get("Messages", [])
+        return [json.loads(json.loads(each["Body"])["Message"])["NewStateValue"] for each in messages]
+
+    def test_a_metric_filter_counts_what_matches_and_says_its_default_otherwise(self, aws, account):
+        logs, cloudwatch = aws.client("logs", account), aws.client("cloudwatch", account)
+        for group in ("trail", "other"):
+            logs.create_log_group(logGroupName=group)
+            logs.create_log_stream(logGroupName=group, logStreamName="all")
+        transformation = {"metricName": "changes", "metricNamespace": "astro", "metricValue": "1", "defaultValue": 0}
+        logs.put_metric_filter(
+            logGroupName="trail",
+            filterName="changes",
+            filterPattern="{ $.a = 1 }",
+            metricTransformations=[transformation],
+        )
+        now = datetime.now(UTC)
+        for group, numbers in (("trail", [1, 2, 1]), ("trail", [3]), ("other", [1])):
+            events = [{"timestamp": int(now.timestamp() * 1000), "message": json.dumps({"a": n})} for n in numbers]
+            logs.put_log_events(logGroupName=group, logStreamName="all", logEvents=events)
+        [counted] = cloudwatch.get_metric_statistics(
+            Namespace="astro",
+            MetricName="changes",
+            StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=5),
+            Period=3600,
+            Statistics=["Sum", "SampleCount"],
+        )["Datapoints"]
+        assert (counted["Sum"], counted["SampleCount"]) == (2, 3)
+
+    def test_an_alarm_tells_its_topic_once_when_the_sum_reaches_the_threshold(self, aws, account, queue):
+        cloudwatch = aws.client("cloudwatch", account)
+        told = []
+        for _ in range(3):
+            cloudwatch.put_metric_data(Namespace="astro", MetricData=[{"MetricName": "changes", "Value": 1}])
+            cloudwatch.put_metric_data(Namespace="other", MetricData=[{"MetricName": "changes", "Value": 9}])
+            told.append(self.heard(aws, account, queue))
+        assert told == [[], ["ALARM"], []]
+
+    def test_an_alarm_whose_actions_are_off_tells_nobody(self, aws, account, queue):
+        cloudwatch = aws.client("cloudwatch", account)
+        cloudwatch.disable_alarm_actions(AlarmNames=["changes"])
+        cloudwatch.set_alarm_state(AlarmName="changes", StateValue="ALARM", StateReason="test")
+        assert self.heard(aws, account, queue) == []
 
 
 class TestCloudTrail:

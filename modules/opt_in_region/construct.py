@@ -9,7 +9,7 @@ from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAtt
 from cdktf_cdktf_provider_aws.iam_security_token_service_preferences import IamSecurityTokenServicePreferences
 from constructs import Construct
 
-from modules.opt_in_region.props import OptInRegionProps
+from modules.opt_in_region.props import POLICY, OptInRegionProps
 from modules.vocabulary import partition
 
 # AWS says minutes to several hours; the provider alone would give up after ten minutes.
@@ -60,7 +60,7 @@ class RegionPermissions(Construct):
         policy = IamPolicy(
             self,
             "policy",
-            name="AstronomerOptInRegions",
+            name=POLICY,
             description="Regions that Astronomer may enable and disable",
             policy=document.json,
         )

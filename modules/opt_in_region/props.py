@@ -9,6 +9,8 @@ from modules.vocabulary import Props, repeated
 
 OptInRegion = Literal["af-south-1", "ap-east-1", "eu-south-1", "me-south-1"]
 """Regions of Astro Hybrid that an AWS account has only after it asked (facts A11)."""
+POLICY = "AstronomerOptInRegions"
+"""What lets Astronomer's role ask for them."""
 OPT_IN: tuple[OptInRegion, ...] = ("af-south-1", "ap-east-1", "eu-south-1", "me-south-1")
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from modules.cross_account_role.props import POLICY, ROLE
+from modules.opt_in_region.props import POLICY as REGIONS_POLICY
 from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn
 
 Filter = Literal["corrected", "seed-hybrid", "seed-preview"]
@@ -15,9 +16,10 @@ def _any(selector: str, *values: str) -> str:
 
 # A boundary that is taken off a role names the role only, and one that is put in its place need not be Astronomer's: in
 # the dedicated account every such call counts (facts B3). `CreatePolicyVersion` can make the new version the default
-# at once (B2), and a large document is several policies of similar names.
+# at once (B2), and a large document is several policies: the name, and the name with -2, -3, ... A call that failed
+# has changed nothing, and has an errorCode.
 _CORRECTED = (
-    '{ ($.eventSource = "iam.amazonaws.com") && ('
+    '{ ($.eventSource = "iam.amazonaws.com") && ($.errorCode NOT EXISTS) && ('
     + _any("$.eventName", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary")
     + " || ("
     + _any(
@@ -35,7 +37,13 @@ _CORRECTED = (
         "UpdateRole",
     )
     + f' && (($.requestParameters.roleName = "{ROLE}") || '
-    + _any("$.requestParameters.policyArn", f"*:policy/{POLICY}*", "*OperationalBoundary*")
+    + _any(
+        "$.requestParameters.policyArn",
+        f"*:policy/{POLICY}",
+        f"*:policy/{POLICY}-*",
+        f"*:policy/{REGIONS_POLICY}",
+        "*OperationalBoundary*",
+    )
     + "))) }"
 )
 PATTERNS: Mapping[Filter, str] = {
