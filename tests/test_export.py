@@ -332,6 +332,16 @@ def test_hcl_needs_terraform_to_format_it(tmp_path: Path) -> None:
 # In a root
 
 
+@pytest.mark.terraform
+@pytest.mark.parametrize("name", ["json_account", "hcl_network-lake"])
+def test_the_example_of_a_module_is_valid(modules: dict[str, Path], name: str, tmp_path: Path) -> None:
+    shutil.copytree(modules[name], tmp_path / name)
+    environment = cli_environment(tmp_path, os.environ)
+    terraform = Terraform(find_terraform(environment), environment)
+    terraform.init(tmp_path / name / "examples/basic")
+    assert terraform.validate(tmp_path / name / "examples/basic") == []
+
+
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The complete example, with the attachment that it waits for."""

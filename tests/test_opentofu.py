@@ -30,6 +30,23 @@ OUTPUT = {"description", "value"}
 META_ARGUMENTS = {"depends_on", "for_each", "lifecycle"}
 LIFECYCLE = {"create_before_destroy", "ignore_changes", "prevent_destroy"}
 FUNCTIONS = {"alltrue", "can", "join", "keys", "length", "max", "regex", "sensitive", "tolist", "toset", "values"}
+MODULE_FUNCTIONS = {
+    "anytrue",
+    "cidrhost",
+    "cidrnetmask",
+    "cidrsubnet",
+    "concat",
+    "distinct",
+    "lookup",
+    "merge",
+    "one",
+    "setproduct",
+    "setsubtract",
+    "sort",
+    "split",
+    "tonumber",
+    "try",
+}
 S3 = {"bucket", "encrypt", "key", "kms_key_id", "region"}
 # What is younger, and since when Terraform and OpenTofu have it.
 YOUNGER = {"use_lockfile": ((1, 10), (1, 10))}
@@ -138,3 +155,21 @@ def test_hcl_is_formatted_by_tofu(tofu: Path, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert sorted(path.name for path in (tmp_path / "out").rglob("*.tf")) == ["cdk.tf"]
     assert asked(tofu) == ["version", "fmt"]
+
+
+@pytest.mark.terraform
+def test_a_module_is_formatted_by_tofu(tofu: Path, tmp_path: Path) -> None:
+    environment = {"PATH": str(tofu), "TERRAFORM_BINARY_NAME": "tofu"}
+    options = ["--estate", str(ROOT / "examples/vpc_peering.yaml"), "--format", "hcl", "--out", str(tmp_path / "out")]
+    code, _, err = run("export", *options, **environment)
+    assert (code, err) == (0, "")
+    assert asked(tofu) == ["version", "fmt", "fmt"]
+
+
+@pytest.mark.slow
+def test_a_module_is_in_the_language_of_both(tmp_path: Path) -> None:
+    code, _, err = run("export", "--estate", str(ROOT / "examples/complete.yaml"), "--out", str(tmp_path))
+    assert (code, err) == (0, "")
+    files = [json.loads(file.read_text()) for file in tmp_path.rglob("*.tf.json")]
+    called = {name for each in expressions(files) for name in re.findall(r"([A-Za-z0-9_:]+)\(", each)}
+    assert called - FUNCTIONS == MODULE_FUNCTIONS
