@@ -14,7 +14,7 @@ help:
 	@echo "make unit    the tests that need no Terraform: seconds"
 	@echo "make lint    ruff and pyright"
 	@echo "make bench   how long synthesis takes, and how it grows"
-	@echo "make wheel   dist/astro_on_aws-*.whl, the same bytes each time, without the network"
+	@echo "make wheel   dist/astro_on_aws-*.whl and its SBOM, the same bytes each time"
 	@echo "make setup   .venv and node_modules; every target above does it first"
 	@echo "make lock    resolve requirements.lock and package-lock.json again, keeping versions that still fit"
 
@@ -23,7 +23,7 @@ test: lint .work/provider6/.warmed .work/cdktn/.warmed
 	@$(TOOLS) pytest -m "not proof"
 
 # Some of the figures of docs/evidence.md are from the tests that `make test` runs.
-proof: .work/evidence.jsonl
+proof: .work/evidence.jsonl .work/ministack/.installed .work/checkov/.installed .work/cyclonedx/.installed
 	@$(TOOLS) pytest -m proof
 	@$(TOOLS) python -m tests.evidence
 
@@ -51,9 +51,10 @@ demo: setup
 bench: setup
 	@$(TOOLS) python -m tests.bench
 
-wheel: .venv/.installed
+wheel: .venv/.installed .work/cyclonedx/.installed
 	@rm -rf dist && $(TOOLS) python -m pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w dist .
-	@ls dist/*.whl
+	@$(TOOLS) python -m tests.sbom
+	@ls dist/*.*
 
 setup: .venv/.installed node_modules/.installed .venv/.warmed
 
@@ -111,6 +112,14 @@ REPLACED_cdktn := cdktf* constructs*
 	rm -f $(REPLACED_$*) && \
 	"$(CURDIR)"/.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-compile \
 	  --require-hashes --target . -r "$(CURDIR)"/$<
+	@touch $@
+
+# Tools, each by itself: they want other versions of what the tests want too.
+.work/ministack/.installed .work/checkov/.installed .work/cyclonedx/.installed: .work/%/.installed: tests/%.lock \
+  .venv/.installed
+	@echo "Installing the Python packages of $< ..."
+	@rm -rf $(@D) && .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-compile \
+	  --require-hashes --target $(@D) -r $<
 	@touch $@
 
 # Neither file names an index, a registry or a download address: each machine uses its own.

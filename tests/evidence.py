@@ -13,7 +13,9 @@ ROWS = {
     "make test": (
         "examples planned, the same from JSON, from HCL and as modules",
         "deployed end to end, adopted, destroyed",
-        "policies linted by parliament",
+        "policies of the examples, by parliament",
+        "statements, rules and shares of the examples: nobody, nothing and no port more than is meant",
+        "dependencies locked by hash",
         "wheel built twice",
     ),
     "make proof": (
@@ -32,6 +34,8 @@ ROWS = {
         "random estates validated by Terraform",
         "order, adding, removing: estates tried",
         "secrets: places searched, found outside state and plans",
+        "Checkov, offline, over every example's Terraform",
+        "SBOM of the wheel, twice the same",
         "mutations caught",
     ),
 }
