@@ -36,14 +36,12 @@ def call_modules(
     modules: Mapping[str, Path],
     estate: Estate,
     aws: LocalAws,
-    stacks: Mapping[str, dict[str, Any]],
-    *,
     under: Mapping[str, dict[str, Any]] | None = None,
 ) -> None:
     """Write a root into `folder` that calls each of `modules` in it, with a provider of its account and region.
 
-    Secrets are passed on. `stacks`: plans of the stacks, for what a module must be told and a stack looks up. `under`:
-    arguments of calls, such as `count`, by what is added to the modules' names; each module is called with each."""
+    Secrets are passed on, and what a stack would look up. `under`: arguments of calls, such as `count`, by what is
+    added to the modules' names; each module is called with each."""
     providers: dict[str, dict[str, Any]] = {}
     calls: dict[str, dict[str, Any]] = {}
     for name, module in modules.items():
@@ -60,7 +58,11 @@ def call_modules(
         given = {secret: value for secret, value in secrets.items() if secret in variables_of(module)}
         network = estate.networks.get(module.name.removeprefix("network-"))
         if network and network.route_tables == "all" and "route_tables" in variables_of(module):
-            given["route_tables"] = _route_tables(stacks[module.name])
+            found = aws.client("ec2", account, region).describe_route_tables(
+                Filters=[{"Name": "vpc-id", "Values": [network.vpc_id]}]
+            )
+            tables = [table["RouteTableId"] for table in found["RouteTables"]]
+            given["route_tables"] = {f"table-{number}": id_ for number, id_ in enumerate(tables)}
         for suffix, arguments in (under or {"": {}}).items():
             calls[name + suffix] = {
                 "source": f"./{module.relative_to(folder)}",
@@ -74,13 +76,6 @@ def call_modules(
         "resource": {"terraform_data": {"first": {}}},
     }
     (folder / "main.tf.json").write_text(json.dumps(document))
-
-
-def _route_tables(planned: dict[str, Any]) -> dict[str, str]:
-    """Those that a stack has discovered."""
-    changes = [change["change"]["after"] for change in planned["resource_changes"]]
-    ids = sorted({after["route_table_id"] for after in changes if "route_table_id" in after})
-    return {f"table-{number}": id_ for number, id_ in enumerate(ids)}
 
 
 def _keys(environment: dict[str, str]) -> dict[str, str]:

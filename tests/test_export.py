@@ -382,7 +382,7 @@ def test_a_module_works_under_count_for_each_and_depends_on_and_many_times_in_a_
         "_depends_on": {"depends_on": ["terraform_data.first"]},
         "_given": {"hub_attachments": attachments},
     }
-    call_modules(folder, lake, load(COMPLETE), aws, {}, under=under)
+    call_modules(folder, lake, load(COMPLETE), aws, under)
     together = planned(folder, aws)
     plain = made_by(together, "module.json_network-lake_plain")
     assert len(plain) == 45
