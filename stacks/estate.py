@@ -242,14 +242,17 @@ def _expanded(data: Any) -> Any:
     """
     if not isinstance(data, Mapping) or not isinstance(clusters := data.get("clusters"), Mapping):
         return data
-    product = _get(data, "astro", "product") or "hybrid"
+    # What is wrong is not handed on: it would be told once more at each cluster, which does not say it.
+    product = _get(data, "astro", "product")
+    product = product if isinstance(product, str) and product in REGIONS else "hybrid"
     account_id = _get(data, "account", "account_id")
+    has_account = isinstance(account_id, str) and re.fullmatch(r"\d{12}", account_id, re.ASCII)
     filled: dict[Any, Any] = {}
     for name, cluster in clusters.items():
         filled[name] = cluster
         if isinstance(cluster, Mapping):
             defaults = {"product": product}
-            if cluster.get("product", product) == "hybrid" and isinstance(account_id, str):
+            if cluster.get("product", product) == "hybrid" and has_account:
                 defaults["account_id"] = account_id
             filled[name] = defaults | dict(cluster)
     for name, cluster in list(filled.items()):
@@ -361,6 +364,9 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
         case "literal_error":
             allowed = context.get("expected", "") + (" or a map" if details["loc"][-1] == "word" else "")
             message = f"{shown or 'this'} is not one of {allowed}{_did_you_mean(str(shown).strip(chr(39)), allowed)}"
+            message += _unquoted(details["input"]) if allowed[:1].isdigit() else ""
+        case "too_short" if len(details["input"]) >= context["min_length"]:
+            return  # There are enough; those that are wrong were not counted, and are told by themselves.
         case "union_tag_invalid":
             tag = context.get("discriminator", "").strip("'")
             path = (*path, tag)
@@ -374,6 +380,7 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
             message = f"{shown or 'this'} is not a map of keys and values; indent its keys below it"
         case _:
             message = f"{shown or 'this'} {_plain(details)}"
+            message += _unquoted(details["input"]) if kind == "int_type" else ""
     yield Problem(path, message, *where)
 
 
@@ -414,6 +421,10 @@ _PLAIN = {
 def _plain(details: ErrorDetails) -> str:
     template = _PLAIN.get(details["type"])
     return template.format(**details.get("ctx", {})) if template else f"is refused: {details['msg']}"
+
+
+def _unquoted(value: Any) -> str:
+    return "; take it out of its quotes" if isinstance(value, str) and re.fullmatch(r"-?\d+", value, re.ASCII) else ""
 
 
 def _explain_together(source: Source, broken: set[Location], context: dict[str, Any]) -> list[Problem]:

@@ -101,6 +101,12 @@ class Source:
             problem = (error.problem or str(error.context)).strip()
             if "'\\t'" in problem:
                 problem += "; YAML indents with spaces, not tabs"
+            elif problem == "could not find expected ':'":
+                # Seen when the line is over: the word that is no key stands where it began.
+                mark = error.context_mark or mark
+                problem += ", with a space after it"
+            elif problem.startswith("but "):
+                problem = f"{error.context}, {problem}"
             return self._fail(f"is not YAML: {problem}", (mark.line + 1, mark.column + 1) if mark else (1, 1))
         except YAMLError as error:
             return self._fail(f"is not YAML: {str(error).splitlines()[0]}")

@@ -3,17 +3,28 @@
 import copy
 import io
 import json
+import os
 import random
+import re
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cdktf
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from stacks.estate import TWIN, EstateError, load
-from tests.test_stacks import EXAMPLES, ROOT, synth_all
+from operations.terraform import Terraform, cli_environment, find_terraform
+from stacks.app import build
+from stacks.estate import TWIN, Estate, EstateError, load
+from tests.evidence import record
+from tests.random_estates import Data, random_estate
+from tests.test_stacks import EXAMPLES, ROOT
 
 Path_ = tuple[Any, ...]
 
@@ -97,32 +108,127 @@ def damaged(text: str, dice: random.Random) -> str:
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_whatever_the_file_holds_it_is_an_estate_or_explained(tmp_path: Path, seed: int) -> None:
-    dice = random.Random(seed)  # noqa: S311
-    texts = [file.read_text() for file in EXAMPLES]
-    donors = [READER.load(text) for text in texts]
-    file = tmp_path / "astro.yaml"
-    for _ in range(150):
-        if dice.random() < 0.3:
-            text = damaged(dice.choice(texts), dice)
-        else:
-            data = copy.deepcopy(dice.choice(donors))
-            for _ in range(dice.choice([1, 1, 2, 4])):
-                mutate(data, dice, donors)
-            text = written(data)
+def tries(count: int) -> settings:
+    """Random cases, the same in every run."""
+    return settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+def dice() -> st.SearchStrategy[random.Random]:
+    return st.randoms(use_true_random=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """An estate file to be written, beside the policies that it may name."""
+    (tmp_path / "policies").symlink_to(ROOT / "examples/policies")
+    return tmp_path / "astro.yaml"
+
+
+TEXTS = [file.read_text() for file in EXAMPLES]
+DONORS = [READER.load(text) for text in TEXTS]
+
+
+def random_text(dice: random.Random) -> str:
+    """A file as it may come: half of it with damage, to what it says or to its characters."""
+    data = copy.deepcopy(dice.choice(DONORS)) if dice.randrange(4) == 0 else random_estate(dice)
+    damage = dice.choice(["none", "none", "none", "values", "values", "text"])
+    if damage == "values":
+        for _ in range(dice.choice([1, 1, 2, 4])):
+            mutate(data, dice, DONORS)
+    return damaged(written(data), dice) if damage == "text" else written(data)
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(5_000, marks=pytest.mark.proof)])
+def test_whatever_the_file_holds_it_is_an_estate_that_builds_or_explained(file: Path, count: int) -> None:
+    """Every fifth of them is synthesized where it is an estate: a tenth of a second each."""
+    tried = accepted = 0
+
+    @tries(count)
+    @given(dice())
+    def holds(dice: random.Random) -> None:
+        nonlocal tried, accepted
+        text = random_text(dice)
         file.write_bytes(text.encode())
+        tried += 1
         try:
-            load(file)
+            estate = load(file)
         except EstateError as error:
-            lines = len(text.splitlines()) + 1
-            for problem in error.problems:
-                said = str(problem)
-                assert 1 <= problem.line <= lines, text
-                assert said.isprintable(), said
-                assert len(said) < 1_500, said
-                if any(key in problem.path for key in SECRET_KEYS):
-                    assert SECRET not in said, said
+            check_explained(error, text)
+            return
+        accepted += 1
+        if tried % 5 == 0:
+            for stack in synthesized(estate, file.parent / "out").values():
+                # What cdktf leaves of a value that it could not resolve, or of a number in a text.
+                assert not re.search(r"TfToken|e\+29\d|None|<.* object at", stack), text
+
+    holds()
+    assert tried == count
+    assert accepted > count / 3
+    if count == 5_000:
+        record("random estates: tried, accepted, tracebacks", f"{tried:,} tried, {accepted:,} accepted, 0 tracebacks")
+
+
+def check_explained(error: EstateError, text: str) -> None:
+    lines = len(text.splitlines()) + 1
+    assert error.problems
+    for problem in error.problems:
+        said = str(problem)
+        assert 1 <= problem.line <= lines, text
+        assert said.isprintable(), said
+        assert len(said) < 1_500, said
+        if any(key in problem.path for key in SECRET_KEYS):
+            assert SECRET not in said, said
+
+
+@pytest.mark.terraform
+@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.proof)])
+def test_what_is_synthesized_of_a_random_estate_is_valid_to_terraform(file: Path, count: int) -> None:
+    """Each stack as a module of one root: one init, one run of validate."""
+    estates: list[str] = []
+    calls: dict[str, Any] = {}
+
+    @tries(4 * count)
+    @given(dice())
+    def collect(dice: random.Random) -> None:
+        text = written(random_estate(dice))
+        file.write_text(text)
+        if len(estates) == count or text in estates:
+            return
+        try:
+            estate = load(file)
+        except EstateError:
+            return
+        for name, stack in synthesized(estate, file.parent / "out").items():
+            data = json.loads(stack)
+            # A root's own: of these a module has none.
+            data["terraform"] = {"required_providers": {"aws": {"source": "hashicorp/aws", "version": "~> 5.100"}}}
+            folder = file.parent / "root" / f"e{len(estates)}-{name}"
+            folder.mkdir(parents=True)
+            (folder / "cdk.tf.json").write_text(json.dumps(data))
+            secrets = {variable: VALUES[declared["type"]] for variable, declared in data.get("variable", {}).items()}
+            calls[folder.name] = {"source": f"./{folder.name}", **secrets}
+        estates.append(text)
+
+    collect()
+    assert len(estates) == count
+    root = file.parent / "root"
+    (root / "main.tf.json").write_text(json.dumps({"module": calls}))
+    environment = cli_environment(file.parent, os.environ)
+    terraform = Terraform(find_terraform(environment), environment)
+    terraform.init(root)
+    assert [str(finding) for finding in terraform.validate(root)] == []
+    if count == 200:
+        record("random estates validated by Terraform", f"{count} estates of {len(calls)} stacks")
+
+
+VALUES = {"list(string)": ["one"], "map(string)": {}}
+"""A value for each type of secret."""
 
 
 def shuffled(value: Any, dice: random.Random) -> Any:
@@ -134,47 +240,109 @@ def shuffled(value: Any, dice: random.Random) -> Any:
     return {key: shuffled(value[key], dice) for key in keys}
 
 
-def synthesized(data: Any, folder: Path) -> dict[str, Any]:
-    """Every stack of an estate given as data, as it is written."""
-    folder.mkdir()
-    (folder / "policies").symlink_to(ROOT / "examples/policies")
-    (folder / "astro.yaml").write_text(written(data))
-    return synth_all(load(folder / "astro.yaml"), folder / "out")
+def synthesized(estate: Estate, folder: Path) -> dict[str, str]:
+    """Every stack of an estate, byte for byte as it is written."""
+    build(cdktf.App(outdir=str(folder)), estate).synth()
+    stacks = {one.parent.name: one.read_text() for one in sorted(folder.glob("stacks/*/cdk.tf.json"))}
+    shutil.rmtree(folder)
+    return stacks
 
 
-@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
-def test_the_order_of_entries_changes_nothing(file: Path, tmp_path: Path) -> None:
-    data = READER.load(file)
-    as_written = synthesized(data, tmp_path / "as-written")
-    dice = random.Random(1)  # noqa: S311
-    other_order = synthesized(shuffled(data, dice), tmp_path / "other-order")
-    assert json.dumps(other_order, sort_keys=True) == json.dumps(as_written, sort_keys=True)
+def synthesized_from(data: Data, file: Path) -> dict[str, str]:
+    file.write_text(written(data))
+    return synthesized(load(file), file.parent / "out")
 
 
-WITH_NETWORKS = [file for file in EXAMPLES if "networks:" in file.read_text()]
+def with_more(data: Data) -> Data:
+    """The estate with another entry first in each section, so that whatever counted entries would count anew."""
+    name, network = next(iter(data["networks"].items()))
+    return data | {
+        "clusters": {"aaa": {"product": "hosted-dedicated", "region": network["region"], "cidr": "172.31.0.0/20"}}
+        | data.get("clusters", {}),
+        "networks": {"aab": network | {"vpc_id": "vpc-0fffffff", "cidrs": ["10.99.0.0/16"], "create": None}}
+        | data["networks"],
+        "connections": {"aac": {"type": "vpc_peering", "cluster": "aaa", "network": name}} | data["connections"],
+    }
 
 
-@pytest.mark.parametrize("file", WITH_NETWORKS, ids=lambda file: file.stem)
-def test_another_entry_changes_no_other(file: Path, tmp_path: Path) -> None:
-    data = READER.load(file)
-    before = synthesized(data, tmp_path / "before")
-    network = next(iter(data["networks"]))
-    region = data["networks"][network]["region"]
-    # First in the file, so that whatever counted entries would count the others anew.
-    data["clusters"] = {"aaa": {"product": "hosted-dedicated", "region": region, "cidr": "172.31.0.0/20"}} | data.get(
-        "clusters", {}
-    )
-    data["connections"] = {"aaa": {"type": "vpc_peering", "cluster": "aaa", "network": network}} | data["connections"]
-    data["networks"] = {
-        "aab": {"account_id": "555555555555", "region": region, "vpc_id": "vpc-0fffffff", "cidrs": ["10.99.0.0/16"]}
-    } | data["networks"]
-    after = synthesized(data, tmp_path / "after")
-    assert set(after) == {*before, "network-aab"}
-    for stack, parts in before.items():
-        for section in ("resource", "data"):
-            for kind, entries in parts.get(section, {}).items():
-                for name, arguments in entries.items():
-                    assert after[stack][section][kind][name] == arguments
+def check_only_more(before: dict[str, str], after: dict[str, str], *entries: str) -> None:
+    """Whether all of `before` is in `after` as it was, and what is new there is of `entries`, by its address."""
+    for stack, text in after.items():
+        new = blocks(text)
+        old = blocks(before[stack]) if stack in before else {}
+        assert {address: new.get(address) for address in old} == old
+        if stack in before:
+            for _, _, id_ in new.keys() - old.keys():
+                assert id_.split("_")[0] in entries or id_.startswith(
+                    tuple(f"{one.replace('-', '_')}_" for one in entries)
+                )
+    assert before.keys() <= after.keys()
+    assert after.keys() - before.keys() <= {f"network-{entry}" for entry in entries}
+
+
+def blocks(stack: str) -> dict[tuple[str, str, str], Any]:
+    """What a stack holds by address, but for its output: the facts of every entry."""
+    data = json.loads(stack)
+    found = {
+        (section, kind, name): arguments
+        for section in ("resource", "data")
+        for kind, entries in data.get(section, {}).items()
+        for name, arguments in entries.items()
+    }
+    found |= {("variable", "", name): declared for name, declared in data.get("variable", {}).items()}
+    return found | {(section, "", ""): data[section] for section in ("provider", "terraform")}
+
+
+def without(data: Data, section: str, name: str) -> Data:
+    """The estate without an entry; a network takes its connections with it."""
+    connections = data["connections"]
+    if section == "networks":
+        connections = {key: one for key, one in connections.items() if one["network"] != name}
+    left = data | {"connections": connections}
+    return left | {section: {key: one for key, one in left[section].items() if key != name}}
+
+
+def check_independence(data: Data, file: Path, dice: random.Random) -> None:
+    """Whether entries stand for themselves: their order changes no byte, and one more or less changes no other."""
+    before = synthesized_from(data, file)
+    assert synthesized_from(shuffled(data, dice), file) == before
+    if not data.get("networks"):
+        return
+    check_only_more(before, synthesized_from(with_more(data), file), "aab", "aac")
+    section = dice.choice([one for one in ("networks", "connections") if data[one]])
+    name = dice.choice(list(data[section]))
+    after = synthesized_from(without(data, section, name), file)
+    if section == "networks":
+        assert after == {stack: text for stack, text in before.items() if stack != f"network-{name}"}
+    else:
+        check_only_more(after, before, name, f"{name}{TWIN}")
+
+
+@pytest.mark.parametrize("data", DONORS, ids=[file.stem for file in EXAMPLES])
+def test_entries_of_an_example_stand_for_themselves(data: Data, file: Path) -> None:
+    check_independence(data, file, random.Random(1))  # noqa: S311
+
+
+@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.proof)])
+def test_entries_of_a_random_estate_stand_for_themselves(file: Path, count: int) -> None:
+    tried: list[str] = []
+
+    @tries(4 * count)
+    @given(dice())
+    def holds(dice: random.Random) -> None:
+        data = random_estate(dice)
+        file.write_text(text := written(data))
+        if len(tried) == count or text in tried:
+            return
+        with suppress(EstateError):
+            load(file)
+            check_independence(data, file, dice)
+            tried.append(text)
+
+    holds()
+    assert len(tried) == count
+    if count == 200:
+        record("order, adding, removing: estates tried", f"{count} of {count}")
 
 
 LONGEST = 31
@@ -241,13 +409,14 @@ def lengthened(data: Any, names: set[str]) -> Any:
     return f"{data}-{'x' * LONGEST}"[:longest]
 
 
-@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
-def test_the_longest_names_fit_what_aws_takes(file: Path, tmp_path: Path) -> None:
-    estate = load(file)
-    data = lengthened(READER.load(file), {"acme", *names_in(estate)} - set(fields_of(estate)))
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+def test_the_longest_names_fit_what_aws_takes(example: Path, file: Path) -> None:
+    estate = load(example)
+    data = lengthened(READER.load(example), {"acme", *names_in(estate)} - set(fields_of(estate)))
     assert len(data["name"]) == LONGEST
     seen = False
-    for stack in synthesized(data, tmp_path / "long").values():
+    for text in synthesized_from(data, file).values():
+        stack = json.loads(text)
         for kind, entries in stack.get("resource", {}).items():
             for arguments in entries.values():
                 for argument in ("name", "alarm_name", "bucket", "name_prefix"):
@@ -262,4 +431,4 @@ def test_the_longest_names_fit_what_aws_takes(file: Path, tmp_path: Path) -> Non
                     assert len(value) <= 256, (kind, value)
                 if "description" in arguments:
                     assert len(arguments["description"]) <= 255
-    assert seen or "create" not in file.read_text()
+    assert seen or "create" not in example.read_text()
