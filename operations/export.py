@@ -54,10 +54,8 @@ def write(stack: Module, folder: Path, terraform: Terraform | None) -> None:
             "outputs.tf.json": _json({"output": outputs}),
             "main.tf.json": _json(_nested(guards | main)),
         }
-    for stale in {f"{part}.tf{json_}" for part in ("main", "variables", "outputs") for json_ in ("", ".json")} - set(
-        texts
-    ):
-        (folder / stale).unlink(missing_ok=True)
+    for part in ("main", "variables", "outputs"):
+        (folder / f"{part}.tf{'.json' if terraform else ''}").unlink(missing_ok=True)
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, "utf-8")
