@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.local_aws import LocalAws
@@ -158,3 +161,48 @@ def test_a_client_acts_in_the_region_that_it_names(aws):
     aws.client("ec2", account=account, region="eu-west-1").create_vpc(CidrBlock="10.77.0.0/16")
     assert len(aws.client("ec2", account=account).describe_vpcs()["Vpcs"]) == 1
     assert len(aws.client("ec2", account=account, region="eu-west-1").describe_vpcs()["Vpcs"]) == 2
+
+
+@pytest.mark.parametrize(("switch", "done"), [({}, 3), ({"drop": True}, 1)])
+def test_it_stands_still_after_so_many_changes_then_what_waits_is_done_or_dropped(aws, switch, done):
+    names = [f"{done}-{letter}" for letter in "abc"]
+    # Not tried again: what is dropped has nobody who would.
+    once = Config(retries={"total_max_attempts": 1})
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    iam = boto3.client("iam", "us-east-1", endpoint_url=aws.url, config=once, **keys)
+
+    def there() -> int:
+        return sum(group["GroupName"] in names for group in aws.client("iam").list_groups()["Groups"])
+
+    with ThreadPoolExecutor() as pool:
+        aws.go_wrong({"stand_still_after": 1})
+        asked = [pool.submit(iam.create_group, GroupName=name) for name in names]
+        patience = time.monotonic() + 10
+        while ((report := aws.report())["calls"] < 3 or not report["changes"]) and time.monotonic() < patience:
+            time.sleep(0.01)
+        assert (there(), [one.done() for one in asked]) == (1, [False, False, False])
+        aws.go_wrong(switch)
+        wait(asked)
+    assert there() == done
+    aws.go_wrong({})
+
+
+def test_of_all_calls_a_part_is_refused_in_the_words_of_the_service(aws):
+    aws.go_wrong({"rate": 1, "seed": 7})
+    codes = set()
+    for service, operation in [("s3", "list_buckets"), ("ec2", "describe_vpcs"), ("kms", "list_keys")]:
+        with pytest.raises(ClientError) as refused:
+            getattr(aws.client(service), operation)()
+        codes.add(refused.value.response["Error"]["Code"])
+    report = aws.report()
+    # Of three attempts each.
+    assert (report["calls"], sum(report["faults"].values()), codes - report["faults"].keys()) == (9, 9, set())
+    aws.go_wrong({"rate": 0.1, "seed": 7})
+    for _ in range(100):
+        with contextlib.suppress(ClientError):
+            aws.client("ec2").describe_vpcs()
+    report = aws.report()
+    assert 0.05 < sum(report["faults"].values()) / report["calls"] < 0.2
+    aws.go_wrong({})
+    aws.client("ec2").describe_vpcs()
+    assert aws.report() == {"calls": 1, "changes": 0, "faults": {}}

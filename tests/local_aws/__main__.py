@@ -22,6 +22,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from . import world
+from .faults import Faults
 
 # The services that this project calls by REST, by the name they sign with.
 _REST_SERVICES = ("account", "ram", "route53", "s3")
@@ -81,11 +82,10 @@ def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], set[str],
     return sorted(found, key=lambda operation: -len(operation[2] | operation[3]))
 
 
-def _refusal(request: Request, reason: str) -> tuple[str, bytes]:
+def _error(request: Request, code: str, message: str) -> tuple[str, bytes]:
     """An error in the words of the service's protocol, so that every client understands it."""
-    message = f"the local AWS does not do {request.service}:{request.action}: {reason}"
     escaped = message.replace("&", "&amp;").replace("<", "&lt;")
-    error = f"<Code>NotImplemented</Code><Message>{escaped}</Message>"
+    error = f"<Code>{code}</Code><Message>{escaped}</Message>"
     if request.service == "ec2":
         body = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>none</RequestID></Response>"
     elif request.service == "s3":
@@ -93,28 +93,37 @@ def _refusal(request: Request, reason: str) -> tuple[str, bytes]:
     elif request.form or request.service == "route53":
         body = f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>none</RequestId></ErrorResponse>"
     else:
-        return "application/json", json.dumps({"__type": "NotImplemented", "message": message}).encode()
+        return "application/json", json.dumps({"__type": code, "message": message}).encode()
     return "text/xml", body.encode()
 
 
 class Application:
-    """moto, with answers to the point where it has none, a log of the calls, and the door to the world."""
+    """moto, with answers to the point where it has none, a log of the calls, and doors to the world and to faults."""
 
     def __init__(self, calls: Path | None) -> None:
+        self._faults = Faults()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._calls = calls.open("a", buffering=1) if calls else None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/_world":
-            status, kind, body = self._make_world(environ)
-            start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+        if environ["PATH_INFO"] in ("/_world", "/_faults"):
+            status, body = self._told(environ)
+            start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
             return [body]
 
         request = Request(environ)
-        if self._calls and request.service:
+        if not request.service:
+            return self._answer(environ, request, start_response)
+        if self._calls:
             service = _IAM_NAMES.get(request.service, request.service)
             self._calls.write(f"{service}:{request.action}\n")
+        if fault := self._faults.before(request.service, request.action):
+            return _refuse(request, start_response, *fault)
+        answer = self._answer(environ, request, start_response)
+        self._faults.after(request.action)
+        return answer
 
+    def _answer(self, environ: dict[str, Any], request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
         reason, answer = "", {}
         try:
             content = self._moto(environ, lambda status, headers, _=None: answer.update(status=status, headers=headers))
@@ -132,17 +141,31 @@ class Application:
             reason = f"moto answered {answer['status']}"
 
         # Not 500, as moto would: the AWS provider tries that again twenty-five times, and looks as if it hung.
-        kind, body = _refusal(request, reason)
-        headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("x-amzn-errortype", "NotImplemented")]
-        start_response("400 Bad Request", headers)
-        return [body]
+        message = f"the local AWS does not do {request.service}:{request.action}: {reason}"
+        return _refuse(request, start_response, "400 Bad Request", "NotImplemented", message)
 
-    def _make_world(self, environ: dict[str, Any]) -> tuple[str, str, bytes]:
+    def _told(self, environ: dict[str, Any]) -> tuple[str, bytes]:
+        """What the tests tell and ask the server itself, in JSON: what is to exist, and what is to go wrong."""
         try:
-            world.make(json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))))
+            told = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"null")
+            if environ["PATH_INFO"] == "/_world":
+                world.make(told)
+            elif told is None:
+                return "200 OK", json.dumps(self._faults.report()).encode()
+            else:
+                self._faults.switch(told)
         except Exception as error:
-            return "400 Bad Request", "text/plain", f"{type(error).__name__}: {error}".encode()
-        return "200 OK", "text/plain", b""
+            return "400 Bad Request", f"{type(error).__name__}: {error}".encode()
+        return "200 OK", b""
+
+
+def _refuse(
+    request: Request, start_response: Callable[..., Any], status: str, code: str, message: str
+) -> Iterable[bytes]:
+    kind, body = _error(request, code, message)
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("x-amzn-errortype", code)]
+    start_response(status, headers)
+    return [body]
 
 
 def main() -> None:

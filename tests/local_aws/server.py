@@ -15,6 +15,7 @@ import botocore.session
 
 if TYPE_CHECKING:
     from .facts import Facts
+    from .faults import Report, Switch
 
 _ROOT = Path(__file__).parents[2]
 _CONFIG = Path(__file__).with_name("aws-config")
@@ -87,9 +88,7 @@ class LocalAws:
             **self._credentials_of(account or self.FIRST_ACCOUNT),
         }
 
-    def client(
-        self, service: str, account: str = FIRST_ACCOUNT, region: str = "us-east-1", role: str = "local"
-    ) -> Any:
+    def client(self, service: str, account: str = FIRST_ACCOUNT, region: str = "us-east-1", role: str = "local") -> Any:
         """A boto3 client that acts in the account, as the role: the name matters to what lets roles in by their ARN."""
         key = (service, account, region, role)
         if key not in self._clients:
@@ -99,9 +98,20 @@ class LocalAws:
 
     def make(self, facts: Facts) -> None:
         """Make what is to exist before anything is deployed; what is there already is left alone."""
+        self._tell("/_world", facts)
+
+    def go_wrong(self, switch: Switch) -> None:
+        """Do so from now on, in place of what was said before; `{}` ends it."""
+        self._tell("/_faults", switch)
+
+    def report(self) -> Report:
+        """What was called, changed and refused since the last `go_wrong`."""
+        return json.loads(self._tell("/_faults"))
+
+    def _tell(self, path: str, told: Any = None) -> str:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc)
         try:
-            connection.request("POST", "/_world", json.dumps(facts), {"Content-Type": "application/json"})
+            connection.request("POST", path, json.dumps(told), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             message = answer.read().decode()
         finally:
