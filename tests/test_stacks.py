@@ -63,6 +63,17 @@ def test_a_stack_is_one_state_one_account_one_region(tmp_path: Path) -> None:
     assert stacks["network-lake"]["terraform"]["backend"]["s3"]["key"] == "acme/network-lake.tfstate"
 
 
+def test_a_secret_is_a_sensitive_variable_without_a_default(tmp_path: Path) -> None:
+    variables: dict[str, Any] = {}
+    for name in ("cross_account_role", "vpn"):
+        for stack in synth_all(load(ROOT / f"examples/{name}.yaml"), tmp_path / name).values():
+            variables |= stack.get("variable", {})
+    assert {name: (one["sensitive"], "default" in one) for name, one in variables.items()} == {
+        "external_ids": (True, False),
+        "plant_preshared_keys": (True, False),
+    }
+
+
 def test_an_estate_may_ask_for_another_version_of_the_aws_provider(tmp_path: Path) -> None:
     text = BASE.replace("name: acme\n", 'name: acme\nterraform: {aws_provider: "~> 6.0"}\n', 1)
     stacks = synth_all(estate_of(tmp_path, text), tmp_path / "out")

@@ -55,6 +55,7 @@ def test_routes_every_named_table_back_to_every_range_of_the_cluster(synth: Synt
         region="us-east-1",
         account_id="333333333333",
         cidr=IPv4Network("10.8.0.0/20"),
+        pod_cidr=IPv4Network("100.64.0.0/19"),
         additional_cidrs={"extra": IPv4Network("10.9.0.0/24")},
     )
     tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides(prod=cluster)))
