@@ -61,12 +61,16 @@ def record(row: str, figure: str) -> None:
 
 def _sum(figures: list[str]) -> str:
     """`2 stacks, 1 read` and `3 stacks, 0 read` are `5 stacks, 1 read`; other words stand beside each other."""
-    sums: dict[tuple[str, ...], list[int]] = {}
+    number = r"(\d+(?:,\d{3})*)"
+    alike: dict[tuple[str, ...], list[str]] = {}
     for figure in figures:
-        words, numbers = tuple(re.split(r"\d+", figure)), [int(number) for number in re.findall(r"\d+", figure)]
-        sums[words] = [a + b for a, b in zip(sums.get(words, [0] * len(numbers)), numbers, strict=True)]
-    return "; ".join(words[0] + "".join(f"{n}{rest}" for n, rest in zip(numbers, words[1:], strict=True))
-                     for words, numbers in sums.items())  # fmt: skip
+        alike.setdefault(tuple(re.split(number, figure)[::2]), []).append(figure)
+    summed: list[str] = []
+    for words, same in alike.items():
+        columns = zip(*(re.findall(number, figure) for figure in same), strict=True)
+        sums = [f"{sum(int(one.replace(',', '')) for one in column):,}" for column in columns]
+        summed.append(words[0] + "".join(sum_ + rest for sum_, rest in zip(sums, words[1:], strict=True)))
+    return "; ".join(summed)
 
 
 def page(recorded: str) -> str:
@@ -91,7 +95,7 @@ def page(recorded: str) -> str:
     for row, command in known.items():
         tests = sorted({re.sub(r"\[.*", "", test) for test in figures[row]})
         links = ", ".join(f"[{test.split('::')[-1]}](../{test.split('::')[0]})" for test in tests)
-        figure = _sum([figures[row][test] for test in sorted(figures[row])])
+        figure = _sum([figures[row][test] for test in sorted(figures[row])]).replace("|", "\\|")
         lines.append(f"| {row} | {figure} | {links} | `{command}` |")
     return "\n".join(lines) + "\n"
 
