@@ -208,6 +208,19 @@ def test_resolver_endpoints_and_rules_are_found_by_their_ids(aws):
     assert found["Arn"] == f"arn:aws:route53resolver:us-east-1:{OURS}:resolver-rule/{rule['id']}"
 
 
+def test_a_network_load_balancer_has_the_arn_that_a_file_names(aws):
+    arn = f"arn:aws:elasticloadbalancing:us-east-1:{OURS}:loadbalancer/net/orders/0123456789abcdef"
+    subnet = {"id": "subnet-0dddddddddddddddd", "cidr": "10.70.0.0/24"}
+    facts = {
+        "vpcs": [{"id": "vpc-0dddddddddddddddd", "cidr": "10.70.0.0/16", "subnets": [subnet], **EAST}],
+        "load_balancers": [{"arn": arn, "subnets": [subnet["id"]], **EAST}],
+    }
+    for _ in range(2):
+        aws.make(facts)
+    [found] = aws.client("elbv2", account=OURS).describe_load_balancers()["LoadBalancers"]
+    assert (found["LoadBalancerArn"], found["LoadBalancerName"], found["Type"]) == (arn, "orders", "network")
+
+
 def test_log_groups_topics_and_keys_are_found_by_their_names(aws):
     facts = {
         "log_groups": [{"name": "trail", **EAST}],

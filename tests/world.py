@@ -9,6 +9,7 @@ from stacks.estate import Estate
 from tests.local_aws.facts import (
     Facts,
     HostedZone,
+    LoadBalancer,
     PeeringRequest,
     ResolverRule,
     Subnet,
@@ -29,6 +30,7 @@ def facts_of(estate: Estate) -> Facts:
         "peering_requests": _peering_requests(estate),
         "resolver_rules": _resolver_rules(estate),
         "hosted_zones": _hosted_zones(estate),
+        "load_balancers": _load_balancers(estate),
     }
     return facts
 
@@ -188,3 +190,17 @@ def _hosted_zones(estate: Estate) -> list[HostedZone]:
                 ),
             )
     return list(found.values())
+
+
+def _load_balancers(estate: Estate) -> list[LoadBalancer]:
+    return [
+        LoadBalancer(
+            account=estate.networks[connection.network].account_id,
+            region=estate.networks[connection.network].region,
+            arn=arn,
+            subnets=list(estate.networks[connection.network].subnets.values()),
+        )
+        for connection in estate.connections.values()
+        if connection.type == "private_link" and connection.service
+        for arn in connection.service.load_balancers
+    ]

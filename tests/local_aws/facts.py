@@ -112,6 +112,13 @@ class HostedZone(Place):
     vpc: str
 
 
+class LoadBalancer(Place):
+    """A network load balancer."""
+
+    arn: str
+    subnets: list[str]
+
+
 class LogGroup(Place):
     name: str
 
@@ -134,6 +141,7 @@ class Facts(TypedDict, total=False):
     resolver_endpoints: list[ResolverEndpoint]
     resolver_rules: list[ResolverRule]
     hosted_zones: list[HostedZone]
+    load_balancers: list[LoadBalancer]
     log_groups: list[LogGroup]
     topics: list[Topic]
     keys: list[Key]

@@ -21,6 +21,7 @@ from moto.ec2.models import (
     vpcs,
     vpn_gateway,
 )
+from moto.elbv2.models import elbv2_backends
 from moto.kms.models import kms_backends
 from moto.logs.models import logs_backends
 from moto.route53.models import route53_backends
@@ -85,6 +86,7 @@ def make(facts: shape.Facts) -> None:
         "resolver_endpoints": _resolver_endpoint,
         "resolver_rules": _resolver_rule,
         "hosted_zones": _hosted_zone,
+        "load_balancers": _load_balancer,
         "log_groups": _log_group,
         "topics": _topic,
         "keys": _key,
@@ -239,6 +241,16 @@ def _hosted_zone(fact: shape.HostedZone) -> None:
         zone = route53.create_hosted_zone(fact["domain"], True, vpcid=fact["vpc"], vpcregion=fact["region"])
         route53.zones[fact["id"]] = route53.zones.pop(zone.resource_id)
         zone.resource_id = fact["id"]
+
+
+def _load_balancer(fact: shape.LoadBalancer) -> None:
+    elb = elbv2_backends[fact["account"]][fact["region"]]
+    if fact["arn"] not in elb.load_balancers:
+        name = fact["arn"].split("/")[2]
+        balancer = elb.create_load_balancer(name, [], fact["subnets"], scheme="internal", loadbalancer_type="network")
+        # moto's own ARN says that it is one for applications.
+        elb.load_balancers[fact["arn"]] = elb.load_balancers.pop(balancer.arn)
+        balancer.arn = fact["arn"]
 
 
 def _log_group(fact: shape.LogGroup) -> None:
