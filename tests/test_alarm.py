@@ -23,7 +23,7 @@ from tests.evidence import record as figure
 from tests.filter_pattern import compiled
 from tests.local_aws import LocalAws
 
-pytestmark = [pytest.mark.terraform, pytest.mark.proof]
+pytestmark = [pytest.mark.terraform, pytest.mark.local_aws, pytest.mark.proof]
 
 LOG_GROUP = "organization-trail"
 ESTATE = f"""

@@ -25,7 +25,7 @@ from tests.evidence import record as figure
 from tests.local_aws import LocalAws
 from tests.world import facts_of
 
-pytestmark = [pytest.mark.terraform, pytest.mark.proof]
+pytestmark = [pytest.mark.terraform, pytest.mark.local_aws, pytest.mark.proof]
 
 LAKE, HYBRID, HOSTED, STRANGER = "111111111111", "222222222222", "333333333333", "666666666666"
 ISSUER = "https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
