@@ -47,7 +47,8 @@ class Kind:
 
 @dataclass(frozen=True)
 class Unimportable:
-    """A type that the provider cannot import. `made_again`: what an apply does where it is there already."""
+    """A type that the provider cannot import, or not as it is planned. `made_again`: what an apply does where it is there
+    already."""
 
     made_again: str
 
@@ -138,12 +139,8 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         # AWS has one gateway for an address and an ASN.
         fixed={"BgpAsn || BgpAsnExtended": "bgp_asn || bgp_asn_extended", "Type": "type"},
     ),
-    "aws_default_security_group": Kind(
-        "ec2:describe_security_groups",
-        "SecurityGroups[?GroupName == 'default']",
-        "GroupId",
-        same={"VpcId": "vpc_id"},
-    ),
+    # An import would leave it the rules that it has; only what makes it takes them away.
+    "aws_default_security_group": Unimportable("it is taken over, and the rules that it has are taken away"),
     "aws_ec2_managed_prefix_list": Kind(
         "ec2:describe_managed_prefix_lists",
         "PrefixLists",
