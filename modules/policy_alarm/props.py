@@ -113,8 +113,8 @@ class PolicyAlarmProps(Props):
     trail_retention_days: Annotated[int, Field(ge=90, le=3653)] = 365
     """How long the bucket that is made keeps the trail's files."""
     filter: Filter = "corrected"
-    """Which events ring. Default `corrected`: every call that changes the role, its policies or a boundary, and none that
-    AWS refused. `seed-hybrid` and `seed-preview` are to the letter what Astronomer's documents say: they wait for
+    """Which events ring. Default `corrected`: every call that changes the role, its policies or a boundary, and none
+    that AWS refused. `seed-hybrid` and `seed-preview` are to the letter what Astronomer's documents say: they wait for
     `SetPolicyVersion`, which no AWS service has, and miss changes of the default version, of the trust policy, of
     inline policies and of boundaries (`seed-hybrid` misses new versions too)."""
     removal_reason: Reason | None = None
