@@ -146,7 +146,7 @@ def random_text(dice: random.Random) -> str:
 
 @pytest.mark.parametrize("count", [200, pytest.param(5_000, marks=pytest.mark.proof)])
 def test_whatever_the_file_holds_it_is_an_estate_that_builds_or_explained(file: Path, count: int) -> None:
-    """Every fifth of them is synthesized where it is an estate: a tenth of a second each."""
+    """Every tenth of them is synthesized where it is an estate: a tenth of a second each."""
     tried = accepted = 0
 
     @tries(count)
@@ -162,7 +162,7 @@ def test_whatever_the_file_holds_it_is_an_estate_that_builds_or_explained(file: 
             check_explained(error, text)
             return
         accepted += 1
-        if tried % 5 == 0:
+        if tried % 10 == 0:
             for stack in synthesized(estate, file.parent / "out").values():
                 # What cdktf leaves of a value that it could not resolve, or of a number in a text.
                 assert not re.search(r"TfToken|e\+29\d|None|<.* object at", stack), text
@@ -189,7 +189,7 @@ def check_explained(error: EstateError, text: str) -> None:
 @pytest.mark.terraform
 @pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.proof)])
 def test_what_is_synthesized_of_a_random_estate_is_valid_to_terraform(file: Path, count: int) -> None:
-    """Each stack as a module of one root: one init, one run of validate."""
+    """Each stack as a module of one root: one init, one run of validate, and one provider for all of them."""
     estates: list[str] = []
     calls: dict[str, Any] = {}
 
@@ -206,7 +206,7 @@ def test_what_is_synthesized_of_a_random_estate_is_valid_to_terraform(file: Path
             return
         for name, stack in synthesized(estate, file.parent / "out").items():
             data = json.loads(stack)
-            # A root's own: of these a module has none. Each provider would be a process of its own, too.
+            # A root's own: of these a module has none, and each provider would be a process of its own.
             del data["provider"]
             data["terraform"] = {"required_providers": {"aws": {"source": "hashicorp/aws", "version": "~> 5.100"}}}
             folder = file.parent / "root" / f"e{len(estates)}-{name}"
@@ -324,7 +324,7 @@ def test_entries_of_an_example_stand_for_themselves(data: Data, file: Path) -> N
     check_independence(data, file, random.Random(1))  # noqa: S311
 
 
-@pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.proof)])
 def test_entries_of_a_random_estate_stand_for_themselves(file: Path, count: int) -> None:
     tried: list[str] = []
 
@@ -337,12 +337,12 @@ def test_entries_of_a_random_estate_stand_for_themselves(file: Path, count: int)
             return
         with suppress(EstateError):
             load(file)
-            check_independence(data, file, dice)
+            check_independence(data, file, random.Random(text))  # noqa: S311
             tried.append(text)
 
     holds()
     assert len(tried) == count
-    if count == 200:
+    if count == 100:
         record("order, adding, removing: estates tried", f"{count} of {count}")
 
 
