@@ -47,8 +47,10 @@ class Kind:
 
 @dataclass(frozen=True)
 class Unimportable:
-    """A type that the provider cannot import, or not as it is planned. `made_again`: what an apply does where it is there
-    already."""
+    """A type that the provider cannot import, or not as it is planned.
+
+    `made_again`: what an apply does where it is there already.
+    """
 
     made_again: str
 

@@ -568,8 +568,8 @@ def test_every_action_that_is_denied_is_named_at_once(monkeypatch: pytest.Monkey
             "",
             [
                 "account 123456789012 denies ec2:DescribeFlowLogs, ec2:DescribeInternetGateways, "
-                "ec2:DescribeRouteTables, ec2:DescribeSecurityGroups, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints, "
-                "ec2:DescribeVpcs, iam:GetPolicy, iam:GetRole, logs:DescribeLogGroups",
+                "ec2:DescribeRouteTables, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, "
+                "iam:GetPolicy, iam:GetRole, logs:DescribeLogGroups",
                 "Allow these actions, which only read, to look again. Nothing was written.",
             ],
         )
