@@ -1,5 +1,6 @@
 """docs/evidence.md: what is claimed, and the figure that a run gave. Tests record the figures."""
 
+import difflib
 import json
 import os
 import re
@@ -101,19 +102,18 @@ def page(recorded: str) -> str:
 
 
 def main() -> None:
+    """Hold the committed page to the run; `--golden`, or where there is none yet, write it."""
     try:
         text = page(_file().read_text())
     except LookupError as error:
         sys.exit(f"docs/evidence.md cannot be written:\n{error}")
-    if "--golden" in sys.argv:
+    if "--golden" in sys.argv or not PAGE.exists():
         PAGE.write_text(text)
-    if not PAGE.exists() or PAGE.read_text() != text:
-        fresh = ROOT / ".work/evidence.md"
-        fresh.write_text(text)
-        sys.exit(
-            "docs/evidence.md is not what this run gives, which is in .work/evidence.md; "
-            "`python -m tests.evidence --golden` accepts it"
-        )
+    changes = difflib.unified_diff(
+        PAGE.read_text().splitlines(), text.splitlines(), "committed", "this run", "", "", 0, ""
+    )
+    if told := "\n".join(changes):
+        sys.exit(f"docs/evidence.md is not what this run gives; `python -m tests.evidence --golden` accepts:\n{told}")
 
 
 if __name__ == "__main__":
