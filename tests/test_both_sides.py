@@ -167,14 +167,15 @@ def _played(aws: LocalAws, deciding: DecidingAws, folder: Path) -> Play:
     right = stack.read_text()
     for what, wrong in unexpected.items():
         stack.write_text(right.replace(peering, wrong))
-        with pytest.raises(TerraformFailed) as refused:
-            deployment.terraform.apply(stack.parent)
-        [said] = re.findall(r"Error: (.*)", refused.value.stderr)
+        try:
+            said = deployment.terraform.apply(stack.parent)
+        except TerraformFailed as refused:
+            [said] = re.findall(r"Error: (.*)", refused.stderr)
         play.unexpected[what] = (said, _status(ours, wrong))
     stack.write_text(right)
     # A person accepts who connects to the service: the one step that is not Terraform's.
-    [asked] = ours.describe_vpc_endpoint_connections()["VpcEndpointConnections"]
-    ours.accept_vpc_endpoint_connections(ServiceId=asked["ServiceId"], VpcEndpointIds=[asked["VpcEndpointId"]])
+    asked = _connection(ours, endpoint)
+    ours.accept_vpc_endpoint_connections(ServiceId=asked["ServiceId"], VpcEndpointIds=[endpoint])
 
     # What Astronomer can do only now.
     dev.associate_hosted_zone(zone)
@@ -245,10 +246,14 @@ def _zone(aws: LocalAws, dev: Astronomer, zone: str) -> tuple[str, str]:
     return f"of {theirs['Owner']['OwningAccount']}", "with Astro's VPC" if dev.vpc in vpcs else "without Astro's VPC"
 
 
+def _connection(ours: Any, endpoint: str) -> dict[str, Any]:
+    found = ours.describe_vpc_endpoint_connections()["VpcEndpointConnections"]
+    return next(each for each in found if each["VpcEndpointId"] == endpoint)
+
+
 def _endpoint(theirs: Any, ours: Any, endpoint: str) -> tuple[str, str]:
     [seen] = theirs.describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"]
-    [asked] = ours.describe_vpc_endpoint_connections()["VpcEndpointConnections"]
-    return seen["State"], asked["VpcEndpointState"]
+    return seen["State"], _connection(ours, endpoint)["VpcEndpointState"]
 
 
 def _roles(
