@@ -23,7 +23,7 @@ test: lint .work/provider6/.warmed .work/cdktn/.warmed
 	@$(TOOLS) pytest -m "not proof"
 
 # Some of the figures of docs/evidence.md are from the tests that `make test` runs.
-proof: .work/evidence.jsonl .work/ministack/.installed .work/checkov/.installed .work/cyclonedx/.installed
+proof: setup .work/evidence.jsonl .work/ministack/.installed .work/checkov/.installed .work/cyclonedx/.installed
 	@$(TOOLS) pytest -m proof
 	@$(TOOLS) python -m tests.evidence
 
