@@ -1,10 +1,10 @@
 """Astronomer's policy document over time: fetched and pinned, compared, linted."""
 
 import hashlib
+import http.client
 import json
 import re
 import textwrap
-import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,19 +38,23 @@ def fetch(document: Path, url: str = URL, *, accept: bool = False) -> Literal["n
     served = _download(url)
     digest = hashlib.sha256(served).hexdigest()
     pin = pin_file(document)
-    pinned = pin.read_text().split()[0] if pin.exists() else None
     beside = document.with_name(document.name + ".new")
-    if pinned == digest and document.exists() and document.read_bytes() == served:
+    try:
+        # A pin that was emptied or overwritten pins nothing that is served.
+        pinned = pin.read_text("utf-8", "replace").split()[:1] if pin.exists() else None
+        if pinned == [digest] and document.exists() and document.read_bytes() == served:
+            beside.unlink(missing_ok=True)
+            return "same"
+        if (pinned is not None or document.exists()) and not accept:
+            beside.write_bytes(served)
+            return "changed"
+        document.parent.mkdir(parents=True, exist_ok=True)
+        document.write_bytes(served)
+        pin.write_text(f"{digest}  {document.name}\n")
         beside.unlink(missing_ok=True)
-        return "same"
-    if (pinned or document.exists()) and not accept:
-        beside.write_bytes(served)
-        return "changed"
-    document.parent.mkdir(parents=True, exist_ok=True)
-    document.write_bytes(served)
-    pin.write_text(f"{digest}  {document.name}\n")
-    beside.unlink(missing_ok=True)
-    return "changed" if pinned else "new"
+    except OSError as error:
+        raise PolicyError(f"{error.filename} cannot be written: {error.strerror}") from error
+    return "new" if pinned is None else "changed"
 
 
 def _download(url: str) -> bytes:
@@ -59,7 +63,7 @@ def _download(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 (checked above)
             served: bytes = answer.read(MAX_BYTES + 1)
-    except (urllib.error.URLError, TimeoutError, OSError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # a URL without sense is a ValueError
         reason = getattr(error, "reason", error)
         raise PolicyError(
             f"{url} cannot be fetched: {reason}. Save the document by hand, and name it in the estate"

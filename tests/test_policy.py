@@ -167,6 +167,30 @@ def test_what_is_no_document_is_not_saved(tmp_path: Path, url: str, serves: byte
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("pin", [b"", b"\xff\xfe"])
+def test_a_pin_that_says_nothing_is_a_document_that_differs(tmp_path: Path, url: str, pin: bytes) -> None:
+    file = tmp_path / "astronomer.json"
+    Astronomer.serves = json.dumps(document({"Action": "s3:*"})).encode()
+    fetch(file, url)
+    pin_file(file).write_bytes(pin)
+    assert fetch(file, url) == "changed"
+    assert fetch(file, url, accept=True) == "changed"
+    assert fetch(file, url) == "same"
+
+
+def test_a_document_that_cannot_be_saved_is_told(tmp_path: Path, url: str) -> None:
+    (tmp_path / "file").touch()
+    Astronomer.serves = json.dumps(document({"Action": "s3:*"})).encode()
+    with pytest.raises(PolicyError, match=r"file cannot be written: File exists"):
+        fetch(tmp_path / "file/astronomer.json", url)
+
+
+@pytest.mark.parametrize("url", ["https://[", "http://127.0.0.1:port/policy.json"])
+def test_an_address_without_sense_is_told(tmp_path: Path, url: str) -> None:
+    with pytest.raises(PolicyError, match="cannot be fetched"):
+        fetch(tmp_path / "astronomer.json", url)
+
+
 def test_a_policy_is_not_fetched_over_an_open_line(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="is not an https address"):
         fetch(tmp_path / "astronomer.json", "http://policies.example/astronomer.json")
