@@ -289,6 +289,8 @@ class _Search:
                     alike.append(f"{who}{' and '.join(told)}")
                 else:
                     exact.append(item)
+            if not exact and (unfinished := _expected(kind.unfinished, arguments)):
+                exact = [item for item in items if not _differences(item, unfinished)]
             if len(exact) > 1 and (name := arguments.get("tags.Name")):
                 exact = [item for item in exact if jmespath.search(NAME, item) == name] or exact
             self._matches[address] = _Matches(exact, alike)

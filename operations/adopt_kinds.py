@@ -14,8 +14,8 @@ NAME = "Tags[?Key=='Name'].Value | [0]"
 class Kind:
     """Where AWS lists the resources of a type, and what tells the one that is planned. All but `call` are JMESPath.
 
-    `ask`, and the values of `same` and `fixed`, are read from the planned arguments, with `_account`, `_region` and
-    `_partition` beside them; the rest from AWS's answers.
+    `ask`, and the values of `same`, `fixed` and the like, are read from the planned arguments, with `_account`,
+    `_region` and `_partition` beside them; the rest from AWS's answers.
     """
 
     call: str
@@ -33,6 +33,8 @@ class Kind:
     """What makes an item the planned resource. What the plan does not give is not compared."""
     fixed: Mapping[str, str] = field(default_factory=dict)
     """What Terraform could change only by making it anew: an item that differs is not imported, but told."""
+    unfinished: Mapping[str, str] = field(default_factory=dict)
+    """What makes an item the planned resource where none is by `same`: an apply was killed before it attached it."""
     told: Mapping[str, str] = field(default_factory=dict)
     """What an apply changes in place and nobody should have to find in a plan."""
     arn: str = ""
@@ -251,6 +253,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "InternetGateways",
         "InternetGatewayId",
         same={"Attachments[0].VpcId": "vpc_id"},
+        unfinished={**_NAMED, "length(Attachments)": "`0`"},
     ),
     "aws_kms_key": Kind(
         "kms:list_keys",
@@ -523,6 +526,11 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "VpnGatewayId",
         same={"VpcAttachments[?State == 'attached'].VpcId | [0]": "vpc_id"},
         fixed={"AmazonSideAsn": "amazon_side_asn"},
+        unfinished={
+            **_NAMED,
+            "length(VpcAttachments[?State != 'detached'])": "`0`",
+            "AmazonSideAsn": "amazon_side_asn",
+        },
         remedy="to keep it as it is, write vpn_gateway_id",
     ),
     "aws_vpn_gateway_route_propagation": Unimportable("propagation is switched on again, which changes nothing"),

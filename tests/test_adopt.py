@@ -507,10 +507,14 @@ def test_a_vpc_is_ours_by_its_range_and_name_and_of_two_neither_is_taken(
     )
     ours = ec2.create_vpc(CidrBlock="10.30.0.0/20", TagSpecifications=named("vpc", "edge"))["Vpc"]["VpcId"]
     cidr = planned(file)["network-edge"]["resource"]["aws_subnet"]["edge_subnet_private-a"]["cidr_block"]
+    # Killed before it was attached.
+    gateway = ec2.create_internet_gateway(TagSpecifications=named("internet-gateway", "edge"))["InternetGateway"]
     made = ec2.create_subnet(VpcId=ours, CidrBlock=cidr, AvailabilityZone="us-east-1c")["Subnet"]
     found = looked_for(file)
     assert found["aws_vpc.edge_vpc"] == Outcome("aws_vpc.edge_vpc", "found", ours)
     assert found["aws_default_security_group.edge_default-security-group"].state == "unimportable"
+    address = "aws_internet_gateway.edge_internet-gateway"
+    assert found[address] == Outcome(address, "found", gateway["InternetGatewayId"])
     assert (
         found["aws_subnet.edge_subnet_private-a"].detail
         == f"{made['SubnetId']} has AvailabilityZone us-east-1c, not us-east-1a"
