@@ -22,7 +22,7 @@ from tests.deployment import BIN, ROOT
 from tests.evidence import record
 from tests.local_aws import LocalAws, inventory
 
-pytestmark = [pytest.mark.terraform, pytest.mark.proof]
+pytestmark = [pytest.mark.terraform, pytest.mark.local_aws, pytest.mark.proof]
 
 RECOVERY = ROOT / "docs/recovery.md"
 BUCKET = "acme-astro-tfstate"
