@@ -214,8 +214,8 @@ def _status(ec2: Any, peering: str) -> str:
 
 def _route(ec2: Any, table: str, **target: str) -> str:
     [found] = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
-    [route] = [each for each in found["Routes"] if target.items() <= each.items()]
-    return f"{route['DestinationCidrBlock']} {route['State']}"
+    there = (each for each in found["Routes"] if target.items() <= each.items())
+    return ", ".join(f"{each['DestinationCidrBlock']} {each['State']}" for each in there)
 
 
 def _shared(aws: LocalAws, name: str) -> tuple[str, str]:
