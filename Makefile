@@ -3,6 +3,9 @@
 # The tools of this project before all others: `#!/usr/bin/env node` must find Node 22, which cdktf-cli can run on.
 TOOLS := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
 
+# Tools that want other versions of what the tests want too, each by itself.
+TOOLBOX := $(patsubst %,.work/%/.installed,awscli checkov cyclonedx ministack)
+
 .PHONY: help setup test proof test-provider6 test-cdktn unit lint demo bench wheel lock
 .DELETE_ON_ERROR:
 
@@ -23,7 +26,7 @@ test: lint .work/provider6/.warmed .work/cdktn/.warmed
 	@$(TOOLS) pytest -m "not proof"
 
 # Some of the figures of docs/evidence.md are from the tests that `make test` runs.
-proof: setup .work/evidence.jsonl .work/ministack/.installed .work/checkov/.installed .work/cyclonedx/.installed
+proof: setup .work/evidence.jsonl $(TOOLBOX)
 	@$(TOOLS) pytest -m proof
 	@$(TOOLS) python -m tests.evidence
 
@@ -114,9 +117,7 @@ REPLACED_cdktn := cdktf* constructs*
 	  --require-hashes --target . -r "$(CURDIR)"/$<
 	@touch $@
 
-# Tools, each by itself: they want other versions of what the tests want too.
-.work/ministack/.installed .work/checkov/.installed .work/cyclonedx/.installed: .work/%/.installed: tests/%.lock \
-  .venv/.installed
+$(TOOLBOX): .work/%/.installed: tests/%.lock .venv/.installed
 	@echo "Installing the Python packages of $< ..."
 	@rm -rf $(@D) && .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-compile \
 	  --require-hashes --target $(@D) -r $<

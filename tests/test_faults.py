@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -63,6 +64,7 @@ CHANGES = 58
 """Calls by which an undisturbed deployment changes AWS; asserted."""
 RESOURCES = 50
 POINTS = range(1, CHANGES, 6)
+AWS_CLI = ROOT / ".work/awscli"
 APPLY = f"terraform -chdir=cdktf.out/stacks/{STACK} apply -input=false -no-color -auto-approve"
 
 
@@ -76,8 +78,12 @@ class Checkout:
             (folder / name).symlink_to(ROOT / name)
         shutil.copytree(ROOT / "examples/policies", folder / "policies")
         (folder / "astro.yaml").write_text(ESTATE)
+        (folder / "bin").mkdir()
+        aws_cli = folder / "bin/aws"
+        aws_cli.write_text(f'#!/bin/sh\nPYTHONPATH="{AWS_CLI}" exec "{sys.executable}" -m awscli "$@"\n')
+        aws_cli.chmod(0o755)
         own = {key: value for key, value in os.environ.items() if key not in ("NODE_OPTIONS", "JSII_NODE")}
-        path = os.pathsep.join((str(BIN), os.environ["PATH"]))
+        path = os.pathsep.join((str(folder / "bin"), str(BIN), os.environ["PATH"]))
         environ = cli_environment(folder / "home", {**own, "PATH": path, **aws.environment()})
         self.environ = {**environ, "CI": "true", "FORCE_COLOR": "0", "CDKTF_LOG_LEVEL": "error"}
         self.terraform = Terraform(find_terraform(environ), self.environ)
@@ -292,7 +298,7 @@ def test_calls_that_aws_refuses_now_and_then_are_made_again_until_all_is_there(t
     )
 
 
-needs_aws_cli = pytest.mark.skipif(not shutil.which("aws"), reason="the recipe is for the AWS CLI, which is not here")
+needs_aws_cli = pytest.mark.skipif(not AWS_CLI.is_dir(), reason="`make proof` installs the AWS CLI")
 
 
 @needs_aws_cli
