@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -65,15 +65,13 @@ def _write(file: Path, out: Path, *, hcl: bool) -> list[Path]:
         try:
             return install(fresh, out)
         except OSError as error:
-            _stop(f"{error.filename}: cannot be written: {error.strerror}", FAILED)
+            _unwritable(error)
 
 
 @contextmanager
 def _synthesized(file: Path, *, hcl: bool) -> Iterator[Path]:
     """The whole output in a folder of its own: a synth that fails leaves nothing half done."""
-    estate = _load(file)
-    if expired := _expired(file, estate):
-        _stop("\n".join(expired), BAD_INPUT)
+    estate = _current(file)
     from operations.terraform import Terraform, TerraformError, find_terraform
 
     with tempfile.TemporaryDirectory() as folder:
@@ -109,9 +107,7 @@ def export(
     what Terraform may know later.
 
     Replaces what it wrote before, and nothing else."""
-    estate = _load(file)
-    if expired := _expired(file, estate):
-        _stop("\n".join(expired), BAD_INPUT)
+    estate = _current(file)
     from operations.export import write
     from operations.terraform import Terraform, TerraformError, find_terraform
 
@@ -123,14 +119,12 @@ def export(
         from stacks.app import modules
 
         with tempfile.TemporaryDirectory() as folder:
-            made = modules(App(outdir=folder), estate)
-        if unknown := sorted(set(stacks or ()) - set(made)):
-            _stop(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(made)}", BAD_INPUT)
-        for name in stacks or made:
+            made = modules(App(outdir=folder), estate, hcl=terraform is not None)
+        for name in _chosen(file, stacks, made):
             write(made[name], out / name, terraform)
             print(out / name)
     except OSError as error:
-        _stop(f"{error.filename}: cannot be written: {error.strerror}", FAILED)
+        _unwritable(error)
     except TerraformError as error:
         _stop(f"{error}\nHCL is formatted by it; JSON needs none.", FAILED)
 
@@ -205,19 +199,18 @@ def adopt(
 
     with _synthesized(file, hcl=False) as fresh:
         stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
-    if unknown := sorted(set(stack or ()) - set(stacks)):
-        _stop(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", BAD_INPUT)
+    chosen = _chosen(file, stack, stacks)
     try:
         external_ids = json.loads(os.environ.get("TF_VAR_external_ids", "[]"))  # noqa: SIM112
     except ValueError:
         _stop("TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'", BAD_INPUT)
     try:
-        adoptions = look_for({name: stacks[name] for name in stack or stacks}, external_ids)
+        adoptions = look_for({name: stacks[name] for name in chosen}, external_ids)
         files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     except AdoptError as error:
         _stop(str(error), FAILED)
     except OSError as error:
-        _stop(f"{error.filename}: cannot be written: {error.strerror}", FAILED)
+        _unwritable(error)
     words = {"found": "import", "absent": "make", "unimportable": "again", "alike": "ALIKE", "several": "SEVERAL"}
     for adoption in adoptions:
         count = f"{len(adoption.those('found'))} of {len(adoption.outcomes)} to import"
@@ -398,6 +391,25 @@ def _load(file: Path) -> Estate:
         return load(file)
     except EstateError as error:
         _stop(str(error), BAD_INPUT)
+
+
+def _current(file: Path) -> Estate:
+    """The estate, where nothing in it should be gone by now."""
+    estate = _load(file)
+    if expired := _expired(file, estate):
+        _stop("\n".join(expired), BAD_INPUT)
+    return estate
+
+
+def _chosen(file: Path, names: list[str] | None, stacks: Collection[str]) -> Collection[str]:
+    """The stacks that are named, or all."""
+    if unknown := sorted(set(names or ()) - set(stacks)):
+        _stop(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", BAD_INPUT)
+    return names or stacks
+
+
+def _unwritable(error: OSError) -> NoReturn:
+    _stop(f"{error.filename}: cannot be written: {error.strerror}", FAILED)
 
 
 def _stop(message: str, code: int) -> NoReturn:

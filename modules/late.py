@@ -13,7 +13,7 @@ from typing import Any
 
 from cdktf import TerraformIterator, Token
 
-from modules.vocabulary import Late
+from modules.vocabulary import Late, bare
 
 Entries = Mapping[str, Any] | Late
 
@@ -25,10 +25,9 @@ def each(*maps: Entries) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Any
     """
     late = [map_ for map_ in maps if isinstance(map_, Late)]
     over = TerraformIterator.from_map(Token.as_any_map(_combined(late))) if late else None
-    texts = iter(f"${{each.value[{number}]}}" for number in range(len(late)))
-    values = ["${each.value}"] if len(late) == 1 else texts
-    values = iter(values)
-    parts = [[("", next(values))] if isinstance(map_, Late) else list(map_.items()) for map_ in maps]
+    several = (f"${{each.value[{number}]}}" for number in range(len(late)))
+    ours = iter(["${each.value}"]) if len(late) == 1 else several
+    parts = [[("", next(ours))] if isinstance(map_, Late) else list(map_.items()) for map_ in maps]
     for combination in product(*parts):
         yield tuple(name for name, _ in combination), tuple(str(value) for _, value in combination), over
 
@@ -94,5 +93,4 @@ def is_late(value: object) -> bool:
 def _text(value: object) -> str:
     """A text with `${...}` in it as a part of an expression."""
     text = str(value)
-    alone = text.startswith("${") and text.endswith("}") and text.count("${") == 1
-    return text[2:-1] if alone else f'"{text}"'
+    return bare(text) or f'"{text}"'

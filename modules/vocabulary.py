@@ -312,7 +312,17 @@ class Late:
 
     def beside(self, name: str, value: object) -> "Late":
         """With one more entry, an expression too, before its own."""
-        return Late(f"merge({{{name} = {str(value).removeprefix('${').removesuffix('}')}}}, {self.expression})")
+        return Late(f"merge({{{name} = {bare(str(value))}}}, {self.expression})")
+
+
+def bare(text: str) -> str | None:
+    """The expression that `text` is as `${...}`, and nothing else; None where there is none, or more."""
+    depth = 0
+    for place, character in enumerate(text if text.startswith("${") else ""):
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        if depth == 0 and character == "}":
+            return text[2:-1].strip() if place == len(text) - 1 else None
+    return None
 
 
 EACH = object()

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from modules.vocabulary import bare
 from operations.terraform import Terraform
-from stacks.hcl import expression
+from stacks.hcl import expression, strings
 from stacks.module import Module
 
 TERRAFORM = ">= 1.5"
@@ -36,6 +37,7 @@ def write(stack: Module, folder: Path, terraform: Terraform | None) -> None:
     declared = {**stack.json.get("variable", {}), **stack.variables}
     variables = {name: _plain(declared[name]) for name in sorted(named)}
     guards = _guards(stack)
+    indexed = _index(counted, "{}[0].{}")
 
     texts = {
         "versions.tf": _VERSIONS,
@@ -48,7 +50,7 @@ def write(stack: Module, folder: Path, terraform: Terraform | None) -> None:
         texts |= {f"{part}.tf": text for part, text in parts.items()}
     else:
         main = {address: _conditional(block, unless.get(address, ())) for address, block in blocks.items()}
-        main = {address: _on_strings(block, _index(counted, "{}[0].{}")) for address, block in main.items()}
+        main = {address: _on_strings(block, indexed) for address, block in main.items()}
         texts |= {
             "variables.tf.json": _json({"variable": variables} if variables else {}),
             "outputs.tf.json": _json({"output": outputs}),
@@ -65,7 +67,7 @@ def write(stack: Module, folder: Path, terraform: Terraform | None) -> None:
         # Formatted, a block ends at the first brace that begins a line.
         main = _blocks_of((folder / "main.tf").read_text("utf-8"), unless)
         text = "\n".join([*(_hcl(_header(address), block) for address, block in guards.items()), *main])
-        (folder / "main.tf").write_text(_index(counted, "{}[0].{}")(text), "utf-8")
+        (folder / "main.tf").write_text(indexed(text), "utf-8")
         terraform.fmt(folder, [Path("main.tf")])
 
 
@@ -74,7 +76,7 @@ def write(stack: Module, folder: Path, terraform: Terraform | None) -> None:
 
 def _gated(blocks: Mapping[Address, Block], awaited: Iterable[str]) -> dict[Address, tuple[str, ...]]:
     """The blocks that need awaited values, themselves or by what they refer to, with the expressions of these."""
-    texts = {address: "\n".join(_strings(block)) for address, block in blocks.items()}
+    texts = {address: "\n".join(strings(block)) for address, block in blocks.items()}
     gated = {address: {one for one in awaited if _mentions(text, one)} for address, text in texts.items()}
     changed = True
     while changed:
@@ -100,7 +102,8 @@ def _conditional(block: Block, expressions: tuple[str, ...]) -> Block:
     if not expressions:
         return block
     if "for_each" in block:
-        return block | {"for_each": f"${{{_each(_inner(block['for_each']), expressions)}}}"}
+        over = bare(block["for_each"])
+        return block | {"for_each": f"${{{_each(str(over), expressions)}}}"}
     return {"count": f"${{{_count(expressions)}}}"} | block
 
 
@@ -188,16 +191,6 @@ def _on_strings(value: Any, change: Callable[[str], str]) -> Any:
     return change(value) if isinstance(value, str) else value
 
 
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
-    elif isinstance(value, str):
-        yield value
-
-
 def _json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -242,16 +235,10 @@ def _blocks_of(hcl: str, unless: Mapping[Address, tuple[str, ...]]) -> Iterator[
         if expressions := unless.get((section, type_, name)):
             each = re.search(r"^  for_each += (.*)\n", body, re.MULTILINE)
             if each:
-                body = f"  for_each = {_each(_inner(each[1]), expressions)}\n{body.replace(each[0], '')}"
+                body = f"  for_each = {_each(each[1], expressions)}\n{body.replace(each[0], '')}"
             else:
                 body = f"  count = {_count(expressions)}\n{body}"
         yield f'{section} "{type_}" "{name}" {{\n{body}}}\n'
-
-
-def _inner(text: str) -> str:
-    """The expression in `"${...}"`, in quotes or not; or `text`, where Terraform's formatter has laid it bare."""
-    bare = text.strip('"')
-    return bare[2:-1] if bare.startswith("${") else text
 
 
 # What people read

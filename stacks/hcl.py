@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from modules.vocabulary import bare
+
 _NEXT = r"(?=\n+(?:data|locals|output|provider|resource|variable)\b[^=\n]*\{$|\Z)"
 """Where a block ends: cdktf indents nothing, and leaves its own braces no other way to be told apart."""
 
@@ -24,16 +26,14 @@ def mended(hcl: str, stack: Mapping[str, Any]) -> str:
         pattern = rf"^{re.escape(head)} \{{\n.*?{_NEXT}"
         hcl = re.sub(pattern, lambda _, text=f"{head} {block}": text, hcl, flags=re.MULTILINE | re.DOTALL)
     # Of a backslash HCL wants two, and cdktf writes one; of a quote behind a backslash it takes no notice.
-    wrong = {_as_cdktf_quotes(text): _quoted(text) for text in _strings(stack) if "\\" in text}
+    wrong = {_as_cdktf_quotes(text): _quoted(text) for text in strings(stack) if "\\" in text and "${" not in text}
     if wrong:
         either = "|".join(re.escape(text) for text in sorted(wrong, key=len, reverse=True))
         hcl = re.sub(rf"(?:^|(?<== ))(?:{either})(?=,?$)", lambda found: wrong[found[0]], hcl, flags=re.MULTILINE)
     # Keys that HCL would take for an expression.
     hcl = re.sub(r"^(-[\w-]*|for) = ", r'"\1" = ', hcl, flags=re.MULTILINE)
     # References stand in quotes, which Terraform has deprecated, and so do expressions, as in Terraform before 0.12.
-    hcl = re.sub(
-        r'(?:^|(?<== ))"(\$\{.*\})"(?=,?$)', lambda found: _bare(found[1]) or found[0], hcl, flags=re.MULTILINE
-    )
+    hcl = re.sub(r'(?:^|(?<== ))"(\$\{.*\})"(?=,?$)', lambda found: bare(found[1]) or found[0], hcl, flags=re.MULTILINE)
     return re.sub(
         r"^ *(depends_on|ignore_changes) = \[.*?^\]$",
         lambda found: found[0].replace('"', ""),
@@ -70,17 +70,7 @@ def expression(value: Any) -> str:
         return f"{{\n{lines}}}" if lines else "{}"
     if isinstance(value, list):
         return "[\n" + "".join(f"{expression(item)},\n" for item in value) + "]" if value else "[]"
-    return _bare(value) or _quoted(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _bare(text: str) -> str | None:
-    """The expression that `text` is, and nothing else; None where there is none, or more."""
-    depth = 0
-    for place, character in enumerate(text if text.startswith("${") else ""):
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        if depth == 0 and character == "}":
-            return text[2:-1].strip() if place == len(text) - 1 else None
-    return None
+    return bare(value) or _quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _key(text: str) -> str:
@@ -96,14 +86,14 @@ def _as_cdktf_quotes(text: str) -> str:
     return '"' + re.sub(r'(?<!\\)"', r"\"", text) + '"'
 
 
-def _strings(value: Any) -> Iterator[str]:
-    """The strings of Terraform JSON, without those that are expressions, and cdktf's own remarks."""
+def strings(value: Any) -> Iterator[str]:
+    """The strings of Terraform JSON, without cdktf's own remarks."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key != "//":
-                yield from _strings(item)
+                yield from strings(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _strings(item)
-    elif isinstance(value, str) and "${" not in value:
+            yield from strings(item)
+    elif isinstance(value, str):
         yield value

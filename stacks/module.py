@@ -35,8 +35,9 @@ class Inputs:
 class Module:
     """A stack of an estate for modules.
 
-    `json`: its Terraform as JSON. `hcl`: the same as HCL. `variables`: at least those that it names. `awaited`: the
-    expressions that are null while a value is awaited. `tags`: what the provider is to put on every resource."""
+    `json`: its Terraform as JSON. `hcl`: the same as HCL, where it was asked for. `variables`: at least those that it
+    names. `awaited`: the expressions that are null while a value is awaited. `tags`: what the provider is to put on
+    every resource."""
 
     name: str
     account_id: str
