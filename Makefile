@@ -21,16 +21,23 @@ help:
 	@echo "make setup   .venv and node_modules; every target above does it first"
 	@echo "make lock    resolve requirements.lock and package-lock.json again, keeping versions that still fit"
 
+# A process for each core, each with whole files: what a file deploys for its tests is deployed once.
+WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# What the tests record for docs/evidence.md.
+EVIDENCE := .work/evidence
+
 test: lint .work/provider6/.warmed .work/cdktn/.warmed
-	@rm -f .work/evidence.jsonl
-	@$(TOOLS) pytest -m "not proof"
+	@mkdir -p $(EVIDENCE) && rm -f $(EVIDENCE)/test.jsonl
+	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/test.jsonl" pytest -m "not proof" $(WORKERS)
 
-# Some of the figures of docs/evidence.md are from the tests that `make test` runs.
-proof: setup .work/evidence.jsonl $(TOOLBOX)
-	@$(TOOLS) pytest -m proof
-	@$(TOOLS) python -m tests.evidence
+# Some of the figures are from the tests that `make test` runs.
+proof: setup $(EVIDENCE)/test.jsonl $(TOOLBOX)
+	@rm -f $(EVIDENCE)/proof.jsonl
+	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/proof.jsonl" pytest -m proof $(WORKERS)
+	@$(TOOLS) python -m tests.evidence $(EVIDENCE)/test.jsonl $(EVIDENCE)/proof.jsonl
 
-.work/evidence.jsonl:
+$(EVIDENCE)/test.jsonl:
 	@$(MAKE) --no-print-directory test
 
 UNIT := -m "not terraform and not local_aws and not slow and not proof"

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,9 @@ from cdktf_cdktf_provider_aws.provider import AwsProvider
 from modules.connection import Cluster, Network, Sides
 from stacks.base import ReadableStack
 
+# Terraform and its providers would spend a third of their time on freeing memory, of which there is enough.
+os.environ.setdefault("GOGC", "400")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="accept the Terraform addresses as they are now")
@@ -18,6 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "aws" in getattr(item, "fixturenames", ()) or item.path.name.startswith("test_local_aws"):
             item.add_marker("local_aws")
+    # What takes longest first: of several processes none is left with it at the end.
+    items.sort(key=lambda item: not {"terraform", "local_aws"} & item.keywords.keys())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -43,20 +43,16 @@ ROWS = {
 """By the command whose tests record them, in the order of the page."""
 
 
-def _file() -> Path:
-    return Path(os.environ.get("ASTRO_EVIDENCE", ROOT / ".work/evidence.jsonl"))
-
-
 def record(row: str, figure: str) -> None:
-    """Record what the running test found for a row of the page.
+    """Record what the running test found for a row of the page, in the file that ASTRO_EVIDENCE names, if it is set.
 
-    The figure is the same in every run: no timings. A test that is run again replaces what it recorded; where several
-    tests record the same words with other numbers, the numbers are added up.
+    The figure is the same in every run: no timings. Where several tests record the same words with other numbers, the
+    numbers are added up.
     """
-    file = _file()
-    file.parent.mkdir(parents=True, exist_ok=True)
+    if not (file := os.environ.get("ASTRO_EVIDENCE")):
+        return
     test = os.environ["PYTEST_CURRENT_TEST"].rsplit(" ", 1)[0]
-    with file.open("a") as lines:
+    with Path(file).open("a") as lines:
         lines.write(json.dumps({"row": row, "test": test, "figure": figure}) + "\n")
 
 
@@ -102,9 +98,10 @@ def page(recorded: str) -> str:
 
 
 def main() -> None:
-    """Hold the committed page to the run; `--golden`, or where there is none yet, write it."""
+    """Hold the committed page to what the named files have; `--golden`, or where there is none yet, write it."""
+    files = [Path(argument) for argument in sys.argv[1:] if argument != "--golden"]
     try:
-        text = page(_file().read_text())
+        text = page("".join(file.read_text() for file in files))
     except LookupError as error:
         sys.exit(f"docs/evidence.md cannot be written:\n{error}")
     if "--golden" in sys.argv or not PAGE.exists():
@@ -113,7 +110,8 @@ def main() -> None:
         PAGE.read_text().splitlines(), text.splitlines(), "committed", "this run", "", "", 0, ""
     )
     if told := "\n".join(changes):
-        sys.exit(f"docs/evidence.md is not what this run gives; `python -m tests.evidence --golden` accepts:\n{told}")
+        accept = f"python -m tests.evidence --golden {' '.join(map(str, files))}"
+        sys.exit(f"docs/evidence.md is not what this run gives; `{accept}` accepts:\n{told}")
 
 
 if __name__ == "__main__":

@@ -45,17 +45,18 @@ def test_a_row_that_nothing_recorded_or_nobody_knows_is_told() -> None:
 def test_a_page_that_is_not_what_the_run_gave_is_told_and_one_that_is_not_there_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, written = tmp_path / "run.jsonl", tmp_path / "evidence.md"
-    monkeypatch.setenv("ASTRO_EVIDENCE", str(run))
+    test, proof, written = tmp_path / "test.jsonl", tmp_path / "proof.jsonl", tmp_path / "evidence.md"
     monkeypatch.setattr(evidence, "PAGE", written)
-    monkeypatch.setattr("sys.argv", ["evidence"])
-    run.write_text("".join(line(row, "tests/test_policy.py::test_one", "1 of 1") for row, _ in KNOWN))
+    lines = [line(row, "tests/test_policy.py::test_one", "1 of 1") for row, _ in KNOWN]
+    test.write_text("".join(lines[:6]))
+    proof.write_text("".join(lines[6:]))
+    monkeypatch.setattr("sys.argv", ["evidence", str(test), str(proof)])
     evidence.main()
-    assert written.read_text() == page(run.read_text())
+    assert written.read_text() == page("".join(lines))
     evidence.main()
     written.write_text(written.read_text().replace("1 of 1", "2 of 2", 1))
     with pytest.raises(SystemExit, match=r"is not what this run gives(.|\n)*\n-.* 2 of 2 (.|\n)*\n\+.* 1 of 1 "):
         evidence.main()
-    monkeypatch.setattr("sys.argv", ["evidence", "--golden"])
+    monkeypatch.setattr("sys.argv", ["evidence", "--golden", str(test), str(proof)])
     evidence.main()
-    assert written.read_text() == page(run.read_text())
+    assert written.read_text() == page("".join(lines))
