@@ -28,7 +28,7 @@ def attach_backend(stack: TerraformStack, estate: Estate) -> None:
                 workspaces=NamedCloudWorkspace(state.workspace(estate.name, name), project=state.project),
             )
         case NoState(partial=None):
-            # Without a backend cdktf writes an absolute local path (design, trap 4).
+            # Without a backend cdktf writes one of its own, with an absolute path of this machine.
             stack.add_override("terraform.backend", None)
         case NoState() as state:
             stack.add_override("terraform.backend.local", None)

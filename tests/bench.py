@@ -103,7 +103,7 @@ def main(runs: int = 5) -> None:
 
 
 def _table(*columns: str) -> Table:
-    """A table that is Markdown as well, for the README."""
+    """A table that is Markdown as well, for docs/decisions.md."""
     table = Table(box=box.MARKDOWN)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left")

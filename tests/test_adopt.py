@@ -458,7 +458,7 @@ def document(action: str) -> str:
 def test_a_stack_of_cloudformation_is_named_and_lets_go_of_what_it_made(
     aws: LocalAws, account: str, tmp_path: Path
 ) -> None:
-    """README, "What is there already": Retain on each resource by an update, then delete the stack."""
+    """docs/adopt.md, "Letting go of CloudFormation": Retain on each resource by an update, then delete the stack."""
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]}
     trust["Statement"][0]["Principal"] = {"AWS": "arn:aws:iam::406882777402:root"}  # type: ignore[index]
     trust["Statement"][0]["Condition"] = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}  # type: ignore[index]

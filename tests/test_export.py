@@ -242,7 +242,7 @@ def test_both_syntaxes_have_the_same_variables(modules: dict[str, Path]) -> None
 
 @pytest.mark.terraform
 def test_the_readme_calls_a_module_by_variables_that_it_has(modules: dict[str, Path]) -> None:
-    block = (ROOT / "README.md").read_text().split('module "network_lake" {\n')[1].split("}\n")[0]
+    block = (ROOT / "docs/ways.md").read_text().split('module "network_lake" {\n')[1].split("}\n")[0]
     arguments = re.findall(r"^  (\w+) +=", block, re.MULTILINE)
     assert arguments == ["source", "lake_prod_peering_id"]
     assert set(arguments[1:]) <= set(variables_of(modules["hcl_network-lake"]))

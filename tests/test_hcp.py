@@ -218,7 +218,7 @@ def test_cdktf_makes_the_workspace_and_uploads_the_stack_and_its_lock_file_and_n
     assert sorted(each.name for each in there.iterdir()) == [".terraform.lock.hcl", "cdk.tf.json"]
     assert not any(secret in path.read_text() for secret in SECRETS.values() for path in there.iterdir())
 
-    # The command of the README: the checksums of the platform that remote runs have are in the file.
+    # The command of docs/ways.md: the checksums of the platform that remote runs have are in the file.
     mirror = find_mirror(os.environ)
     source = [f"-fs-mirror={mirror.parents[2]}"] if mirror else []
     lock = [str(find_terraform(environment)), f"-chdir={there}", "providers", "lock", *source, "-platform=linux_amd64"]

@@ -1,4 +1,4 @@
-"""Who may not import whom (README, "The tree")."""
+"""Who may not import whom (CONTRIBUTING.md, "The tree")."""
 
 import ast
 from pathlib import Path

@@ -1,6 +1,7 @@
-"""The README says what is so."""
+"""The documents say what is so."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,41 +10,89 @@ import typer.main
 
 from main import cli
 from tests.reference import reference
+from tests.test_main import run
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-MARKED = re.compile(r"(<!-- reference: [^\n]* -->\n).*?(<!-- end of reference -->)", re.DOTALL)
+REFERENCE = ROOT / "docs/reference.md"
+DOCUMENTS = [
+    README,
+    *sorted(ROOT.glob("C*.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("examples/**/*.md")),
+]
+CODE = re.compile(r"^ *```\w*\n(.*?)^ *```|`([^`\n]+)`", re.DOTALL | re.MULTILINE)
+
+document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
+
+
+def code(text: str) -> list[str]:
+    """The lines of blocks of code, without their comments, and what stands in backquotes."""
+    lines = [line for match in CODE.finditer(text) for line in (match[1] or match[2]).splitlines()]
+    return [re.sub(r"(^|\s+)#.*", "", line).strip() for line in lines]
+
+
+def anchors(text: str) -> Counter[str]:
+    """The headings as GitHub names them in links."""
+    titles = re.findall(
+        r"^#+ (.*)$", re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
+    )
+    return Counter(re.sub(r"[^\w -]", "", title).strip().replace(" ", "-").lower() for title in titles)
 
 
 def test_the_estate_reference_is_that_of_the_model(pytestconfig: pytest.Config) -> None:
-    text = README.read_text()
-    fresh = MARKED.sub(lambda found: f"{found[1]}\n{reference()}\n\n{found[2]}", text)
     if pytestconfig.getoption("golden"):
-        README.write_text(fresh)
-    assert README.read_text() == fresh
+        REFERENCE.write_text(reference())
+    assert REFERENCE.read_text() == reference()
 
 
-def test_every_link_leads_somewhere() -> None:
-    text = README.read_text()
-    anchors = {
-        re.sub(r"[^\w -]", "", title).strip().replace(" ", "-").lower()
-        for title in re.findall(r"^#+ (.*)$", text, re.M)
-    }
+@document
+def test_every_link_leads_somewhere(document: Path) -> None:
+    text = document.read_text()
     for target in re.findall(r"\]\(([^)]+)\)", text):
-        assert target[1:] in anchors if target.startswith("#") else (ROOT / target).exists(), target
+        if not target.startswith("https://"):
+            path, _, heading = target.partition("#")
+            there = document.parent / path if path else document
+            assert there.exists(), target
+            assert not heading or anchors(there.read_text())[heading] == 1, target
 
 
-def test_every_command_that_it_names_exists() -> None:
-    named = re.findall(r"`[^`\n]*main\.py ([a-z ]+)`", MARKED.sub("", README.read_text()))
-    assert {"check", "state create", "policy fetch"} <= set(named)
-    for words in named:
-        command: Any = typer.main.get_command(cli)
-        for word in words.split():
-            command = command.commands[word]
+@document
+def test_every_command_that_it_names_exists(document: Path) -> None:
+    targets = re.findall(r"^([\w -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    made = {target for line in targets for target in line.split()}
+    for line in code(document.read_text()):
+        for words in re.findall(r"\bmain\.py ([a-z]+(?: .*)?)$", line):
+            command: Any = typer.main.get_command(cli)
+            for word in words.split():
+                if word.startswith("--"):
+                    assert word in {name for option in command.params for name in option.opts}, line
+                elif hasattr(command, "commands"):
+                    assert word in command.commands, line
+                    command = command.commands[word]
+        for target in re.findall(r"^make ([\w-]+)", line):
+            assert target in made, line
+
+
+def test_the_commands_that_are_searched_for_are_found() -> None:
+    found = {line for file in DOCUMENTS for line in code(file.read_text())}
+    assert {"python main.py check", "make setup", "main.py policy diff"} <= found
+
+
+def test_check_says_what_the_readme_shows(tmp_path: Path) -> None:
+    wrong, right = re.findall(r"\$ python main\.py check[^\n]*\n((?: +astro\.yaml.*\n)+)", README.read_text())
+    file, good = tmp_path / "astro.yaml", (ROOT / "examples/vpc_peering.yaml").read_text()
+    for text, told in (
+        (good.replace("10.20.0.0/16", "10.20.0.1/16").replace("cluster: prod", "cluster: prd"), wrong),
+        (good, right),
+    ):
+        file.write_text(text)
+        _, out, err = run("check", str(file))
+        assert [line.strip() for line in told.splitlines()] == (out + err).replace(str(file), file.name).splitlines()
 
 
 def test_every_type_has_its_row() -> None:
-    rows = {match[1] for match in re.finditer(r"^\| .*\[yaml\]\(examples/(\w+)\.yaml\)", README.read_text(), re.M)}
+    rows = {match[1] for match in re.finditer(r"^\| \[.*\]\(examples/(\w+)\.yaml\)", README.read_text(), re.MULTILINE)}
     assert rows == {file.parent.name for file in (ROOT / "modules").glob("*/props.py")}
 
 
@@ -51,12 +100,12 @@ def test_every_fact_that_is_referred_to_is_told() -> None:
     told = set(re.findall(r"\b[AB]\d+\b|\b00\d\b", (ROOT / "docs/facts.md").read_text()))
     sources = [
         ROOT / "main.py",
-        README,
+        *DOCUMENTS,
         *(
-            f
+            file
             for part in ("modules", "stacks", "operations", "tests", "examples")
-            for f in (ROOT / part).rglob("*")
-            if f.suffix in (".py", ".yaml", ".md")
+            for file in (ROOT / part).rglob("*")
+            if file.suffix in (".py", ".yaml")
         ),
     ]
     found: set[str] = set()

@@ -231,8 +231,8 @@ def test_cdktf_synthesizes_a_folder_that_has_an_estate_and_the_installed_command
 
 
 def test_the_lines_of_the_readme_are_a_program(theirs: Path, installed: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    lines = re.search(r"### Another CDKTF program\n.*?```python\n(.*?)```", readme, re.DOTALL)
+    page = (ROOT / "docs/ways.md").read_text()
+    lines = re.search(r"## Another CDKTF program\n.*?```python\n(.*?)```", page, re.DOTALL)
     assert lines
     first, rest = lines[1].split("\n", 1)
     (theirs / "main.py").write_text(
