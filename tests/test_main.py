@@ -91,22 +91,36 @@ def aws() -> Iterator[LocalAws]:
         yield aws
 
 
+def state_in(bucket: str, file: Path) -> None:
+    file.write_text(BASE.replace("acme-astro-tfstate", bucket))
+
+
 def test_state_create_says_what_it_did_and_a_second_time_does_nothing(file: Path, aws: LocalAws) -> None:
-    code, out, err = run("state", "create", str(file), **aws.environment())
-    assert (code, err) == (0, "")
-    first, *settings = out.splitlines()
-    assert first == "acme-astro-tfstate in account 123456789012, us-east-1"
-    assert {line.split()[0] for line in settings} == {"made"}
-    code, out, err = run("state", "create", str(file), **aws.environment())
-    assert {line.split()[0] for line in out.splitlines()[1:]} <= {"kept", "changed"}
+    state_in("acme-twice", file)
+    for outcome in ("made", "kept"):
+        said = (
+            "acme-twice in account 123456789012, us-east-1\n"
+            f"  {outcome}    bucket\n"
+            f"  {outcome}    public access block\n"
+            f"  {outcome}    object ownership\n"
+            f"  {outcome}    TLS only\n"
+            f"  {outcome}    versioning\n"
+            f"  {outcome}    encryption\n"
+            f"  {outcome}    expiry of old versions\n"
+        )
+        assert run("state", "create", str(file), **aws.environment()) == (0, said, "")
 
 
 def test_state_create_refuses_a_bucket_of_another_account(file: Path, aws: LocalAws) -> None:
-    assert run("state", "create", str(file), **aws.environment())[0] == 0
-    code, out, err = run("state", "create", str(file), **aws.environment("999999999999"))
-    assert (code, out) == (1, "")
-    assert "acme-astro-tfstate" in err
-    assert "Traceback" not in err
+    state_in("acme-others", file)
+    aws.client("s3").create_bucket(Bucket="acme-others")
+    role = aws.client("sts", account="999999999999").get_caller_identity()["Arn"]
+    assert run("state", "create", str(file), **aws.environment("999999999999")) == (
+        1,
+        "",
+        f"the bucket acme-others is not one of account 999999999999, or {role} may not see it (s3:ListBucket). Bucket "
+        "names are shared by all of AWS: choose another, or sign in to the account that owns it.\n",
+    )
 
 
 def test_state_create_without_credentials_says_how_to_get_them(file: Path, tmp_path: Path) -> None:
@@ -124,3 +138,15 @@ def test_state_create_needs_an_s3_state(file: Path) -> None:
     file.write_text(BASE.replace(s3, "{backend: none}"))
     expected = f"{file}: state.backend: 'none' keeps no state in S3; only s3 has a bucket\n"
     assert run("state", "create", str(file)) == (2, "", expected)
+
+
+def test_policies_are_linted_whatever_format_the_environment_names_and_after_their_last_day(file: Path) -> None:
+    file.write_text(BASE + "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n")
+    told = "1 policies of the estate: 0 findings; 0 of Astronomer: 0\n"
+    assert run("policy", "lint", str(file), SYNTH_HCL_OUTPUT="true") == (0, told, "")
+
+
+@pytest.mark.parametrize("value", ["", "5", '"abc"', '["abc", 5]', '{"a": "b"}', "null"])
+def test_external_ids_that_are_no_list_of_texts_are_refused_before_aws_is_asked(file: Path, value: str) -> None:
+    told = "TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'\n"
+    assert run("adopt", str(file), TF_VAR_external_ids=value) == (2, "", told)
