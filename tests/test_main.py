@@ -1,5 +1,6 @@
 """The door: what each command prints, and with what it exits."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from operations.terraform import find_terraform
 from tests.local_aws import LocalAws
 from tests.test_estate import BASE
 
@@ -150,3 +152,25 @@ def test_policies_are_linted_whatever_format_the_environment_names_and_after_the
 def test_external_ids_that_are_no_list_of_texts_are_refused_before_aws_is_asked(file: Path, value: str) -> None:
     told = "TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'\n"
     assert run("adopt", str(file), TF_VAR_external_ids=value) == (2, "", told)
+
+
+@pytest.mark.terraform
+def test_handoff_reads_state_with_your_own_configuration_of_terraform_and_writes_nothing(
+    file: Path, tmp_path: Path
+) -> None:
+    stack, configuration = tmp_path / "out/stacks/network-lake", tmp_path / "own.tfrc"
+    (stack / ".terraform").mkdir(parents=True)
+    (stack / "terraform.tfstate").write_text('{"version": 4, "serial": 1, "lineage": "a", "outputs": {}}')
+    configuration.write_text("")
+    terraform = tmp_path / "terraform"
+    terraform.write_text(
+        f'#!/bin/sh\necho "$TF_CLI_CONFIG_FILE" >> {tmp_path}/used\nexec {find_terraform(os.environ)} "$@"\n'
+    )
+    terraform.chmod(0o755)
+    before = sorted(tmp_path.rglob("*"))
+    settings = {"CDKTF_OUTDIR": str(tmp_path / "out"), "TF_CLI_CONFIG_FILE": str(configuration)}
+    code, out, err = run("handoff", str(file), "--json", **settings, TERRAFORM_BINARY_NAME=str(terraform))
+    assert (code, err) == (0, "")
+    assert [one["state"] for one in json.loads(out)["connections"].values()] == ["not deployed", "waiting"]
+    assert (tmp_path / "used").read_text() == f"{configuration}\n" * 2
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "used"])
