@@ -19,11 +19,12 @@ from modules.connection import AstroCidr
 from modules.late import each, fitted, only_if_outside, subnet
 from modules.vocabulary import Late, PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
-from operations.terraform import Terraform, cli_environment, find_terraform
+from operations.terraform import find_terraform
 from stacks.estate import load
 from stacks.module import Inputs, _Entry, _rule, _text, for_modules
 from tests.as_modules import call_modules, export, made_by, variables_of
 from tests.local_aws import LocalAws
+from tests.terraform import Terraform, cli_environment
 from tests.test_examples import synth
 from tests.world import facts_of
 
