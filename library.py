@@ -29,6 +29,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(importlib.import_module(f"{__name__}.{home}"), name)
     except ModuleNotFoundError as error:
-        if error.name != f"{__name__}.modules.{folder}":
+        # No such folder, or a file of its name that holds no construct.
+        if error.name not in (f"{__name__}.modules.{folder}", f"{__name__}.{home}"):
             raise
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from modules.cross_account_role.props import ROLE
 from stacks.estate import CloudState, Estate, EstateError, S3State, json_schema, load
 from stacks.source import Problem, Source
+
+if TYPE_CHECKING:
+    from cdktf import App
 
 DONE, FAILED, BAD_INPUT, CHECK_FAILED, WARNINGS_ONLY = range(5)
 
@@ -48,7 +51,7 @@ def synth(
         return
     from operations.output import compare
 
-    with _synthesized(file, hcl=hcl) as fresh:
+    with _synthesized(_current(file), hcl=hcl) as fresh:
         changes = list(compare(out, fresh))
     if changes:
         print("\n".join(changes))
@@ -61,7 +64,7 @@ def _write(file: Path, out: Path, *, hcl: bool) -> list[Path]:
     """Synthesize into `out`; gives what is no longer there."""
     from operations.output import install
 
-    with _synthesized(file, hcl=hcl) as fresh:
+    with _synthesized(_current(file), hcl=hcl) as fresh:
         try:
             return install(fresh, out)
         except OSError as error:
@@ -69,26 +72,33 @@ def _write(file: Path, out: Path, *, hcl: bool) -> list[Path]:
 
 
 @contextmanager
-def _synthesized(file: Path, *, hcl: bool) -> Iterator[Path]:
-    """The whole output in a folder of its own: a synth that fails leaves nothing half done."""
-    estate = _current(file)
-    from operations.terraform import Terraform, TerraformError, find_terraform
+def _synthesized(estate: Estate, *, hcl: bool = False) -> Iterator[Path]:
+    """The whole output, in a folder that is gone afterwards."""
+    with _app(hcl=hcl) as app:
+        from operations.terraform import Terraform, TerraformError, find_terraform
+        from stacks.app import build
 
-    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(app.outdir)
         try:
             terraform = Terraform(find_terraform(os.environ), os.environ) if hcl else None
-            # The stacks look at nothing else, and Node at what there was when it started.
-            os.environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
-            from cdktf import App
-
-            from stacks.app import build
-
-            build(App(outdir=folder), estate).synth()
+            build(app, estate).synth()
             if terraform:
-                terraform.fmt(Path(folder), sorted(Path(folder).glob("stacks/*/cdk.tf")))
+                terraform.fmt(folder, sorted(folder.glob("stacks/*/cdk.tf")))
         except TerraformError as error:
             _stop(f"{error}\nHCL is formatted by it, so that two machines write the same; JSON needs none.", FAILED)
-        yield Path(folder)
+        yield folder
+
+
+@contextmanager
+def _app(*, hcl: bool = False) -> Iterator["App"]:
+    """An app that writes one format, whatever the environment says, into a folder of its own: a synth that fails leaves
+    nothing half done."""
+    # The stacks look at nothing else, and Node at what there was when it started.
+    os.environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
+    from cdktf import App
+
+    with tempfile.TemporaryDirectory() as folder:
+        yield App(outdir=folder)
 
 
 class Format(StrEnum):
@@ -113,13 +123,10 @@ def export(
 
     try:
         terraform = Terraform(find_terraform(os.environ), os.environ) if syntax is Format.HCL else None
-        os.environ["SYNTH_HCL_OUTPUT"] = "false"
-        from cdktf import App
+        with _app() as app:
+            from stacks.app import modules
 
-        from stacks.app import modules
-
-        with tempfile.TemporaryDirectory() as folder:
-            made = modules(App(outdir=folder), estate, hcl=terraform is not None)
+            made = modules(app, estate, hcl=terraform is not None)
         for name in _chosen(file, stacks, made):
             write(made[name], out / name, terraform)
             print(out / name)
@@ -164,15 +171,14 @@ def handoff(
     import json
 
     from operations.handoff import HandoffError, facts, from_file, from_state, is_initialized, markdown, stacks_of
-    from operations.terraform import Terraform, TerraformError, cli_environment, find_terraform
+    from operations.terraform import Terraform, TerraformError, find_terraform
 
     folder, stacks = Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), stacks_of(estate)
     try:
         if outputs:
             found = from_file(outputs)
         elif any(is_initialized(folder / name) for name in stacks):
-            environment = cli_environment(folder.parent, os.environ)
-            found = from_state(stacks, folder, Terraform(find_terraform(environment), environment))
+            found = from_state(stacks, folder, Terraform(find_terraform(os.environ), os.environ))
         else:
             found = {}
     except HandoffError as error:
@@ -197,13 +203,10 @@ def adopt(
     from operations.adopt import AdoptError
     from operations.adopt import adopt as look_for
 
-    with _synthesized(file, hcl=False) as fresh:
+    estate, external_ids = _current(file), _external_ids()
+    with _synthesized(estate) as fresh:
         stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
     chosen = _chosen(file, stack, stacks)
-    try:
-        external_ids = json.loads(os.environ.get("TF_VAR_external_ids", "[]"))  # noqa: SIM112
-    except ValueError:
-        _stop("TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'", BAD_INPUT)
     try:
         adoptions = look_for({name: stacks[name] for name in chosen}, external_ids)
         files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
@@ -327,18 +330,13 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
 
     Findings in Astronomer's own document are shown, and exit with 4: it is theirs. Trust policies are not read."""
     import json
-    import tempfile
-
-    from cdktf import App
 
     from operations.policy import PolicyError, made, read
     from operations.policy import lint as lint_policies
-    from stacks.app import build
 
     estate = _load(file)
-    with tempfile.TemporaryDirectory() as folder:
-        build(App(outdir=folder), estate).synth()
-        stacks = [json.loads(stack.read_text()) for stack in sorted(Path(folder).glob("stacks/*/cdk.tf.json"))]
+    with _synthesized(estate) as fresh:
+        stacks = [json.loads(stack.read_text()) for stack in sorted(fresh.glob("stacks/*/cdk.tf.json"))]
     ours = {name: document for stack in stacks for name, document in made(stack).items()}
     try:
         theirs = {}
@@ -363,6 +361,19 @@ def _secrets(estate: Estate) -> Iterator[str]:
         if isinstance(state, CloudState):
             where, what = f"workspace {state.workspace(estate.name, stack)}", f"the sensitive variable {variable}"
         yield f"{where} needs {what}, {secret.type}: {secret.description}"
+
+
+def _external_ids() -> list[str]:
+    """What Terraform will have for the variable; none where it is not set."""
+    import json
+
+    try:
+        ids = json.loads(os.environ.get("TF_VAR_external_ids", "[]"))  # noqa: SIM112
+    except ValueError:
+        ids = None
+    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+        _stop("TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'", BAD_INPUT)
+    return ids
 
 
 def _policy_file(file: Path) -> Path:

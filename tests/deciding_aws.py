@@ -8,7 +8,8 @@ import os
 import socket
 import subprocess
 import sys
-import time
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,28 +34,35 @@ class DecidingAws:
     def __enter__(self) -> "DecidingAws":
         if not (INSTALLED / ".installed").exists():
             raise RuntimeError("ministack is not installed; run `make .work/ministack/.installed`")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._address = free.getsockname()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
-            "AUTH": "true",
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(self._address[1]),
-            "HOME": str(self._folder),
-            "TMPDIR": str(self._folder),
-            "PYTHONPATH": str(INSTALLED),
-        }
         self._log = (self._folder / "ministack.log").open("w")
-        # -S: its packages are those of PYTHONPATH, and not ours.
-        self._process = subprocess.Popen(
-            [sys.executable, "-S", "-m", "ministack"], env=environment, stdout=self._log, stderr=subprocess.STDOUT
-        )
-        deadline = time.monotonic() + 60
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self._stop()
-                raise RuntimeError(f"ministack did not start:\n{Path(self._log.name).read_text()}")
-            time.sleep(0.1)
+        # Its socket is made here and handed over: a port that is only found free may be another's a moment later.
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port, fd = server.getsockname()[1], server.fileno()
+            self._url = f"http://127.0.0.1:{port}"
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
+                "AUTH": "true",
+                "GATEWAY_PORT": str(port),
+                "HOME": str(self._folder),
+                "TMPDIR": str(self._folder),
+                "PYTHONPATH": str(INSTALLED),
+            }
+            # As ministack starts itself, but for the socket. -S: its packages are those of PYTHONPATH, and not ours.
+            command = [sys.executable, "-S", "-m", "hypercorn", "ministack.app:app", "--bind", f"fd://{fd}"]
+            self._process = subprocess.Popen(
+                [*command, "--workers", "0", "--keep-alive", "75"],
+                env=environment,
+                pass_fds=[fd],
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            # Waits until it has started, or has ended and its socket with it.
+            with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as client:
+                client.request("GET", "/_ministack/health")
+                client.getresponse()
+        except OSError as error:
+            self._stop()
+            raise RuntimeError(f"ministack did not start:\n{Path(self._log.name).read_text()}") from error
         return self
 
     def __exit__(
@@ -62,18 +70,13 @@ class DecidingAws:
     ) -> None:
         self._stop()
 
-    def _answers(self) -> bool:
-        with socket.socket() as client:
-            return client.connect_ex(self._address) == 0
-
     def _stop(self) -> None:
         self._process.terminate()
         self._process.wait()
         self._log.close()
 
     def _client(self, service: str, **keys: str) -> Any:
-        url = f"http://127.0.0.1:{self._address[1]}"
-        return boto3.client(service, region_name="us-east-1", endpoint_url=url, **keys)  # type: ignore[call-overload]
+        return boto3.client(service, region_name="us-east-1", endpoint_url=self._url, **keys)  # type: ignore[call-overload]
 
     def root(self, service: str, account: str) -> Any:
         """A client of the account's root user: no policy binds it."""

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from operations.terraform import Terraform, cli_environment, find_terraform
+from operations.terraform import find_terraform
 from tests.local_aws import LocalAws
+from tests.terraform import Terraform, cli_environment
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

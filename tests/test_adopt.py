@@ -17,11 +17,12 @@ import pytest
 
 from operations.adopt import Outcome, adopt
 from operations.adopt_kinds import KINDS
-from operations.terraform import Terraform, cli_environment, find_terraform
+from operations.terraform import find_terraform
 from stacks.app import build
 from stacks.estate import load
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws
+from tests.terraform import Terraform, cli_environment
 
 ROOT = Path(__file__).parent.parent
 OURS, ASTRO = "111111111111", "333333333333"

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,13 +43,12 @@ def test_deploy_lose_the_state_change_and_destroy_leave_what_the_file_says_and_t
     accounts, regions = accounts_and_regions(estate)
     before = set(inventory(aws, accounts, regions))
 
-    with _Locks(aws) as locks:
-        deployment.deploy()
+    deployment.deploy()
     stacks = ["account", "network-archive", "network-edge", "network-lake"]
     stacks += ["quotas-me-south-1", "quotas-us-east-1", "quotas-us-west-2", "regions"]
     assert list(deployment.stacks) == stacks
+    assert locked(aws) == {f"acme/{stack}.tfstate.tflock" for stack in stacks}
     assert deployment.changes() == dict.fromkeys(stacks, False)
-    assert locks.seen == {f"acme/{stack}.tfstate.tflock" for stack in stacks}
     assert state_objects(aws) == {f"acme/{stack}.tfstate" for stack in stacks}
     told = {(entry, thing, what) for entry, thing, what in read_back(aws, estate)}
     assert told >= {
@@ -103,28 +101,13 @@ def state_objects(aws: LocalAws) -> set[str]:
     return {one["Key"] for one in aws.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])}
 
 
+def locked(aws: LocalAws) -> set[str]:
+    """The lock files that were ever written: the bucket keeps old versions."""
+    pages = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=BUCKET)
+    return {one["Key"] for page in pages for one in page.get("Versions", []) if one["Key"].endswith(".tflock")}
+
+
 def sums(lines: list[str]) -> dict[str, int]:
     """What Terraform says that it did, over all stacks."""
     text = "\n".join(lines)
     return {what: sum(map(int, re.findall(rf"(\d+) {what}", text))) for what in ("imported", "added", "destroyed")}
-
-
-class _Locks:
-    """Watches the state bucket for the lock files that come and go while Terraform works."""
-
-    def __init__(self, aws: LocalAws) -> None:
-        self.seen: set[str] = set()
-        self._aws, self._done = aws, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-
-    def __enter__(self) -> "_Locks":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.2):
-            self.seen |= {key for key in state_objects(self._aws) if key.endswith(".tflock")}

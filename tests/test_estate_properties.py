@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from operations.terraform import Terraform, cli_environment, find_terraform
+from operations.terraform import find_terraform
 from stacks.app import build
 from stacks.estate import TWIN, Estate, EstateError, load
 from tests.evidence import record
 from tests.random_estates import Data, random_estate
+from tests.terraform import Terraform, cli_environment
 from tests.test_stacks import EXAMPLES, ROOT
 
 Path_ = tuple[Any, ...]

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from operations.terraform import Terraform, cli_environment, find_terraform
+from operations.terraform import find_terraform
 from stacks.estate import load
 from tests.as_modules import account_of, call_modules, export, made_by
 from tests.deployment import SECRETS
 from tests.evidence import record
 from tests.local_aws import LocalAws
+from tests.terraform import Terraform, cli_environment
 from tests.world import facts_of
 
 pytestmark = pytest.mark.terraform

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from operations.terraform import Terraform, TerraformFailed, cli_environment, find_terraform
+from operations.terraform import TerraformFailed, find_terraform
 from tests.deployment import BIN, ROOT
 from tests.evidence import record
 from tests.local_aws import LocalAws, inventory
+from tests.terraform import Terraform, cli_environment
 
 pytestmark = [pytest.mark.terraform, pytest.mark.local_aws, pytest.mark.proof]
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from operations.terraform import Terraform, TerraformFailed, cli_environment, find_terraform
+from operations.terraform import TerraformFailed, find_terraform
 from stacks.estate import load
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws
+from tests.terraform import Terraform, cli_environment
 from tests.test_examples import ROOT, synth
 from tests.world import facts_of
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from operations.handoff import HandoffError, Outputs, facts, flowchart, from_file, markdown, stacks_of
-from operations.terraform import Terraform, cli_environment, find_terraform
+from operations.terraform import find_terraform
 from stacks.estate import Estate, load
 from tests.local_aws import LocalAws
+from tests.terraform import Terraform, cli_environment
 from tests.test_estate import BASE
 from tests.test_examples import synth
 from tests.test_main import run

@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from operations.terraform import Terraform, cli_environment, find_mirror, find_terraform
+from operations.terraform import find_terraform
 from stacks.estate import CloudState, load
 from tests.deployment import SECRETS
+from tests.terraform import Terraform, cli_environment, find_mirror
 from tests.test_stacks import synth_all
 
 ROOT = Path(__file__).parent.parent

@@ -96,6 +96,20 @@ class TestLogs:
         assert len(filters) == 2
 
 
+class TestS3:
+    def test_a_lifecycle_rule_keeps_as_many_old_versions_as_it_was_told(self, aws, account):
+        s3 = aws.client("s3", account=account)
+        s3.create_bucket(Bucket="keeps-versions")
+        whole = {"Status": "Enabled", "Filter": {"Prefix": ""}}
+        rules = [
+            whole | {"ID": "ten", "NoncurrentVersionExpiration": {"NoncurrentDays": 90, "NewerNoncurrentVersions": 10}},
+            whole | {"ID": "none", "NoncurrentVersionExpiration": {"NoncurrentDays": 30}},
+            whole | {"ID": "current", "Expiration": {"Days": 1}},
+        ]
+        s3.put_bucket_lifecycle_configuration(Bucket="keeps-versions", LifecycleConfiguration={"Rules": rules})
+        assert s3.get_bucket_lifecycle_configuration(Bucket="keeps-versions")["Rules"] == rules
+
+
 class TestCloudWatch:
     """From an event in a log group to who hears of it; the whole way is in tests/test_alarm.py."""
 

@@ -1,5 +1,6 @@
 """The door: what each command prints, and with what it exits."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from operations.terraform import find_terraform
 from tests.local_aws import LocalAws
 from tests.test_estate import BASE
 
@@ -91,22 +93,36 @@ def aws() -> Iterator[LocalAws]:
         yield aws
 
 
+def state_in(bucket: str, file: Path) -> None:
+    file.write_text(BASE.replace("acme-astro-tfstate", bucket))
+
+
 def test_state_create_says_what_it_did_and_a_second_time_does_nothing(file: Path, aws: LocalAws) -> None:
-    code, out, err = run("state", "create", str(file), **aws.environment())
-    assert (code, err) == (0, "")
-    first, *settings = out.splitlines()
-    assert first == "acme-astro-tfstate in account 123456789012, us-east-1"
-    assert {line.split()[0] for line in settings} == {"made"}
-    code, out, err = run("state", "create", str(file), **aws.environment())
-    assert {line.split()[0] for line in out.splitlines()[1:]} <= {"kept", "changed"}
+    state_in("acme-twice", file)
+    for outcome in ("made", "kept"):
+        said = (
+            "acme-twice in account 123456789012, us-east-1\n"
+            f"  {outcome}    bucket\n"
+            f"  {outcome}    public access block\n"
+            f"  {outcome}    object ownership\n"
+            f"  {outcome}    TLS only\n"
+            f"  {outcome}    versioning\n"
+            f"  {outcome}    encryption\n"
+            f"  {outcome}    expiry of old versions\n"
+        )
+        assert run("state", "create", str(file), **aws.environment()) == (0, said, "")
 
 
 def test_state_create_refuses_a_bucket_of_another_account(file: Path, aws: LocalAws) -> None:
-    assert run("state", "create", str(file), **aws.environment())[0] == 0
-    code, out, err = run("state", "create", str(file), **aws.environment("999999999999"))
-    assert (code, out) == (1, "")
-    assert "acme-astro-tfstate" in err
-    assert "Traceback" not in err
+    state_in("acme-others", file)
+    aws.client("s3").create_bucket(Bucket="acme-others")
+    role = aws.client("sts", account="999999999999").get_caller_identity()["Arn"]
+    assert run("state", "create", str(file), **aws.environment("999999999999")) == (
+        1,
+        "",
+        f"the bucket acme-others is not one of account 999999999999, or {role} may not see it (s3:ListBucket). Bucket "
+        "names are shared by all of AWS: choose another, or sign in to the account that owns it.\n",
+    )
 
 
 def test_state_create_without_credentials_says_how_to_get_them(file: Path, tmp_path: Path) -> None:
@@ -124,3 +140,37 @@ def test_state_create_needs_an_s3_state(file: Path) -> None:
     file.write_text(BASE.replace(s3, "{backend: none}"))
     expected = f"{file}: state.backend: 'none' keeps no state in S3; only s3 has a bucket\n"
     assert run("state", "create", str(file)) == (2, "", expected)
+
+
+def test_policies_are_linted_whatever_format_the_environment_names_and_after_their_last_day(file: Path) -> None:
+    file.write_text(BASE + "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n")
+    told = "1 policies of the estate: 0 findings; 0 of Astronomer: 0\n"
+    assert run("policy", "lint", str(file), SYNTH_HCL_OUTPUT="true") == (0, told, "")
+
+
+@pytest.mark.parametrize("value", ["", "5", '"abc"', '["abc", 5]', '{"a": "b"}', "null"])
+def test_external_ids_that_are_no_list_of_texts_are_refused_before_aws_is_asked(file: Path, value: str) -> None:
+    told = "TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'\n"
+    assert run("adopt", str(file), TF_VAR_external_ids=value) == (2, "", told)
+
+
+@pytest.mark.terraform
+def test_handoff_reads_state_with_your_own_configuration_of_terraform_and_writes_nothing(
+    file: Path, tmp_path: Path
+) -> None:
+    stack, configuration = tmp_path / "out/stacks/network-lake", tmp_path / "own.tfrc"
+    (stack / ".terraform").mkdir(parents=True)
+    (stack / "terraform.tfstate").write_text('{"version": 4, "serial": 1, "lineage": "a", "outputs": {}}')
+    configuration.write_text("")
+    terraform = tmp_path / "terraform"
+    terraform.write_text(
+        f'#!/bin/sh\necho "$TF_CLI_CONFIG_FILE" >> {tmp_path}/used\nexec {find_terraform(os.environ)} "$@"\n'
+    )
+    terraform.chmod(0o755)
+    before = sorted(tmp_path.rglob("*"))
+    settings = {"CDKTF_OUTDIR": str(tmp_path / "out"), "TF_CLI_CONFIG_FILE": str(configuration)}
+    code, out, err = run("handoff", str(file), "--json", **settings, TERRAFORM_BINARY_NAME=str(terraform))
+    assert (code, err) == (0, "")
+    assert [one["state"] for one in json.loads(out)["connections"].values()] == ["not deployed", "waiting"]
+    assert (tmp_path / "used").read_text() == f"{configuration}\n" * 2
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "used"])

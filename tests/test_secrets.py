@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 import pytest
 
-from operations.terraform import cli_environment, find_terraform
+from operations.terraform import find_terraform
 from stacks.estate import load
 from tests.deployment import BIN, SECRETS
 from tests.evidence import record
 from tests.local_aws import LocalAws
+from tests.terraform import cli_environment
 from tests.test_stacks import ROOT
 from tests.world import facts_of
 

@@ -36,50 +36,17 @@ def aws() -> Iterator[LocalAws]:
         yield aws
 
 
-class NewerVersions:
-    """Gives back the `NewerNoncurrentVersions` that were put, as AWS does: moto 5.2.5 forgets them."""
-
-    def __init__(self) -> None:
-        self._put: dict[tuple[str, str], int] = {}
-
-    def watch(self, events: Any) -> None:
-        events.register("provide-client-params.s3.PutBucketLifecycleConfiguration", self._asked)
-        events.register("provide-client-params.s3.GetBucketLifecycleConfiguration", self._asked)
-        events.register("after-call.s3.GetBucketLifecycleConfiguration", self._answered)
-
-    def _asked(self, params: Any, context: Any, **_: Any) -> None:
-        context["bucket"] = params["Bucket"]
-        for rule in params.get("LifecycleConfiguration", {}).get("Rules", []):
-            self._put[params["Bucket"], rule["ID"]] = rule.get("NoncurrentVersionExpiration", {}).get(
-                "NewerNoncurrentVersions", 0
-            )
-
-    def _answered(self, parsed: Any, context: Any, **_: Any) -> None:
-        for rule in parsed.get("Rules", []):
-            if newer := self._put[context["bucket"], rule["ID"]]:
-                rule["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"] = newer
-
-
-@pytest.fixture(scope="module")
-def newer_versions() -> NewerVersions:
-    return NewerVersions()
-
-
 @pytest.fixture
-def session(aws, newer_versions, monkeypatch) -> boto3.Session:
+def session(aws, monkeypatch) -> boto3.Session:
     """Signed in to our account, as anybody is: by the environment."""
     for name, value in aws.environment(OURS).items():
         monkeypatch.setenv(name, value)
-    session = boto3.Session()
-    newer_versions.watch(session.events)
-    return session
+    return boto3.Session()
 
 
 @pytest.fixture(scope="module")
-def s3(aws, newer_versions):
-    client = aws.client("s3", account=OURS)
-    newer_versions.watch(client.meta.events)
-    return client
+def s3(aws):
+    return aws.client("s3", account=OURS)
 
 
 @pytest.fixture

@@ -1,24 +1,14 @@
+"""Terraform as the commands run it, and what more of it the tests run."""
+
 import json
 import os
-import signal
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
-from operations import terraform
-from operations.terraform import (
-    Diagnostic,
-    MirrorMissing,
-    Terraform,
-    TerraformFailed,
-    TerraformMissing,
-    TerraformTooOld,
-    cli_environment,
-    find_mirror,
-    find_terraform,
-)
+from operations.terraform import TerraformError, TerraformFailed, find_terraform
+from tests import terraform
+from tests.terraform import Terraform, cli_environment, find_mirror
 
 TINY = {
     "terraform": {"required_providers": {"aws": {"source": "hashicorp/aws", "version": "~> 5.100"}}},
@@ -99,7 +89,7 @@ def test_a_shim_keeps_the_name_it_was_called_by(tmp_path):
 @pytest.mark.parametrize("version", ["0.15.5", "1.9.8", "1.9.12"])
 def test_refuses_a_binary_that_cannot_lock_in_s3(tmp_path, version):
     binary = write_binary(tmp_path, f"""echo '{{"terraform_version": "{version}"}}'""")
-    with pytest.raises(TerraformTooOld) as caught:
+    with pytest.raises(TerraformError) as caught:
         find_terraform({"PATH": str(tmp_path)})
     assert str(caught.value) == (
         f"{binary} is version {version}; 1.10 or newer is needed, because the state is locked by a file beside it in S3"
@@ -113,7 +103,7 @@ def test_refuses_a_binary_that_cannot_lock_in_s3(tmp_path, version):
     [({}, "terraform"), ({"TERRAFORM_BINARY_NAME": ""}, "terraform"), ({"TERRAFORM_BINARY_NAME": "tofu"}, "tofu")],
 )
 def test_says_how_to_get_a_missing_binary(tmp_path, environ, name):
-    with pytest.raises(TerraformMissing) as caught:
+    with pytest.raises(TerraformError) as caught:
         find_terraform({"PATH": str(tmp_path), **environ})
     assert str(caught.value) == (
         f"`{name}` is not on the PATH. Install Terraform 1.10 or newer, or name another binary in TERRAFORM_BINARY_NAME"
@@ -132,7 +122,7 @@ def test_says_how_to_get_a_missing_binary(tmp_path, environ, name):
 )
 def test_a_binary_that_does_not_answer_is_missing(tmp_path, body, why):
     binary = write_binary(tmp_path, body)
-    with pytest.raises(TerraformMissing) as caught:
+    with pytest.raises(TerraformError) as caught:
         find_terraform({"PATH": str(tmp_path)})
     assert str(caught.value).startswith(f"{binary} does not answer `version -json`: ")
     assert why in str(caught.value)
@@ -163,7 +153,7 @@ def test_a_named_mirror_comes_first_and_must_hold_the_provider(tmp_path):
     write_mirror(tmp_path / "opt" / "mirror")
     provider = write_mirror(tmp_path / "named")
     assert find_mirror({"TF_PLUGIN_MIRROR": str(tmp_path / "named")}) == provider
-    with pytest.raises(MirrorMissing) as caught:
+    with pytest.raises(TerraformError) as caught:
         find_mirror({"TF_PLUGIN_MIRROR": "/dev/null"})
     assert str(caught.value) == (
         "TF_PLUGIN_MIRROR is /dev/null, and no folder <host>/hashicorp/aws is in it. Make one with `terraform providers"
@@ -226,23 +216,6 @@ def test_validate_raises_when_terraform_itself_fails(tmp_path):
         Terraform(binary, {}).validate(tmp_path)
 
 
-def test_an_interrupt_lets_terraform_save_its_state(tmp_path):
-    binary = write_binary(tmp_path / "bin", "touch started; sleep 1; touch saved")
-
-    def interrupt_once_started():
-        while not (tmp_path / "started").exists():
-            time.sleep(0.01)
-        time.sleep(0.2)  # the interrupt is for whoever waits, and it must have begun to
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt_once_started)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        Terraform(binary, {"PATH": os.environ["PATH"]}).apply(tmp_path)
-    thread.join()
-    assert (tmp_path / "saved").exists()
-
-
 @pytest.fixture
 def tf(tmp_path, monkeypatch):
     monkeypatch.undo()  # the real add-on folders again: that is where a mirror may be
@@ -269,14 +242,9 @@ def test_inits_validates_and_plans_with_the_real_provider(tf, tmp_path):
 def test_validate_returns_what_is_wrong(tf, tmp_path):
     folder = write_json(tmp_path / "wrong", {"resource": {"terraform_data": {"note": {"inptu": "first"}}}})
     tf.init(folder)
-    [found] = tf.validate(folder)
-    assert found == Diagnostic(
-        "error",
-        "Extraneous JSON object property",
-        'No argument or block type is named "inptu". Did you mean "input"?',
-        "",
-    )
-    assert str(found) == f"error: {found.summary}\n{found.detail}"
+    assert tf.validate(folder) == [
+        'error: Extraneous JSON object property: No argument or block type is named "inptu". Did you mean "input"?'
+    ]
 
 
 @pytest.mark.terraform

@@ -157,18 +157,19 @@ def test_every_name_that_is_promised_can_be_imported_and_no_other(theirs: Path, 
     names = re.findall(r" as (\w+)$", stub, re.MULTILINE)
     folders = [file.parent.name for file in ROOT.glob("modules/*/construct.py")]
     assert len(names) == 2 * len(folders) + 7
+    files = [file.stem.title().replace("_", "") for file in sorted(ROOT.glob("modules/*.py"))]
+    assert {"Dns", "Late", "PolicyFile"} < set(files)
+    others = [name + props for name in ("VpcPeerings", *files) for props in ("", "Props")]
     code = (
         "import astro_on_aws\n"
         f"print([getattr(astro_on_aws, name).__name__ for name in {names!r}] == {names!r})\n"
-        "try: astro_on_aws.VpcPeerings\n"
-        "except AttributeError as error: print(error)\n"
-        "try: astro_on_aws.VpcPeeringsProps\n"
-        "except AttributeError as error: print(error)\n"
+        f"for name in {others!r}:\n"
+        "    try: getattr(astro_on_aws, name)\n"
+        "    except AttributeError as error: print(error)\n"
     )
     assert run(theirs, installed, sys.executable, "-c", code).splitlines() == [
         "True",
-        "module 'astro_on_aws' has no attribute 'VpcPeerings'",
-        "module 'astro_on_aws' has no attribute 'VpcPeeringsProps'",
+        *(f"module 'astro_on_aws' has no attribute '{name}'" for name in others),
     ]
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from operations.terraform import Terraform, cli_environment, find_terraform
+from operations.terraform import find_terraform
+from tests.terraform import Terraform, cli_environment
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = ROOT / "examples/workflows"

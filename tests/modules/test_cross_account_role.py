@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
 from modules.policy_file import PolicyDocument
-from operations.terraform import Terraform, cli_environment, find_terraform
+from operations.terraform import find_terraform
 from stacks.estate import EstateError, load
 from tests.conftest import Synth
+from tests.terraform import Terraform, cli_environment
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STATEMENT = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.s3.models import FakeBucket
+from moto.s3.responses import S3Response
+
+from .tools import kept, patch
+
+_set_lifecycle = FakeBucket.set_lifecycle
+_serialized = S3Response.serialized
+
+
+@patch(FakeBucket)
+def set_lifecycle(self: FakeBucket, rules: list[dict[str, Any]]) -> None:
+    """Without it, how many old versions a rule keeps is forgotten."""
+    _set_lifecycle(self, rules)
+    for rule, asked in zip(self.rules, rules, strict=True):
+        kept(rule, "newer_versions", (asked.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions"))
+
+
+@patch(S3Response)
+def serialized(self: S3Response, action_result: ActionResult) -> Any:
+    """Without it, how many old versions a rule keeps is not told."""
+    result: Any = action_result.result
+    if self.data["Action"] == "GetBucketLifecycleConfiguration" and isinstance(result, dict):
+        for told, rule in zip(result["Rules"], self.backend.get_bucket_lifecycle(self.bucket_name), strict=True):
+            if newer := kept(rule, "newer_versions", None):
+                told["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"] = newer
+    return _serialized(self, action_result)
