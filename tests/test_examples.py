@@ -57,9 +57,8 @@ def test_an_example_is_valid_and_plans_the_same_from_json_from_hcl_and_as_module
         environment = cli_environment(folder, {**os.environ, **aws.environment(account), **SECRETS})
         terraform = Terraform(find_terraform(environment), environment)
         terraform.init(folder)
-        # A plan validates too, but for warnings; each command takes seconds to load the provider.
-        assert "hcl" in folder.parts or terraform.validate(folder) == []
         planned = terraform.plan_json(folder)
+        assert planned["warnings"] == []
         assert {change["change"]["actions"][0] for change in planned["resource_changes"]} <= {"create", "read", "no-op"}
         return {key: planned.get(key) for key in ("variables", "planned_values", "resource_changes", "output_changes")}
 
