@@ -100,12 +100,12 @@ class Vpn(Construct):
             self,
             joined("alarm", name),
             alarm_name=f"{self._sides.name}-{name}-tunnel-down",
-            alarm_description=f"A tunnel of VPN connection {self._sides.name}-{name} has been down for 5 minutes",
+            alarm_description=f"A tunnel of VPN connection {self._sides.name}-{name} was down in the last 5 minutes",
             namespace="AWS/VPN",
             metric_name="TunnelState",
             dimensions={"VpnId": connection.id},
-            # 1 where both tunnels are up, a fraction where one is: the best of the 5 minutes was less than both.
-            statistic="Maximum",
+            # Both tunnels report under this one dimension: the worst of what they said is 1 only while both are up.
+            statistic="Minimum",
             comparison_operator="LessThanThreshold",
             threshold=1,
             period=300,

@@ -307,16 +307,16 @@ def test_the_variable_says_which_keys_and_of_what_shape() -> None:
 
 
 @pytest.mark.parametrize("topic", [None, "arn:aws:sns:us-east-1:111111111111:network"])
-def test_an_alarm_watches_both_tunnels(synth: Synth, topic: str | None) -> None:
+def test_an_alarm_rings_where_the_worse_of_both_tunnels_is_not_up(synth: Synth, topic: str | None) -> None:
     tells = {"alarm_actions": [topic], "ok_actions": [topic]} if topic else {}
     assert placed(synth, {**BGP, "alarm_topic": topic})["aws_cloudwatch_metric_alarm"] == {
         "office_alarm_a": {
             "alarm_name": "acme-conn-a-tunnel-down",
-            "alarm_description": "A tunnel of VPN connection acme-conn-a has been down for 5 minutes",
+            "alarm_description": "A tunnel of VPN connection acme-conn-a was down in the last 5 minutes",
             "namespace": "AWS/VPN",
             "metric_name": "TunnelState",
             "dimensions": {"VpnId": "${aws_vpn_connection.office_connection_a.id}"},
-            "statistic": "Maximum",
+            "statistic": "Minimum",
             "comparison_operator": "LessThanThreshold",
             "threshold": 1,
             "period": 300,
