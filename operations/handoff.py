@@ -71,10 +71,10 @@ def facts(estate: Estate, outputs: Outputs) -> dict[str, Any]:
             name: {
                 "type": connection.type,
                 "state": _state(estate, outputs, name),
-                "network": connection.network,
+                "network": connection.network or None,
                 "clusters": list(connection.cluster_names()),
                 "waits_for": [awaited.field for awaited in _awaited(estate, name)],
-                "facts": _deployed(outputs, f"network-{connection.network}", name),
+                "facts": connection.asked_of_astronomer() or _deployed(outputs, f"network-{connection.network}", name),
             }
             for name, connection in estate.connections.items()
         },
@@ -118,7 +118,8 @@ def flowchart(estate: Estate, outputs: Outputs) -> str:
         line = "---" if state == "built" else "-.-"
         ranges = (str(cidr) for _, cidr in connection.occupied_cidrs())
         here, label = _node("connection", name), _label(name, connection.type, state, *ranges)
-        lines += [f"  {here}([{label}])", f"  {_node('network', connection.network)} {line} {here}"]
+        lines.append(f"  {here}([{label}])")
+        lines += [f"  {_node('network', connection.network)} {line} {here}"] if connection.network else []
         lines += [f"  {here} {line} {_node('cluster', cluster)}" for cluster in connection.cluster_names()]
     return "\n".join(lines) + "\n"
 
@@ -146,6 +147,9 @@ def _awaited(estate: Estate, name: str) -> Iterator[Awaited]:
 def _state(estate: Estate, outputs: Outputs, name: str) -> str:
     if list(_awaited(estate, name)):
         return "waiting"
+    if not estate.connections[name].network:
+        # Only Astronomer sees whether they have.
+        return "for Astronomer to make"
     return "built" if name in outputs.get(f"network-{estate.connections[name].network}", {}) else "not deployed"
 
 
@@ -162,9 +166,14 @@ def _steps(estate: Estate, outputs: Outputs) -> Iterator[tuple[str, str]]:
         concerned = {
             f"network-{connection.network}"
             for name, connection in estate.connections.items()
-            if list(_awaited(estate, name))
+            if connection.network and list(_awaited(estate, name))
         }
-        yield "You", f"put what you are given into the file, and `{_deploy(*sorted(concerned))}`"
+        deploy = f", and `{_deploy(*sorted(concerned))}`" if concerned else ""
+        yield "You", f"put what you are given into the file{deploy}"
+    for name, connection in estate.connections.items():
+        if not connection.network and not list(_awaited(estate, name)):
+            send = f"send what `connections.{name}` says to Astronomer's support, who make it on their side"
+            yield "You", f"{send}, unless they have; never a pre-shared key: they name a channel for it"
 
 
 def _is_deployed(estate: Estate, outputs: Outputs, stack: str) -> bool:

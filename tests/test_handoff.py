@@ -105,6 +105,46 @@ def test_an_estate_that_is_whole_has_nothing_next(tmp_path: Path) -> None:
     assert "| peering status | active |" in text
 
 
+FACTORY = """\
+  factory: {type: vpn, terminates: astro, cluster: prod, gateways: {a: IP}, static_routes: {halls: 192.168.64.0/20}}
+"""
+
+
+def test_a_vpn_that_astronomer_makes_is_told_without_a_stack_once_it_is_whole(tmp_path: Path) -> None:
+    def estate(gateway: str) -> Estate:
+        connected = "\n".join(BASE.splitlines()[:-1]) + "\n" + FACTORY.replace("IP", gateway)
+        (tmp_path / "astro.yaml").write_text(connected)
+        return load(tmp_path / "astro.yaml")
+
+    def steps(estate: Estate) -> list[str]:
+        return [step["what"] for step in facts(estate, DEPLOYED)["next"]]
+
+    whole, waiting = estate("{ip: 203.0.113.10}"), estate("{}")
+    told = facts(whole, DEPLOYED)["connections"]["factory"]
+    assert told == {
+        "type": "vpn",
+        "state": "for Astronomer to make",
+        "network": None,
+        "clusters": ["prod"],
+        "waits_for": [],
+        "facts": whole.connections["factory"].asked_of_astronomer(),
+    }
+    assert told["facts"]["static_routes"] == {"halls": "192.168.64.0/20"}
+    assert steps(whole) == [
+        "send what `connections.factory` says to Astronomer's support, who make it on their side, unless they have; "
+        "never a pre-shared key: they name a channel for it"
+    ]
+    assert flowchart(whole, DEPLOYED).splitlines()[-2:] == [
+        '  connection_factory(["factory<br/>vpn<br/>for Astronomer to make<br/>192.168.64.0/20"])',
+        "  connection_factory -.- cluster_prod",
+    ]
+    assert facts(waiting, DEPLOYED)["connections"]["factory"]["state"] == "waiting"
+    assert steps(waiting) == [
+        "`gateways.a.ip` of `connections.factory`: the public, static IPv4 address of the device",
+        "put what you are given into the file",
+    ]
+
+
 def test_markdown_of_a_value_stays_in_its_row(estate: Estate) -> None:
     awkward = {"policy": '{\n  "a|b": 1\n}', "on": True, "ids": ["a", "b"], "rules": {"corp": {"id": "x"}}}
     text = markdown(estate, {"network-lake": {"lake-prod": awkward}})
