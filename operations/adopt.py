@@ -451,7 +451,7 @@ def _trust(document: Mapping[str, Any], external_ids: frozenset[str]) -> Iterato
 
 def _values(expression: str, document: Mapping[str, Any]) -> set[str]:
     """What IAM writes as one value or as a list, here or there."""
-    statements = document["Statement"]
+    statements = document.get("Statement", [])
     listed = {"Statement": statements if isinstance(statements, list) else [statements]}
     return set(jmespath.search(f"{expression}[] | []", listed) or ())
 

@@ -451,6 +451,20 @@ def test_a_role_that_is_not_as_the_file_says_is_imported_with_a_remark(
     assert not looked_for(file)["aws_iam_policy.cross-account-role_policy"].to_decide
 
 
+def test_a_role_that_trusts_nobody_is_told_to_have_other_external_ids(
+    aws: LocalAws, account: str, tmp_path: Path
+) -> None:
+    name = "astronomer-remote-management"
+    aws.client("iam", account).create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})
+    )
+    found = looked_for(estate_file(tmp_path, ACCOUNT.format(account=account)))
+    assert found["aws_iam_role.cross-account-role_role"].detail == (
+        "its external IDs are not those of TF_VAR_external_ids, a plan does not show that, and an apply would lock out "
+        "whoever uses another one"
+    )
+
+
 def document(action: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
 
