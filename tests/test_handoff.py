@@ -73,8 +73,20 @@ def test_a_network_is_told_with_what_a_peering_request_needs(estate: Estate) -> 
         "region": "us-east-1",
         "vpc_id": "vpc-0123456789abcdef0",
         "cidrs": ["10.20.0.0/16"],
-        "dns_servers": ["10.20.0.2 (the VPC's own resolver)"],
+        "dns_servers": ["none: a `dns_forwarding` connection of the network names or makes them"],
     }
+
+
+def test_a_network_is_told_with_the_dns_servers_that_answer_from_outside_of_it() -> None:
+    estate = load(ROOT / "examples/dns_forwarding.yaml")
+
+    def told(outputs: Outputs) -> list[str]:
+        return facts(estate, outputs)["networks"]["lake"]["dns_servers"]
+
+    assert told({}) == [f"made by its stack: run `{RUN}`", "10.20.8.2"]
+    endpoint = {"servers": ["10.20.0.10", "10.20.1.7", "10.20.8.2"]}
+    assert told({"network-lake": {"lake-dns": endpoint}}) == ["10.20.0.10", "10.20.1.7", "10.20.8.2"]
+    assert told({"network-lake": {"lake-dns": {"servers": None}}})[0] == f"made by its stack: run `{RUN}`"
 
 
 def test_a_hybrid_cluster_is_told_with_what_it_is_made_of_and_which_are_defaults(tmp_path: Path) -> None:
@@ -201,9 +213,44 @@ def test_outputs_are_read_from_the_file_of_cdktf_and_nothing_but_the_handoff(tmp
     file = tmp_path / "outputs.json"
     file.write_text(json.dumps({"network-lake": {"handoff": {"lake-prod": PEERED}, "other": "kept-out"}, "x": {}}))
     assert from_file(file) == {"network-lake": {"lake-prod": PEERED}}
-    file.write_text("[]")
-    with pytest.raises(HandoffError, match="is not what `cdktf deploy --outputs-file` writes"):
+    file.write_text("{}")
+    assert from_file(file) == {}
+
+
+OF_ANOTHER_SHAPE = (
+    'has no output `handoff` by stack and entry, such as {"network-lake": {"handoff": {"lake-peering": {...}}}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("name: acme", "is not a JSON file"),
+        ("", "is not a JSON file"),
+        ("\udcff", "is not a JSON file"),
+        ("[" * 100_000, "is not a JSON file"),
+        ("[]", OF_ANOTHER_SHAPE),
+        ("null", OF_ANOTHER_SHAPE),
+        ('{"network-lake": null}', OF_ANOTHER_SHAPE),
+        ('{"network-lake": {"other": "x"}}', OF_ANOTHER_SHAPE),
+        ('{"handoff": {"sensitive": false, "value": {}}}', OF_ANOTHER_SHAPE),
+        ('{"network-lake": {"handoff": "x"}}', OF_ANOTHER_SHAPE),
+        ('{"network-lake": {"handoff": {"lake-prod": []}}}', OF_ANOTHER_SHAPE),
+    ],
+)
+def test_a_file_that_cdktf_did_not_write_is_refused_with_what_is_expected(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text(content, errors="surrogateescape")
+    with pytest.raises(HandoffError) as caught:
         from_file(file)
+    assert str(caught.value) == f"{file} {said}; give the file that `cdktf deploy --outputs-file FILE` wrote"
+
+
+def test_a_file_of_outputs_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HandoffError, match=r"outputs\.json cannot be read: No such file or directory; give the file"):
+        from_file(tmp_path / "outputs.json")
 
 
 def test_the_command_prints_markdown_or_json_and_refuses_other_files(tmp_path: Path) -> None:
