@@ -157,6 +157,22 @@ def test_a_vpn_that_astronomer_makes_is_told_without_a_stack_once_it_is_whole(tm
     ]
 
 
+def test_a_vpn_that_astronomer_makes_is_asked_once_more_for_the_clusters_twin(tmp_path: Path) -> None:
+    (tmp_path / "astro.yaml").write_text(
+        "name: acme\nstate: {backend: none}\nastro: {product: hosted-dedicated, organization: acme}\n"
+        "clusters: {prod: {region: us-east-1, dr: {region: us-west-2, cidr: 172.20.64.0/20}}}\nconnections:\n"
+        "  factory: {type: vpn, terminates: astro, cluster: prod, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010, "
+        "dr: {gateways: {a: {ip: 203.0.113.11}}}}\n"
+    )
+    told = facts(load(tmp_path / "astro.yaml"), {})
+    asked = {name: (one["clusters"], one["facts"]["gateways"]) for name, one in told["connections"].items()}
+    assert asked == {
+        "factory": (["prod"], {"a": {"ip": "203.0.113.10"}}),
+        "factory-dr": (["prod-dr"], {"a": {"ip": "203.0.113.11"}}),
+    }
+    assert (told["account"], told["networks"], stacks_of(load(tmp_path / "astro.yaml"))) == ({}, {}, [])
+
+
 def test_markdown_of_a_value_stays_in_its_row(estate: Estate) -> None:
     awkward = {"policy": '{\n  "a|b": 1\n}', "on": True, "ids": ["a", "b"], "rules": {"corp": {"id": "x"}}}
     text = markdown(estate, {"network-lake": {"lake-prod": awkward}})
