@@ -297,7 +297,7 @@ def fetch(
 
 @policy.command()
 def diff(
-    old: Annotated[Path | None, typer.Argument(help="A document. Default: what is attached in the account.")] = None,
+    old: Annotated[Path | None, typer.Argument(help="A document. Default: what the account's role has.")] = None,
     new: Annotated[Path | None, typer.Argument(help="A document. Default: the estate's `policy_file`.")] = None,
     file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
 ) -> None:

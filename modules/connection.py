@@ -290,6 +290,10 @@ class ConnectionProps(Props):
         """What was to be gone by `today`: the field, and a sentence on its value. Nothing else here knows the day."""
         yield from ()
 
+    def asked_of_astronomer(self) -> dict[str, object]:
+        """What Astronomer is to make of a connection that is none of your `networks`, for `main.py handoff`."""
+        return {}
+
     def secrets(self) -> tuple[Secret, ...]:
         """The values that the file never holds."""
         return ()

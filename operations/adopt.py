@@ -15,12 +15,12 @@ from typing import Any, Literal
 import boto3
 import jmespath
 from botocore import exceptions
-from botocore.config import Config
 
 from modules.cross_account_role.props import ASTRONOMER_ACCOUNT, POLICY, ROLE
 from modules.opt_in_region.props import OPT_IN
 from modules.vocabulary import partition
 from operations.adopt_kinds import KINDS, NAME, Kind, Unimportable
+from operations.aws import PATIENCE
 from operations.policy import compare
 
 FILE = "imports.tf"
@@ -117,16 +117,12 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
     return found
 
 
-_PATIENCE = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
-"""The defaults would wait for minutes on an endpoint that does not answer."""
-
-
 def _session(role: str) -> boto3.Session:
     """As the provider signs in: with the credentials of the environment, and with them as `role` where there is one."""
     own = boto3.Session()
     if not role:
         return own
-    with closing(own.client("sts", region_name=own.region_name or "us-east-1", config=_PATIENCE)) as sts:
+    with closing(own.client("sts", region_name=own.region_name or "us-east-1", config=PATIENCE)) as sts:
         keys = sts.assume_role(RoleArn=role, RoleSessionName="adopt")["Credentials"]
     return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
@@ -134,7 +130,7 @@ def _session(role: str) -> boto3.Session:
 def _check_account(session: boto3.Session, stack: str, account_id: str, region: str) -> None:
     # The account is the same everywhere, and its own region may be off.
     anywhere = "us-east-1" if partition(region) == "aws" else region
-    with closing(session.client("sts", region_name=anywhere, config=_PATIENCE)) as sts:
+    with closing(session.client("sts", region_name=anywhere, config=PATIENCE)) as sts:
         caller = sts.get_caller_identity()["Account"]
     if caller != account_id:
         raise AdoptError(
@@ -193,7 +189,7 @@ class _Aws:
     def _ask(self, call: str, region: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         service, operation = call.split(":")
         if (client := self._clients.get((service, region))) is None:
-            client = self._session.client(service, region_name=region, config=_PATIENCE)  # type: ignore[call-overload]
+            client = self._session.client(service, region_name=region, config=PATIENCE)  # type: ignore[call-overload]
             self._clients[service, region] = client
         try:
             if client.can_paginate(operation):
@@ -451,7 +447,7 @@ def _trust(document: Mapping[str, Any], external_ids: frozenset[str]) -> Iterato
 
 def _values(expression: str, document: Mapping[str, Any]) -> set[str]:
     """What IAM writes as one value or as a list, here or there."""
-    statements = document["Statement"]
+    statements = document.get("Statement", [])
     listed = {"Statement": statements if isinstance(statements, list) else [statements]}
     return set(jmespath.search(f"{expression}[] | []", listed) or ())
 
@@ -469,4 +465,4 @@ def _cloudformation(aws: _Aws) -> Iterator[str]:
     for region in dict.fromkeys(("us-east-1", aws.region)):
         answer = aws.ask("cloudformation:describe_stack_resources", region, PhysicalResourceId=ROLE)
         for stack in sorted({one["StackName"] for one in answer.get("StackResources", [])}):
-            yield f"CloudFormation stack {stack} in {region} would delete it with itself: let go of it first (README)"
+            yield f"CloudFormation stack {stack} in {region} would delete it with itself: see docs/adopt.md first"

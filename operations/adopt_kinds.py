@@ -233,6 +233,14 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         fixed={"Path": "path || '/'"},
         arn="Arn",
     ),
+    # Found only where there is something to take off: imported, a plan shows what.
+    "aws_iam_role_policies_exclusive": Kind(
+        "iam:list_role_policies",
+        "PolicyNames && [@]",
+        "{role_name}",
+        ask={"RoleName": "role_name"},
+        told={"PolicyNames": "policy_names"},
+    ),
     "aws_iam_role_policy": Kind(
         "iam:list_role_policies",
         "PolicyNames[].{Name: @}",
@@ -246,6 +254,13 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "{role}/{policy_arn}",
         ask={"RoleName": "role"},
         same={"PolicyArn": "policy_arn"},
+    ),
+    "aws_iam_role_policy_attachments_exclusive": Kind(
+        "iam:list_attached_role_policies",
+        "AttachedPolicies && [@]",
+        "{role_name}",
+        ask={"RoleName": "role_name"},
+        told={"AttachedPolicies[].PolicyArn": "policy_arns"},
     ),
     "aws_iam_security_token_service_preferences": Unimportable("the preference is set, and stays what it is"),
     "aws_internet_gateway": Kind(

@@ -40,11 +40,23 @@ def _account_stacks(estate: Estate) -> list[str]:
 
 def from_file(file: Path) -> Outputs:
     """What `cdktf deploy --outputs-file` wrote. Raises HandoffError."""
+    expected = "give the file that `cdktf deploy --outputs-file FILE` wrote"
     try:
         stacks = json.loads(file.read_text(encoding="utf-8"))
-        return {name: stack["handoff"] for name, stack in stacks.items() if "handoff" in stack}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise HandoffError(f"{file} is not what `cdktf deploy --outputs-file` writes: {error}") from None
+    except OSError as error:
+        raise HandoffError(f"{file} cannot be read: {error.strerror}; {expected}") from None
+    except (ValueError, RecursionError):
+        raise HandoffError(f"{file} is not a JSON file; {expected}") from None
+    if _of_maps(stacks):
+        found = {name: outputs["handoff"] for name, outputs in stacks.items() if "handoff" in outputs}
+        if (found or not stacks) and all(_of_maps(entries) for entries in found.values()):
+            return found
+    shape = '{"network-lake": {"handoff": {"lake-peering": {...}}}}'
+    raise HandoffError(f"{file} has no output `handoff` by stack and entry, such as {shape}; {expected}")
+
+
+def _of_maps(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, dict) for one in value.values())
 
 
 def from_state(stacks: list[str], folder: Path, terraform: Terraform) -> Outputs:
@@ -66,15 +78,15 @@ def facts(estate: Estate, outputs: Outputs) -> dict[str, Any]:
         "waiting": [{"entry": entry, **asdict(awaited)} for entry, awaited in estate.awaited()],
         "clusters": {name: _cluster(name, cluster) for name, cluster in estate.clusters.items()},
         "account": {stack: _deployed(outputs, stack) for stack in _account_stacks(estate)},
-        "networks": {name: _network(name, network, outputs) for name, network in estate.networks.items()},
+        "networks": {name: _network(name, network, estate, outputs) for name, network in estate.networks.items()},
         "connections": {
             name: {
                 "type": connection.type,
                 "state": _state(estate, outputs, name),
-                "network": connection.network,
+                "network": connection.network or None,
                 "clusters": list(connection.cluster_names()),
                 "waits_for": [awaited.field for awaited in _awaited(estate, name)],
-                "facts": _deployed(outputs, f"network-{connection.network}", name),
+                "facts": connection.asked_of_astronomer() or _deployed(outputs, f"network-{connection.network}", name),
             }
             for name, connection in estate.connections.items()
         },
@@ -118,7 +130,8 @@ def flowchart(estate: Estate, outputs: Outputs) -> str:
         line = "---" if state == "built" else "-.-"
         ranges = (str(cidr) for _, cidr in connection.occupied_cidrs())
         here, label = _node("connection", name), _label(name, connection.type, state, *ranges)
-        lines += [f"  {here}([{label}])", f"  {_node('network', connection.network)} {line} {here}"]
+        lines.append(f"  {here}([{label}])")
+        lines += [f"  {_node('network', connection.network)} {line} {here}"] if connection.network else []
         lines += [f"  {here} {line} {_node('cluster', cluster)}" for cluster in connection.cluster_names()]
     return "\n".join(lines) + "\n"
 
@@ -146,6 +159,9 @@ def _awaited(estate: Estate, name: str) -> Iterator[Awaited]:
 def _state(estate: Estate, outputs: Outputs, name: str) -> str:
     if list(_awaited(estate, name)):
         return "waiting"
+    if not estate.connections[name].network:
+        # Only Astronomer sees whether they have.
+        return "for Astronomer to make"
     return "built" if name in outputs.get(f"network-{estate.connections[name].network}", {}) else "not deployed"
 
 
@@ -162,9 +178,14 @@ def _steps(estate: Estate, outputs: Outputs) -> Iterator[tuple[str, str]]:
         concerned = {
             f"network-{connection.network}"
             for name, connection in estate.connections.items()
-            if list(_awaited(estate, name))
+            if connection.network and list(_awaited(estate, name))
         }
-        yield "You", f"put what you are given into the file, and `{_deploy(*sorted(concerned))}`"
+        deploy = f", and `{_deploy(*sorted(concerned))}`" if concerned else ""
+        yield "You", f"put what you are given into the file{deploy}"
+    for name, connection in estate.connections.items():
+        if not connection.network and not list(_awaited(estate, name)):
+            send = f"send what `connections.{name}` says to Astronomer's support, who make it on their side"
+            yield "You", f"{send}, unless they have; never a pre-shared key: they name a channel for it"
 
 
 def _is_deployed(estate: Estate, outputs: Outputs, stack: str) -> bool:
@@ -202,7 +223,7 @@ def _cluster(name: str, cluster: Cluster) -> dict[str, Any]:
     return told
 
 
-def _network(name: str, network: VpcProps, outputs: Outputs) -> dict[str, Any]:
+def _network(name: str, network: VpcProps, estate: Estate, outputs: Outputs) -> dict[str, Any]:
     ranges = [cidr for _, cidr in network.occupied_cidrs()]
     made = (entry["vpc_id"] for entry in outputs.get(f"network-{name}", {}).values() if "vpc_id" in entry)
     return {
@@ -211,9 +232,20 @@ def _network(name: str, network: VpcProps, outputs: Outputs) -> dict[str, Any]:
         "vpc_id": network.vpc_id
         or next(made, f"made by its stack: run `{_deploy(f'network-{name}')}` if it is not there"),
         "cidrs": [str(cidr) for cidr in ranges],
-        # AWS's own resolver is the third address of a VPC's primary range.
-        "dns_servers": [f"{ranges[0][2]} (the VPC's own resolver)"],
+        "dns_servers": _dns_servers(name, estate, outputs),
     }
+
+
+def _dns_servers(network: str, estate: Estate, outputs: Outputs) -> list[str]:
+    """Where Astro can send queries for names of a network. Its VPC's own resolver is not among them: that answers only
+    inside the VPC (Route 53 developer guide, on forwarding to the address at VPC + 2)."""
+    stack = f"network-{network}"
+    servers: list[str] = []
+    for name, connection in estate.connections.items():
+        if connection.type == "dns_forwarding" and connection.network == network:
+            made = outputs.get(stack, {}).get(name, {}).get("servers")
+            servers += connection.servers or made or [f"made by its stack: run `{_deploy(stack)}`"]
+    return list(dict.fromkeys(servers)) or ["none: a `dns_forwarding` connection of the network names or makes them"]
 
 
 def _table(told: Mapping[str, Any]) -> list[str]:

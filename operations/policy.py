@@ -8,6 +8,7 @@ import textwrap
 import urllib.request
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,9 @@ from typing import Any, Literal
 import boto3
 from botocore import exceptions
 
+from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
 from modules.policy_file import pin_file
+from operations.aws import PATIENCE
 
 URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
 """Where Astronomer publishes the document (seed 002, step 4)."""
@@ -190,25 +193,37 @@ def read(file: Path, account_id: str | None = None) -> dict[str, Any]:
     return document
 
 
-def in_account(role: str, account_id: str, session: boto3.Session | None = None) -> list[dict[str, Any]]:
-    """The documents that are attached to a role in the caller's account. Raises PolicyError."""
+def in_account(role: str, account_id: str) -> list[dict[str, Any]]:
+    """The documents that are attached to Astronomer's role in the caller's account, or written into it, but for that of
+    `opt_in_region`: it stands beside Astronomer's. Raises PolicyError."""
     try:
-        session = session or boto3.Session()
-        caller = session.client("sts", region_name="us-east-1").get_caller_identity()["Account"]
-        if caller != account_id:
-            raise PolicyError(
-                f"your credentials are of account {caller}, and the role is in {account_id}; sign in there"
-            )
-        iam = session.client("iam", region_name="us-east-1")
-        attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
-        documents: list[dict[str, Any]] = []
-        for policy in attached:
-            version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
-            found = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]
-            documents.append(found["Document"])
+        session = boto3.Session()
+        with (
+            closing(session.client("sts", region_name="us-east-1", config=PATIENCE)) as sts,
+            closing(session.client("iam", region_name="us-east-1", config=PATIENCE)) as iam,
+        ):
+            caller = sts.get_caller_identity()["Account"]
+            if caller != account_id:
+                raise PolicyError(
+                    f"your credentials are of account {caller}, and the role is in {account_id}; sign in there"
+                )
+            return list(_documents(iam, role))
     except (exceptions.BotoCoreError, exceptions.ClientError) as error:
         raise PolicyError(f"the policies of role {role} cannot be read: {error}") from error
-    return documents
+
+
+def _documents(iam: Any, role: str) -> Iterator[dict[str, Any]]:
+    for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role):
+        for policy in page["AttachedPolicies"]:
+            version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
+            found = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]
+            # Under that name, but with other grants, it is not ours.
+            of_regions = all(grant.action.startswith("account:") for grant in _grants([found["Document"]]))
+            if policy["PolicyName"] != OPT_IN_REGIONS or not of_regions:
+                yield found["Document"]
+    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
+        for name in page["PolicyNames"]:
+            yield iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
 
 
 # Lint

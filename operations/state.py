@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import boto3
 from botocore import exceptions
-from botocore.config import Config
+
+from operations.aws import PATIENCE
 
 NONCURRENT_DAYS = 90
 NONCURRENT_KEPT = 10
@@ -54,15 +55,13 @@ def create_state_bucket(
     `NONCURRENT_DAYS` days, all but the `NONCURRENT_KEPT` newest. `session`: default, the one that the environment says.
     Raises `StateError`.
     """
-    # The defaults would wait for minutes on an endpoint that does not answer.
-    config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
     where = f"state bucket {bucket} in {region}"
     try:
         session = session or boto3.Session()
         with (
-            closing(session.client("sts", region_name=region, config=config)) as sts,
-            closing(session.client("kms", region_name=region, config=config)) as kms,
-            closing(session.client("s3", region_name=region, config=config)) as s3,
+            closing(session.client("sts", region_name=region, config=PATIENCE)) as sts,
+            closing(session.client("kms", region_name=region, config=PATIENCE)) as kms,
+            closing(session.client("s3", region_name=region, config=PATIENCE)) as s3,
         ):
             caller = sts.get_caller_identity()
             key = _key_arn(kms, kms_key, caller["Account"], region) if kms_key else None

@@ -26,13 +26,14 @@ class AccountStack(AstroStack):
             secrets=self.secret_variables("", account.cross_account_role.secrets()),
         )
         if account.opt_in_region:
-            RegionPermissions(
+            permissions = RegionPermissions(
                 self,
                 "opt-in-region",
                 account.opt_in_region,
                 account_id=account.account_id,
                 role_name=role.role_name,
             )
+            role.keeps(permissions.policy_arn)
         facts = {"cross_account_role": role.handoff}
         if account.policy_alarm:
             facts["policy_alarm"] = PolicyAlarm(

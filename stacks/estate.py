@@ -554,7 +554,8 @@ def _references(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
     entries = {section: names[section] if isinstance(names[section], Mapping) else {} for section in _MAPS}
     listed = {section: sorted(map(str, known)) for section, known in entries.items()}
     for name, connection in estate.connections.items():
-        wanted = [("network", connection.network, "networks")]
+        # A connection that Astronomer makes is of no network.
+        wanted = [("network", connection.network, "networks")] if connection.network else []
         wanted += [(connection.cluster_field, cluster, "clusters") for cluster in connection.cluster_names()]
         for field, reference, section in wanted:
             if reference not in entries[section] and reference not in getattr(estate, section):
@@ -670,7 +671,7 @@ def _overlaps(estate: Estate) -> Iterator[Problem]:
         for name, network in estate.networks.items()
     }
     for name, connection in estate.connections.items():
-        ranges = meeting.get(connection.network)
+        ranges = meeting.get(connection.network) if connection.network else meeting.setdefault(name, {})
         if ranges is None or not connection.routed:
             continue
         ranges |= {("connections", name, *field): cidr for field, cidr in connection.occupied_cidrs()}

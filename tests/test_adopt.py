@@ -334,6 +334,7 @@ def test_what_was_made_by_hand_is_imported_and_nothing_is_made_anew(
     assert sorted(address for address, (action, _) in every.items() if action == "create") == [
         "aws_cloudwatch_metric_alarm.office_alarm_main",
         "aws_iam_role.readers_audit_role",
+        "aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies",
         'aws_ram_principal_association.corp-dns_share-principal["333333333333"]',
         'aws_ram_principal_association.hub_share-principal["333333333333"]',
         "aws_ram_resource_association.corp-dns_share-resource_corp",
@@ -344,7 +345,7 @@ def test_what_was_made_by_hand_is_imported_and_nothing_is_made_anew(
     ]
     kept = {address: change for address, change in every.items() if change[0] != "create"}
     assert {action for action, _ in kept.values()} == {"import no-op", "import update"}
-    assert len(kept) == 25
+    assert len(kept) == 26
     changes = {address: set(arguments) - {"tags", "tags_all"} for address, (_, arguments) in kept.items()}
     tunnels = changes.pop("aws_vpn_connection.office_connection_main")
     assert all(re.match("tunnel[12]_", argument) for argument in tunnels)
@@ -371,7 +372,9 @@ def test_nothing_there_is_nothing_to_import_and_what_an_earlier_run_wrote_goes(
         f'import {{\n  to = aws_iam_policy.cross-account-role_policy\n  id = "{policy}"\n}}\n\n'
         'import {\n  to = aws_iam_role.cross-account-role_role\n  id = "astronomer-remote-management"\n}\n\n'
         "import {\n  to = aws_iam_role_policy_attachment.cross-account-role_attachment\n"
-        f'  id = "astronomer-remote-management/{policy}"\n}}\n'
+        f'  id = "astronomer-remote-management/{policy}"\n}}\n\n'
+        "import {\n  to = aws_iam_role_policy_attachments_exclusive.cross-account-role_only-attachments\n"
+        '  id = "astronomer-remote-management"\n}\n'
     )
     iam = aws.client("iam", account)
     iam.detach_role_policy(RoleName="astronomer-remote-management", PolicyArn=policy)
@@ -381,10 +384,14 @@ def test_nothing_there_is_nothing_to_import_and_what_an_earlier_run_wrote_goes(
     assert (done.returncode, done.stdout.splitlines()) == (
         0,
         [
-            f"account (account {account}, us-east-1): 0 of 3 to import",
+            f"account (account {account}, us-east-1): 0 of 5 to import",
             "  make    aws_iam_policy.cross-account-role_policy",
             "  make    aws_iam_role.cross-account-role_role",
+            "  make    aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies: goes with "
+            "aws_iam_role.cross-account-role_role",
             "  make    aws_iam_role_policy_attachment.cross-account-role_attachment: goes with "
+            "aws_iam_role.cross-account-role_role",
+            "  make    aws_iam_role_policy_attachments_exclusive.cross-account-role_only-attachments: goes with "
             "aws_iam_role.cross-account-role_role",
             "Nothing of the estate is there yet: there is nothing to import.",
         ],
@@ -433,6 +440,8 @@ def test_a_role_that_is_not_as_the_file_says_is_imported_with_a_remark(
     iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
     policy = f"arn:aws:iam::{account}:policy/AstronomerCrossAccountRole"
     iam.create_policy_version(PolicyArn=policy, PolicyDocument=document("s3:*"), SetAsDefault=True)
+    iam.attach_role_policy(RoleName=name, PolicyArn=boundary)
+    iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document("s3:*"))
     file = estate_file(tmp_path, ACCOUNT.format(account=account))
     (stack,) = adopt(planned(file), ["another-external-id"])
     assert [(one.id, one.detail) for one in stack.outcomes if one.to_decide] == [
@@ -447,9 +456,25 @@ def test_a_role_that_is_not_as_the_file_says_is_imported_with_a_remark(
             "external IDs are not those of TF_VAR_external_ids, a plan does not show that, and an apply would lock out "
             "whoever uses another one; an apply would no longer trust arn:aws:iam::999999999999:root",
         ),
+        (name, "an apply would change PolicyNames from ['inline'] to []"),
+        (name, f"an apply would change AttachedPolicies[].PolicyArn from {[policy, boundary]} to {[policy]}"),
     ]
     file.write_text(file.read_text().replace("astronomer.json}", "astronomer.json, policy_mode: vendor-managed}"))
     assert not looked_for(file)["aws_iam_policy.cross-account-role_policy"].to_decide
+
+
+def test_a_role_that_trusts_nobody_is_told_to_have_other_external_ids(
+    aws: LocalAws, account: str, tmp_path: Path
+) -> None:
+    name = "astronomer-remote-management"
+    aws.client("iam", account).create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})
+    )
+    found = looked_for(estate_file(tmp_path, ACCOUNT.format(account=account)))
+    assert found["aws_iam_role.cross-account-role_role"].detail == (
+        "its external IDs are not those of TF_VAR_external_ids, a plan does not show that, and an apply would lock out "
+        "whoever uses another one"
+    )
 
 
 def document(action: str) -> str:
@@ -477,7 +502,7 @@ def test_a_stack_of_cloudformation_is_named_and_lets_go_of_what_it_made(
     file = estate_file(tmp_path, ACCOUNT.format(account=account))
     address = "aws_iam_role.cross-account-role_role"
     assert looked_for(file)[address].detail == (
-        "CloudFormation stack AstroCrossAccount in us-east-1 would delete it with itself: let go of it first (README)"
+        "CloudFormation stack AstroCrossAccount in us-east-1 would delete it with itself: see docs/adopt.md first"
     )
     for resource in template.values():
         # AWS takes a new DeletionPolicy only with another change.
@@ -486,7 +511,9 @@ def test_a_stack_of_cloudformation_is_named_and_lets_go_of_what_it_made(
     stacks.delete_stack(StackName="AstroCrossAccount")
     found = looked_for(file)
     assert (found[address].id, found[address].detail) == ("astronomer-remote-management", "")
-    assert states(found) == {"found": list(found)}
+    # It has no inline policy that an apply would take away.
+    none = "aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies"
+    assert states(found) == {"found": [one for one in found if one != none], "absent": [none]}
 
 
 EDGE = """

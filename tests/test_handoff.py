@@ -74,8 +74,20 @@ def test_a_network_is_told_with_what_a_peering_request_needs(estate: Estate) -> 
         "region": "us-east-1",
         "vpc_id": "vpc-0123456789abcdef0",
         "cidrs": ["10.20.0.0/16"],
-        "dns_servers": ["10.20.0.2 (the VPC's own resolver)"],
+        "dns_servers": ["none: a `dns_forwarding` connection of the network names or makes them"],
     }
+
+
+def test_a_network_is_told_with_the_dns_servers_that_answer_from_outside_of_it() -> None:
+    estate = load(ROOT / "examples/dns_forwarding.yaml")
+
+    def told(outputs: Outputs) -> list[str]:
+        return facts(estate, outputs)["networks"]["lake"]["dns_servers"]
+
+    assert told({}) == [f"made by its stack: run `{RUN}`", "10.20.8.2"]
+    endpoint = {"servers": ["10.20.0.10", "10.20.1.7", "10.20.8.2"]}
+    assert told({"network-lake": {"lake-dns": endpoint}}) == ["10.20.0.10", "10.20.1.7", "10.20.8.2"]
+    assert told({"network-lake": {"lake-dns": {"servers": None}}})[0] == f"made by its stack: run `{RUN}`"
 
 
 def test_a_hybrid_cluster_is_told_with_what_it_is_made_of_and_which_are_defaults(tmp_path: Path) -> None:
@@ -104,6 +116,62 @@ def test_an_estate_that_is_whole_has_nothing_next(tmp_path: Path) -> None:
     text = markdown(estate, DEPLOYED)
     assert "## Next\n\nNothing: everything of the file is built.\n" in text
     assert "| peering status | active |" in text
+
+
+FACTORY = """\
+  factory: {type: vpn, terminates: astro, cluster: prod, gateways: {a: IP}, static_routes: {halls: 192.168.64.0/20}}
+"""
+
+
+def test_a_vpn_that_astronomer_makes_is_told_without_a_stack_once_it_is_whole(tmp_path: Path) -> None:
+    def estate(gateway: str) -> Estate:
+        connected = "\n".join(BASE.splitlines()[:-1]) + "\n" + FACTORY.replace("IP", gateway)
+        (tmp_path / "astro.yaml").write_text(connected)
+        return load(tmp_path / "astro.yaml")
+
+    def steps(estate: Estate) -> list[str]:
+        return [step["what"] for step in facts(estate, DEPLOYED)["next"]]
+
+    whole, waiting = estate("{ip: 203.0.113.10}"), estate("{}")
+    told = facts(whole, DEPLOYED)["connections"]["factory"]
+    assert told == {
+        "type": "vpn",
+        "state": "for Astronomer to make",
+        "network": None,
+        "clusters": ["prod"],
+        "waits_for": [],
+        "facts": whole.connections["factory"].asked_of_astronomer(),
+    }
+    assert told["facts"]["static_routes"] == {"halls": "192.168.64.0/20"}
+    assert steps(whole) == [
+        "send what `connections.factory` says to Astronomer's support, who make it on their side, unless they have; "
+        "never a pre-shared key: they name a channel for it"
+    ]
+    assert flowchart(whole, DEPLOYED).splitlines()[-2:] == [
+        '  connection_factory(["factory<br/>vpn<br/>for Astronomer to make<br/>192.168.64.0/20"])',
+        "  connection_factory -.- cluster_prod",
+    ]
+    assert facts(waiting, DEPLOYED)["connections"]["factory"]["state"] == "waiting"
+    assert steps(waiting) == [
+        "`gateways.a.ip` of `connections.factory`: the public, static IPv4 address of the device",
+        "put what you are given into the file",
+    ]
+
+
+def test_a_vpn_that_astronomer_makes_is_asked_once_more_for_the_clusters_twin(tmp_path: Path) -> None:
+    (tmp_path / "astro.yaml").write_text(
+        "name: acme\nstate: {backend: none}\nastro: {product: hosted-dedicated, organization: acme}\n"
+        "clusters: {prod: {region: us-east-1, dr: {region: us-west-2, cidr: 172.20.64.0/20}}}\nconnections:\n"
+        "  factory: {type: vpn, terminates: astro, cluster: prod, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010, "
+        "dr: {gateways: {a: {ip: 203.0.113.11}}}}\n"
+    )
+    told = facts(load(tmp_path / "astro.yaml"), {})
+    asked = {name: (one["clusters"], one["facts"]["gateways"]) for name, one in told["connections"].items()}
+    assert asked == {
+        "factory": (["prod"], {"a": {"ip": "203.0.113.10"}}),
+        "factory-dr": (["prod-dr"], {"a": {"ip": "203.0.113.11"}}),
+    }
+    assert (told["account"], told["networks"], stacks_of(load(tmp_path / "astro.yaml"))) == ({}, {}, [])
 
 
 def test_markdown_of_a_value_stays_in_its_row(estate: Estate) -> None:
@@ -162,9 +230,44 @@ def test_outputs_are_read_from_the_file_of_cdktf_and_nothing_but_the_handoff(tmp
     file = tmp_path / "outputs.json"
     file.write_text(json.dumps({"network-lake": {"handoff": {"lake-prod": PEERED}, "other": "kept-out"}, "x": {}}))
     assert from_file(file) == {"network-lake": {"lake-prod": PEERED}}
-    file.write_text("[]")
-    with pytest.raises(HandoffError, match="is not what `cdktf deploy --outputs-file` writes"):
+    file.write_text("{}")
+    assert from_file(file) == {}
+
+
+OF_ANOTHER_SHAPE = (
+    'has no output `handoff` by stack and entry, such as {"network-lake": {"handoff": {"lake-peering": {...}}}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("name: acme", "is not a JSON file"),
+        ("", "is not a JSON file"),
+        ("\udcff", "is not a JSON file"),
+        ("[" * 100_000, "is not a JSON file"),
+        ("[]", OF_ANOTHER_SHAPE),
+        ("null", OF_ANOTHER_SHAPE),
+        ('{"network-lake": null}', OF_ANOTHER_SHAPE),
+        ('{"network-lake": {"other": "x"}}', OF_ANOTHER_SHAPE),
+        ('{"handoff": {"sensitive": false, "value": {}}}', OF_ANOTHER_SHAPE),
+        ('{"network-lake": {"handoff": "x"}}', OF_ANOTHER_SHAPE),
+        ('{"network-lake": {"handoff": {"lake-prod": []}}}', OF_ANOTHER_SHAPE),
+    ],
+)
+def test_a_file_that_cdktf_did_not_write_is_refused_with_what_is_expected(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text(content, errors="surrogateescape")
+    with pytest.raises(HandoffError) as caught:
         from_file(file)
+    assert str(caught.value) == f"{file} {said}; give the file that `cdktf deploy --outputs-file FILE` wrote"
+
+
+def test_a_file_of_outputs_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HandoffError, match=r"outputs\.json cannot be read: No such file or directory; give the file"):
+        from_file(tmp_path / "outputs.json")
 
 
 def test_the_command_prints_markdown_or_json_and_refuses_other_files(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import cdktf
 import pytest
 
 from modules.policy_file import pin_file
-from operations.policy import Change, PolicyError, compare, fetch, lint, made, read
+from operations.policy import Change, PolicyError, compare, fetch, in_account, lint, made, read
 from stacks.app import build
 from stacks.estate import EstateError, load
 from tests.evidence import record
@@ -307,3 +307,34 @@ def test_the_account_is_compared_with_the_estate() -> None:
         assert (result.returncode, result.stdout) == (1, "")
         expected = "your credentials are of account 999999999999, and the role is in 222222222222; sign in there\n"
         assert result.stderr == expected
+
+
+@pytest.mark.local_aws
+def test_all_that_a_role_has_is_compared_but_the_policy_of_opt_in_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    account, role = "222222222222", "astronomer-remote-management"
+    regions = document({"Action": ["account:EnableRegion", "account:ListRegions"]})
+    with LocalAws() as aws:
+        for name, value in aws.environment(account).items():
+            monkeypatch.setenv(name, value)
+        iam = aws.client("iam", account)
+        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
+
+        def attach(name: str, content: dict[str, Any]) -> str:
+            arn = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(content))["Policy"]["Arn"]
+            iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+            return arn
+
+        attach("AstronomerCrossAccountRole", document({"Action": "s3:*"}))
+        ours = attach("AstronomerOptInRegions", regions)
+        attach("Regions", regions)
+        iam.put_role_policy(
+            RoleName=role, PolicyName="inline", PolicyDocument=json.dumps(document({"Action": "iam:PassRole"}))
+        )
+        told = [document({"Action": "s3:*"}), regions, document({"Action": "iam:PassRole"})]
+        assert sorted(in_account(role, account), key=str) == sorted(told, key=str)
+        wider = document({"Action": ["account:EnableRegion", "iam:*"]})
+        iam.create_policy_version(PolicyArn=ours, PolicyDocument=json.dumps(wider), SetAsDefault=True)
+        assert wider in in_account(role, account)
+        with pytest.raises(PolicyError, match=r"the policies of role nobody cannot be read: .*NoSuchEntity"):
+            in_account("nobody", account)

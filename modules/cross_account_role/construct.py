@@ -10,7 +10,9 @@ from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
 )
 from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policies_exclusive import IamRolePoliciesExclusive
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
+from cdktf_cdktf_provider_aws.iam_role_policy_attachments_exclusive import IamRolePolicyAttachmentsExclusive
 from constructs import Construct
 
 from modules.cross_account_role.props import ASTRONOMER_ACCOUNT, EXTERNAL_IDS, POLICY, ROLE, CrossAccountRoleProps
@@ -66,6 +68,7 @@ class CrossAccountRole(Construct):
         # would be made anew. The document Astronomer changes in place (facts A5).
         ignore = ["description", *(["policy"] if props.policy_mode == "vendor-managed" else [])]
         policies = props.policies(account_id)
+        self._attached: list[str] = []
         for name, document in policies.items():
             part = name.removeprefix(POLICY)
             policy = IamPolicy(
@@ -76,10 +79,24 @@ class CrossAccountRole(Construct):
                 policy=document,
                 lifecycle=TerraformResourceLifecycle(prevent_destroy=keep, ignore_changes=ignore),
             )
-            IamRolePolicyAttachment(self, f"attachment{part}", role=role.name, policy_arn=policy.arn)
+            attachment = IamRolePolicyAttachment(self, f"attachment{part}", role=role.name, policy_arn=policy.arn)
+            self._attached.append(attachment.policy_arn)
+        # Astronomer's document lets the role attach policies, to itself too (facts A2): a plan shows what it has more.
+        self._only: IamRolePolicyAttachmentsExclusive | None = None
+        if props.policy_mode == "strict":
+            self._only = IamRolePolicyAttachmentsExclusive(
+                self, "only-attachments", role_name=role.name, policy_arns=self._attached
+            )
+            IamRolePoliciesExclusive(self, "no-inline-policies", role_name=role.name, policy_names=[])
         self.handoff: dict[str, object] = {
             "account_id": account_id,
             "role_arn": role.arn,
             "policies": list(policies),
             "note": "AWS takes some seconds to know a new role everywhere: wait a minute before you hand it over.",
         }
+
+    def keeps(self, policy_arn: str) -> None:
+        """Leave the role one more policy: the `policy_arn` of an attachment that something else of yours makes."""
+        self._attached.append(policy_arn)
+        if self._only:
+            self._only.policy_arns = self._attached

@@ -30,8 +30,9 @@ class CrossAccountRoleProps(Props):
     """Your copy of Astronomer's policy document (JSON), relative to the estate file. `{{.AWSAccount}}` in it becomes
     the account's ID. Astronomer publishes it; this project does not (facts A1)."""
     policy_mode: Literal["strict", "vendor-managed"] = "strict"
-    """Who changes the policy once it is made. Default `strict`: this file does, and a plan shows what anyone else
-    changed. `vendor-managed`: Astronomer does, and Terraform leaves the document alone."""
+    """Who changes what the role may do once it is made. Default `strict`: this file does. A plan shows what anyone else
+    changed in the policy, attached to the role or wrote into it, and an apply takes that back. `vendor-managed`:
+    Astronomer does, and Terraform leaves the document and further policies alone."""
     permissions_boundary: PolicyArn | None = None
     """The ARN of a managed policy that bounds the role; with `OperationalBoundary` in its name, as Astronomer's have,
     `policy_alarm` hears when it is changed. Default: none, as in Astronomer's own template."""

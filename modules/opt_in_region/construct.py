@@ -64,4 +64,5 @@ class RegionPermissions(Construct):
             description="Regions that Astronomer may enable and disable",
             policy=document.json,
         )
-        IamRolePolicyAttachment(self, "attachment", role=role_name, policy_arn=policy.arn)
+        attachment = IamRolePolicyAttachment(self, "attachment", role=role_name, policy_arn=policy.arn)
+        self.policy_arn = attachment.policy_arn

@@ -20,7 +20,7 @@ from cdktf_cdktf_provider_aws.vpn_gateway_route_propagation import VpnGatewayRou
 from constructs import Construct
 
 from modules.connection import Network, Sides
-from modules.late import each
+from modules.late import by_name, each
 from modules.vocabulary import joined
 from modules.vpn.props import Gateway, Tunnels, VpnProps
 
@@ -100,12 +100,12 @@ class Vpn(Construct):
             self,
             joined("alarm", name),
             alarm_name=f"{self._sides.name}-{name}-tunnel-down",
-            alarm_description=f"A tunnel of VPN connection {self._sides.name}-{name} has been down for 5 minutes",
+            alarm_description=f"A tunnel of VPN connection {self._sides.name}-{name} was down in the last 5 minutes",
             namespace="AWS/VPN",
             metric_name="TunnelState",
             dimensions={"VpnId": connection.id},
-            # 1 where both tunnels are up, a fraction where one is: the best of the 5 minutes was less than both.
-            statistic="Maximum",
+            # Both tunnels report under this one dimension: the worst of what they said is 1 only while both are up.
+            statistic="Minimum",
             comparison_operator="LessThanThreshold",
             threshold=1,
             period=300,
@@ -114,7 +114,7 @@ class Vpn(Construct):
             alarm_actions=[props.alarm_topic] if props.alarm_topic else None,
             ok_actions=[props.alarm_topic] if props.alarm_topic else None,
         )
-        return self._facts(ip, asn, connection)
+        return self._facts(ip, connection)
 
     def _tunnels(self, name: str, gateway: Gateway) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
@@ -178,12 +178,12 @@ class Vpn(Construct):
                 transit_gateway_route_table_id=table_id,
             )
 
-    def _facts(self, ip: str, asn: int, connection: VpnConnection) -> dict[str, object]:
+    def _facts(self, ip: str, connection: VpnConnection) -> dict[str, object]:
         """What the device's owner needs; the keys are not among it."""
         facts: dict[str, object] = {
             "vpn_connection_id": connection.id,
             "ip": ip,
-            "bgp_asn": asn,
+            **self._routing(),
             "tunnels": {
                 "1": {
                     "aws_ip": connection.tunnel1_address,
@@ -206,6 +206,18 @@ class Vpn(Construct):
         if self._props.preshared_keys == "secrets-manager":
             facts["preshared_keys_secret"] = connection.preshared_key_arn
         return facts
+
+    def _routing(self) -> dict[str, object]:
+        """How either side knows what is behind the other."""
+        if not self._props.static_routes:
+            return {"bgp_asn": self._props.bgp_asn}
+        told: dict[str, object] = {"static_routes": by_name(self._props.static_routes)}
+        if self._props.transit_gateway_id:
+            told["note"] = (
+                "The transit gateway routes these ranges into the tunnels. The network's own route tables do not know "
+                "them: where it is to reach them, route them to the gateway there."
+            )
+        return told
 
 
 def _negotiation(tunnels: Tunnels) -> dict[str, Any]:

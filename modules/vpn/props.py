@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -172,12 +172,20 @@ class VpnProps(ConnectionProps):
     """Reach on-premises networks, or another cloud, through an AWS Site-to-Site VPN.
 
     By a virtual private gateway it reaches this network only: neither that nor a peering passes traffic on (facts B18).
-    For Astro's clusters to get through, attach it to a transit gateway that they are attached to as well.
+    For Astro's clusters to get through, attach it to a transit gateway that they are attached to as well. Or Astronomer
+    makes the VPN, of the cluster's own VPC: `terminates: astro`.
     """
 
-    dedicated_only: ClassVar[bool] = True
+    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
 
     type: Literal["vpn"]
+    network: Slug = Field(default_factory=str)
+    """The entry of `networks` that this connects; needed unless Astronomer makes the VPN (`terminates: astro`)."""
+    terminates: Literal["network", "astro"] = "network"
+    """Where AWS's end is. `network`: in your own `network`. `astro`: in the VPC of your `cluster`, where Astronomer
+    makes it (seed 003): nothing is made here, and `main.py handoff` tells what to send to their support."""
+    cluster: Slug | None = None
+    """The entry of `clusters` that Astronomer connects, with `terminates: astro`."""
     gateways: Annotated[dict[Slug, Gateway], Field(min_length=1, max_length=10)]
     """Your devices, by name. With two, the connection outlives one of them."""
     bgp_asn: Asn | None = None
@@ -185,7 +193,8 @@ class VpnProps(ConnectionProps):
     static_routes: Annotated[dict[Slug, Cidr], EACH] = Field(default_factory=dict)
     """The ranges behind the devices, by name, where they do not speak BGP."""
     transit_gateway_id: TransitGatewayId | None = None
-    """Attach to this transit gateway, of this account and region."""
+    """Attach to this transit gateway, of this account and region. The network's own route tables learn nothing from it:
+    where the network is to reach the ranges as well, route them to the gateway there."""
     route_tables: RouteTables = RouteTables()
     """Of the transit gateway. Needed there with `static_routes`; else its default tables will do."""
     vpn_gateway_id: VpnGatewayId | None = None
@@ -203,6 +212,41 @@ class VpnProps(ConnectionProps):
     """Log the tunnels' negotiations to CloudWatch and keep them for so many days. Default: no log."""
     alarm_topic: TopicArn | None = None
     """The SNS topic that is told when a tunnel is down. Default: the alarms are there and tell nobody."""
+
+    @field_validator("terminates")
+    @classmethod
+    def _ends_once(cls, end: str, info: ValidationInfo) -> str:
+        if end == "astro" and info.data.get("network"):
+            raise ValueError("stands beside network, and Astronomer makes the VPN in the cluster's VPC; take one out")
+        return end
+
+    @field_validator("cluster")
+    @classmethod
+    def _is_connected_by_astronomer(cls, cluster: str | None, info: ValidationInfo) -> str | None:
+        if cluster and info.data.get("terminates") == "network":
+            raise ValueError(
+                "is for a VPN that Astronomer makes, and this one ends in your network; write terminates: astro in "
+                "place of network, or take cluster out"
+            )
+        return cluster
+
+    @field_validator(
+        "transit_gateway_id",
+        "route_tables",
+        "vpn_gateway_id",
+        "amazon_asn",
+        "preshared_keys",
+        "tunnel_log_days",
+        "alarm_topic",
+    )
+    @classmethod
+    def _is_in_your_account(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("terminates") == "astro":
+            raise ValueError(
+                "is of a VPN of your own network, and with terminates: astro Astronomer makes the cluster's; take it "
+                "out"
+            )
+        return value
 
     @field_validator("gateways")
     @classmethod
@@ -255,6 +299,16 @@ class VpnProps(ConnectionProps):
         return asn
 
     @model_validator(mode="after")
+    def _ends_somewhere(self) -> Self:
+        if self.terminates == "astro" and not self.cluster:
+            raise ValueError("has terminates: astro and no cluster; name the entry of `clusters` to connect")
+        if self.terminates == "network" and not self.network:
+            raise ValueError(
+                "has no network; name the entry of `networks` to connect, or the cluster and terminates: astro"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _can_route(self) -> Self:
         if self.transit_gateway_id and self.static_routes and not self.route_tables.routes:
             raise ValueError(
@@ -270,7 +324,7 @@ class VpnProps(ConnectionProps):
 
     def makes_gateway(self) -> bool:
         """Whether a virtual private gateway is made."""
-        return not self.transit_gateway_id and not self.vpn_gateway_id
+        return self.terminates == "network" and not self.transit_gateway_id and not self.vpn_gateway_id
 
     def known_gateways(self) -> dict[str, tuple[str, Gateway]]:
         """The gateways that can be made, with their addresses."""
@@ -278,7 +332,27 @@ class VpnProps(ConnectionProps):
             return {}
         return {name: (gateway.ip, gateway) for name, gateway in self.gateways.items() if gateway.ip}
 
+    def cluster_names(self) -> tuple[str, ...]:
+        return (self.cluster,) if self.cluster else ()
+
+    def asked_of_astronomer(self) -> dict[str, object]:
+        if self.terminates == "network":
+            return {}
+        ranges = {name: str(cidr) for name, cidr in self.static_routes.items()}
+        return {
+            "gateways": {
+                name: {"ip": "not known yet"} | gateway.model_dump(mode="json", exclude_none=True)
+                for name, gateway in self.gateways.items()
+            },
+            **({"static_routes": ranges} if ranges else {"bgp_asn": self.bgp_asn or "not known yet"}),
+            "tunnels": self.tunnels.model_dump(mode="json", exclude={"weak_reason"}),
+            "preshared_keys": "never in this ticket: keys of your own go to Astronomer's support by a channel that "
+            "they name; without them, ask for the keys by such a channel",
+        }
+
     def claims(self) -> Iterator[Claim]:
+        if self.terminates == "astro":
+            return
         for name, (ip, gateway) in self.known_gateways().items():
             yield Claim(
                 ("gateways", name, "ip"),

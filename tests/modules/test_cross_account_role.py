@@ -13,7 +13,10 @@ from modules.policy_file import PolicyDocument
 from operations.terraform import find_terraform
 from stacks.estate import EstateError, load
 from tests.conftest import Synth
+from tests.deployment import SECRETS
+from tests.local_aws import LocalAws
 from tests.terraform import Terraform, cli_environment
+from tests.test_examples import synth as synthesized
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STATEMENT = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
@@ -100,6 +103,15 @@ def test_the_role_has_astronomers_policy_and_cannot_be_destroyed(synth: Synth, t
                 "policy_arn": "${aws_iam_policy.role_policy.arn}",
             }
         },
+        "aws_iam_role_policy_attachments_exclusive": {
+            "role_only-attachments": {
+                "role_name": "${aws_iam_role.role_role.name}",
+                "policy_arns": ["${aws_iam_role_policy_attachment.role_attachment.policy_arn}"],
+            }
+        },
+        "aws_iam_role_policies_exclusive": {
+            "role_no-inline-policies": {"role_name": "${aws_iam_role.role_role.name}", "policy_names": []}
+        },
     }
 
 
@@ -115,6 +127,64 @@ def test_a_reason_lets_it_go_a_boundary_bounds_it_and_the_vendor_may_own_the_doc
         "prevent_destroy": False,
         "ignore_changes": ["description", "policy"],
     }
+    assert not {kind for kind in tf if kind.endswith("_exclusive")}
+
+
+@pytest.mark.parametrize("mode", ["strict", "vendor-managed"])
+def test_a_policy_that_something_else_of_ours_attaches_is_kept(synth: Synth, tmp_path: Path, mode: str) -> None:
+    def run(stack: TerraformStack) -> None:
+        of_role = props(tmp_path, document(sized(6144), sized(3000)), policy_mode=mode)
+        role = CrossAccountRole(
+            stack, "role", of_role, account_id="222222222222", region="us-east-1", secrets={"external_ids": ["id"]}
+        )
+        role.keeps("arn:aws:iam::222222222222:policy/further")
+
+    kept = synth(run)["resource"].get("aws_iam_role_policy_attachments_exclusive", {})
+    assert [one["policy_arns"] for one in kept.values()] == (
+        []
+        if mode == "vendor-managed"
+        else [
+            [
+                "${aws_iam_role_policy_attachment.role_attachment.policy_arn}",
+                "${aws_iam_role_policy_attachment.role_attachment-2.policy_arn}",
+                "arn:aws:iam::222222222222:policy/further",
+            ]
+        ]
+    )
+
+
+@pytest.mark.terraform
+@pytest.mark.local_aws
+def test_what_is_attached_to_the_role_or_written_into_it_shows_in_a_plan_and_an_apply_takes_it_off(
+    tmp_path: Path,
+) -> None:
+    account, name = "222222222222", "astronomer-remote-management"
+    further = json.dumps(document())
+    with LocalAws() as aws:
+        stack = synthesized(EXAMPLES / "opt_in_region.yaml", tmp_path, hcl=False)["account"]
+        environment = cli_environment(stack, {**os.environ, **aws.environment(account), **SECRETS})
+        terraform = Terraform(find_terraform(environment), environment)
+        terraform.init(stack)
+        terraform.apply(stack)
+        assert terraform.plan(stack) is False
+        iam = aws.client("iam", account)
+        policy = iam.create_policy(PolicyName="further", PolicyDocument=further)["Policy"]["Arn"]
+        iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+        iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=further)
+        planned = {one["address"]: one["change"] for one in terraform.plan_json(stack)["resource_changes"]}
+        changes = {address: one for address, one in planned.items() if one["actions"] not in (["no-op"], ["read"])}
+        assert {address: one["actions"] for address, one in changes.items()} == {
+            "aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies": ["update"],
+            "aws_iam_role_policy_attachments_exclusive.cross-account-role_only-attachments": ["update"],
+        }
+        inline, attached = changes.values()
+        assert (inline["before"]["policy_names"], inline["after"]["policy_names"]) == (["inline"], [])
+        assert set(attached["before"]["policy_arns"]) - set(attached["after"]["policy_arns"]) == {policy}
+        terraform.apply(stack)
+        assert terraform.plan(stack) is False
+        left = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        assert sorted(one["PolicyName"] for one in left) == ["AstronomerCrossAccountRole", "AstronomerOptInRegions"]
+        assert iam.list_role_policies(RoleName=name)["PolicyNames"] == []
 
 
 def test_a_large_document_is_several_policies_all_attached(synth: Synth, tmp_path: Path) -> None:

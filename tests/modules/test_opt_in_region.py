@@ -90,6 +90,11 @@ def test_they_come_first_from_a_region_that_every_account_has(tmp_path: Path) ->
     assert stacks["regions"]["provider"]["aws"] == [{"allowed_account_ids": ["222222222222"], "region": "us-east-1"}]
     attachments = stacks["account"]["resource"]["aws_iam_role_policy_attachment"]
     assert attachments["opt-in-region_attachment"]["role"] == "${aws_iam_role.cross-account-role_role.name}"
+    (only,) = stacks["account"]["resource"]["aws_iam_role_policy_attachments_exclusive"].values()
+    assert only["policy_arns"] == [
+        "${aws_iam_role_policy_attachment.cross-account-role_attachment.policy_arn}",
+        "${aws_iam_role_policy_attachment.opt-in-region_attachment.policy_arn}",
+    ]
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())["stacks"]
     assert {name: stack["dependencies"] for name, stack in manifest.items()} == {
         "account": ["regions"],

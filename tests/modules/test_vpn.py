@@ -307,16 +307,16 @@ def test_the_variable_says_which_keys_and_of_what_shape() -> None:
 
 
 @pytest.mark.parametrize("topic", [None, "arn:aws:sns:us-east-1:111111111111:network"])
-def test_an_alarm_watches_both_tunnels(synth: Synth, topic: str | None) -> None:
+def test_an_alarm_rings_where_the_worse_of_both_tunnels_is_not_up(synth: Synth, topic: str | None) -> None:
     tells = {"alarm_actions": [topic], "ok_actions": [topic]} if topic else {}
     assert placed(synth, {**BGP, "alarm_topic": topic})["aws_cloudwatch_metric_alarm"] == {
         "office_alarm_a": {
             "alarm_name": "acme-conn-a-tunnel-down",
-            "alarm_description": "A tunnel of VPN connection acme-conn-a has been down for 5 minutes",
+            "alarm_description": "A tunnel of VPN connection acme-conn-a was down in the last 5 minutes",
             "namespace": "AWS/VPN",
             "metric_name": "TunnelState",
             "dimensions": {"VpnId": "${aws_vpn_connection.office_connection_a.id}"},
-            "statistic": "Maximum",
+            "statistic": "Minimum",
             "comparison_operator": "LessThanThreshold",
             "threshold": 1,
             "period": 300,
@@ -364,6 +364,129 @@ def test_hands_over_what_the_device_needs_and_no_key(synth: Synth) -> None:
             "preshared_keys_secret": f"${{{connection}.preshared_key_arn}}",
         }
     }
+
+
+def test_hands_over_the_ranges_where_there_is_no_bgp_and_no_asn_that_is_only_awss_placeholder(synth: Synth) -> None:
+    def told(more: dict[str, Any]) -> dict[str, Any]:
+        def place(stack: TerraformStack) -> None:
+            props = VpnProps.model_validate({**STATIC, **more})
+            stack.add_override("output.handoff.value", Vpn(stack, "office", props, sides()).handoff)
+
+        return synth(place)["output"]["handoff"]["value"]["a"]
+
+    learned = told({})
+    assert learned["static_routes"] == STATIC["static_routes"]
+    assert not {"bgp_asn", "note"} & set(learned)
+    by_transit_gateway = told({**TRANSIT, "route_tables": TABLES})
+    assert by_transit_gateway["static_routes"] == STATIC["static_routes"]
+    assert by_transit_gateway["note"] == (
+        "The transit gateway routes these ranges into the tunnels. The network's own route tables do not know them: "
+        "where it is to reach them, route them to the gateway there."
+    )
+
+
+ASTRO: dict[str, Any] = {
+    "type": "vpn",
+    "terminates": "astro",
+    "cluster": "prod",
+    "gateways": {
+        "a": {
+            "ip": "203.0.113.10",
+            "tunnel1_inside_cidr": "169.254.10.0/30",
+            "tunnel2_inside_cidr": "169.254.10.4/30",
+        },
+        "b": {"ip": "203.0.113.11"},
+    },
+    "bgp_asn": 64512,  # AWS's own in a gateway of yours; here Astronomer chooses theirs
+}
+OF_THE_KEYS = (
+    "never in this ticket: keys of your own go to Astronomer's support by a channel that they name; without them, ask "
+    "for the keys by such a channel"
+)
+
+
+def test_a_vpn_of_the_cluster_is_asked_of_astronomer_with_all_that_they_need_and_no_key() -> None:
+    old = {"phase1": {"dh_groups": (2,)}, "weak_reason": "The plant's firewall is from 2009, NET-12"}
+    props = VpnProps.model_validate({**ASTRO, "tunnels": old})
+    assert props.asked_of_astronomer() == {
+        "gateways": ASTRO["gateways"],
+        "bgp_asn": 64512,
+        "tunnels": {
+            "ike_versions": ["ikev2"],
+            "phase1": {
+                "encryption": ["AES256-GCM-16"],
+                "integrity": ["SHA2-384"],
+                "dh_groups": [2],
+                "lifetime_seconds": 28800,
+            },
+            "phase2": {
+                "encryption": ["AES256-GCM-16"],
+                "integrity": ["SHA2-384"],
+                "dh_groups": [20],
+                "lifetime_seconds": 3600,
+            },
+            "rekey_margin_seconds": 270,
+            "rekey_fuzz_percent": 100,
+            "replay_window_packets": 1024,
+            "dpd_timeout_seconds": 30,
+            "dpd_timeout_action": "restart",
+            "startup_action": "start",
+        },
+        "preshared_keys": OF_THE_KEYS,
+    }
+    static = VpnProps.model_validate({**ASTRO, "bgp_asn": None, "static_routes": STATIC["static_routes"]})
+    asked = static.asked_of_astronomer()
+    assert (asked["static_routes"], "bgp_asn" in asked) == (STATIC["static_routes"], False)
+    assert VpnProps.model_validate(BGP).asked_of_astronomer() == {}
+
+
+def test_a_vpn_of_the_cluster_takes_nothing_in_your_account_and_has_no_secret() -> None:
+    props = VpnProps.model_validate(ASTRO)
+    assert (props.network, props.cluster_names(), list(props.claims()), props.secrets()) == ("", ("prod",), [], ())
+    assert (VpnProps.model_validate(BGP).network, VpnProps.model_validate(BGP).cluster_names()) == ("lake", ())
+
+
+def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
+    gateways = {"a": {"tunnel1_inside_cidr": "169.254.10.0/30"}, "b": {}}
+    props = VpnProps.model_validate({**ASTRO, "gateways": gateways, "bgp_asn": None})
+    assert [one.field for one in props.awaited()] == ["gateways.a.ip", "gateways.b.ip", "bgp_asn"]
+    asked = props.asked_of_astronomer()
+    assert asked["gateways"] == {
+        "a": {"ip": "not known yet", "tunnel1_inside_cidr": "169.254.10.0/30"},
+        "b": {"ip": "not known yet"},
+    }
+    assert asked["bgp_asn"] == "not known yet"
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "hint"),
+    [
+        ({"network": "lake"}, "terminates", "stands beside network"),
+        ({"cluster": None}, "", "has terminates: astro and no cluster"),
+        ({"terminates": "network", "cluster": None}, "", "has no network"),
+        ({"terminates": "network", "network": "lake"}, "cluster", "is for a VPN that Astronomer makes"),
+        ({"terminates": "aws"}, "terminates", "'network' or 'astro'"),
+        ({"gateways": {"a": {"ip": "10.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
+        ({"tunnels": {"phase1": {"dh_groups": (2,)}}}, "tunnels", "allows 2, which is weak"),
+        ({"static_routes": {"a": "192.168.0.0/16"}}, "static_routes", "stands beside bgp_asn"),
+        *(
+            ({field: value}, field, "is of a VPN of your own network")
+            for field, value in (
+                ("transit_gateway_id", "tgw-0123456789abcdef0"),
+                ("route_tables", {}),
+                ("vpn_gateway_id", "vgw-0123456789abcdef0"),
+                ("amazon_asn", 64620),
+                ("preshared_keys", "variable"),
+                ("tunnel_log_days", 30),
+                ("alarm_topic", "arn:aws:sns:us-east-1:111111111111:network"),
+            )
+        ),
+    ],
+)
+def test_rejects_what_a_vpn_of_the_cluster_cannot_have(changes: dict[str, Any], where: str, hint: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(hint)) as caught:
+        VpnProps.model_validate({**ASTRO, **changes})
+    assert [".".join(map(str, error["loc"])) for error in caught.value.errors()] == [where]
 
 
 def test_waits_for_the_network_team_and_makes_what_does_not_need_it(synth: Synth) -> None:
