@@ -1,7 +1,7 @@
 """What every connection type shares: the two sides it joins, and the base of its props."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from modules.vocabulary import (
     EACH,
     PRIVATE,
+    RFC_1918,
     AccountId,
     Awaited,
     Late,
@@ -73,9 +74,14 @@ REGIONS: Mapping[Product, Sequence[str]] = {
 }
 """Where Astronomer offers clusters: Hybrid, and Hosted as of August 2024 (astronomer/docs, resource references)."""
 
-AstroCidr = Annotated[
-    IPv4Network, Range("a range of an Astro VPC", 16, 21, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
-]
+_ASTRO_CIDR = Range("a range of an Astro VPC", 16, 21, RFC_1918, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
+AstroCidr = Annotated[IPv4Network, _ASTRO_CIDR]
+ASTRO_CIDRS: Mapping[Product, Range] = {
+    "hybrid": replace(_ASTRO_CIDR, what="a range of a Hybrid cluster's VPC", smallest=20),
+    "hosted-dedicated": _ASTRO_CIDR,
+    "hosted-standard": _ASTRO_CIDR,
+}
+"""What `cidr` may be, by product (seed 000; Hosted: astronomer/docs, resource references)."""
 PodCidr = Annotated[IPv4Network, Range("a range of Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
 
 
@@ -120,32 +126,17 @@ IssuerUrl = Annotated[
 ]
 
 
-class DisasterRecovery(Props):
-    """The cluster's twin in a second region: connections may name it as <cluster>-dr."""
+class _InOneRegion(Props):
+    """What Astronomer has for a cluster in one region, and for its twin in another."""
 
-    region: Region
-    cidr: AstroCidr
-    """`dr_vpc_subnet_range` of the Astro API."""
-    pod_cidr: PodCidr | None = None
-    """`dr_secondary_vpc_cidr` of the Astro API."""
-
-
-class Cluster(Props):
-    """An Astro cluster: Astronomer's side of a connection. Nothing here is built, it is only described."""
-
-    product: Product = "hybrid"
-    """Which Astro the cluster runs on. Default: `astro.product`."""
     region: Region
     id: ClusterId | None = None
     """The cluster's ID: Organization Settings > Clusters in the Astro UI."""
-    account_id: AccountId | None = None
-    """The AWS account that the cluster's VPC is in: the dedicated account (Hybrid; default `account.account_id`) or
-    Astronomer's (Hosted: ask their support)."""
-    cidr: AstroCidr = IPv4Network("172.20.0.0/20")
-    """The range of the Astro VPC: `vpc_subnet_range` of the Astro API."""
+    cidr: AstroCidr
     pod_cidr: PodCidr | None = None
-    """The range of Astro's pods, usually 100.64.0.0/19: `secondary_vpc_cidr` of the Astro API. Counts in every overlap
-    check, but is not routed: pods leave the Astro VPC under the address of their node."""
+    """The range of Astro's pods, usually 100.64.0.0/19: `secondary_vpc_cidr` of the Astro API, of a twin
+    `dr_secondary_vpc_cidr`. Must not overlap what the cluster is connected with, but is not routed: pods leave the
+    Astro VPC under the address of their node, so that clusters may have the same."""
     additional_cidrs: Annotated[dict[Slug, PrivateCidr], EACH] = Field(default_factory=dict)
     """Further ranges of the Astro VPC to route back to and to let in, by name."""
     vpc_id: VpcId | None = None
@@ -155,6 +146,35 @@ class Cluster(Props):
     the Astro UI, `metadata.external_ips` of the Astro API. They last as long as the cluster."""
     oidc_issuer_url: IssuerUrl | None = None
     """The issuer of its Deployments' tokens, for `workload_identity`: `metadata.oidc_issuer_url` of the Astro API."""
+
+    def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
+        """Every range that must not be met on the other side of a connection, with the field that it stands in."""
+        yield ("cidr",), self.cidr
+        if self.pod_cidr:
+            yield ("pod_cidr",), self.pod_cidr
+        for name, cidr in self.additional_cidrs.items():
+            yield ("additional_cidrs", name), cidr
+
+
+class DisasterRecovery(_InOneRegion):
+    """The cluster's twin in a second region: connections may name it as <cluster>-dr. Its product, account, nodes and
+    database are those of the cluster."""
+
+    cidr: AstroCidr
+    """The range of its VPC: `dr_vpc_subnet_range` of the Astro API. As large as the cluster's must be."""
+
+
+class Cluster(_InOneRegion):
+    """An Astro cluster: Astronomer's side of a connection. Nothing here is built, it is only described."""
+
+    cidr: AstroCidr = IPv4Network("172.20.0.0/20")
+    """The range of the Astro VPC: `vpc_subnet_range` of the Astro API. A Hybrid cluster takes /16 to /20, a Hosted one
+    /21 too."""
+    product: Product = "hybrid"
+    """Which Astro the cluster runs on. Default: `astro.product`."""
+    account_id: AccountId | None = None
+    """The AWS account that the cluster's VPC is in: the dedicated account (Hybrid; default `account.account_id`) or
+    Astronomer's (Hosted: ask their support)."""
     node_type: NodeType = "m5.xlarge"
     """Hybrid: the instance type of its nodes, for `main.py handoff`. Default: Astronomer's own."""
     max_nodes: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -170,16 +190,10 @@ class Cluster(Props):
         return {"": self.cidr, **self.additional_cidrs}
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
-        """Every range that must not be met on the other side of a connection, with the field that it stands in."""
-        yield ("cidr",), self.cidr
-        if self.pod_cidr:
-            yield ("pod_cidr",), self.pod_cidr
-        for name, cidr in self.additional_cidrs.items():
-            yield ("additional_cidrs", name), cidr
-        if self.dr:
-            yield ("dr", "cidr"), self.dr.cidr
-            if self.dr.pod_cidr:
-                yield ("dr", "pod_cidr"), self.dr.pod_cidr
+        """Its own ranges, and those of its twin, which must be free before the failover."""
+        yield from super().occupied_cidrs()
+        for path, cidr in self.dr.occupied_cidrs() if self.dr else ():
+            yield ("dr", *path), cidr
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,8 @@ def arn(service: str, resource: str, what: str, example: str, account: str = r"\
     )
 
 
-PRIVATE = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+RFC_1918 = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+PRIVATE = (*RFC_1918, IPv4Network("100.64.0.0/10"))
 
 Slug = Annotated[
     str,

@@ -24,8 +24,7 @@ class _World:
         self.networks: Data = {}
 
     def maybe(self, likely: float = 0.5) -> bool:
-        # Not random(): that of Hypothesis likes 0.0 and 1.0.
-        return self.dice.randrange(100) < 100 * likely
+        return self.dice.random() < likely
 
     def id(self, prefix: str) -> str:
         return f"{prefix}-{next(self._ids):0{self.dice.choice([8, 17])}x}"

@@ -564,7 +564,8 @@ def peerings(network: str) -> str:
 
 
 NETWORKS = "".join(
-    f'  n{n}: {{account_id: "111111111111", region: us-east-1, vpc_id: vpc-{n:08x}, cidrs: [10.0.0.0/16]}}\n'
+    f'  n{n}: {{account_id: "111111111111", region: us-east-1, vpc_id: vpc-{n:08x}, '
+    f"cidrs: [10.{n // 256}.{n % 256}.0/24]}}\n"
     for n in range(MANY)
 )
 

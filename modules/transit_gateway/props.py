@@ -175,6 +175,15 @@ class TransitGatewayProps(SharingProps):
                 f"accepts {attachment}",
                 "an attachment is accepted once: set accept_clusters: false in one of them",
             )
+        for name, one in self.on_premises.items():
+            if self.route_tables and one.attachment_id:
+                yield Claim(
+                    ("on_premises", name, "attachment_id"),
+                    "account",
+                    ("route", self.route_tables.clusters, one.cidr),
+                    f"routes {one.cidr} in {self.route_tables.clusters}",
+                    "a route table takes one route to a range: leave attachment_id out of one of them",
+                )
 
     def disagreements(
         self, subnets: Collection[str], clusters: Mapping[str, Cluster]
