@@ -1,10 +1,10 @@
 """What every connection type shares: the two sides it joins, and the base of its props."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from ipaddress import IPv4Network
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -26,6 +26,9 @@ from modules.vocabulary import (
     VpcId,
     repeated,
 )
+
+if TYPE_CHECKING:
+    from modules.vpc.props import VpcProps
 
 Product = Literal["hybrid", "hosted-dedicated", "hosted-standard"]
 
@@ -225,18 +228,26 @@ class Sides:
 
 @dataclass(frozen=True)
 class Claim:
-    """What AWS has only one of, in a network or in its account and region: two connections with one `key` disagree.
+    """What AWS has only one of in a network, in its account and region, or in its account (`global`: IAM knows no
+    region): two that have one `key` disagree.
 
     The message is made of both halves: "<what>, and so does <the other>; <remedy>".
     """
 
     field: FieldPath
-    scope: Literal["network", "account"]
+    scope: Literal["network", "account", "global"]
     key: tuple[object, ...]
     what: str
     remedy: str
     shared: str | None = None
     """Connections that say the same here may have it together."""
+
+
+def role_claim(field: FieldPath, name: str) -> Claim:
+    """The claim of a role's name, without the estate's name before it."""
+    return Claim(
+        field, "global", ("role", name), f"makes the role <estate>-{name}", "an account has one of a name: rename one"
+    )
 
 
 ACCOUNT_ID = Awaited("account_id", "Astronomer", "ask their support for the AWS account")
@@ -284,16 +295,20 @@ class ConnectionProps(Props):
                 "a route table takes one route to a range: keep one way",
             )
 
+    def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:  # noqa: ARG002
+        """What this connection, the entry of that name, takes in IAM: names of roles and policies, and providers."""
+        yield from ()
+
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         """Ranges behind this connection that must not overlap the network's, the clusters', or another's."""
         yield from ()
 
     def disagreements(
         self,
-        subnets: Collection[str],  # noqa: ARG002
+        network: "VpcProps",  # noqa: ARG002
         clusters: Mapping[str, Cluster],  # noqa: ARG002
     ) -> Iterator[tuple[FieldPath, str]]:
-        """What does not fit the names of the network's subnets, or the clusters: the field, and a sentence on it."""
+        """What does not fit the network, or the clusters: the field, and a sentence on it."""
         yield from ()
 
     def awaited(self) -> tuple[Awaited, ...]:

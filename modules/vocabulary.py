@@ -370,6 +370,16 @@ def joined(*parts: str) -> str:
     return "_".join(part for part in parts if part)
 
 
+def arn_region(arn_: str) -> str:
+    """The region that an ARN names."""
+    return arn_.split(":")[3]
+
+
+def arn_account(arn_: str) -> str:
+    """The account that an ARN names: 12 digits, or `aws` for what is AWS's own."""
+    return arn_.split(":")[4]
+
+
 def partition(region: str) -> str:
     """The AWS partition that a region belongs to: the second part of an ARN."""
     if region.startswith("cn-"):

@@ -560,6 +560,7 @@ def _rules_across(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]
     yield from _regions(estate)
     yield from _overlaps(estate)
     yield from _claimed_once(estate)
+    yield from _routed_back(estate)
     yield from _fits(estate)
 
 
@@ -573,6 +574,13 @@ def _names(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
                     f"has the name of the twin that {section}.{name}.dr describes, and only one of them can count; "
                     f"rename one, or take {section}.{name}.dr out",
                 )
+    first: dict[str, str] = {}
+    for name, network in estate.networks.items():
+        if network.vpc_id and (other := first.setdefault(network.vpc_id, name)) != name:
+            yield Problem(
+                ("networks", name, "vpc_id"),
+                f"{network.vpc_id!r} is networks.{other} too; put both into one entry, or two stacks change one VPC",
+            )
     for name in sorted(set(estate.networks) & set(estate.connections)):
         yield Problem(
             ("connections", name), "has the name of a network; both would have one Terraform address: rename one"
@@ -654,7 +662,7 @@ def _fits(estate: Estate) -> Iterator[Problem]:
         yield from _opted_in(estate, account)
     for name, connection in estate.connections.items():
         if network := estate.networks.get(connection.network):
-            for field, message in connection.disagreements(network.subnet_names(), estate.clusters):
+            for field, message in connection.disagreements(network, estate.clusters):
                 yield Problem(("connections", name, *field), message)
 
 
@@ -676,20 +684,41 @@ def _opted_in(estate: Estate, account: Account) -> Iterator[Problem]:
 
 
 def _claimed_once(estate: Estate) -> Iterator[Problem]:
-    taken: dict[tuple[object, ...], tuple[str, str | None]] = {}
+    # A network that is made has a role for its flow logs, by its own name.
+    taken: dict[tuple[object, ...], tuple[Location, str | None]] = {
+        (network.account_id, "role", name): (("networks", name), None)
+        for name, network in estate.networks.items()
+        if network.create and not network.create.flow_logs.off_reason
+    }
     for name, connection in estate.connections.items():
         network = estate.networks.get(connection.network)
         places = {
             "network": (connection.network,),
             "account": (network.account_id, network.region) if network else (connection.network,),
+            "global": (network.account_id,) if network else (connection.network,),
         }
-        for claim in connection.claims():
-            other, shared = taken.setdefault((*places[claim.scope], *claim.key), (name, claim.shared))
-            if other != name and (shared is None or shared != claim.shared):
-                yield Problem(
-                    ("connections", name, *claim.field),
-                    f"{claim.what}, and so does connections.{other}; {claim.remedy}",
-                )
+        for claim in (*connection.claims(), *connection.iam_claims(name, estate.clusters)):
+            place = ("connections", name, *claim.field)
+            other, shared = taken.setdefault((*places[claim.scope], *claim.key), (place, claim.shared))
+            if other != place and (shared is None or shared != claim.shared):
+                # Of another connection its name is enough.
+                told = other if other[:2] == place[:2] else other[:2]
+                yield Problem(place, f"{claim.what}, and so does {'.'.join(map(str, told))}; {claim.remedy}")
+
+
+def _routed_back(estate: Estate) -> Iterator[Problem]:
+    routed: dict[str, list[str]] = {}
+    for name, connection in estate.connections.items():
+        if any(claim.key[0] == "route" for claim in connection.claims()):
+            routed.setdefault(connection.network, []).append(f"connections.{name}")
+    for name, network in estate.networks.items():
+        if name in routed and not (network.create or network.route_tables or network.routes_elsewhere):
+            more = f" and {len(routed[name]) - 1} more" if len(routed[name]) > 1 else ""
+            yield Problem(
+                ("networks", name),
+                f"names no route_tables, so that nothing leads back over {routed[name][0]}{more}; name the tables, "
+                "write route_tables: all, or say in routes_elsewhere who routes",
+            )
 
 
 def _overlaps(estate: Estate) -> Iterator[Problem]:

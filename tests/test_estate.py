@@ -17,7 +17,7 @@ clusters:
   prod: {region: us-east-1, account_id: "333333333333", cidr: 172.20.0.0/20, pod_cidr: 100.64.0.0/19}
   dev: {region: us-east-1, account_id: "333333333333", cidr: 172.21.0.0/20}
 networks:
-  lake: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16]}
+  lake: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16], route_tables: all}
 connections:
   lake-prod: {type: vpc_peering, cluster: prod, network: lake, peering_id: pcx-0123456789abcdef0}
   lake-dev: {type: vpc_peering, cluster: dev, network: lake}
@@ -94,8 +94,36 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "[10.20.0.0/16]",
             "[10.20.0.0/16, 8.8.8.0/24]",
-            ["8:110: networks.lake.cidrs.1: '8.8.8.0/24' is not a private range; allowed: an IPv4 range of /8 to /32 "
+            ["8:110: networks.lake.cidrs.1: '8.8.8.0/24' is not a range of a VPC; allowed: an IPv4 range of /16 to /28 "
              "inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"],
+        ),
+        (
+            "[10.20.0.0/16]",
+            "[10.0.0.0/8]",
+            ["8:96: networks.lake.cidrs.0: '10.0.0.0/8' is a /8, not a range of a VPC; allowed: an IPv4 range of /16 to "
+             "/28 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"],
+        ),
+        (
+            "route_tables: all",
+            "route_tables: {a: rtb-0aaaaaaaaaaaaaaaa, b: rtb-0aaaaaaaaaaaaaaaa}",
+            ["8:125: networks.lake.route_tables: has rtb-0aaaaaaaaaaaaaaaa under two names; name each once"],
+        ),
+        (
+            "route_tables: all",
+            "route_tables: all, subnets: {a: subnet-0aaaaaaaaaaaaaaaa, b: subnet-0aaaaaaaaaaaaaaaa}",
+            ["8:139: networks.lake.subnets: has subnet-0aaaaaaaaaaaaaaaa under two names; name each once"],
+        ),
+        (
+            ", route_tables: all",
+            "",
+            ["8:9: networks.lake: names no route_tables, so that nothing leads back over connections.lake-prod and 1 "
+             "more; name the tables, write route_tables: all, or say in routes_elsewhere who routes"],
+        ),
+        (
+            "route_tables: all",
+            "route_tables: all, routes_elsewhere: The network team routes",
+            ["8:148: networks.lake.routes_elsewhere: 'The network team routes' stands beside route_tables, which lead "
+             "back; take one of them out"],
         ),
         (
             "peering_id: pcx-0123456789abcdef0",
@@ -166,6 +194,18 @@ def test_each_mistake_is_told_at_its_line_with_its_remedy(
     assert len(found) == len(expected), found
     for line, wanted in zip(found, expected, strict=True):
         assert wanted.match(line) if isinstance(wanted, re.Pattern) else line == wanted, line
+
+
+def test_a_network_that_others_route_back_says_who(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, changed("route_tables: all", "routes_elsewhere: The network team routes")) == []
+
+
+def test_a_vpc_is_one_network(tmp_path: Path) -> None:
+    text = two_networks().replace("vpc-0bbbbbbbbbbbbbbbb", "vpc-0123456789abcdef0")
+    assert mistakes(tmp_path, text) == [
+        "9:64: networks.sea.vpc_id: 'vpc-0123456789abcdef0' is networks.lake too; put both into one entry, or two stacks "
+        "change one VPC"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -276,12 +276,12 @@ def synthesized_from(data: Data, file: Path) -> dict[str, str]:
 def with_more(data: Data) -> Data:
     """The estate with another entry first in each section, so that whatever counted entries would count anew."""
     name, network = next(iter(data["networks"].items()))
+    place = {field: network[field] for field in ("account_id", "region")}
+    cluster = {"product": "hosted-dedicated", "region": network["region"], "external_ips": ["203.0.113.250"]}
     return data | {
-        "clusters": {"aaa": {"product": "hosted-dedicated", "region": network["region"], "cidr": "172.31.0.0/20"}}
-        | data.get("clusters", {}),
-        "networks": {"aab": network | {"vpc_id": "vpc-0fffffff", "cidrs": ["10.99.0.0/16"], "create": None}}
-        | data["networks"],
-        "connections": {"aac": {"type": "vpc_peering", "cluster": "aaa", "network": name}} | data["connections"],
+        "clusters": {"aaa": cluster} | data.get("clusters", {}),
+        "networks": {"aab": place | {"vpc_id": "vpc-0fffffff", "cidrs": ["10.99.0.0/16"]}} | data["networks"],
+        "connections": {"aac": {"type": "ip_allowlist", "clusters": ["aaa"], "network": name}} | data["connections"],
     }
 
 
