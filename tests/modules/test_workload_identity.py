@@ -238,9 +238,9 @@ SEA = LAKE.replace("lake", "sea").replace("us-east-1", "us-west-2").replace("vpc
             "an account has one for an issuer: keep the roles in one entry, or give the other its provider_arn",
         ),
         (
-            "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: lake\n    roles:\n",
-            "  by:\n    type: workload_identity\n    cluster: prod\n    network: sea\n    roles:\n      token-etl: {}\n",
-            "connections.by.roles.token-etl: makes the role <estate>-by-token-etl, and so does connections.by-token; "
+            "connections:\n",
+            "connections:\n  by: {type: workload_identity, cluster: prod, network: sea, roles: {token-etl: {}}}\n",
+            "connections.by-token.roles.etl: makes the role <estate>-by-token-etl, and so does connections.by; "
             "an account has one of a name: rename one",
         ),
         (
