@@ -249,6 +249,9 @@ def two_networks(sea: str = "10.21.0.0/16", dev: str = "172.21.0.0/20", lake_pro
     )
 
 
+SUBNETS = "subnets: {a: subnet-0aaaaaaaaaaaaaaaa, b: subnet-0bbbbbbbbbbbbbbbb}"
+
+
 def hub(cluster: str, office: str = "", gateway: str = "tgw-0123456789abcdef0", more: str = "") -> str:
     """A transit gateway with a cluster, and a range on premises."""
     more += f", on_premises: {{office: {{cidr: {office}}}}}" if office else ""
@@ -314,6 +317,21 @@ def test_a_range_on_premises_is_one_place_to_all_on_its_gateway(tmp_path: Path) 
     assert overlaps(tmp_path, two_networks(lake_prod=same[0], sea_dev=elsewhere)) == [
         "connections.sea-dev.on_premises.office.cidr: '10.8.0.0/16' overlaps 10.8.0.0/16 of "
         "connections.lake-prod.on_premises.office.cidr, and the two meet at clusters.prod"
+    ]
+    made = hub("prod", "10.8.0.0/16").replace("transit_gateway_id: tgw-0123456789abcdef0", "create: {}")
+    subnets = two_networks(lake_prod=made, sea_dev=made).replace("route_tables: all", f"route_tables: all, {SUBNETS}")
+    assert len(overlaps(tmp_path, subnets)) == 1
+
+
+def test_two_vpns_do_not_lead_to_one_range_over_one_gateway(tmp_path: Path) -> None:
+    tables = "transit_gateway_id: tgw-0123456789abcdef0, route_tables: {routes: {main: tgw-rtb-0aaaaaaaaaaaaaaaa}}"
+    ways = [
+        f"type: vpn, gateways: {{a: {{ip: {ip}}}}}, static_routes: {{office: 10.8.0.0/16}}, {tables}"
+        for ip in ("203.0.113.10", "203.0.113.11")
+    ]
+    assert overlaps(tmp_path, two_networks(lake_prod=ways[0], sea_dev=ways[1])) == [
+        "connections.sea-dev.static_routes.office: '10.8.0.0/16' overlaps 10.8.0.0/16 of "
+        "connections.lake-prod.static_routes.office, and the two meet at tgw-0123456789abcdef0"
     ]
 
 
@@ -615,6 +633,7 @@ def test_a_twin_and_an_entry_of_its_name_are_not_both_taken(tmp_path: Path, old:
             ["10:14: connections.lake-prod.cluster", "10:34: connections.lake-prod.clusters"],
         ),
         ("cidr: 172.22.0.0/20}", "cidr: 172.22.0.0/20, node_type: m5.xlarge}", ["5:148: clusters.prod.dr.node_type"]),
+        ("cidr: 172.22.0.0/20}", "cidr: 172.22.0.0/20, size: 1}", ["5:148: clusters.prod.dr.size"]),
         ("prod: {region", "prod: {node_type: x, max_nodes: 0, region", ["5:21: clusters.prod.node_type", "5:35: clusters.prod.max_nodes"]),
     ],
 )  # fmt: skip

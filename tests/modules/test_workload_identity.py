@@ -226,6 +226,11 @@ def test_what_does_not_fit_the_cluster_is_told_where_it_stands(tmp_path: Path, o
 
 LAKE = '  lake: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16]}\n'
 SEA = LAKE.replace("lake", "sea").replace("us-east-1", "us-west-2").replace("vpc-0123456789abcdef0", "vpc-0bbbbbbb")
+MADE = '  b-y: {account_id: "111111111111", region: us-west-2, create: {cidr: 10.30.0.0/20}}\n'
+SAME = f"  same: {{region: us-east-1, oidc_issuer_url: https://{ISSUER}}}\n"
+WIDER = EXAMPLE.read_text().replace(LAKE, LAKE + SEA + MADE).replace("networks:\n", SAME + "networks:\n")
+"""The example with networks of one account in two regions, one of which is made, and another cluster of one issuer."""
+B_Y = "{type: workload_identity, cluster: prod, network: lake, roles: {y: {}}}"
 
 
 @pytest.mark.parametrize(
@@ -235,6 +240,13 @@ SEA = LAKE.replace("lake", "sea").replace("us-east-1", "us-west-2").replace("vpc
             "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: lake\n",
             "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: sea\n    identity: oidc\n",
             "connections.by-role.cluster: makes the OIDC provider of cluster 'prod', and so does connections.by-token; "
+            "an account has one for an issuer: keep the roles in one entry, or give the other its provider_arn",
+        ),
+        (
+            "connections:\n",
+            "connections:\n  x: {type: workload_identity, cluster: same, network: sea, identity: oidc, "
+            "roles: {a: {}}}\n",
+            "connections.by-token.cluster: makes the OIDC provider of cluster 'prod', and so does connections.x; "
             "an account has one for an issuer: keep the roles in one entry, or give the other its provider_arn",
         ),
         (
@@ -252,8 +264,7 @@ SEA = LAKE.replace("lake", "sea").replace("us-east-1", "us-west-2").replace("vpc
         ),
         (
             "connections:\n",
-            "connections:\n  by: {type: peering_role, cluster: prod, network: sea, expires: '2099-12-31'}\n"
-            "  b: {type: workload_identity, cluster: prod, network: lake, roles: {y: {}}}\n",
+            f"connections:\n  b: {B_Y}\n",
             "connections.b.roles.y: makes the role <estate>-b-y, and so does networks.b-y; an account has one of a "
             "name: rename one",
         ),
@@ -262,16 +273,19 @@ SEA = LAKE.replace("lake", "sea").replace("us-east-1", "us-west-2").replace("vpc
 def test_an_account_has_one_role_policy_and_provider_of_a_name_in_all_regions(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
-    text = EXAMPLE.read_text()
-    assert LAKE in text
-    assert old in text
-    made = '  b-y: {account_id: "111111111111", region: us-west-2, create: {cidr: 10.30.0.0/20}}\n'
+    assert old in WIDER
     (tmp_path / "policies").symlink_to(EXAMPLE.parent / "policies")
-    sea = SEA.replace("10.20.0.0/16", "10.21.0.0/16")
-    (tmp_path / "astro.yaml").write_text(text.replace(old, new).replace(LAKE, LAKE + sea + made))
+    (tmp_path / "astro.yaml").write_text(WIDER.replace(old, new))
     with pytest.raises(EstateError) as caught:
         load(tmp_path / "astro.yaml")
     assert [str(problem).split(": ", 1)[1] for problem in caught.value.problems] == [said]
+
+
+def test_a_network_that_is_made_without_flow_logs_takes_no_roles_name(tmp_path: Path) -> None:
+    quiet = WIDER.replace("10.30.0.0/20}", "10.30.0.0/20, flow_logs: {off_reason: The firewall logs it}}")
+    (tmp_path / "policies").symlink_to(EXAMPLE.parent / "policies")
+    (tmp_path / "astro.yaml").write_text(quiet.replace("connections:\n", f"connections:\n  b: {B_Y}\n"))
+    assert "b" in load(tmp_path / "astro.yaml").connections
 
 
 def test_a_role_has_policies_and_a_boundary_of_its_own_account_or_of_aws() -> None:
