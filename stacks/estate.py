@@ -182,15 +182,14 @@ class Estate(Props):
     def awaited(self) -> Iterator[tuple[str, Awaited]]:
         """What others must still give, with what waits for it: `connections.lake`, `clusters.prod`, or its twin
         `clusters.prod.dr`."""
-        twins, clusters = self.twins(), dict[tuple[str, Awaited], None]()
+        twins, waiting = self.twins(), dict[tuple[str, Awaited], None]()
         for name, cluster in self.clusters.items():
             users = [each for each in self.connections.values() if name in each.cluster_names()]
             for awaited in (need for user in users for need in user.needs_of_clusters):
                 if getattr(cluster, awaited.field) is None:
-                    own = f"{twins[name]}.dr" if name in twins else name
-                    entry = twins.get(name, name) if awaited.field in _OF_THE_CLUSTER else own
-                    clusters[f"clusters.{entry}", awaited] = None
-        yield from clusters
+                    entry = twins.get(name, name) if awaited.field in _OF_THE_CLUSTER else name
+                    waiting[self.cluster_entry(entry), awaited] = None
+        yield from waiting
         for name, connection in self.connections.items():
             for awaited in connection.awaited():
                 yield f"connections.{name}", awaited
@@ -198,6 +197,11 @@ class Estate(Props):
     def twins(self) -> dict[str, str]:
         """The cluster of each twin for disaster recovery, by the twin's name."""
         return {f"{name}{TWIN}": name for name, cluster in self.clusters.items() if cluster.dr}
+
+    def cluster_entry(self, name: str) -> str:
+        """Where the file describes a cluster: `clusters.prod`, of its twin `clusters.prod.dr`."""
+        twins = self.twins()
+        return f"clusters.{twins[name]}.dr" if name in twins else f"clusters.{name}"
 
     def data_plane(self) -> dict[str, Cluster]:
         """The Hybrid clusters that live in `account`, and their twins."""
@@ -283,13 +287,10 @@ def _twin(entry: Any, clusters: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     # What Astronomer gives is of one region.
     twin = {key: value for key, value in entry.items() if key not in ("dr", "peering_id", "attachments")}
-    listed = entry.get("clusters")
-    several = (
-        [f"{name}{TWIN}" for name in listed if _has_twin(name, clusters)] if isinstance(listed, tuple | list) else []
-    )
-    one = entry.get("cluster")
-    if several:
-        twin["clusters"] = tuple(several)
+    one, several = entry.get("cluster"), entry.get("clusters")
+    several = several if isinstance(several, tuple | list) else ()
+    if several := tuple(f"{name}{TWIN}" for name in several if _has_twin(name, clusters)):
+        twin["clusters"] = several
     if _has_twin(one, clusters):
         twin["cluster"] = f"{one}{TWIN}"
     elif not several:
@@ -745,7 +746,7 @@ def _overlaps(estate: Estate) -> Iterator[Problem]:
         ours = networks.get(connection.network, {}) | ours
         for cluster in connection.cluster_names():
             reached = clusters.get(twins.get(cluster, cluster), {})
-            meeting.setdefault(f"clusters.{cluster}", dict(reached)).update(ours)
+            meeting.setdefault(estate.cluster_entry(cluster), dict(reached)).update(ours)
             theirs |= reached
         for place in filter(None, (f"networks.{connection.network}", _gateway(connection))):
             meeting.setdefault(place, {}).update(ours | theirs)

@@ -585,9 +585,9 @@ NETWORKS = "".join(
 )
 @pytest.mark.slow
 def test_a_large_file_is_read_in_seconds(tmp_path: Path, more: str, count: int) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     found = mistakes(tmp_path, BASE[: BASE.index("  lake:")] + more)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     assert len(found) == count
     assert max(map(len, found), default=0) < 500
 

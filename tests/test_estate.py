@@ -270,6 +270,16 @@ def test_networks_of_one_cluster_meet_there(tmp_path: Path) -> None:
     ]
 
 
+def test_networks_of_one_twin_meet_there(tmp_path: Path) -> None:
+    text = two_networks(sea="10.20.16.0/20", sea_dev="type: vpc_peering, cluster: prod-dr")
+    text = text.replace("pod_cidr: 100.64.0.0/19}", "dr: {region: us-west-2, cidr: 172.22.0.0/20}}", 1)
+    text = text.replace("cluster: prod}", "cluster: prod-dr}")
+    assert overlaps(tmp_path, text) == [
+        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two meet at "
+        "clusters.prod.dr"
+    ]
+
+
 def test_all_that_is_on_one_transit_gateway_meets_there(tmp_path: Path) -> None:
     text = two_networks(dev="172.20.0.0/20", lake_prod=hub("prod"), sea_dev=hub("dev"))
     assert overlaps(tmp_path, text) == [
