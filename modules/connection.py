@@ -1,16 +1,17 @@
 """What every connection type shares: the two sides it joins, and the base of its props."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from ipaddress import IPv4Network
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from modules.vocabulary import (
     EACH,
     PRIVATE,
+    RFC_1918,
     AccountId,
     Awaited,
     Late,
@@ -25,6 +26,9 @@ from modules.vocabulary import (
     VpcId,
     repeated,
 )
+
+if TYPE_CHECKING:
+    from modules.vpc.props import VpcProps
 
 Product = Literal["hybrid", "hosted-dedicated", "hosted-standard"]
 
@@ -73,9 +77,14 @@ REGIONS: Mapping[Product, Sequence[str]] = {
 }
 """Where Astronomer offers clusters: Hybrid, and Hosted as of August 2024 (astronomer/docs, resource references)."""
 
-AstroCidr = Annotated[
-    IPv4Network, Range("a range of an Astro VPC", 16, 21, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
-]
+_ASTRO_CIDR = Range("a range of an Astro VPC", 16, 21, RFC_1918, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
+AstroCidr = Annotated[IPv4Network, _ASTRO_CIDR]
+ASTRO_CIDRS: Mapping[Product, Range] = {
+    "hybrid": replace(_ASTRO_CIDR, what="a range of a Hybrid cluster's VPC", smallest=20),
+    "hosted-dedicated": _ASTRO_CIDR,
+    "hosted-standard": _ASTRO_CIDR,
+}
+"""What `cidr` may be, by product (seed 000; Hosted: astronomer/docs, resource references)."""
 PodCidr = Annotated[IPv4Network, Range("a range of Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
 
 
@@ -120,32 +129,17 @@ IssuerUrl = Annotated[
 ]
 
 
-class DisasterRecovery(Props):
-    """The cluster's twin in a second region: connections may name it as <cluster>-dr."""
+class _InOneRegion(Props):
+    """What Astronomer has for a cluster in one region, and for its twin in another."""
 
-    region: Region
-    cidr: AstroCidr
-    """`dr_vpc_subnet_range` of the Astro API."""
-    pod_cidr: PodCidr | None = None
-    """`dr_secondary_vpc_cidr` of the Astro API."""
-
-
-class Cluster(Props):
-    """An Astro cluster: Astronomer's side of a connection. Nothing here is built, it is only described."""
-
-    product: Product = "hybrid"
-    """Which Astro the cluster runs on. Default: `astro.product`."""
     region: Region
     id: ClusterId | None = None
     """The cluster's ID: Organization Settings > Clusters in the Astro UI."""
-    account_id: AccountId | None = None
-    """The AWS account that the cluster's VPC is in: the dedicated account (Hybrid; default `account.account_id`) or
-    Astronomer's (Hosted: ask their support)."""
-    cidr: AstroCidr = IPv4Network("172.20.0.0/20")
-    """The range of the Astro VPC: `vpc_subnet_range` of the Astro API."""
+    cidr: AstroCidr
     pod_cidr: PodCidr | None = None
-    """The range of Astro's pods, usually 100.64.0.0/19: `secondary_vpc_cidr` of the Astro API. Counts in every overlap
-    check, but is not routed: pods leave the Astro VPC under the address of their node."""
+    """The range of Astro's pods, usually 100.64.0.0/19: `secondary_vpc_cidr` of the Astro API, of a twin
+    `dr_secondary_vpc_cidr`. Must not overlap what the cluster is connected with, but is not routed: pods leave the
+    Astro VPC under the address of their node, so that clusters may have the same."""
     additional_cidrs: Annotated[dict[Slug, PrivateCidr], EACH] = Field(default_factory=dict)
     """Further ranges of the Astro VPC to route back to and to let in, by name."""
     vpc_id: VpcId | None = None
@@ -155,6 +149,35 @@ class Cluster(Props):
     the Astro UI, `metadata.external_ips` of the Astro API. They last as long as the cluster."""
     oidc_issuer_url: IssuerUrl | None = None
     """The issuer of its Deployments' tokens, for `workload_identity`: `metadata.oidc_issuer_url` of the Astro API."""
+
+    def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
+        """Every range that must not be met on the other side of a connection, with the field that it stands in."""
+        yield ("cidr",), self.cidr
+        if self.pod_cidr:
+            yield ("pod_cidr",), self.pod_cidr
+        for name, cidr in self.additional_cidrs.items():
+            yield ("additional_cidrs", name), cidr
+
+
+class DisasterRecovery(_InOneRegion):
+    """The cluster's twin in a second region: connections may name it as <cluster>-dr. Its product, account, nodes and
+    database are those of the cluster."""
+
+    cidr: AstroCidr
+    """The range of its VPC: `dr_vpc_subnet_range` of the Astro API. As large as the cluster's must be."""
+
+
+class Cluster(_InOneRegion):
+    """An Astro cluster: Astronomer's side of a connection. Nothing here is built, it is only described."""
+
+    cidr: AstroCidr = IPv4Network("172.20.0.0/20")
+    """The range of the Astro VPC: `vpc_subnet_range` of the Astro API. A Hybrid cluster takes /16 to /20, a Hosted one
+    /21 too."""
+    product: Product = "hybrid"
+    """Which Astro the cluster runs on. Default: `astro.product`."""
+    account_id: AccountId | None = None
+    """The AWS account that the cluster's VPC is in: the dedicated account (Hybrid; default `account.account_id`) or
+    Astronomer's (Hosted: ask their support)."""
     node_type: NodeType = "m5.xlarge"
     """Hybrid: the instance type of its nodes, for `main.py handoff`. Default: Astronomer's own."""
     max_nodes: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -170,16 +193,10 @@ class Cluster(Props):
         return {"": self.cidr, **self.additional_cidrs}
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
-        """Every range that must not be met on the other side of a connection, with the field that it stands in."""
-        yield ("cidr",), self.cidr
-        if self.pod_cidr:
-            yield ("pod_cidr",), self.pod_cidr
-        for name, cidr in self.additional_cidrs.items():
-            yield ("additional_cidrs", name), cidr
-        if self.dr:
-            yield ("dr", "cidr"), self.dr.cidr
-            if self.dr.pod_cidr:
-                yield ("dr", "pod_cidr"), self.dr.pod_cidr
+        """Its own ranges, and those of its twin, which must be free before the failover."""
+        yield from super().occupied_cidrs()
+        for path, cidr in self.dr.occupied_cidrs() if self.dr else ():
+            yield ("dr", *path), cidr
 
 
 @dataclass(frozen=True)
@@ -211,18 +228,26 @@ class Sides:
 
 @dataclass(frozen=True)
 class Claim:
-    """What AWS has only one of, in a network or in its account and region: two connections with one `key` disagree.
+    """What AWS has only one of in a network, in its account and region, or in its account (`global`: IAM knows no
+    region): two that have one `key` disagree.
 
     The message is made of both halves: "<what>, and so does <the other>; <remedy>".
     """
 
     field: FieldPath
-    scope: Literal["network", "account"]
+    scope: Literal["network", "account", "global"]
     key: tuple[object, ...]
     what: str
     remedy: str
     shared: str | None = None
     """Connections that say the same here may have it together."""
+
+
+def role_claim(field: FieldPath, name: str) -> Claim:
+    """The claim of a role's name, without the estate's name before it."""
+    return Claim(
+        field, "global", ("role", name), f"makes the role <estate>-{name}", "an account has one of a name: rename one"
+    )
 
 
 ACCOUNT_ID = Awaited("account_id", "Astronomer", "ask their support for the AWS account")
@@ -270,16 +295,20 @@ class ConnectionProps(Props):
                 "a route table takes one route to a range: keep one way",
             )
 
+    def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:  # noqa: ARG002
+        """What this connection, the entry of that name, takes in IAM: names of roles and policies, and providers."""
+        yield from ()
+
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         """Ranges behind this connection that must not overlap the network's, the clusters', or another's."""
         yield from ()
 
     def disagreements(
         self,
-        subnets: Collection[str],  # noqa: ARG002
+        network: "VpcProps",  # noqa: ARG002
         clusters: Mapping[str, Cluster],  # noqa: ARG002
     ) -> Iterator[tuple[FieldPath, str]]:
-        """What does not fit the names of the network's subnets, or the clusters: the field, and a sentence on it."""
+        """What does not fit the network, or the clusters: the field, and a sentence on it."""
         yield from ()
 
     def awaited(self) -> tuple[Awaited, ...]:

@@ -1,6 +1,6 @@
 """Words of DNS: addresses, servers, domains, endpoints. What several connection types have in common."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 from typing import Annotated, Self
 
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from modules.connection import FieldPath
 from modules.vocabulary import Props, Slug, Text, repeated
+from modules.vpc.props import VpcProps
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _ADDRESS = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
@@ -89,8 +90,14 @@ class ResolverEndpoint(Props):
             )
         return self
 
-    def disagreements(self, subnets: Collection[str]) -> Iterator[tuple[FieldPath, str]]:
-        """What does not fit the names of the network's subnets: the field below `endpoint`, and a sentence on it."""
+    def disagreements(self, network: VpcProps) -> Iterator[tuple[FieldPath, str]]:
+        """What does not fit the network: the field below `endpoint`, and a sentence on it."""
+        ranges = [cidr for _, cidr in network.occupied_cidrs()]
+        for name, ip in self.ips.items():
+            if not any(IPv4Address(ip) in cidr for cidr in ranges):
+                message = f"{ip!r} is in none of the network's ranges; give one of subnet {name!r}, inside "
+                yield ("ips", name), message + " or ".join(map(str, ranges))
+        subnets = network.subnet_names()
         there_are = f"there are: {', '.join(sorted(subnets)) or 'none'}"
         for index, name in enumerate(self.subnets or ()):
             if name not in subnets:

@@ -1,12 +1,13 @@
 """What the connection types have in common that share something with the clusters' accounts, by AWS RAM."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from modules.connection import Cluster, ConnectionProps, FieldPath
 from modules.vocabulary import Principal, Slug, repeated
+from modules.vpc.props import VpcProps
 
 
 class SharingProps(ConnectionProps):
@@ -29,10 +30,8 @@ class SharingProps(ConnectionProps):
                 raise ValueError(f"has {', '.join(twice)} twice in {field}; name each once")
         return self
 
-    def disagreements(
-        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
-    ) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(subnets, clusters)
+    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(network, clusters)
         hosted = [name for name in self.clusters if name in clusters and clusters[name].product != "hybrid"]
         if self.inside_organization and hosted:
             yield (

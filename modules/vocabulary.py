@@ -141,7 +141,8 @@ def arn(service: str, resource: str, what: str, example: str, account: str = r"\
     )
 
 
-PRIVATE = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+RFC_1918 = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+PRIVATE = (*RFC_1918, IPv4Network("100.64.0.0/10"))
 
 Slug = Annotated[
     str,
@@ -367,6 +368,16 @@ def repeated(values: Iterable[str]) -> list[str]:
 def joined(*parts: str) -> str:
     """A construct ID from names of the file. Names hold no underscore, so that two sets of names never meet."""
     return "_".join(part for part in parts if part)
+
+
+def arn_region(arn_: str) -> str:
+    """The region that an ARN names."""
+    return arn_.split(":")[3]
+
+
+def arn_account(arn_: str) -> str:
+    """The account that an ARN names: 12 digits, or `aws` for what is AWS's own."""
+    return arn_.split(":")[4]
 
 
 def partition(region: str) -> str:

@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from modules.connection import Cluster
-from modules.vocabulary import EACH, AccountId, Late, Range, Slug, Text
+from modules.connection import ASTRO_CIDRS, Cluster
+from modules.vocabulary import EACH, AccountId, Late, Range, Slug, Text, bare
 from stacks.estate import Estate, NoState
 
 Variable = dict[str, Any]
@@ -89,6 +89,10 @@ class _Entry:
 
     def cluster(self, cluster: Cluster) -> Cluster:
         late = self.late(cluster)
+        if cluster.product == "hybrid":
+            # The type allows what any product takes.
+            variable, rule = str(bare(str(late.cidr))), _range(ASTRO_CIDRS["hybrid"])
+            self._must(variable, rule.test(variable), rule.allowed)
         if cluster.product == "hybrid" or not cluster.account_id:
             # The account of a Hybrid cluster is the estate's own, and decides what is built.
             return late

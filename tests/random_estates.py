@@ -24,8 +24,7 @@ class _World:
         self.networks: Data = {}
 
     def maybe(self, likely: float = 0.5) -> bool:
-        # Not random(): that of Hypothesis likes 0.0 and 1.0.
-        return self.dice.randrange(100) < 100 * likely
+        return self.dice.random() < likely
 
     def id(self, prefix: str) -> str:
         return f"{prefix}-{next(self._ids):0{self.dice.choice([8, 17])}x}"
@@ -123,9 +122,9 @@ def _network(world: _World) -> Data:
         )
         return network | {"create": create}
     network |= {"vpc_id": world.id("vpc"), "cidrs": [f"10.{number}.0.0/16", f"192.168.{number}.0/24"]}
-    if world.maybe(0.8):
-        tables = world.named(lambda: world.id("rtb"))
-        network["route_tables"] = dice.choice(["all", tables, tables])
+    tables = world.named(lambda: world.id("rtb"))
+    routes = [{"route_tables": "all"}, {"route_tables": tables}, {"route_tables": tables}, {"routes_elsewhere": REASON}]
+    network |= dice.choice([*routes, {}])
     if world.maybe(0.8):
         network["subnets"] = {"private-a": world.id("subnet"), "private-b": world.id("subnet")}
     return network
@@ -205,7 +204,7 @@ def _resolver_rules(world: _World, clusters: list[str], network: str) -> Data:
     return fields | ({"endpoint": {}} if made and world.maybe() else {"endpoint_id": world.id("rslvr-out")})
 
 
-def _vpn(world: _World, _clusters: list[str], _network: str) -> Data:
+def _vpn(world: _World, _clusters: list[str], network: str) -> Data:
     gateways = {name: {"ip": f"203.0.113.{100 + world.number()}"} for name in ["a", "b"][: world.dice.randint(1, 2)]}
     fields: Data = {"gateways": gateways, "preshared_keys": world.dice.choice(["secrets-manager", "state", "variable"])}
     if world.maybe():
@@ -214,7 +213,7 @@ def _vpn(world: _World, _clusters: list[str], _network: str) -> Data:
         fields |= world.optional(vpn_gateway_id=world.id("vgw"))
     range_ = f"192.168.{100 + world.number()}.0/24"
     fields |= world.dice.choice([{"bgp_asn": 65010}, {"bgp_asn": 4_200_000_001}, {"static_routes": {"floor": range_}}])
-    return fields | world.optional(tunnel_log_days=30, alarm_topic="arn:aws:sns:us-east-1:111111111111:network")
+    return fields | world.optional(tunnel_log_days=30, alarm_topic=_topic(world, network))
 
 
 def _ip_allowlist(world: _World, clusters: list[str], _network: str) -> Data:
@@ -262,8 +261,9 @@ def _hosted_zone(world: _World, clusters: list[str], _network: str) -> Data:
 def _private_link(world: _World, clusters: list[str], network: str) -> Data:
     endpoint = {"service": world.dice.choice(["sqs", "ecr.api", "secretsmanager"]), "for_clusters": True}
     if "create" not in world.networks[network] and "subnets" not in world.networks[network]:
-        arn = f"arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/x/{world.number():016x}"
-        return {"clusters": clusters, "service": {"load_balancers": [arn], **world.optional(notify=_TOPIC)}}
+        balancer = _arn(world, network, "elasticloadbalancing", f"loadbalancer/net/x/{world.number():016x}")
+        notify = world.optional(notify=_topic(world, network))
+        return {"clusters": clusters, "service": {"load_balancers": [balancer], **notify}}
     balancer = {"port": 443, "targets": {"one": f"10.8.1.{world.number()}"}}
     service = {
         "load_balancer": balancer,
@@ -275,7 +275,14 @@ def _private_link(world: _World, clusters: list[str], network: str) -> Data:
     }
 
 
-_TOPIC = "arn:aws:sns:us-east-1:111111111111:network"
+def _topic(world: _World, network: str) -> str:
+    return _arn(world, network, "sns", "network")
+
+
+def _arn(world: _World, network: str, service: str, resource: str) -> str:
+    place = world.networks[network]
+    return f"arn:aws:{service}:{place['region']}:{place['account_id']}:{resource}"
+
 
 _KINDS: dict[str, Callable[[_World, list[str], str], Data]] = {
     "vpc_peering": _vpc_peering,

@@ -203,8 +203,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ("10.20.0.0/16", "10.20.0.0/255.255.0.0"),
         [
             (
-                "8:96: networks.lake.cidrs.0: '10.20.0.0/255.255.0.0' is not a private range; allowed: an IPv4 "
-                "range of /8 to /32 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
+                "8:96: networks.lake.cidrs.0: '10.20.0.0/255.255.0.0' is not a range of a VPC; allowed: an IPv4 "
+                "range of /16 to /28 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
             )
         ],
     ),
@@ -399,7 +399,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [("2:69: state.dynamodb_table: is not a key here; allowed: backend, bucket, key_prefix, kms_key, region")],
     ),
     "B31 a VPC whose subnets would be too small": (
-        ("vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16]", "create: {cidr: 10.30.0.0/25}"),
+        ("vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16], route_tables: all", "create: {cidr: 10.30.0.0/25}"),
         [
             (
                 "8:72: networks.lake.create.cidr: '10.30.0.0/25' is a /25, not a range to cut subnets from; "
@@ -417,7 +417,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ["3:18: astro.product: this is not one of 'hybrid', 'hosted-dedicated' or 'hosted-standard'"],
     ),
     "C3 route tables that are neither": (
-        ("cidrs: [10.20.0.0/16]", "cidrs: [10.20.0.0/16], route_tables: some"),
+        ("route_tables: all", "route_tables: some"),
         ["8:125: networks.lake.route_tables: 'some' is not one of 'all' or a map"],
     ),
     "C4 a name that YAML reads as true": (
@@ -510,7 +510,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ["1:1: holds more than 100,000 values once its aliases are followed; write fewer"],
     ),
     "C16 a secret as a name's value": (
-        ("cidrs: [10.20.0.0/16]", "cidrs: [10.20.0.0/16], route_tables: {password: hunter2}"),
+        ("route_tables: all", "route_tables: {password: hunter2}"),
         [
             (
                 "8:136: networks.lake.route_tables.password: is not a route table ID; allowed: rtb- and 8 or 17 "
@@ -564,7 +564,8 @@ def peerings(network: str) -> str:
 
 
 NETWORKS = "".join(
-    f'  n{n}: {{account_id: "111111111111", region: us-east-1, vpc_id: vpc-{n:08x}, cidrs: [10.0.0.0/16]}}\n'
+    f'  n{n}: {{account_id: "111111111111", region: us-east-1, vpc_id: vpc-{n:08x}, '
+    f"cidrs: [10.{n // 256}.{n % 256}.0/24], route_tables: all}}\n"
     for n in range(MANY)
 )
 
@@ -584,9 +585,9 @@ NETWORKS = "".join(
 )
 @pytest.mark.slow
 def test_a_large_file_is_read_in_seconds(tmp_path: Path, more: str, count: int) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     found = mistakes(tmp_path, BASE[: BASE.index("  lake:")] + more)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     assert len(found) == count
     assert max(map(len, found), default=0) < 500
 

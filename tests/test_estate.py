@@ -1,11 +1,13 @@
 """What `main.py check` says: the exact line for each mistake, all at once."""
 
 import re
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
 from stacks.estate import EstateError, load
+from stacks.module import for_modules
 
 BASE = """\
 name: acme
@@ -15,7 +17,7 @@ clusters:
   prod: {region: us-east-1, account_id: "333333333333", cidr: 172.20.0.0/20, pod_cidr: 100.64.0.0/19}
   dev: {region: us-east-1, account_id: "333333333333", cidr: 172.21.0.0/20}
 networks:
-  lake: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16]}
+  lake: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16], route_tables: all}
 connections:
   lake-prod: {type: vpc_peering, cluster: prod, network: lake, peering_id: pcx-0123456789abcdef0}
   lake-dev: {type: vpc_peering, cluster: dev, network: lake}
@@ -84,10 +86,44 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
              "of /16 to /21 inside RFC 1918 (10/8, 172.16/12, 192.168/16)"],
         ),
         (
+            "172.20.0.0/20",
+            "100.65.0.0/20",
+            ["5:63: clusters.prod.cidr: '100.65.0.0/20' is not a range of an Astro VPC; allowed: an IPv4 range "
+             "of /16 to /21 inside RFC 1918 (10/8, 172.16/12, 192.168/16)"],
+        ),
+        (
             "[10.20.0.0/16]",
             "[10.20.0.0/16, 8.8.8.0/24]",
-            ["8:110: networks.lake.cidrs.1: '8.8.8.0/24' is not a private range; allowed: an IPv4 range of /8 to /32 "
+            ["8:110: networks.lake.cidrs.1: '8.8.8.0/24' is not a range of a VPC; allowed: an IPv4 range of /16 to /28 "
              "inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"],
+        ),
+        (
+            "[10.20.0.0/16]",
+            "[10.0.0.0/8]",
+            ["8:96: networks.lake.cidrs.0: '10.0.0.0/8' is a /8, not a range of a VPC; allowed: an IPv4 range of /16 to "
+             "/28 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"],
+        ),
+        (
+            "route_tables: all",
+            "route_tables: {a: rtb-0aaaaaaaaaaaaaaaa, b: rtb-0aaaaaaaaaaaaaaaa}",
+            ["8:125: networks.lake.route_tables: has rtb-0aaaaaaaaaaaaaaaa under two names; name each once"],
+        ),
+        (
+            "route_tables: all",
+            "route_tables: all, subnets: {a: subnet-0aaaaaaaaaaaaaaaa, b: subnet-0aaaaaaaaaaaaaaaa}",
+            ["8:139: networks.lake.subnets: has subnet-0aaaaaaaaaaaaaaaa under two names; name each once"],
+        ),
+        (
+            ", route_tables: all",
+            "",
+            ["8:9: networks.lake: names no route_tables, so that nothing leads back over connections.lake-prod and 1 "
+             "more; name the tables, write route_tables: all, or say in routes_elsewhere who routes"],
+        ),
+        (
+            "route_tables: all",
+            "route_tables: all, routes_elsewhere: The network team routes",
+            ["8:148: networks.lake.routes_elsewhere: 'The network team routes' stands beside route_tables, which lead "
+             "back; take one of them out"],
         ),
         (
             "peering_id: pcx-0123456789abcdef0",
@@ -160,33 +196,172 @@ def test_each_mistake_is_told_at_its_line_with_its_remedy(
         assert wanted.match(line) if isinstance(wanted, re.Pattern) else line == wanted, line
 
 
+def test_a_network_that_others_route_back_says_who(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, changed("route_tables: all", "routes_elsewhere: The network team routes")) == []
+
+
+def test_a_vpc_is_one_network(tmp_path: Path) -> None:
+    text = two_networks().replace("vpc-0bbbbbbbbbbbbbbbb", "vpc-0123456789abcdef0")
+    assert mistakes(tmp_path, text) == [
+        "9:64: networks.sea.vpc_id: 'vpc-0123456789abcdef0' is networks.lake too; put both into one entry, or two stacks "
+        "change one VPC"
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [
-        ("10.20.0.0/16", "172.20.8.0/24", "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.8.0/24 of networks.lake.cidrs.0"),
-        ("10.20.0.0/16", "100.64.0.0/16", "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.lake.cidrs.0"),
-        ("172.21.0.0/20", "172.20.0.0/16", "clusters.dev.cidr: '172.20.0.0/16' overlaps 172.20.0.0/20 of clusters.prod.cidr"),
-        ("pod_cidr: 100.64.0.0/19", "pod_cidr: 172.20.0.0/20", "clusters.prod.pod_cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr"),
+        ("10.20.0.0/16", "172.20.8.0/24", "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.8.0/24 of networks.lake.cidrs.0, and the two meet at clusters.prod"),
+        ("10.20.0.0/16", "100.64.0.0/16", "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.lake.cidrs.0, and the two meet at clusters.prod"),
+        ("172.21.0.0/20", "172.20.0.0/16", "clusters.dev.cidr: '172.20.0.0/16' overlaps 172.20.0.0/20 of clusters.prod.cidr, and the two meet at networks.lake"),
+        ("pod_cidr: 100.64.0.0/19", "pod_cidr: 172.20.0.0/20", "clusters.prod.pod_cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and the two meet at clusters.prod"),
         (
             "pod_cidr: 100.64.0.0/19",
             "dr: {region: us-west-2, cidr: 10.20.0.0/20}",
-            "clusters.prod.dr.cidr: '10.20.0.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0",
+            "clusters.prod.dr.cidr: '10.20.0.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two meet at clusters.prod",
         ),
-        ("[10.20.0.0/16]", "[10.20.0.0/16, 10.20.1.0/24]", "networks.lake.cidrs.1: '10.20.1.0/24' overlaps 10.20.0.0/16 of networks.lake.cidrs.0"),
+        ("[10.20.0.0/16]", "[10.20.0.0/16, 10.20.1.0/24]", "networks.lake.cidrs.1: '10.20.1.0/24' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two meet at networks.lake"),
     ],
 )  # fmt: skip
 def test_ranges_that_meet_must_not_overlap(tmp_path: Path, old: str, new: str, where: str) -> None:
-    rule = ", and the two meet; AWS cannot route between ranges that overlap: change one"
-    found = mistakes(tmp_path, changed(old, new))
-    assert [line.split(": ", 1)[1] for line in found] == [where + rule]
+    assert overlaps(tmp_path, changed(old, new)) == [where]
+
+
+def overlaps(folder: Path, text: str) -> list[str]:
+    """What overlaps and where it meets, without the rule, which is the same for all."""
+    rule = "; AWS cannot route between ranges that overlap: change one"
+    found = mistakes(folder, text)
+    assert all(line.endswith(rule) for line in found), found
+    return [line.split(": ", 1)[1].removesuffix(rule) for line in found]
+
+
+def two_networks(sea: str = "10.21.0.0/16", dev: str = "172.21.0.0/20", lake_prod: str = "", sea_dev: str = "") -> str:
+    """An estate of two networks, `lake` of 10.20.0.0/16 with cluster `prod` of 172.20.0.0/20, and `sea` with `dev`."""
+    network = BASE[BASE.index("  lake:") : BASE.index("connections:")]
+    other = network.replace("lake", "sea").replace("vpc-0123456789abcdef0", "vpc-0bbbbbbbbbbbbbbbb")
+    head = BASE[: BASE.index("connections:")].replace("172.21.0.0/20", f"{dev}, pod_cidr: 100.64.0.0/19")
+    return (
+        head
+        + other.replace("10.20.0.0/16", sea)
+        + "connections:\n"
+        + f"  lake-prod: {{network: lake, {lake_prod or 'type: vpc_peering, cluster: prod'}}}\n"
+        + f"  sea-dev: {{network: sea, {sea_dev or 'type: vpc_peering, cluster: dev'}}}\n"
+    )
+
+
+SUBNETS = "subnets: {a: subnet-0aaaaaaaaaaaaaaaa, b: subnet-0bbbbbbbbbbbbbbbb}"
+
+
+def hub(cluster: str, office: str = "", gateway: str = "tgw-0123456789abcdef0", more: str = "") -> str:
+    """A transit gateway with a cluster, and a range on premises."""
+    more += f", on_premises: {{office: {{cidr: {office}}}}}" if office else ""
+    return f"type: transit_gateway, clusters: [{cluster}], transit_gateway_id: {gateway}{more}"
 
 
 def test_ranges_that_never_meet_may_be_equal(tmp_path: Path) -> None:
-    other = (
-        '  sea: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0bbbbbbbbbbbbbbbb, cidrs: [10.20.0.0/16]}\n'
-    )
-    apart = changed("connections:\n", other + "connections:\n")
-    assert mistakes(tmp_path, apart) == []
+    assert overlaps(tmp_path, two_networks(sea="10.20.0.0/16", dev="172.20.0.0/20")) == []
+
+
+def test_networks_of_one_cluster_meet_there(tmp_path: Path) -> None:
+    text = two_networks(sea="10.20.16.0/20", sea_dev="type: vpc_peering, cluster: prod")
+    assert overlaps(tmp_path, text) == [
+        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two meet at "
+        "clusters.prod"
+    ]
+
+
+def test_networks_of_one_twin_meet_there(tmp_path: Path) -> None:
+    text = two_networks(sea="10.20.16.0/20", sea_dev="type: vpc_peering, cluster: prod-dr")
+    text = text.replace("pod_cidr: 100.64.0.0/19}", "dr: {region: us-west-2, cidr: 172.22.0.0/20}}", 1)
+    text = text.replace("cluster: prod}", "cluster: prod-dr}")
+    assert overlaps(tmp_path, text) == [
+        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two meet at "
+        "clusters.prod.dr"
+    ]
+
+
+def test_all_that_is_on_one_transit_gateway_meets_there(tmp_path: Path) -> None:
+    text = two_networks(dev="172.20.0.0/20", lake_prod=hub("prod"), sea_dev=hub("dev"))
+    assert overlaps(tmp_path, text) == [
+        "clusters.dev.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and the two meet at "
+        "tgw-0123456789abcdef0"
+    ]
+    assert overlaps(tmp_path, text.replace("tgw-0123456789abcdef0", "tgw-0fffffffffffffff0", 1)) == []
+
+
+def test_pods_of_two_clusters_may_be_equal_because_they_are_not_routed(tmp_path: Path) -> None:
+    both = changed("cidr: 172.21.0.0/20", "cidr: 172.21.0.0/20, pod_cidr: 100.64.0.0/19")
+    assert overlaps(tmp_path, both) == []
+    assert overlaps(tmp_path, TWINS.replace("172.22.0.0/20", "172.22.0.0/20, pod_cidr: 100.64.0.0/19")) == []
+
+
+@pytest.mark.parametrize(
+    ("office", "said"),
+    [
+        ("10.0.0.0/8", []),
+        ("172.16.0.0/12", []),
+        (
+            "10.20.0.0/16",
+            [
+                "connections.lake-prod.on_premises.office.cidr: '10.20.0.0/16' overlaps 10.20.0.0/16 of "
+                "networks.lake.cidrs.0, and the two meet at clusters.prod"
+            ],
+        ),
+        (
+            "172.20.8.0/21",
+            [
+                "connections.lake-prod.on_premises.office.cidr: '172.20.8.0/21' overlaps 172.20.0.0/20 of "
+                "clusters.prod.cidr, and the two meet at clusters.prod"
+            ],
+        ),
+    ],
+)
+def test_a_range_on_premises_may_hold_a_vpcs_and_not_lie_in_it(tmp_path: Path, office: str, said: list[str]) -> None:
+    assert overlaps(tmp_path, two_networks(lake_prod=hub("prod", office))) == said
+
+
+def test_a_range_on_premises_is_one_place_to_all_on_its_gateway(tmp_path: Path) -> None:
+    same = hub("prod", "10.8.0.0/16"), hub("prod", "10.8.0.0/16")
+    assert overlaps(tmp_path, two_networks(lake_prod=same[0], sea_dev=same[1] + ", accept_clusters: false")) == []
+    elsewhere = hub("prod", "10.8.0.0/16", "tgw-0fffffffffffffff0")
+    assert overlaps(tmp_path, two_networks(lake_prod=same[0], sea_dev=elsewhere)) == [
+        "connections.sea-dev.on_premises.office.cidr: '10.8.0.0/16' overlaps 10.8.0.0/16 of "
+        "connections.lake-prod.on_premises.office.cidr, and the two meet at clusters.prod"
+    ]
+    made = hub("prod", "10.8.0.0/16").replace("transit_gateway_id: tgw-0123456789abcdef0", "create: {}")
+    subnets = two_networks(lake_prod=made, sea_dev=made).replace("route_tables: all", f"route_tables: all, {SUBNETS}")
+    assert len(overlaps(tmp_path, subnets)) == 1
+
+
+def test_two_vpns_do_not_lead_to_one_range_over_one_gateway(tmp_path: Path) -> None:
+    tables = "transit_gateway_id: tgw-0123456789abcdef0, route_tables: {routes: {main: tgw-rtb-0aaaaaaaaaaaaaaaa}}"
+    ways = [
+        f"type: vpn, gateways: {{a: {{ip: {ip}}}}}, static_routes: {{office: 10.8.0.0/16}}, {tables}"
+        for ip in ("203.0.113.10", "203.0.113.11")
+    ]
+    assert overlaps(tmp_path, two_networks(lake_prod=ways[0], sea_dev=ways[1])) == [
+        "connections.sea-dev.static_routes.office: '10.8.0.0/16' overlaps 10.8.0.0/16 of "
+        "connections.lake-prod.static_routes.office, and the two meet at tgw-0123456789abcdef0"
+    ]
+
+
+def test_a_route_to_premises_is_made_once_in_a_table_of_the_gateway(tmp_path: Path) -> None:
+    office = "10.8.0.0/16, attachment_id: tgw-attach-0ffffffffffffffff"
+    tables = ", route_tables: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa, network: tgw-rtb-0bbbbbbbbbbbbbbbb}"
+    text = two_networks(lake_prod=hub("prod", office, more=tables), sea_dev=hub("dev", office, more=tables))
+    assert [line.split(": ", 1)[1] for line in mistakes(tmp_path, text)] == [
+        "connections.sea-dev.on_premises.office.attachment_id: routes 10.8.0.0/16 in tgw-rtb-0aaaaaaaaaaaaaaaa, and so "
+        "does connections.lake-prod; a route table takes one route to a range: leave attachment_id out of one of them"
+    ]
+    assert mistakes(tmp_path, text.replace("tgw-rtb-0aaaaaaaaaaaaaaaa", "tgw-rtb-0cccccccccccccccc", 1)) == []
+
+
+def test_a_cluster_that_is_named_like_a_twin_is_compared_like_any_other(tmp_path: Path) -> None:
+    named = BASE.replace("dev", "prod-dr").replace("172.21.0.0/20", "172.20.0.0/20")
+    assert overlaps(tmp_path, named) == [
+        "clusters.prod-dr.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and the two meet at "
+        "networks.lake"
+    ]
 
 
 def test_a_standard_cluster_has_no_private_connections(tmp_path: Path) -> None:
@@ -323,9 +498,9 @@ MORE = BASE + "  MORE\n"
             [],
         ),
         (
-            "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, static_routes: {astro: 172.20.0.0/16}}",
-            ["12:91: connections.x.static_routes.astro: '172.20.0.0/16' overlaps 172.20.0.0/20 of clusters.prod.cidr, "
-             "and the two meet; AWS cannot route between ranges that overlap: change one"],
+            "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, static_routes: {astro: 172.20.8.0/24}}",
+            ["12:91: connections.x.static_routes.astro: '172.20.8.0/24' overlaps 172.20.0.0/20 of clusters.prod.cidr, "
+             "and the two meet at networks.lake; AWS cannot route between ranges that overlap: change one"],
         ),
         (
             "x: {type: vpc_peering, network: other, cluster: prod, peering_id: pcx-0123456789abcdef0}\n"
@@ -384,7 +559,7 @@ def test_a_peering_of_the_twin_is_awaited_until_astronomer_requests_it(tmp_path:
             "cidr: 172.22.0.0/20",
             "cidr: 10.20.16.0/20",
             "5:133: clusters.prod.dr.cidr: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two "
-            "meet; AWS cannot route between ranges that overlap: change one",
+            "meet at clusters.prod; AWS cannot route between ranges that overlap: change one",
         ),
         (
             ", dr: {region: us-west-2, cidr: 172.22.0.0/20}",
@@ -396,6 +571,113 @@ def test_a_peering_of_the_twin_is_awaited_until_astronomer_requests_it(tmp_path:
 def test_a_mistake_in_a_twin_is_told_where_the_file_says_it(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert old in TWINS
     assert mistakes(tmp_path, TWINS.replace(old, new)) == [expected]
+
+
+def test_a_twin_takes_what_astronomer_gives_for_its_own_region_and_waits_for_it_there(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    zone = "  zone: {type: hosted_zone, network: lake, clusters: [prod-dr], domain: data.acme.example}\n"
+    file.write_text(TWINS + zone)
+    assert [(entry, awaited.field) for entry, awaited in load(file).awaited() if entry.startswith("clusters")] == [
+        ("clusters.prod.dr", "vpc_id")
+    ]
+    given = (
+        "cidr: 172.22.0.0/20, vpc_id: vpc-0dddddddddddddddd, id: clmk2qqia000008mhff3ndjr0, external_ips: [203.0.113.9], "
+        "oidc_issuer_url: https://oidc.acme.example/id/1, additional_cidrs: {batch: 172.23.0.0/24}"
+    )
+    file.write_text(TWINS.replace("cidr: 172.22.0.0/20", given) + zone)
+    estate = load(file)
+    assert [entry for entry, _ in estate.awaited() if entry.startswith("clusters")] == []
+    twin = estate.clusters["prod-dr"]
+    assert (twin.vpc_id, twin.id, twin.external_ips, twin.oidc_issuer_url, twin.additional_cidrs) == (
+        "vpc-0dddddddddddddddd",
+        "clmk2qqia000008mhff3ndjr0",
+        ("203.0.113.9",),
+        "https://oidc.acme.example/id/1",
+        {"batch": IPv4Network("172.23.0.0/24")},
+    )
+
+
+def test_an_account_that_a_twin_has_of_its_cluster_is_awaited_once_at_the_cluster(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(TWINS.replace('account_id: "333333333333", ', ""))
+    assert [(entry, awaited.field) for entry, awaited in load(file).awaited() if entry.startswith("clusters")] == [
+        ("clusters.prod", "account_id"),
+        ("clusters.dev", "account_id"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "  dev: {",
+            "  prod-dr: {region: us-west-2, cidr: 172.24.0.0/20}\n  dev: {",
+            "6:12: clusters.prod-dr: has the name of the twin that clusters.prod.dr describes, and only one of them can "
+            "count; rename one, or take clusters.prod.dr out",
+        ),
+        (
+            "  lake-dev:",
+            "  lake-prod-dr: {type: vpc_peering, cluster: prod-dr, network: lake}\n  lake-dev:",
+            "11:17: connections.lake-prod-dr: has the name of the twin that connections.lake-prod.dr describes, and only "
+            "one of them can count; rename one, or take connections.lake-prod.dr out",
+        ),
+    ],
+)
+def test_a_twin_and_an_entry_of_its_name_are_not_both_taken(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert mistakes(tmp_path, TWINS.replace(old, new)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("cluster: prod", "cluster: 5", ["10:43: connections.lake-prod.cluster"]),
+        ("cluster: prod", "clusters: 5", ["10:14: connections.lake-prod.cluster", "10:34: connections.lake-prod.clusters"]),
+        (
+            "cluster: prod",
+            "cluster: {a: b}, clusters: [prod]",
+            ["10:43: connections.lake-prod.cluster", "10:51: connections.lake-prod.clusters"],
+        ),
+        (
+            "cluster: prod",
+            "clusters: [prod, {a: b}]",
+            ["10:14: connections.lake-prod.cluster", "10:34: connections.lake-prod.clusters"],
+        ),
+        ("cidr: 172.22.0.0/20}", "cidr: 172.22.0.0/20, node_type: m5.xlarge}", ["5:148: clusters.prod.dr.node_type"]),
+        ("cidr: 172.22.0.0/20}", "cidr: 172.22.0.0/20, size: 1}", ["5:148: clusters.prod.dr.size"]),
+        ("prod: {region", "prod: {node_type: x, max_nodes: 0, region", ["5:21: clusters.prod.node_type", "5:35: clusters.prod.max_nodes"]),
+    ],
+)  # fmt: skip
+def test_what_a_twin_is_made_of_may_be_anything_and_is_told_once(
+    tmp_path: Path, old: str, new: str, expected: list[str]
+) -> None:
+    found = mistakes(tmp_path, TWINS.replace(old, new))
+    assert [": ".join(line.split(": ")[:2]) for line in found] == expected
+
+
+def test_a_hybrid_cluster_and_its_twin_have_a_vpc_of_20_bits_or_fewer(tmp_path: Path) -> None:
+    small = TWINS.replace("172.21.0.0/20", "172.21.0.0/21").replace("172.22.0.0/20", "172.22.0.0/21")
+    assert mistakes(tmp_path, small) == []
+    rule = "a range of a Hybrid cluster's VPC; allowed: an IPv4 range of /16 to /20 inside RFC 1918 (10/8, 172.16/12, "
+    assert mistakes(tmp_path, small.replace("hosted-dedicated", "hybrid")) == [
+        f"5:133: clusters.prod.dr.cidr: '172.22.0.0/21' is a /21, not {rule}192.168/16)",
+        f"6:62: clusters.dev.cidr: '172.21.0.0/21' is a /21, not {rule}192.168/16)",
+    ]
+
+
+def test_a_module_asks_the_same_of_a_hybrid_clusters_range(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    allowed: dict[str, list[str]] = {}
+    for product in ("hybrid", "hosted-dedicated"):
+        file.write_text(BASE.replace("hosted-dedicated", product))
+        _, inputs = for_modules(load(file))
+        rules = inputs[""].variables["cluster_prod_cidr"]["validation"]
+        allowed[product] = [rule["error_message"].split(" inside")[0] for rule in rules]
+        assert ("<= 20" in rules[-1]["condition"]) == (product == "hybrid")
+    anyones = "It must be a range of an Astro VPC: an IPv4 range of /16 to /21"
+    assert allowed == {
+        "hybrid": [anyones, "It must be a range of a Hybrid cluster's VPC: an IPv4 range of /16 to /20"],
+        "hosted-dedicated": [anyones],
+    }
 
 
 def test_a_connection_that_a_failover_would_cut_is_warned_of(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from modules.connection import Cluster, ConnectionProps, FieldPath
 from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
 from modules.vocabulary import Awaited, Reason, Slug, repeated
+from modules.vpc.props import VpcProps
 
 
 class InboundEndpoint(ResolverEndpoint):
@@ -59,9 +60,7 @@ class DnsForwardingProps(ConnectionProps):
             raise ValueError("has forwards_astro and no domain that holds what Astro needs; take the reason out")
         return self
 
-    def disagreements(
-        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
-    ) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(subnets, clusters)
-        for field, message in self.endpoint.disagreements(subnets) if self.endpoint else ():
+    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(network, clusters)
+        for field, message in self.endpoint.disagreements(network) if self.endpoint else ():
             yield ("endpoint", *field), message

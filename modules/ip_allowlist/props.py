@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from modules.connection import Cluster, ConnectionProps, FieldPath
 from modules.ingress import Ingress
 from modules.vocabulary import Awaited, BucketName, IamPrincipal, Props, Region, Slug, Text, repeated
+from modules.vpc.props import VpcProps
 
 KeyPrefix = Annotated[
     str,
@@ -70,10 +71,8 @@ class IpAllowlistProps(ConnectionProps):
             raise ValueError(f"has {', '.join(twice)} twice in clusters; name each once")
         return self
 
-    def disagreements(
-        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
-    ) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(subnets, clusters)
+    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(network, clusters)
         owner: dict[str, str] = {}
         for name in self.clusters:
             for ip in (clusters[name].external_ips or ()) if name in clusters else ():

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
 from modules.ingress import Ingress, Ports, ingress_claims
 from modules.vocabulary import Awaited, NetworkAclId, Slug
+from modules.vpc.props import VpcProps
 
 RuleNumber = Annotated[int, Field(ge=1, le=32766)]
 
@@ -75,10 +76,8 @@ class NetworkRulesProps(ConnectionProps):
                     "an ACL has one rule of a number: give each its own",
                 )
 
-    def disagreements(
-        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
-    ) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(subnets, clusters)
+    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(network, clusters)
         if self.cluster not in clusters:
             return
         ranges = set(clusters[self.cluster].additional_cidrs)

@@ -1,8 +1,8 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Literal
 
-from modules.connection import Claim, ConnectionProps, FieldPath
+from modules.connection import Claim, Cluster, ConnectionProps, FieldPath, role_claim
 from modules.vocabulary import Day, Slug
 
 
@@ -25,6 +25,9 @@ class PeeringRoleProps(ConnectionProps):
     def claims(self) -> Iterator[Claim]:
         # The ranges meet, but it is `vpc_peering` that routes them.
         yield from ()
+
+    def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:  # noqa: ARG002
+        yield role_claim((), entry)
 
     def expired(self, today: date) -> Iterator[tuple[FieldPath, str]]:
         if today > self.expires:

@@ -6,7 +6,20 @@ from pydantic import AfterValidator, Field, model_validator
 
 from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
 from modules.dns import Address, DomainName
-from modules.vocabulary import PRIVATE, AccountId, Props, Reason, Slug, Text, TopicArn, arn, repeated
+from modules.vocabulary import (
+    PRIVATE,
+    AccountId,
+    Props,
+    Reason,
+    Slug,
+    Text,
+    TopicArn,
+    arn,
+    arn_account,
+    arn_region,
+    repeated,
+)
+from modules.vpc.props import VpcProps
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -191,10 +204,19 @@ class PrivateLinkProps(ConnectionProps):
                     "a VPC takes one endpoint with private_dns for a service: keep one",
                 )
 
-    def disagreements(
-        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
-    ) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(subnets, clusters)
+    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(network, clusters)
+        subnets = network.subnet_names()
+        for index, arn_ in enumerate(self.service.load_balancers if self.service else ()):
+            if (arn_region(arn_), arn_account(arn_)) != (network.region, network.account_id):
+                message = f"{arn_!r} is not in account {network.account_id} and {network.region}"
+                rule = "an endpoint service takes load balancers of its own account and region"
+                yield ("service", "load_balancers", index), f"{message}; {rule}"
+        if self.service and self.service.notify and arn_region(self.service.notify) != network.region:
+            yield (
+                ("service", "notify"),
+                f"{self.service.notify!r} is not in {network.region}; SNS publishes in a topic's own region only",
+            )
         if self.service and self.service.load_balancer:
             for field, message in _unknown("subnets", self.service.load_balancer.subnets, subnets):
                 yield ("service", "load_balancer", *field), message

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -7,6 +7,7 @@ from modules.connection import Cluster, FieldPath
 from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
 from modules.sharing import SharingProps
 from modules.vocabulary import Props, Reason, ResolverEndpointId, ResolverRuleId, Slug, repeated
+from modules.vpc.props import VpcProps
 
 
 class Endpoint(ResolverEndpoint):
@@ -19,8 +20,8 @@ class Rule(Props):
     rule_id: ResolverRuleId | None = None
     domain: Domain | None = None
     """The domain whose names, and all names below it, are asked of `targets`."""
-    targets: tuple[Server, ...] = ()
-    """Your DNS servers: IPv4 addresses, with `:port` where it is not 53."""
+    targets: Annotated[tuple[Server, ...], Field(max_length=6)] = ()
+    """Your DNS servers: IPv4 addresses, with `:port` where it is not 53. AWS takes six for a rule."""
     forwards_astro: Reason | None = None
     """Why names that Astro itself needs go to your servers too (as with the domain `.`, or within `amazonaws.com`): a
     cluster whose servers do not answer for them stops working. Default: such a rule is refused."""
@@ -86,9 +87,7 @@ class ResolverRulesProps(SharingProps):
             raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
         return self
 
-    def disagreements(
-        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
-    ) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(subnets, clusters)
-        for field, message in self.endpoint.disagreements(subnets) if self.endpoint else ():
+    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(network, clusters)
+        for field, message in self.endpoint.disagreements(network) if self.endpoint else ():
             yield ("endpoint", *field), message

@@ -21,11 +21,10 @@ def vcpus(node_type: str) -> int:
 
 
 def vcpus_by_region(clusters: Collection[Cluster]) -> dict[str, int]:
-    """The vCPUs of all nodes that clusters may have, and their twins for disaster recovery."""
+    """The vCPUs of all nodes that clusters may have, each in its own region: a twin is one of them."""
     found: dict[str, int] = {}
     for cluster in clusters:
-        for region in (cluster.region, *([cluster.dr.region] if cluster.dr else ())):
-            found[region] = found.get(region, 0) + cluster.max_nodes * vcpus(cluster.node_type)
+        found[cluster.region] = found.get(cluster.region, 0) + cluster.max_nodes * vcpus(cluster.node_type)
     return found
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -19,6 +19,7 @@ from modules.vocabulary import (
     TransitGatewayRouteTableId,
     repeated,
 )
+from modules.vpc.props import VpcProps
 
 
 class NewTransitGateway(Props):
@@ -175,12 +176,19 @@ class TransitGatewayProps(SharingProps):
                 f"accepts {attachment}",
                 "an attachment is accepted once: set accept_clusters: false in one of them",
             )
+        for name, one in self.on_premises.items():
+            if self.route_tables and one.attachment_id:
+                yield Claim(
+                    ("on_premises", name, "attachment_id"),
+                    "account",
+                    ("gateway route", self.route_tables.clusters, one.cidr),
+                    f"routes {one.cidr} in {self.route_tables.clusters}",
+                    "a route table takes one route to a range: leave attachment_id out of one of them",
+                )
 
-    def disagreements(
-        self, subnets: Collection[str], clusters: Mapping[str, Cluster]
-    ) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(subnets, clusters)
-        if self.attaches and not subnets:
+    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(network, clusters)
+        if self.attaches and not network.subnet_names():
             yield (
                 ("attach_network",),
                 "attaches a network that names no subnets; add `subnets` to it, one in each availability zone",

@@ -11,7 +11,6 @@ from modules.vocabulary import (
     WORD_OR_MAP,
     AccountId,
     AvailabilityZone,
-    PrivateCidr,
     Props,
     Range,
     Reason,
@@ -21,9 +20,13 @@ from modules.vocabulary import (
     Slug,
     SubnetId,
     VpcId,
+    repeated,
 )
 
 Letter = Literal["a", "b", "c"]
+
+_WHERE = "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
+VpcCidr = Annotated[IPv4Network, Range("a range of a VPC", 16, 28, PRIVATE, _WHERE)]
 
 _NOT_FOR_EVERY_ACCOUNT = {"ap-northeast-1": "b", "ca-central-1": "c", "us-west-1": "abc"}
 """Zones, by their letter, that AWS does not give to every account."""
@@ -43,9 +46,7 @@ class NewVpc(Props):
 
     cidr: Annotated[
         IPv4Network,
-        Range(
-            "a range to cut subnets from", 16, 24, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
-        ),
+        Range("a range to cut subnets from", 16, 24, PRIVATE, _WHERE),
     ]
     """/16 to /24: of a smaller one, the public subnets would be smaller than the /28 that AWS asks for."""
     availability_zones: Literal[2, 3] = 2
@@ -96,21 +97,39 @@ class VpcProps(Props):
     """The AWS region that it is in."""
     vpc_id: VpcId | None = None
     """The existing VPC."""
-    cidrs: Annotated[tuple[PrivateCidr, ...], Field(max_length=50)] = ()
-    """Every range of the existing VPC, the primary first: all count in the overlap check."""
+    cidrs: Annotated[tuple[VpcCidr, ...], Field(max_length=50)] = ()
+    """Every range of the existing VPC, the primary first: all count in the overlap check. AWS takes /16 to /28."""
     route_tables: Annotated[
         Annotated[dict[Slug, RouteTableId], Tag("map")] | Annotated[Literal["all"], Tag("word")], WORD_OR_MAP, EACH
     ] = Field(default_factory=dict)
     """The existing VPC's route tables that get routes to Astro, by a name of your choice; `all` discovers them."""
     subnets: dict[Slug, SubnetId] = Field(default_factory=dict)
     """The existing VPC's subnets for attachments and endpoints, by a name of your choice, each in another zone."""
+    routes_elsewhere: Reason | None = None
+    """Why the existing VPC names no `route_tables` although connections route it: who leads its answers back to Astro.
+    Default: such a network is refused."""
     create: NewVpc | None = None
     """A VPC to make. Its private subnets and their route tables are called `private-a`, `private-b`, `private-c`."""
+
+    @field_validator("route_tables", "subnets")
+    @classmethod
+    def _each_has_one_name(cls, ids: dict[str, str] | str) -> dict[str, str] | str:
+        if isinstance(ids, dict) and (twice := repeated(ids.values())):
+            raise ValueError(f"has {', '.join(twice)} under two names; name each once")
+        return ids
+
+    @field_validator("routes_elsewhere")
+    @classmethod
+    def _routes_here_or_elsewhere(cls, reason: str | None, info: ValidationInfo) -> str | None:
+        if reason and info.data.get("route_tables"):
+            raise ValueError("stands beside route_tables, which lead back; take one of them out")
+        return reason
 
     @field_validator("create")
     @classmethod
     def _made_by_itself(cls, create: NewVpc | None, info: ValidationInfo) -> NewVpc | None:
-        beside = [field for field in ("vpc_id", "cidrs", "route_tables", "subnets") if info.data.get(field)]
+        existing = ("vpc_id", "cidrs", "route_tables", "subnets", "routes_elsewhere")
+        beside = [field for field in existing if info.data.get(field)]
         if create and beside:
             raise ValueError(
                 f"stands beside {', '.join(beside)}, which a VPC to be made has of its own; "

@@ -1,10 +1,10 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from modules.connection import Claim, ConnectionProps, FieldPath
+from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
 from modules.vocabulary import (
     EACH,
     Awaited,
@@ -21,8 +21,10 @@ from modules.vocabulary import (
     TransitGatewayId,
     TransitGatewayRouteTableId,
     VpnGatewayId,
+    arn_region,
     repeated,
 )
+from modules.vpc.props import VpcProps
 
 _RESERVED = {IPv4Network(f"169.254.{third}.0/30") for third in range(6)} | {IPv4Network("169.254.169.252/30")}
 # Amazon's own, which a customer gateway cannot have.
@@ -385,6 +387,12 @@ class VpnProps(ConnectionProps):
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, cidr in self.static_routes.items():
             yield ("static_routes", name), cidr
+
+    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().disagreements(network, clusters)
+        if self.alarm_topic and arn_region(self.alarm_topic) != network.region:
+            message = f"{self.alarm_topic!r} is not in {network.region}; an alarm tells topics of its own region only"
+            yield ("alarm_topic",), message
 
     def awaited(self) -> tuple[Awaited, ...]:
         missing = [

@@ -1,11 +1,12 @@
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, FieldPath
+from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, FieldPath, role_claim
 from modules.policy_file import POLICIES, PolicyDocument
-from modules.vocabulary import Awaited, PolicyArn, Props, Reason, Slug, Text, arn, repeated
+from modules.vocabulary import Awaited, PolicyArn, Props, Reason, Slug, Text, arn, arn_account, repeated
+from modules.vpc.props import VpcProps
 
 # IAM's quota for a trust policy, and what ours holds besides names (facts B9).
 _TRUST_SIZE, _TRUST_FRAME = 2_048, 350
@@ -135,19 +136,31 @@ class WorkloadIdentityProps(ConnectionProps):
             case "deployment_role":
                 return (ACCOUNT_ID,)
 
-    def claims(self) -> Iterator[Claim]:
+    def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:
         if self.identity == "oidc" and self.provider_arn is None:
+            issuer = clusters[self.cluster].oidc_issuer_url if self.cluster in clusters else None
             yield Claim(
                 ("cluster",),
-                "account",
-                ("oidc", self.cluster),
+                "global",
+                ("oidc", issuer or self.cluster),
                 f"makes the OIDC provider of cluster {self.cluster!r}",
                 "an account has one for an issuer: keep the roles in one entry, or give the other its provider_arn",
             )
+        for name, role in self.roles.items():
+            yield role_claim(("roles", name), f"{entry}-{name}")
+            for file, document in role.policy_files.items():
+                for policy in document.policies("", f"{entry}-{name}-{file}"):
+                    yield Claim(
+                        ("roles", name, "policy_files", file),
+                        "global",
+                        ("policy", policy),
+                        f"makes the policy <estate>-{policy}",
+                        "an account has one of a name: rename one",
+                    )
 
     def disagreements(
         self,
-        subnets: Collection[str],  # noqa: ARG002
+        network: VpcProps,
         clusters: Mapping[str, Cluster],
     ) -> Iterator[tuple[FieldPath, str]]:
         if not (cluster := clusters.get(self.cluster)):
@@ -162,6 +175,12 @@ class WorkloadIdentityProps(ConnectionProps):
                 f"{self.identity!r} of a hosted-standard cluster is of other organizations too; use deployment_role",
             )
         for name, role in self.roles.items():
+            own = {("policy_arns", key): policy for key, policy in role.policy_arns.items()}
+            own |= {("permissions_boundary",): role.permissions_boundary} if role.permissions_boundary else {}
+            for field, policy in own.items():
+                if arn_account(policy) not in (network.account_id, "aws"):
+                    message = f"{policy!r} is not in account {network.account_id}; a role takes one of its own"
+                    yield ("roles", name, *field), message
             if shared and role.any_deployment_reason:
                 message = f"would let in every Deployment of {self.cluster!r}, where other organizations run theirs too"
                 yield ("roles", name, "any_deployment_reason"), f"{message}; name yours in deployments"

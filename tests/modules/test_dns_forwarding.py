@@ -8,6 +8,7 @@ from modules.connection import Cluster
 from modules.dns_forwarding.construct import DnsForwarding
 from modules.dns_forwarding.props import DnsForwardingProps
 from tests.conftest import Synth, sides
+from tests.networks import network
 
 BASE: dict[str, Any] = {
     "type": "dns_forwarding",
@@ -95,6 +96,7 @@ def test_forwards_what_astro_needs_only_for_a_reason() -> None:
         ({}, ("private-a", "private-b"), []),
         ({}, ("private-a",), [("endpoint",)]),
         ({"ips": {"c": "10.20.0.4"}}, ("private-a", "private-b"), [("endpoint", "ips", "c")]),
+        ({"ips": {"private-a": "10.21.0.4"}}, ("private-a", "private-b"), [("endpoint", "ips", "private-a")]),
         ({"subnets": ("private-a", "b")}, ("private-a", "private-b"), [("endpoint", "subnets", 1)]),
     ],
 )
@@ -102,7 +104,7 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
     endpoint: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = DnsForwardingProps.model_validate(BASE | {"endpoint": endpoint})
-    assert [field for field, _ in props.disagreements(subnets, {})] == fields
+    assert [field for field, _ in props.disagreements(network(*subnets), {})] == fields
 
 
 @pytest.mark.parametrize(

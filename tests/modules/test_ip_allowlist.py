@@ -7,6 +7,7 @@ from modules.connection import Cluster
 from modules.ip_allowlist.construct import IpAllowlist
 from modules.ip_allowlist.props import IpAllowlistProps
 from tests.conftest import Synth, sides
+from tests.networks import network
 
 MINIMAL: dict[str, Any] = {"type": "ip_allowlist", "clusters": ("prod",), "network": "lake"}
 INGRESS = {"api": {"security_group": "sg-0123456789abcdef0", "from_port": 443, "to_port": 444}}
@@ -120,7 +121,7 @@ def test_disagrees_with_clusters_that_it_cannot_serve(
     changes: dict[str, Any], clusters: dict[str, Cluster], said: list[tuple[str, ...]]
 ) -> None:
     props = IpAllowlistProps.model_validate(MINIMAL | changes)
-    assert [field for field, _ in props.disagreements((), clusters)] == said
+    assert [field for field, _ in props.disagreements(network(), clusters)] == said
 
 
 @pytest.mark.parametrize(

@@ -78,10 +78,9 @@ def test_astronomers_role_may_switch_these_regions_and_no_others(synth: Synth) -
 def test_they_come_first_from_a_region_that_every_account_has(tmp_path: Path) -> None:
     existing = {"sea": ("222222222222", "me-south-1"), "lake": ("222222222222", "us-east-1")}
     existing["else"] = ("111111111111", "me-south-1")
-    vpc = "vpc_id: vpc-0123456789abcdef0, cidrs: [10.0.0.0/16]"
     networks = "".join(
-        f'  {name}: {{account_id: "{account}", region: {region}, {vpc}}}\n'
-        for name, (account, region) in existing.items()
+        f'  {name}: {{account_id: "{account}", region: {region}, vpc_id: vpc-{number:08}, cidrs: [10.0.0.0/16]}}\n'
+        for number, (name, (account, region)) in enumerate(existing.items())
     )
     at_home = ("  region: us-east-1\n  cross", "  region: me-south-1\n  cross")
     file = written(tmp_path, ("  opt_in_region:", "  service_quotas: {}\n  opt_in_region:"), at_home)

@@ -137,7 +137,8 @@ def test_ranges_that_meet_are_told_before_anybody_asks_for_the_peering(tmp_path:
 
 def test_it_stands_beside_the_peering_that_it_is_for(tmp_path: Path) -> None:
     peering = "  lake-peering: {type: vpc_peering, cluster: prod, network: lake}\n"
-    (tmp_path / "astro.yaml").write_text(EXAMPLE.read_text() + peering)
+    routed = EXAMPLE.read_text().replace("cidrs: [10.20.0.0/16]", "cidrs: [10.20.0.0/16], route_tables: all")
+    (tmp_path / "astro.yaml").write_text(routed + peering)
     assert list(load(tmp_path / "astro.yaml").connections) == ["lake-role", "lake-peering"]
 
 

@@ -8,6 +8,7 @@ from modules.connection import Cluster
 from modules.private_link.construct import PrivateLink
 from modules.private_link.props import PrivateLinkProps
 from tests.conftest import LAKE, Synth, sides
+from tests.networks import network
 
 NLB = "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef"
 ROLE = "arn:aws:iam::333333333333:role/astronomer-remote-management"
@@ -244,7 +245,46 @@ def test_what_is_made_is_in_subnets_of_the_network(
     values: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = PrivateLinkProps.model_validate(values)
-    assert [field for field, _ in props.disagreements(subnets, {})] == fields
+    assert [field for field, _ in props.disagreements(network(*subnets), {})] == fields
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({}, []),
+        (
+            {"account_id": "222222222222"},
+            [
+                (
+                    ("service", "load_balancers", 0),
+                    f"{NLB!r} is not in account 222222222222 and us-east-1; an endpoint service takes load balancers "
+                    "of its own account and region",
+                )
+            ],
+        ),
+        (
+            {"region": "us-west-2"},
+            [
+                (
+                    ("service", "load_balancers", 0),
+                    f"{NLB!r} is not in account 111111111111 and us-west-2; an endpoint service takes load balancers "
+                    "of its own account and region",
+                ),
+                (
+                    ("service", "notify"),
+                    "'arn:aws:sns:us-east-1:555555555555:links' is not in us-west-2; SNS publishes in a topic's own "
+                    "region only",
+                ),
+            ],
+        ),
+    ],
+)
+def test_load_balancers_are_in_the_networks_account_and_region_and_the_topic_in_its_region(
+    place: dict[str, str], said: list[Any]
+) -> None:
+    service = EXISTING["service"] | {"notify": "arn:aws:sns:us-east-1:555555555555:links"}
+    props = PrivateLinkProps.model_validate(EXISTING | {"service": service})
+    assert list(props.disagreements(network(**place), {})) == said
 
 
 def balancer(**values: Any) -> dict[str, Any]:

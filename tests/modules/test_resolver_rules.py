@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from modules.resolver_rules.construct import ResolverRules
 from modules.resolver_rules.props import ResolverRulesProps
 from tests.conftest import Synth, sides
+from tests.networks import network
 
 BASE: dict[str, Any] = {"type": "resolver_rules", "clusters": ("prod",), "network": "lake"}
 SHARED: dict[str, Any] = BASE | {"rules": {"corp": {"rule_id": "rslvr-rr-0123456789abcdef0"}}}
@@ -154,6 +155,8 @@ def test_forwards_what_astro_needs_only_for_a_reason() -> None:
         ({}, ("private-a", "private-b"), []),
         ({}, ("private-a",), [("endpoint",)]),
         ({"ips": {"c": "10.20.0.4"}}, ("private-a", "private-b"), [("endpoint", "ips", "c")]),
+        ({"ips": {"private-a": "10.21.0.4"}}, ("private-a", "private-b"), [("endpoint", "ips", "private-a")]),
+        ({"ips": {"private-a": "10.20.0.4"}}, ("private-a", "private-b"), []),
         ({"subnets": ("private-a", "b")}, ("private-a", "private-b"), [("endpoint", "subnets", 1)]),
     ],
 )
@@ -161,7 +164,7 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
     endpoint: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = ResolverRulesProps.model_validate(NEW | {"endpoint": endpoint})
-    assert [field for field, _ in props.disagreements(subnets, {})] == fields
+    assert [field for field, _ in props.disagreements(network(*subnets), {})] == fields
 
 
 @pytest.mark.parametrize(
@@ -187,6 +190,7 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
         ({"rules": {"corp": CORP | {"targets": ("dns.acme.example",)}}}, "is not a DNS server"),
         ({"rules": {"corp": CORP | {"targets": ("10.0.0.2:65536",)}}}, "a port that is not 1 to 65535"),
         ({"rules": {"corp": CORP | {"targets": ("169.254.169.253",)}}}, "is not an address that a query can be sent"),
+        ({"rules": {"corp": CORP | {"targets": tuple(f"10.0.0.{n}" for n in range(1, 8))}}}, "at most 6 items"),
         ({"rules": {"corp": CORP | {"targets": ("10.0.0.2", "10.0.0.2")}}}, "10.0.0.2 twice in targets"),
         ({"rules": {"corp": CORP, "lab": CORP}}, "two rules for corp.acme.example"),
         ({"rules": {"corp": CORP | {"forwards_astro": "Ticket OPS-1: proxy"}}}, "holds nothing Astro needs"),

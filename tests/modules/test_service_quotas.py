@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster, DisasterRecovery
 from modules.service_quotas.construct import ServiceQuotas
 from modules.service_quotas.props import Quota, ServiceQuotasProps, vcpus, vcpus_by_region
 from stacks.estate import load
@@ -84,17 +83,14 @@ def test_vcpus_are_those_of_aws(node_type: str, expected: int) -> None:
     assert vcpus(node_type) == expected
 
 
-def test_vcpus_are_summed_in_each_region_with_the_twins_for_disaster_recovery() -> None:
-    clusters = [
-        Cluster(region="us-east-1"),
-        Cluster(
-            region="us-east-1",
-            node_type="m6i.metal",
-            max_nodes=2,
-            dr=DisasterRecovery.model_validate({"region": "us-west-2", "cidr": "172.21.0.0/20"}),
-        ),
-    ]
-    assert vcpus_by_region(clusters) == {"us-east-1": 80 + 256, "us-west-2": 256}
+def test_vcpus_are_summed_in_each_region_with_the_twins_for_disaster_recovery(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text().replace("policies/astronomer.json", str(EXAMPLE.parent / "policies/astronomer.json"))
+    dr = "node_type: m6i.metal, max_nodes: 2, dr: {region: us-west-2, cidr: 172.21.0.0/20}"
+    more = f"  big: {{region: us-east-1, cidr: 172.22.0.0/20, {dr}}}\naccount:"
+    (tmp_path / "astro.yaml").write_text(text.replace("account:", more, 1))
+    estate = load(tmp_path / "astro.yaml")
+    assert list(estate.data_plane()) == ["prod", "big", "big-dr"]
+    assert vcpus_by_region(estate.data_plane().values()) == {"us-east-1": 80 + 256, "us-west-2": 256}
 
 
 def test_each_region_of_the_data_plane_has_a_stack_and_the_accounts_own_where_there_is_none(tmp_path: Path) -> None:

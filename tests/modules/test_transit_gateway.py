@@ -8,6 +8,7 @@ from modules.connection import Cluster
 from modules.transit_gateway.construct import TransitGateway
 from modules.transit_gateway.props import TransitGatewayProps
 from tests.conftest import LAKE, PROD, Synth, sides
+from tests.networks import network
 
 MINIMAL: dict[str, Any] = {
     "type": "transit_gateway",
@@ -294,9 +295,9 @@ def test_what_is_on_premises_counts_in_the_overlap_check() -> None:
 def test_a_network_without_subnets_cannot_be_attached() -> None:
     for values in (NEW, MINIMAL | {"attach_network": True}):
         props = TransitGatewayProps.model_validate(values)
-        assert [field for field, _ in props.disagreements((), {})] == [("attach_network",)]
-        assert list(props.disagreements(("private-a",), {})) == []
-    assert list(TransitGatewayProps.model_validate(MINIMAL).disagreements((), {})) == []
+        assert [field for field, _ in props.disagreements(network(), {})] == [("attach_network",)]
+        assert list(props.disagreements(network("private-a"), {})) == []
+    assert list(TransitGatewayProps.model_validate(MINIMAL).disagreements(network(), {})) == []
 
 
 TABLE = "tgw-rtb-0aaaaaaaaaaaaaaaa"

@@ -318,6 +318,12 @@ NEW: dict[str, Any] = {"cidr": "10.30.0.0/20"}
             ("create",),
             "stands beside subnets, which",
         ),
+        (
+            {**PLACE, "routes_elsewhere": "The network team routes", "create": NEW},
+            ("create",),
+            "stands beside routes_elsewhere, which",
+        ),
+        ({**EXISTING, "cidrs": ("10.20.0.0/29",)}, ("cidrs", 0), "is a /29, not a range of a VPC"),
         ({**EXISTING, "route_tables": {"a": "all"}}, ("route_tables", "map", "a"), "is not a route table ID"),
         ({**PLACE, "create": {"cidr": "10.30.0.0/25"}}, ("create", "cidr"), "/25, not a range to cut subnets from"),
         ({**PLACE, "create": {"cidr": "10.0.0.0/15"}}, ("create", "cidr"), "/16 to /24"),

@@ -12,6 +12,7 @@ from modules.vpc.props import VpcProps
 from modules.vpn.construct import Vpn
 from modules.vpn.props import VpnProps
 from tests.conftest import Synth, sides
+from tests.networks import network
 
 MINIMAL: dict[str, Any] = {"type": "vpn", "network": "lake", "gateways": {"a": {"ip": "203.0.113.10"}}}
 BGP: dict[str, Any] = {**MINIMAL, "bgp_asn": 65010}
@@ -502,6 +503,18 @@ def test_static_ranges_count_in_the_overlap_check() -> None:
     assert list(VpnProps.model_validate(STATIC).occupied_cidrs()) == [
         (("static_routes", "floor"), IPv4Network("192.168.40.0/24")),
         (("static_routes", "offices"), IPv4Network("192.168.48.0/21")),
+    ]
+
+
+def test_an_alarm_tells_a_topic_of_its_own_region_in_any_account() -> None:
+    props = VpnProps.model_validate({**BGP, "alarm_topic": "arn:aws:sns:us-east-1:555555555555:network"})
+    assert list(props.disagreements(network(), {})) == []
+    assert list(props.disagreements(network(region="us-west-2"), {})) == [
+        (
+            ("alarm_topic",),
+            "'arn:aws:sns:us-east-1:555555555555:network' is not in us-west-2; an alarm tells topics of its own region "
+            "only",
+        )
     ]
 
 

@@ -10,6 +10,7 @@ from modules.workload_identity.construct import WorkloadIdentity
 from modules.workload_identity.props import WorkloadIdentityProps
 from stacks.estate import EstateError, load
 from tests.conftest import PROD, Synth, sides
+from tests.networks import network
 
 EXAMPLE = Path(__file__).parents[2] / "examples/workload_identity.yaml"
 NAMESPACE = "geometric-gyroscope-9932"
@@ -221,6 +222,82 @@ def test_what_does_not_fit_the_cluster_is_told_where_it_stands(tmp_path: Path, o
     with pytest.raises(EstateError, match=hint) as caught:
         load(tmp_path / "astro.yaml")
     assert len(caught.value.problems) == 1
+
+
+LAKE = '  lake: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16]}\n'
+SEA = LAKE.replace("lake", "sea").replace("us-east-1", "us-west-2").replace("vpc-0123456789abcdef0", "vpc-0bbbbbbb")
+MADE = '  b-y: {account_id: "111111111111", region: us-west-2, create: {cidr: 10.30.0.0/20}}\n'
+SAME = f"  same: {{region: us-east-1, oidc_issuer_url: https://{ISSUER}}}\n"
+WIDER = EXAMPLE.read_text().replace(LAKE, LAKE + SEA + MADE).replace("networks:\n", SAME + "networks:\n")
+"""The example with networks of one account in two regions, one of which is made, and another cluster of one issuer."""
+B_Y = "{type: workload_identity, cluster: prod, network: lake, roles: {y: {}}}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: lake\n",
+            "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: sea\n    identity: oidc\n",
+            "connections.by-role.cluster: makes the OIDC provider of cluster 'prod', and so does connections.by-token; "
+            "an account has one for an issuer: keep the roles in one entry, or give the other its provider_arn",
+        ),
+        (
+            "connections:\n",
+            "connections:\n  x: {type: workload_identity, cluster: same, network: sea, identity: oidc, "
+            "roles: {a: {}}}\n",
+            "connections.by-token.cluster: makes the OIDC provider of cluster 'prod', and so does connections.x; "
+            "an account has one for an issuer: keep the roles in one entry, or give the other its provider_arn",
+        ),
+        (
+            "connections:\n",
+            "connections:\n  by: {type: workload_identity, cluster: prod, network: sea, roles: {token-etl: {}}}\n",
+            "connections.by-token.roles.etl: makes the role <estate>-by-token-etl, and so does connections.by; "
+            "an account has one of a name: rename one",
+        ),
+        (
+            "      reports: {policy_files: {read-lake:",
+            "      etl-read: {policy_files: {lake:",
+            "connections.by-token.roles.etl-read.policy_files.lake: makes the policy <estate>-by-token-etl-read-lake, "
+            "and so does connections.by-token.roles.etl.policy_files.read-lake; an account has one of a name: "
+            "rename one",
+        ),
+        (
+            "connections:\n",
+            f"connections:\n  b: {B_Y}\n",
+            "connections.b.roles.y: makes the role <estate>-b-y, and so does networks.b-y; an account has one of a "
+            "name: rename one",
+        ),
+    ],
+)  # fmt: skip
+def test_an_account_has_one_role_policy_and_provider_of_a_name_in_all_regions(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert old in WIDER
+    (tmp_path / "policies").symlink_to(EXAMPLE.parent / "policies")
+    (tmp_path / "astro.yaml").write_text(WIDER.replace(old, new))
+    with pytest.raises(EstateError) as caught:
+        load(tmp_path / "astro.yaml")
+    assert [str(problem).split(": ", 1)[1] for problem in caught.value.problems] == [said]
+
+
+def test_a_network_that_is_made_without_flow_logs_takes_no_roles_name(tmp_path: Path) -> None:
+    quiet = WIDER.replace("10.30.0.0/20}", "10.30.0.0/20, flow_logs: {off_reason: The firewall logs it}}")
+    (tmp_path / "policies").symlink_to(EXAMPLE.parent / "policies")
+    (tmp_path / "astro.yaml").write_text(quiet.replace("connections:\n", f"connections:\n  b: {B_Y}\n"))
+    assert "b" in load(tmp_path / "astro.yaml").connections
+
+
+def test_a_role_has_policies_and_a_boundary_of_its_own_account_or_of_aws() -> None:
+    mine, theirs = (f"arn:aws:iam::{account}:policy/p" for account in ("111111111111", "222222222222"))
+    good = {"policy_arns": {"mine": mine, "aws": AUDIT}, "permissions_boundary": mine}
+    assert list(props(good).disagreements(network(), {"prod": PROD})) == []
+    bad = {"policy_arns": {"theirs": theirs}, "permissions_boundary": theirs}
+    message = f"{theirs!r} is not in account 111111111111; a role takes one of its own"
+    assert list(props(bad).disagreements(network(), {"prod": PROD})) == [
+        (("roles", "etl", "policy_arns", "theirs"), message),
+        (("roles", "etl", "permissions_boundary"), message),
+    ]
 
 
 @pytest.mark.parametrize(
