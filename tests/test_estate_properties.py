@@ -317,7 +317,7 @@ def without(data: Data, section: str, name: str) -> Data:
     """The estate without an entry; a network takes its connections with it."""
     connections = data["connections"]
     if section == "networks":
-        connections = {key: one for key, one in connections.items() if one["network"] != name}
+        connections = {key: one for key, one in connections.items() if one.get("network") != name}
     left = data | {"connections": connections}
     return left | {section: {key: one for key, one in left[section].items() if key != name}}
 
