@@ -43,7 +43,7 @@ $(EVIDENCE)/test.jsonl:
 UNIT := -m "not terraform and not local_aws and not slow and not proof"
 
 unit: setup
-	@$(TOOLS) pytest $(UNIT)
+	@$(TOOLS) pytest $(UNIT) $(WORKERS)
 
 # The whole inner loop on other bindings, and every example synthesized on them, byte for byte.
 test-provider6 test-cdktn: test-%: setup .work/%/.warmed

@@ -6,10 +6,11 @@ from datetime import date
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from modules.vocabulary import (
     EACH,
+    EACH_ONCE,
     PRIVATE,
     RFC_1918,
     AccountId,
@@ -24,7 +25,6 @@ from modules.vocabulary import (
     Slug,
     Text,
     VpcId,
-    repeated,
 )
 
 if TYPE_CHECKING:
@@ -102,12 +102,6 @@ DatabaseType = Annotated[
 ]
 
 
-def _each_once(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := repeated(addresses):
-        raise ValueError(f"has {', '.join(twice)} twice; name each once")
-    return addresses
-
-
 ClusterId = Annotated[
     str,
     Text(
@@ -144,7 +138,7 @@ class _InOneRegion(Props):
     """Further ranges of the Astro VPC to route back to and to let in, by name."""
     vpc_id: VpcId | None = None
     """The ID of the Astro VPC, for `hosted_zone`, and to narrow `peering_role`: ask Astronomer's support."""
-    external_ips: Annotated[tuple[PublicIp, ...], Field(min_length=1), AfterValidator(_each_once)] | None = None
+    external_ips: Annotated[tuple[PublicIp, ...], Field(min_length=1), EACH_ONCE] | None = None
     """The public addresses that the cluster's traffic to the internet comes from, for `ip_allowlist`: External IPs in
     the Astro UI, `metadata.external_ips` of the Astro API. They last as long as the cluster."""
     oidc_issuer_url: IssuerUrl | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from modules.connection import FieldPath
-from modules.vocabulary import Props, Slug, Text, repeated
+from modules.vocabulary import EACH_ONCE, Props, Slug, Text
 from modules.vpc.props import VpcProps
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
@@ -73,7 +73,7 @@ DomainName = Annotated[
 class ResolverEndpoint(Props):
     """A Route 53 Resolver endpoint to make in your network."""
 
-    subnets: Annotated[tuple[Slug, ...], Field(min_length=2, max_length=20)] | None = None
+    subnets: Annotated[tuple[Slug, ...], Field(min_length=2, max_length=20), EACH_ONCE] | None = None
     """Names of the network's subnets, at least two, each in another availability zone. Default: all of them."""
     ips: dict[Slug, Address] = Field(default_factory=dict)
     """A fixed address in a subnet, by the subnet's name, for firewalls that must know it. Default: AWS takes one."""
@@ -82,8 +82,6 @@ class ResolverEndpoint(Props):
     def _each_subnet_once(self) -> Self:
         if self.subnets is None:
             return self
-        if twice := repeated(self.subnets):
-            raise ValueError(f"has {', '.join(twice)} twice in subnets; name each once")
         if strangers := sorted(set(self.ips) - set(self.subnets)):
             raise ValueError(
                 f"has ips in {', '.join(strangers)}, not in its subnets; there are: {', '.join(self.subnets)}"

@@ -1,34 +1,26 @@
 """What the connection types have in common that share something with the clusters' accounts, by AWS RAM."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from modules.connection import Cluster, ConnectionProps, FieldPath
-from modules.vocabulary import Principal, Slug, repeated
+from modules.vocabulary import EACH_ONCE, Principal, Slug
 from modules.vpc.props import VpcProps
 
 
 class SharingProps(ConnectionProps):
     """Base of the props of a connection type that shares through AWS Resource Access Manager."""
 
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
     """The entries of `clusters` that it is for."""
-    share_with: tuple[Principal, ...] = ()
+    share_with: Annotated[tuple[Principal, ...], EACH_ONCE] = ()
     """Whom to share with: accounts (12 digits in quotes), or ARNs of an organization or organizational unit.
     Default: the clusters' accounts and nobody else; one that is not known yet is added once it is."""
     inside_organization: bool = False
     """True where the accounts are in your AWS organization and it has RAM sharing enabled: nobody outside can be
     added then, and nobody needs to accept. Astronomer's own accounts (Hosted) are always outside."""
-
-    @model_validator(mode="after")
-    def _names_each_once(self) -> Self:
-        for field, values in (("clusters", self.clusters), ("share_with", self.share_with)):
-            twice = repeated(values)
-            if twice:
-                raise ValueError(f"has {', '.join(twice)} twice in {field}; name each once")
-        return self
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)

@@ -365,6 +365,16 @@ def repeated(values: Iterable[str]) -> list[str]:
     return sorted(value for value, times in Counter(values).items() if times > 1)
 
 
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := repeated(values):
+        raise ValueError(f"has {', '.join(twice)} twice; name each once")
+    return values
+
+
+EACH_ONCE = AfterValidator(_each_once)
+"""Of a list in which no value stands twice."""
+
+
 def joined(*parts: str) -> str:
     """A construct ID from names of the file. Names hold no underscore, so that two sets of names never meet."""
     return "_".join(part for part in parts if part)

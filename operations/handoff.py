@@ -11,7 +11,7 @@ from modules.service_quotas.props import vcpus_by_region
 from modules.vocabulary import Awaited
 from modules.vpc.props import VpcProps
 from operations.terraform import Terraform
-from stacks.estate import Estate
+from stacks.estate import Estate, network_stack
 
 Outputs = Mapping[str, Mapping[str, Any]]
 """The `handoff` output of each stack that is deployed, by the stack's name."""
@@ -23,7 +23,7 @@ class HandoffError(Exception):
 
 def stacks_of(estate: Estate) -> list[str]:
     """The stacks, in the order in which they are deployed for the first time."""
-    return [*_account_stacks(estate), *(f"network-{name}" for name in estate.networks)]
+    return [*_account_stacks(estate), *(network_stack(name) for name in estate.networks)]
 
 
 def _account_stacks(estate: Estate) -> list[str]:
@@ -86,7 +86,8 @@ def facts(estate: Estate, outputs: Outputs) -> dict[str, Any]:
                 "network": connection.network or None,
                 "clusters": list(connection.cluster_names()),
                 "waits_for": [awaited.field for awaited in _awaited(estate, name)],
-                "facts": connection.asked_of_astronomer() or _deployed(outputs, f"network-{connection.network}", name),
+                "facts": connection.asked_of_astronomer()
+                or _deployed(outputs, network_stack(connection.network), name),
             }
             for name, connection in estate.connections.items()
         },
@@ -162,7 +163,7 @@ def _state(estate: Estate, outputs: Outputs, name: str) -> str:
     if not estate.connections[name].network:
         # Only Astronomer sees whether they have.
         return "for Astronomer to make"
-    return "built" if name in outputs.get(f"network-{estate.connections[name].network}", {}) else "not deployed"
+    return "built" if name in outputs.get(network_stack(estate.connections[name].network), {}) else "not deployed"
 
 
 def _steps(estate: Estate, outputs: Outputs) -> Iterator[tuple[str, str]]:
@@ -176,7 +177,7 @@ def _steps(estate: Estate, outputs: Outputs) -> Iterator[tuple[str, str]]:
         yield awaited.giver.replace("your", "Your"), f"`{awaited.field}` of `{entry}`: {awaited.how}"
     if waiting:
         concerned = {
-            f"network-{connection.network}"
+            network_stack(connection.network)
             for name, connection in estate.connections.items()
             if connection.network and list(_awaited(estate, name))
         }
@@ -190,7 +191,9 @@ def _steps(estate: Estate, outputs: Outputs) -> Iterator[tuple[str, str]]:
 
 def _is_deployed(estate: Estate, outputs: Outputs, stack: str) -> bool:
     """Whether all that the file has of a stack was there when it was last deployed."""
-    connections = {name for name, connection in estate.connections.items() if f"network-{connection.network}" == stack}
+    connections = {
+        name for name, connection in estate.connections.items() if network_stack(connection.network) == stack
+    }
     return stack in outputs and connections <= set(outputs[stack])
 
 
@@ -225,12 +228,12 @@ def _cluster(name: str, cluster: Cluster) -> dict[str, Any]:
 
 def _network(name: str, network: VpcProps, estate: Estate, outputs: Outputs) -> dict[str, Any]:
     ranges = [cidr for _, cidr in network.occupied_cidrs()]
-    made = (entry["vpc_id"] for entry in outputs.get(f"network-{name}", {}).values() if "vpc_id" in entry)
+    made = (entry["vpc_id"] for entry in outputs.get(network_stack(name), {}).values() if "vpc_id" in entry)
     return {
         "account_id": network.account_id,
         "region": network.region,
         "vpc_id": network.vpc_id
-        or next(made, f"made by its stack: run `{_deploy(f'network-{name}')}` if it is not there"),
+        or next(made, f"made by its stack: run `{_deploy(network_stack(name))}` if it is not there"),
         "cidrs": [str(cidr) for cidr in ranges],
         "dns_servers": _dns_servers(name, estate, outputs),
     }
@@ -239,7 +242,7 @@ def _network(name: str, network: VpcProps, estate: Estate, outputs: Outputs) -> 
 def _dns_servers(network: str, estate: Estate, outputs: Outputs) -> list[str]:
     """Where Astro can send queries for names of a network. Its VPC's own resolver is not among them: that answers only
     inside the VPC (Route 53 developer guide, on forwarding to the address at VPC + 2)."""
-    stack = f"network-{network}"
+    stack = network_stack(network)
     servers: list[str] = []
     for name, connection in estate.connections.items():
         if connection.type == "dns_forwarding" and connection.network == network:

@@ -219,7 +219,7 @@ class Estate(Props):
                 yield "account", secret.variable(), secret
         for name, connection in self.connections.items():
             for secret in connection.secrets():
-                yield f"network-{connection.network}", secret.variable(name), secret
+                yield network_stack(connection.network), secret.variable(name), secret
 
     def unprepared(self) -> Iterator[tuple[Location, str]]:
         """Connections that a failover to a cluster's twin would cut (facts A20): where, and a sentence on it."""
@@ -327,6 +327,11 @@ class _Schema(GenerateJsonSchema):
             result["additionalProperties"] = False
             result.pop("propertyNames", None)
         return result
+
+
+def network_stack(name: str) -> str:
+    """The stack of an entry of `networks`."""
+    return f"network-{name}"
 
 
 def json_schema() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from modules.catalog import construct_for
 from modules.connection import Sides
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
-from stacks.estate import Estate
+from stacks.estate import Estate, network_stack
 
 
 class NetworkStack(AstroStack):
@@ -14,7 +14,7 @@ class NetworkStack(AstroStack):
 
     def __init__(self, scope: Construct, name: str, estate: Estate) -> None:
         props = estate.networks[name]
-        super().__init__(scope, f"network-{name}", estate, props.account_id, props.region)
+        super().__init__(scope, network_stack(name), estate, props.account_id, props.region)
         self.network = name
         vpc = Vpc(self, name, props, f"{estate.name}-{name}")
         facts = {}

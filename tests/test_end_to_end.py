@@ -77,8 +77,8 @@ def test_deploy_lose_the_state_change_and_destroy_leave_what_the_file_says_and_t
     file.write_text(text.replace(f"{group}, from_port: 5432", f"{group}, from_port: 5433"))
     deployment.deploy()
     assert deployment.changes() == dict.fromkeys(stacks, False)
-    # Added is what is not imported: a preference of STS, a target, two route propagations, a default security group, and
-    # that Astronomer's role has no inline policy, where it has none.
+    # Added is what is not imported: a preference of STS, a target, two route propagations, a default security group,
+    # and that Astronomer's role has no inline policy, where it has none.
     assert sums(lines) == {"imported": 118, "added": 6, "destroyed": 0}
     changed_back = {line.replace("5433-5433", "5432-5432") for line in inventory(aws, accounts, regions)}
     assert changed_back == there

@@ -5,7 +5,7 @@ from pydantic import Field, model_validator
 
 from modules.connection import Cluster, ConnectionProps, FieldPath
 from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
-from modules.vocabulary import Awaited, Reason, Slug, repeated
+from modules.vocabulary import EACH_ONCE, Awaited, Reason, Slug
 from modules.vpc.props import VpcProps
 
 
@@ -24,11 +24,11 @@ class DnsForwardingProps(ConnectionProps):
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
 
     type: Literal["dns_forwarding"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
     """The entries of `clusters` that forward, and whose ranges may ask a new endpoint."""
-    domains: Annotated[tuple[Domain, ...], Field(min_length=1)]
+    domains: Annotated[tuple[Domain, ...], Field(min_length=1), EACH_ONCE]
     """The domains whose names, and all names below them, are asked of your servers."""
-    servers: Annotated[tuple[Server, ...], Field(max_length=6)] = ()
+    servers: Annotated[tuple[Server, ...], Field(max_length=6), EACH_ONCE] = ()
     """Your DNS servers that the clusters can reach: IPv4 addresses, with `:port` where it is not 53. AWS takes six for
     a rule. Nothing is made then; or `endpoint`."""
     endpoint: InboundEndpoint | None = None
@@ -43,9 +43,6 @@ class DnsForwardingProps(ConnectionProps):
             raise ValueError(
                 "names neither or both of servers and endpoint; give the addresses of servers that exist, or endpoint"
             )
-        for field, values in (("clusters", self.clusters), ("domains", self.domains), ("servers", self.servers)):
-            if twice := repeated(values):
-                raise ValueError(f"has {', '.join(twice)} twice in {field}; name each once")
         return self
 
     @model_validator(mode="after")

@@ -1,10 +1,10 @@
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from modules.connection import Claim, ConnectionProps
-from modules.vocabulary import Props, Text, repeated
+from modules.vocabulary import EACH_ONCE, Props, Text
 
 
 def _fits_dns(value: str) -> str:
@@ -66,16 +66,9 @@ class EgressDomainsProps(ConnectionProps):
     subdomains: bool = True
     """Also *.astronomer.run, where Astronomer puts the clusters' registries and their Deployments. False where only
     <organization>.astronomer.run is needed."""
-    additional_domains: tuple[AllowedDomain, ...] = ()
+    additional_domains: Annotated[tuple[AllowedDomain, ...], EACH_ONCE] = ()
     """Further domains to allow, such as your identity provider's."""
     dns_firewall: DnsFirewall | None = None
-
-    @model_validator(mode="after")
-    def _names_each_once(self) -> Self:
-        names = self.additional_domains
-        if twice := repeated(names):
-            raise ValueError(f"has {', '.join(twice)} twice in additional_domains; name each once")
-        return self
 
     def domains(self, organization: str) -> tuple[str, ...]:
         """Every allowed domain once."""

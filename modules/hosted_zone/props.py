@@ -5,7 +5,7 @@ from pydantic import Field, model_validator
 
 from modules.connection import VPC_ID, Claim, ConnectionProps
 from modules.dns import DomainName, astro_names_in
-from modules.vocabulary import Awaited, HostedZoneId, Reason, Slug, repeated
+from modules.vocabulary import EACH_ONCE, Awaited, HostedZoneId, Reason, Slug
 
 
 class HostedZoneProps(ConnectionProps):
@@ -19,7 +19,7 @@ class HostedZoneProps(ConnectionProps):
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (VPC_ID,)
 
     type: Literal["hosted_zone"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
     """The entries of `clusters` whose VPCs may be associated; one whose `vpc_id` is not known yet is added once it
     is."""
     zone_id: HostedZoneId | None = None
@@ -37,8 +37,6 @@ class HostedZoneProps(ConnectionProps):
             raise ValueError(
                 "has neither or both of zone_id and domain; give zone_id for a zone that exists, or domain for one"
             )
-        if twice := repeated(self.clusters):
-            raise ValueError(f"has {', '.join(twice)} twice in clusters; name each once")
         return self
 
     @model_validator(mode="after")

@@ -1,11 +1,11 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from modules.connection import Cluster, ConnectionProps, FieldPath
 from modules.ingress import Ingress
-from modules.vocabulary import Awaited, BucketName, IamPrincipal, Props, Region, Slug, Text, repeated
+from modules.vocabulary import EACH_ONCE, Awaited, BucketName, IamPrincipal, Props, Region, Slug, Text
 from modules.vpc.props import VpcProps
 
 KeyPrefix = Annotated[
@@ -55,7 +55,7 @@ class IpAllowlistProps(ConnectionProps):
     )
 
     type: Literal["ip_allowlist"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
     """The entries of `clusters` whose `external_ips` are let in. One that has none yet is added once it has."""
     max_entries: Annotated[int, Field(ge=1, le=1000)] = 10
     """How many addresses the prefix list can hold. A rule that names the list counts as so many of the 60 rules that a
@@ -64,12 +64,6 @@ class IpAllowlistProps(ConnectionProps):
     """Rules, by name, that let the addresses into your security groups."""
     buckets: dict[Slug, Bucket] = Field(default_factory=dict)
     """Buckets, by name, to write policy statements for."""
-
-    @model_validator(mode="after")
-    def _names_each_once(self) -> Self:
-        if twice := repeated(self.clusters):
-            raise ValueError(f"has {', '.join(twice)} twice in clusters; name each once")
-        return self
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)

@@ -1,23 +1,17 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from modules.connection import FieldPath
 from modules.policy_file import POLICIES, PolicyDocument
-from modules.vocabulary import Props, repeated
+from modules.vocabulary import EACH_ONCE, Props
 
 OptInRegion = Literal["af-south-1", "ap-east-1", "eu-south-1", "me-south-1"]
 """Regions of Astro Hybrid that an AWS account has only after it asked (facts A11)."""
 POLICY = "AstronomerOptInRegions"
 """What lets Astronomer's role ask for them."""
 OPT_IN: tuple[OptInRegion, ...] = ("af-south-1", "ap-east-1", "eu-south-1", "me-south-1")
-
-
-def _each_once(regions: tuple[OptInRegion, ...]) -> tuple[OptInRegion, ...]:
-    if twice := repeated(regions):
-        raise ValueError(f"has {', '.join(twice)} twice; name each region once")
-    return regions
 
 
 class OptInRegionProps(Props):
@@ -28,7 +22,7 @@ class OptInRegionProps(Props):
     order, and who deploys stack by stack begins with `regions`. Destroying the stack disables none of them: AWS would
     then keep, unreachable and at full cost, what is in them."""
 
-    regions: Annotated[tuple[OptInRegion, ...], Field(min_length=1), AfterValidator(_each_once)]
+    regions: Annotated[tuple[OptInRegion, ...], Field(min_length=1), EACH_ONCE]
 
     def disagreements(self, document: PolicyDocument) -> Iterator[tuple[FieldPath, str]]:
         """What does not fit the document of Astronomer's role: the field, and a sentence on its value."""

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
 from modules.dns import Address, DomainName
 from modules.vocabulary import (
+    EACH_ONCE,
     PRIVATE,
     AccountId,
     Props,
@@ -72,14 +73,8 @@ def _unknown(field: str, given: Collection[str] | None, subnets: Collection[str]
 
 
 class _InSubnets(Props):
-    subnets: Annotated[tuple[Slug, ...], Field(min_length=1)] | None = None
+    subnets: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE] | None = None
     """Names of the network's subnets, each in another availability zone. Default: all of them."""
-
-    @model_validator(mode="after")
-    def _each_subnet_once(self) -> Self:
-        if twice := repeated(self.subnets or ()):
-            raise ValueError(f"has {', '.join(twice)} twice in subnets; name each once")
-        return self
 
 
 class NewLoadBalancer(_InSubnets):
@@ -104,11 +99,11 @@ class NewLoadBalancer(_InSubnets):
 class Service(Props):
     """An endpoint service: what Astro's VPCs connect to without any route, whatever their ranges are."""
 
-    load_balancers: Annotated[tuple[LoadBalancerArn, ...], Field(max_length=10)] = ()
+    load_balancers: Annotated[tuple[LoadBalancerArn, ...], Field(max_length=10), EACH_ONCE] = ()
     """Existing network load balancers in the network's account and region; or `load_balancer`."""
     load_balancer: NewLoadBalancer | None = None
     """One to make; or `load_balancers`."""
-    allowed_principals: tuple[ServicePrincipal, ...] = ()
+    allowed_principals: Annotated[tuple[ServicePrincipal, ...], EACH_ONCE] = ()
     """Who may ask for a connection. Default: the role `astronomer-remote-management` in each cluster's account."""
     acceptance_off_reason: Reason | None = None
     """Why connections of `allowed_principals` need not be accepted one by one. Default: you accept each, in the VPC
@@ -127,9 +122,6 @@ class Service(Props):
                 "names neither or both of load_balancers and load_balancer; give the ARNs of those that exist, or "
                 "load_balancer for one to make"
             )
-        for field in ("load_balancers", "allowed_principals"):
-            if twice := repeated(getattr(self, field)):
-                raise ValueError(f"has {', '.join(twice)} twice in {field}; name each once")
         return self
 
 
@@ -165,7 +157,7 @@ class PrivateLinkProps(ConnectionProps):
     routed: ClassVar[bool] = False
 
     type: Literal["private_link"]
-    clusters: tuple[Slug, ...] = ()
+    clusters: Annotated[tuple[Slug, ...], EACH_ONCE] = ()
     """The entries of `clusters` that the service is for, and that endpoints `for_clusters` let in."""
     service: Service | None = None
     """Your service, in the clusters' region."""
@@ -176,8 +168,6 @@ class PrivateLinkProps(ConnectionProps):
     def _is_for_somebody(self) -> Self:
         if not self.service and not self.endpoints:
             raise ValueError("has neither service nor endpoints; give one of them")
-        if twice := repeated(self.clusters):
-            raise ValueError(f"has {', '.join(twice)} twice in clusters; name each once")
         needing = [*(["service"] if self.service else [])]
         needing += [f"endpoints.{name}" for name, endpoint in self.endpoints.items() if endpoint.for_clusters]
         if needing and not self.clusters:

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from modules.connection import Cluster, FieldPath
 from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
 from modules.sharing import SharingProps
-from modules.vocabulary import Props, Reason, ResolverEndpointId, ResolverRuleId, Slug, repeated
+from modules.vocabulary import EACH_ONCE, Props, Reason, ResolverEndpointId, ResolverRuleId, Slug, repeated
 from modules.vpc.props import VpcProps
 
 
@@ -20,7 +20,7 @@ class Rule(Props):
     rule_id: ResolverRuleId | None = None
     domain: Domain | None = None
     """The domain whose names, and all names below it, are asked of `targets`."""
-    targets: Annotated[tuple[Server, ...], Field(max_length=6)] = ()
+    targets: Annotated[tuple[Server, ...], Field(max_length=6), EACH_ONCE] = ()
     """Your DNS servers: IPv4 addresses, with `:port` where it is not 53. AWS takes six for a rule."""
     forwards_astro: Reason | None = None
     """Why names that Astro itself needs go to your servers too (as with the domain `.`, or within `amazonaws.com`): a
@@ -32,8 +32,6 @@ class Rule(Props):
             raise ValueError("has a rule_id and what a new rule has; give rule_id alone for a rule that exists")
         if not self.rule_id and not (self.domain and self.targets):
             raise ValueError("is neither a rule that exists nor a new one; give rule_id, or domain and targets")
-        if twice := repeated(self.targets):
-            raise ValueError(f"has {', '.join(twice)} twice in targets; name each once")
         return self
 
     @model_validator(mode="after")

@@ -1,11 +1,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, FieldPath, role_claim
 from modules.policy_file import POLICIES, PolicyDocument
-from modules.vocabulary import Awaited, PolicyArn, Props, Reason, Slug, Text, arn, arn_account, repeated
+from modules.vocabulary import EACH_ONCE, Awaited, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
 from modules.vpc.props import VpcProps
 
 # IAM's quota for a trust policy, and what ours holds besides names (facts B9).
@@ -41,16 +41,10 @@ OidcProviderArn = Annotated[
 ]
 
 
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := repeated(names):
-        raise ValueError(f"has {', '.join(twice)} twice; name each Deployment once")
-    return names
-
-
 class WorkloadRole(Props):
     """A role in the network's account that Deployments may assume. It may do what its policies say, and no more."""
 
-    deployments: Annotated[tuple[Namespace, ...], AfterValidator(_each_once)] = ()
+    deployments: Annotated[tuple[Namespace, ...], EACH_ONCE] = ()
     """The namespaces of the Deployments: in the Astro UI, a Deployment's Details. With `cluster_role`, which is of all
     Deployments of the cluster, none; else the role waits until there is one."""
     any_deployment_reason: Reason | None = None
