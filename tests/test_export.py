@@ -304,7 +304,7 @@ def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str,
     (cidrs,) = (row for row in inputs if row.startswith("| cidrs |"))
     assert cidrs == (
         "| cidrs | networks.archive.cidrs: Every range of the existing VPC, the primary first: all count in the "
-        'overlap check. | `list(string)` | <pre>[<br/>  "10.40.0.0/16"<br/>]</pre> | no |'
+        'overlap check. AWS takes /16 to /28. | `list(string)` | <pre>[<br/>  "10.40.0.0/16"<br/>]</pre> | no |'
     )
     (tables,) = (row for row in inputs if row.startswith("| route_tables |"))
     assert tables.endswith(" | `map(string)` | n/a | yes |")
