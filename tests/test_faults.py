@@ -140,7 +140,7 @@ def things(aws: LocalAws) -> Counter[str]:
     """The inventory, where one ID is like another of its kind: two deployments have the same."""
     return Counter(
         re.sub(
-            r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Z0-9]{21,22})\b|(?<=-)[0-9a-f]{17}\b|\d{26}",
+            r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Z0-9]{21,22})\b|(?<=-)[0-9a-f]{17}\b|\d{18}[0-9a-f]{8}\b",
             "#",
             line,
         )

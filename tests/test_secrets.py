@@ -38,7 +38,12 @@ account:
   region: us-east-1
   cross_account_role: {{policy_file: policies/astronomer.json, removal_reason: The test destroys what it made}}
 networks:
-  lake: {{account_id: "{ACCOUNT}", region: us-east-1, vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16]}}
+  lake:
+    account_id: "{ACCOUNT}"
+    region: us-east-1
+    vpc_id: vpc-0123456789abcdef0
+    cidrs: [10.20.0.0/16]
+    routes_elsewhere: This VPC has no route table
 connections:
   plant:
     type: vpn
