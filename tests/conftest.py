@@ -41,14 +41,17 @@ Synth = Callable[[Callable[[TerraformStack], Any]], dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def synth() -> Synth:
+def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
     """Synthesizes what a function places in a stack, by the cdktf Testing API, and gives the parsed JSON.
 
     The metadata that cdktf writes beside each resource is left out, so that a test can compare whole values.
     """
 
+    # Each app makes a folder, and leaves it: here nothing is written into it.
+    folder = str(tmp_path_factory.mktemp("synth"))
+
     def run(place: Callable[[TerraformStack], Any]) -> dict[str, Any]:
-        stack = ReadableStack(Testing.app(), "stack")
+        stack = ReadableStack(Testing.app(outdir=folder), "stack")
         AwsProvider(stack, "aws_provider")
         place(stack)
         return without_metadata(json.loads(Testing.synth(stack, True)))

@@ -57,7 +57,7 @@ def test_terraform_reads_every_value_as_it_is_meant(tmp_path: Path) -> None:
         "numbers": [0, -1, 1.5, 4294967294, 2**53],
         "rest": [True, False, [], {}, [[]], [{"a": [{"b": ["12", ["13"]]}]}]],
     }
-    stack = ReadableStack(cdktf.Testing.app(), "stack")
+    stack = ReadableStack(cdktf.Testing.app(outdir=str(tmp_path)), "stack")
     for number, text in enumerate(TEXTS):
         IamPolicy(stack, f"text-{number}", policy=text)
     for number, key in enumerate(KEYS):
@@ -78,9 +78,9 @@ def test_terraform_reads_every_value_as_it_is_meant(tmp_path: Path) -> None:
     assert {name: output["value"] for name, output in planned["outputs"].items()} == outputs
 
 
-def test_references_stand_without_quotes() -> None:
+def test_references_stand_without_quotes(tmp_path: Path) -> None:
     """In quotes, Terraform warns of them."""
-    stack = ReadableStack(cdktf.Testing.app(), "stack")
+    stack = ReadableStack(cdktf.Testing.app(outdir=str(tmp_path)), "stack")
     one = Eip(stack, "one")
     Eip(stack, "two", depends_on=[one], lifecycle={"ignore_changes": ["tags"]})  # type: ignore[reportArgumentType]
     hcl = stack.to_hcl_terraform()["hcl"]
@@ -108,9 +108,9 @@ def test_references_stand_without_quotes() -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_the_settings_of_terraform_are_whole(settings: dict[str, Any], block: str) -> None:
+def test_the_settings_of_terraform_are_whole(settings: dict[str, Any], block: str, tmp_path: Path) -> None:
     """cdktf drops a project, and writes the names of some settings for their values."""
-    stack = ReadableStack(cdktf.Testing.app(), "stack")
+    stack = ReadableStack(cdktf.Testing.app(outdir=str(tmp_path)), "stack")
     for path, value in settings.items():
         stack.add_override(f"terraform.{path}", value)
     Eip(stack, "one")

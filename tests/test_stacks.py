@@ -132,8 +132,8 @@ def test_state_is_kept_where_the_file_says(tmp_path: Path, state: str, expected:
     assert {key: terraform[key] for key in terraform if key in ("backend", "cloud")} == expected
 
 
-def test_two_paths_never_share_an_address() -> None:
-    stack = ReadableStack(cdktf.Testing.app(), "stack")
+def test_two_paths_never_share_an_address(tmp_path: Path) -> None:
+    stack = ReadableStack(cdktf.Testing.app(outdir=str(tmp_path)), "stack")
     Eip(Construct(stack, "a"), "b")
     Eip(stack, "a_b")
     with pytest.raises(Exception, match=r"stack/a_b and stack/a/b|stack/a/b and stack/a_b"):
@@ -172,7 +172,7 @@ def test_output_of_an_example_holds_no_path_of_this_machine(file: Path, tmp_path
 
 def test_metadata_aside_a_stack_synthesized_by_testing_is_the_same(tmp_path: Path) -> None:
     estate = estate_of(tmp_path, BASE)
-    app = build(cdktf.Testing.app(), estate)
+    app = build(cdktf.Testing.app(outdir=str(tmp_path)), estate)
     stack = next(child for child in app.node.children if isinstance(child, cdktf.TerraformStack))
     by_testing = without_metadata(json.loads(cdktf.Testing.synth(stack, True)))
     by_app = without_metadata(synth_all(estate, tmp_path / "out")["network-lake"])
