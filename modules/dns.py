@@ -79,10 +79,8 @@ class ResolverEndpoint(Props):
     """A fixed address in a subnet, by the subnet's name, for firewalls that must know it. Default: AWS takes one."""
 
     @model_validator(mode="after")
-    def _each_subnet_once(self) -> Self:
-        if self.subnets is None:
-            return self
-        if strangers := sorted(set(self.ips) - set(self.subnets)):
+    def _has_ips_in_its_subnets_only(self) -> Self:
+        if self.subnets is not None and (strangers := sorted(set(self.ips) - set(self.subnets))):
             raise ValueError(
                 f"has ips in {', '.join(strangers)}, not in its subnets; there are: {', '.join(self.subnets)}"
             )

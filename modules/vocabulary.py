@@ -5,7 +5,7 @@ A message completes the sentence "<value> ...": `'10.0.0.1/16' has host bits set
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
@@ -143,6 +143,7 @@ def arn(service: str, resource: str, what: str, example: str, account: str = r"\
 
 RFC_1918 = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 PRIVATE = (*RFC_1918, IPv4Network("100.64.0.0/10"))
+PRIVATE_IN_WORDS = "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
 
 Slug = Annotated[
     str,
@@ -156,9 +157,7 @@ Slug = Annotated[
 AccountId = Annotated[str, Text("an AWS account ID", r"\d{12}", "12 digits in quotes", "111111111111")]
 Region = Annotated[str, Text("an AWS region", r"[a-z]{2}(?:-[a-z]+)+-\d", "a region's code", "us-east-1")]
 Cidr = Annotated[IPv4Network, Range("an IPv4 range")]
-PrivateCidr = Annotated[
-    IPv4Network, Range("a private range", 8, 32, PRIVATE, "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10")
-]
+PrivateCidr = Annotated[IPv4Network, Range("a private range", 8, 32, PRIVATE, PRIVATE_IN_WORDS)]
 # RFC 5737: what examples and tests may use in place of a real address.
 _DOCUMENTATION = tuple(IPv4Network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 
@@ -383,6 +382,12 @@ def joined(*parts: str) -> str:
 def arn_region(arn_: str) -> str:
     """The region that an ARN names."""
     return arn_.split(":")[3]
+
+
+def unheard(topic_arn: str | None, region: str) -> Iterator[str]:
+    """Why alarms of a region cannot tell a topic, where they cannot: CloudWatch refuses one of another region."""
+    if topic_arn and arn_region(topic_arn) != region:
+        yield f"{topic_arn!r} is not in {region}; an alarm tells topics of its own region only"
 
 
 def arn_account(arn_: str) -> str:

@@ -5,7 +5,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from modules.cross_account_role.props import POLICY, ROLE
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
-from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, arn_region
+from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, unheard
 
 Filter = Literal["corrected", "seed-hybrid", "seed-preview"]
 
@@ -136,5 +136,5 @@ class PolicyAlarmProps(Props):
 
     def disagreements(self, region: str) -> Iterator[tuple[str, str]]:
         """What does not fit the account's region: the field, and a sentence on its value."""
-        if self.topic_arn and arn_region(self.topic_arn) != region:
-            yield "topic_arn", f"{self.topic_arn!r} is not in {region}; an alarm tells topics of its own region only"
+        for message in unheard(self.topic_arn, region):
+            yield "topic_arn", message

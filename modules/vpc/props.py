@@ -8,6 +8,7 @@ from modules.connection import FieldPath
 from modules.vocabulary import (
     EACH,
     PRIVATE,
+    PRIVATE_IN_WORDS,
     WORD_OR_MAP,
     AccountId,
     AvailabilityZone,
@@ -25,8 +26,7 @@ from modules.vocabulary import (
 
 Letter = Literal["a", "b", "c"]
 
-_WHERE = "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
-VpcCidr = Annotated[IPv4Network, Range("a range of a VPC", 16, 28, PRIVATE, _WHERE)]
+VpcCidr = Annotated[IPv4Network, Range("a range of a VPC", 16, 28, PRIVATE, PRIVATE_IN_WORDS)]
 
 _NOT_FOR_EVERY_ACCOUNT = {"ap-northeast-1": "b", "ca-central-1": "c", "us-west-1": "abc"}
 """Zones, by their letter, that AWS does not give to every account."""
@@ -46,7 +46,7 @@ class NewVpc(Props):
 
     cidr: Annotated[
         IPv4Network,
-        Range("a range to cut subnets from", 16, 24, PRIVATE, _WHERE),
+        Range("a range to cut subnets from", 16, 24, PRIVATE, PRIVATE_IN_WORDS),
     ]
     """/16 to /24: of a smaller one, the public subnets would be smaller than the /28 that AWS asks for."""
     availability_zones: Literal[2, 3] = 2

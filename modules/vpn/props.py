@@ -21,8 +21,8 @@ from modules.vocabulary import (
     TransitGatewayId,
     TransitGatewayRouteTableId,
     VpnGatewayId,
-    arn_region,
     repeated,
+    unheard,
 )
 from modules.vpc.props import VpcProps
 
@@ -390,8 +390,7 @@ class VpnProps(ConnectionProps):
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)
-        if self.alarm_topic and arn_region(self.alarm_topic) != network.region:
-            message = f"{self.alarm_topic!r} is not in {network.region}; an alarm tells topics of its own region only"
+        for message in unheard(self.alarm_topic, network.region):
             yield ("alarm_topic",), message
 
     def awaited(self) -> tuple[Awaited, ...]:
