@@ -15,8 +15,9 @@ from typing import Any
 import cdktf
 import pytest
 
-from operations.adopt import Outcome, adopt
-from operations.adopt_kinds import KINDS
+from operations.adopt.kinds import KINDS
+from operations.adopt.report import Outcome
+from operations.adopt.search import adopt
 from operations.terraform import find_terraform
 from stacks.app import build
 from stacks.estate import load
