@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from estate.source import printable
+from stacks.source import printable
 from operations.policy.documents import PolicyError, listed, statements
 from operations.policy.requests import MOST_STATES, Classes, Constraint, Key, Patterns, pattern_of
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import boto3
 from botocore import exceptions
 
-from estate.source import printable
+from stacks.source import printable
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
 from modules.policy_file import pin_file
 from operations.aws import CLIENT_CONFIG

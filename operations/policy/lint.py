@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from estate.source import printable
+from stacks.source import printable
 from operations.policy.documents import PolicyError, listed, statements
 
 
