@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stacks.source import printable
 from operations.policy.documents import PolicyError, listed, statements
 from operations.policy.requests import MOST_STATES, Classes, Constraint, Key, Patterns, pattern_of
+from stacks.source import printable
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from typing import Any, Literal
 import boto3
 from botocore import exceptions
 
-from stacks.source import printable
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
 from modules.policy_file import pin_file
 from operations.aws import CLIENT_CONFIG
+from stacks.source import printable
 
 URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
 """Where Astronomer publishes the document (seed 002, step 4)."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stacks.source import printable
 from operations.policy.documents import PolicyError, listed, statements
+from stacks.source import printable
 
 
 @dataclass(frozen=True)
