@@ -276,8 +276,9 @@ def fetch(
     """Save Astronomer's document as the estate's `policy_file` and pin it by its SHA-256, in a file beside it.
 
     A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3."""
-    from operations.policy import URL, PolicyError, compare, read
-    from operations.policy import fetch as fetch_document
+    from operations.policy.compare import compare
+    from operations.policy.documents import URL, PolicyError, read
+    from operations.policy.documents import fetch as fetch_document
 
     document = to or _policy_file(file)
     try:
@@ -302,7 +303,8 @@ def diff(
     file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
 ) -> None:
     """Compare two documents, or the account's with the estate's, action by action; exits with 3 if NEW allows more."""
-    from operations.policy import PolicyError, compare, in_account, read
+    from operations.policy.compare import compare
+    from operations.policy.documents import PolicyError, in_account, read
 
     try:
         if old and new:
@@ -331,8 +333,9 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
     Findings in Astronomer's own document are shown, and exit with 4: it is theirs. Trust policies are not read."""
     import json
 
-    from operations.policy import PolicyError, made, read
-    from operations.policy import lint as lint_policies
+    from operations.policy.documents import PolicyError, read
+    from operations.policy.lint import lint as lint_policies
+    from operations.policy.lint import made
 
     estate = _load(file)
     with _synthesized(estate) as fresh:

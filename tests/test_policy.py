@@ -14,7 +14,9 @@ import cdktf
 import pytest
 
 from modules.policy_file import pin_file
-from operations.policy import Change, PolicyError, compare, fetch, in_account, lint, made, read
+from operations.policy.compare import Change, compare
+from operations.policy.documents import PolicyError, fetch, in_account, read
+from operations.policy.lint import lint, made
 from stacks.app import build
 from stacks.estate import EstateError, load
 from tests.evidence import record
@@ -69,7 +71,7 @@ BUCKET = "arn:aws:s3:::acme"
         (
             {"NotAction": "iam:*"},
             {"NotAction": ["iam:*", "s3:*"]},
-            ["added    all but iam:*, s3:*", "removed  all but iam:*"],
+            ["narrowed all but iam:*, s3:* (was: all but iam:*)"],
         ),
     ],
 )
