@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,6 +75,7 @@ def _read(documents: Iterable[Mapping[str, Any]], side: Literal["old", "new"]) -
         variables = document.get("Version") == "2012-10-17"
         for statement in statements(document):
             block = statement.get("Condition") or {}
+            shown = block | {one: statement[one] for one in ("Principal", "NotPrincipal") if one in statement}
             constraints = [*_constraints(block, variables=variables), *_principals(statement)]
             yield _Statement(
                 side,
@@ -82,7 +83,7 @@ def _read(documents: Iterable[Mapping[str, Any]], side: Literal["old", "new"]) -
                 _patterns(statement, "Action", variables=False, lower=True),
                 _patterns(statement, "Resource", variables=variables),
                 tuple(sorted(constraints, key=lambda one: (one.key, one.operator, one.values))),
-                json.dumps(block, sort_keys=True) if block else "",
+                json.dumps(shown, sort_keys=True) if shown else "",
             )
 
 
@@ -137,7 +138,7 @@ class _Comparison:
         by_actions = self._by_statements(self._actions, lambda one: one.actions)
         by_resources = self._by_statements(self._resources, lambda one: one.resources)
         decided: dict[frozenset[int], set[tuple[bool, int]]] = {}
-        deciding: dict[tuple[bool, Grant, _Where, _Where], None] = {}
+        deciding: dict[tuple[bool, int, Grant, _Where, _Where], None] = {}
         for acting, actions in by_actions.items():
             for holding, resources in by_resources.items():
                 together = acting & holding
@@ -146,9 +147,10 @@ class _Comparison:
                 for widens, number in decided[together]:
                     for grant, on_actions, on_resources in self._grants[number]:
                         if on_actions & actions and on_resources & resources:
-                            deciding[widens, grant, on_actions, on_resources] = None
-        for widens, grant, on_actions, on_resources in deciding:
-            yield self._change(grant, on_actions, on_resources, widens=widens)
+                            deciding[widens, number, grant, on_actions, on_resources] = None
+        for widens, number, grant, on_actions, on_resources in deciding:
+            within = self._contained(number, on_actions, on_resources, widens=widens)
+            yield _change(grant, within, widens=widens)
 
     def _by_statements(
         self, classes: Classes, patterns: Callable[[_Statement], Patterns]
@@ -167,13 +169,7 @@ class _Comparison:
     def _decisive(self, together: frozenset[int]) -> Iterator[tuple[bool, int]]:
         """The statements that decide differently, of those with the action and resource; True if more is allowed."""
         statements = {number: self._statements[number] for number in sorted(together)}
-        keys = sorted({constraint.key for one in statements.values() for constraint in one.constraints})
-        wanted = {constraint for one in statements.values() for constraint in one.constraints}
-        choices = [self._distinct(key, wanted) for key in keys]
-        if math.prod(map(len, choices)) > MOST_STATES:
-            raise PolicyError("the conditions of the two are too many to compare: compare parts of them")
-        for context in itertools.product(*choices):
-            holds = {constraint: value for truth in context for constraint, value in truth.items()}
+        for holds in self._contexts(list(statements.values())):
             hit = [number for number, one in statements.items() if all(holds[each] for each in one.constraints)]
             old, new = self._outcome(hit, "old"), self._outcome(hit, "new")
             if old == new:
@@ -185,10 +181,18 @@ class _Comparison:
                 if (statements[number].side, statements[number].effect) == (side, effect):
                     yield new > old, number
 
-    def _distinct(self, key: str, wanted: set[Constraint]) -> list[dict[Constraint, bool]]:
-        truths = self._keys[key].truths
-        found = {tuple((one, value) for one, value in truth.items() if one in wanted): None for truth in truths}
-        return [dict(one) for one in found]
+    def _contexts(self, statements: Sequence[_Statement]) -> Iterator[dict[Constraint, bool]]:
+        """Which of the statements' constraints hold, for each kind of context that they tell apart."""
+        wanted = {constraint: None for one in statements for constraint in one.constraints}
+        choices: list[list[dict[Constraint, bool]]] = []
+        for key in dict.fromkeys(constraint.key for constraint in wanted):
+            truths = self._keys[key].truths
+            distinct = {tuple((one, value) for one, value in truth.items() if one in wanted): None for truth in truths}
+            choices.append([dict(one) for one in distinct])
+        if math.prod(map(len, choices)) > MOST_STATES:
+            raise PolicyError("the conditions of the two are too many to compare: compare parts of them")
+        for context in itertools.product(*choices):
+            yield {constraint: value for truth in context for constraint, value in truth.items()}
 
     def _outcome(self, hit: Iterable[int], side: str) -> int:
         """-1: denied explicitly; 0: not allowed; 1: allowed."""
@@ -201,21 +205,31 @@ class _Comparison:
                 grant = Grant(statement.effect, action, resource, statement.condition)
                 yield grant, self._where(self._actions, actions), self._where(self._resources, resources)
 
-    def _change(self, grant: Grant, actions: _Where, resources: _Where, *, widens: bool) -> Change:
-        """The report of a grant that decides differently, with a grant of the other side that it contains."""
-        other = "old" if (grant.effect == "Allow") == widens else "new"
-        within = next(
-            (
-                one
-                for statement, grants in zip(self._statements, self._grants, strict=True)
-                if statement.side == other and statement.effect == grant.effect
-                for one, on_actions, on_resources in grants
-                if on_actions <= actions and on_resources <= resources and grant.condition in ("", one.condition)
-            ),
-            None,
+    def _contained(self, number: int, actions: _Where, resources: _Where, *, widens: bool) -> Grant | None:
+        """A grant of the other side that a grant of the statement contains."""
+        mine = self._statements[number]
+        other = "old" if (mine.effect == "Allow") == widens else "new"
+        for statement, grants in zip(self._statements, self._grants, strict=True):
+            if (statement.side, statement.effect) != (other, mine.effect):
+                continue
+            for grant, on_actions, on_resources in grants:
+                if on_actions <= actions and on_resources <= resources and self._implies(statement, mine):
+                    return grant
+        return None
+
+    def _implies(self, one: _Statement, other: _Statement) -> bool:
+        """Whether the condition of `other` holds wherever that of `one` does."""
+        return all(
+            all(holds[each] for each in other.constraints)
+            for holds in self._contexts([one, other])
+            if all(holds[each] for each in one.constraints)
         )
-        if grant.effect == "Deny":
-            return Change("widened" if widens else "narrowed", grant, within)
-        if widens:
-            return Change("widened", grant, within) if within else Change("added", grant)
-        return Change("narrowed", within, grant) if within else Change("removed", grant)
+
+
+def _change(grant: Grant, within: Grant | None, *, widens: bool) -> Change:
+    """How a grant that decides differently is reported; `within` is the one of the other side that it contains."""
+    if grant.effect == "Deny":
+        return Change("widened" if widens else "narrowed", grant, within)
+    if widens:
+        return Change("widened", grant, within) if within else Change("added", grant)
+    return Change("narrowed", within, grant) if within else Change("removed", grant)

@@ -114,10 +114,21 @@ def _mistake(statement: Any) -> str | None:
 def read(file: Path, account_id: str | None = None) -> dict[str, Any]:
     """A document from a file, with `{{.AWSAccount}}` replaced where an account is given. Raises PolicyError."""
     try:
-        text = file.read_text("utf-8-sig")
+        # A pipe or a device may never end.
+        if file.exists() and not file.is_file():
+            raise PolicyError(f"{file} is not a file")
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise PolicyError(f"{file} has more than {MAX_BYTES:,} bytes; a policy document has a few thousand")
+        text = content.decode("utf-8-sig")
         document = json.loads(text.replace("{{.AWSAccount}}", account_id) if account_id else text)
     except OSError as error:
         raise PolicyError(f"{file} cannot be read: {error.strerror}") from error
+    except RecursionError:
+        raise PolicyError(f"{file} is nested too deeply for a policy document") from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"{file} is not JSON: not UTF-8") from None
     except ValueError as error:
         raise PolicyError(f"{file} is not JSON: {error}") from None
     if not isinstance(document, dict) or "Statement" not in document:
