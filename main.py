@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from estate.model import CloudState, Estate, EstateError, S3State, json_schema, load
+from estate.source import Problem, Source
 from modules.cross_account_role.props import ROLE
-from stacks.estate import CloudState, Estate, EstateError, S3State, json_schema, load
-from stacks.source import Problem, Source
 
 if TYPE_CHECKING:
     from cdktf import App

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from estate.model import Estate, network_stack
 from modules.connection import Cluster
 from modules.service_quotas.props import vcpus_by_region
 from modules.vocabulary import Awaited
 from modules.vpc.props import VpcProps
 from operations.terraform import Terraform
-from stacks.estate import Estate, network_stack
 
 Outputs = Mapping[str, Mapping[str, Any]]
 """The `handoff` output of each stack that is deployed, by the stack's name."""

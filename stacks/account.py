@@ -2,6 +2,7 @@
 
 from constructs import Construct
 
+from estate.model import Account, Estate
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
 from modules.opt_in_region.props import OptInRegionProps
@@ -9,7 +10,6 @@ from modules.policy_alarm.construct import PolicyAlarm
 from modules.service_quotas.construct import ServiceQuotas
 from modules.service_quotas.props import ServiceQuotasProps
 from stacks.base import AstroStack
-from stacks.estate import Account, Estate
 
 
 class AccountStack(AstroStack):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from cdktf import App
 
+from estate.model import Account, Estate
 from modules.service_quotas.props import vcpus_by_region
 from stacks.account import AccountStack, QuotasStack, RegionsStack
 from stacks.base import AstroStack
-from stacks.estate import Account, Estate
 from stacks.module import Module, for_modules
 from stacks.network import NetworkStack
 

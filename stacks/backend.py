@@ -2,7 +2,7 @@
 
 from cdktf import CloudBackend, NamedCloudWorkspace, S3Backend, TerraformStack
 
-from stacks.estate import CloudState, Estate, NoState, S3State
+from estate.model import CloudState, Estate, NoState, S3State
 
 
 def attach_backend(stack: TerraformStack, estate: Estate) -> None:

@@ -11,9 +11,9 @@ from cdktf_cdktf_provider_aws.provider import (
 )
 from constructs import Construct
 
+from estate.model import Estate
 from modules.vocabulary import Secret, partition
 from stacks.backend import attach_backend
-from stacks.estate import Estate
 from stacks.hcl import mended
 
 TERRAFORM = ">= 1.10"

@@ -15,9 +15,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 
+from estate.model import Estate, NoState
 from modules.connection import ASTRO_CIDRS, Cluster
 from modules.vocabulary import EACH, AccountId, Late, Range, Slug, Text, bare
-from stacks.estate import Estate, NoState
 
 Variable = dict[str, Any]
 """The block of a variable in Terraform's JSON syntax."""

@@ -2,11 +2,11 @@
 
 from constructs import Construct
 
+from estate.model import Estate, network_stack
 from modules.catalog import construct_for
 from modules.connection import Sides
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
-from stacks.estate import Estate, network_stack
 
 
 class NetworkStack(AstroStack):

@@ -14,8 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from estate.model import Estate, load
 from operations.terraform import TerraformError
-from stacks.estate import Estate, load
 from tests.deployment import ROOT, Deployment
 from tests.local_aws import LocalAws, inventory
 from tests.world import facts_of

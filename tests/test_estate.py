@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.estate import EstateError, load
+from estate.model import EstateError, load
 from stacks.module import for_modules
 
 BASE = """\

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from estate.model import TWIN, Estate, EstateError, load
 from operations.terraform import find_terraform
 from stacks.app import build
-from stacks.estate import TWIN, Estate, EstateError, load
 from tests.evidence import record
 from tests.random_estates import Data, random_estate
 from tests.terraform import Terraform, cli_environment

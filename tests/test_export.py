@@ -17,12 +17,12 @@ from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.route import Route
 from pydantic import TypeAdapter, ValidationError
 
+from estate.model import load
 from modules.connection import AstroCidr
 from modules.late import Entries, each, fitted, only_if_outside, subnet
 from modules.vocabulary import Late, PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
 from operations.terraform import find_terraform
-from stacks.estate import load
 from stacks.module import Inputs, _Entry, _rule, _text, for_modules
 from tests.as_modules import call_modules, export, made_by, variables_of
 from tests.conftest import Synth

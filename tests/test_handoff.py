@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from estate.model import Estate, load
 from operations.handoff import HandoffError, Outputs, facts, flowchart, from_file, markdown, stacks_of
 from operations.terraform import find_terraform
-from stacks.estate import Estate, load
 from tests.local_aws import LocalAws
 from tests.terraform import Terraform, cli_environment
 from tests.test_estate import BASE

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from estate.model import CloudState, load
 from operations.terraform import find_terraform
-from stacks.estate import CloudState, load
 from tests.deployment import SECRETS
 from tests.terraform import Terraform, cli_environment, find_mirror
 from tests.test_stacks import synth_all

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationErro
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails, core_schema
 
+from estate.source import Location, Problem, Source, shortened
 from modules.catalog import Connection
 from modules.connection import ASTRO_CIDRS, REGIONS, Cluster, DisasterRecovery, Product
 from modules.cross_account_role.props import CrossAccountRoleProps
@@ -22,7 +23,6 @@ from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
 from modules.vocabulary import AccountId, Awaited, BucketName, KmsKey, Props, Region, Secret, Slug, Tags, Text
 from modules.vpc.props import VpcProps
-from stacks.source import Location, Problem, Source, shortened
 
 KeyPrefix = Annotated[
     str, Text("a key prefix", r"[\w.-]+(?:/[\w.-]+)*", "letters, digits and _.-, parts joined by /", "astro/prod")
