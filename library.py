@@ -17,8 +17,8 @@ OTHERS = {
     "Network": "modules.connection",
     "Sides": "modules.connection",
     "Estate": "estate.model",
-    "EstateError": "estate.model",
-    "load": "estate.model",
+    "EstateError": "estate.load",
+    "load": "estate.load",
     "build": "stacks.app",
 }
 

@@ -14,7 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from estate.model import Estate, load
+from estate.load import load
+from estate.model import Estate
 from operations.terraform import TerraformError
 from tests.deployment import ROOT, Deployment
 from tests.local_aws import LocalAws, inventory

@@ -15,7 +15,7 @@ from typing import Any
 import cdktf
 import pytest
 
-from estate.model import load
+from estate.load import load
 from operations.adopt import Outcome, adopt
 from operations.adopt_kinds import KINDS
 from operations.terraform import find_terraform

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from estate.model import load
+from estate.load import load
 from operations.terraform import TerraformFailed
 from tests.astronomer import CONTROL_PLANE, Astronomer
 from tests.deciding_aws import DecidingAws

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from estate.model import TWIN, Estate, EstateError, load
+from estate.load import EstateError, load
+from estate.model import Estate
+from estate.twins import TWIN
 from operations.terraform import find_terraform
 from stacks.app import build
 from tests.evidence import record

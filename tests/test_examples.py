@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from estate.model import load
+from estate.load import load
 from operations.terraform import find_terraform
 from tests.as_modules import account_of, call_modules, export, made_by
 from tests.deployment import SECRETS

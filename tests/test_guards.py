@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from estate.model import load
+from estate.load import load
 from operations.terraform import TerraformFailed, find_terraform
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws

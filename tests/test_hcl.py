@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from estate.model import Estate, load
+from estate.load import load
+from estate.model import Estate
 from modules.vocabulary import Text
 from operations.terraform import find_terraform
 from stacks.base import ReadableStack

@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FILES = [
-    ROOT / "main.py",
-    *(f for part in ("estate", "modules", "stacks", "operations") for f in (ROOT / part).rglob("*.py")),
-]
+PARTS = ("estate", "modules", "stacks", "operations")
+FILES = [ROOT / "main.py", *(f for part in PARTS for f in (ROOT / part).rglob("*.py"))]
 CDKTF = {"cdktf", "constructs", "cdktf_cdktf_provider_aws", "jsii"}
 
 
@@ -35,7 +33,7 @@ def packages(file: Path) -> set[str]:
 
 def is_plain(file: Path) -> bool:
     """What describes an estate, and builds nothing."""
-    return file.parent.name == "estate" or file.name in (
+    return file.parent == ROOT / "estate" or file.name in (
         "props.py",
         "vocabulary.py",
         "catalog.py",

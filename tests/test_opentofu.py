@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from estate.model import load
+from estate.load import load
 from operations.terraform import NEEDED, find_terraform
 from stacks.base import TERRAFORM
 from tests.conftest import without_metadata

@@ -13,7 +13,7 @@ from typing import Any
 import cdktf
 import pytest
 
-from estate.model import EstateError, load
+from estate.load import EstateError, load
 from modules.policy_file import pin_file
 from operations.policy import Change, PolicyError, compare, fetch, in_account, lint, made, read
 from stacks.app import build

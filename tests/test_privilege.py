@@ -17,7 +17,7 @@ from typing import Any
 import cdktf
 import pytest
 
-from estate.model import load
+from estate.load import load
 from stacks.app import build
 from tests.evidence import record
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import pytest
 
-from estate.model import load
+from estate.load import load
 from operations.terraform import find_terraform
 from tests.deployment import BIN, SECRETS
 from tests.evidence import record

@@ -9,7 +9,8 @@ import pytest
 from cdktf_cdktf_provider_aws.eip import Eip
 from constructs import Construct
 
-from estate.model import Estate, load
+from estate.load import load
+from estate.model import Estate
 from stacks.app import build
 from stacks.base import ReadableStack
 from tests.conftest import without_metadata

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from estate.model import load
+from estate.load import load
 from tests.conftest import without_metadata
 from tests.evidence import record
 from tests.test_stacks import synth_all

@@ -7,7 +7,7 @@ import pytest
 from cdktf import TerraformStack, TerraformVariable
 from pydantic import ValidationError
 
-from estate.model import EstateError, load
+from estate.load import EstateError, load
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
 from modules.policy_file import PolicyDocument

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from estate.model import EstateError, load
+from estate.load import EstateError, load
 from modules.connection import REGIONS
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
 from modules.opt_in_region.props import OPT_IN, OptInRegionProps

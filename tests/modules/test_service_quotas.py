@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from estate.model import load
+from estate.load import load
 from modules.service_quotas.construct import ServiceQuotas
 from modules.service_quotas.props import Quota, ServiceQuotasProps, vcpus, vcpus_by_region
 from tests.conftest import Synth
