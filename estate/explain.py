@@ -4,7 +4,7 @@ import re
 import types
 import typing
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -30,7 +30,7 @@ def explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
     shown = _shown(source, path)
     match kind:
         case "missing":
-            message = "is missing; add it"
+            message = f"is missing; add it{_choices(owner, details['loc'][-1])}"
         case "extra_forbidden":
             # Never with its value: a secret that was put here must not reach a log.
             allowed = sorted(owner.model_fields) if owner else []
@@ -105,6 +105,15 @@ def _plain(details: ErrorDetails) -> str:
     return template.format(**details.get("ctx", {})) if template else f"is refused: {details['msg']}"
 
 
+def _choices(owner: type[BaseModel] | None, name: int | str) -> str:
+    """What a field with few possible values may be, and what each one means."""
+    field = owner.model_fields.get(str(name)) if owner else None
+    if field is None or typing.get_origin(field.annotation) is not Literal:
+        return ""
+    values = ", ".join(map(repr, typing.get_args(field.annotation)))
+    return f": one of {values}. {' '.join((field.description or '').split())}".rstrip()
+
+
 def _unquoted(value: Any) -> str:
     return "; take it out of its quotes" if isinstance(value, str) and re.fullmatch(r"-?\d+", value, re.ASCII) else ""
 
@@ -122,10 +131,13 @@ def explain_together(source: Source, broken: set[Location], context: dict[str, A
         else:
             left.pop(str(section), None)
     product = value_at(whole, "astro", "product")
+    if str(product) not in REGIONS:
+        # The likelier one, so that no rule of the other is reported for it.
+        product = "hybrid" if "account" in whole else "hosted-dedicated"
     left = {
         "name": "x",
         "state": {"backend": "none"},
-        "astro": {"organization": "x", "product": product if str(product) in REGIONS else "hybrid"},
+        "astro": {"organization": "x", "product": product},
     } | left
     try:
         Estate.model_validate(left, context=context)

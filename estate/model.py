@@ -44,8 +44,11 @@ ProviderVersion = Annotated[
 class Astro(Props):
     """Your Astro organization."""
 
-    product: Product = "hybrid"
-    """Default of `clusters.*.product`."""
+    product: Product
+    """The product of clusters that name none: `hybrid` if they run in your own AWS account, `hosted-dedicated` if they
+    run in Astronomer's and are yours alone, `hosted-standard` if you share them with other organizations. The Astro UI
+    shows Hybrid or Hosted as Product Type in Organization Settings > General, and lists dedicated clusters in
+    Organization Settings > Clusters."""
     organization: Slug
     """Its short name, as in <organization>.astronomer.run."""
 
