@@ -60,6 +60,12 @@ def stacks(folder: Path) -> list[str]:
     return sorted(file.parent.name for file in folder.glob("cdktf.out/stacks/*/cdk.tf.json"))
 
 
+def own_configuration() -> str:
+    """The cdktf.json that README gives to a repository of one's own."""
+    (block,) = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return block
+
+
 CDKTF = ROOT / "node_modules/.bin/cdktf"
 
 
@@ -122,6 +128,11 @@ def test_a_venv_without_packages_is_not_used_forever(clone: Path, tmp_path: Path
     assert error.startswith(f"main.py needs packages that {clone}/.venv/bin/python3 lacks (boto3, ")
 
 
+def test_a_repository_of_ones_own_runs_the_installed_command() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert json.loads(own_configuration())["app"] in scripts
+
+
 @pytest.mark.slow
 def test_cdktf_synthesizes_with_the_python_that_is_active(clone: Path, tmp_path: Path) -> None:
     bin_ = environment(tmp_path / "own", packages=True)
@@ -145,10 +156,7 @@ def test_pip_install_is_all_that_cdktf_needs(clone: Path, tmp_path: Path) -> Non
     own = tmp_path / "own"
     own.mkdir()
     shutil.copy(clone / "astro.yaml", own)
-    page = (ROOT / "README.md").read_text()
-    (configuration,) = re.findall(r"```json\n(\{\n.*?\n\s*\})\n\s*```", page, re.DOTALL)
-    (own / "cdktf.json").write_text(configuration)
-    assert json.loads(configuration)["app"] == "astro-on-aws"
+    (own / "cdktf.json").write_text(own_configuration())
     code, out, error = run(own, CDKTF, "synth", path=venv / "bin")
     assert (code, error) == (0, ""), out
     assert stacks(own) == ["network-lake"]
