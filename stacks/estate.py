@@ -117,8 +117,11 @@ State = Annotated[S3State | CloudState | NoState, Field(discriminator="backend")
 class Astro(Props):
     """Your Astro organization."""
 
-    product: Product = "hybrid"
-    """Default of `clusters.*.product`."""
+    product: Product
+    """The product of clusters that name none: `hybrid` if they run in your own AWS account, `hosted-dedicated` if they
+    run in Astronomer's and are yours alone, `hosted-standard` if you share them with other organizations. The Astro UI
+    shows Hybrid or Hosted as Product Type in Organization Settings > General, and lists dedicated clusters in
+    Organization Settings > Clusters."""
     organization: Slug
     """Its short name, as in <organization>.astronomer.run."""
 
@@ -374,7 +377,7 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
     shown = _shown(source, path)
     match kind:
         case "missing":
-            message = "is missing; add it"
+            message = f"is missing; add it{_choices(owner, details['loc'][-1])}"
         case "extra_forbidden":
             # Never with its value: a secret that was put here must not reach a log.
             allowed = sorted(owner.model_fields) if owner else []
@@ -449,6 +452,15 @@ def _plain(details: ErrorDetails) -> str:
     return template.format(**details.get("ctx", {})) if template else f"is refused: {details['msg']}"
 
 
+def _choices(owner: type[BaseModel] | None, name: int | str) -> str:
+    """What a field with few possible values may be, and what each one means."""
+    field = owner.model_fields.get(str(name)) if owner else None
+    if field is None or typing.get_origin(field.annotation) is not Literal:
+        return ""
+    values = ", ".join(map(repr, typing.get_args(field.annotation)))
+    return f": one of {values}. {' '.join((field.description or '').split())}".rstrip()
+
+
 def _unquoted(value: Any) -> str:
     return "; take it out of its quotes" if isinstance(value, str) and re.fullmatch(r"-?\d+", value, re.ASCII) else ""
 
@@ -466,10 +478,13 @@ def _explain_together(source: Source, broken: set[Location], context: dict[str, 
         else:
             left.pop(str(section), None)
     product = _get(whole, "astro", "product")
+    if str(product) not in REGIONS:
+        # The likelier one, so that no rule of the other is reported for it.
+        product = "hybrid" if "account" in whole else "hosted-dedicated"
     left = {
         "name": "x",
         "state": {"backend": "none"},
-        "astro": {"organization": "x", "product": product if str(product) in REGIONS else "hybrid"},
+        "astro": {"organization": "x", "product": product},
     } | left
     try:
         Estate.model_validate(left, context=context)
