@@ -2,6 +2,15 @@
 
 import os
 import sys
+
+from operations.start import obstacle, other_python
+
+# The imports below need Python 3.11 and the project's packages.
+if _obstacle := obstacle():
+    if _python := other_python():
+        os.execv(_python, [_python, *sys.argv])  # noqa: S606
+    sys.exit(_obstacle)
+
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
