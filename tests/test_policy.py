@@ -13,12 +13,12 @@ from typing import Any
 import cdktf
 import pytest
 
+from estate.load import EstateError, load
 from modules.policy_file import pin_file
 from operations.policy.compare import Change, compare
 from operations.policy.documents import PolicyError, fetch, in_account, read
 from operations.policy.lint import lint, policies_of
 from stacks.app import build
-from stacks.estate import EstateError, load
 from tests.evidence import record
 from tests.local_aws import LocalAws
 
