@@ -20,7 +20,7 @@ from modules.cross_account_role.props import CrossAccountRoleProps
 from modules.opt_in_region.props import OPT_IN, OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
-from modules.vocabulary import AccountId, Awaited, BucketName, KmsKey, Props, Region, Secret, Slug, Tags, Text
+from modules.vocabulary import AccountId, Awaited, BucketName, Day, KmsKey, Props, Region, Secret, Slug, Tags, Text
 from modules.vpc.props import VpcProps
 from stacks.source import Location, Problem, Source, shortened
 
@@ -145,6 +145,8 @@ class Account(Props):
     policy_alarm: PolicyAlarmProps | None = None
     service_quotas: ServiceQuotasProps | None = None
     opt_in_region: OptInRegionProps | None = None
+    confirmed: Day | None = None
+    """The day on which Astronomer and AWS had answered everything that you asked for, as `main.py handoff` lists it."""
 
 
 class Estate(Props):
@@ -286,7 +288,7 @@ def _twin(entry: Any, clusters: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(differs := _get(entry, "dr"), Mapping):
         return None
     # What Astronomer gives is of one region.
-    twin = {key: value for key, value in entry.items() if key not in ("dr", "peering_id", "attachments")}
+    twin = {key: value for key, value in entry.items() if key not in ("dr", "peering_id", "attachments", "confirmed")}
     one, several = entry.get("cluster"), entry.get("clusters")
     several = several if isinstance(several, tuple | list) else ()
     if several := tuple(f"{name}{TWIN}" for name in several if _has_twin(name, clusters)):
