@@ -401,8 +401,7 @@ class TestRam:
         ours.delete_resource_share(resourceShareArn=share)
         assert entities("RESOURCE") == []
 
-    def test_an_account_that_does_not_answer_is_disassociated(
-        self, aws, account, ours, theirs, share, hub, stranger):
+    def test_an_account_that_does_not_answer_is_disassociated(self, aws, account, ours, theirs, share, hub, stranger):
         group = f"arn:aws:resource-groups:us-east-1:{account}:group/astro"
         soon = ours.create_resource_share(name="group", resourceArns=[group], principals=[stranger])["resourceShare"]
         ours.associate_resource_share(resourceShareArn=share, resourceArns=[hub], principals=[stranger])
