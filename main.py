@@ -216,8 +216,8 @@ def adopt(
     asks. Only reads AWS. Exits with 4 where a person has to decide something."""
     import json
 
-    from operations.adopt import AdoptError
-    from operations.adopt import adopt as look_for
+    from operations.adopt.report import AdoptError
+    from operations.adopt.search import adopt as look_for
 
     estate, external_ids = _current(file), _external_ids()
     with _synthesized(estate) as fresh:
