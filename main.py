@@ -21,9 +21,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from estate.load import EstateError, load
+from estate.model import Estate
+from estate.plan import secrets, stacks_of
+from estate.schema import json_schema
+from estate.source import Problem, Source
+from estate.state import CloudState, S3State
 from modules.cross_account_role.props import ROLE
-from stacks.estate import CloudState, Estate, EstateError, S3State, json_schema, load
-from stacks.source import Problem, Source
 
 if TYPE_CHECKING:
     from cdktf import App
@@ -74,14 +78,20 @@ def synth(
 def _stop_hopeless_calls(estate: Estate, out: Path) -> None:
     """Exit if a `cdktf` above this process is about to run Terraform in a way that cannot succeed."""
     from operations.cdktf_call import find_call
-    from operations.handoff import stacks_of
     from operations.terraform import TerraformError, find_terraform
 
     if not (call := find_call(os.getppid())):
         return
     # A workspace of HCP Terraform has variables of its own.
-    secrets = [] if isinstance(estate.state, CloudState) else estate.secrets()
-    reasons = [*filter(None, [call.unanswerable()]), *call.missing(secrets, stacks_of(estate), out / "stacks")]
+    needed = [] if isinstance(estate.state, CloudState) else secrets(estate)
+    stacks = [stack.name for stack in stacks_of(estate)]
+    reasons = [*filter(None, [call.unanswerable()]), *call.missing(needed, stacks, out / "stacks")]
+    keeps_role = estate.account and estate.account.cross_account_role.removal_reason is None
+    if call.command == "destroy" and keeps_role and "account" in call.chosen(stacks):
+        reasons.append(
+            "Terraform does not destroy Astronomer's role in stack account without a reason: write "
+            'account.cross_account_role.removal_reason (docs/recovery.md, "Taking it all down")'
+        )
     try:
         find_terraform(os.environ)
     except TerraformError as error:
@@ -200,10 +210,13 @@ def handoff(
     estate = _load(file)
     import json
 
-    from operations.handoff import HandoffError, facts, from_file, from_state, is_initialized, markdown, stacks_of
+    from operations.handoff import HandoffError, facts, from_file, from_state, is_initialized, markdown
     from operations.terraform import Terraform, TerraformError, find_terraform
 
-    folder, stacks = Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), stacks_of(estate)
+    folder, stacks = (
+        Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"),
+        [stack.name for stack in stacks_of(estate)],
+    )
     try:
         if outputs:
             found = from_file(outputs)
@@ -387,7 +400,7 @@ def _secrets(estate: Estate) -> Iterator[str]:
     """Yield a line for each value that Terraform needs and no file holds: whether it is set, and what it is."""
     from operations.variables import status
 
-    for stack, variable, secret in estate.secrets():
+    for stack, variable, secret in secrets(estate):
         if isinstance(estate.state, CloudState):
             where = f"workspace {estate.state.workspace(estate.name, stack)} needs the sensitive variable {variable}"
             yield f"{where}, {secret.type}: {secret.description}"

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shutil
 import struct
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from estate.load import load
+from estate.plan import secrets
 from operations.cdktf_call import CdktfCall, Process, find_call, parse_procargs
 from operations.variables import literal
-from stacks.estate import load
 from tests.test_main import run
 
 ROOT = Path(__file__).parent.parent
@@ -62,9 +64,7 @@ def call(
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize(
-    "command", ["deploy account", "apply 'acc*'", "destroy account --no-color", "diff account", "plan"]
-)
+@pytest.mark.parametrize("command", ["deploy account", "apply 'acc*'", "diff account", "plan"])
 def test_a_variable_that_is_not_set_stops_the_call(cdktf: Path, command: str) -> None:
     assert call(cdktf, command, ACCOUNT) == (2, NOT_SET)
     assert not (cdktf.parent / "cdktf.out").exists()
@@ -94,11 +94,27 @@ def test_a_call_that_does_not_run_terraform_goes_on(cdktf: Path, command: str) -
 def test_a_question_that_nobody_can_answer_is_not_asked(
     cdktf: Path, command: str, environ: dict[str, str], stdin: str, why: str
 ) -> None:
-    assert call(cdktf, f"{command} account", ACCOUNT, {**IDS, **environ}, stdin) == (
+    code, said = call(cdktf, f"{command} account", ACCOUNT, {**IDS, **environ}, stdin)
+    assert (code, said.splitlines()[0]) == (
         2,
         f"`cdktf {command}` asks for an approval that nobody can give here, because {why}: review "
-        "`cdktf diff <stack>`, then add --auto-approve\n",
+        "`cdktf diff <stack>`, then add --auto-approve",
     )
+
+
+def test_the_account_is_not_destroyed_without_a_reason(cdktf: Path, tmp_path: Path) -> None:
+    command = "destroy account --auto-approve"
+    code, said = call(cdktf, command, ACCOUNT, IDS)
+    assert (code, said) == (
+        2,
+        "Terraform does not destroy Astronomer's role in stack account without a reason: write "
+        'account.cross_account_role.removal_reason (docs/recovery.md, "Taking it all down")\n',
+    )
+    shutil.copytree(ACCOUNT.parent, tmp_path / "examples")
+    estate = tmp_path / "examples" / ACCOUNT.name
+    reason = "  cross_account_role:\n    removal_reason: Astro is no longer used here\n"
+    estate.write_text(estate.read_text().replace("  cross_account_role:\n", reason))
+    assert call(cdktf, command, estate, IDS) == (0, "")
 
 
 def test_all_reasons_are_given_at_once(cdktf: Path) -> None:
@@ -205,7 +221,7 @@ def test_a_value_is_looked_for_wherever_terraform_does(
 ) -> None:
     found = parsed(*arguments.split(), environ=environ)
     assert found
-    lines = list(found.missing(load(ACCOUNT).secrets(), ["account", "network-lake"], tmp_path))
+    lines = list(found.missing(secrets(load(ACCOUNT)), ["account", "network-lake"], tmp_path))
     assert (len(lines) == 1) == missing
 
 
@@ -214,7 +230,7 @@ def test_a_value_in_a_file_that_terraform_loads_is_enough(tmp_path: Path) -> Non
     (tmp_path / "account/own.auto.tfvars").write_text('external_ids = ["abc-123"]\n')
     found = parsed("deploy", "account")
     assert found
-    assert list(found.missing(load(ACCOUNT).secrets(), ["account"], tmp_path)) == []
+    assert list(found.missing(secrets(load(ACCOUNT)), ["account"], tmp_path)) == []
 
 
 def test_the_nearest_cdktf_above_counts_and_none_is_silent() -> None:
