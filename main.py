@@ -126,7 +126,7 @@ def export(
         with _app() as app:
             from stacks.app import modules
 
-            made = modules(app, estate, hcl=terraform is not None)
+            made = modules(app, estate)
         for name in _chosen(file, stacks, made):
             write(made[name], out / name, terraform)
             print(out / name)

@@ -33,7 +33,7 @@ def build(app: App, estate: Estate) -> App:
     return app
 
 
-def modules(app: App, estate: Estate, *, hcl: bool) -> dict[str, Module]:
+def modules(app: App, estate: Estate) -> dict[str, Module]:
     """Every stack of the estate as a module, by its name. Raises ValueError where two values have one variable."""
     late, inputs = for_modules(estate)
     stacks = [stack for stack in build(app, late).node.children if isinstance(stack, AstroStack)]
@@ -46,7 +46,7 @@ def modules(app: App, estate: Estate, *, hcl: bool) -> dict[str, Module]:
             tags=estate.tags,
             # As it is written: on its way to Python it would lose each null.
             json=json.loads(Path(app.outdir, "stacks", stack.node.id, "cdk.tf.json").read_text("utf-8")),
-            hcl=stack.to_hcl_terraform()["hcl"] if hcl else "",
+            blocks=stack.blocks(),
             variables=inputs[""].variables | inputs[stack.network].variables,
             awaited=inputs[""].awaited,
         )
