@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.estate import EstateError, load
+from estate.load import EstateError, load
 from stacks.module import for_modules
 
 BASE = """\
@@ -47,7 +47,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
     assert list(estate.connections) == ["lake-prod", "lake-dev"]
     assert str(estate.clusters["prod"].pod_cidr) == "100.64.0.0/19"
     assert [(entry, a.field, a.giver) for entry, a in estate.awaited()] == [
-        ("connections.lake-dev", "peering_id", "Astronomer")
+        ("connections.lake-dev", "peering_id", "the Astro UI")
     ]
     with pytest.raises(ValueError, match="frozen"):
         estate.name = "other"
@@ -135,7 +135,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
             "peering_id:",
             "peering-id:",
             ["10:64: connections.lake-prod.peering-id: is not a key here; did you mean 'peering_id'?; allowed: "
-             "cluster, dr, ingress, network, peering_id, resolve_dns, type"],
+             "cluster, confirmed, dr, ingress, network, peering_id, resolve_dns, type"],
         ),
         (
             "type: vpc_peering, cluster: prod",
@@ -670,7 +670,7 @@ def test_a_module_asks_the_same_of_a_hybrid_clusters_range(tmp_path: Path) -> No
     for product in ("hybrid", "hosted-dedicated"):
         file.write_text(BASE.replace("hosted-dedicated", product))
         _, inputs = for_modules(load(file))
-        rules = inputs[""].variables["cluster_prod_cidr"]["validation"]
+        rules = inputs[None].variables["cluster_prod_cidr"]["validation"]
         allowed[product] = [rule["error_message"].split(" inside")[0] for rule in rules]
         assert ("<= 20" in rules[-1]["condition"]) == (product == "hybrid")
     anyones = "It must be a range of an Astro VPC: an IPv4 range of /16 to /21"

@@ -21,7 +21,7 @@ import botocore.session
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from . import world
+from . import clock, world
 from .faults import Faults
 
 # The services that this project calls by REST, by the name they sign with.
@@ -98,15 +98,18 @@ def _error(request: Request, code: str, message: str) -> tuple[str, bytes]:
 
 
 class Application:
-    """moto, with answers to the point where it has none, a log of the calls, and doors to the world and to faults."""
+    """moto, with answers to the point where it has none, a log of the calls, and doors to world, faults and time."""
 
     def __init__(self, calls: Path | None) -> None:
         self._faults = Faults()
         self._moto = DomainDispatcherApplication(create_backend_app)
+        # moto's stores are plain dictionaries: a listing fails while another call adds to them. A call takes
+        # milliseconds, and the callers spend their time waiting, so that one at a time costs nothing.
+        self._one_at_a_time = threading.Lock()
         self._calls = calls.open("a", buffering=1) if calls else None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] in ("/_world", "/_faults"):
+        if environ["PATH_INFO"] in ("/_world", "/_faults", "/_time"):
             status, body = self._told(environ)
             start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
             return [body]
@@ -126,7 +129,10 @@ class Application:
     def _answer(self, environ: dict[str, Any], request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
         reason, answer = "", {}
         try:
-            content = self._moto(environ, lambda status, headers, _=None: answer.update(status=status, headers=headers))
+            with self._one_at_a_time:
+                content = self._moto(
+                    environ, lambda status, headers, _=None: answer.update(status=status, headers=headers)
+                )
         except NotImplementedError as error:
             reason = str(error) or "not implemented"
         except Exception as error:
@@ -145,11 +151,14 @@ class Application:
         return _refuse(request, start_response, "400 Bad Request", "NotImplemented", message)
 
     def _told(self, environ: dict[str, Any]) -> tuple[str, bytes]:
-        """What the tests tell and ask the server itself, in JSON: what is to exist, and what is to go wrong."""
+        """Answer the tests themselves, in JSON: what is to exist, what is to go wrong, how much time passes."""
         try:
             told = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"null")
             if environ["PATH_INFO"] == "/_world":
-                world.make(told)
+                with self._one_at_a_time:
+                    world.make(told)
+            elif environ["PATH_INFO"] == "/_time":
+                clock.let_pass(told)
             elif told is None:
                 return "200 OK", json.dumps(self._faults.report()).encode()
             else:
