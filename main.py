@@ -15,6 +15,7 @@ import typer
 from modules.cross_account_role.props import ROLE
 from stacks.estate import CloudState, Estate, EstateError, S3State, json_schema, load
 from stacks.source import Problem, Source
+from stacks.warnings import warnings
 
 if TYPE_CHECKING:
     from cdktf import App
@@ -140,19 +141,17 @@ def export(
 def check(file: EstateFile = Path("astro.yaml")) -> None:
     """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
 
-    Exits with 4 where something temporary should be gone by now, which stops a synth, or where a failover to a
-    cluster's twin would cut a connection."""
-    estate = _load(file)
+    Exits with 4 if there are warnings only. They stop no synth, except an entry whose last day is over."""
+    source = Source(file)
+    estate = _load(file, source)
     waiting = [f"{entry} waits for {a.field} from {a.giver}: {a.how}" for entry, a in estate.awaited()]
     counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
     counted = ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in counts)
     print(f"{file}: {counted}, no mistakes")
     for line in (*waiting, *_secrets(estate)):
         print(line)
-    source = Source(file)
-    unprepared = [f"{file}:{Problem(path, text, *source.where(path))}" for path, text in estate.unprepared()]
-    if warnings := [*_expired(file, estate), *unprepared]:
-        _stop("\n".join(warnings), WARNINGS_ONLY)
+    if found := warnings(estate, file, source, datetime.now(UTC).date()):
+        _stop("\n".join(f"{file}:{problem}" for problem in found), WARNINGS_ONLY)
 
 
 @cli.command()
@@ -390,16 +389,16 @@ def _policy_file(file: Path) -> Path:
 
 def _expired(file: Path, estate: Estate) -> list[str]:
     """What was to be gone by now, a line each: the only thing here that depends on the day."""
-    source = Source(file)
+    expired = list(estate.expired(datetime.now(UTC).date()))
+    source = Source(file) if expired else None
     return [
-        f"{file}:{Problem(problem.path, problem.message, *source.where(problem.path))}"
-        for problem in estate.expired(datetime.now(UTC).date())
+        f"{file}:{Problem(problem.path, problem.message, *source.where(problem.path))}" for problem in expired if source
     ]
 
 
-def _load(file: Path) -> Estate:
+def _load(file: Path, source: Source | None = None) -> Estate:
     try:
-        return load(file)
+        return load(file, source)
     except EstateError as error:
         _stop(str(error), BAD_INPUT)
 

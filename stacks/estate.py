@@ -19,8 +19,21 @@ from modules.connection import ASTRO_CIDRS, REGIONS, Cluster, DisasterRecovery, 
 from modules.cross_account_role.props import CrossAccountRoleProps
 from modules.opt_in_region.props import OPT_IN, OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
-from modules.service_quotas.props import ServiceQuotasProps
-from modules.vocabulary import AccountId, Awaited, BucketName, KmsKey, Props, Region, Secret, Slug, Tags, Text
+from modules.service_quotas.props import ServiceQuotasProps, vcpus
+from modules.vocabulary import (
+    AccountId,
+    Awaited,
+    BucketName,
+    KmsKey,
+    Props,
+    Reason,
+    Region,
+    Secret,
+    Slug,
+    Tags,
+    Text,
+    partition,
+)
 from modules.vpc.props import VpcProps
 from stacks.source import Location, Problem, Source, shortened
 
@@ -144,6 +157,9 @@ class Account(Props):
 
     account_id: AccountId
     region: Region
+    without_hybrid_reason: Reason | None = None
+    """Why there is an account although no cluster is Hybrid. Default: `account` is refused then, because its role lets
+    Astronomer do much, and a Hosted cluster has no use for it."""
     cross_account_role: CrossAccountRoleProps
     policy_alarm: PolicyAlarmProps | None = None
     service_quotas: ServiceQuotasProps | None = None
@@ -223,21 +239,6 @@ class Estate(Props):
         for name, connection in self.connections.items():
             for secret in connection.secrets():
                 yield network_stack(connection.network), secret.variable(name), secret
-
-    def unprepared(self) -> Iterator[tuple[Location, str]]:
-        """Connections that a failover to a cluster's twin would cut (facts A20): where, and a sentence on it."""
-        for name, connection in self.connections.items():
-            if not connection.routed or connection.dr is not None:
-                continue
-            for cluster in connection.cluster_names():
-                twin = self.clusters[cluster].dr
-                if (
-                    twin
-                    and f"{name}{TWIN}" not in self.connections
-                    and f"{cluster}{TWIN}" not in connection.cluster_names()
-                ):
-                    left = f"after a failover of {cluster!r} to {twin.region} nothing leads there"
-                    yield ("connections", name), f"has no `dr`: {left}; write `dr: {{}}`, or what differs there"
 
     def expired(self, today: date) -> Iterator[Problem]:
         """What the file says was to be gone by `today`. No rule of the file: a right one stays right."""
@@ -342,10 +343,10 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": _Schema.schema_dialect, **Estate.model_json_schema(schema_generator=_Schema)}
 
 
-def load(file: Path) -> Estate:
-    """The estate in `file`. Raises EstateError with all that is wrong with it. Reads that file and the policy files
-    that it names, and nothing else: no network, no AWS."""
-    source = Source(file)
+def load(file: Path, source: Source | None = None) -> Estate:
+    """The estate in `file`. Raises EstateError with all that is wrong with it. Reads that file, unless its `source` is
+    given, and the policy files that it names, and nothing else: no network, no AWS."""
+    source = source or Source(file)
     problems = list(source.problems)
     estate = None
     entries = source.value if isinstance(source.value, dict) else {}
@@ -366,11 +367,11 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, EntriesDisagreeError):
         for problem in cause.problems:
-            path = _home(problem.path, source)
+            path = home(problem.path, source)
             yield Problem(path, problem.message, *source.where(path))
         return
     path, owner = _locate(details["loc"], _expanded(source.value))
-    path = _home(path, source)
+    path = home(path, source)
     kind, context = details["type"], details.get("ctx", {})
     is_key = kind == "extra_forbidden" or details["loc"][-1:] == ("[key]",)
     where = source.where(path, key=is_key)
@@ -414,7 +415,7 @@ def _explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
 _SECRET = re.compile(r"secret|passw|token|credential|external.?id|shared.?key|private.?key|api.?key|access.?key", re.I)
 
 
-def _home(path: Location, source: Source) -> Location:
+def home(path: Location, source: Source) -> Location:
     """Where the file says what a twin's value comes from: in `dr`, else in the entry that the twin is one of."""
     section, name, *rest = path if len(path) > 1 else (None, None)
     if section not in ("clusters", "connections") or source.knows(path[:2]) or not str(name).endswith(TWIN):
@@ -582,7 +583,7 @@ def _rules_across(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]
     yield from _overlaps(estate)
     yield from _claimed_once(estate)
     yield from _routed_back(estate)
-    yield from _fits(estate)
+    yield from _fits(estate, names)
 
 
 def _names(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
@@ -628,12 +629,11 @@ def _references(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _offered(estate: Estate) -> Iterator[Problem]:
     for name, cluster in estate.clusters.items():
-        if cluster.region not in REGIONS[cluster.product]:
+        if (aws := partition(cluster.region)) != "aws":
             yield Problem(
                 ("clusters", name, "region"),
-                f"{cluster.region!r} is not offered for {cluster.product} clusters"
-                f"{_did_you_mean(cluster.region, list(REGIONS[cluster.product]))}; "
-                f"allowed: {', '.join(REGIONS[cluster.product])}",
+                f"{cluster.region!r} is in the partition {aws}, where Astronomer has no clusters; give the cluster's "
+                "region in the partition aws",
             )
         try:
             ASTRO_CIDRS[cluster.product].check(cluster.cidr)
@@ -675,8 +675,42 @@ def _regions(estate: Estate) -> Iterator[Problem]:
                 )
 
 
-def _fits(estate: Estate) -> Iterator[Problem]:
+def _for_hybrid(estate: Estate, account: Account, names: Mapping[str, Any]) -> Iterator[Problem]:
+    written = names["clusters"] if isinstance(names["clusters"], Mapping) else {}
+    if written.keys() - estate.clusters.keys():
+        return  # One of those that are wrong by themselves may be Hybrid.
+    hybrid = [name for name, cluster in estate.clusters.items() if cluster.product == "hybrid"]
+    still_to_come = not estate.clusters and estate.astro.product == "hybrid"
+    if account.without_hybrid_reason and hybrid:
+        yield Problem(
+            ("account", "without_hybrid_reason"), f"is given, and clusters.{hybrid[0]} is Hybrid; remove the reason"
+        )
+    elif not (account.without_hybrid_reason or hybrid or still_to_come):
+        yield Problem(
+            ("account",),
+            "is for Hybrid clusters, and there are none: its role would let Astronomer do much in an account where a "
+            "Hosted cluster needs nothing; remove account, describe the Hybrid cluster in clusters, or explain in "
+            "account.without_hybrid_reason",
+        )
+
+
+def _fits(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
     if account := estate.account:
+        yield from _for_hybrid(estate, account, names)
+        if (aws := partition(account.region)) != "aws":
+            yield Problem(
+                ("account", "region"),
+                f"{account.region!r} is in the partition {aws}, where Astronomer has no account that could assume the "
+                "role; give a region in the partition aws",
+            )
+        if account.service_quotas and account.service_quotas.size_for_clusters:
+            for name, cluster in estate.data_plane().items():
+                if vcpus(cluster.node_type) is None:
+                    yield Problem(
+                        ("clusters", name, "node_type"),
+                        f"{cluster.node_type!r} has a number of vCPUs that is not known here; write "
+                        "account.service_quotas.vcpus in place of size_for_clusters",
+                    )
         for part, message in account.cross_account_role.disagreements(account.account_id):
             yield Problem(("account", "cross_account_role", part), message)
         for part, message in account.policy_alarm.disagreements(account.region) if account.policy_alarm else ():

@@ -3,7 +3,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster, ConnectionProps, FieldPath
+from modules.connection import Cluster, ConnectionProps, DisasterRecovery, FieldPath
 from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
 from modules.vocabulary import EACH_ONCE, Awaited, Reason, Slug
 from modules.vpc.props import VpcProps
@@ -56,6 +56,9 @@ class DnsForwardingProps(ConnectionProps):
         if self.forwards_astro and not taken:
             raise ValueError("has forwards_astro and no domain that holds what Astro needs; take the reason out")
         return self
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the twin's resolver has no rules that forward your names"
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)

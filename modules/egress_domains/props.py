@@ -3,8 +3,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from modules.connection import Claim, ConnectionProps
-from modules.vocabulary import EACH_ONCE, Props, Text
+from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery
+from modules.vocabulary import EACH_ONCE, Awaited, Props, Text
 
 
 def _fits_dns(value: str) -> str:
@@ -62,6 +62,8 @@ class EgressDomainsProps(ConnectionProps):
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
 
+    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+
     type: Literal["egress_domains"]
     subdomains: bool = True
     """Also *.astronomer.run, where Astronomer puts the clusters' registries and their Deployments. False where only
@@ -73,6 +75,9 @@ class EgressDomainsProps(ConnectionProps):
     def domains(self, organization: str) -> tuple[str, ...]:
         """Every allowed domain once."""
         return tuple(dict.fromkeys((*domains_of(organization, subdomains=self.subdomains), *self.additional_domains)))
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return ""
 
     def claims(self) -> Iterator[Claim]:
         yield from super().claims()

@@ -1,8 +1,8 @@
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Literal
+from typing import ClassVar, Literal
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath, role_claim
+from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath, role_claim
 from modules.vocabulary import Day, Slug
 
 
@@ -14,6 +14,8 @@ class PeeringRoleProps(ConnectionProps):
     Astronomer gets its ARN, requests the peering and accepts it. Then take this entry out, and put the peering's ID
     into a `vpc_peering` entry, which routes back."""
 
+    blocked: ClassVar[str] = "the role is not created"
+
     type: Literal["peering_role"]
     cluster: Slug
     """The entry of `clusters` whose account may assume the role. Where its `vpc_id` is known, the role accepts peerings
@@ -21,6 +23,9 @@ class PeeringRoleProps(ConnectionProps):
     expires: Day
     """The last day, in UTC, on which AWS lets anyone assume the role. After it, `main.py check` warns and nothing is
     synthesized until the entry is taken out or the day is moved."""
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return ""  # Nothing uses it once the peering is active.
 
     def claims(self) -> Iterator[Claim]:
         # The ranges meet, but it is `vpc_peering` that routes them.

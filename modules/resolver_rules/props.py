@@ -3,10 +3,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster, FieldPath
+from modules.connection import ACCOUNT_ID, Cluster, DisasterRecovery, FieldPath
 from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
 from modules.sharing import SharingProps
-from modules.vocabulary import EACH_ONCE, Props, Reason, ResolverEndpointId, ResolverRuleId, Slug, repeated
+from modules.vocabulary import EACH_ONCE, Awaited, Props, Reason, ResolverEndpointId, ResolverRuleId, Slug, repeated
 from modules.vpc.props import VpcProps
 
 
@@ -56,6 +56,8 @@ class ResolverRulesProps(SharingProps):
     routed: ClassVar[bool] = False
     same_region: ClassVar[str] = "a resolver rule works in its own region only: use a network in the cluster's region"
 
+    blocked: ClassVar[str] = "the rules are not shared with it"
+
     type: Literal["resolver_rules"]
     rules: Annotated[dict[Slug, Rule], Field(min_length=1)]
     """The rules to share, by a name of your choice, which is the name in AWS of those made here."""
@@ -84,6 +86,14 @@ class ResolverRulesProps(SharingProps):
         if twice := repeated(domains):
             raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
         return self
+
+    @property
+    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Nothing if the file names whom to share with."""
+        return () if self.share_with else (ACCOUNT_ID,)
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the rules are of the other region, and nothing resolves your names there"
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)

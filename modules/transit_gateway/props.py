@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Claim, Cluster, FieldPath
+from modules.connection import ACCOUNT_ID, Claim, Cluster, DisasterRecovery, FieldPath
 from modules.sharing import SharingProps
 from modules.vocabulary import (
     EACH,
@@ -77,6 +77,8 @@ class TransitGatewayProps(SharingProps):
         "a transit gateway attaches VPCs of its own region only: use a network and gateway in the cluster's region, "
         "which Astronomer's support can peer with your gateway elsewhere"
     )
+
+    blocked: ClassVar[str] = "the gateway is not shared with it and its attachment is not accepted"
 
     type: Literal["transit_gateway"]
     transit_gateway_id: TransitGatewayId | None = None
@@ -193,6 +195,14 @@ class TransitGatewayProps(SharingProps):
                 ("attach_network",),
                 "attaches a network that names no subnets; add `subnets` to it, one in each availability zone",
             )
+
+    @property
+    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Only who accepts the clusters has to know them."""
+        return (ACCOUNT_ID,) if self.accept_clusters else ()
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the gateway attaches no VPC of another region"
 
     def awaited(self) -> tuple[Awaited, ...]:
         if not self.accept_clusters:
