@@ -2,6 +2,15 @@
 
 import os
 import sys
+
+from operations.start import obstacle, other_python
+
+# The imports below need Python 3.11 and the project's packages.
+if _obstacle := obstacle():
+    if _python := other_python():
+        os.execv(_python, [_python, *sys.argv])  # noqa: S606
+    sys.exit(_obstacle)
+
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -12,10 +21,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from estate.load import EstateError, load
+from estate.model import Estate
+from estate.plan import secrets, stacks_of
+from estate.schema import json_schema
+from estate.source import Problem, Source
+from estate.state import CloudState, S3State
+from estate.warnings import warnings
 from modules.cross_account_role.props import ROLE
-from stacks.estate import CloudState, Estate, EstateError, S3State, json_schema, load
-from stacks.source import Problem, Source
-from stacks.warnings import warnings
 
 if TYPE_CHECKING:
     from cdktf import App
@@ -144,7 +157,12 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
     Exits with 4 if there are warnings only. They stop no synth, except an entry whose last day is over."""
     source = Source(file)
     estate = _load(file, source)
-    waiting = [f"{entry} waits for {a.field} from {a.giver}: {a.how}" for entry, a in estate.awaited()]
+    # What a cluster lacks is a warning, with what it blocks.
+    waiting = [
+        f"{entry} waits for {a.field} from {a.giver}: {a.how}"
+        for entry, a in estate.awaited()
+        if entry.startswith("connections.")
+    ]
     counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
     counted = ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in counts)
     print(f"{file}: {counted}, no mistakes")
@@ -169,10 +187,13 @@ def handoff(
     estate = _load(file)
     import json
 
-    from operations.handoff import HandoffError, facts, from_file, from_state, is_initialized, markdown, stacks_of
+    from operations.handoff import HandoffError, facts, from_file, from_state, is_initialized, markdown
     from operations.terraform import Terraform, TerraformError, find_terraform
 
-    folder, stacks = Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), stacks_of(estate)
+    folder, stacks = (
+        Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"),
+        [stack.name for stack in stacks_of(estate)],
+    )
     try:
         if outputs:
             found = from_file(outputs)
@@ -355,7 +376,7 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
 def _secrets(estate: Estate) -> Iterator[str]:
     """What is given to Terraform and stands in no file, and where, a line each."""
     state = estate.state
-    for stack, variable, secret in estate.secrets():
+    for stack, variable, secret in secrets(estate):
         where, what = f"stack {stack}", f"TF_VAR_{variable}"
         if isinstance(state, CloudState):
             where, what = f"workspace {state.workspace(estate.name, stack)}", f"the sensitive variable {variable}"
@@ -389,11 +410,10 @@ def _policy_file(file: Path) -> Path:
 
 def _expired(file: Path, estate: Estate) -> list[str]:
     """What was to be gone by now, a line each: the only thing here that depends on the day."""
-    expired = list(estate.expired(datetime.now(UTC).date()))
-    source = Source(file) if expired else None
-    return [
-        f"{file}:{Problem(problem.path, problem.message, *source.where(problem.path))}" for problem in expired if source
-    ]
+    if not (expired := list(estate.expired(datetime.now(UTC).date()))):
+        return []
+    source = Source(file)
+    return [f"{file}:{Problem(one.path, one.message, *source.where(one.path))}" for one in expired]
 
 
 def _load(file: Path, source: Source | None = None) -> Estate:

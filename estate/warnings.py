@@ -8,11 +8,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from estate.explain import home
+from estate.model import Estate
+from estate.source import Location, Problem, Source
+from estate.twins import TWIN
 from modules.connection import AS_OF, NODE_TYPES, REGIONS, ClusterId
 from modules.vocabulary import HostedZoneId
 from modules.workload_identity.props import Namespace
-from stacks.estate import TWIN, Estate, home
-from stacks.source import Location, Problem, Source
 
 _EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 _LISTED = 5
@@ -112,7 +114,7 @@ def _cut_by_failover(estate: Estate) -> Iterator[Problem]:
                 entry = f"dr: {{network: ...}} with a network in {twin.region}" if elsewhere else "dr: {}"
                 yield Problem(
                     ("connections", name),
-                    f"has no `dr`: after a failover of {cluster_name!r} to {twin.region} {what}; write {entry}, and "
+                    f"has no `dr`: after a failover of {cluster_name!r} to {twin.region}, {what}; write {entry}, and "
                     "what else differs there",
                 )
 
@@ -129,8 +131,9 @@ def _placeholders(file: Path, source: Source) -> Iterator[Problem]:
             first.setdefault(made_up, path)
             times[made_up] += 1
     for made_up, path in first.items():
-        more = f", here and in {times[made_up] - 1} more places" if times[made_up] > 1 else ""
-        yield Problem(path, f"{made_up!r} is a value of the examples{more}; replace it with yours")
+        others = times[made_up] - 1
+        more = f", here and in {others} more place{'s' * (others > 1)}" if others else ""
+        yield Problem(path, f"{made_up!r} is a placeholder of the examples{more}; replace it with your own")
 
 
 def _texts(value: Any, path: Location) -> Iterator[tuple[Location, str]]:
