@@ -38,8 +38,8 @@ def test_check_says_what_an_estate_waits_for(file: Path) -> None:
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         f"{file}: 1 network, 2 connections, no mistakes",
-        "connections.lake-dev waits for peering_id from Astronomer: in the Astro UI, Organization Settings > Clusters "
-        "> VPC Peering Connections, create the connection; the ID is shown once it is Pending",
+        "connections.lake-dev waits for peering_id from the Astro UI: in Organization Settings > Clusters > VPC "
+        "Peering Connections, create the connection; the ID is shown once it is Pending",
     ]
 
 

@@ -1,10 +1,10 @@
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery
-from modules.vocabulary import EACH_ONCE, Awaited, Props, Text
+from modules.vocabulary import EACH_ONCE, Awaited, Props, Step, Text
 
 
 def _fits_dns(value: str) -> str:
@@ -63,6 +63,7 @@ class EgressDomainsProps(ConnectionProps):
     routed: ClassVar[bool] = False
 
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    for_network_team: ClassVar[tuple[str, ...]] = ("domains",)
 
     type: Literal["egress_domains"]
     subdomains: bool = True
@@ -78,6 +79,10 @@ class EgressDomainsProps(ConnectionProps):
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return ""
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if facts and not self.dns_firewall:
+            yield Step("your network team", "allow the domains of `domains` in the proxy and the firewalls")
 
     def claims(self) -> Iterator[Claim]:
         yield from super().claims()

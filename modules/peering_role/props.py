@@ -1,9 +1,9 @@
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath, role_claim
-from modules.vocabulary import Day, Slug
+from modules.vocabulary import Day, Slug, Step, in_words
 
 
 class PeeringRoleProps(ConnectionProps):
@@ -15,6 +15,7 @@ class PeeringRoleProps(ConnectionProps):
     into a `vpc_peering` entry, which routes back."""
 
     blocked: ClassVar[str] = "the role is not created"
+    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs", "role_arn", "expires")
 
     type: Literal["peering_role"]
     cluster: Slug
@@ -26,6 +27,12 @@ class PeeringRoleProps(ConnectionProps):
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return ""  # Nothing uses it once the peering is active.
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if role := facts.get("role_arn"):
+            request = f"request a VPC peering with the following VPC and accept it with the role {in_words(role)}"
+            yield Step("Astronomer", f"{request}, and send us its ID", f"by {self.expires}")
+            yield Step("you", "after that, replace this entry with a `vpc_peering` that has the peering's ID")
 
     def claims(self) -> Iterator[Claim]:
         # The ranges meet, but it is `vpc_peering` that routes them.
