@@ -21,7 +21,7 @@ from modules.opt_in_region.props import OPT_IN
 from modules.vocabulary import partition
 from operations.adopt_kinds import KINDS, NAME, Kind, Unimportable
 from operations.aws import PATIENCE
-from operations.policy import compare
+from operations.policy.compare import compare
 
 FILE = "imports.tf"
 _HEADER = "# Written by `main.py adopt`. Once these are applied, the file has done its work and may be deleted.\n"
