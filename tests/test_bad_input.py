@@ -212,8 +212,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         connection("type: vpc_peering, cluster: prod, on_premises: {office: 10.8.0.0/16}"),
         [
             (
-                "10:56: connections.x.on_premises: is not a key here; allowed: cluster, confirmed, dr, ingress, network, "
-                "peering_id, resolve_dns, type"
+                "10:56: connections.x.on_premises: is not a key here; allowed: cluster, confirmed, dr, ingress, "
+                "network, peering_id, resolve_dns, type"
             )
         ],
     ),
