@@ -21,10 +21,8 @@ from modules.opt_in_region.props import OPT_IN
 from modules.vocabulary import partition
 from operations.adopt_kinds import KINDS, NAME, Kind, Unimportable
 from operations.aws import PATIENCE
+from operations.imports import FILE, HEADER, is_ours
 from operations.policy.compare import compare
-
-FILE = "imports.tf"
-_HEADER = "# Written by `main.py adopt`. Once these are applied, the file has done its work and may be deleted.\n"
 
 
 class AdoptError(Exception):
@@ -73,9 +71,9 @@ class Adoption:
         file = folder / FILE
         if blocks := self.imports():
             folder.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"{_HEADER}\n{blocks}", encoding="utf-8")
+            file.write_text(f"{HEADER}\n{blocks}", encoding="utf-8")
             return file
-        if file.is_file() and file.read_text(encoding="utf-8").startswith(_HEADER):
+        if is_ours(file):
             file.unlink()
         return None
 
