@@ -30,6 +30,16 @@ def mended(hcl: str, stack: Mapping[str, Any]) -> str:
     if wrong:
         either = "|".join(re.escape(text) for text in sorted(wrong, key=len, reverse=True))
         hcl = re.sub(rf"(?:^|(?<== ))(?:{either})(?=,?$)", lambda found: wrong[found[0]], hcl, flags=re.MULTILINE)
+    # Blocks that it writes as an argument, and those that it has no class for.
+    hcl = re.sub(
+        r"^ *(precondition|postcondition) = \[\n(.*?)^\]\n",
+        lambda found: re.sub(r"^\{$(.*?)^\},$", rf"{found[1]} {{\1}}", found[2], flags=re.MULTILINE | re.DOTALL),
+        hcl,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+    for name, check in stack.get("check", {}).items():
+        asserted = "".join(f"assert {_block(each)}\n" for each in check["assert"])
+        hcl += f'\ncheck "{name}" {{\n{asserted}}}\n'
     # Keys that HCL would take for an expression.
     hcl = re.sub(r"^(-[\w-]*|for) = ", r'"\1" = ', hcl, flags=re.MULTILINE)
     # References stand in quotes, which Terraform has deprecated, and so do expressions, as in Terraform before 0.12.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -7,7 +8,7 @@ from moto.ec2.models.vpc_peering_connections import VPCPeeringConnection
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import generic_filter
 
-from .tools import patch, seen_by
+from .tools import kept, patch, seen_by
 
 _describe_vpc_peering_connections = EC2Response.describe_vpc_peering_connections
 _get_filter_value = VPCPeeringConnection.get_filter_value
@@ -37,6 +38,14 @@ def requester_vpc_info(self: VPCPeeringConnection) -> dict[str, Any]:
 def accepter_vpc_info(self: VPCPeeringConnection) -> dict[str, Any]:
     """Without it, the VPC's secondary ranges are not told."""
     return _info(self.peer_vpc, self.accepter_options)
+
+
+@patch(VPCPeeringConnection)
+@property
+def expiration_time(self: VPCPeeringConnection) -> datetime | None:
+    """Without it, nobody sees that a request expires after 7 days."""
+    requested: datetime = kept(self, "requested", datetime.now(UTC))
+    return requested + timedelta(days=7) if self.status["Code"] == "pending-acceptance" else None
 
 
 @patch(VPCPeeringConnection)
