@@ -16,9 +16,9 @@ OTHERS = {
     "Cluster": "modules.connection",
     "Network": "modules.connection",
     "Sides": "modules.connection",
-    "Estate": "stacks.estate",
-    "EstateError": "stacks.estate",
-    "load": "stacks.estate",
+    "Estate": "estate.model",
+    "EstateError": "estate.load",
+    "load": "estate.load",
     "build": "stacks.app",
 }
 

@@ -2,6 +2,15 @@
 
 import os
 import sys
+
+from operations.start import obstacle, other_python
+
+# The imports below need Python 3.11 and the project's packages.
+if _obstacle := obstacle():
+    if _python := other_python():
+        os.execv(_python, [_python, *sys.argv])  # noqa: S606
+    sys.exit(_obstacle)
+
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -12,9 +21,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from estate.load import EstateError, load
+from estate.model import Estate
+from estate.plan import secrets, stacks_of
+from estate.schema import json_schema
+from estate.source import Problem, Source
+from estate.state import CloudState, S3State
 from modules.cross_account_role.props import ROLE
-from stacks.estate import CloudState, Estate, EstateError, S3State, json_schema, load
-from stacks.source import Problem, Source
 
 if TYPE_CHECKING:
     from cdktf import App
@@ -170,10 +183,13 @@ def handoff(
     estate = _load(file)
     import json
 
-    from operations.handoff import HandoffError, facts, from_file, from_state, is_initialized, markdown, stacks_of
+    from operations.handoff import HandoffError, facts, from_file, from_state, is_initialized, markdown
     from operations.terraform import Terraform, TerraformError, find_terraform
 
-    folder, stacks = Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), stacks_of(estate)
+    folder, stacks = (
+        Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"),
+        [stack.name for stack in stacks_of(estate)],
+    )
     try:
         if outputs:
             found = from_file(outputs)
@@ -356,7 +372,7 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
 def _secrets(estate: Estate) -> Iterator[str]:
     """What is given to Terraform and stands in no file, and where, a line each."""
     state = estate.state
-    for stack, variable, secret in estate.secrets():
+    for stack, variable, secret in secrets(estate):
         where, what = f"stack {stack}", f"TF_VAR_{variable}"
         if isinstance(state, CloudState):
             where, what = f"workspace {state.workspace(estate.name, stack)}", f"the sensitive variable {variable}"

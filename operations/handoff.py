@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from estate.model import Estate
+from estate.plan import network_stack, stacks_of
 from modules.connection import Cluster
-from modules.service_quotas.props import vcpus_by_region
 from modules.vocabulary import Awaited
 from modules.vpc.props import VpcProps
 from operations.terraform import Terraform
-from stacks.estate import Estate, network_stack
 
 Outputs = Mapping[str, Mapping[str, Any]]
 """The `handoff` output of each stack that is deployed, by the stack's name."""
@@ -19,23 +19,6 @@ Outputs = Mapping[str, Mapping[str, Any]]
 
 class HandoffError(Exception):
     """Why outputs could not be read; the message is for the person who asked."""
-
-
-def stacks_of(estate: Estate) -> list[str]:
-    """The stacks, in the order in which they are deployed for the first time."""
-    return [*_account_stacks(estate), *(network_stack(name) for name in estate.networks)]
-
-
-def _account_stacks(estate: Estate) -> list[str]:
-    account = estate.account
-    if not account:
-        return []
-    quotas = vcpus_by_region(estate.data_plane().values()) or [account.region]
-    return [
-        *(["regions"] if account.opt_in_region else []),
-        "account",
-        *(f"quotas-{region}" for region in quotas if account.service_quotas),
-    ]
 
 
 def from_file(file: Path) -> Outputs:
@@ -77,7 +60,7 @@ def facts(estate: Estate, outputs: Outputs) -> dict[str, Any]:
         "next": [{"who": who, "what": what} for who, what in _steps(estate, outputs)],
         "waiting": [{"entry": entry, **asdict(awaited)} for entry, awaited in estate.awaited()],
         "clusters": {name: _cluster(name, cluster) for name, cluster in estate.clusters.items()},
-        "account": {stack: _deployed(outputs, stack) for stack in _account_stacks(estate)},
+        "account": {stack.name: _deployed(outputs, stack.name) for stack in stacks_of(estate) if stack.network is None},
         "networks": {name: _network(name, network, estate, outputs) for name, network in estate.networks.items()},
         "connections": {
             name: {
@@ -167,7 +150,7 @@ def _state(estate: Estate, outputs: Outputs, name: str) -> str:
 
 
 def _steps(estate: Estate, outputs: Outputs) -> Iterator[tuple[str, str]]:
-    missing = [name for name in stacks_of(estate) if not _is_deployed(estate, outputs, name)]
+    missing = [stack.name for stack in stacks_of(estate) if not _is_deployed(estate, outputs, stack.name)]
     if missing:
         yield "You", f"deploy what is not there yet: `{_deploy(*missing)}`"
     waiting = list(estate.awaited())

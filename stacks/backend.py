@@ -2,7 +2,8 @@
 
 from cdktf import CloudBackend, NamedCloudWorkspace, S3Backend, TerraformStack
 
-from stacks.estate import CloudState, Estate, NoState, S3State
+from estate.model import Estate
+from estate.state import CloudState, NoState, S3State
 
 
 def attach_backend(stack: TerraformStack, estate: Estate) -> None:

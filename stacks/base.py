@@ -11,9 +11,10 @@ from cdktf_cdktf_provider_aws.provider import (
 )
 from constructs import Construct
 
+from estate.model import Estate
+from estate.plan import StackPlan
 from modules.vocabulary import Secret, partition
 from stacks.backend import attach_backend
-from stacks.estate import Estate
 from stacks.hcl import mended
 
 TERRAFORM = ">= 1.10"
@@ -49,10 +50,10 @@ class ReadableStack(TerraformStack):
 class AstroStack(ReadableStack):
     """One state, one AWS account, one region."""
 
-    def __init__(self, scope: Construct, id_: str, estate: Estate, account_id: str, region: str) -> None:
-        super().__init__(scope, id_)
-        self.account_id, self.region = account_id, region
-        self.network = ""
+    def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
+        super().__init__(scope, plan.name)
+        self.plan = plan
+        account_id, region = plan.account_id, plan.region
         attach_backend(self, estate)
         role = estate.deployer
         # Ids of our own hold an underscore, which names of the file never do.

@@ -15,9 +15,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 
+from estate.model import Estate
+from estate.state import NoState
 from modules.connection import ASTRO_CIDRS, Cluster
 from modules.vocabulary import EACH, AccountId, Late, Range, Slug, Text, bare
-from stacks.estate import Estate, NoState
 
 Variable = dict[str, Any]
 """The block of a variable in Terraform's JSON syntax."""
@@ -49,12 +50,12 @@ class Module:
     awaited: Collection[str]
 
 
-def for_modules(estate: Estate) -> tuple[Estate, dict[str, Inputs]]:
-    """The estate with expressions in it, and the inputs of each network's module, and under "" of every module.
+def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
+    """The estate with expressions in it, and the inputs of each network's module, and under None of every module.
 
     Raises ValueError where two values would have one variable."""
     shared = Inputs()
-    inputs = {"": shared} | {name: Inputs() for name in estate.networks}
+    inputs: dict[str | None, Inputs] = {None: shared} | {name: Inputs() for name in estate.networks}
     name = _Entry(shared, "").scalar(("name",), _text(Slug), estate.name, "What AWS names begin with.")
     late = {
         "name": name,

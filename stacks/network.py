@@ -2,21 +2,22 @@
 
 from constructs import Construct
 
+from estate.model import Estate
+from estate.plan import StackPlan
 from modules.catalog import construct_for
 from modules.connection import Sides
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
-from stacks.estate import Estate, network_stack
 
 
 class NetworkStack(AstroStack):
     """`network-<name>`: the entry `networks.<name>` and the connections that name it."""
 
-    def __init__(self, scope: Construct, name: str, estate: Estate) -> None:
-        props = estate.networks[name]
-        super().__init__(scope, network_stack(name), estate, props.account_id, props.region)
-        self.network = name
-        vpc = Vpc(self, name, props, f"{estate.name}-{name}")
+    def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
+        super().__init__(scope, plan, estate)
+        name = plan.network
+        assert name
+        vpc = Vpc(self, name, estate.networks[name], f"{estate.name}-{name}")
         facts = {}
         for key, connection in estate.connections.items():
             if connection.network == name:

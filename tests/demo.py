@@ -14,8 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from estate.load import load
+from estate.model import Estate
 from operations.terraform import TerraformError
-from stacks.estate import Estate, load
 from tests.deployment import ROOT, Deployment
 from tests.local_aws import LocalAws, inventory
 from tests.world import facts_of

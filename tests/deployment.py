@@ -96,7 +96,10 @@ class Deployment:
                 for shown in _worth_seeing(line):
                     self._tell(shown)
         if process.returncode != 0:
-            raise subprocess.CalledProcessError(process.returncode, command, "".join(lines))
+            error = subprocess.CalledProcessError(process.returncode, command, "".join(lines))
+            # Its own text has the exit code alone; the reason is in the last lines.
+            error.add_note("".join(lines[-80:]))
+            raise error
 
 
 def _worth_seeing(line: str) -> Iterator[str]:

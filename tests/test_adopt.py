@@ -15,11 +15,11 @@ from typing import Any
 import cdktf
 import pytest
 
+from estate.load import load
 from operations.adopt import Outcome, adopt
 from operations.adopt_kinds import KINDS
 from operations.terraform import find_terraform
 from stacks.app import build
-from stacks.estate import load
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws
 from tests.terraform import Terraform, cli_environment

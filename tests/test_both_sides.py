@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from estate.load import load
 from operations.terraform import TerraformFailed
-from stacks.estate import load
 from tests.astronomer import CONTROL_PLANE, Astronomer
 from tests.deciding_aws import DecidingAws
 from tests.deployment import ROOT, SECRETS, Deployment

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stacks.estate import S3State, load
+from estate.load import load
+from estate.state import S3State
 from tests.demo import EXAMPLE, accounts_and_regions, read_back
 from tests.deployment import SECRETS, Deployment
 from tests.evidence import record

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.estate import EstateError, load
+from estate.load import EstateError, load
 from stacks.module import for_modules
 
 BASE = """\
@@ -670,7 +670,7 @@ def test_a_module_asks_the_same_of_a_hybrid_clusters_range(tmp_path: Path) -> No
     for product in ("hybrid", "hosted-dedicated"):
         file.write_text(BASE.replace("hosted-dedicated", product))
         _, inputs = for_modules(load(file))
-        rules = inputs[""].variables["cluster_prod_cidr"]["validation"]
+        rules = inputs[None].variables["cluster_prod_cidr"]["validation"]
         allowed[product] = [rule["error_message"].split(" inside")[0] for rule in rules]
         assert ("<= 20" in rules[-1]["condition"]) == (product == "hybrid")
     anyones = "It must be a range of an Astro VPC: an IPv4 range of /16 to /21"

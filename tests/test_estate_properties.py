@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from estate.load import EstateError, load
+from estate.model import Estate
+from estate.twins import TWIN
 from operations.terraform import find_terraform
 from stacks.app import build
-from stacks.estate import TWIN, Estate, EstateError, load
 from tests.evidence import record
 from tests.random_estates import Data, random_estate
 from tests.terraform import Terraform, cli_environment

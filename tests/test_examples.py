@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from estate.load import load
 from operations.terraform import find_terraform
-from stacks.estate import load
 from tests.as_modules import account_of, call_modules, export, made_by
 from tests.deployment import SECRETS
 from tests.evidence import record

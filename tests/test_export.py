@@ -17,12 +17,12 @@ from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.route import Route
 from pydantic import TypeAdapter, ValidationError
 
+from estate.load import load
 from modules.connection import AstroCidr
 from modules.late import Entries, each, fitted, only_if_outside, subnet
 from modules.vocabulary import Late, PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
 from operations.terraform import find_terraform
-from stacks.estate import load
 from stacks.module import Inputs, _Entry, _rule, _text, for_modules
 from tests.as_modules import call_modules, export, made_by, variables_of
 from tests.conftest import Synth
@@ -132,12 +132,12 @@ def test_a_variable_has_the_place_in_the_estate_its_rule_and_its_value() -> None
 
 def test_what_is_awaited_is_null_until_it_is_given() -> None:
     late, inputs = for_modules(load(COMPLETE))
-    assert inputs[""].awaited == [
+    assert inputs[None].awaited == [
         "var.archive_prod_dr_peering_id",
         "var.edge_dev_peering_id",
         'lookup(var.hub_attachments, "qa", null)',
     ]
-    waiting = inputs[""].variables["edge_dev_peering_id"]
+    waiting = inputs[None].variables["edge_dev_peering_id"]
     assert (waiting["default"], waiting["nullable"]) == (None, True)
     hub: Any = late.connections["hub"]
     assert hub.attachments == {

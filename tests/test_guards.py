@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from estate.load import load
 from operations.terraform import TerraformFailed, find_terraform
-from stacks.estate import load
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws
 from tests.terraform import Terraform, cli_environment

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from operations.handoff import HandoffError, Outputs, facts, flowchart, from_file, markdown, stacks_of
+from estate.load import load
+from estate.model import Estate
+from estate.plan import stacks_of
+from operations.handoff import HandoffError, Outputs, facts, flowchart, from_file, markdown
 from operations.terraform import find_terraform
-from stacks.estate import Estate, load
 from tests.local_aws import LocalAws
 from tests.terraform import Terraform, cli_environment
 from tests.test_estate import BASE
@@ -32,6 +34,10 @@ ASKED = (
     "`peering_id` of `connections.lake-dev`: in the Astro UI, Organization Settings > Clusters > VPC Peering "
     "Connections, create the connection; the ID is shown once it is Pending"
 )
+
+
+def names(estate: Estate) -> list[str]:
+    return [stack.name for stack in stacks_of(estate)]
 
 
 @pytest.fixture
@@ -171,7 +177,7 @@ def test_a_vpn_that_astronomer_makes_is_asked_once_more_for_the_clusters_twin(tm
         "factory": (["prod"], {"a": {"ip": "203.0.113.10"}}),
         "factory-dr": (["prod-dr"], {"a": {"ip": "203.0.113.11"}}),
     }
-    assert (told["account"], told["networks"], stacks_of(load(tmp_path / "astro.yaml"))) == ({}, {}, [])
+    assert (told["account"], told["networks"], names(load(tmp_path / "astro.yaml"))) == ({}, {}, [])
 
 
 def test_markdown_of_a_value_stays_in_its_row(estate: Estate) -> None:
@@ -202,10 +208,10 @@ def test_the_map_has_every_entry_and_dots_what_is_not_built(estate: Estate) -> N
 @pytest.mark.parametrize("example", ["complete", "service_quotas", "opt_in_region"])
 def test_knows_every_stack_of_an_estate(example: str, tmp_path: Path) -> None:
     estate = load(ROOT / f"examples/{example}.yaml")
-    assert sorted(stacks_of(estate)) == sorted(synth_all(estate, tmp_path))
+    assert sorted(names(estate)) == sorted(synth_all(estate, tmp_path))
     [(who, what), *_] = [(step["who"], step["what"]) for step in facts(estate, {})["next"]]
-    assert (who, what.rstrip("`").endswith(" ".join(stacks_of(estate)))) == ("You", True)
-    account = {name: {"role_arn": "arn"} for name in stacks_of(estate) if not name.startswith("network-")}
+    assert (who, what.rstrip("`").endswith(" ".join(names(estate)))) == ("You", True)
+    account = {name: {"role_arn": "arn"} for name in names(estate) if not name.startswith("network-")}
     assert facts(estate, account)["account"] == account
 
 

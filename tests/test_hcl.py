@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from estate.load import load
+from estate.model import Estate
 from modules.vocabulary import Text
 from operations.terraform import find_terraform
 from stacks.base import ReadableStack
-from stacks.estate import Estate, load
 from tests.reference import whole
 from tests.terraform import Terraform
 from tests.test_stacks import EXAMPLES, synth_all

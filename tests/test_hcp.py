@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from estate.load import load
+from estate.plan import secrets
+from estate.state import CloudState
 from operations.terraform import find_terraform
-from stacks.estate import CloudState, load
 from tests.deployment import SECRETS
 from tests.terraform import Terraform, cli_environment, find_mirror
 from tests.test_stacks import synth_all
@@ -191,7 +193,7 @@ def test_the_variables_that_are_named_are_those_of_the_stacks(tmp_path: Path) ->
             for name, stack in synth_all(estate, tmp_path / example.stem).items()
             for variable in stack.get("variable", {})
         }
-        assert asked == {(stack, variable) for stack, variable, _ in estate.secrets()}, example
+        assert asked == {(stack, variable) for stack, variable, _ in secrets(estate)}, example
 
 
 @pytest.mark.terraform

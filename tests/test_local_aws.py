@@ -206,3 +206,17 @@ def test_of_all_calls_a_part_is_refused_in_the_words_of_the_service(aws):
     aws.go_wrong({})
     aws.client("ec2").describe_vpcs()
     assert aws.report() == {"calls": 1, "changes": 0, "faults": {}}
+
+
+def test_concurrent_calls_do_not_disturb_each_other(aws):
+    """In moto a listing fails with "dictionary changed size during iteration" while another call creates something."""
+    ec2 = aws.client("ec2", account="555555555555")
+    before = len(ec2.describe_security_groups()["SecurityGroups"])
+
+    def create_and_list(number: int) -> None:
+        ec2.create_security_group(GroupName=f"group-{number}", Description="one of many")
+        ec2.describe_security_group_rules()
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(create_and_list, range(60)))
+    assert len(ec2.describe_security_groups()["SecurityGroups"]) == before + 60

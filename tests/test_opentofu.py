@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from estate.load import load
 from operations.terraform import NEEDED, find_terraform
 from stacks.base import TERRAFORM
-from stacks.estate import load
 from tests.conftest import without_metadata
 from tests.test_main import run
 from tests.test_stacks import synth_all

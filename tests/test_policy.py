@@ -13,10 +13,10 @@ from typing import Any
 import cdktf
 import pytest
 
+from estate.load import EstateError, load
 from modules.policy_file import pin_file
 from operations.policy import Change, PolicyError, compare, fetch, in_account, lint, made, read
 from stacks.app import build
-from stacks.estate import EstateError, load
 from tests.evidence import record
 from tests.local_aws import LocalAws
 

@@ -103,7 +103,7 @@ def test_every_fact_that_is_referred_to_is_told() -> None:
         *DOCUMENTS,
         *(
             file
-            for part in ("modules", "stacks", "operations", "tests", "examples")
+            for part in ("estate", "modules", "stacks", "operations", "tests", "examples")
             for file in (ROOT / part).rglob("*")
             if file.suffix in (".py", ".yaml")
         ),

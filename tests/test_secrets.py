@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 import pytest
 
+from estate.load import load
 from operations.terraform import find_terraform
-from stacks.estate import load
 from tests.deployment import BIN, SECRETS
 from tests.evidence import record
 from tests.local_aws import LocalAws

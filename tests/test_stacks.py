@@ -9,9 +9,10 @@ import pytest
 from cdktf_cdktf_provider_aws.eip import Eip
 from constructs import Construct
 
+from estate.load import load
+from estate.model import Estate
 from stacks.app import build
 from stacks.base import ReadableStack
-from stacks.estate import Estate, load
 from tests.conftest import without_metadata
 from tests.test_estate import BASE
 

@@ -103,6 +103,9 @@ class Application:
     def __init__(self, calls: Path | None) -> None:
         self._faults = Faults()
         self._moto = DomainDispatcherApplication(create_backend_app)
+        # moto's stores are plain dictionaries: a listing fails while another call adds to them. A call takes
+        # milliseconds, and the callers spend their time waiting, so that one at a time costs nothing.
+        self._one_at_a_time = threading.Lock()
         self._calls = calls.open("a", buffering=1) if calls else None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -126,7 +129,10 @@ class Application:
     def _answer(self, environ: dict[str, Any], request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
         reason, answer = "", {}
         try:
-            content = self._moto(environ, lambda status, headers, _=None: answer.update(status=status, headers=headers))
+            with self._one_at_a_time:
+                content = self._moto(
+                    environ, lambda status, headers, _=None: answer.update(status=status, headers=headers)
+                )
         except NotImplementedError as error:
             reason = str(error) or "not implemented"
         except Exception as error:
@@ -149,7 +155,8 @@ class Application:
         try:
             told = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"null")
             if environ["PATH_INFO"] == "/_world":
-                world.make(told)
+                with self._one_at_a_time:
+                    world.make(told)
             elif told is None:
                 return "200 OK", json.dumps(self._faults.report()).encode()
             else:

@@ -7,11 +7,11 @@ import pytest
 from cdktf import TerraformStack, TerraformVariable
 from pydantic import ValidationError
 
+from estate.load import EstateError, load
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
 from modules.policy_file import PolicyDocument
 from operations.terraform import find_terraform
-from stacks.estate import EstateError, load
 from tests.conftest import Synth
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from estate.load import EstateError, load
 from modules.connection import REGIONS
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
 from modules.opt_in_region.props import OPT_IN, OptInRegionProps
-from stacks.estate import EstateError, load
 from tests.conftest import Synth
 from tests.test_stacks import synth_all
 

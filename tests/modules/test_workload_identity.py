@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from estate.load import EstateError, load
 from modules.connection import Cluster
 from modules.workload_identity.construct import WorkloadIdentity
 from modules.workload_identity.props import WorkloadIdentityProps
-from stacks.estate import EstateError, load
 from tests.conftest import PROD, Synth, sides
 from tests.networks import network
 

@@ -1,7 +1,8 @@
 """Reads a YAML file into plain values, remembering where each one stands."""
 
+import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -207,3 +208,23 @@ def _scalar(node: ScalarNode) -> str | int | float | bool | None:
     except ValueError:
         return text
     return text  # dates too: a value type that wants one reads the text
+
+
+_COMPARED = 300
+"""How many names a misspelt one is compared with: each comparison takes time."""
+
+
+def did_you_mean(given: str, allowed: list[str] | str) -> str:
+    options = (
+        allowed if isinstance(allowed, list) else [word.strip(" '") for word in allowed.replace(" or ", ",").split(",")]
+    )
+    close = difflib.get_close_matches(given, options, n=1) if len(options) <= _COMPARED and not given.isdigit() else []
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def value_at(data: Mapping[Any, Any], *keys: Any) -> Any:
+    """The value below these keys of nested maps; None if there is none."""
+    value: Any = data
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) and isinstance(key, str) else None
+    return value

@@ -1,0 +1,174 @@
+"""The estate: one YAML file as one frozen model."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
+
+from estate.source import Location, Problem, value_at
+from estate.state import State
+from estate.twins import INHERITED, TWIN, expand
+from modules.catalog import Connection
+from modules.connection import Cluster, Product
+from modules.cross_account_role.props import CrossAccountRoleProps
+from modules.opt_in_region.props import OptInRegionProps
+from modules.policy_alarm.props import PolicyAlarmProps
+from modules.service_quotas.props import ServiceQuotasProps
+from modules.vocabulary import AccountId, Awaited, Props, Region, Slug, Tags, Text
+from modules.vpc.props import VpcProps
+
+SECTIONS = ("clusters", "networks", "connections")
+"""The sections whose keys are names."""
+
+RoleName = Annotated[
+    str, Text("an IAM role name", r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-", "terraform-deployer")
+]
+
+
+# 5.100 is the first with every argument that is used here, and what 7 takes away nobody knows.
+_PROVIDER = r"(?:5\.[1-9]\d{2,}|6\.(?:0|[1-9]\d*))(?:\.\d+)?"
+
+
+ProviderVersion = Annotated[
+    str,
+    Text(
+        "a version constraint of the AWS provider",
+        rf"(?:~> ?)?{_PROVIDER}|>= ?{_PROVIDER}, ?< ?7\.0",
+        "~> VERSION, VERSION alone, or >= VERSION, < 7.0, where VERSION is 5.100 or newer, up to 6.x",
+        "~> 6.0",
+    ),
+]
+
+
+class Astro(Props):
+    """Your Astro organization."""
+
+    product: Product
+    """The product of clusters that name none: `hybrid` if they run in your own AWS account, `hosted-dedicated` if they
+    run in Astronomer's and are yours alone, `hosted-standard` if you share them with other organizations. The Astro UI
+    shows Hybrid or Hosted as Product Type in Organization Settings > General, and lists dedicated clusters in
+    Organization Settings > Clusters."""
+    organization: Slug
+    """Its short name, as in <organization>.astronomer.run."""
+
+
+class Terraform(Props):
+    """What the stacks ask of Terraform."""
+
+    aws_provider: ProviderVersion = "~> 5.100"
+    """The version constraint of the AWS provider, such as `~> 6.0`. Nothing else changes with it."""
+
+
+class Deployer(Props):
+    """The role that Terraform assumes in each account of the estate. Without it, your own credentials are used."""
+
+    role: RoleName
+
+
+class Account(Props):
+    """The dedicated AWS account that an Astro Hybrid data plane lives in."""
+
+    account_id: AccountId
+    region: Region
+    cross_account_role: CrossAccountRoleProps
+    policy_alarm: PolicyAlarmProps | None = None
+    service_quotas: ServiceQuotasProps | None = None
+    opt_in_region: OptInRegionProps | None = None
+
+
+class Estate(Props):
+    """Your side of Astro on AWS."""
+
+    name: Slug
+    """What AWS names begin with."""
+    state: State
+    """Where Terraform keeps its state."""
+    tags: Tags = Field(default_factory=dict, max_length=40)
+    """Tags of every resource."""
+    astro: Astro
+    terraform: Terraform = Terraform()
+    deployer: Deployer | None = None
+    clusters: dict[Slug, Cluster] = Field(default_factory=dict)
+    """Astronomer's side: its clusters."""
+    account: Account | None = None
+    networks: dict[Slug, VpcProps] = Field(default_factory=dict)
+    """Your side: VPCs, existing or to be made. Each is a Terraform stack of its own, with its connections."""
+    connections: dict[Slug, Connection] = Field(default_factory=dict)
+    """What joins the two."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _expand_and_check_together(
+        cls, data: Any, handler: ModelWrapValidatorHandler["Estate"], info: ValidationInfo
+    ) -> "Estate":
+        from estate.rules import check
+
+        estate = handler(expand(data))
+        # Where entries were taken out because they are wrong by themselves, their names still count.
+        names = (info.context or {}).get("names") or {section: value_at(data, section) for section in SECTIONS}
+        if problems := list(check(estate, names)):
+            raise EntriesDisagreeError(problems)
+        return estate
+
+    def awaited(self) -> Iterator[tuple[str, Awaited]]:
+        """What others must still give, with what waits for it: `connections.lake`, `clusters.prod`, or its twin
+        `clusters.prod.dr`."""
+        twins, waiting = self.twins(), dict[tuple[str, Awaited], None]()
+        for name, cluster in self.clusters.items():
+            users = [each for each in self.connections.values() if name in each.cluster_names()]
+            for awaited in (need for user in users for need in user.needs_of_clusters):
+                if getattr(cluster, awaited.field) is None:
+                    entry = twins.get(name, name) if awaited.field in INHERITED else name
+                    waiting[self.cluster_entry(entry), awaited] = None
+        yield from waiting
+        for name, connection in self.connections.items():
+            for awaited in connection.awaited():
+                yield f"connections.{name}", awaited
+
+    def twins(self) -> dict[str, str]:
+        """The cluster of each twin for disaster recovery, by the twin's name."""
+        return {f"{name}{TWIN}": name for name, cluster in self.clusters.items() if cluster.dr}
+
+    def cluster_entry(self, name: str) -> str:
+        """Where the file describes a cluster: `clusters.prod`, of its twin `clusters.prod.dr`."""
+        twins = self.twins()
+        return f"clusters.{twins[name]}.dr" if name in twins else f"clusters.{name}"
+
+    def data_plane(self) -> dict[str, Cluster]:
+        """The Hybrid clusters that live in `account`, and their twins."""
+        account_id = self.account.account_id if self.account else None
+        return {
+            name: cluster
+            for name, cluster in self.clusters.items()
+            if account_id and cluster.product == "hybrid" and cluster.account_id == account_id
+        }
+
+    def unprepared(self) -> Iterator[tuple[Location, str]]:
+        """Connections that a failover to a cluster's twin would cut (facts A20): where, and a sentence on it."""
+        for name, connection in self.connections.items():
+            if not connection.routed or connection.dr is not None:
+                continue
+            for cluster in connection.cluster_names():
+                twin = self.clusters[cluster].dr
+                if (
+                    twin
+                    and f"{name}{TWIN}" not in self.connections
+                    and f"{cluster}{TWIN}" not in connection.cluster_names()
+                ):
+                    left = f"after a failover of {cluster!r} to {twin.region} nothing leads there"
+                    yield ("connections", name), f"has no `dr`: {left}; write `dr: {{}}`, or what differs there"
+
+    def expired(self, today: date) -> Iterator[Problem]:
+        """What the file says was to be gone by `today`. No rule of the file: a right one stays right."""
+        for name, connection in self.connections.items():
+            for field, message in connection.expired(today):
+                yield Problem(("connections", name, *field), message)
+
+
+class EntriesDisagreeError(ValueError):
+    """Entries that are right by themselves and wrong together."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems))
+        self.problems = problems
