@@ -139,13 +139,12 @@ def values(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 
 # What cdktf renders wrong, and is not mended: no stack has it.
 AVOIDED = {
-    "preconditions and postconditions": lambda path, _: {"precondition", "postcondition"} & set(path),
     "a variable's `nullable`": lambda path, _: path[0] == "variable" and path[-1] == "nullable",
-    "overrides of what is not `terraform`": lambda path, value: (
-        path[-1] == "overrides" and value != {"stack": ["terraform"]}
+    "overrides of what is not `terraform` or a check": lambda path, value: (
+        path[-1] == "overrides" and not set(value["stack"]) <= {"terraform", "check"}
     ),
-    "moved, import, removed, check, locals, modules": lambda path, _: (
-        path[0] not in ("//", "data", "output", "provider", "resource", "terraform", "variable")
+    "moved, import, removed, locals, modules": lambda path, _: (
+        path[0] not in ("//", "check", "data", "output", "provider", "resource", "terraform", "variable")
     ),
     "dynamic blocks and provisioners": lambda path, _: {"dynamic", "provisioner", "connection"} & set(path[3:]),
     "more than one line": lambda _, value: isinstance(value, str) and re.search(r"[\r\n]", value),

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from estate.load import load
 from operations.terraform import TerraformFailed, find_terraform
-from stacks.estate import load
 from tests.local_aws import LocalAws
 from tests.local_aws.facts import Facts
 from tests.terraform import Terraform, cli_environment

@@ -9,7 +9,9 @@ from modules.vocabulary import Awaited, PeeringId, Slug
 
 
 class VpcPeeringProps(ConnectionProps):
-    """Accept a peering that Astro requested, and route back to Astro."""
+    """Accept a peering that Astro requested, and route back to Astro.
+
+    The peering outlives this entry and a `destroy`: it stays active in AWS until you or Astronomer delete it."""
 
     type: Literal["vpc_peering"]
     cluster: Slug
