@@ -381,6 +381,6 @@ def test_a_stranger_gets_nowhere(play: Play) -> None:
 def test_a_peering_that_was_not_expected_is_never_accepted(play: Play) -> None:
     assert play.unexpected == {
         "of another account": (f"by AWS account {STRANGER}", "pending-acceptance"),
-        "of another range": ("from a VPC with range XX", "pending-acceptance"),
+        "of another range": ("from a VPC with range 172.20.32.0/20", "pending-acceptance"),
     }
     figure("steps refused to a stranger", f"{len(play.unexpected)} peerings not accepted")

@@ -56,14 +56,14 @@ MUTATIONS = [
     Mutation(
         "a peering is accepted from any account",
         "modules/vpc_peering/construct.py",
-        "f'{account} == \"{account_id}\"'",
+        'f"{account} == {term(account_id)}"',
         '"true"',
         "tests/modules/test_vpc_peering.py::test_reads_the_request_by_its_id_and_accepts_it_on_six_conditions",
     ),
     Mutation(
         "an attachment is accepted from any account",
         "modules/transit_gateway/construct.py",
-        "f'{account} == \"{account_id}\"'",
+        'f"{account} == {term(account_id)}"',
         '"true"',
         "tests/modules/test_transit_gateway.py::test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions",
     ),

@@ -149,8 +149,8 @@ def test_a_program_that_imports_us_first_loads_what_it_uses(theirs: Path, instal
     )
     assert run(theirs, installed, sys.executable, "-c", code).splitlines() == [
         "[]",
-        "['_jsii', 'data_aws_vpc_peering_connection', 'route', 'vpc_peering_connection_accepter', "
-        "'vpc_peering_connection_options', 'vpc_security_group_ingress_rule']",
+        "['_jsii', 'data_aws_vpc_peering_connection', 'data_aws_vpc_peering_connections', 'route', "
+        "'vpc_peering_connection_accepter', 'vpc_peering_connection_options', 'vpc_security_group_ingress_rule']",
     ]
 
 

@@ -26,7 +26,7 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import
 from constructs import Construct
 
 from modules.connection import Cluster, Sides
-from modules.late import Entries, each, listed
+from modules.late import Entries, each, listed, term
 from modules.lookup import Kind, Lookup, announce
 from modules.ram import share
 from modules.routes import routes
@@ -233,7 +233,7 @@ class TransitGateway(Construct):
         )
         gateway, ours = request.found("transit_gateway_id"), self._props.transit_gateway_id or self._gateway_id
         request.expect(
-            f'{gateway} == "{ours}"',
+            f"{gateway} == {term(ours)}",
             f"{field}: {attachment_id} is attached to ${{{gateway}}}, but this connection's gateway is "
             f"{ours}. Enter the ID of the attachment to this gateway.",
         )
@@ -245,14 +245,14 @@ class TransitGateway(Construct):
         )
         account = request.found("resource_owner_id")
         request.expect(
-            f'{account} == "{account_id}"',
+            f"{account} == {term(account_id)}",
             f"{field}: {attachment_id} is of AWS account ${{{account}}}, but {side}.account_id is {account_id}. "
             "Accept it only if Astronomer confirms that account: then correct account_id.",
         )
         if cluster.vpc_id:
             vpc = request.found("resource_id")
             request.expect(
-                f'{vpc} == "{cluster.vpc_id}"',
+                f"{vpc} == {term(cluster.vpc_id)}",
                 f"{field}: {attachment_id} attaches ${{{vpc}}}, but {side}.vpc_id is {cluster.vpc_id}. Accept it only "
                 "if Astronomer confirms that VPC: then correct vpc_id.",
             )

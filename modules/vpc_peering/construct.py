@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
 from constructs import Construct
 
 from modules.connection import Cluster, Network, Sides
-from modules.late import listed
+from modules.late import listed, term
 from modules.lookup import Kind, Lookup, announce
 from modules.routes import routes
 from modules.security_groups import let_cluster_in
@@ -101,14 +101,14 @@ class VpcPeering(Construct):
         )
         account = request.found("owner_id")
         request.expect(
-            f'{account} == "{account_id}"',
+            f"{account} == {term(account_id)}",
             f"{entry}: {peering_id} was requested by AWS account ${{{account}}}, but {side}.account_id is "
             f"{account_id}. Accept it only if Astronomer confirms that account: then correct account_id.",
         )
         # The second is its name in version 5 of the provider; in version 6 that is the region of the provider.
         region = request.found("requester_region", "region")
         request.expect(
-            f'{region} == "{cluster.region}"',
+            f"{region} == {term(cluster.region)}",
             f"{entry}: {peering_id} was requested from region ${{{region}}}, but {side}.region is {cluster.region}. "
             "Enter the ID of this cluster's connection, or correct region if the Astro UI shows that one.",
         )
@@ -121,7 +121,7 @@ class VpcPeering(Construct):
         )
         vpc, owner = request.found("peer_vpc_id"), request.found("peer_owner_id")
         request.expect(
-            f'{vpc} == "{network.vpc_id}" && {owner} == "{network.account_id}"',
+            f"{vpc} == {term(network.vpc_id)} && {owner} == {term(network.account_id)}",
             f"{entry}: {peering_id} asks for VPC ${{{vpc}}} of account ${{{owner}}}, but the network is "
             f"{network.vpc_id} of account {network.account_id}. Enter the ID of the connection with this VPC, or "
             "create that connection in the Astro UI.",

@@ -154,6 +154,11 @@ def test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions(synth: Synt
     assert not any("route_table" in kind or kind == "aws_ec2_transit_gateway_route" for kind in tf["resource"])
 
 
+def test_an_attachment_must_be_to_the_gateway_that_is_made_here(synth: Synth) -> None:
+    (accepter,) = hub(synth, NEW | ATTACHED)["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"].values()
+    assert conditions(accepter)[2].endswith("== aws_ec2_transit_gateway.hub_gateway.id}")
+
+
 def test_does_not_accept_what_an_account_attached_to_its_own_gateway(synth: Synth) -> None:
     ours = Cluster(region="us-east-1", account_id="111111111111")
     tf = hub(synth, MINIMAL | ATTACHED | TABLES, prod=ours)

@@ -166,6 +166,19 @@ def test_a_vpc_that_the_stack_makes_has_no_pending_request_before_its_deploy(syn
     assert "${" not in str(found)
 
 
+def test_a_request_must_be_for_the_vpc_that_the_stack_makes(synth: Synth) -> None:
+    def place(stack: TerraformStack) -> None:
+        vpc = VpcProps.model_validate(
+            {"account_id": "111111111111", "region": "us-east-1", "create": {"cidr": "10.20.0.0/16"}}
+        )
+        VpcPeering(stack, "lake-peering", REQUESTED, sides(Vpc(stack, "lake", vpc, "acme").network))
+
+    accepter = synth(place)["resource"]["aws_vpc_peering_connection_accepter"]["lake-peering_accepter"]
+    last = accepter["lifecycle"]["precondition"][-1]
+    assert "== aws_vpc.lake_vpc.id &&" in last["condition"]
+    assert "but the network is ${aws_vpc.lake_vpc.id} of account" in last["error_message"]
+
+
 @pytest.mark.parametrize("resolve_dns", [True, False])
 def test_writes_the_dns_option_whatever_its_value(synth: Synth, resolve_dns: bool) -> None:
     """To remove it would change nothing in AWS (facts C4)."""
