@@ -15,7 +15,7 @@ from modules.cross_account_role.props import CrossAccountRoleProps
 from modules.opt_in_region.props import OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
-from modules.vocabulary import AccountId, Awaited, Props, Region, Slug, Tags, Text
+from modules.vocabulary import AccountId, Awaited, Day, Props, Region, Slug, Tags, Text
 from modules.vpc.props import VpcProps
 
 SECTIONS = ("clusters", "networks", "connections")
@@ -75,6 +75,8 @@ class Account(Props):
     policy_alarm: PolicyAlarmProps | None = None
     service_quotas: ServiceQuotasProps | None = None
     opt_in_region: OptInRegionProps | None = None
+    confirmed: Day | None = None
+    """The day on which Astronomer and AWS had answered everything that you asked for, as `main.py handoff` lists it."""
 
 
 class Estate(Props):

@@ -15,6 +15,7 @@ from modules.vocabulary import (
     RFC_1918,
     AccountId,
     Awaited,
+    Day,
     Late,
     PrivateCidr,
     Props,
@@ -23,6 +24,7 @@ from modules.vocabulary import (
     Region,
     Secret,
     Slug,
+    Step,
     Text,
     VpcId,
 )
@@ -261,8 +263,17 @@ class ConnectionProps(Props):
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (ACCOUNT_ID,)
     """Fields of its clusters that it waits for where they are absent."""
 
+    for_astronomer: ClassVar[tuple[str, ...]] = ()
+    """The outputs that Astronomer's pages ask for, as dotted paths; `*` stands for every key of a map."""
+    for_network_team: ClassVar[tuple[str, ...]] = ()
+    """The outputs that your network team needs, as dotted paths."""
+
     network: Slug
     """The entry of `networks` that this connects."""
+    confirmed: Day | None = None
+    """The day on which you saw that the connection works, or that Astronomer confirmed it. AWS does not show you what
+    Astronomer does in its own accounts, so without this day `main.py handoff` lists what remains to be done. Nothing
+    that is deployed depends on it."""
     dr: dict[str, Any] | None = None
     """Makes this entry once more, as <entry>-dr, for the disaster-recovery twins of its clusters, ahead of a failover:
     `{}`, or the values that differ there (facts A20). What Astronomer gives, such as `peering_id`, is not carried over.
@@ -311,6 +322,10 @@ class ConnectionProps(Props):
 
     def expired(self, today: date) -> Iterator[tuple[FieldPath, str]]:  # noqa: ARG002
         """What was to be gone by `today`: the field, and a sentence on its value. Nothing else here knows the day."""
+        yield from ()
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        """Yield what remains to be done by people. `facts` are its outputs, empty unless it is deployed."""
         yield from ()
 
     def asked_of_astronomer(self) -> dict[str, object]:

@@ -1,8 +1,9 @@
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
+from modules.connection import Cluster
 from modules.policy_file import PolicyDocument
-from modules.vocabulary import PolicyArn, Props, Reason, Secret
+from modules.vocabulary import PolicyArn, Props, Reason, Secret, Step, in_words
 
 ASTRONOMER_ACCOUNT = "406882777402"
 """The AWS account that Astronomer's control plane calls from (seeds 000 to 002)."""
@@ -15,16 +16,15 @@ EXTERNAL_IDS = Secret(
     type="list(string)",
     description="The AWS External IDs of your Astro organization, from the Astro UI, Organization Settings > General.",
     # Terraform's regular expressions count to 1,000 at a time.
-    rule=(
-        "length({var}) > 0 && "
-        f'alltrue([for id in {{var}} : can(regex("^{_ID}{{{{2,1000}}}}{_ID}{{{{0,224}}}}$", id))])'
-    ),
+    pattern=_ID + "{2,1000}" + _ID + "{0,224}",
     allowed="At least one external ID; each has 2 to 1224 characters of a-z A-Z 0-9 _ + = , . @ : / - (IAM's rule).",
 )
 
 
 class CrossAccountRoleProps(Props):
     """The role that Astronomer assumes in the dedicated account (Hybrid)."""
+
+    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "role_arn")
 
     policy_file: PolicyDocument
     """Your copy of Astronomer's policy document (JSON), relative to the estate file. `{{.AWSAccount}}` in it becomes
@@ -43,6 +43,23 @@ class CrossAccountRoleProps(Props):
     def policies(self, account_id: str) -> dict[str, str]:
         """The role's policies by name: the document, in as many parts as it takes."""
         return self.policy_file.policies(account_id, POLICY)
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        """Yield what remains to be done by people. `clusters` are those of the account."""
+        if not facts:
+            return
+        missing = {name: cluster for name, cluster in clusters.items() if cluster.id is None}
+        role, account = in_words(facts.get("role_arn")), in_words(facts.get("account_id"))
+        done = bool(clusters) and not missing
+        send = f"send Astronomer the role {role}: `main.py handoff --for astronomer` writes the ticket"
+        yield Step("you", f"{send}. Wait a minute after the deploy, until AWS has the role everywhere", done=done)
+        for name in missing if clusters else (None,):
+            what = f"the cluster {name}" if name else "a cluster"
+            yield Step("Astronomer", f"create {what} in account {account}, with the role {role}", cluster=name)
+        if missing:
+            yield Step("you", f"copy the IDs of {in_words(list(missing))} from the Astro UI to `clusters.*.id`")
+        elif not clusters:
+            yield Step("you", "describe the cluster in `clusters`: its name, region, node type and number of nodes")
 
     def disagreements(self, account_id: str) -> Iterator[tuple[str, str]]:
         """What does not fit the account: the field, and a sentence on its value."""

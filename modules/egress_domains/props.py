@@ -1,10 +1,10 @@
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from modules.connection import Claim, ConnectionProps
-from modules.vocabulary import EACH_ONCE, Props, Text
+from modules.connection import Claim, Cluster, ConnectionProps
+from modules.vocabulary import EACH_ONCE, Props, Step, Text
 
 
 def _fits_dns(value: str) -> str:
@@ -62,6 +62,8 @@ class EgressDomainsProps(ConnectionProps):
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
 
+    for_network_team: ClassVar[tuple[str, ...]] = ("domains",)
+
     type: Literal["egress_domains"]
     subdomains: bool = True
     """Also *.astronomer.run, where Astronomer puts the clusters' registries and their Deployments. False where only
@@ -73,6 +75,10 @@ class EgressDomainsProps(ConnectionProps):
     def domains(self, organization: str) -> tuple[str, ...]:
         """Every allowed domain once."""
         return tuple(dict.fromkeys((*domains_of(organization, subdomains=self.subdomains), *self.additional_domains)))
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if facts and not self.dns_firewall:
+            yield Step("your network team", "allow the domains of `domains` in the proxy and the firewalls")
 
     def claims(self) -> Iterator[Claim]:
         yield from super().claims()

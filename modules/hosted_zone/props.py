@@ -1,11 +1,11 @@
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import VPC_ID, Claim, ConnectionProps
+from modules.connection import VPC_ID, Claim, Cluster, ConnectionProps
 from modules.dns import DomainName, astro_names_in
-from modules.vocabulary import EACH_ONCE, Awaited, HostedZoneId, Reason, Slug
+from modules.vocabulary import EACH_ONCE, Awaited, HostedZoneId, Reason, Slug, Step, fact, in_words
 
 
 class HostedZoneProps(ConnectionProps):
@@ -17,6 +17,8 @@ class HostedZoneProps(ConnectionProps):
 
     routed: ClassVar[bool] = False
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (VPC_ID,)
+
+    for_astronomer: ClassVar[tuple[str, ...]] = ("zone_id", "domain")
 
     type: Literal["hosted_zone"]
     clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
@@ -50,6 +52,18 @@ class HostedZoneProps(ConnectionProps):
         if self.shadows_astro and not taken:
             raise ValueError("has shadows_astro and no domain that holds what Astro needs; take the reason out")
         return self
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        associated = facts.get("vpc_ids")
+        for name in self.clusters:
+            if command := fact(facts, "associate", name):
+                vpc_id = clusters[name].vpc_id
+                yield Step(
+                    "Astronomer",
+                    f"associate VPC {vpc_id} with our private hosted zone, from the VPC's account: {in_words(command)}",
+                    cluster=name,
+                    done=isinstance(associated, list) and vpc_id in associated,
+                )
 
     def claims(self) -> Iterator[Claim]:
         if self.domain:
