@@ -34,7 +34,15 @@ class Problem:
         # A file that does not exist has no line.
         place = f"{self.line}:{self.column}:" if self.line else ""
         text = f"{place} {field + ': ' if field else ''}{self.message}"
-        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+        return printable(text)
+
+
+def printable(text: str) -> str:
+    """Text from outside on one line, as a terminal and a log can show it: what they would act on is written as escapes.
+
+    Newlines are escaped too, since the log of a CI job reads commands at the start of a line.
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def shortened(text: str) -> str:
