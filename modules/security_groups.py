@@ -8,7 +8,7 @@ from constructs import Construct
 
 from modules.connection import Cluster
 from modules.ingress import IngressRule
-from modules.late import each
+from modules.parts.for_each.construct import each
 from modules.vocabulary import joined
 
 

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from estate.load import load
 from modules.connection import AstroCidr
-from modules.late import Entries, each, fitted, only_if_outside, subnet
+from modules.parts.for_each.construct import Entries, each, fitted, only_if_outside, subnet
 from modules.vocabulary import Late, PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
 from operations.terraform import find_terraform
