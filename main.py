@@ -27,7 +27,7 @@ from estate.plan import secrets, stacks_of
 from estate.schema import json_schema
 from estate.source import Problem, Source
 from estate.state import CloudState, S3State
-from modules.cross_account_role.props import ROLE
+from modules.astronomer import ROLE
 
 if TYPE_CHECKING:
     from cdktf import App
@@ -292,7 +292,8 @@ def fetch(
     """Save Astronomer's document as the estate's `policy_file` and pin it by its SHA-256, in a file beside it.
 
     A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3."""
-    from operations.policy import URL, PolicyError, compare, read
+    from modules.astronomer import URL
+    from operations.policy import PolicyError, compare, read
     from operations.policy import fetch as fetch_document
 
     document = to or _policy_file(file)

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 from estate.model import Estate
 from estate.source import Location, Problem
 from modules.catalog import Connection
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.vpc.props import VpcProps
 
 

@@ -7,8 +7,7 @@ from estate.model import SECTIONS, Account, Estate
 from estate.ranges import overlaps
 from estate.source import Location, Problem, did_you_mean, shortened, value_at
 from estate.twins import TWIN
-from modules.connection import ASTRO_CIDRS, REGIONS
-from modules.opt_in_region.props import OPT_IN
+from modules.astronomer import ASTRO_CIDRS, OPT_IN, REGIONS
 
 
 def check(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:

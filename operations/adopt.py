@@ -16,8 +16,7 @@ import boto3
 import jmespath
 from botocore import exceptions
 
-from modules.cross_account_role.props import ASTRONOMER_ACCOUNT, POLICY, ROLE
-from modules.opt_in_region.props import OPT_IN
+from modules.astronomer import ASTRONOMER_ACCOUNT, OPT_IN, POLICY, ROLE
 from modules.vocabulary import partition
 from operations.adopt_kinds import KINDS, NAME, Kind, Unimportable
 from operations.aws import PATIENCE

@@ -16,12 +16,11 @@ from typing import Any, Literal
 import boto3
 from botocore import exceptions
 
+from modules.astronomer import URL
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
 from modules.policy_file import pin_file
 from operations.aws import PATIENCE
 
-URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
-"""Where Astronomer publishes the document (seed 002, step 4)."""
 MAX_BYTES = 1_000_000
 
 

@@ -13,7 +13,8 @@ from constructs import Construct
 
 from estate.model import Estate
 from estate.plan import StackPlan
-from modules.vocabulary import Secret, partition
+from modules.entry import Secret
+from modules.vocabulary import partition
 from stacks.backend import attach_backend
 from stacks.hcl import mended
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from modules.vocabulary import bare
+from modules.expressions import bare
 
 _NEXT = r"(?=\n+(?:data|locals|output|provider|resource|variable)\b[^=\n]*\{$|\Z)"
 """Where a block ends: cdktf indents nothing, and leaves its own braces no other way to be told apart."""

@@ -1,13 +1,10 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from modules.astronomer import POLICY
+from modules.entry import Secret
 from modules.policy_file import PolicyDocument
-from modules.vocabulary import PolicyArn, Props, Reason, Secret
-
-ASTRONOMER_ACCOUNT = "406882777402"
-"""The AWS account that Astronomer's control plane calls from (seeds 000 to 002)."""
-ROLE = "astronomer-remote-management"
-POLICY = "AstronomerCrossAccountRole"
+from modules.vocabulary import PolicyArn, Props, Reason
 
 _ID = "[a-zA-Z0-9_+=,.@:/-]"
 EXTERNAL_IDS = Secret(

@@ -3,7 +3,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from modules.connection import Claim, ConnectionProps
+from modules.astronomer import domains_of
+from modules.connection import ConnectionProps
+from modules.entry import Claim
 from modules.vocabulary import EACH_ONCE, Props, Text
 
 
@@ -23,21 +25,6 @@ AllowedDomain = Annotated[
     ),
     AfterValidator(_fits_dns),
 ]
-
-
-def domains_of(organization: str, *, subdomains: bool) -> tuple[str, ...]:
-    """What users and CI/CD must reach to work with Astro (facts A18)."""
-    return (
-        "cloud.astronomer.io",
-        "api.astronomer.io",
-        "auth.astronomer.io",
-        "updates.astronomer.io",
-        "install.astronomer.io",
-        "images.astronomer.cloud",
-        f"astro-{organization}.datakin.com",
-        f"{organization}.astronomer.run",
-        *(("*.astronomer.run",) if subdomains else ()),
-    )
 
 
 class DnsFirewall(Props):

@@ -3,9 +3,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import VPC_ID, Claim, ConnectionProps
-from modules.dns import DomainName, astro_names_in
-from modules.vocabulary import EACH_ONCE, Awaited, HostedZoneId, Reason, Slug
+from modules.astronomer import astro_names_in
+from modules.connection import VPC_ID, ConnectionProps
+from modules.entry import Awaited, Claim
+from modules.vocabulary import EACH_ONCE, DomainName, HostedZoneId, Reason, Slug
 
 
 class HostedZoneProps(ConnectionProps):

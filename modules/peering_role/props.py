@@ -2,7 +2,9 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Literal
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath, role_claim
+from modules.cluster import Cluster
+from modules.connection import ConnectionProps
+from modules.entry import Claim, FieldPath, role_claim
 from modules.vocabulary import Day, Slug
 
 

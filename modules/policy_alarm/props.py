@@ -3,7 +3,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.cross_account_role.props import POLICY, ROLE
+from modules.astronomer import POLICY, ROLE
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
 from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, unheard
 

@@ -4,12 +4,15 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
-from modules.dns import Address, DomainName
+from modules.cluster import Cluster
+from modules.connection import ConnectionProps
+from modules.entry import Claim, FieldPath
 from modules.vocabulary import (
     EACH_ONCE,
     PRIVATE,
     AccountId,
+    Address,
+    DomainName,
     Props,
     Reason,
     Slug,

@@ -3,10 +3,22 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster, FieldPath
-from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
-from modules.sharing import SharingProps
-from modules.vocabulary import EACH_ONCE, Props, Reason, ResolverEndpointId, ResolverRuleId, Slug, repeated
+from modules.astronomer import astro_names_in
+from modules.cluster import Cluster
+from modules.connection import SharingProps
+from modules.entry import FieldPath
+from modules.parts.resolver_endpoint.props import ResolverEndpoint
+from modules.vocabulary import (
+    EACH_ONCE,
+    Domain,
+    Props,
+    Reason,
+    ResolverEndpointId,
+    ResolverRuleId,
+    Server,
+    Slug,
+    repeated,
+)
 from modules.vpc.props import VpcProps
 
 

@@ -1,31 +1,12 @@
-from collections.abc import Collection
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster
 from modules.vocabulary import Props, Slug, Text
 
 ON_DEMAND, SPOT = "L-1216C47A", "L-34B43A08"
 """EC2's quotas of vCPUs in standard instances that Astronomer asks for, at least 40 of each (seeds 000 and 001)."""
 _OURS = {"on-demand": ON_DEMAND, "spot": SPOT}
-
-_METAL = {"m5": 96, "m5d": 96, "m6i": 128, "m6id": 128, "r6i": 128, "c6i": 128}
-
-
-def vcpus(node_type: str) -> int:
-    """vCPUs of a node type that Astro offers (facts A9), by AWS's specifications of EC2 instance types: of all these
-    families an xlarge has 4, an Nxlarge N times as many, and a metal what its host has."""
-    family, size = node_type.split(".")
-    return _METAL[family] if size == "metal" else 4 * int(size.removesuffix("xlarge") or 1)
-
-
-def vcpus_by_region(clusters: Collection[Cluster]) -> dict[str, int]:
-    """The vCPUs of all nodes that clusters may have, each in its own region: a twin is one of them."""
-    found: dict[str, int] = {}
-    for cluster in clusters:
-        found[cluster.region] = found.get(cluster.region, 0) + cluster.max_nodes * vcpus(cluster.node_type)
-    return found
 
 
 class Quota(Props):

@@ -23,12 +23,14 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import
 )
 from constructs import Construct
 
-from modules.connection import Cluster, Sides
+from modules.cluster import Cluster
+from modules.context import Sides
+from modules.expressions import Late
 from modules.parts.for_each.construct import Entries, each
 from modules.ram import share
 from modules.routes import routes
 from modules.transit_gateway.props import NewTransitGateway, TransitGatewayProps
-from modules.vocabulary import Late, joined
+from modules.vocabulary import joined
 
 
 @dataclass(frozen=True)

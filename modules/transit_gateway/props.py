@@ -4,11 +4,11 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Claim, Cluster, FieldPath
-from modules.sharing import SharingProps
+from modules.cluster import Cluster
+from modules.connection import SharingProps
+from modules.entry import Awaited, Claim, FieldPath
+from modules.expressions import EACH
 from modules.vocabulary import (
-    EACH,
-    Awaited,
     Cidr,
     PrivateAsn,
     Props,

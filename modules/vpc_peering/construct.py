@@ -9,7 +9,7 @@ from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
 )
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import Sides
 from modules.routes import routes
 from modules.security_groups import let_cluster_in
 from modules.vpc_peering.props import VpcPeeringProps

@@ -3,9 +3,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from modules.connection import Claim, ConnectionProps
+from modules.connection import ConnectionProps
+from modules.entry import Awaited, Claim
 from modules.ingress import Ingress, ingress_claims
-from modules.vocabulary import Awaited, PeeringId, Slug
+from modules.vocabulary import PeeringId, Slug
 
 
 class VpcPeeringProps(ConnectionProps):

@@ -4,10 +4,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
+from modules.cluster import Cluster
+from modules.connection import ConnectionProps
+from modules.entry import Awaited, Claim, FieldPath, Secret
+from modules.expressions import EACH
 from modules.vocabulary import (
-    EACH,
-    Awaited,
     Cidr,
     PrivateAsn,
     Props,
@@ -15,7 +16,6 @@ from modules.vocabulary import (
     Range,
     Reason,
     RetentionDays,
-    Secret,
     Slug,
     TopicArn,
     TransitGatewayId,
