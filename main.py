@@ -139,7 +139,7 @@ def export(
         with _app() as app:
             from stacks.app import modules
 
-            made = modules(app, estate, hcl=terraform is not None)
+            made = modules(app, estate)
         for name in _chosen(file, stacks, made):
             write(made[name], out / name, terraform)
             print(out / name)
@@ -293,8 +293,9 @@ def fetch(
 
     A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3."""
     from modules.astronomer import URL
-    from operations.policy import PolicyError, compare, read
-    from operations.policy import fetch as fetch_document
+    from operations.policy.compare import compare
+    from operations.policy.documents import PolicyError, read
+    from operations.policy.documents import fetch as fetch_document
 
     document = to or _policy_file(file)
     try:
@@ -319,7 +320,8 @@ def diff(
     file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
 ) -> None:
     """Compare two documents, or the account's with the estate's, action by action; exits with 3 if NEW allows more."""
-    from operations.policy import PolicyError, compare, in_account, read
+    from operations.policy.compare import compare
+    from operations.policy.documents import PolicyError, in_account, read
 
     try:
         if old and new:
@@ -343,30 +345,39 @@ def diff(
 
 @policy.command()
 def lint(file: EstateFile = Path("astro.yaml")) -> None:
-    """Lint every policy that the estate makes, offline, by parliament; exits with 3 on a finding.
+    """Lint every policy that the estate creates, trust policies included, offline, by parliament; exits with 3 on a
+    finding.
 
-    Findings in Astronomer's own document are shown, and exit with 4: it is theirs. Trust policies are not read."""
+    Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it."""
     import json
 
-    from operations.policy import PolicyError, made, read
-    from operations.policy import lint as lint_policies
+    from operations.policy.documents import PolicyError, listed, read, statements
+    from operations.policy.lint import lint as lint_policies
+    from operations.policy.lint import policies_of
 
     estate = _load(file)
     with _synthesized(estate) as fresh:
-        stacks = [json.loads(stack.read_text()) for stack in sorted(fresh.glob("stacks/*/cdk.tf.json"))]
-    ours = {name: document for stack in stacks for name, document in made(stack).items()}
+        stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
     try:
-        theirs = {}
+        policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
+        vendors = []
         if estate.account:
-            document = _policy_file(file)
-            theirs[str(document)] = read(document, estate.account.account_id)
-        found, vendors = lint_policies(ours), lint_policies(theirs)
+            vendors = listed(read(_policy_file(file), estate.account.account_id)["Statement"])
+        # A long document is split over several policies.
+        theirs = {name for name, one in policies.items() if vendors and all(s in vendors for s in statements(one))}
+        found = lint_policies({name: one for name, one in policies.items() if name not in theirs})
+        found_in_theirs = lint_policies({name: policies[name] for name in theirs})
     except PolicyError as error:
         _stop(str(error), FAILED)
-    for finding in (*found, *vendors):
+    for name in sorted(policies):
+        print(f"{name}{' (of Astronomer)' * (name in theirs)}")
+    for finding in (*found, *found_in_theirs):
         print(finding)
-    print(f"{len(ours)} policies of the estate: {len(found)} findings; {len(theirs)} of Astronomer: {len(vendors)}")
-    if found or vendors:
+    print(
+        f"{len(policies) - len(theirs)} policies of the estate: {len(found)} findings; "
+        f"{len(theirs)} of Astronomer: {len(found_in_theirs)}"
+    )
+    if found or found_in_theirs:
         sys.exit(CHECK_FAILED if found else WARNINGS_ONLY)
 
 

@@ -17,7 +17,7 @@ from modules.entry import Awaited
 from modules.opt_in_region.props import OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
-from modules.vocabulary import AccountId, Props, Region, Slug, Tags, Text
+from modules.vocabulary import AccountId, Day, Props, Region, Slug, Tags, Text
 from modules.vpc.props import VpcProps
 
 SECTIONS = ("clusters", "networks", "connections")
@@ -77,6 +77,8 @@ class Account(Props):
     policy_alarm: PolicyAlarmProps | None = None
     service_quotas: ServiceQuotasProps | None = None
     opt_in_region: OptInRegionProps | None = None
+    confirmed: Day | None = None
+    """The day on which Astronomer and AWS had answered everything that you asked for, as `main.py handoff` lists it."""
 
 
 class Estate(Props):

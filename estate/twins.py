@@ -53,7 +53,7 @@ def _twin(entry: Any, clusters: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(differs := value_at(entry, "dr"), Mapping):
         return None
     # What Astronomer gives is of one region.
-    twin = {key: value for key, value in entry.items() if key not in ("dr", "peering_id", "attachments")}
+    twin = {key: value for key, value in entry.items() if key not in ("dr", "peering_id", "attachments", "confirmed")}
     one, several = entry.get("cluster"), entry.get("clusters")
     several = several if isinstance(several, tuple | list) else ()
     if several := tuple(f"{name}{TWIN}" for name in several if _has_twin(name, clusters)):

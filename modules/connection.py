@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from modules.cluster import Cluster
-from modules.entry import Awaited, Claim, FieldPath, Secret
+from modules.entry import Awaited, Claim, FieldPath, Secret, Step
 from modules.vocabulary import (
     EACH_ONCE,
+    Day,
     Principal,
     Props,
     Slug,
@@ -34,8 +35,17 @@ class ConnectionProps(Props):
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (ACCOUNT_ID,)
     """Fields of its clusters that it waits for where they are absent."""
 
+    for_astronomer: ClassVar[tuple[str, ...]] = ()
+    """The outputs that Astronomer's pages ask for, as dotted paths; `*` stands for every key of a map."""
+    for_network_team: ClassVar[tuple[str, ...]] = ()
+    """The outputs that your network team needs, as dotted paths."""
+
     network: Slug
     """The entry of `networks` that this connects."""
+    confirmed: Day | None = None
+    """The day on which you saw that the connection works, or that Astronomer confirmed it. AWS does not show you what
+    Astronomer does in its own accounts, so without this day `main.py handoff` lists what remains to be done. Nothing
+    that is deployed depends on it."""
     dr: dict[str, Any] | None = None
     """Makes this entry once more, as <entry>-dr, for the disaster-recovery twins of its clusters, ahead of a failover:
     `{}`, or the values that differ there (facts A20). What Astronomer gives, such as `peering_id`, is not carried over.
@@ -86,6 +96,10 @@ class ConnectionProps(Props):
         """What was to be gone by `today`: the field, and a sentence on its value. Nothing else here knows the day."""
         yield from ()
 
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        """Yield what remains to be done by people. `facts` are its outputs, empty unless it is deployed."""
+        yield from ()
+
     def asked_of_astronomer(self) -> dict[str, object]:
         """What Astronomer is to make of a connection that is none of your `networks`, for `main.py handoff`."""
         return {}
@@ -93,6 +107,11 @@ class ConnectionProps(Props):
     def secrets(self) -> tuple[Secret, ...]:
         """The values that the file never holds."""
         return ()
+
+
+INVITATION = "within 7 days of the deploy"
+"""How long an invitation to share a transit gateway, a Resolver rule or a prefix list is valid; for other types of
+resources it is 12 hours (AWS RAM user guide, "Accepting and rejecting resource share invitations")."""
 
 
 class SharingProps(ConnectionProps):
@@ -106,6 +125,10 @@ class SharingProps(ConnectionProps):
     inside_organization: bool = False
     """True where the accounts are in your AWS organization and it has RAM sharing enabled: nobody outside can be
     added then, and nobody needs to accept. Astronomer's own accounts (Hosted) are always outside."""
+
+    def invites(self, cluster: Cluster, facts: Mapping[str, Any]) -> bool:
+        """Return whether the cluster's account has to accept an invitation to the share."""
+        return not self.inside_organization and cluster.account_id != facts.get("account_id")
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)

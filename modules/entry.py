@@ -1,7 +1,8 @@
 """Facts about an entry of the estate: the places of its values, its claims, its secrets, its pending inputs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Awaited:
     """A value that somebody else must give before the rest of an entry can be built."""
 
     field: str
-    giver: Literal["Astronomer", "your network team"]
+    giver: Literal["Astronomer", "the Astro UI", "the Astro API", "your network team"]
+    """Where the value comes from. You look up yourself what the Astro UI and API show."""
     how: str
 
 
@@ -60,3 +62,32 @@ def role_claim(field: FieldPath, name: str) -> Claim:
     return Claim(
         field, "global", ("role", name), f"makes the role <estate>-{name}", "an account has one of a name: rename one"
     )
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action that remains when an entry is deployed, such as accepting a resource share."""
+
+    actor: Literal["you", "Astronomer", "your network team"]
+    action: str
+    """An imperative clause without a period. Identifiers in it come from the stack's outputs."""
+    deadline: str | None = None
+    """When it must be done, such as `within 7 days of the deploy`."""
+    cluster: str | None = None
+    """The one cluster that it concerns. Default: every cluster of the entry."""
+    done: bool = False
+    """Whether the stack's outputs prove that it is done."""
+
+
+def fact(facts: Mapping[str, Any], *path: str) -> Any:
+    """Return a value from a stack's outputs, or None. Outputs can come from a file and have any shape."""
+    value: Any = facts
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def in_words(value: Any) -> str:
+    """Format a value from a stack's outputs for a sentence."""
+    values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
+    return ", ".join("unknown" if one in (None, "") else str(one) for one in values) or "none"

@@ -20,7 +20,7 @@ from modules.astronomer import ASTRONOMER_ACCOUNT, OPT_IN, POLICY, ROLE
 from modules.vocabulary import partition
 from operations.adopt_kinds import KINDS, NAME, Kind, Unimportable
 from operations.aws import PATIENCE
-from operations.policy import compare
+from operations.policy.compare import compare
 
 FILE = "imports.tf"
 _HEADER = "# Written by `main.py adopt`. Once these are applied, the file has done its work and may be deleted.\n"

@@ -157,7 +157,10 @@ def _steps(estate: Estate, outputs: Outputs) -> Iterator[tuple[str, str]]:
     if any(awaited.giver == "Astronomer" for _, awaited in waiting) or (missing and estate.account):
         yield "You", "send this to Astronomer's support. Never the external ID: they have it"
     for entry, awaited in waiting:
-        yield awaited.giver.replace("your", "Your"), f"`{awaited.field}` of `{entry}`: {awaited.how}"
+        yield (
+            "Your network team" if awaited.giver == "your network team" else "You",
+            f"`{awaited.field}` of `{entry}`: {awaited.how}",
+        )
     if waiting:
         concerned = {
             network_stack(connection.network)

@@ -21,6 +21,7 @@ from modules.astronomer import ASTRO_CIDRS
 from modules.cluster import Cluster
 from modules.expressions import EACH, Late, bare
 from modules.vocabulary import AccountId, Range, Slug, Text
+from stacks.hcl import Address, Blocks
 
 Variable = dict[str, Any]
 """The block of a variable in Terraform's JSON syntax."""
@@ -38,7 +39,7 @@ class Inputs:
 class Module:
     """A stack of an estate for modules.
 
-    `json`: its Terraform as JSON. `hcl`: the same as HCL, where it was asked for. `variables`: at least those that it
+    `json`: its Terraform as JSON. `blocks`: which of its arguments are blocks. `variables`: at least those that it
     names. `awaited`: the expressions that are null while a value is awaited. `tags`: what the provider is to put on
     every resource."""
 
@@ -47,7 +48,7 @@ class Module:
     region: str
     tags: Mapping[str, str]
     json: Mapping[str, Any]
-    hcl: str
+    blocks: Mapping[Address, Blocks]
     variables: Mapping[str, Variable]
     awaited: Collection[str]
 

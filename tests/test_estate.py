@@ -47,7 +47,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
     assert list(estate.connections) == ["lake-prod", "lake-dev"]
     assert str(estate.clusters["prod"].pod_cidr) == "100.64.0.0/19"
     assert [(entry, a.field, a.giver) for entry, a in estate.awaited()] == [
-        ("connections.lake-dev", "peering_id", "Astronomer")
+        ("connections.lake-dev", "peering_id", "the Astro UI")
     ]
     with pytest.raises(ValueError, match="frozen"):
         estate.name = "other"
@@ -135,7 +135,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
             "peering_id:",
             "peering-id:",
             ["10:64: connections.lake-prod.peering-id: is not a key here; did you mean 'peering_id'?; allowed: "
-             "cluster, dr, ingress, network, peering_id, resolve_dns, type"],
+             "cluster, confirmed, dr, ingress, network, peering_id, resolve_dns, type"],
         ),
         (
             "type: vpc_peering, cluster: prod",

@@ -31,8 +31,8 @@ WAITING = {"account_id": "111111111111", "vpc_id": "vpc-0123456789abcdef0"}
 DEPLOYED: Outputs = {"network-lake": {"lake-prod": PEERED, "lake-dev": WAITING}}
 RUN = "node_modules/.bin/cdktf deploy network-lake"
 ASKED = (
-    "`peering_id` of `connections.lake-dev`: in the Astro UI, Organization Settings > Clusters > VPC Peering "
-    "Connections, create the connection; the ID is shown once it is Pending"
+    "`peering_id` of `connections.lake-dev`: in Organization Settings > Clusters > VPC Peering Connections, create the "
+    "connection; the ID is shown once it is Pending"
 )
 
 
@@ -50,12 +50,10 @@ def test_says_who_does_what_next_in_order(estate: Estate) -> None:
     told = facts(estate, {})
     assert [(step["who"], step["what"]) for step in told["next"]] == [
         ("You", f"deploy what is not there yet: `{RUN}`"),
-        ("You", "send this to Astronomer's support. Never the external ID: they have it"),
-        ("Astronomer", ASKED),
+        ("You", ASKED),
         ("You", f"put what you are given into the file, and `{RUN}`"),
     ]
     assert [step["what"] for step in facts(estate, DEPLOYED)["next"]] == [
-        "send this to Astronomer's support. Never the external ID: they have it",
         ASKED,
         f"put what you are given into the file, and `{RUN}`",
     ]

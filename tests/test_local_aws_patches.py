@@ -230,23 +230,44 @@ class TestCloudFormation:
 
 
 class TestServiceQuotas:
-    def test_an_increase_is_granted_and_shows(self, aws, account):
+    def test_an_increase_is_pending_then_granted(self, aws, account):
         quotas = aws.client("service-quotas", account=account)
 
         def value(quota: dict[str, str]) -> float:
             return quotas.get_service_quota(**quota)["Quota"]["Value"]
 
-        assert (value(VCPUS), value(VPCS)) == (5, 5)
         request = quotas.request_service_quota_increase(**VCPUS, DesiredValue=40)["RequestedQuota"]
-        assert (request["Status"], request["DesiredValue"]) == ("APPROVED", 40)
+        assert (request["Status"], request["DesiredValue"]) == ("PENDING", 40)
+        assert (value(VCPUS), value(VPCS)) == (5, 5)
+        aws.pass_time(hours=2)
         assert (value(VCPUS), value(VPCS)) == (40, 5)
         default = quotas.get_aws_default_service_quota(**VCPUS)["Quota"]
         assert (default["Value"], default["Adjustable"]) == (5, True)
-        assert quotas.get_requested_service_quota_change(RequestId=request["Id"])["RequestedQuota"] == request
+        granted = {**request, "Status": "APPROVED"}
+        assert quotas.get_requested_service_quota_change(RequestId=request["Id"])["RequestedQuota"] == granted
         history = quotas.list_requested_service_quota_change_history_by_quota(**VCPUS)["RequestedQuotas"]
-        assert history == [request]
+        assert history == [granted]
         history = quotas.list_requested_service_quota_change_history_by_quota(**VPCS)["RequestedQuotas"]
         assert history == []
+
+    def test_a_second_request_and_a_decrease_are_refused(self, aws, account):
+        quotas = aws.client("service-quotas", account=account)
+
+        def ask(value: float) -> str:
+            try:
+                return quotas.request_service_quota_increase(**VCPUS, DesiredValue=value)["RequestedQuota"]["Status"]
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+
+        pending = [ask(5), ask(40), ask(50)]
+        aws.pass_time(hours=2)
+        assert [*pending, ask(40), ask(50)] == [
+            "IllegalArgumentException",
+            "PENDING",
+            "ResourceAlreadyExistsException",
+            "IllegalArgumentException",
+            "PENDING",
+        ]
 
     def test_an_unknown_request_is_not_found(self, aws, account):
         with pytest.raises(ClientError) as refused:
@@ -356,7 +377,7 @@ class TestRam:
         assert other.get_resource_share_invitations()["resourceShareInvitations"] == []
         with pytest.raises(ClientError) as refused:
             other.accept_resource_share_invitation(resourceShareInvitationArn=arn)
-        assert error_code(refused) == "UnknownResourceException"
+        assert error_code(refused) == "ResourceShareInvitationArnNotFoundException"
 
     def test_principals_named_at_creation_are_invited(self, ours, theirs, stranger):
         ours.create_resource_share(name="at once", principals=[stranger])
@@ -372,13 +393,68 @@ class TestRam:
         assert [
             (each["associatedEntity"], each["associationType"], each["status"], each["external"])
             for each in made["resourceShareAssociations"]
-        ] == [(hub, "RESOURCE", "ASSOCIATED", False), (stranger, "PRINCIPAL", "ASSOCIATED", True)]
+        ] == [(hub, "RESOURCE", "ASSOCIATED", False), (stranger, "PRINCIPAL", "ASSOCIATING", True)]
         assert (entities("RESOURCE"), entities("PRINCIPAL")) == ([hub], [stranger])
         ended = ours.disassociate_resource_share(resourceShareArn=share, principals=[stranger])
         assert [each["status"] for each in ended["resourceShareAssociations"]] == ["DISASSOCIATED"]
         assert (entities("RESOURCE"), entities("PRINCIPAL")) == ([hub], [])
         ours.delete_resource_share(resourceShareArn=share)
         assert entities("RESOURCE") == []
+
+    def test_an_account_that_does_not_answer_is_disassociated(self, aws, account, ours, theirs, share, hub, stranger):
+        group = f"arn:aws:resource-groups:us-east-1:{account}:group/astro"
+        soon = ours.create_resource_share(name="group", resourceArns=[group], principals=[stranger])["resourceShare"]
+        ours.associate_resource_share(resourceShareArn=share, resourceArns=[hub], principals=[stranger])
+
+        def status(arn: str) -> list[str]:
+            answer = ours.get_resource_share_associations(associationType="PRINCIPAL", resourceShareArns=[arn])
+            return [each["status"] for each in answer["resourceShareAssociations"]]
+
+        def both() -> list[str]:
+            return status(share) + status(soon["resourceShareArn"])
+
+        seen = [both()]
+        aws.pass_time(hours=13)
+        seen.append(both())
+        aws.pass_time(days=7)
+        seen.append(both())
+        [invitation] = theirs.get_resource_share_invitations(resourceShareArns=[share])["resourceShareInvitations"]
+        with pytest.raises(ClientError) as refused:
+            theirs.accept_resource_share_invitation(resourceShareInvitationArn=invitation["resourceShareInvitationArn"])
+        ours.associate_resource_share(resourceShareArn=share, principals=[stranger])
+        assert (invitation["status"], error_code(refused)) == ("EXPIRED", "ResourceShareInvitationExpiredException")
+        assert [*seen, status(share)] == [
+            ["ASSOCIATING", "ASSOCIATING"],
+            ["ASSOCIATING", "DISASSOCIATED"],
+            ["DISASSOCIATED", "DISASSOCIATED"],
+            ["ASSOCIATING"],
+        ]
+
+    def test_an_invitation_is_answered_once(self, ours, theirs, share, stranger):
+        ours.associate_resource_share(resourceShareArn=share, principals=[stranger])
+        [invitation] = theirs.get_resource_share_invitations()["resourceShareInvitations"]
+        arn = invitation["resourceShareInvitationArn"]
+        theirs.reject_resource_share_invitation(resourceShareInvitationArn=arn)
+        with pytest.raises(ClientError) as refused:
+            theirs.accept_resource_share_invitation(resourceShareInvitationArn=arn)
+        [association] = ours.get_resource_share_associations(
+            associationType="PRINCIPAL", resourceShareArns=[share], associationStatus="DISASSOCIATED"
+        )["resourceShareAssociations"]
+        assert error_code(refused) == "ResourceShareInvitationAlreadyRejectedException"
+        assert association["associatedEntity"] == stranger
+
+    def test_an_account_shares_only_its_own_resources(self, theirs, hub):
+        theirs_now = theirs.create_resource_share(name="theirs")["resourceShare"]["resourceShareArn"]
+        refusals = []
+        for asked in (
+            lambda: theirs.create_resource_share(name="hub", resourceArns=[hub]),
+            lambda: theirs.associate_resource_share(resourceShareArn=theirs_now, resourceArns=[hub]),
+        ):
+            with pytest.raises(ClientError) as refused:
+                asked()
+            refusals.append(error_code(refused))
+        shares = theirs.get_resource_shares(resourceOwner="SELF")["resourceShares"]
+        assert (refusals, [one["name"] for one in shares]) == (["OperationNotPermittedException"] * 2, ["theirs"])
 
     def test_a_share_has_no_customer_managed_permissions(self, ours, share):
         assert ours.list_resource_share_permissions(resourceShareArn=share)["permissions"] == []
@@ -389,7 +465,8 @@ def share_and_accept(aws: LocalAws, owner: str, receiver: str, arn: str) -> None
     aws.client("ram", account=owner).create_resource_share(**share)
     theirs = aws.client("ram", account=receiver)
     for invitation in theirs.get_resource_share_invitations()["resourceShareInvitations"]:
-        theirs.accept_resource_share_invitation(resourceShareInvitationArn=invitation["resourceShareInvitationArn"])
+        if invitation["status"] == "PENDING":
+            theirs.accept_resource_share_invitation(resourceShareInvitationArn=invitation["resourceShareInvitationArn"])
 
 
 class TestResolver:

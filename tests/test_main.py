@@ -36,8 +36,8 @@ def test_check_says_what_an_estate_waits_for(file: Path) -> None:
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         f"{file}: 1 network, 2 connections, no mistakes",
-        "connections.lake-dev waits for peering_id from Astronomer: in the Astro UI, Organization Settings > Clusters "
-        "> VPC Peering Connections, create the connection; the ID is shown once it is Pending",
+        "connections.lake-dev waits for peering_id from the Astro UI: in Organization Settings > Clusters > VPC "
+        "Peering Connections, create the connection; the ID is shown once it is Pending",
     ]
 
 
@@ -144,7 +144,11 @@ def test_state_create_needs_an_s3_state(file: Path) -> None:
 
 def test_policies_are_linted_whatever_format_the_environment_names_and_after_their_last_day(file: Path) -> None:
     file.write_text(BASE + "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n")
-    told = "1 policies of the estate: 0 findings; 0 of Astronomer: 0\n"
+    told = (
+        "network-lake: data.aws_iam_policy_document.role_accept\n"
+        "network-lake: data.aws_iam_policy_document.role_trust\n"
+        "2 policies of the estate: 0 findings; 0 of Astronomer: 0\n"
+    )
     assert run("policy", "lint", str(file), SYNTH_HCL_OUTPUT="true") == (0, told, "")
 
 

@@ -1,8 +1,9 @@
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 from modules.astronomer import POLICY
-from modules.entry import Secret
+from modules.cluster import Cluster
+from modules.entry import Secret, Step, in_words
 from modules.policy_file import PolicyDocument
 from modules.vocabulary import PolicyArn, Props, Reason
 
@@ -23,6 +24,8 @@ EXTERNAL_IDS = Secret(
 class CrossAccountRoleProps(Props):
     """The role that Astronomer assumes in the dedicated account (Hybrid)."""
 
+    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "role_arn")
+
     policy_file: PolicyDocument
     """Your copy of Astronomer's policy document (JSON), relative to the estate file. `{{.AWSAccount}}` in it becomes
     the account's ID. Astronomer publishes it; this project does not (facts A1)."""
@@ -40,6 +43,23 @@ class CrossAccountRoleProps(Props):
     def policies(self, account_id: str) -> dict[str, str]:
         """The role's policies by name: the document, in as many parts as it takes."""
         return self.policy_file.policies(account_id, POLICY)
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        """Yield what remains to be done by people. `clusters` are those of the account."""
+        if not facts:
+            return
+        missing = {name: cluster for name, cluster in clusters.items() if cluster.id is None}
+        role, account = in_words(facts.get("role_arn")), in_words(facts.get("account_id"))
+        done = bool(clusters) and not missing
+        send = f"send Astronomer the role {role}: `main.py handoff --for astronomer` writes the ticket"
+        yield Step("you", f"{send}. Wait a minute after the deploy, until AWS has the role everywhere", done=done)
+        for name in missing if clusters else (None,):
+            what = f"the cluster {name}" if name else "a cluster"
+            yield Step("Astronomer", f"create {what} in account {account}, with the role {role}", cluster=name)
+        if missing:
+            yield Step("you", f"copy the IDs of {in_words(list(missing))} from the Astro UI to `clusters.*.id`")
+        elif not clusters:
+            yield Step("you", "describe the cluster in `clusters`: its name, region, node type and number of nodes")
 
     def disagreements(self, account_id: str) -> Iterator[tuple[str, str]]:
         """What does not fit the account: the field, and a sentence on its value."""

@@ -1,12 +1,12 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from modules.astronomer import astro_names_in
 from modules.cluster import Cluster
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, FieldPath
+from modules.entry import Awaited, FieldPath, Step, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import EACH_ONCE, Domain, Reason, Server, Slug
 from modules.vpc.props import VpcProps
@@ -25,6 +25,9 @@ class DnsForwardingProps(ConnectionProps):
 
     routed: ClassVar[bool] = False
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+
+    for_astronomer: ClassVar[tuple[str, ...]] = ("domains", "servers")
+    for_network_team: ClassVar[tuple[str, ...]] = ("domains", "servers")
 
     type: Literal["dns_forwarding"]
     clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
@@ -59,6 +62,12 @@ class DnsForwardingProps(ConnectionProps):
         if self.forwards_astro and not taken:
             raise ValueError("has forwards_astro and no domain that holds what Astro needs; take the reason out")
         return self
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if facts:
+            domains, servers = in_words(facts.get("domains")), in_words(facts.get("servers"))
+            yield Step("Astronomer", f"forward DNS queries for {domains} to {servers}")
+            yield Step("you", "after that, resolve a name of these domains from a Deployment")
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)

@@ -1,11 +1,12 @@
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from modules.astronomer import domains_of
+from modules.cluster import Cluster
 from modules.connection import ConnectionProps
-from modules.entry import Claim
+from modules.entry import Claim, Step
 from modules.vocabulary import EACH_ONCE, Props, Text
 
 
@@ -49,6 +50,8 @@ class EgressDomainsProps(ConnectionProps):
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
 
+    for_network_team: ClassVar[tuple[str, ...]] = ("domains",)
+
     type: Literal["egress_domains"]
     subdomains: bool = True
     """Also *.astronomer.run, where Astronomer puts the clusters' registries and their Deployments. False where only
@@ -60,6 +63,10 @@ class EgressDomainsProps(ConnectionProps):
     def domains(self, organization: str) -> tuple[str, ...]:
         """Every allowed domain once."""
         return tuple(dict.fromkeys((*domains_of(organization, subdomains=self.subdomains), *self.additional_domains)))
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if facts and not self.dns_firewall:
+            yield Step("your network team", "allow the domains of `domains` in the proxy and the firewalls")
 
     def claims(self) -> Iterator[Claim]:
         yield from super().claims()

@@ -1,4 +1,4 @@
-from cdktf import TerraformResourceLifecycle
+from cdktf import TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.data_aws_route53_zone import DataAwsRoute53Zone
 from cdktf_cdktf_provider_aws.route53_vpc_association_authorization import Route53VpcAssociationAuthorization
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone, Route53ZoneVpc
@@ -14,7 +14,8 @@ class HostedZone(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: HostedZoneProps, sides: Sides) -> None:
         super().__init__(scope, id_)
-        zone = self._made(props.domain, sides) if props.domain else self._existing(props.zone_id)
+        made = self._made(props.domain, sides) if props.domain else None
+        zone = made or self._existing(props.zone_id)
         commands: dict[str, str] = {}
         for name, cluster in sides.clusters.items():
             if cluster.vpc_id is None:
@@ -37,6 +38,9 @@ class HostedZone(Construct):
             # What Astronomer runs with the credentials of the cluster's account.
             "associate": commands,
         }
+        if made:
+            # Shows whether they have: the ID of each associated VPC, as of the last refresh.
+            self.handoff["vpc_ids"] = Token.as_list(f"${{{made.fqn}.vpc[*].vpc_id}}")
 
     def _existing(self, zone_id: str | None) -> DataAwsRoute53Zone:
         # Read, so that a zone of another account, which could authorize nobody, stops the plan.

@@ -1,11 +1,12 @@
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from modules.astronomer import astro_names_in
+from modules.cluster import Cluster
 from modules.connection import VPC_ID, ConnectionProps
-from modules.entry import Awaited, Claim
+from modules.entry import Awaited, Claim, Step, fact, in_words
 from modules.vocabulary import EACH_ONCE, DomainName, HostedZoneId, Reason, Slug
 
 
@@ -18,6 +19,8 @@ class HostedZoneProps(ConnectionProps):
 
     routed: ClassVar[bool] = False
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (VPC_ID,)
+
+    for_astronomer: ClassVar[tuple[str, ...]] = ("zone_id", "domain")
 
     type: Literal["hosted_zone"]
     clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
@@ -51,6 +54,18 @@ class HostedZoneProps(ConnectionProps):
         if self.shadows_astro and not taken:
             raise ValueError("has shadows_astro and no domain that holds what Astro needs; take the reason out")
         return self
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        associated = facts.get("vpc_ids")
+        for name in self.clusters:
+            if command := fact(facts, "associate", name):
+                vpc_id = clusters[name].vpc_id
+                yield Step(
+                    "Astronomer",
+                    f"associate VPC {vpc_id} with our private hosted zone, from the VPC's account: {in_words(command)}",
+                    cluster=name,
+                    done=isinstance(associated, list) and vpc_id in associated,
+                )
 
     def claims(self) -> Iterator[Claim]:
         if self.domain:

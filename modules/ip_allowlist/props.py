@@ -1,11 +1,11 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from modules.cluster import Cluster
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, FieldPath
+from modules.entry import Awaited, FieldPath, Step, fact
 from modules.ingress import Ingress
 from modules.vocabulary import EACH_ONCE, BucketName, IamPrincipal, Props, Region, Slug, Text
 from modules.vpc.props import VpcProps
@@ -50,8 +50,8 @@ class IpAllowlistProps(ConnectionProps):
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (
         Awaited(
             "external_ips",
-            "Astronomer",
-            "in the Astro UI, copy External IPs of Organization Settings > Clusters > the cluster, or of a "
+            "the Astro UI",
+            "copy External IPs of Organization Settings > Clusters > the cluster, or of a "
             "Deployment's Details on a standard cluster",
         ),
     )
@@ -66,6 +66,11 @@ class IpAllowlistProps(ConnectionProps):
     """Rules, by name, that let the addresses into your security groups."""
     buckets: dict[Slug, Bucket] = Field(default_factory=dict)
     """Buckets, by name, to write policy statements for."""
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        for name, bucket in self.buckets.items():
+            if fact(facts, "bucket_policies", name):
+                yield Step("you", f"add the statements of `bucket_policies.{name}` to the policy of {bucket.bucket}")
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)

@@ -1,10 +1,10 @@
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from modules.astronomer import OptInRegion
-from modules.entry import FieldPath
+from modules.entry import FieldPath, Step, in_words
 from modules.policy_file import POLICIES, PolicyDocument
 from modules.vocabulary import EACH_ONCE, Props
 
@@ -21,6 +21,14 @@ class OptInRegionProps(Props):
     then keep, unreachable and at full cost, what is in them."""
 
     regions: Annotated[tuple[OptInRegion, ...], Field(min_length=1), EACH_ONCE]
+
+    def steps(self, facts: Mapping[str, Any]) -> Iterator[Step]:
+        """Yield what remains to be done by people."""
+        for region in self.regions if facts else ():
+            status = facts.get(region)
+            enabled = status in ("ENABLED", "ENABLED_BY_DEFAULT")
+            how = f"wait until AWS enables {region}; it was {in_words(status)} at the last deploy"
+            yield Step("you", how, done=enabled)
 
     def disagreements(self, document: PolicyDocument) -> Iterator[tuple[FieldPath, str]]:
         """What does not fit the document of Astronomer's role: the field, and a sentence on its value."""

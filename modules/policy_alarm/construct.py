@@ -1,5 +1,6 @@
 from typing import Any
 
+from cdktf import Token
 from cdktf_cdktf_provider_aws.cloudtrail import Cloudtrail
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
@@ -70,6 +71,7 @@ class PolicyAlarm(Construct):
         super().__init__(scope, id_)
         self._name, self._account_id, self._region = name, account_id, region
         self._partition = partition(region)
+        self._subscriptions: dict[str, SnsTopicSubscription] = {}
         # Its policy allows all of S3 and KMS (facts A2), and whom a record is about must not change it.
         self._astronomer = f"arn:{self._partition}:iam::{account_id}:role/{ROLE}"
 
@@ -102,10 +104,11 @@ class PolicyAlarm(Construct):
             alarm_actions=[topic_arn],
         )
         self.handoff: dict[str, object] = {"alarm": name, "log_group": log_group, "topic_arn": topic_arn}
-        if props.subscribers:
-            self.handoff["note"] = (
-                "SNS asks each subscriber to confirm, within three days; until then it hears nothing."
-            )
+        if self._subscriptions:
+            # As of the last refresh: until a subscriber confirms, it gets no notification.
+            self.handoff["unconfirmed"] = {
+                name: Token.as_any(f"${{{one.fqn}.pending_confirmation}}") for name, one in self._subscriptions.items()
+            }
 
     def _trail(self, props: PolicyAlarmProps) -> str:
         """A trail of IAM's events, which are in one region of the partition (facts B6), and the name of its log group.
@@ -304,7 +307,7 @@ class PolicyAlarm(Construct):
             ),
         )
         for name, endpoint in props.subscribers.items():
-            SnsTopicSubscription(
+            self._subscriptions[name] = SnsTopicSubscription(
                 self,
                 joined("subscription", name),
                 topic_arn=topic.arn,

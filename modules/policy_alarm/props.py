@@ -1,9 +1,10 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from modules.astronomer import POLICY, ROLE
+from modules.entry import Step, fact, in_words
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
 from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, unheard
 
@@ -133,6 +134,14 @@ class PolicyAlarmProps(Props):
         if self.log_group and made:
             raise ValueError(f"has {', '.join(sorted(made))}, and makes no trail where log_group is given; remove one")
         return self
+
+    def steps(self, facts: Mapping[str, Any]) -> Iterator[Step]:
+        """Yield what remains to be done by people."""
+        for name, endpoint in self.subscribers.items() if facts else ():
+            unconfirmed = fact(facts, "unconfirmed", name)
+            how = f"confirm the subscription of {in_words(endpoint)} to the alarm's SNS topic"
+            # SNS deletes a subscription that is not confirmed in time.
+            yield Step("you", how, "within 3 days of the deploy", done=unconfirmed is False)
 
     def disagreements(self, region: str) -> Iterator[tuple[str, str]]:
         """What does not fit the account's region: the field, and a sentence on its value."""

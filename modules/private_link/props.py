@@ -1,12 +1,12 @@
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Address
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from modules.cluster import Cluster
 from modules.connection import ConnectionProps
-from modules.entry import Claim, FieldPath
+from modules.entry import Claim, FieldPath, Step, fact, in_words
 from modules.vocabulary import (
     EACH_ONCE,
     PRIVATE,
@@ -159,6 +159,8 @@ class PrivateLinkProps(ConnectionProps):
 
     routed: ClassVar[bool] = False
 
+    for_astronomer: ClassVar[tuple[str, ...]] = ("region", "service.service_name")
+
     type: Literal["private_link"]
     clusters: Annotated[tuple[Slug, ...], EACH_ONCE] = ()
     """The entries of `clusters` that the service is for, and that endpoints `for_clusters` let in."""
@@ -185,6 +187,22 @@ class PrivateLinkProps(ConnectionProps):
         return (
             "an endpoint service works in its own region: use a network in the cluster's region" if self.service else ""
         )
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if not facts:
+            return
+        if self.service:
+            service = in_words(fact(facts, "service", "service_name"))
+            if domain := self.service.private_dns_name:
+                record = f"create the TXT record of `service.private_dns_record` in the public zone of {domain}"
+                yield Step("you", f"{record}, then verify the domain in the VPC console under Endpoint services")
+            yield Step("Astronomer", f"create an interface endpoint to {service} in the cluster's VPC")
+            if not self.service.acceptance_off_reason:
+                yield Step("you", f"accept the endpoint of {service} in the VPC console under Endpoint services")
+        for name, endpoint in self.endpoints.items():
+            if endpoint.for_clusters:
+                names = in_words(fact(facts, "endpoints", name, "dns_names"))
+                yield Step("you", f"use the endpoint's own DNS names in your Airflow connections: {names}")
 
     def claims(self) -> Iterator[Claim]:
         for name, endpoint in self.endpoints.items():

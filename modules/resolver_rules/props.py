@@ -1,12 +1,12 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from modules.astronomer import astro_names_in
 from modules.cluster import Cluster
-from modules.connection import SharingProps
-from modules.entry import FieldPath
+from modules.connection import INVITATION, SharingProps
+from modules.entry import FieldPath, Step, fact, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import (
     EACH_ONCE,
@@ -68,6 +68,9 @@ class ResolverRulesProps(SharingProps):
     routed: ClassVar[bool] = False
     same_region: ClassVar[str] = "a resolver rule works in its own region only: use a network in the cluster's region"
 
+    for_astronomer: ClassVar[tuple[str, ...]] = ("rules.*.id",)
+    for_network_team: ClassVar[tuple[str, ...]] = ("region", "rules.*.domain", "endpoint_ips")
+
     type: Literal["resolver_rules"]
     rules: Annotated[dict[Slug, Rule], Field(min_length=1)]
     """The rules to share, by a name of your choice, which is the name in AWS of those made here."""
@@ -96,6 +99,18 @@ class ResolverRulesProps(SharingProps):
         if twice := repeated(domains):
             raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
         return self
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        rules = facts.get("rules")
+        if not isinstance(rules, Mapping):
+            return
+        ids = in_words([fact(rules, name, "id") for name in rules])
+        for name in self.clusters:
+            invited = self.invites(clusters[name], facts)
+            accept = f"accept the resource share of the Route 53 Resolver rules {ids} and " if invited else ""
+            associate = f"associate {'them' if accept else f'the Route 53 Resolver rules {ids}'} with the cluster's VPC"
+            yield Step("Astronomer", f"{accept}{associate}", INVITATION if invited else None, name)
+        yield Step("you", "after that, resolve a name of the shared domains from a Deployment")
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)

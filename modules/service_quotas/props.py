@@ -1,7 +1,9 @@
-from typing import Annotated, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from modules.entry import Step, fact, in_words
 from modules.vocabulary import Props, Slug, Text
 
 ON_DEMAND, SPOT = "L-1216C47A", "L-34B43A08"
@@ -45,6 +47,19 @@ class ServiceQuotasProps(Props):
             if (other := first.setdefault((quota.service, quota.code), name)) != name:
                 raise ValueError(f"has {quota.code} of {quota.service} twice, as {other} and as {name}; keep one")
         return self
+
+    def steps(self, facts: Mapping[str, Any], region: str) -> Iterator[Step]:
+        """Yield what remains to be done by people in `region`."""
+        for name in facts:
+            status = fact(facts, name, "request_status")
+            quota = f"{in_words(fact(facts, name, 'quota'))} in {region}"
+            if status in ("DENIED", "NOT_APPROVED", "INVALID_REQUEST"):
+                yield Step("you", f"ask AWS Support about the quota {quota}: the request is {status}")
+            else:
+                # Without a request there is nothing to grant: the account has the value already.
+                granted = status in ("APPROVED", "", None)
+                how = f"wait until AWS grants the quota {quota}; the request was {in_words(status)} at the last deploy"
+                yield Step("you", how, done=granted)
 
     def wanted(self, needed: int) -> dict[str, Quota]:
         """What to ask for, by name, in a region whose nodes may need so many vCPUs."""

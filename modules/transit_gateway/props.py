@@ -1,12 +1,12 @@
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from modules.cluster import Cluster
-from modules.connection import SharingProps
-from modules.entry import Awaited, Claim, FieldPath
+from modules.connection import INVITATION, SharingProps
+from modules.entry import Awaited, Claim, FieldPath, Step, in_words
 from modules.expressions import EACH
 from modules.vocabulary import (
     Cidr,
@@ -77,6 +77,9 @@ class TransitGatewayProps(SharingProps):
         "a transit gateway attaches VPCs of its own region only: use a network and gateway in the cluster's region, "
         "which Astronomer's support can peer with your gateway elsewhere"
     )
+
+    for_astronomer: ClassVar[tuple[str, ...]] = ("transit_gateway_id", "cidrs")
+    for_network_team: ClassVar[tuple[str, ...]] = ("account_id", "region", "transit_gateway_id", "cidrs")
 
     type: Literal["transit_gateway"]
     transit_gateway_id: TransitGatewayId | None = None
@@ -194,12 +197,31 @@ class TransitGatewayProps(SharingProps):
                 "attaches a network that names no subnets; add `subnets` to it, one in each availability zone",
             )
 
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        if not facts:
+            return
+        gateway = f"transit gateway {in_words(facts.get('transit_gateway_id'))}"
+        if not self.accept_clusters:
+            yield Step("you", f"check with whoever accepts the clusters on {gateway} that they are attached and routed")
+            return
+        for name in self.clusters:
+            attachment = self.attachments.get(name)
+            if attachment:
+                test = f"test the connection over {gateway}; attachment {attachment} is accepted and the routes exist"
+                yield Step("Astronomer", test, cluster=name)
+            elif clusters[name].account_id:
+                invited = self.invites(clusters[name], facts)
+                accept = f"accept the resource share of {gateway}, " if invited else ""
+                attach = "attach the cluster's private subnets to it" if invited else f"attach the cluster to {gateway}"
+                route = f"route {in_words(facts.get('cidrs'))} to it, and send us the ID of the attachment"
+                yield Step("Astronomer", f"{accept}{attach}, {route}", INVITATION if invited else None, name)
+
     def awaited(self) -> tuple[Awaited, ...]:
         if not self.accept_clusters:
             return ()
         how = (
-            "give their support the cluster's ID and this stack's handoff output; they accept the share, attach the "
-            "cluster's private subnets, route your ranges to the gateway, and tell you the attachment's ID"
+            "send their support the ticket of `main.py handoff --for astronomer` when the gateway is deployed; they "
+            "attach the cluster and send you the attachment's ID"
         )
         return tuple(
             Awaited(f"attachments.{name}", "Astronomer", how) for name in self.clusters if name not in self.attachments

@@ -1,16 +1,19 @@
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from modules.cluster import Cluster
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, Claim
+from modules.entry import Awaited, Claim, Step, in_words
 from modules.ingress import Ingress, ingress_claims
 from modules.vocabulary import PeeringId, Slug
 
 
 class VpcPeeringProps(ConnectionProps):
     """Accept a peering that Astro requested, and route back to Astro."""
+
+    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs")
 
     type: Literal["vpc_peering"]
     cluster: Slug
@@ -34,11 +37,24 @@ class VpcPeeringProps(ConnectionProps):
                 "a peering is of one connection: each has an ID of its own",
             )
 
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        cluster = clusters[self.cluster]
+        if not self.peering_id and cluster.product == "hybrid" and cluster.id is None:
+            yield Step("Astronomer", "request a VPC peering with the following VPC when the cluster exists")
+        if not self.peering_id or not facts:
+            return
+        active = facts.get("peering_status") == "active"
+        yield Step("you", "check in the Astro UI that the VPC peering connection is Active", done=active)
+        ranges = facts.get("cidrs")
+        if further := ranges[1:] if isinstance(ranges, list) else []:
+            how = "add a route over the peering in the Astro UI, Organization Settings > Clusters > Routes, to"
+            yield Step("you", f"{how} {in_words(further)}")
+
     def awaited(self) -> tuple[Awaited, ...]:
         if self.peering_id:
             return ()
         how = (
-            "in the Astro UI, Organization Settings > Clusters > VPC Peering Connections, create the connection; "
-            "the ID is shown once it is Pending"
+            "in Organization Settings > Clusters > VPC Peering Connections, create the connection; the ID is shown "
+            "once it is Pending"
         )
-        return (Awaited("peering_id", "Astronomer", how),)
+        return (Awaited("peering_id", "the Astro UI", how),)

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from modules.cluster import Cluster
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, Claim, FieldPath, Secret
+from modules.entry import Awaited, Claim, FieldPath, Secret, Step, fact, in_words
 from modules.expressions import EACH
 from modules.vocabulary import (
     Cidr,
@@ -180,6 +180,15 @@ class VpnProps(ConnectionProps):
 
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
 
+    for_network_team: ClassVar[tuple[str, ...]] = (
+        "*.vpn_connection_id",
+        "*.ip",
+        "*.bgp_asn",
+        "*.static_routes",
+        "*.tunnels",
+        "*.transit_gateway_attachment_id",
+    )
+
     type: Literal["vpn"]
     network: Slug = Field(default_factory=str)
     """The entry of `networks` that this connects; needed unless Astronomer makes the VPN (`terminates: astro`)."""
@@ -343,14 +352,35 @@ class VpnProps(ConnectionProps):
         ranges = {name: str(cidr) for name, cidr in self.static_routes.items()}
         return {
             "gateways": {
-                name: {"ip": "not known yet"} | gateway.model_dump(mode="json", exclude_none=True)
+                name: {"ip": None} | gateway.model_dump(mode="json", exclude_none=True)
                 for name, gateway in self.gateways.items()
             },
-            **({"static_routes": ranges} if ranges else {"bgp_asn": self.bgp_asn or "not known yet"}),
+            **({"static_routes": ranges} if ranges else {"bgp_asn": self.bgp_asn}),
             "tunnels": self.tunnels.model_dump(mode="json", exclude={"weak_reason"}),
-            "preshared_keys": "never in this ticket: keys of your own go to Astronomer's support by a channel that "
-            "they name; without them, ask for the keys by such a channel",
         }
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if self.terminates == "astro":
+            if self.awaited():
+                return
+            yield Step("Astronomer", "create a VPN connection from the cluster's VPC with the following settings")
+            keys = "exchange the pre-shared keys through a channel that Astronomer's support names, never in a ticket"
+            yield Step("you", keys)
+            return
+        made = [name for name in self.known_gateways() if name in facts]
+        if not made:
+            return
+        devices = in_words(made)
+        match self.preshared_keys:
+            case "secrets-manager":
+                secrets = in_words([fact(facts, name, "preshared_keys_secret") for name in made])
+                yield Step("you", f"let your network team read the pre-shared keys of {devices}: {secrets}")
+            case "state":
+                how = "give your network team the pre-shared keys from Terraform's state through a protected channel"
+                yield Step("you", how)
+            case "variable":
+                pass
+        yield Step("your network team", f"configure {devices} with the tunnel addresses and the pre-shared keys")
 
     def claims(self) -> Iterator[Claim]:
         if self.terminates == "astro":

@@ -1,12 +1,12 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from modules.astronomer import DEPLOYMENT_ACCOUNTS
 from modules.cluster import Cluster
 from modules.connection import ACCOUNT_ID, ConnectionProps
-from modules.entry import Awaited, Claim, FieldPath, role_claim
+from modules.entry import Awaited, Claim, FieldPath, Step, in_words, role_claim
 from modules.policy_file import POLICIES, PolicyDocument
 from modules.vocabulary import EACH_ONCE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
 from modules.vpc.props import VpcProps
@@ -115,12 +115,12 @@ class WorkloadIdentityProps(ConnectionProps):
 
     @property
     def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        how = "in the Astro UI, Organization Settings > Clusters > the cluster"
+        how = "Organization Settings > Clusters > the cluster"
         match self.identity:
             case "oidc":
-                return (Awaited("oidc_issuer_url", "Astronomer", "metadata.oidc_issuer_url of the cluster's API"),)
+                return (Awaited("oidc_issuer_url", "the Astro API", "metadata.oidc_issuer_url of the cluster"),)
             case "cluster_role":
-                return (ACCOUNT_ID, Awaited("id", "Astronomer", how))
+                return (ACCOUNT_ID, Awaited("id", "the Astro UI", how))
             case "deployment_role":
                 return (ACCOUNT_ID,)
 
@@ -185,12 +185,16 @@ class WorkloadIdentityProps(ConnectionProps):
             names = [f"AirflowS3Logs-{cluster.id}"] if cluster.id else []
         return tuple(f"arn:{partition}:iam::{cluster.account_id}:role/{name}" for name in names if cluster.account_id)
 
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if roles := facts.get("roles"):
+            yield Step("you", f"create Airflow connections in the Deployments that assume {in_words(roles)}")
+
     def awaited(self) -> tuple[Awaited, ...]:
         if self.identity == "cluster_role":
             return ()
-        how = "create the Deployment, then copy Namespace of its Details in the Astro UI"
+        how = "create the Deployment, then copy Namespace of its Details"
         return tuple(
-            Awaited(f"roles.{name}.deployments", "Astronomer", how)
+            Awaited(f"roles.{name}.deployments", "the Astro UI", how)
             for name, role in self.roles.items()
             if not role.subjects()
         )

@@ -94,7 +94,7 @@ def test_writing_is_allowed_where_the_file_says_so(synth: Synth) -> None:
 
 
 def test_a_cluster_without_addresses_is_awaited_and_nothing_is_let_in(synth: Synth) -> None:
-    assert [(a.field, a.giver) for a in IpAllowlistProps.needs_of_clusters] == [("external_ips", "Astronomer")]
+    assert [(a.field, a.giver) for a in IpAllowlistProps.needs_of_clusters] == [("external_ips", "the Astro UI")]
     props = IpAllowlistProps.model_validate({**MINIMAL, "ingress": INGRESS, "buckets": {"exports": BUCKET}})
     tf = synth(lambda stack: IpAllowlist(stack, "public", props, sides(prod=cluster())))
     assert (tf.get("resource"), tf.get("data")) == (None, None)

@@ -114,7 +114,7 @@ def test_lets_the_cluster_in_through_named_security_groups(synth: Synth) -> None
 
 def test_waits_for_astronomer_and_builds_nothing_that_needs_the_peering(synth: Synth) -> None:
     waiting = VpcPeeringProps(**MINIMAL)
-    assert [(a.field, a.giver) for a in waiting.awaited()] == [("peering_id", "Astronomer")]
+    assert [(a.field, a.giver) for a in waiting.awaited()] == [("peering_id", "the Astro UI")]
     assert synth(lambda stack: VpcPeering(stack, "lake-peering", waiting, sides())).get("resource") is None
 
 

@@ -400,10 +400,6 @@ ASTRO: dict[str, Any] = {
     },
     "bgp_asn": 64512,  # AWS's own in a gateway of yours; here Astronomer chooses theirs
 }
-OF_THE_KEYS = (
-    "never in this ticket: keys of your own go to Astronomer's support by a channel that they name; without them, ask "
-    "for the keys by such a channel"
-)
 
 
 def test_a_vpn_of_the_cluster_is_asked_of_astronomer_with_all_that_they_need_and_no_key() -> None:
@@ -433,7 +429,6 @@ def test_a_vpn_of_the_cluster_is_asked_of_astronomer_with_all_that_they_need_and
             "dpd_timeout_action": "restart",
             "startup_action": "start",
         },
-        "preshared_keys": OF_THE_KEYS,
     }
     static = VpnProps.model_validate({**ASTRO, "bgp_asn": None, "static_routes": STATIC["static_routes"]})
     asked = static.asked_of_astronomer()
@@ -453,10 +448,10 @@ def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
     assert [one.field for one in props.awaited()] == ["gateways.a.ip", "gateways.b.ip", "bgp_asn"]
     asked = props.asked_of_astronomer()
     assert asked["gateways"] == {
-        "a": {"ip": "not known yet", "tunnel1_inside_cidr": "169.254.10.0/30"},
-        "b": {"ip": "not known yet"},
+        "a": {"ip": None, "tunnel1_inside_cidr": "169.254.10.0/30"},
+        "b": {"ip": None},
     }
-    assert asked["bgp_asn"] == "not known yet"
+    assert asked["bgp_asn"] is None
 
 
 @pytest.mark.parametrize(
