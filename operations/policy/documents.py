@@ -15,7 +15,7 @@ from botocore import exceptions
 from modules.astronomer import URL
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
 from modules.policy_file import pin_file
-from operations.aws import PATIENCE
+from operations.aws import CLIENT_CONFIG
 
 MAX_BYTES = 1_000_000
 
@@ -141,8 +141,8 @@ def in_account(role: str, account_id: str) -> list[dict[str, Any]]:
     try:
         session = boto3.Session()
         with (
-            closing(session.client("sts", region_name="us-east-1", config=PATIENCE)) as sts,
-            closing(session.client("iam", region_name="us-east-1", config=PATIENCE)) as iam,
+            closing(session.client("sts", region_name="us-east-1", config=CLIENT_CONFIG)) as sts,
+            closing(session.client("iam", region_name="us-east-1", config=CLIENT_CONFIG)) as iam,
         ):
             caller = sts.get_caller_identity()["Account"]
             if caller != account_id:
