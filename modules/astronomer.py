@@ -1,13 +1,23 @@
 """What Astronomer publishes about Astro on AWS. It changes without us: each table names its source and its date."""
 
+import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
+from pydantic import AfterValidator
+
+from modules.aws import AS_OF as AWS_AS_OF
+from modules.aws import INSTANCE_FAMILIES
 from modules.vocabulary import PRIVATE, RFC_1918, Range, Text
 
 Product = Literal["hybrid", "hosted-dedicated", "hosted-standard"]
+
+AS_OF = "2024-08"
+"""The month of the lists that Astronomer publishes, as they are below. More regions and sizes are to be had on request
+(facts C11)."""
 
 _HOSTED_REGIONS = [
     "ap-northeast-1",
@@ -50,7 +60,7 @@ REGIONS: Mapping[Product, Sequence[str]] = {
     "hosted-dedicated": _HOSTED_REGIONS,
     "hosted-standard": _HOSTED_REGIONS,
 }
-"""Where Astronomer offers clusters: Hybrid, and Hosted as of August 2024 (astronomer/docs, resource references)."""
+"""Where Astronomer offers clusters (astronomer/docs, resource references)."""
 
 _ASTRO_CIDR = Range("a range of an Astro VPC", 16, 21, RFC_1918, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
 
@@ -65,14 +75,31 @@ ASTRO_CIDRS: Mapping[Product, Range] = {
 
 PodCidr = Annotated[IPv4Network, Range("a range of Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
 
+_SIZES = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "metal")
+NODE_TYPES = (
+    *(f"{family}.{size}" for family in ("m5", "m5d", "m6i", "m6id", "r6i", "c6i") for size in _SIZES),
+    *("t2.xlarge", "t3.xlarge", "t3.2xlarge"),
+)
+"""The node types that Astronomer publishes for Hybrid clusters (facts A9)."""
+
+
+def _node_type(value: str) -> str:
+    if value.partition(".")[0] not in INSTANCE_FAMILIES:
+        close = difflib.get_close_matches(value, NODE_TYPES, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"is of no instance family that AWS has as of {AWS_AS_OF}{meant}")
+    return value
+
+
 NodeType = Annotated[
     str,
     Text(
-        "a node type that Astro offers",
-        r"(?:m5|m5d|m6i|m6id|r6i|c6i)\.(?:xlarge|\d{1,2}xlarge|metal)|t2\.xlarge|t3\.2?xlarge",
-        "m5, m5d, m6i, m6id, r6i or c6i of xlarge and larger, t2.xlarge, t3.xlarge, t3.2xlarge",
+        "an EC2 instance type",
+        r"[a-z][a-z0-9-]{1,20}\.(?:nano|micro|small|medium|large|(?:[1-9]\d{0,2})?xlarge|metal(?:-\d{1,3}xl)?)",
+        "a family and a size",
         "m5.xlarge",
     ),
+    AfterValidator(_node_type),
 ]
 
 DatabaseType = Annotated[
@@ -138,11 +165,16 @@ def domains_of(organization: str, *, subdomains: bool) -> tuple[str, ...]:
 _METAL = {"m5": 96, "m5d": 96, "m6i": 128, "m6id": 128, "r6i": 128, "c6i": 128}
 
 
-def vcpus(node_type: str) -> int:
-    """vCPUs of a node type that Astro offers (facts A9), by AWS's specifications of EC2 instance types: of all these
-    families an xlarge has 4, an Nxlarge N times as many, and a metal what its host has."""
+def vcpus(node_type: str) -> int | None:
+    """Return the vCPUs of an instance type by AWS's specifications: a large has 2, an xlarge 4, an Nxlarge N times as
+    many, and a metal those of its host. None for a type that does not follow them."""
     family, size = node_type.split(".")
-    return _METAL[family] if size == "metal" else 4 * int(size.removesuffix("xlarge") or 1)
+    if size == "metal":
+        return _METAL.get(family)
+    if size == "large":
+        return 2
+    times = re.fullmatch(r"(\d*)xlarge|metal-(\d+)xl", size)
+    return 4 * int(times[1] or times[2] or 1) if times else None
 
 
 DEPLOYMENT_ACCOUNTS = (

@@ -41,6 +41,12 @@ class _InOneRegion(Props):
         for name, cidr in self.additional_cidrs.items():
             yield ("additional_cidrs", name), cidr
 
+    def same_ranges(self, other: "_InOneRegion") -> bool:
+        """Whether rules for these ranges are rules for the other's, too: by default Astronomer gives a twin the ranges
+        of its cluster (facts C10)."""
+        mine, theirs = ({one.cidr, *one.additional_cidrs.values()} for one in (self, other))
+        return theirs <= mine
+
 
 class DisasterRecovery(_InOneRegion):
     """The cluster's twin in a second region: connections may name it as <cluster>-dr. Its product, account, nodes and
@@ -86,5 +92,5 @@ def vcpus_by_region(clusters: Collection[Cluster]) -> dict[str, int]:
     """The vCPUs of all nodes that clusters may have, each in its own region: a twin is one of them."""
     found: dict[str, int] = {}
     for cluster in clusters:
-        found[cluster.region] = found.get(cluster.region, 0) + cluster.max_nodes * vcpus(cluster.node_type)
+        found[cluster.region] = found.get(cluster.region, 0) + cluster.max_nodes * (vcpus(cluster.node_type) or 0)
     return found

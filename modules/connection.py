@@ -1,5 +1,6 @@
 """The base of the props of every connection type."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import date
 from ipaddress import IPv4Network
@@ -7,18 +8,17 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from modules.cluster import Cluster
+from modules.cluster import Cluster, DisasterRecovery
 from modules.entry import Awaited, Claim, FieldPath, Secret, Step
-from modules.vocabulary import (
-    EACH_ONCE,
-    Day,
-    Principal,
-    Props,
-    Slug,
-)
+from modules.vocabulary import EACH_ONCE, Day, Principal, Props, Slug
 from modules.vpc.props import VpcProps
 
-ACCOUNT_ID = Awaited("account_id", "Astronomer", "ask their support for the AWS account")
+ACCOUNT_ID = Awaited(
+    "account_id",
+    "Astronomer",
+    "read providerAccount of the cluster in the Astro API, or provider_account of the Terraform data source "
+    "astro_cluster; otherwise ask their support for the AWS account",
+)
 VPC_ID = Awaited("vpc_id", "Astronomer", "ask their support for the ID of the cluster's VPC")
 
 
@@ -34,6 +34,8 @@ class ConnectionProps(Props):
 
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (ACCOUNT_ID,)
     """Fields of its clusters that it waits for where they are absent."""
+    blocked: ClassVar[str]
+    """What is not built for a cluster while one of `needs_of_clusters` is absent: a clause for `check`."""
 
     for_astronomer: ClassVar[tuple[str, ...]] = ()
     """The outputs that Astronomer's pages ask for, as dotted paths; `*` stands for every key of a map."""
@@ -87,6 +89,11 @@ class ConnectionProps(Props):
     ) -> Iterator[tuple[FieldPath, str]]:
         """What does not fit the network, or the clusters: the field, and a sentence on it."""
         yield from ()
+
+    @abstractmethod
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
+        """Return what stops working after a failover of `cluster` to `twin` if nothing is prepared for it: a clause for
+        `check`, empty if all of it goes on."""
 
     def awaited(self) -> tuple[Awaited, ...]:
         """What must still be given by somebody else. While it is, the rest is built and nothing is a placeholder."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from modules.astronomer import astro_names_in
-from modules.cluster import Cluster
+from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.entry import Awaited, FieldPath, Step, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
@@ -62,6 +62,9 @@ class DnsForwardingProps(ConnectionProps):
         if self.forwards_astro and not taken:
             raise ValueError("has forwards_astro and no domain that holds what Astro needs; take the reason out")
         return self
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the twin's resolver has no rules that forward your names"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if facts:

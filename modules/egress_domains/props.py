@@ -4,9 +4,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from modules.astronomer import domains_of
-from modules.cluster import Cluster
+from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Claim, Step
+from modules.entry import Awaited, Claim, Step
 from modules.vocabulary import EACH_ONCE, Props, Text
 
 
@@ -50,6 +50,7 @@ class EgressDomainsProps(ConnectionProps):
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
 
+    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
     for_network_team: ClassVar[tuple[str, ...]] = ("domains",)
 
     type: Literal["egress_domains"]
@@ -63,6 +64,9 @@ class EgressDomainsProps(ConnectionProps):
     def domains(self, organization: str) -> tuple[str, ...]:
         """Every allowed domain once."""
         return tuple(dict.fromkeys((*domains_of(organization, subdomains=self.subdomains), *self.additional_domains)))
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return ""
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if facts and not self.dns_firewall:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from modules.astronomer import astro_names_in
-from modules.cluster import Cluster
+from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import VPC_ID, ConnectionProps
 from modules.entry import Awaited, Claim, Step, fact, in_words
 from modules.vocabulary import EACH_ONCE, DomainName, HostedZoneId, Reason, Slug
@@ -20,6 +20,7 @@ class HostedZoneProps(ConnectionProps):
     routed: ClassVar[bool] = False
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (VPC_ID,)
 
+    blocked: ClassVar[str] = "its VPC is not authorized for the zone"
     for_astronomer: ClassVar[tuple[str, ...]] = ("zone_id", "domain")
 
     type: Literal["hosted_zone"]
@@ -54,6 +55,9 @@ class HostedZoneProps(ConnectionProps):
         if self.shadows_astro and not taken:
             raise ValueError("has shadows_astro and no domain that holds what Astro needs; take the reason out")
         return self
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the twin's VPC is not authorized for the zone"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
         associated = facts.get("vpc_ids")

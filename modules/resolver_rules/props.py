@@ -4,9 +4,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from modules.astronomer import astro_names_in
-from modules.cluster import Cluster
-from modules.connection import INVITATION, SharingProps
-from modules.entry import FieldPath, Step, fact, in_words
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
+from modules.entry import Awaited, FieldPath, Step, fact, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import (
     EACH_ONCE,
@@ -68,6 +68,7 @@ class ResolverRulesProps(SharingProps):
     routed: ClassVar[bool] = False
     same_region: ClassVar[str] = "a resolver rule works in its own region only: use a network in the cluster's region"
 
+    blocked: ClassVar[str] = "the rules are not shared with it"
     for_astronomer: ClassVar[tuple[str, ...]] = ("rules.*.id",)
     for_network_team: ClassVar[tuple[str, ...]] = ("region", "rules.*.domain", "endpoint_ips")
 
@@ -99,6 +100,14 @@ class ResolverRulesProps(SharingProps):
         if twice := repeated(domains):
             raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
         return self
+
+    @property
+    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Nothing if the file names whom to share with."""
+        return () if self.share_with else (ACCOUNT_ID,)
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the rules are of the other region, and nothing resolves your names there"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
         rules = facts.get("rules")

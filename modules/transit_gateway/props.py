@@ -4,8 +4,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.cluster import Cluster
-from modules.connection import INVITATION, SharingProps
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
 from modules.entry import Awaited, Claim, FieldPath, Step, in_words
 from modules.expressions import EACH
 from modules.vocabulary import (
@@ -78,6 +78,7 @@ class TransitGatewayProps(SharingProps):
         "which Astronomer's support can peer with your gateway elsewhere"
     )
 
+    blocked: ClassVar[str] = "the gateway is not shared with it and its attachment is not accepted"
     for_astronomer: ClassVar[tuple[str, ...]] = ("transit_gateway_id", "cidrs")
     for_network_team: ClassVar[tuple[str, ...]] = ("account_id", "region", "transit_gateway_id", "cidrs")
 
@@ -196,6 +197,14 @@ class TransitGatewayProps(SharingProps):
                 ("attach_network",),
                 "attaches a network that names no subnets; add `subnets` to it, one in each availability zone",
             )
+
+    @property
+    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Only who accepts the clusters has to know them."""
+        return (ACCOUNT_ID,) if self.accept_clusters else ()
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the gateway attaches no VPC of another region"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
         if not facts:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from modules.cluster import Cluster
+from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.entry import Awaited, Claim, FieldPath, Secret, Step, fact, in_words
 from modules.expressions import EACH
@@ -422,6 +422,9 @@ class VpnProps(ConnectionProps):
         yield from super().disagreements(network, clusters)
         for message in unheard(self.alarm_topic, network.region):
             yield ("alarm_topic",), message
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the VPN ends in the VPC that was left"
 
     def awaited(self) -> tuple[Awaited, ...]:
         missing = [

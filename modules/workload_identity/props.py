@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from modules.astronomer import DEPLOYMENT_ACCOUNTS
-from modules.cluster import Cluster
+from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
 from modules.entry import Awaited, Claim, FieldPath, Step, in_words, role_claim
 from modules.policy_file import POLICIES, PolicyDocument
@@ -83,6 +83,8 @@ class WorkloadIdentityProps(ConnectionProps):
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
 
+    blocked: ClassVar[str] = "its Deployments cannot assume the roles"
+
     type: Literal["workload_identity"]
     cluster: Slug
     """The entry of `clusters` whose Deployments assume the roles."""
@@ -123,6 +125,15 @@ class WorkloadIdentityProps(ConnectionProps):
                 return (ACCOUNT_ID, Awaited("id", "the Astro UI", how))
             case "deployment_role":
                 return (ACCOUNT_ID,)
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        match self.identity:
+            case "oidc":
+                return "the twin's tokens have another issuer, which the roles do not trust"
+            case "cluster_role":
+                return "the twin has another ID, and so another role, which the roles do not trust"
+            case "deployment_role":
+                return ""  # A role of the same name in the same account.
 
     def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:
         if self.identity == "oidc" and self.provider_arn is None:
