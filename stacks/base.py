@@ -115,4 +115,8 @@ class AstroStack(ReadableStack):
 
     def hand_off(self, facts: dict[str, Any]) -> None:
         """The stack's one output: what Astronomer asks for, by entry."""
-        TerraformOutput(self, "handoff", value=facts, description="What Astronomer asks for, by entry of the estate.")
+        # Under "handoff" as its id, an entry of that name would have no place.
+        output = TerraformOutput(
+            self, "handoff_output", value=facts, description="What Astronomer asks for, by entry of the estate."
+        )
+        output.override_logical_id("handoff")

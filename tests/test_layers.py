@@ -34,9 +34,10 @@ def packages(file: Path) -> set[str]:
 
 def is_plain(file: Path) -> bool:
     """What describes an estate, and builds nothing."""
-    layer, builds = file.relative_to(ROOT).parts[0], ("construct.py", "ram.py", "routes.py", "security_groups.py")
+    builds = ("construct.py", "lookup.py", "provider.py", "ram.py", "routes.py", "security_groups.py", "terrain.py")
+    layer = file.relative_to(ROOT).parts[0]
     if layer == "modules":
-        return file.name not in (*builds, "provider.py", "terrain.py")
+        return file.name not in builds
     return layer == "estate" or name(file) == "stacks/module.py"
 
 
