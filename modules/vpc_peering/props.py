@@ -3,13 +3,17 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Awaited, Claim, Step, in_words
 from modules.ingress import Ingress, ingress_claims
-from modules.vocabulary import Awaited, PeeringId, Slug, Step, in_words
+from modules.vocabulary import PeeringId, Slug
 
 
 class VpcPeeringProps(ConnectionProps):
-    """Accept a peering that Astro requested, and route back to Astro."""
+    """Accept a peering that Astro requested, and route back to Astro.
+
+    The peering outlives this entry and a `destroy`: it stays active in AWS until you or Astronomer delete it."""
 
     for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs")
 
