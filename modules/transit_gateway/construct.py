@@ -1,10 +1,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway import (
-    DataAwsEc2TransitGateway,
-    DataAwsEc2TransitGatewayFilter,
-)
+from cdktf import Postcondition, TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway import DataAwsEc2TransitGateway
 from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachment import DataAwsEc2TransitGatewayAttachment
 from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachments import (
     DataAwsEc2TransitGatewayAttachments,
@@ -76,7 +74,7 @@ class TransitGateway(Construct):
         self._gateway_id = gateway.id if gateway else str(props.transit_gateway_id)
         self._tables = self._route_tables()
         self.handoff["transit_gateway_id"] = self._gateway_id
-        if gateway:
+        if gateway and props.accept_clusters:
             self.handoff["resource_share_arn"] = share(self, props, sides, {"gateway": gateway.arn})
 
         # A route in a VPC can name a gateway only once the VPC is attached to it: the reference makes Terraform wait.
@@ -103,14 +101,39 @@ class TransitGateway(Construct):
         )
 
     def _find(self) -> DataAwsEc2TransitGateway | None:
-        """Only the gateway's owner can share it and accept: one of another account is not found."""
-        if not self._props.accept_clusters:
+        """The existing gateway, if something is done here that only its owner can do, or that needs its tables."""
+        props, account = self._props, self._sides.network.account_id
+        if not (props.accept_clusters or props.route_tables):
             return None
+        field = f"connections.{self.node.id}.transit_gateway_id"
+        remedy = (
+            "set accept_clusters: false, and leave sharing and accepting to its owner"
+            if props.accept_clusters
+            else "remove route_tables, which only its owner can associate"
+        )
+        conditions = [
+            Postcondition(
+                condition=f"${{self.owner_id == {term(account)}}}",
+                error_message=f"{field}: {props.transit_gateway_id} is of AWS account ${{self.owner_id}}, but the "
+                f"network is of account {account}: {remedy}.",
+            )
+        ]
+        if not props.route_tables:
+            # Otherwise AWS would associate nothing, and each plan would want to change that (facts B21).
+            both = ("self.default_route_table_association", "self.default_route_table_propagation")
+            conditions.append(
+                Postcondition(
+                    condition=f'${{{both[0]} == "enable" && {both[1]} == "enable"}}',
+                    error_message=f"{field}: {props.transit_gateway_id} has default association ${{{both[0]}}}d and "
+                    f"default propagation ${{{both[1]}}}d, and without both nothing leads to the clusters and back: "
+                    "name the tables to use in route_tables.",
+                )
+            )
         return DataAwsEc2TransitGateway(
             self,
             "gateway",
-            id=self._props.transit_gateway_id,
-            filter=[DataAwsEc2TransitGatewayFilter(name="owner-id", values=[self._sides.network.account_id])],
+            id=props.transit_gateway_id,
+            lifecycle=TerraformResourceLifecycle(postcondition=conditions),
         )
 
     def _route_tables(self) -> _Tables | None:
