@@ -275,6 +275,25 @@ def test_a_gateway_that_cannot_do_its_part_is_refused(aws: LocalAws, tmp_path: P
     )
 
 
+@pytest.mark.parametrize("by", ["the gateway", "a person"])
+def test_an_attachment_that_is_available_already_is_imported(aws: LocalAws, tmp_path: Path, by: str) -> None:
+    """AWS accepts none twice (facts C2), and the next plan has nothing to do."""
+    stack = Stack(tmp_path, aws)
+    attachments = f"attachments: {{dev: {tgw_attach(1)}}}"
+    facts = stack.write(
+        cluster("dev", 1),
+        f"  hub: {{type: transit_gateway, clusters: [dev], network: lake, transit_gateway_id: {HUB}, {attachments}}}\n",
+    )
+    for gateway in facts.get("transit_gateways", []):
+        gateway["auto_accept"] = by == "the gateway"
+    aws.make(facts)
+    if by == "a person":
+        ec2 = aws.client("ec2", US)
+        ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=tgw_attach(1))
+    assert stack.run("apply", "-auto-approve") == ([], [])
+    assert stack.changes() == []
+
+
 FIREWALL = "  allow: {type: egress_domains, network: lake, dns_firewall: {}}\n"
 
 

@@ -63,6 +63,8 @@ class TransitGateway(Construct):
     def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, sides: Sides) -> None:
         super().__init__(scope, id_)
         self._props, self._sides = props, sides
+        self.imports: list[dict[str, str]] = []
+        """Import blocks for the stack."""
         network = sides.network
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
@@ -195,7 +197,8 @@ class TransitGateway(Construct):
             return None
         # The ID is not taken from the request: while the gateway is to change, a tag even, Terraform would read that
         # later, and detach whatever has an ID that it does not know.
-        lifecycle = self._request(name, attachment_id, cluster.account_id, cluster).lifecycle
+        request = self._request(name, attachment_id, cluster.account_id, cluster)
+        lifecycle = request.lifecycle
         if cluster.account_id == self._sides.network.account_id:
             # AWS accepts the attachments of the gateway's own account by itself, and associates them with the
             # gateway's default table, if it has one (facts C3).
@@ -214,6 +217,15 @@ class TransitGateway(Construct):
             transit_gateway_default_route_table_propagation=self._tables is None,
             tags={"Name": f"{self._sides.name}-{name}"},
             lifecycle=lifecycle,
+        )
+        # AWS refuses to accept an attachment that is available because the gateway, or somebody, accepted it before
+        # (facts C2): that one is imported. Terraform passes over the import of what is in its state.
+        self.imports.append(
+            {
+                "to": f"{accepter.terraform_resource_type}.{accepter.friendly_unique_id}",
+                "for_each": f"${{toset({request.ids_if('state', 'available')})}}",
+                "id": "${each.value}",
+            }
         )
         if self._tables:
             self._associate(self._tables, name, accepter.id)
