@@ -15,6 +15,7 @@ from estate.model import Estate
 from estate.plan import StackPlan
 from modules.vocabulary import Secret, partition
 from stacks.backend import attach_backend
+from stacks.digests import digests
 from stacks.hcl import mended
 
 TERRAFORM = ">= 1.10"
@@ -94,6 +95,11 @@ class AstroStack(ReadableStack):
             )
         return variables
 
-    def hand_off(self, facts: dict[str, Any]) -> None:
-        """The stack's one output: what Astronomer asks for, by entry."""
+    def hand_off(self, facts: dict[str, Any], vpc_id: str | None = None) -> None:
+        """Output the facts of each entry, and what `main.py handoff` compares the file with. Called at the end."""
         TerraformOutput(self, "handoff", value=facts, description="What Astronomer asks for, by entry of the estate.")
+        entries = [*facts, *([self.plan.network] if self.plan.network else [])]
+        deployed: dict[str, Any] = {"digests": digests(self.to_terraform(), entries)}
+        if vpc_id:
+            deployed["vpc_id"] = vpc_id
+        TerraformOutput(self, "deployed", value=deployed, description="What was deployed, for `main.py handoff`.")

@@ -29,4 +29,4 @@ class NetworkStack(AstroStack):
                     secrets=self.secret_variables(key, connection.secrets()),
                 )
                 facts[key] = construct_for(connection)(self, key, connection, sides).handoff
-        self.hand_off(facts)
+        self.hand_off(facts, vpc.network.vpc_id)

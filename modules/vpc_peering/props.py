@@ -11,7 +11,8 @@ from modules.vocabulary import Awaited, PeeringId, Slug, Step, in_words
 class VpcPeeringProps(ConnectionProps):
     """Accept a peering that Astro requested, and route back to Astro."""
 
-    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs")
+    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs", "dns_servers")
+    deploy_by: ClassVar[str | None] = "within 7 days of Astro's request"
 
     type: Literal["vpc_peering"]
     cluster: Slug
