@@ -27,6 +27,7 @@ from estate.plan import secrets
 from estate.schema import json_schema
 from estate.source import Problem, Source
 from estate.state import CloudState, S3State
+from estate.warnings import warnings
 from modules.cross_account_role.props import ROLE
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def main(context: typer.Context) -> None:
     """Your side of Astro on AWS. Without a command: write the Terraform of the estate, as `cdktf synth` does."""
     if context.invoked_subcommand is None:
         file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
-        _write(Path(file), Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
+        estate = _current(Path(file))
+        _stop_hopeless_calls(estate, Path(out))
+        _write(estate, Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
 
 
 @cli.command()
@@ -57,7 +60,7 @@ def synth(
 
     Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
     if not check:
-        for removed in _write(file, out, hcl=hcl):
+        for removed in _write(_current(file), out, hcl=hcl):
             gone = not any((out / removed.parent).glob("cdk.tf*"))
             print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
         print(f"{out}: fresh")
@@ -73,11 +76,36 @@ def synth(
     print(f"{out}: fresh")
 
 
-def _write(file: Path, out: Path, *, hcl: bool) -> list[Path]:
+def _stop_hopeless_calls(estate: Estate, out: Path) -> None:
+    """Exit if a `cdktf` above this process is about to run Terraform in a way that cannot succeed."""
+    from operations.cdktf_call import find_call
+    from operations.terraform import TerraformError, find_terraform
+
+    if not (call := find_call(os.getppid())):
+        return
+    # A workspace of HCP Terraform has variables of its own.
+    needed = [] if isinstance(estate.state, CloudState) else secrets(estate)
+    stacks = [stack.name for stack in stacks_of(estate)]
+    reasons = [*filter(None, [call.unanswerable()]), *call.missing(needed, stacks, out / "stacks")]
+    keeps_role = estate.account and estate.account.cross_account_role.removal_reason is None
+    if call.command == "destroy" and keeps_role and "account" in call.chosen(stacks):
+        reasons.append(
+            "Terraform does not destroy Astronomer's role in stack account without a reason: write "
+            'account.cross_account_role.removal_reason (docs/recovery.md, "Taking it all down")'
+        )
+    try:
+        find_terraform(os.environ)
+    except TerraformError as error:
+        reasons.append(str(error))
+    if reasons:
+        _stop("\n".join(reasons), BAD_INPUT)
+
+
+def _write(estate: Estate, out: Path, *, hcl: bool) -> list[Path]:
     """Synthesize into `out`; gives what is no longer there."""
     from operations.output import install
 
-    with _synthesized(_current(file), hcl=hcl) as fresh:
+    with _synthesized(estate, hcl=hcl) as fresh:
         try:
             return install(fresh, out)
         except OSError as error:
@@ -139,7 +167,7 @@ def export(
         with _app() as app:
             from stacks.app import modules
 
-            made = modules(app, estate, hcl=terraform is not None)
+            made = modules(app, estate)
         for name in _chosen(file, stacks, made):
             write(made[name], out / name, terraform)
             print(out / name)
@@ -153,19 +181,22 @@ def export(
 def check(file: EstateFile = Path("astro.yaml")) -> None:
     """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
 
-    Exits with 4 where something temporary should be gone by now, which stops a synth, or where a failover to a
-    cluster's twin would cut a connection."""
-    estate = _load(file)
-    waiting = [f"{entry} waits for {a.field} from {a.giver}: {a.how}" for entry, a in estate.awaited()]
+    Exits with 4 if there are warnings only. They stop no synth, except an entry whose last day is over."""
+    source = Source(file)
+    estate = _load(file, source)
+    # What a cluster lacks is a warning, with what it blocks.
+    waiting = [
+        f"{entry} waits for {a.field} from {a.giver}: {a.how}"
+        for entry, a in estate.awaited()
+        if entry.startswith("connections.")
+    ]
     counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
     counted = ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in counts)
     print(f"{file}: {counted}, no mistakes")
     for line in (*waiting, *_secrets(estate)):
         print(line)
-    source = Source(file)
-    unprepared = [f"{file}:{Problem(path, text, *source.where(path))}" for path, text in estate.unprepared()]
-    if warnings := [*_expired(file, estate), *unprepared]:
-        _stop("\n".join(warnings), WARNINGS_ONLY)
+    if found := warnings(estate, file, source, datetime.now(UTC).date()):
+        _stop("\n".join(f"{file}:{problem}" for problem in found), WARNINGS_ONLY)
 
 
 class Reader(StrEnum):
@@ -227,8 +258,8 @@ def adopt(
     asks. Only reads AWS. Exits with 4 where a person has to decide something."""
     import json
 
-    from operations.adopt import AdoptError
-    from operations.adopt import adopt as look_for
+    from operations.adopt.report import AdoptError
+    from operations.adopt.search import adopt as look_for
 
     estate, external_ids = _current(file), _external_ids()
     with _synthesized(estate) as fresh:
@@ -281,12 +312,17 @@ def create(file: EstateFile = Path("astro.yaml")) -> None:
     from operations.state import StateError, create_state_bucket
 
     try:
-        report = create_state_bucket(estate.state.bucket, estate.state.region, estate.state.kms_key)
+        dedicated_account = estate.account.account_id if estate.account else None
+        report = create_state_bucket(
+            estate.state.bucket, estate.state.region, estate.state.kms_key, dedicated_account=dedicated_account
+        )
     except StateError as error:
         _stop(str(error), FAILED)
     print(f"{report.bucket} in account {report.account_id}, {report.region}")
     for setting, outcome in report.settings:
         print(f"  {outcome:8}{setting}")
+    if report.warnings:
+        _stop("\n".join(f"{report.bucket}: {warning}" for warning in report.warnings), WARNINGS_ONLY)
 
 
 policy = typer.Typer(help="Astronomer's policy document over time.", rich_markup_mode=None)
@@ -303,8 +339,9 @@ def fetch(
     """Save Astronomer's document as the estate's `policy_file` and pin it by its SHA-256, in a file beside it.
 
     A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3."""
-    from operations.policy import URL, PolicyError, compare, read
-    from operations.policy import fetch as fetch_document
+    from operations.policy.compare import compare
+    from operations.policy.documents import URL, PolicyError, read
+    from operations.policy.documents import fetch as fetch_document
 
     document = to or _policy_file(file)
     try:
@@ -329,7 +366,8 @@ def diff(
     file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
 ) -> None:
     """Compare two documents, or the account's with the estate's, action by action; exits with 3 if NEW allows more."""
-    from operations.policy import PolicyError, compare, in_account, read
+    from operations.policy.compare import compare
+    from operations.policy.documents import PolicyError, in_account, read
 
     try:
         if old and new:
@@ -353,54 +391,68 @@ def diff(
 
 @policy.command()
 def lint(file: EstateFile = Path("astro.yaml")) -> None:
-    """Lint every policy that the estate makes, offline, by parliament; exits with 3 on a finding.
+    """Lint every policy that the estate creates, trust policies included, offline, by parliament; exits with 3 on a
+    finding.
 
-    Findings in Astronomer's own document are shown, and exit with 4: it is theirs. Trust policies are not read."""
+    Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it."""
     import json
 
-    from operations.policy import PolicyError, made, read
-    from operations.policy import lint as lint_policies
+    from operations.policy.documents import PolicyError, listed, read, statements
+    from operations.policy.lint import lint as lint_policies
+    from operations.policy.lint import policies_of
 
     estate = _load(file)
     with _synthesized(estate) as fresh:
-        stacks = [json.loads(stack.read_text()) for stack in sorted(fresh.glob("stacks/*/cdk.tf.json"))]
-    ours = {name: document for stack in stacks for name, document in made(stack).items()}
+        stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
     try:
-        theirs = {}
+        policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
+        vendors = []
         if estate.account:
-            document = _policy_file(file)
-            theirs[str(document)] = read(document, estate.account.account_id)
-        found, vendors = lint_policies(ours), lint_policies(theirs)
+            vendors = listed(read(_policy_file(file), estate.account.account_id)["Statement"])
+        # A long document is split over several policies.
+        theirs = {name for name, one in policies.items() if vendors and all(s in vendors for s in statements(one))}
+        found = lint_policies({name: one for name, one in policies.items() if name not in theirs})
+        found_in_theirs = lint_policies({name: policies[name] for name in theirs})
     except PolicyError as error:
         _stop(str(error), FAILED)
-    for finding in (*found, *vendors):
+    for name in sorted(policies):
+        print(f"{name}{' (of Astronomer)' * (name in theirs)}")
+    for finding in (*found, *found_in_theirs):
         print(finding)
-    print(f"{len(ours)} policies of the estate: {len(found)} findings; {len(theirs)} of Astronomer: {len(vendors)}")
-    if found or vendors:
+    print(
+        f"{len(policies) - len(theirs)} policies of the estate: {len(found)} findings; "
+        f"{len(theirs)} of Astronomer: {len(found_in_theirs)}"
+    )
+    if found or found_in_theirs:
         sys.exit(CHECK_FAILED if found else WARNINGS_ONLY)
 
 
 def _secrets(estate: Estate) -> Iterator[str]:
-    """What is given to Terraform and stands in no file, and where, a line each."""
-    state = estate.state
+    """Yield a line for each value that Terraform needs and no file holds: whether it is set, and what it is."""
+    from operations.variables import status
+
     for stack, variable, secret in secrets(estate):
-        where, what = f"stack {stack}", f"TF_VAR_{variable}"
-        if isinstance(state, CloudState):
-            where, what = f"workspace {state.workspace(estate.name, stack)}", f"the sensitive variable {variable}"
-        yield f"{where} needs {what}, {secret.type}: {secret.description}"
+        if isinstance(estate.state, CloudState):
+            where = f"workspace {estate.state.workspace(estate.name, stack)} needs the sensitive variable {variable}"
+            yield f"{where}, {secret.type}: {secret.description}"
+        else:
+            name = f"TF_VAR_{variable}"
+            found = status(secret, os.environ.get(name)) or "set"
+            yield f"stack {stack} needs {name}, {secret.type} ({found}): {secret.description}"
 
 
 def _external_ids() -> list[str]:
-    """What Terraform will have for the variable; none where it is not set."""
-    import json
+    """Return the value of the variable; an empty list if it is not set."""
+    from modules.cross_account_role.props import EXTERNAL_IDS
+    from operations.variables import literal, status
 
-    try:
-        ids = json.loads(os.environ.get("TF_VAR_external_ids", "[]"))  # noqa: SIM112
-    except ValueError:
-        ids = None
-    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
-        _stop("TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'", BAD_INPUT)
-    return ids
+    value = os.environ.get(name := f"TF_VAR_{EXTERNAL_IDS.variable()}")
+    if value is None:
+        return []
+    if problem := status(EXTERNAL_IDS, value):
+        _stop(f"{name} is {problem}; write it as {EXTERNAL_IDS.example()}", BAD_INPUT)
+    ids = literal(value)
+    return list(map(str, ids)) if isinstance(ids, list) else []
 
 
 def _policy_file(file: Path) -> Path:
@@ -417,16 +469,15 @@ def _policy_file(file: Path) -> Path:
 
 def _expired(file: Path, estate: Estate) -> list[str]:
     """What was to be gone by now, a line each: the only thing here that depends on the day."""
+    if not (expired := list(estate.expired(datetime.now(UTC).date()))):
+        return []
     source = Source(file)
-    return [
-        f"{file}:{Problem(problem.path, problem.message, *source.where(problem.path))}"
-        for problem in estate.expired(datetime.now(UTC).date())
-    ]
+    return [f"{file}:{Problem(one.path, one.message, *source.where(one.path))}" for one in expired]
 
 
-def _load(file: Path) -> Estate:
+def _load(file: Path, source: Source | None = None) -> Estate:
     try:
-        return load(file)
+        return load(file, source)
     except EstateError as error:
         _stop(str(error), BAD_INPUT)
 

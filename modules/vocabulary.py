@@ -3,6 +3,7 @@
 A message completes the sentence "<value> ...": `'10.0.0.1/16' has host bits set: write 10.0.0.0/16`.
 """
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+from modules.aws import AS_OF, REGIONS
 
 
 class Props(BaseModel):
@@ -155,7 +158,21 @@ Slug = Annotated[
     ),
 ]
 AccountId = Annotated[str, Text("an AWS account ID", r"\d{12}", "12 digits in quotes", "111111111111")]
-Region = Annotated[str, Text("an AWS region", r"[a-z]{2}(?:-[a-z]+)+-\d", "a region's code", "us-east-1")]
+
+
+def _region(value: str) -> str:
+    if value not in REGIONS:
+        close = difflib.get_close_matches(value, REGIONS, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"is not one of AWS's regions as of {AS_OF}{meant}")
+    return value
+
+
+Region = Annotated[
+    str,
+    Text("an AWS region", r"[a-z]{2,4}(?:-[a-z]+)+-\d", "a region's code", "us-east-1"),
+    AfterValidator(_region),
+]
 Cidr = Annotated[IPv4Network, Range("an IPv4 range")]
 PrivateCidr = Annotated[IPv4Network, Range("a private range", 8, 32, PRIVATE, PRIVATE_IN_WORDS)]
 # RFC 5737: what examples and tests may use in place of a real address.
@@ -333,15 +350,43 @@ EACH = object()
 class Secret:
     """A value that the file never holds: a sensitive Terraform variable without default.
 
-    `type` is a Terraform type constraint; `rule` a Terraform condition in which `{var}` stands for the variable, and
-    `allowed` what to say when it is false.
+    Each of its strings matches `pattern`, a regular expression that means the same to Terraform and to Python. A map
+    has exactly the `keys`. `allowed` is the rule in words.
     """
 
     name: str
-    type: str
+    type: Literal["list(string)", "map(string)"]
     description: str
-    rule: str
+    pattern: str
     allowed: str
+    keys: tuple[str, ...] = ()
+
+    def condition(self, variable: str) -> str:
+        """Return the rule as a Terraform expression about `variable`."""
+        filled, values = f"length({variable}) > 0", variable
+        if self.type == "map(string)":
+            filled = f'join(" ", keys({variable})) == "{" ".join(sorted(self.keys))}"'
+            values = f"values({variable})"
+        return f'{filled} && alltrue([for one in {values} : can(regex("^{self.pattern}$", one))])'
+
+    def problem(self, value: object) -> str | None:
+        """Return what is wrong with a value of the variable, without the value; None if the rule is met."""
+        if self.type == "map(string)":
+            shaped, values = isinstance(value, dict), tuple(value.values()) if isinstance(value, dict) else ()
+            filled = isinstance(value, dict) and set(value) == set(self.keys)
+        else:
+            shaped, values = isinstance(value, list), tuple(value) if isinstance(value, list) else ()
+            filled = bool(values)
+        if not shaped or not all(isinstance(one, str) for one in values):
+            return f"not a {self.type.split('(')[0]} of strings"
+        if filled and all(re.fullmatch(self.pattern, one, re.ASCII) for one in values):
+            return None
+        return f"not what is needed: {self.allowed[0].lower()}{self.allowed[1:].removesuffix('.')}"
+
+    def example(self) -> str:
+        """Return the shape of a value, as it is written in a shell."""
+        entries = ", ".join(f'"{key}": "…"' for key in self.keys)
+        return f"'{{{entries}}}'" if self.type == "map(string)" else """'["…"]'"""
 
     def variable(self, entry: str = "") -> str:
         """The name of its variable: `<entry>_<name>`, or `<name>` where a stack has only one such entry.
@@ -427,6 +472,4 @@ def arn_account(arn_: str) -> str:
 
 def partition(region: str) -> str:
     """The AWS partition that a region belongs to: the second part of an ARN."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return REGIONS[region]

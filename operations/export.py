@@ -8,7 +8,7 @@ from typing import Any
 
 from modules.vocabulary import bare
 from operations.terraform import Terraform
-from stacks.hcl import expression, strings
+from stacks.hcl import render
 from stacks.module import Module
 
 TERRAFORM = ">= 1.5"
@@ -39,36 +39,30 @@ def write(stack: Module, folder: Path, terraform: Terraform | None) -> None:
     guards = _guards(stack)
     indexed = _index(counted, "{}[0].{}")
 
+    main = {address: _conditional(block, unless.get(address, ())) for address, block in blocks.items()}
+    main = {address: _on_strings(block, indexed) for address, block in main.items()}
+    trees = {
+        "variables": {"variable": variables} if variables else {},
+        "outputs": {"output": outputs},
+        "main": _nested(guards | main),
+    }
     texts = {
         "versions.tf": _VERSIONS,
         "examples/basic/main.tf": _example(stack, variables, outputs),
         ".terraform-docs.yml": _DOCS,
         "README.md": _readme(stack, variables, outputs),
     }
-    if terraform:
-        parts = {"variables": _hcls("variable", variables), "outputs": _hcls("output", outputs), "main": stack.hcl}
-        texts |= {f"{part}.tf": text for part, text in parts.items()}
-    else:
-        main = {address: _conditional(block, unless.get(address, ())) for address, block in blocks.items()}
-        main = {address: _on_strings(block, indexed) for address, block in main.items()}
-        texts |= {
-            "variables.tf.json": _json({"variable": variables} if variables else {}),
-            "outputs.tf.json": _json({"output": outputs}),
-            "main.tf.json": _json(_nested(guards | main)),
-        }
-    for part in ("main", "variables", "outputs"):
+    for part, tree in trees.items():
         (folder / f"{part}.tf{'.json' if terraform else ''}").unlink(missing_ok=True)
+        if terraform:
+            texts[f"{part}.tf"] = render(tree, stack.blocks if part == "main" else {})
+        else:
+            texts[f"{part}.tf.json"] = json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, "utf-8")
     if terraform:
-        files = [Path(name) for name in texts if name.endswith(".tf")]
-        terraform.fmt(folder, files)
-        # Formatted, a block ends at the first brace that begins a line.
-        main = _blocks_of((folder / "main.tf").read_text("utf-8"), unless)
-        text = "\n".join([*(_hcl(_header(address), block) for address, block in guards.items()), *main])
-        (folder / "main.tf").write_text(indexed(text), "utf-8")
-        terraform.fmt(folder, [Path("main.tf")])
+        terraform.fmt(folder, [Path(name) for name in texts if name.endswith(".tf")])
 
 
 # What waits: made only once an expression is not null.
@@ -76,7 +70,7 @@ def write(stack: Module, folder: Path, terraform: Terraform | None) -> None:
 
 def _gated(blocks: Mapping[Address, Block], awaited: Iterable[str]) -> dict[Address, tuple[str, ...]]:
     """The blocks that need awaited values, themselves or by what they refer to, with the expressions of these."""
-    texts = {address: "\n".join(strings(block)) for address, block in blocks.items()}
+    texts = {address: "\n".join(_strings(block)) for address, block in blocks.items()}
     gated = {address: {one for one in awaited if _mentions(text, one)} for address, text in texts.items()}
     changed = True
     while changed:
@@ -173,14 +167,19 @@ def _guards(stack: Module) -> dict[Address, Block]:
     }
 
 
-# Terraform's two syntaxes
-
-
 def _plain(value: Any) -> Any:
     """Without cdktf's remarks."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items() if key != "//"}
     return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(item)
+    elif isinstance(value, str):
+        yield value
 
 
 def _on_strings(value: Any, change: Callable[[str], str]) -> Any:
@@ -191,54 +190,11 @@ def _on_strings(value: Any, change: Callable[[str], str]) -> Any:
     return change(value) if isinstance(value, str) else value
 
 
-def _json(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
 def _nested(blocks: Mapping[Address, Block]) -> dict[str, dict[str, dict[str, Block]]]:
     nested: dict[str, dict[str, dict[str, Block]]] = {}
     for (section, type_, name), block in blocks.items():
         nested.setdefault(section, {}).setdefault(type_, {})[name] = block
     return nested
-
-
-def _header(address: Address) -> str:
-    section, type_, name = address
-    return f'{section} "{type_}" "{name}"'
-
-
-_BLOCKS = {"lifecycle", "postcondition", "validation"}
-"""The blocks inside those that are written here; all else is an argument."""
-
-
-def _hcl(header: str, block: Block) -> str:
-    """A block in HCL, not formatted."""
-    lines = [f"{header} {{\n"]
-    for key, value in block.items():
-        if key in _BLOCKS:
-            lines += (_hcl(key, one) for one in (value if isinstance(value, list) else [value]))
-        elif key == "type":
-            lines.append(f"type = {value}\n")
-        else:
-            lines.append(f"{key} = {expression(value)}\n")
-    return "".join([*lines, "}\n"])
-
-
-def _hcls(section: str, blocks: Mapping[str, Block]) -> str:
-    return "\n".join(_hcl(f'{section} "{name}"', block) for name, block in blocks.items())
-
-
-def _blocks_of(hcl: str, unless: Mapping[Address, tuple[str, ...]]) -> Iterator[str]:
-    """The resources and data sources of a formatted text, each on its conditions."""
-    for found in re.finditer(r'^(resource|data) "(\w+)" "([\w-]+)" \{\n(.*?)^\}\n', hcl, re.MULTILINE | re.DOTALL):
-        section, type_, name, body = found.groups()
-        if expressions := unless.get((section, type_, name)):
-            each = re.search(r"^  for_each += (.*)\n", body, re.MULTILINE)
-            if each:
-                body = f"  for_each = {_each(each[1], expressions)}\n{body.replace(each[0], '')}"
-            else:
-                body = f"  count = {_count(expressions)}\n{body}"
-        yield f'{section} "{type_}" "{name}" {{\n{body}}}\n'
 
 
 # What people read

@@ -31,7 +31,7 @@ def _stack(app: App, plan: StackPlan, estate: Estate) -> AstroStack:
     return kinds[plan.kind](app, plan, estate)
 
 
-def modules(app: App, estate: Estate, *, hcl: bool) -> dict[str, Module]:
+def modules(app: App, estate: Estate) -> dict[str, Module]:
     """Every stack of the estate as a module, by its name. Raises ValueError where two values have one variable."""
     late, inputs = for_modules(estate)
     stacks = [stack for stack in build(app, late).node.children if isinstance(stack, AstroStack)]
@@ -44,7 +44,7 @@ def modules(app: App, estate: Estate, *, hcl: bool) -> dict[str, Module]:
             tags=estate.tags,
             # As it is written: on its way to Python it would lose each null.
             json=json.loads(Path(app.outdir, "stacks", stack.plan.name, "cdk.tf.json").read_text("utf-8")),
-            hcl=stack.to_hcl_terraform()["hcl"] if hcl else "",
+            blocks=stack.blocks(),
             variables=inputs[None].variables | inputs[stack.plan.network].variables,
             awaited=inputs[None].awaited,
         )

@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from cdktf import TerraformOutput, TerraformStack, TerraformVariable, TerraformVariableValidationConfig, Token
+from cdktf import (
+    TerraformElement,
+    TerraformOutput,
+    TerraformStack,
+    TerraformVariable,
+    TerraformVariableValidationConfig,
+    Token,
+)
 from cdktf_cdktf_provider_aws.provider import (
     AwsProvider,
     AwsProviderAssumeRole,
@@ -16,7 +23,7 @@ from estate.plan import StackPlan
 from modules.vocabulary import Secret, partition
 from stacks.backend import attach_backend
 from stacks.digests import digests
-from stacks.hcl import mended
+from stacks.hcl import Address, Blocks, marked, render
 
 TERRAFORM = ">= 1.10"
 """The first Terraform whose S3 backend locks by a file."""
@@ -43,9 +50,20 @@ class ReadableStack(TerraformStack):
         return id_
 
     def to_hcl_terraform(self) -> Any:
-        """As cdktf's own, less what its renderer breaks."""
-        rendered = super().to_hcl_terraform()
-        return {**rendered, "hcl": mended(rendered["hcl"], self.to_terraform())}
+        """Render the stack's JSON as HCL. cdktf's own renderer changes values and drops some."""
+        tree = self.to_terraform()
+        remarks = {
+            section: {type_: {name: {"//": one["//"]} for name, one in names.items()} for type_, names in types.items()}
+            for section, types in tree.items()
+            if section in ("data", "resource")
+        }
+        metadata = {key: tree[key] for key in ("//", "terraform") if key in tree} | remarks
+        return {"hcl": render(tree, self.blocks()), "metadata": metadata}
+
+    def blocks(self) -> dict[Address, Blocks]:
+        """The blocks of the stack in the order of its constructs, and which of their arguments are blocks."""
+        elements = (node for node in self.node.find_all() if isinstance(node, TerraformElement))
+        return {address: blocks for each in elements for address, blocks in marked(each.to_hcl_terraform())}
 
 
 class AstroStack(ReadableStack):
@@ -86,12 +104,12 @@ class AstroStack(ReadableStack):
                 sensitive=True,
                 validation=[
                     TerraformVariableValidationConfig(
-                        condition="${" + secret.rule.format(var=f"var.{id_}") + "}", error_message=secret.allowed
+                        condition="${" + secret.condition(f"var.{id_}") + "}", error_message=secret.allowed
                     )
                 ],
             )
             variables[secret.name] = (
-                variable.list_value if secret.type.startswith(("list", "set")) else Token.as_any(variable.fqn)
+                variable.list_value if secret.type == "list(string)" else Token.as_any(variable.fqn)
             )
         return variables
 

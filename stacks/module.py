@@ -19,6 +19,7 @@ from estate.model import Estate
 from estate.state import NoState
 from modules.connection import ASTRO_CIDRS, Cluster
 from modules.vocabulary import EACH, AccountId, Late, Range, Slug, Text, bare
+from stacks.hcl import Address, Blocks
 
 Variable = dict[str, Any]
 """The block of a variable in Terraform's JSON syntax."""
@@ -36,7 +37,7 @@ class Inputs:
 class Module:
     """A stack of an estate for modules.
 
-    `json`: its Terraform as JSON. `hcl`: the same as HCL, where it was asked for. `variables`: at least those that it
+    `json`: its Terraform as JSON. `blocks`: which of its arguments are blocks. `variables`: at least those that it
     names. `awaited`: the expressions that are null while a value is awaited. `tags`: what the provider is to put on
     every resource."""
 
@@ -45,7 +46,7 @@ class Module:
     region: str
     tags: Mapping[str, str]
     json: Mapping[str, Any]
-    hcl: str
+    blocks: Mapping[Address, Blocks]
     variables: Mapping[str, Variable]
     awaited: Collection[str]
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,7 +16,9 @@ import pytest
 
 from estate.load import EstateError, load
 from modules.policy_file import pin_file
-from operations.policy import Change, PolicyError, compare, fetch, in_account, lint, made, read
+from operations.policy.compare import Change, compare
+from operations.policy.documents import PolicyError, fetch, in_account, read
+from operations.policy.lint import lint, policies_of
 from stacks.app import build
 from tests.evidence import record
 from tests.local_aws import LocalAws
@@ -61,6 +64,47 @@ BUCKET = "arn:aws:s3:::acme"
                 '{"iam:PassedToService": "eks.amazonaws.com"}})'
             ],
         ),
+        ({"Action": "s3:Get?"}, {"Action": "s3:Get*"}, ["widened  s3:Get* (was: s3:Get?)"]),
+        ({"Action": "iam:Get????"}, {"Action": "iam:Get****"}, ["widened  iam:Get**** (was: iam:Get????)"]),
+        (
+            {"Action": "s3:GetObject", "Resource": f"{BUCKET}-?"},
+            {"Action": "s3:GetObject", "Resource": f"{BUCKET}-${{aws:username}}"},
+            [f"added    s3:GetObject on {BUCKET}-${{aws:username}}", f"removed  s3:GetObject on {BUCKET}-?"],
+        ),
+        (
+            {"Action": "s3:GetObject", "Resource": f"{BUCKET}-*"},
+            {"Action": "s3:GetObject", "Resource": [f"{BUCKET}-${{aws:username}}", f"{BUCKET}-*"]},
+            [],
+        ),
+        (
+            {"Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111111111111:root"}},
+            {"Action": "sts:AssumeRole", "Principal": "*"},
+            [
+                'widened  sts:AssumeRole if {"Principal": "*"} (was: sts:AssumeRole if {"Principal": {"AWS": '
+                '"arn:aws:iam::111111111111:root"}})'
+            ],
+        ),
+        (
+            {"Action": "s3:*", "Condition": {"IpAddress": {"aws:SourceIp": ["10.0.0.0/9", "10.128.0.0/9"]}}},
+            {"Action": "s3:*", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
+            [],
+        ),
+        (
+            {"Action": "s3:*", "Condition": {"DateLessThan": {"aws:CurrentTime": "2026-12-01T00:00:00Z"}}},
+            {"Action": "s3:*", "Condition": {"DateLessThan": {"aws:CurrentTime": "2026-12-02T00:00:00Z"}}},
+            [
+                'widened  s3:* if {"DateLessThan": {"aws:CurrentTime": "2026-12-02T00:00:00Z"}} (was: s3:* if '
+                '{"DateLessThan": {"aws:CurrentTime": "2026-12-01T00:00:00Z"}})'
+            ],
+        ),
+        (
+            {"Action": "s3:*", "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": ["a", "b"]}}},
+            {"Action": "s3:*", "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": ["a"]}}},
+            [
+                'narrowed s3:* if {"ForAnyValue:StringEquals": {"aws:TagKeys": ["a"]}} (was: s3:* if '
+                '{"ForAnyValue:StringEquals": {"aws:TagKeys": ["a", "b"]}})'
+            ],
+        ),
         (
             {"Effect": "Deny", "Action": "iam:DeleteRole"},
             {"Effect": "Deny", "Action": "iam:DeleteUser"},
@@ -69,12 +113,59 @@ BUCKET = "arn:aws:s3:::acme"
         (
             {"NotAction": "iam:*"},
             {"NotAction": ["iam:*", "s3:*"]},
-            ["added    all but iam:*, s3:*", "removed  all but iam:*"],
+            ["narrowed all but iam:*, s3:* (was: all but iam:*)"],
         ),
     ],
 )
 def test_a_change_is_told_action_by_action(old: dict[str, Any], new: dict[str, Any], expected: list[str]) -> None:
     assert told(compare([document(old)], [document(new)])) == expected
+
+
+def test_a_variable_is_text_in_the_older_version() -> None:
+    resource = {"Action": "s3:GetObject", "Resource": f"{BUCKET}/${{aws:username}}"}
+    new = document(resource)
+    assert told(compare([new | {"Version": "2008-10-17"}], [new])) == [
+        f"added    s3:GetObject on {BUCKET}/${{aws:username}}",
+        f"removed  s3:GetObject on {BUCKET}/${{aws:username}}",
+    ]
+
+
+def test_a_removed_denial_widens_only_what_it_denied() -> None:
+    allow = {"Action": "s3:*"}
+    deny = {"Effect": "Deny", "Action": ["s3:Put*", "s3:PutObject"]}
+    narrower = {"Effect": "Deny", "Action": "s3:Put*"}
+    assert compare([document(allow, deny)], [document(allow, narrower)]) == []
+    assert told(compare([document(allow, deny)], [document(allow)])) == [
+        "widened  deny s3:Put*",
+        "widened  deny s3:PutObject",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ({"Action": "*", "Resource": "*"}, "statement 1 of the policy document has no Effect; IAM wants Allow or Deny"),
+        ("*", "statement 1 of the policy document is not an object"),
+        ({"Effect": "Allow"}, "statement 1 of the policy document has no Action"),
+        (
+            {"Effect": "Allow", "Action": 5},
+            "statement 1 of the policy document has a value in Action that is not a string",
+        ),
+        (
+            {"Effect": "Allow", "Action": "*", "Condition": {"StringEquals": "x"}},
+            "statement 1 of the policy document has a Condition that is not a map of operators to keys",
+        ),
+    ],
+)
+def test_a_statement_that_iam_refuses_is_named(statement: Any, message: str) -> None:
+    with pytest.raises(PolicyError, match=f"^{message}$"):
+        compare([{"Statement": [statement]}], [])
+
+
+def test_documents_beyond_the_limit_are_not_called_equal() -> None:
+    patterns = ["s3:*a" + "?" * 20, "s3:*b"]
+    with pytest.raises(PolicyError, match="too many to compare"):
+        compare([document({"Action": patterns})], [document({"Action": patterns[:-1]})])
 
 
 def test_documents_of_one_role_are_judged_together() -> None:
@@ -93,11 +184,26 @@ def test_whatever_lets_the_role_do_more_widens() -> None:
 
 class Astronomer(BaseHTTPRequestHandler):
     serves = b""
+    redirects_to = ""
+    status = 200
+    seconds_a_byte = 0.0
 
     def do_GET(self) -> None:
-        self.send_response(200 if self.serves else 404)
+        if self.path == "/redirect":
+            self.send_response(302)
+            self.send_header("Location", self.redirects_to)
+            self.end_headers()
+            return
+        self.send_response(self.status if self.serves else 404)
         self.end_headers()
-        self.wfile.write(self.serves)
+        for number in range(len(self.serves) if self.seconds_a_byte else 0):
+            try:
+                self.wfile.write(self.serves[number : number + 1])
+            except OSError:
+                return
+            time.sleep(self.seconds_a_byte)
+        if not self.seconds_a_byte:
+            self.wfile.write(self.serves)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
@@ -155,8 +261,11 @@ def test_a_document_that_was_there_unpinned_is_not_overwritten(tmp_path: Path, u
     ("serves", "message"),
     [
         (b"", "cannot be fetched"),
-        (b"<html>", "does not serve a JSON"),
-        (b"[]", "not an object"),
+        (b"<html>", "does not serve a policy document: it is not JSON"),
+        (b"[]", "it is not an object"),
+        (b'{"a": 1}', "it has no Statement"),
+        ('{"Statement": []}'.encode("utf-16"), "it is not UTF-8"),
+        (b"[" * 500_000, "it is nested too deeply"),
         (b" " * 1_000_001, "more than 1,000,000 bytes"),
     ],
 )
@@ -165,6 +274,45 @@ def test_what_is_no_document_is_not_saved(tmp_path: Path, url: str, serves: byte
     with pytest.raises(PolicyError, match=message):
         fetch(tmp_path / "astronomer.json", url)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["http://policies.example/p.json", "ftp://policies.example/p.json"])
+def test_a_redirect_leads_to_https_only(tmp_path: Path, url: str, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Astronomer, "redirects_to", target)
+    with pytest.raises(PolicyError, match=rf"/redirect redirects to {target}, which is not an https address$"):
+        fetch(tmp_path / "astronomer.json", url.replace("policy.json", "redirect"))
+
+
+def test_a_server_that_trickles_is_given_up(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Astronomer, "serves", b" " * 200)
+    monkeypatch.setattr(Astronomer, "seconds_a_byte", 0.05)
+    monkeypatch.setattr("operations.policy.documents.MAX_SECONDS", 0.3)
+    with pytest.raises(PolicyError, match=r"has not served the document within 0\.3 seconds"):
+        fetch(tmp_path / "astronomer.json", url)
+
+
+def test_a_part_of_a_document_is_not_saved(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Astronomer, "serves", b'{"Statement": []}')
+    monkeypatch.setattr(Astronomer, "status", 206)
+    with pytest.raises(PolicyError, match="answers 206, which is not a whole document"):
+        fetch(tmp_path / "astronomer.json", url)
+
+
+def test_an_error_repeats_no_secret_of_the_address(tmp_path: Path, url: str) -> None:
+    secret = url.replace("http://", "http://127.0.0.1:1@") + "?X-Amz-Signature=abc"
+    Astronomer.serves = b""
+    with pytest.raises(PolicyError) as error:
+        fetch(tmp_path / "astronomer.json", secret)
+    assert "abc" not in str(error.value)
+    assert "@" not in str(error.value)
+
+
+def test_what_a_terminal_would_act_on_is_escaped() -> None:
+    hostile = document({"Action": "s3:\x1b[1A\x1b[2K\n::error::x\ud800"})
+    assert told(compare([document({"Action": "s3:Get"})], [hostile])) == [
+        r"added    s3:\x1b[1A\x1b[2K\n::error::x\ud800",
+        "removed  s3:Get",
+    ]
 
 
 @pytest.mark.parametrize("pin", [b"", b"\xff\xfe"])
@@ -203,8 +351,29 @@ def test_a_document_is_read_for_an_account(tmp_path: Path) -> None:
     )
     assert read(file, "222222222222")["Statement"][0]["Resource"] == "arn:aws:iam::222222222222:role/a222222222222"
     file.write_text("{")
-    with pytest.raises(PolicyError, match=r"policy\.json is not JSON"):
+    with pytest.raises(PolicyError, match=r"policy\.json is not a policy document: it is not JSON"):
         read(file)
+
+
+def test_no_command_waits_for_a_document_that_has_no_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "large").write_bytes(b" " * 1_000_001)
+    (tmp_path / "deep").write_text("[" * 100_000)
+    (tmp_path / "utf-16").write_text("{}", encoding="utf-16")
+    messages: list[str] = []
+    for name in ("fifo", "large", "deep", "utf-16", "", "/dev/zero", "none"):
+        with pytest.raises(PolicyError) as error:
+            read(tmp_path / name)
+        messages.append(str(error.value).removeprefix(f"{tmp_path / name} "))
+    assert messages == [
+        "is not a file",
+        "has more than 1,000,000 bytes; a policy document has a few thousand",
+        "is not a policy document: it is nested too deeply",
+        "is not a policy document: it is not UTF-8",
+        "is not a file",
+        "is not a file",
+        "cannot be read: No such file or directory",
+    ]
 
 
 def test_a_document_is_linted_for_what_iam_does_not_know() -> None:
@@ -222,7 +391,34 @@ def test_a_linter_that_is_missing_is_not_looked_for_under_our_name(monkeypatch: 
         lint({})
 
 
-def test_the_policies_that_a_stack_makes_are_read_with_samples_for_what_is_not_there_yet() -> None:
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [
+        ("aws_iam_policy", "policy"),
+        ("aws_iam_role", "assume_role_policy"),
+        ("aws_iam_role_policy", "policy"),
+        ("aws_kms_key", "policy"),
+        ("aws_s3_bucket_policy", "policy"),
+        ("aws_sns_topic_policy", "policy"),
+        ("aws_vpc_endpoint", "policy"),
+        ("aws_secretsmanager_secret_policy", "policy"),
+    ],
+)
+def test_a_document_written_into_a_resource_is_linted(kind: str, argument: str) -> None:
+    text = json.dumps(document({"Action": "s3:*", "Resource": f"{BUCKET}-$${{aws:username}}"}))
+    assert policies_of({"resource": {kind: {"one": {argument: text}}}}) == {
+        f"{kind}.one.{argument}": document({"Action": "s3:*", "Resource": f"{BUCKET}-${{aws:username}}"})
+    }
+
+
+def test_a_policy_that_cannot_be_read_is_not_passed_over() -> None:
+    with pytest.raises(
+        PolicyError, match=r"^aws_iam_policy\.one\.policy is a policy that cannot be read: \$\{local\.x\}$"
+    ):
+        policies_of({"resource": {"aws_iam_policy": {"one": {"policy": "${local.x}"}}}})
+
+
+def test_policies_are_read_with_samples_for_references() -> None:
     of_bucket = {
         "actions": ["s3:*"],
         "effect": "Deny",
@@ -234,8 +430,14 @@ def test_the_policies_that_a_stack_makes_are_read_with_samples_for_what_is_not_t
     stack = {
         "data": {"aws_iam_policy_document": {"access": {"statement": [of_bucket]}, "trust": {"statement": [trust]}}}
     }
-    assert made(stack) == {
-        "access": {
+    assert policies_of(stack) == {
+        "data.aws_iam_policy_document.trust": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Action": ["sts:AssumeRole"], "Principal": {"Service": ["ec2.amazonaws.com"]}}
+            ],
+        },
+        "data.aws_iam_policy_document.access": {
             "Version": "2012-10-17",
             "Statement": [
                 {
@@ -246,7 +448,7 @@ def test_the_policies_that_a_stack_makes_are_read_with_samples_for_what_is_not_t
                     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
                 }
             ],
-        }
+        },
     }
 
 
@@ -255,9 +457,10 @@ def test_the_policies_that_a_stack_makes_are_read_with_samples_for_what_is_not_t
 def test_no_policy_that_an_example_makes_has_a_finding(file: Path, tmp_path: Path) -> None:
     build(cdktf.App(outdir=str(tmp_path)), load(file)).synth()
     stacks = [json.loads(stack.read_text()) for stack in tmp_path.glob("stacks/*/cdk.tf.json")]
-    policies = {name: document for stack in stacks for name, document in made(stack).items()}
-    assert lint(policies) == []
-    record("policies of the examples, by parliament", f"{len(policies)} policies; 0 findings")
+    policies = {name: document for stack in stacks for name, document in policies_of(stack).items()}
+    ours = {name: one for name, one in policies.items() if not name.startswith("aws_iam_policy.cross-account-role")}
+    assert lint(ours) == []
+    record("policies of the examples, by parliament", f"{len(ours)} policies; 0 findings")
 
 
 @pytest.mark.slow
@@ -265,7 +468,7 @@ def test_the_command_exits_with_4_where_only_the_vendors_document_has_findings()
     command = [sys.executable, "main.py", "policy", "lint", "examples/cross_account_role.yaml"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (4, "")
-    assert result.stdout.splitlines()[-1] == "0 policies of the estate: 0 findings; 1 of Astronomer: 2"
+    assert result.stdout.splitlines()[-1] == "1 policies of the estate: 0 findings; 1 of Astronomer: 2"
 
 
 @pytest.mark.slow

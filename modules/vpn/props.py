@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
+from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath
 from modules.vocabulary import (
     EACH,
     Awaited,
@@ -430,6 +430,9 @@ class VpnProps(ConnectionProps):
         for message in unheard(self.alarm_topic, network.region):
             yield ("alarm_topic",), message
 
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the VPN ends in the VPC that was left"
+
     def awaited(self) -> tuple[Awaited, ...]:
         missing = [
             Awaited(f"gateways.{name}.ip", "your network team", "the public, static IPv4 address of the device")
@@ -451,9 +454,9 @@ class VpnProps(ConnectionProps):
                 name="preshared_keys",
                 type="map(string)",
                 description=f"The pre-shared keys of the tunnels: {', '.join(wanted)}.",
-                rule=f'join(" ", keys({{var}})) == "{" ".join(wanted)}" && alltrue([for key in values({{var}}) : '
-                'can(regex("^[1-9a-zA-Z._][0-9a-zA-Z._]{{7,63}}$", key))])',
+                pattern="[1-9a-zA-Z._][0-9a-zA-Z._]{7,63}",
                 allowed=f"A key for each of {', '.join(wanted)}, and no other; each has 8 to 64 of a-z A-Z 0-9 . _ and "
                 "does not begin with 0 (AWS's rule).",
+                keys=tuple(wanted),
             ),
         )

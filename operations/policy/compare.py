@@ -1,0 +1,236 @@
+"""Compares what policy documents of one role allow and deny, as IAM evaluates them."""
+
+import itertools
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from estate.source import printable
+from operations.policy.documents import PolicyError, listed, statements
+from operations.policy.requests import MOST_STATES, Classes, Constraint, Key, Patterns, pattern_of
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One action on one resource under one condition, as a statement allows or denies it. Patterns as in IAM."""
+
+    effect: str
+    action: str
+    resource: str
+    condition: str
+
+    def __str__(self) -> str:
+        on = "" if self.resource == "*" else f" on {self.resource}"
+        return f"{self.action}{on}{f' if {self.condition}' if self.condition else ''}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference between two sets of documents. `was`: the old grant that it replaces or narrows, if there is one."""
+
+    kind: Literal["added", "removed", "widened", "narrowed"]
+    grant: Grant
+    was: Grant | None = None
+
+    @property
+    def widens(self) -> bool:
+        """Whether the role can do more after it."""
+        return self.kind in ("added", "widened")
+
+    def __str__(self) -> str:
+        denial = "deny " if self.grant.effect == "Deny" else ""
+        return printable(f"{self.kind:9}{denial}{self.grant}" + (f" (was: {self.was})" if self.was else ""))
+
+
+def compare(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> list[Change]:
+    """Returns the differences between what a role can do with the documents `old` and with `new`, widenings first.
+
+    The comparison is exact: it evaluates both sets, as IAM does, for a request of every kind that their patterns and
+    conditions tell apart, and reports the grants that decide a request differently. A request is allowed, denied
+    explicitly, or denied because nothing allows it. The difference between the last two counts, since the policy of a
+    resource can allow what no policy of the role denies.
+
+    Raises PolicyError for a statement that is none, and for documents with too many kinds of requests to try all.
+
+    Source: AWS, "IAM JSON policy evaluation logic" and "IAM JSON policy elements: Condition operators".
+    """
+    comparison = _Comparison(list(_read(old, "old")), list(_read(new, "new")))
+    changes = set(comparison.changes())
+    return sorted(changes, key=lambda change: (not change.widens, change.kind, str(change)))
+
+
+@dataclass(frozen=True)
+class _Statement:
+    side: Literal["old", "new"]
+    effect: str
+    actions: Patterns
+    resources: Patterns
+    constraints: tuple[Constraint, ...]
+    condition: str
+
+
+def _read(documents: Iterable[Mapping[str, Any]], side: Literal["old", "new"]) -> Iterator[_Statement]:
+    for document in documents:
+        variables = document.get("Version") == "2012-10-17"
+        for statement in statements(document):
+            block = statement.get("Condition") or {}
+            shown = block | {one: statement[one] for one in ("Principal", "NotPrincipal") if one in statement}
+            constraints = [*_constraints(block, variables=variables), *_principals(statement)]
+            yield _Statement(
+                side,
+                statement["Effect"],
+                _patterns(statement, "Action", variables=False, lower=True),
+                _patterns(statement, "Resource", variables=variables),
+                tuple(sorted(constraints, key=lambda one: (one.key, one.operator, one.values))),
+                json.dumps(shown, sort_keys=True) if shown else "",
+            )
+
+
+def _patterns(statement: Mapping[str, Any], element: str, *, variables: bool, lower: bool = False) -> Patterns:
+    # A trust policy names no resource: it is that of its role.
+    negated = f"Not{element}" in statement
+    texts = tuple(map(str, listed(statement.get(f"Not{element}" if negated else element, "*"))))
+    patterns = [pattern_of(text.lower() if lower else text, variables=variables) for text in texts]
+    return Patterns(texts, tuple(patterns), negated)
+
+
+def _constraints(block: Mapping[str, Any], *, variables: bool) -> Iterator[Constraint]:
+    for operator, keys in block.items():
+        for key, value in keys.items():
+            values = {str(one).lower() if isinstance(one, bool) else str(one) for one in listed(value)}
+            # IAM compares operators and keys without case.
+            yield Constraint(operator.lower(), key.lower(), tuple(sorted(values)), variables)
+
+
+def _principals(statement: Mapping[str, Any]) -> Iterator[Constraint]:
+    """Who may call, where a resource's policy says so, as a condition on a key that no request has otherwise."""
+    for element, operator in (("Principal", "stringlike"), ("NotPrincipal", "stringnotlike")):
+        if element in statement:
+            given = statement[element]
+            kinds = given if isinstance(given, Mapping) else {"AWS": given}
+            values = [f"{kind}:{one}" for kind, values in kinds.items() for one in listed(values)]
+            # "*" alone and {"AWS": "*"} are everybody.
+            everybody = "AWS:*" in values
+            yield Constraint(operator, "(principal)", ("*",) if everybody else tuple(sorted(values)), variables=False)
+
+
+# The comparison
+
+_Where = frozenset[int]
+
+
+class _Comparison:
+    """Two sets of statements, and the classes of actions, resources and context values that tell them apart."""
+
+    def __init__(self, old: list[_Statement], new: list[_Statement]) -> None:
+        self._statements = old + new
+        self._actions = Classes(pattern for one in self._statements for pattern in one.actions.patterns)
+        self._resources = Classes(pattern for one in self._statements for pattern in one.resources.patterns)
+        by_key: dict[str, dict[Constraint, None]] = {}
+        for one in self._statements:
+            for constraint in one.constraints:
+                by_key.setdefault(constraint.key, {})[constraint] = None
+        self._keys = {key: Key(list(constraints)) for key, constraints in by_key.items()}
+        self._grants = [list(self._grants_of(one)) for one in self._statements]
+
+    def changes(self) -> Iterator[Change]:
+        by_actions = self._by_statements(self._actions, lambda one: one.actions)
+        by_resources = self._by_statements(self._resources, lambda one: one.resources)
+        decided: dict[frozenset[int], set[tuple[bool, int]]] = {}
+        deciding: dict[tuple[bool, int, Grant, _Where, _Where], None] = {}
+        for acting, actions in by_actions.items():
+            for holding, resources in by_resources.items():
+                together = acting & holding
+                if together not in decided:
+                    decided[together] = set(self._decisive(together))
+                for widens, number in decided[together]:
+                    for grant, on_actions, on_resources in self._grants[number]:
+                        if on_actions & actions and on_resources & resources:
+                            deciding[widens, number, grant, on_actions, on_resources] = None
+        for widens, number, grant, on_actions, on_resources in deciding:
+            within = self._contained(number, on_actions, on_resources, widens=widens)
+            yield _change(grant, within, widens=widens)
+
+    def _by_statements(
+        self, classes: Classes, patterns: Callable[[_Statement], Patterns]
+    ) -> dict[frozenset[int], _Where]:
+        """The classes that the same statements match, by those statements."""
+        where = [self._where(classes, patterns(one)) for one in self._statements]
+        found: dict[frozenset[int], set[int]] = {}
+        for number in classes.numbers:
+            found.setdefault(frozenset(n for n, one in enumerate(where) if number in one), set()).add(number)
+        return {statements: frozenset(numbers) for statements, numbers in found.items()}
+
+    def _where(self, classes: Classes, patterns: Patterns) -> _Where:
+        hit = frozenset(number for pattern in patterns.patterns for number in classes.matching(pattern))
+        return classes.numbers - hit if patterns.negated else hit
+
+    def _decisive(self, together: frozenset[int]) -> Iterator[tuple[bool, int]]:
+        """The statements that decide differently, of those with the action and resource; True if more is allowed."""
+        statements = {number: self._statements[number] for number in sorted(together)}
+        for holds in self._contexts(list(statements.values())):
+            hit = [number for number, one in statements.items() if all(holds[each] for each in one.constraints)]
+            old, new = self._outcome(hit, "old"), self._outcome(hit, "new")
+            if old == new:
+                continue
+            # The side that denies explicitly decides, otherwise the one that allows.
+            effect = "Deny" if -1 in (old, new) else "Allow"
+            side = "new" if (new > old) == (effect == "Allow") else "old"
+            for number in hit:
+                if (statements[number].side, statements[number].effect) == (side, effect):
+                    yield new > old, number
+
+    def _contexts(self, statements: Sequence[_Statement]) -> Iterator[dict[Constraint, bool]]:
+        """Which of the statements' constraints hold, for each kind of context that they tell apart."""
+        wanted = {constraint: None for one in statements for constraint in one.constraints}
+        choices: list[list[dict[Constraint, bool]]] = []
+        for key in dict.fromkeys(constraint.key for constraint in wanted):
+            truths = self._keys[key].truths
+            distinct = {tuple((one, value) for one, value in truth.items() if one in wanted): None for truth in truths}
+            choices.append([dict(one) for one in distinct])
+        if math.prod(map(len, choices)) > MOST_STATES:
+            raise PolicyError("the conditions of the two are too many to compare: compare parts of them")
+        for context in itertools.product(*choices):
+            yield {constraint: value for truth in context for constraint, value in truth.items()}
+
+    def _outcome(self, hit: Iterable[int], side: str) -> int:
+        """-1: denied explicitly; 0: not allowed; 1: allowed."""
+        effects = {self._statements[number].effect for number in hit if self._statements[number].side == side}
+        return -1 if "Deny" in effects else int("Allow" in effects)
+
+    def _grants_of(self, statement: _Statement) -> Iterator[tuple[Grant, _Where, _Where]]:
+        for action, actions in statement.actions.parts():
+            for resource, resources in statement.resources.parts():
+                grant = Grant(statement.effect, action, resource, statement.condition)
+                yield grant, self._where(self._actions, actions), self._where(self._resources, resources)
+
+    def _contained(self, number: int, actions: _Where, resources: _Where, *, widens: bool) -> Grant | None:
+        """A grant of the other side that a grant of the statement contains."""
+        mine = self._statements[number]
+        other = "old" if (mine.effect == "Allow") == widens else "new"
+        for statement, grants in zip(self._statements, self._grants, strict=True):
+            if (statement.side, statement.effect) != (other, mine.effect):
+                continue
+            for grant, on_actions, on_resources in grants:
+                if on_actions <= actions and on_resources <= resources and self._implies(statement, mine):
+                    return grant
+        return None
+
+    def _implies(self, one: _Statement, other: _Statement) -> bool:
+        """Whether the condition of `other` holds wherever that of `one` does."""
+        return all(
+            all(holds[each] for each in other.constraints)
+            for holds in self._contexts([one, other])
+            if all(holds[each] for each in one.constraints)
+        )
+
+
+def _change(grant: Grant, within: Grant | None, *, widens: bool) -> Change:
+    """How a grant that decides differently is reported; `within` is the one of the other side that it contains."""
+    if grant.effect == "Deny":
+        return Change("widened" if widens else "narrowed", grant, within)
+    if widens:
+        return Change("widened", grant, within) if within else Change("added", grant)
+    return Change("narrowed", within, grant) if within else Change("removed", grant)

@@ -1,0 +1,215 @@
+"""Policy documents: Astronomer's as published and pinned, from a file, or as attached to a role."""
+
+import hashlib
+import http.client
+import json
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal
+
+import boto3
+from botocore import exceptions
+
+from estate.source import printable
+from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
+from modules.policy_file import pin_file
+from operations.aws import CLIENT_CONFIG
+
+URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
+"""Where Astronomer publishes the document (seed 002, step 4)."""
+MAX_BYTES = 1_000_000
+MAX_SECONDS = 60
+_USUAL = "a policy document has a few thousand"
+
+
+class PolicyError(Exception):
+    """Why a document could not be fetched, read or linted; the message is for the person who asked."""
+
+
+# Fetch and pin
+
+
+def fetch(document: Path, url: str = URL, *, accept: bool = False) -> Literal["new", "same", "changed"]:
+    """Save what `url` serves as `document`, and pin it.
+
+    What differs from the pinned document is saved only with `accept`: "changed" without it means that nothing was
+    written but `<document>.new`, to be compared. Raises PolicyError where nothing usable is served.
+    """
+    served = _download(url)
+    digest = hashlib.sha256(served).hexdigest()
+    pin = pin_file(document)
+    beside = document.with_name(document.name + ".new")
+    try:
+        # A pin that was emptied or overwritten pins nothing that is served.
+        pinned = pin.read_text("utf-8", "replace").split()[:1] if pin.exists() else None
+        if pinned == [digest] and document.exists() and document.read_bytes() == served:
+            beside.unlink(missing_ok=True)
+            return "same"
+        if (pinned is not None or document.exists()) and not accept:
+            beside.write_bytes(served)
+            return "changed"
+        document.parent.mkdir(parents=True, exist_ok=True)
+        document.write_bytes(served)
+        pin.write_text(f"{digest}  {document.name}\n")
+        beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise PolicyError(f"{error.filename} cannot be written: {error.strerror}") from error
+    return "new" if pinned is None else "changed"
+
+
+class _OnlyHttps(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect only to https: whoever can answer http could serve any policy."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if not newurl.startswith("https://"):
+            raise PolicyError(f"{_shown(req.full_url)} redirects to {_shown(newurl)}, which is not an https address")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _shown(url: str) -> str:
+    """An address without what may be secret in it: a user's name and password, or a signature."""
+    parts = urllib.parse.urlsplit(url)
+    query = "?..." if parts.query else ""
+    return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}")
+
+
+def _download(url: str) -> bytes:
+    if not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise PolicyError(f"{printable(url)} is not an https address; a policy is not fetched over anything else")
+    try:
+        served = _served(url)
+    except (OSError, http.client.HTTPException, ValueError) as error:  # a URL without sense is a ValueError
+        where, reason = (
+            printable(url) if isinstance(error, ValueError) else _shown(url),
+            getattr(error, "reason", error),
+        )
+        raise PolicyError(
+            f"{where} cannot be fetched: {printable(str(reason))}. Save the document by hand, and name it in the estate"
+        ) from error
+    try:
+        _parsed(served, None)
+    except ValueError as error:
+        raise PolicyError(f"{_shown(url)} does not serve a policy document: {error}") from None
+    return served
+
+
+def _served(url: str) -> bytes:
+    served, deadline = b"", time.monotonic() + MAX_SECONDS
+    # The time-out of the connection is for each read: a server that sends a byte a second has none.
+    with urllib.request.build_opener(_OnlyHttps).open(url, timeout=30) as answer:
+        if answer.status != 200:
+            raise PolicyError(f"{_shown(url)} answers {answer.status}, which is not a whole document")
+        while block := answer.read1(65_536):
+            served += block
+            if len(served) > MAX_BYTES:
+                raise PolicyError(f"{_shown(url)} serves more than {MAX_BYTES:,} bytes; {_USUAL}")
+            if time.monotonic() > deadline:
+                raise PolicyError(f"{_shown(url)} has not served the document within {MAX_SECONDS} seconds")
+    return served
+
+
+# Read
+
+
+def listed(value: Any) -> list[Any]:
+    """A list; IAM writes one value without."""
+    return value if isinstance(value, list) else [value]
+
+
+def statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The statements of a document. Raises PolicyError for one that IAM would not accept."""
+    found = listed(document.get("Statement", []))
+    for number, statement in enumerate(found, 1):
+        if mistake := _mistake(statement):
+            raise PolicyError(f"statement {number} of the policy document {mistake}")
+    return found
+
+
+def _mistake(statement: Any) -> str | None:
+    if not isinstance(statement, dict):
+        return "is not an object"
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        return "has no Effect; IAM wants Allow or Deny"
+    if "Action" not in statement and "NotAction" not in statement:
+        return "has no Action"
+    for element in ("Action", "NotAction", "Resource", "NotResource"):
+        if not all(isinstance(one, str) for one in listed(statement.get(element, []))):
+            return f"has a value in {element} that is not a string"
+    block = statement.get("Condition") or {}
+    if not isinstance(block, dict) or not all(isinstance(keys, dict) for keys in block.values()):
+        return "has a Condition that is not a map of operators to keys"
+    return None
+
+
+def read(file: Path, account_id: str | None = None) -> dict[str, Any]:
+    """A document from a file, with `{{.AWSAccount}}` replaced where an account is given. Raises PolicyError."""
+    try:
+        # A pipe or a device may never end.
+        if file.exists() and not file.is_file():
+            raise PolicyError(f"{file} is not a file")
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PolicyError(f"{file} cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise PolicyError(f"{file} has more than {MAX_BYTES:,} bytes; {_USUAL}")
+    try:
+        return _parsed(content, account_id)
+    except ValueError as error:
+        raise PolicyError(f"{file} is not a policy document: {error}") from None
+
+
+def _parsed(content: bytes, account_id: str | None) -> dict[str, Any]:
+    """Raises ValueError with what is wrong."""
+    try:
+        text = content.decode("utf-8-sig")
+        document = json.loads(text.replace("{{.AWSAccount}}", account_id) if account_id else text)
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"it is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError("it is not an object")  # noqa: TRY004 (of the content, as the others)
+    if "Statement" not in document:
+        raise ValueError("it has no Statement")
+    return document
+
+
+def in_account(role: str, account_id: str) -> list[dict[str, Any]]:
+    """The documents that are attached to Astronomer's role in the caller's account, or written into it, but for that of
+    `opt_in_region`: it stands beside Astronomer's. Raises PolicyError."""
+    try:
+        session = boto3.Session()
+        with (
+            closing(session.client("sts", region_name="us-east-1", config=CLIENT_CONFIG)) as sts,
+            closing(session.client("iam", region_name="us-east-1", config=CLIENT_CONFIG)) as iam,
+        ):
+            caller = sts.get_caller_identity()["Account"]
+            if caller != account_id:
+                raise PolicyError(
+                    f"your credentials are of account {caller}, and the role is in {account_id}; sign in there"
+                )
+            return list(_documents(iam, role))
+    except (exceptions.BotoCoreError, exceptions.ClientError) as error:
+        raise PolicyError(f"the policies of role {role} cannot be read: {printable(str(error))}") from error
+
+
+def _documents(iam: Any, role: str) -> Iterator[dict[str, Any]]:
+    for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role):
+        for policy in page["AttachedPolicies"]:
+            version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
+            found = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]
+            # Under that name, but with other grants, it is not ours.
+            actions = [one for each in statements(found["Document"]) for one in listed(each.get("Action", "*"))]
+            of_regions = all(action.startswith("account:") for action in actions)
+            if policy["PolicyName"] != OPT_IN_REGIONS or not of_regions:
+                yield found["Document"]
+    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
+        for name in page["PolicyNames"]:
+            yield iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]

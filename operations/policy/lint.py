@@ -1,0 +1,171 @@
+"""Lints the policies that a synthesized estate creates, with parliament, which knows IAM's actions and conditions."""
+
+import json
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from estate.source import printable
+from operations.policy.documents import PolicyError, listed, statements
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a linter says of one policy. `severity`: CRITICAL, HIGH, MEDIUM, LOW or INFO."""
+
+    policy: str
+    severity: str
+    title: str
+    detail: str
+
+    def __str__(self) -> str:
+        detail = f": {self.detail}" if self.detail else ""
+        return printable(f"{self.severity:9}{self.policy}: {self.title}{detail}")
+
+
+def _acknowledged(issue: str, detail: str, document: Mapping[str, Any]) -> bool:
+    """What the linter has wrong, each with the reason."""
+    if issue == "RESOURCE_STAR":
+        # In a resource's own policy, such as a KMS key's, * is that resource.
+        return all("Principal" in statement for statement in listed(document["Statement"]))
+    if issue == "UNKNOWN_FEDERATION_SOURCE":
+        # It knows the providers of social networks only; IAM takes the ARN of any OIDC provider of the account.
+        return ":oidc-provider/" in detail
+    if issue == "UNKNOWN_CONDITION_FOR_ACTION" and "sts:AssumeRoleWithWebIdentity" in detail:
+        # The keys of a token are named after its issuer, which parliament cannot know.
+        return ":aud" in detail or ":sub" in detail
+    if issue == "RESOURCE_MISMATCH":
+        # It wants all kinds of resource in one statement. Their conditions differ, and AWS writes two in its guide to
+        # VPC peering.
+        return "ec2:AcceptVpcPeeringConnection" in detail
+    # A key of the encryption context may have any name, and CloudWatch Logs' is the log group's ARN: the CloudWatch
+    # Logs user guide writes the key policy so.
+    return (
+        issue in ("UNKNOWN_CONDITION_FOR_ACTION", "MISMATCHED_TYPE")
+        and "kms:EncryptionContext:aws:logs:arn" in json.dumps(document)
+        and ("kms:EncryptionContext:aws:logs:arn" in detail or "ArnEquals" in detail)
+    )
+
+
+def lint(policies: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """Returns what parliament, which knows IAM's actions, resources and conditions, finds in policies, by severity.
+
+    Adds a finding of our own for a statement that allows everything, which parliament accepts. Works offline. Raises
+    PolicyError if parliament is not installed, or for a document that is none.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # it leaves its own data files open
+            import parliament
+    except ImportError as error:
+        raise PolicyError("parliament is not installed; `make setup` installs it") from error
+    findings: set[Finding] = set()
+    for name, document in policies.items():
+        found_statements = statements(document)
+        if any(_allows_everything(one) for one in found_statements):
+            findings.add(Finding(name, "HIGH", "Allows every action on every resource", ""))
+        # The resource of a trust policy is its role; parliament wants one in each statement.
+        document = {**document, "Statement": [_with_resource(one) for one in found_statements]}
+        for found in parliament.analyze_policy_string(json.dumps(document)).findings:
+            told = parliament.enhance_finding(found)
+            detail = told.detail if isinstance(told.detail, str) else json.dumps(told.detail, default=str)
+            if not _acknowledged(found.issue, detail, document):
+                # All actions of a service are a page of names.
+                findings.add(Finding(name, told.severity, told.title, textwrap.shorten(detail, 160)))
+    order = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO")
+    return sorted(findings, key=lambda f: (order.index(f.severity), str(f)))
+
+
+def _allows_everything(statement: Mapping[str, Any]) -> bool:
+    everything = (set(map(str, listed(statement.get(element, [])))) for element in ("Action", "Resource"))
+    anyone = "Principal" in statement or "NotPrincipal" in statement
+    return statement["Effect"] == "Allow" and not anyone and all(one & {"*", "*:*"} for one in everything)
+
+
+def _with_resource(statement: Mapping[str, Any]) -> Mapping[str, Any]:
+    return statement if {"Resource", "NotResource"} & statement.keys() else {**statement, "Resource": "*"}
+
+
+def policies_of(stack: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns every policy document in a synthesized stack by its address: managed and inline policies, trust policies,
+    and those of keys, buckets, topics and endpoints.
+
+    References to what does not exist yet are samples of their kind. Raises PolicyError for a document that cannot be
+    read, so that no policy goes unlinted without a word.
+    """
+    result: dict[str, dict[str, Any]] = {}
+    for name, document in stack.get("data", {}).get("aws_iam_policy_document", {}).items():
+        written = [_statement(one) for one in document.get("statement", [])]
+        result[f"data.aws_iam_policy_document.{name}"] = {"Version": "2012-10-17", "Statement": written}
+    for kind, resources in stack.get("resource", {}).items():
+        for name, resource in resources.items():
+            for argument, text in _policy_arguments(resource):
+                address = f"{kind}.{name}.{argument}"
+                if (document := _document(text)) is not None:
+                    result[address] = document
+                elif not _refers_to_document(text):
+                    raise PolicyError(f"{address} is a policy that cannot be read: {textwrap.shorten(text, 100)}")
+    return result
+
+
+def _policy_arguments(value: Any) -> Iterator[tuple[str, str]]:
+    """The arguments that hold a policy document, however deep: AWS's resources name them all so."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _policy_arguments(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if isinstance(one, str) and (key == "policy" or key.endswith("_policy")):
+                yield key, one
+            else:
+                yield from _policy_arguments(one)
+
+
+def _document(text: str) -> dict[str, Any] | None:
+    """The document that is written into the stack itself, if it is one."""
+    try:
+        # Terraform reads $${ as the ${ of an IAM variable.
+        document = json.loads(text.replace("$${", "${").replace("%%{", "%{"))
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _refers_to_document(text: str) -> bool:
+    return "data.aws_iam_policy_document." in text
+
+
+def _statement(written: Mapping[str, Any]) -> dict[str, Any]:
+    """A statement of Terraform's data source as IAM's JSON."""
+    result: dict[str, Any] = {"Effect": written.get("effect", "Allow")}
+    names = (("sid", "Sid"), ("actions", "Action"), ("not_actions", "NotAction"))
+    names += (("resources", "Resource"), ("not_resources", "NotResource"))
+    for ours, theirs in names:
+        if ours in written:
+            result[theirs] = _sampled(written[ours])
+    for principal in written.get("principals", []):
+        result.setdefault("Principal", {})[principal["type"]] = _sampled(principal["identifiers"])
+    for condition in written.get("condition", []):
+        values = _sampled(condition["values"])
+        # IAM writes one value without a list, and parliament reads no other way where an operator takes one.
+        values = values[0] if isinstance(values, list) and len(values) == 1 else values
+        result.setdefault("Condition", {}).setdefault(condition["test"], {})[condition["variable"]] = values
+    return result
+
+
+_SAMPLES = {
+    "aws_s3_bucket": "arn:aws:s3:::sample",
+    "aws_sns_topic": "arn:aws:sns:us-east-1:111111111111:sample",
+    "aws_cloudwatch_log_group": "arn:aws:logs:us-east-1:111111111111:log-group:sample",
+    "aws_vpc": "arn:aws:ec2:us-east-1:111111111111:vpc/vpc-0123456789abcdef0",
+    "aws_iam_openid_connect_provider": "arn:aws:iam::111111111111:oidc-provider/oidc.example",
+}
+
+
+def _sampled(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_sampled(one) for one in value]
+    return re.sub(r"\$\{(?:data\.)?(\w+)\.[^}]*\}", lambda found: _SAMPLES.get(found[1], "sample"), value)
