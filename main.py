@@ -23,7 +23,7 @@ import typer
 
 from estate.load import EstateError, load
 from estate.model import Estate
-from estate.plan import secrets
+from estate.plan import secrets, stacks_of
 from estate.schema import json_schema
 from estate.source import Problem, Source
 from estate.state import CloudState, S3State
