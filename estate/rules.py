@@ -26,6 +26,10 @@ def check(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _fits(estate)
 
 
+_RESERVED = {"backend", "vpc-id", "subnet-ids", "route-table-ids"}
+"""cdktf calls a construct of its own `backend`; the others are the outputs of an exported module."""
+
+
 def _names(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
     for section in ("clusters", "connections"):
         for name, entry in getattr(estate, section).items():
@@ -43,6 +47,9 @@ def _names(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
                 ("networks", name, "vpc_id"),
                 f"{network.vpc_id!r} is networks.{other} too; put both into one entry, or two stacks change one VPC",
             )
+    for section in ("networks", "connections"):
+        for name in sorted(_RESERVED & getattr(estate, section).keys()):
+            yield Problem((section, name), "is a name that the Terraform of a stack has a use for; rename the entry")
     for name in sorted(set(estate.networks) & set(estate.connections)):
         yield Problem(
             ("connections", name), "has the name of a network; both would have one Terraform address: rename one"

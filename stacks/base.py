@@ -115,9 +115,13 @@ class AstroStack(ReadableStack):
 
     def hand_off(self, facts: dict[str, Any], vpc_id: str | None = None) -> None:
         """Output the facts of each entry, and what `main.py handoff` compares the file with. Called at the end."""
-        TerraformOutput(self, "handoff", value=facts, description="What Astronomer asks for, by entry of the estate.")
+        self._output("handoff", facts, "What Astronomer asks for, by entry of the estate.")
         entries = [*facts, *([self.plan.network] if self.plan.network else [])]
         deployed: dict[str, Any] = {"digests": digests(self.to_terraform(), entries)}
         if vpc_id:
             deployed["vpc_id"] = vpc_id
-        TerraformOutput(self, "deployed", value=deployed, description="What was deployed, for `main.py handoff`.")
+        self._output("deployed", deployed, "What was deployed, for `main.py handoff`.")
+
+    def _output(self, name: str, value: Any, description: str) -> None:
+        # With its name as its ID, an entry of that name would have no place.
+        TerraformOutput(self, f"{name}_output", value=value, description=description).override_logical_id(name)

@@ -35,8 +35,11 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+_REMARKS = ("//", "precondition", "postcondition")
+"""cdktf's own metadata, and conditions, whose messages are words: none of them changes a resource."""
+
+
 def _without_remarks(value: Any) -> Any:
-    """The value without cdktf's own metadata, which names constructs and no resource."""
     if isinstance(value, Mapping):
-        return {key: _without_remarks(item) for key, item in value.items() if key != "//"}
+        return {key: _without_remarks(item) for key, item in value.items() if key not in _REMARKS}
     return [_without_remarks(item) for item in value] if isinstance(value, list) else value
