@@ -7,9 +7,7 @@ from estate.model import SECTIONS, Account, Estate
 from estate.ranges import overlaps
 from estate.source import Location, Problem, did_you_mean, shortened, value_at
 from estate.twins import TWIN
-from modules.connection import ASTRO_CIDRS
-from modules.opt_in_region.props import OPT_IN
-from modules.service_quotas.props import vcpus
+from modules.astronomer import ASTRO_CIDRS, OPT_IN, vcpus
 from modules.vocabulary import partition
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
 from constructs import Construct
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.ingress import IngressRule
-from modules.late import each
+from modules.parts.for_each.construct import each
 from modules.vocabulary import joined
 
 

@@ -20,7 +20,8 @@ from constructs import Construct
 
 from estate.model import Estate
 from estate.plan import StackPlan
-from modules.vocabulary import Secret, partition
+from modules.entry import Secret
+from modules.vocabulary import partition
 from stacks.backend import attach_backend
 from stacks.digests import digests
 from stacks.hcl import Address, Blocks, marked, render

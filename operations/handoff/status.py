@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 from estate.model import Estate
 from estate.plan import StackPlan, network_stack, stacks_of
+from modules.astronomer import ROLE
 from modules.catalog import Connection
-from modules.connection import Cluster
-from modules.cross_account_role.props import ROLE
-from modules.vocabulary import Awaited, Step, fact, partition
+from modules.cluster import Cluster
+from modules.entry import Awaited, Step, fact
+from modules.vocabulary import partition
 from operations.handoff.read import Deployed
 
 Status = Literal[

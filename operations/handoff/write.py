@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from operations.handoff.status import (
     Action,
     Entry,
