@@ -57,7 +57,7 @@ class S3State(Props):
     """Folder of the state files in the bucket. Default: the estate's `name`."""
 
     def key(self, estate: str, stack: str) -> str:
-        """The key of a stack's state, in the estate of that name."""
+        """Return the key of a stack's state, in the estate of that name."""
         return f"{self.key_prefix or estate}/{stack}.tfstate"
 
 
