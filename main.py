@@ -131,7 +131,7 @@ def export(
 
     Replaces what it wrote before, and nothing else."""
     estate = _current(file)
-    from operations.export import write
+    from operations.export.write import write
     from operations.terraform import Terraform, TerraformError, find_terraform
 
     try:

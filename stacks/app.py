@@ -9,7 +9,7 @@ from estate.model import Estate
 from estate.plan import StackPlan, stacks_of
 from stacks.account import AccountStack, QuotasStack, RegionsStack
 from stacks.base import AstroStack
-from stacks.module import Module, for_modules
+from operations.export.variables import Module, for_modules
 from stacks.network import NetworkStack
 
 

@@ -19,11 +19,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from estate.load import load
 from modules.connection import AstroCidr
-from modules.late import Entries, each, fitted, only_if_outside, subnet
+from modules.parts.for_each.construct import Entries, each, fitted, only_if_outside, subnet
 from modules.vocabulary import Late, PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
 from operations.terraform import find_terraform
-from stacks.module import Inputs, _Entry, _rule, _text, for_modules
+from operations.export.variables import Inputs, _Entry, _rule, _text, for_modules
 from tests.as_modules import call_modules, export, made_by, variables_of
 from tests.conftest import Synth
 from tests.local_aws import LocalAws

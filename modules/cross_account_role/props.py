@@ -2,7 +2,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from modules.connection import Cluster
-from modules.policy_file import PolicyDocument
+from modules.parts.iam_policy.props import PolicyDocument
 from modules.vocabulary import PolicyArn, Props, Reason, Secret, Step, in_words
 
 ASTRONOMER_ACCOUNT = "406882777402"

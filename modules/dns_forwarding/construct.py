@@ -3,8 +3,8 @@ from constructs import Construct
 
 from modules.connection import Sides
 from modules.dns_forwarding.props import DnsForwardingProps, InboundEndpoint
-from modules.late import values
-from modules.resolver_endpoint import DNS, resolver_endpoint
+from modules.parts.for_each.construct import values
+from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 
 
 class DnsForwarding(Construct):

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from modules.connection import Sides
 from modules.egress_domains.props import DnsFirewall, EgressDomainsProps
-from modules.late import fitted
+from modules.parts.for_each.construct import fitted
 
 
 class EgressDomains(Construct):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from modules.connection import Cluster, ConnectionProps, FieldPath
-from modules.ingress import Ingress
+from modules.parts.ingress.props import Ingress
 from modules.vocabulary import EACH_ONCE, Awaited, BucketName, IamPrincipal, Props, Region, Slug, Step, Text, fact
 from modules.vpc.props import VpcProps
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
-from modules.ingress import Ingress, Ports, ingress_claims
+from modules.parts.ingress.props import Ingress, Ports, ingress_claims
 from modules.vocabulary import Awaited, NetworkAclId, Slug
 from modules.vpc.props import VpcProps
 

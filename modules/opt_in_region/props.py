@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from modules.connection import FieldPath
-from modules.policy_file import POLICIES, PolicyDocument
+from modules.parts.iam_policy.props import POLICIES, PolicyDocument
 from modules.vocabulary import EACH_ONCE, Props, Step, in_words
 
 OptInRegion = Literal["af-south-1", "ap-east-1", "eu-south-1", "me-south-1"]

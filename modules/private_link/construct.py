@@ -16,7 +16,7 @@ from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
 from constructs import Construct
 
 from modules.connection import Sides
-from modules.late import Entries, fitted, only_if_outside, values
+from modules.parts.for_each.construct import Entries, fitted, only_if_outside, values
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
 from modules.vocabulary import joined, partition
 

@@ -24,9 +24,9 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import
 from constructs import Construct
 
 from modules.connection import Cluster, Sides
-from modules.late import Entries, each
-from modules.ram import share
-from modules.routes import routes
+from modules.parts.for_each.construct import Entries, each
+from modules.parts.ram_share.construct import share
+from modules.parts.routes.construct import routes
 from modules.transit_gateway.props import NewTransitGateway, TransitGatewayProps
 from modules.vocabulary import Late, joined
 

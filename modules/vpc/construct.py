@@ -22,7 +22,7 @@ from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
 from modules.connection import Network
-from modules.late import subnet
+from modules.parts.for_each.construct import subnet
 from modules.vocabulary import Late, joined, partition
 from modules.vpc.props import FlowLogs, NewVpc, VpcProps
 

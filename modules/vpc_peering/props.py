@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from modules.connection import Claim, Cluster, ConnectionProps
-from modules.ingress import Ingress, ingress_claims
+from modules.parts.ingress.props import Ingress, ingress_claims
 from modules.vocabulary import Awaited, PeeringId, Slug, Step, in_words
 
 

@@ -20,7 +20,7 @@ from cdktf_cdktf_provider_aws.vpn_gateway_route_propagation import VpnGatewayRou
 from constructs import Construct
 
 from modules.connection import Network, Sides
-from modules.late import by_name, each
+from modules.parts.for_each.construct import by_name, each
 from modules.vocabulary import joined
 from modules.vpn.props import Gateway, Tunnels, VpnProps
 

@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAtt
 from constructs import Construct
 
 from modules.connection import Cluster, Sides
-from modules.late import fitted
+from modules.parts.for_each.construct import fitted
 from modules.vocabulary import joined, partition
 from modules.workload_identity.props import WorkloadIdentityProps, WorkloadRole, issuer_name
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, FieldPath, role_claim
-from modules.policy_file import POLICIES, PolicyDocument
+from modules.parts.iam_policy.props import POLICIES, PolicyDocument
 from modules.vocabulary import (
     EACH_ONCE,
     Awaited,

@@ -13,7 +13,7 @@ import boto3
 from botocore import exceptions
 
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
-from modules.policy_file import pin_file
+from modules.parts.iam_policy.props import pin_file
 from operations.aws import PATIENCE
 
 URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"

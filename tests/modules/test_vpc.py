@@ -6,7 +6,7 @@ from cdktf import TerraformStack
 from pydantic import ValidationError
 
 from modules.connection import Network
-from modules.late import subnet
+from modules.parts.for_each.construct import subnet
 from modules.vpc.construct import Vpc
 from modules.vpc.props import NewVpc, VpcProps
 from tests.conftest import Synth

@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.ram_resource_share import RamResourceShare
 from constructs import Construct
 
 from modules.connection import Sides
-from modules.late import each, listed
+from modules.parts.for_each.construct import each, listed
 from modules.sharing import SharingProps
 from modules.vocabulary import Late, joined
 

@@ -1,7 +1,7 @@
 """What constructs make of a value that Terraform knows later.
 
 A root has every value of the estate, and a construct makes one resource for each entry of a map, with the entry's name
-in its address. In an exported module (`stacks/module.py`) the values are expressions, such as `${var.vpc_id}`, and a
+in its address. In an exported module (`operations/export/variables.py`) the values are expressions, such as `${var.vpc_id}`, and a
 map that may have other entries is a `Late`: then one resource has a `for_each`. Constructs say the same for both.
 """
 

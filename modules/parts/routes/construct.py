@@ -6,7 +6,7 @@ from cdktf_cdktf_provider_aws.route import Route
 from constructs import Construct
 
 from modules.connection import Network
-from modules.late import Entries, each
+from modules.parts.for_each.construct import Entries, each
 from modules.vocabulary import joined
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from modules.vocabulary import bare
 from operations.terraform import Terraform
 from stacks.hcl import render
-from stacks.module import Module
+from operations.export.variables import Module
 
 TERRAFORM = ">= 1.5"
 AWS_PROVIDER = ">= 5.100, < 7.0"
