@@ -298,7 +298,7 @@ Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValida
 
 @dataclass(frozen=True)
 class Late:
-    """A map that Terraform knows later: an expression, such as `var.route_tables`. See `modules/parts/for_each/construct.py`."""
+    """A map that Terraform knows later: an expression, such as `var.route_tables`. See `modules/parts/for_each`."""
 
     expression: str
     filled: bool = True

@@ -71,7 +71,7 @@ def test_node_options_of_the_user_stay_in_force() -> None:
     load_lazily(environ)
     theirs, ours = environ["NODE_OPTIONS"].split(" ", 1)
     assert theirs == "--max-old-space-size=512"
-    assert ours == f'--require="{ROOT / "modules" / "preload.cjs"}"'
+    assert ours == f'--require="{ROOT / "modules/bindings/preload.cjs"}"'
     assert environ["JSII_NODE"] == "/their/node"
 
 

@@ -10,8 +10,8 @@ from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
 from constructs import Construct
 
 from modules.connection import Sides
-from modules.parts.routes.construct import routes
 from modules.parts.ingress.construct import let_cluster_in
+from modules.parts.routes.construct import routes
 from modules.vpc_peering.props import VpcPeeringProps
 
 

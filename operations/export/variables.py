@@ -19,7 +19,6 @@ from estate.model import Estate
 from estate.state import NoState
 from modules.connection import ASTRO_CIDRS, Cluster
 from modules.vocabulary import EACH, AccountId, Late, Range, Slug, Text, bare
-from stacks.hcl import Address, Blocks
 
 Variable = dict[str, Any]
 """The block of a variable in Terraform's JSON syntax."""
@@ -31,24 +30,6 @@ class Inputs:
 
     variables: dict[str, Variable] = field(default_factory=dict)
     awaited: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Module:
-    """A stack of an estate for modules.
-
-    `json`: its Terraform as JSON. `blocks`: which of its arguments are blocks. `variables`: at least those that it
-    names. `awaited`: the expressions that are null while a value is awaited. `tags`: what the provider is to put on
-    every resource."""
-
-    name: str
-    account_id: str
-    region: str
-    tags: Mapping[str, str]
-    json: Mapping[str, Any]
-    blocks: Mapping[Address, Blocks]
-    variables: Mapping[str, Variable]
-    awaited: Collection[str]
 
 
 def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
