@@ -43,7 +43,9 @@ def main(context: typer.Context) -> None:
     """Your side of Astro on AWS. Without a command: write the Terraform of the estate, as `cdktf synth` does."""
     if context.invoked_subcommand is None:
         file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
-        _write(Path(file), Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
+        estate = _current(Path(file))
+        _stop_hopeless_calls(estate, Path(out))
+        _write(estate, Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
 
 
 @cli.command()
@@ -57,7 +59,7 @@ def synth(
 
     Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
     if not check:
-        for removed in _write(file, out, hcl=hcl):
+        for removed in _write(_current(file), out, hcl=hcl):
             gone = not any((out / removed.parent).glob("cdk.tf*"))
             print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
         print(f"{out}: fresh")
@@ -73,11 +75,36 @@ def synth(
     print(f"{out}: fresh")
 
 
-def _write(file: Path, out: Path, *, hcl: bool) -> list[Path]:
+def _stop_hopeless_calls(estate: Estate, out: Path) -> None:
+    """Exit if a `cdktf` above this process is about to run Terraform in a way that cannot succeed."""
+    from operations.cdktf_call import find_call
+    from operations.terraform import TerraformError, find_terraform
+
+    if not (call := find_call(os.getppid())):
+        return
+    # A workspace of HCP Terraform has variables of its own.
+    needed = [] if isinstance(estate.state, CloudState) else secrets(estate)
+    stacks = [stack.name for stack in stacks_of(estate)]
+    reasons = [*filter(None, [call.unanswerable()]), *call.missing(needed, stacks, out / "stacks")]
+    keeps_role = estate.account and estate.account.cross_account_role.removal_reason is None
+    if call.command == "destroy" and keeps_role and "account" in call.chosen(stacks):
+        reasons.append(
+            "Terraform does not destroy Astronomer's role in stack account without a reason: write "
+            'account.cross_account_role.removal_reason (docs/recovery.md, "Taking it all down")'
+        )
+    try:
+        find_terraform(os.environ)
+    except TerraformError as error:
+        reasons.append(str(error))
+    if reasons:
+        _stop("\n".join(reasons), BAD_INPUT)
+
+
+def _write(estate: Estate, out: Path, *, hcl: bool) -> list[Path]:
     """Synthesize into `out`; gives what is no longer there."""
     from operations.output import install
 
-    with _synthesized(_current(file), hcl=hcl) as fresh:
+    with _synthesized(estate, hcl=hcl) as fresh:
         try:
             return install(fresh, out)
         except OSError as error:
@@ -222,8 +249,8 @@ def adopt(
     asks. Only reads AWS. Exits with 4 where a person has to decide something."""
     import json
 
-    from operations.adopt import AdoptError
-    from operations.adopt import adopt as look_for
+    from operations.adopt.report import AdoptError
+    from operations.adopt.search import adopt as look_for
 
     estate, external_ids = _current(file), _external_ids()
     with _synthesized(estate) as fresh:
@@ -387,26 +414,31 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
 
 
 def _secrets(estate: Estate) -> Iterator[str]:
-    """What is given to Terraform and stands in no file, and where, a line each."""
-    state = estate.state
+    """Yield a line for each value that Terraform needs and no file holds: whether it is set, and what it is."""
+    from operations.variables import status
+
     for stack, variable, secret in secrets(estate):
-        where, what = f"stack {stack}", f"TF_VAR_{variable}"
-        if isinstance(state, CloudState):
-            where, what = f"workspace {state.workspace(estate.name, stack)}", f"the sensitive variable {variable}"
-        yield f"{where} needs {what}, {secret.type}: {secret.description}"
+        if isinstance(estate.state, CloudState):
+            where = f"workspace {estate.state.workspace(estate.name, stack)} needs the sensitive variable {variable}"
+            yield f"{where}, {secret.type}: {secret.description}"
+        else:
+            name = f"TF_VAR_{variable}"
+            found = status(secret, os.environ.get(name)) or "set"
+            yield f"stack {stack} needs {name}, {secret.type} ({found}): {secret.description}"
 
 
 def _external_ids() -> list[str]:
-    """What Terraform will have for the variable; none where it is not set."""
-    import json
+    """Return the value of the variable; an empty list if it is not set."""
+    from modules.cross_account_role.props import EXTERNAL_IDS
+    from operations.variables import literal, status
 
-    try:
-        ids = json.loads(os.environ.get("TF_VAR_external_ids", "[]"))  # noqa: SIM112
-    except ValueError:
-        ids = None
-    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
-        _stop("TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'", BAD_INPUT)
-    return ids
+    value = os.environ.get(name := f"TF_VAR_{EXTERNAL_IDS.variable()}")
+    if value is None:
+        return []
+    if problem := status(EXTERNAL_IDS, value):
+        _stop(f"{name} is {problem}; write it as {EXTERNAL_IDS.example()}", BAD_INPUT)
+    ids = literal(value)
+    return list(map(str, ids)) if isinstance(ids, list) else []
 
 
 def _policy_file(file: Path) -> Path:

@@ -333,15 +333,43 @@ EACH = object()
 class Secret:
     """A value that the file never holds: a sensitive Terraform variable without default.
 
-    `type` is a Terraform type constraint; `rule` a Terraform condition in which `{var}` stands for the variable, and
-    `allowed` what to say when it is false.
+    Each of its strings matches `pattern`, a regular expression that means the same to Terraform and to Python. A map
+    has exactly the `keys`. `allowed` is the rule in words.
     """
 
     name: str
-    type: str
+    type: Literal["list(string)", "map(string)"]
     description: str
-    rule: str
+    pattern: str
     allowed: str
+    keys: tuple[str, ...] = ()
+
+    def condition(self, variable: str) -> str:
+        """Return the rule as a Terraform expression about `variable`."""
+        filled, values = f"length({variable}) > 0", variable
+        if self.type == "map(string)":
+            filled = f'join(" ", keys({variable})) == "{" ".join(sorted(self.keys))}"'
+            values = f"values({variable})"
+        return f'{filled} && alltrue([for one in {values} : can(regex("^{self.pattern}$", one))])'
+
+    def problem(self, value: object) -> str | None:
+        """Return what is wrong with a value of the variable, without the value; None if the rule is met."""
+        if self.type == "map(string)":
+            shaped, values = isinstance(value, dict), tuple(value.values()) if isinstance(value, dict) else ()
+            filled = isinstance(value, dict) and set(value) == set(self.keys)
+        else:
+            shaped, values = isinstance(value, list), tuple(value) if isinstance(value, list) else ()
+            filled = bool(values)
+        if not shaped or not all(isinstance(one, str) for one in values):
+            return f"not a {self.type.split('(')[0]} of strings"
+        if filled and all(re.fullmatch(self.pattern, one, re.ASCII) for one in values):
+            return None
+        return f"not what is needed: {self.allowed[0].lower()}{self.allowed[1:].removesuffix('.')}"
+
+    def example(self) -> str:
+        """Return the shape of a value, as it is written in a shell."""
+        entries = ", ".join(f'"{key}": "…"' for key in self.keys)
+        return f"'{{{entries}}}'" if self.type == "map(string)" else """'["…"]'"""
 
     def variable(self, entry: str = "") -> str:
         """The name of its variable: `<entry>_<name>`, or `<name>` where a stack has only one such entry.

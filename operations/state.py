@@ -9,7 +9,7 @@ from typing import Any, Literal
 import boto3
 from botocore import exceptions
 
-from operations.aws import PATIENCE
+from operations.aws import CLIENT_CONFIG
 
 NONCURRENT_DAYS = 90
 NONCURRENT_KEPT = 10
@@ -59,9 +59,9 @@ def create_state_bucket(
     try:
         session = session or boto3.Session()
         with (
-            closing(session.client("sts", region_name=region, config=PATIENCE)) as sts,
-            closing(session.client("kms", region_name=region, config=PATIENCE)) as kms,
-            closing(session.client("s3", region_name=region, config=PATIENCE)) as s3,
+            closing(session.client("sts", region_name=region, config=CLIENT_CONFIG)) as sts,
+            closing(session.client("kms", region_name=region, config=CLIENT_CONFIG)) as kms,
+            closing(session.client("s3", region_name=region, config=CLIENT_CONFIG)) as s3,
         ):
             caller = sts.get_caller_identity()
             key = _key_arn(kms, kms_key, caller["Account"], region) if kms_key else None

@@ -103,12 +103,12 @@ class AstroStack(ReadableStack):
                 sensitive=True,
                 validation=[
                     TerraformVariableValidationConfig(
-                        condition="${" + secret.rule.format(var=f"var.{id_}") + "}", error_message=secret.allowed
+                        condition="${" + secret.condition(f"var.{id_}") + "}", error_message=secret.allowed
                     )
                 ],
             )
             variables[secret.name] = (
-                variable.list_value if secret.type.startswith(("list", "set")) else Token.as_any(variable.fqn)
+                variable.list_value if secret.type == "list(string)" else Token.as_any(variable.fqn)
             )
         return variables
 

@@ -16,8 +16,9 @@ import cdktf
 import pytest
 
 from estate.load import load
-from operations.adopt import Outcome, adopt
-from operations.adopt_kinds import KINDS
+from operations.adopt.kinds import KINDS
+from operations.adopt.report import Outcome
+from operations.adopt.search import adopt
 from operations.terraform import find_terraform
 from stacks.app import build
 from tests.deployment import SECRETS

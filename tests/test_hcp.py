@@ -61,17 +61,6 @@ def test_check_names_the_workspaces_that_need_sensitive_variables(file: Path) ->
     ]
 
 
-def test_check_names_what_a_stack_asks_for_where_you_run_terraform() -> None:
-    code, said = run(sys.executable, "main.py", "check", "examples/vpn.yaml")
-    assert (code, said.splitlines()[1:]) == (
-        0,
-        [
-            "stack network-lake needs TF_VAR_plant_preshared_keys, map(string): The pre-shared keys of the tunnels: "
-            "main-1, main-2."
-        ],
-    )
-
-
 def test_names_follow_the_rules_of_hcp_terraform() -> None:
     state = {"backend": "cloud", "organization": "acme"}
     assert CloudState.model_validate(state).workspace("acme", "network-lake") == "acme-network-lake"

@@ -152,9 +152,9 @@ def test_policies_are_linted_whatever_format_the_environment_names_and_after_the
     assert run("policy", "lint", str(file), SYNTH_HCL_OUTPUT="true") == (0, told, "")
 
 
-@pytest.mark.parametrize("value", ["", "5", '"abc"', '["abc", 5]', '{"a": "b"}', "null"])
+@pytest.mark.parametrize("value", ["", "5", '"abc"', '["abc", null]', '{"a": "b"}', "null"])
 def test_external_ids_that_are_no_list_of_texts_are_refused_before_aws_is_asked(file: Path, value: str) -> None:
-    told = "TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'\n"
+    told = "TF_VAR_external_ids is set, but not a list of strings; write it as '[\"…\"]'\n"
     assert run("adopt", str(file), TF_VAR_external_ids=value) == (2, "", told)
 
 

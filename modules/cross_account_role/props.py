@@ -16,10 +16,7 @@ EXTERNAL_IDS = Secret(
     type="list(string)",
     description="The AWS External IDs of your Astro organization, from the Astro UI, Organization Settings > General.",
     # Terraform's regular expressions count to 1,000 at a time.
-    rule=(
-        "length({var}) > 0 && "
-        f'alltrue([for id in {{var}} : can(regex("^{_ID}{{{{2,1000}}}}{_ID}{{{{0,224}}}}$", id))])'
-    ),
+    pattern=_ID + "{2,1000}" + _ID + "{0,224}",
     allowed="At least one external ID; each has 2 to 1224 characters of a-z A-Z 0-9 _ + = , . @ : / - (IAM's rule).",
 )
 

@@ -447,9 +447,9 @@ class VpnProps(ConnectionProps):
                 name="preshared_keys",
                 type="map(string)",
                 description=f"The pre-shared keys of the tunnels: {', '.join(wanted)}.",
-                rule=f'join(" ", keys({{var}})) == "{" ".join(wanted)}" && alltrue([for key in values({{var}}) : '
-                'can(regex("^[1-9a-zA-Z._][0-9a-zA-Z._]{{7,63}}$", key))])',
+                pattern="[1-9a-zA-Z._][0-9a-zA-Z._]{7,63}",
                 allowed=f"A key for each of {', '.join(wanted)}, and no other; each has 8 to 64 of a-z A-Z 0-9 . _ and "
                 "does not begin with 0 (AWS's rule).",
+                keys=tuple(wanted),
             ),
         )

@@ -14,7 +14,7 @@ from botocore import exceptions
 
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
 from modules.parts.iam_policy.props import pin_file
-from operations.aws import PATIENCE
+from operations.aws import CLIENT_CONFIG
 
 URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
 """Where Astronomer publishes the document (seed 002, step 4)."""
@@ -142,8 +142,8 @@ def in_account(role: str, account_id: str) -> list[dict[str, Any]]:
     try:
         session = boto3.Session()
         with (
-            closing(session.client("sts", region_name="us-east-1", config=PATIENCE)) as sts,
-            closing(session.client("iam", region_name="us-east-1", config=PATIENCE)) as iam,
+            closing(session.client("sts", region_name="us-east-1", config=CLIENT_CONFIG)) as sts,
+            closing(session.client("iam", region_name="us-east-1", config=CLIENT_CONFIG)) as iam,
         ):
             caller = sts.get_caller_identity()["Account"]
             if caller != account_id:

@@ -373,7 +373,8 @@ def test_without_an_estate_file_the_path_is_relative_to_the_current_folder(
 def test_terraform_refuses_what_is_no_external_id_and_never_shows_it(
     tmp_path: Path, ids: list[str | None], passes: bool, hcl: bool
 ) -> None:
-    condition = "${" + EXTERNAL_IDS.rule.format(var="var.external_ids") + "}"
+    assert (EXTERNAL_IDS.problem(ids) is None) == passes
+    condition = "${" + EXTERNAL_IDS.condition("var.external_ids") + "}"
     if hcl:
         # As cdktf writes it: quotes inside an interpolation stand as they are.
         validation = f'validation {{\n condition = "{condition}"\n error_message = "{EXTERNAL_IDS.allowed}"\n}}'

@@ -294,17 +294,22 @@ def test_the_variable_says_which_keys_and_of_what_shape() -> None:
             name="preshared_keys",
             type="map(string)",
             description="The pre-shared keys of the tunnels: a-1, a-2, b-1, b-2.",
-            rule='join(" ", keys({var})) == "a-1 a-2 b-1 b-2" && alltrue([for key in values({var}) : '
-            'can(regex("^[1-9a-zA-Z._][0-9a-zA-Z._]{{7,63}}$", key))])',
+            pattern="[1-9a-zA-Z._][0-9a-zA-Z._]{7,63}",
             allowed="A key for each of a-1, a-2, b-1, b-2, and no other; each has 8 to 64 of a-z A-Z 0-9 . _ and does "
             "not begin with 0 (AWS's rule).",
+            keys=("a-1", "a-2", "b-1", "b-2"),
         ),
     )
-    shape = re.search(r'regex\("(.+?)"', props.secrets()[0].rule.format(var="x"))
-    assert shape
+    (secret,) = props.secrets()
+    assert secret.condition("var.x") == (
+        'join(" ", keys(var.x)) == "a-1 a-2 b-1 b-2" && '
+        'alltrue([for one in values(var.x) : can(regex("^[1-9a-zA-Z._][0-9a-zA-Z._]{7,63}$", one))])'
+    )
     keys = {"marked.preshared_1": True, "a" * 8: True, "a" * 64: True, "a" * 7: False, "a" * 65: False}
     keys |= {"0aaaaaaa": False, "aaaa-aaaa": False, "": False}
-    assert {key: bool(re.fullmatch(shape[1], key)) for key in keys} == keys
+    others = dict.fromkeys(("a-2", "b-1", "b-2"), "marked.preshared_1")
+    assert {key: secret.problem({"a-1": key, **others}) is None for key in keys} == keys
+    assert secret.problem(others) is not None
 
 
 @pytest.mark.parametrize("topic", [None, "arn:aws:sns:us-east-1:111111111111:network"])

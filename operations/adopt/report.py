@@ -1,0 +1,66 @@
+"""What an adoption found, and the import blocks for it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+FILE = "imports.tf"
+_HEADER = "# Written by `main.py adopt`. Once these are applied, the file has done its work and may be deleted.\n"
+
+
+class AdoptError(Exception):
+    """Why AWS could not be read; the message is for the person who asked."""
+
+
+State = Literal["found", "absent", "alike", "several", "unimportable"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one planned resource. `id` is what it is imported by, where it was found."""
+
+    address: str
+    state: State
+    id: str = ""
+    detail: str = ""
+    """Why not, or what an apply would change that a person should know of."""
+
+    @property
+    def to_decide(self) -> bool:
+        """Whether a person has to look at it."""
+        return self.state in ("alike", "several") or bool(self.id and self.detail)
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What is there of one stack, in the order of its addresses."""
+
+    stack: str
+    account_id: str
+    region: str
+    outcomes: tuple[Outcome, ...]
+
+    def those(self, state: State) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.state == state]
+
+    def imports(self) -> str:
+        """Terraform's `import` blocks of what was found; empty where nothing was."""
+        blocks = (f"import {{\n  to = {one.address}\n  id = {hcl_string(one.id)}\n}}\n" for one in self.those("found"))
+        return "\n".join(blocks)
+
+    def write(self, folder: Path) -> Path | None:
+        """Put the blocks beside what cdktf writes into `folder`, the stack's: a synth leaves them there. The file, or
+        None where there is nothing to import; then what an earlier run wrote is taken away."""
+        file = folder / FILE
+        if blocks := self.imports():
+            folder.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{_HEADER}\n{blocks}", encoding="utf-8")
+            return file
+        if file.is_file() and file.read_text(encoding="utf-8").startswith(_HEADER):
+            file.unlink()
+        return None
+
+
+def hcl_string(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")

@@ -1,0 +1,209 @@
+"""Finds in AWS what an estate describes and Terraform does not know yet.
+
+A planned resource is found by its own arguments, which are read from the synthesized stack: a reference to another
+resource counts as what that one was found as. Nothing in AWS is changed.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import jmespath
+from botocore import exceptions
+
+from modules.vocabulary import partition
+from operations.adopt.arguments import Arguments, UnknownError, differences, expected_of, import_id
+from operations.adopt.kinds import KINDS, NAME, Kind, Unimportable
+from operations.adopt.remarks import remarks_on
+from operations.adopt.report import AdoptError, Adoption, Outcome, hcl_string
+from operations.aws import Aws, caller_account, session_as
+
+_REFERENCE = re.compile(r"\$\{((?:data\.)?aws_\w+)\.([\w-]+)\.(\w+)\}")
+
+
+def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str] = ()) -> list[Adoption]:
+    """Look for what `stacks` plan: the parsed `cdk.tf.json` of each, by name.
+
+    Each is looked for in its own account, with the credentials that its provider would have. `external_ids`: the value
+    that Terraform will have for the variable, to be compared and never shown. Raises AdoptError, with every action at
+    once that is not allowed to them.
+    """
+    sessions: dict[str, boto3.Session] = {}
+    found: list[Adoption] = []
+    denied: dict[str, set[str]] = {}
+    for name, stack in stacks.items():
+        (provider,) = stack["provider"]["aws"]
+        account_id, region = provider["allowed_account_ids"][0], provider["region"]
+        role = provider.get("assume_role", [{}])[0].get("role_arn", "")
+        try:
+            if role not in sessions:
+                sessions[role] = session_as(role, "adopt")
+            caller = caller_account(sessions[role], region)
+            if caller != account_id:
+                raise AdoptError(
+                    f"{name}: your credentials are of account {caller}, and the stack is of {account_id}; sign in "
+                    "there, give `deployer.role`, which is assumed in each account, or name the stacks of your account "
+                    "with --stack"
+                )
+            with Aws(sessions[role], account_id, region) as aws:
+                outcomes = tuple(_Search(stack, aws, frozenset(external_ids)).outcomes())
+        except (exceptions.BotoCoreError, exceptions.ClientError) as error:
+            who = f"role {role}" if role else "your own credentials"
+            raise AdoptError(
+                f"{name}: account {account_id} in {region} cannot be read with {who}: {error}. Sign in, and check the "
+                "network and the region"
+            ) from error
+        if aws.denied:
+            denied.setdefault(account_id, set()).update(aws.denied)
+        found.append(Adoption(name, account_id, region, outcomes))
+    if denied:
+        lines = (f"account {account_id} denies {', '.join(sorted(actions))}" for account_id, actions in denied.items())
+        raise AdoptError(
+            "\n".join([*lines, "Allow these actions, which only read, to look again. Nothing was written."])
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class _Matches:
+    exact: Sequence[Mapping[str, Any]]
+    alike: Sequence[str]
+    """What is different in each that could otherwise be it."""
+
+
+class _Search:
+    """Finds the resources of one stack."""
+
+    def __init__(self, stack: Mapping[str, Any], aws: Aws, external_ids: frozenset[str]) -> None:
+        self._aws, self._external_ids = aws, external_ids
+        self._given = {"_account": aws.account_id, "_region": aws.region, "_partition": partition(aws.region)}
+        self._resources = dict(_addressed(stack.get("resource", {})))
+        self._planned = {**self._resources, **dict(_addressed(stack.get("data", {}), "data."))}
+        self._matches: dict[str, _Matches] = {}
+
+    def outcomes(self) -> Iterator[Outcome]:
+        for address, planned in self._resources.items():
+            if isinstance(kind := KINDS[address.split(".")[0]], Unimportable):
+                yield Outcome(address, "unimportable", detail=kind.made_again)
+                continue
+            try:
+                for key, each in self._instances(planned):
+                    yield self._outcome(kind, f"{address}{key}", self._arguments(planned, each))
+            except UnknownError as error:
+                yield Outcome(address, "absent", detail=f"goes with {error}")
+
+    def _instances(self, planned: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """What for_each makes of a resource: the key as the address has it, and the values of `each`."""
+        if "for_each" not in planned:
+            yield "", {}
+            return
+        # Names are resources of their own: only what has no name in the file, such as an account, is gone through.
+        inside = str(planned["for_each"]).removeprefix("${toset(").removesuffix(")}")
+        for value in json.loads(inside) if inside.startswith("[") else self._resolve(f"${{{inside}}}", {}):
+            yield f"[{hcl_string(value)}]", {"${each.key}": value, "${each.value}": value}
+
+    def _outcome(self, kind: Kind, address: str, arguments: Arguments) -> Outcome:
+        matches = self._matching(kind, address, arguments)
+        if len(matches.exact) == 1:
+            (item,) = matches.exact
+            told = [
+                f"an apply would change {what} from {there} to {planned}"
+                for what, there, planned in differences(item, expected_of(kind.told, arguments, known=False))
+            ]
+            remarks = "; ".join([*told, *remarks_on(address, arguments, item, self._aws, self._external_ids)])
+            return Outcome(address, "found", import_id(kind, item, arguments), remarks)
+        if matches.exact:
+            ids = ", ".join(import_id(kind, item, arguments) for item in matches.exact)
+            return Outcome(address, "several", detail=f"{ids}: import the right one yourself, or take the others away")
+        if matches.alike:
+            told = "; ".join([*matches.alike, *([kind.remedy] if kind.remedy else [])])
+            return Outcome(address, "alike", detail=told)
+        return Outcome(address, "absent")
+
+    def _matching(self, kind: Kind, address: str, arguments: Arguments) -> _Matches:
+        if address not in self._matches:
+            # Asked first, so that one run names every action that is denied.
+            items = self._items(kind, arguments)
+            same = expected_of(kind.same, arguments)
+            fixed = expected_of(kind.fixed, arguments, known=False)
+            exact, alike = [], []
+            for item in items:
+                if differences(item, same):
+                    continue
+                if different := differences(item, fixed):
+                    who = f"{import_id(kind, item, arguments)} has " if kind.shows_id else ""
+                    told = (f"{what} {there}, not {planned}" for what, there, planned in different)
+                    alike.append(f"{who}{' and '.join(told)}")
+                else:
+                    exact.append(item)
+            if not exact and (unfinished := expected_of(kind.unfinished, arguments)):
+                exact = [item for item in items if not differences(item, unfinished)]
+            if len(exact) > 1 and (name := arguments.get("tags.Name")):
+                exact = [item for item in exact if jmespath.search(NAME, item) == name] or exact
+            self._matches[address] = _Matches(exact, alike)
+        return self._matches[address]
+
+    def _items(self, kind: Kind, arguments: Arguments) -> list[Mapping[str, Any]]:
+        answer = self._aws.ask(kind.call, **{name: arguments.get(value) for name, value in kind.ask.items()})
+        items = jmespath.search(kind.items, answer) or []
+        items = [items] if isinstance(items, Mapping) else items
+        if not kind.each:
+            return items
+        call, parameters = kind.each
+        asked = [{name: jmespath.search(value, item) for name, value in parameters.items()} for item in items]
+        return [{**item, **more} for item, more in zip(items, self._aws.ask_each(call, asked), strict=True)]
+
+    def _arguments(self, planned: Mapping[str, Any], each: Mapping[str, str] | None = None) -> Arguments:
+        values = each or {}
+        return Arguments({**planned, **self._given}, lambda value: self._resolve(value, values))
+
+    def _resolve(self, value: Any, each: Mapping[str, str]) -> Any:
+        """A planned value with what its references are found as. Raises UnknownError."""
+        if isinstance(value, list):
+            return [self._resolve(one, each) for one in value]
+        if not isinstance(value, str) or "${" not in value:
+            return value
+        if value in each:
+            return each[value]
+        if whole := _REFERENCE.fullmatch(value):
+            return self._attribute(*whole.groups())
+        text = _REFERENCE.sub(lambda found: str(self._attribute(*found.groups())), value)
+        if re.search(r"(?<!\$)\$\{", text):
+            raise UnknownError(text)
+        return text.replace("$${", "${")
+
+    def _attribute(self, type_: str, name: str, attribute: str) -> Any:
+        address = f"{type_}.{name}"
+        kind = KINDS.get(type_)
+        if not isinstance(kind, Kind):
+            raise UnknownError(address)
+        arguments = self._arguments(self._planned[address])
+        exact = self._matching(kind, address, arguments).exact
+        if attribute == "ids":
+            return [import_id(kind, item, arguments) for item in exact]
+        if len(exact) != 1:
+            raise UnknownError(address)
+        id_ = import_id(kind, exact[0], arguments)
+        if attribute in ("id", "zone_id"):
+            return id_
+        if attribute == "arn":
+            return str(jmespath.search(kind.arn, exact[0])).removesuffix(":*") if kind.arn else id_
+        if isinstance(apart := KINDS.get(f"{type_}.{attribute}"), Kind):
+            of_it = self._arguments({"id": id_})
+            found = self._matching(apart, f"{address}.{attribute}", of_it).exact
+            value = import_id(apart, found[0], of_it) if len(found) == 1 else None
+        else:
+            value = arguments.get(attribute)
+        if value is None:
+            raise UnknownError(f"{address}.{attribute}")
+        return value
+
+
+def _addressed(planned: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for type_, resources in planned.items():
+        for name, arguments in resources.items():
+            if not prefix or f"{prefix}{type_}" in KINDS:
+                yield f"{prefix}{type_}.{name}", arguments
