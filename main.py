@@ -27,6 +27,7 @@ from estate.plan import secrets, stacks_of
 from estate.schema import json_schema
 from estate.source import Problem, Source
 from estate.state import CloudState, S3State
+from estate.warnings import warnings
 from modules.cross_account_role.props import ROLE
 
 if TYPE_CHECKING:
@@ -186,19 +187,22 @@ def export(
 def check(file: EstateFile = Path("astro.yaml")) -> None:
     """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
 
-    Exits with 4 where something temporary should be gone by now, which stops a synth, or where a failover to a
-    cluster's twin would cut a connection."""
-    estate = _load(file)
-    waiting = [f"{entry} waits for {a.field} from {a.giver}: {a.how}" for entry, a in estate.awaited()]
+    Exits with 4 if there are warnings only. They stop no synth, except an entry whose last day is over."""
+    source = Source(file)
+    estate = _load(file, source)
+    # What a cluster lacks is a warning, with what it blocks.
+    waiting = [
+        f"{entry} waits for {a.field} from {a.giver}: {a.how}"
+        for entry, a in estate.awaited()
+        if entry.startswith("connections.")
+    ]
     counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
     counted = ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in counts)
     print(f"{file}: {counted}, no mistakes")
     for line in (*waiting, *_secrets(estate)):
         print(line)
-    source = Source(file)
-    unprepared = [f"{file}:{Problem(path, text, *source.where(path))}" for path, text in estate.unprepared()]
-    if warnings := [*_expired(file, estate), *unprepared]:
-        _stop("\n".join(warnings), WARNINGS_ONLY)
+    if found := warnings(estate, file, source, datetime.now(UTC).date()):
+        _stop("\n".join(f"{file}:{problem}" for problem in found), WARNINGS_ONLY)
 
 
 @cli.command()
@@ -303,12 +307,17 @@ def create(file: EstateFile = Path("astro.yaml")) -> None:
     from operations.state import StateError, create_state_bucket
 
     try:
-        report = create_state_bucket(estate.state.bucket, estate.state.region, estate.state.kms_key)
+        dedicated_account = estate.account.account_id if estate.account else None
+        report = create_state_bucket(
+            estate.state.bucket, estate.state.region, estate.state.kms_key, dedicated_account=dedicated_account
+        )
     except StateError as error:
         _stop(str(error), FAILED)
     print(f"{report.bucket} in account {report.account_id}, {report.region}")
     for setting, outcome in report.settings:
         print(f"  {outcome:8}{setting}")
+    if report.warnings:
+        _stop("\n".join(f"{report.bucket}: {warning}" for warning in report.warnings), WARNINGS_ONLY)
 
 
 policy = typer.Typer(help="Astronomer's policy document over time.", rich_markup_mode=None)
@@ -455,16 +464,15 @@ def _policy_file(file: Path) -> Path:
 
 def _expired(file: Path, estate: Estate) -> list[str]:
     """What was to be gone by now, a line each: the only thing here that depends on the day."""
+    if not (expired := list(estate.expired(datetime.now(UTC).date()))):
+        return []
     source = Source(file)
-    return [
-        f"{file}:{Problem(problem.path, problem.message, *source.where(problem.path))}"
-        for problem in estate.expired(datetime.now(UTC).date())
-    ]
+    return [f"{file}:{Problem(one.path, one.message, *source.where(one.path))}" for one in expired]
 
 
-def _load(file: Path) -> Estate:
+def _load(file: Path, source: Source | None = None) -> Estate:
     try:
-        return load(file)
+        return load(file, source)
     except EstateError as error:
         _stop(str(error), BAD_INPUT)
 

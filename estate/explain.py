@@ -19,11 +19,11 @@ def explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, EntriesDisagreeError):
         for problem in cause.problems:
-            path = _home(problem.path, source)
+            path = home(problem.path, source)
             yield Problem(path, problem.message, *source.where(path))
         return
     path, owner = _locate(details["loc"], expand(source.value))
-    path = _home(path, source)
+    path = home(path, source)
     kind, context = details["type"], details.get("ctx", {})
     is_key = kind == "extra_forbidden" or details["loc"][-1:] == ("[key]",)
     where = source.where(path, key=is_key)
@@ -67,7 +67,7 @@ def explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
 _SECRET = re.compile(r"secret|passw|token|credential|external.?id|shared.?key|private.?key|api.?key|access.?key", re.I)
 
 
-def _home(path: Location, source: Source) -> Location:
+def home(path: Location, source: Source) -> Location:
     """Where the file says what a twin's value comes from: in `dr`, else in the entry that the twin is one of."""
     section, name, *rest = path if len(path) > 1 else (None, None)
     if section not in ("clusters", "connections") or source.knows(path[:2]) or not str(name).endswith(TWIN):

@@ -18,10 +18,10 @@ class EstateError(Exception):
         super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems))
 
 
-def load(file: Path) -> Estate:
-    """The estate in `file`. Raises EstateError with all that is wrong with it. Reads that file and the policy files
-    that it names, and nothing else: no network, no AWS."""
-    source = Source(file)
+def load(file: Path, source: Source | None = None) -> Estate:
+    """The estate in `file`. Raises EstateError with all that is wrong with it. Reads that file, unless its `source` is
+    given, and the policy files that it names, and nothing else: no network, no AWS."""
+    source = source or Source(file)
     problems = list(source.problems)
     estate = None
     entries = source.value if isinstance(source.value, dict) else {}

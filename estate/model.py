@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
 
-from estate.source import Location, Problem, value_at
+from estate.source import Problem, value_at
 from estate.state import State
 from estate.twins import INHERITED, TWIN, expand
 from modules.catalog import Connection
@@ -15,7 +15,7 @@ from modules.cross_account_role.props import CrossAccountRoleProps
 from modules.opt_in_region.props import OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
-from modules.vocabulary import AccountId, Awaited, Day, Props, Region, Slug, Tags, Text
+from modules.vocabulary import AccountId, Awaited, Day, Props, Reason, Region, Slug, Tags, Text
 from modules.vpc.props import VpcProps
 
 SECTIONS = ("clusters", "networks", "connections")
@@ -71,6 +71,9 @@ class Account(Props):
 
     account_id: AccountId
     region: Region
+    without_hybrid_reason: Reason | None = None
+    """Why there is an account although no cluster is Hybrid. Default: `account` is refused then, because its role lets
+    Astronomer do much, and a Hosted cluster has no use for it."""
     cross_account_role: CrossAccountRoleProps
     policy_alarm: PolicyAlarmProps | None = None
     service_quotas: ServiceQuotasProps | None = None
@@ -145,21 +148,6 @@ class Estate(Props):
             for name, cluster in self.clusters.items()
             if account_id and cluster.product == "hybrid" and cluster.account_id == account_id
         }
-
-    def unprepared(self) -> Iterator[tuple[Location, str]]:
-        """Connections that a failover to a cluster's twin would cut (facts A20): where, and a sentence on it."""
-        for name, connection in self.connections.items():
-            if not connection.routed or connection.dr is not None:
-                continue
-            for cluster in connection.cluster_names():
-                twin = self.clusters[cluster].dr
-                if (
-                    twin
-                    and f"{name}{TWIN}" not in self.connections
-                    and f"{cluster}{TWIN}" not in connection.cluster_names()
-                ):
-                    left = f"after a failover of {cluster!r} to {twin.region} nothing leads there"
-                    yield ("connections", name), f"has no `dr`: {left}; write `dr: {{}}`, or what differs there"
 
     def expired(self, today: date) -> Iterator[Problem]:
         """What the file says was to be gone by `today`. No rule of the file: a right one stays right."""

@@ -5,6 +5,7 @@ from ipaddress import IPv4Network
 
 from estate.model import Estate
 from estate.source import Location, Problem
+from estate.twins import TWIN
 from modules.catalog import Connection
 from modules.connection import Cluster
 from modules.vpc.props import VpcProps
@@ -17,6 +18,8 @@ def overlaps(estate: Estate) -> Iterator[Problem]:
     networks; and all that is on one transit gateway. A cluster is there with the ranges of its twin, which must be
     free before the failover. Some that meet may overlap:
 
+    - a cluster and its twin, which has the same ranges by default (facts C10), unless both are connected with one
+      network or one transit gateway;
     - the pods of two clusters, because neither is routed, and 100.64.0.0/19 is usual for each;
     - a range behind a connection, if it holds the other, such as 10.0.0.0/8 behind a transit gateway and a VPC of
       10.20.0.0/16: of two routes AWS takes that of the longer prefix, and a VPC's own before all others;
@@ -29,6 +32,7 @@ def overlaps(estate: Estate) -> Iterator[Problem]:
     behind = {name: _places(("connections", name), one) for name, one in estate.connections.items() if one.routed}
     meeting = {f"clusters.{name}": dict(ranges) for name, ranges in clusters.items()}
     meeting |= {f"networks.{name}": dict(ranges) for name, ranges in networks.items()}
+    connected: dict[str, set[str]] = {}
     for name, ours in behind.items():
         connection, theirs = estate.connections[name], _Ranges()
         ours = networks.get(connection.network, {}) | ours
@@ -39,6 +43,7 @@ def overlaps(estate: Estate) -> Iterator[Problem]:
         network = f"networks.{connection.network}" if connection.network else None
         for place in filter(None, (network, _gateway(connection))):
             meeting.setdefault(place, {}).update(ours | theirs)
+            connected.setdefault(place, set()).update(connection.cluster_names())
 
     sections = (networks, clusters, behind)
     ranges = {place: cidr for section in sections for part in section.values() for place, cidr in part.items()}
@@ -47,7 +52,8 @@ def overlaps(estate: Estate) -> Iterator[Problem]:
     for where, together in meeting.items():
         for pair in _overlapping(together):
             one, other = sorted(pair, key=turn.__getitem__)
-            if (one, other) not in told and not _may_overlap(estate, ranges, one, other):
+            apart = _are_twins(one, other) and not {one[1], f"{one[1]}{TWIN}"} <= connected.get(where, set())
+            if (one, other) not in told and not apart and not _may_overlap(estate, ranges, one, other):
                 told.add((one, other))
                 met = where if one[:2] != other[:2] else ".".join(map(str, one[:2]))
                 yield Problem(
@@ -67,6 +73,11 @@ def _places(entry: Location, part: Cluster | VpcProps | Connection) -> _Ranges:
 def _gateway(connection: Connection) -> str | None:
     """The existing transit gateway that a connection goes over."""
     return getattr(connection, "transit_gateway_id", None)
+
+
+def _are_twins(one: Location, other: Location) -> bool:
+    """Whether the ranges are of a cluster and of its twin, which stand in one entry."""
+    return one[:2] == other[:2] and one[0] == "clusters" and (one[2] == "dr") != (other[2] == "dr")
 
 
 def _may_overlap(estate: Estate, ranges: _Ranges, *places: Location) -> bool:

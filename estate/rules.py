@@ -7,8 +7,10 @@ from estate.model import SECTIONS, Account, Estate
 from estate.ranges import overlaps
 from estate.source import Location, Problem, did_you_mean, shortened, value_at
 from estate.twins import TWIN
-from modules.connection import ASTRO_CIDRS, REGIONS
+from modules.connection import ASTRO_CIDRS
 from modules.opt_in_region.props import OPT_IN
+from modules.service_quotas.props import vcpus
+from modules.vocabulary import partition
 
 
 def check(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
@@ -20,6 +22,7 @@ def check(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
     yield from overlaps(estate)
     yield from _claimed_once(estate)
     yield from _routed_back(estate)
+    yield from _for_hybrid(estate, names)
     yield from _fits(estate)
 
 
@@ -66,12 +69,11 @@ def _references(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _offered(estate: Estate) -> Iterator[Problem]:
     for name, cluster in estate.clusters.items():
-        if cluster.region not in REGIONS[cluster.product]:
+        if (aws := partition(cluster.region)) != "aws":
             yield Problem(
                 ("clusters", name, "region"),
-                f"{cluster.region!r} is not offered for {cluster.product} clusters"
-                f"{did_you_mean(cluster.region, list(REGIONS[cluster.product]))}; "
-                f"allowed: {', '.join(REGIONS[cluster.product])}",
+                f"{cluster.region!r} is in the partition {aws}, where Astronomer has no clusters; give the cluster's "
+                "region in the partition aws",
             )
         try:
             ASTRO_CIDRS[cluster.product].check(cluster.cidr)
@@ -111,6 +113,42 @@ def _regions(estate: Estate) -> Iterator[Problem]:
                     f"{cluster_name!r} is in {cluster.region} and network {connection.network!r} in {network.region}; "
                     f"{connection.same_region}",
                 )
+
+
+def _for_hybrid(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
+    """`account` is of Hybrid clusters."""
+    account, written = estate.account, names["clusters"]
+    if not account:
+        return
+    if (aws := partition(account.region)) != "aws":
+        yield Problem(
+            ("account", "region"),
+            f"{account.region!r} is in the partition {aws}, where Astronomer has no account that could assume the "
+            "role; give a region in the partition aws",
+        )
+    if account.service_quotas and account.service_quotas.size_for_clusters:
+        for name, cluster in estate.data_plane().items():
+            if vcpus(cluster.node_type) is None:
+                yield Problem(
+                    ("clusters", name, "node_type"),
+                    f"{cluster.node_type!r} has a number of vCPUs that is not known here; write "
+                    "account.service_quotas.vcpus in place of size_for_clusters",
+                )
+    if isinstance(written, Mapping) and set(written) - set(estate.clusters):
+        return  # One of those that are wrong by themselves may be Hybrid.
+    hybrid = [name for name, cluster in estate.clusters.items() if cluster.product == "hybrid"]
+    still_to_come = not estate.clusters and estate.astro.product == "hybrid"
+    if account.without_hybrid_reason and hybrid:
+        yield Problem(
+            ("account", "without_hybrid_reason"), f"is given, and clusters.{hybrid[0]} is Hybrid; remove the reason"
+        )
+    elif not (account.without_hybrid_reason or hybrid or still_to_come):
+        yield Problem(
+            ("account",),
+            "is for Hybrid clusters, and there are none: its role would let Astronomer do much in an account where a "
+            "Hosted cluster needs nothing; remove account, describe the Hybrid cluster in clusters, or explain in "
+            "account.without_hybrid_reason",
+        )
 
 
 def _fits(estate: Estate) -> Iterator[Problem]:

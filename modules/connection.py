@@ -1,13 +1,17 @@
 """What every connection type shares: the two sides it joins, and the base of its props."""
 
+import difflib
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from modules.aws import AS_OF as AWS_AS_OF
+from modules.aws import INSTANCE_FAMILIES
 from modules.vocabulary import (
     EACH,
     EACH_ONCE,
@@ -36,6 +40,10 @@ Product = Literal["hybrid", "hosted-dedicated", "hosted-standard"]
 
 FieldPath = tuple[str | int, ...]
 """Where a value stands inside an entry: `("dr", "cidr")`."""
+
+AS_OF = "2024-08"
+"""The month of the lists that Astronomer publishes, as they are below. More regions and sizes are to be had on request
+(facts C11)."""
 
 _HOSTED_REGIONS = [
     "ap-northeast-1",
@@ -77,7 +85,7 @@ REGIONS: Mapping[Product, Sequence[str]] = {
     "hosted-dedicated": _HOSTED_REGIONS,
     "hosted-standard": _HOSTED_REGIONS,
 }
-"""Where Astronomer offers clusters: Hybrid, and Hosted as of August 2024 (astronomer/docs, resource references)."""
+"""Where Astronomer offers clusters (astronomer/docs, resource references)."""
 
 _ASTRO_CIDR = Range("a range of an Astro VPC", 16, 21, RFC_1918, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
 AstroCidr = Annotated[IPv4Network, _ASTRO_CIDR]
@@ -90,14 +98,31 @@ ASTRO_CIDRS: Mapping[Product, Range] = {
 PodCidr = Annotated[IPv4Network, Range("a range of Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
 
 
+_SIZES = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "metal")
+NODE_TYPES = (
+    *(f"{family}.{size}" for family in ("m5", "m5d", "m6i", "m6id", "r6i", "c6i") for size in _SIZES),
+    *("t2.xlarge", "t3.xlarge", "t3.2xlarge"),
+)
+"""The node types that Astronomer publishes for Hybrid clusters (facts A9)."""
+
+
+def _node_type(value: str) -> str:
+    if value.partition(".")[0] not in INSTANCE_FAMILIES:
+        close = difflib.get_close_matches(value, NODE_TYPES, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"is of no instance family that AWS has as of {AWS_AS_OF}{meant}")
+    return value
+
+
 NodeType = Annotated[
     str,
     Text(
-        "a node type that Astro offers",
-        r"(?:m5|m5d|m6i|m6id|r6i|c6i)\.(?:xlarge|\d{1,2}xlarge|metal)|t2\.xlarge|t3\.2?xlarge",
-        "m5, m5d, m6i, m6id, r6i or c6i of xlarge and larger, t2.xlarge, t3.xlarge, t3.2xlarge",
+        "an EC2 instance type",
+        r"[a-z][a-z0-9-]{1,20}\.(?:nano|micro|small|medium|large|(?:[1-9]\d{0,2})?xlarge|metal(?:-\d{1,3}xl)?)",
+        "a family and a size",
         "m5.xlarge",
     ),
+    AfterValidator(_node_type),
 ]
 DatabaseType = Annotated[
     str, Text("a database's instance type", r"db\.[a-z][a-z0-9]+\.\d{0,2}[a-z]+", "a class of RDS", "db.m6g.large")
@@ -153,6 +178,12 @@ class _InOneRegion(Props):
             yield ("pod_cidr",), self.pod_cidr
         for name, cidr in self.additional_cidrs.items():
             yield ("additional_cidrs", name), cidr
+
+    def same_ranges(self, other: "_InOneRegion") -> bool:
+        """Whether rules for these ranges are rules for the other's, too: by default Astronomer gives a twin the ranges
+        of its cluster (facts C10)."""
+        mine, theirs = ({one.cidr, *one.additional_cidrs.values()} for one in (self, other))
+        return theirs <= mine
 
 
 class DisasterRecovery(_InOneRegion):
@@ -246,7 +277,12 @@ def role_claim(field: FieldPath, name: str) -> Claim:
     )
 
 
-ACCOUNT_ID = Awaited("account_id", "Astronomer", "ask their support for the AWS account")
+ACCOUNT_ID = Awaited(
+    "account_id",
+    "Astronomer",
+    "read providerAccount of the cluster in the Astro API, or provider_account of the Terraform data source "
+    "astro_cluster; otherwise ask their support for the AWS account",
+)
 VPC_ID = Awaited("vpc_id", "Astronomer", "ask their support for the ID of the cluster's VPC")
 
 
@@ -262,6 +298,8 @@ class ConnectionProps(Props):
 
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (ACCOUNT_ID,)
     """Fields of its clusters that it waits for where they are absent."""
+    blocked: ClassVar[str]
+    """What is not built for a cluster while one of `needs_of_clusters` is absent: a clause for `check`."""
 
     for_astronomer: ClassVar[tuple[str, ...]] = ()
     """The outputs that Astronomer's pages ask for, as dotted paths; `*` stands for every key of a map."""
@@ -315,6 +353,11 @@ class ConnectionProps(Props):
     ) -> Iterator[tuple[FieldPath, str]]:
         """What does not fit the network, or the clusters: the field, and a sentence on it."""
         yield from ()
+
+    @abstractmethod
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
+        """Return what stops working after a failover of `cluster` to `twin` if nothing is prepared for it: a clause for
+        `check`, empty if all of it goes on."""
 
     def awaited(self) -> tuple[Awaited, ...]:
         """What must still be given by somebody else. While it is, the rest is built and nothing is a placeholder."""

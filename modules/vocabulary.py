@@ -3,6 +3,7 @@
 A message completes the sentence "<value> ...": `'10.0.0.1/16' has host bits set: write 10.0.0.0/16`.
 """
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+from modules.aws import AS_OF, REGIONS
 
 
 class Props(BaseModel):
@@ -155,7 +158,21 @@ Slug = Annotated[
     ),
 ]
 AccountId = Annotated[str, Text("an AWS account ID", r"\d{12}", "12 digits in quotes", "111111111111")]
-Region = Annotated[str, Text("an AWS region", r"[a-z]{2}(?:-[a-z]+)+-\d", "a region's code", "us-east-1")]
+
+
+def _region(value: str) -> str:
+    if value not in REGIONS:
+        close = difflib.get_close_matches(value, REGIONS, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"is not one of AWS's regions as of {AS_OF}{meant}")
+    return value
+
+
+Region = Annotated[
+    str,
+    Text("an AWS region", r"[a-z]{2,4}(?:-[a-z]+)+-\d", "a region's code", "us-east-1"),
+    AfterValidator(_region),
+]
 Cidr = Annotated[IPv4Network, Range("an IPv4 range")]
 PrivateCidr = Annotated[IPv4Network, Range("a private range", 8, 32, PRIVATE, PRIVATE_IN_WORDS)]
 # RFC 5737: what examples and tests may use in place of a real address.
@@ -455,6 +472,4 @@ def arn_account(arn_: str) -> str:
 
 def partition(region: str) -> str:
     """The AWS partition that a region belongs to: the second part of an ARN."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return REGIONS[region]

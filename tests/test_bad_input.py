@@ -121,8 +121,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         account("nowhere"),
         [
             (
-                "9:92: account.cross_account_role.policy_file: 'nowhere.json' is not there; save the policy "
-                "document there, its path is relative to this file"
+                "9:92: account.cross_account_role.policy_file: 'nowhere.json' does not exist, relative to this "
+                "file; save the policy document there (Astronomer's own with `main.py policy fetch`)"
             )
         ],
     ),
@@ -174,7 +174,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     ),
     "B10 an external ID in the file": (
         account(more=", external_id: hunter2"),
-        ["9:104: account.external_id: is not a key here; allowed: account_id, cross_account_role ..."],
+        ["9:104: account.external_id: is not a key here; allowed: account_id, confirmed, cross_account_role ..."],
     ),
     "B30 a Slack webhook in the file": (
         account(more=", policy_alarm: {subscribers: {slack: 'https://hooks.slack.com/services/T0/B0/hunter2'}}"),
@@ -212,8 +212,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         connection("type: vpc_peering, cluster: prod, on_premises: {office: 10.8.0.0/16}"),
         [
             (
-                "10:56: connections.x.on_premises: is not a key here; allowed: cluster, dr, ingress, network, "
-                "peering_id, resolve_dns, type"
+                "10:56: connections.x.on_premises: is not a key here; allowed: cluster, confirmed, dr, ingress, "
+                "network, peering_id, resolve_dns, type"
             )
         ],
     ),

@@ -12,6 +12,7 @@ import pytest
 from operations.terraform import find_terraform
 from tests.local_aws import LocalAws
 from tests.test_estate import BASE
+from tests.yours import yours
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,6 +33,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_check_says_what_an_estate_waits_for(file: Path) -> None:
+    file.write_text(yours(BASE))
     code, out, err = run("check", str(file))
     assert (code, err) == (0, "")
     assert out.splitlines() == [
@@ -42,9 +44,9 @@ def test_check_says_what_an_estate_waits_for(file: Path) -> None:
 
 
 def test_what_should_be_gone_is_a_warning_of_check_and_stops_a_synth(file: Path, tmp_path: Path) -> None:
-    role = "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n"
-    file.write_text(BASE + role)
-    line = len((BASE + role).splitlines())
+    base, role = yours(BASE), "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n"
+    file.write_text(base + role)
+    line = len((base + role).splitlines())
     told = (
         f"{file}:{line}:{role.index('2020') + 1}: connections.role.expires: '2020-01-31' was the role's last day; "
         "take the entry out and deploy, which deletes the role, or give a later day\n"
@@ -55,7 +57,7 @@ def test_what_should_be_gone_is_a_warning_of_check_and_stops_a_synth(file: Path,
     out_folder = tmp_path / "cdktf.out"
     assert run(ASTRO_ESTATE=str(file), CDKTF_OUTDIR=str(out_folder)) == (2, "", told)
     assert not out_folder.exists()
-    file.write_text(BASE + role.replace("2020", "2999"))
+    file.write_text(base + role.replace("2020", "2999"))
     assert run("check", str(file))[0] == 0
 
 
@@ -105,7 +107,7 @@ def test_state_create_says_what_it_did_and_a_second_time_does_nothing(file: Path
             f"  {outcome}    bucket\n"
             f"  {outcome}    public access block\n"
             f"  {outcome}    object ownership\n"
-            f"  {outcome}    TLS only\n"
+            f"  {outcome}    access policy\n"
             f"  {outcome}    versioning\n"
             f"  {outcome}    encryption\n"
             f"  {outcome}    expiry of old versions\n"

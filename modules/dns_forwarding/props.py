@@ -3,7 +3,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster, ConnectionProps, FieldPath
+from modules.connection import Cluster, ConnectionProps, DisasterRecovery, FieldPath
 from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
 from modules.vocabulary import EACH_ONCE, Awaited, Reason, Slug, Step, in_words
 from modules.vpc.props import VpcProps
@@ -59,6 +59,9 @@ class DnsForwardingProps(ConnectionProps):
         if self.forwards_astro and not taken:
             raise ValueError("has forwards_astro and no domain that holds what Astro needs; take the reason out")
         return self
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the twin's resolver has no rules that forward your names"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if facts:

@@ -3,8 +3,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from modules.connection import Claim, Cluster, ConnectionProps
-from modules.vocabulary import EACH_ONCE, Props, Step, Text
+from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery
+from modules.vocabulary import EACH_ONCE, Awaited, Props, Step, Text
 
 
 def _fits_dns(value: str) -> str:
@@ -62,6 +62,7 @@ class EgressDomainsProps(ConnectionProps):
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
 
+    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
     for_network_team: ClassVar[tuple[str, ...]] = ("domains",)
 
     type: Literal["egress_domains"]
@@ -75,6 +76,9 @@ class EgressDomainsProps(ConnectionProps):
     def domains(self, organization: str) -> tuple[str, ...]:
         """Every allowed domain once."""
         return tuple(dict.fromkeys((*domains_of(organization, subdomains=self.subdomains), *self.additional_domains)))
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return ""
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if facts and not self.dns_firewall:

@@ -3,7 +3,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import VPC_ID, Claim, Cluster, ConnectionProps
+from modules.connection import VPC_ID, Claim, Cluster, ConnectionProps, DisasterRecovery
 from modules.dns import DomainName, astro_names_in
 from modules.vocabulary import EACH_ONCE, Awaited, HostedZoneId, Reason, Slug, Step, fact, in_words
 
@@ -18,6 +18,7 @@ class HostedZoneProps(ConnectionProps):
     routed: ClassVar[bool] = False
     needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (VPC_ID,)
 
+    blocked: ClassVar[str] = "its VPC is not authorized for the zone"
     for_astronomer: ClassVar[tuple[str, ...]] = ("zone_id", "domain")
 
     type: Literal["hosted_zone"]
@@ -52,6 +53,9 @@ class HostedZoneProps(ConnectionProps):
         if self.shadows_astro and not taken:
             raise ValueError("has shadows_astro and no domain that holds what Astro needs; take the reason out")
         return self
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the twin's VPC is not authorized for the zone"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
         associated = facts.get("vpc_ids")

@@ -3,7 +3,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from modules.connection import Cluster, ConnectionProps, FieldPath
+from modules.connection import Cluster, ConnectionProps, DisasterRecovery, FieldPath
 from modules.parts.ingress.props import Ingress
 from modules.vocabulary import EACH_ONCE, Awaited, BucketName, IamPrincipal, Props, Region, Slug, Step, Text, fact
 from modules.vpc.props import VpcProps
@@ -54,6 +54,8 @@ class IpAllowlistProps(ConnectionProps):
         ),
     )
 
+    blocked: ClassVar[str] = "its addresses are not let in"
+
     type: Literal["ip_allowlist"]
     clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
     """The entries of `clusters` whose `external_ips` are let in. One that has none yet is added once it has."""
@@ -64,6 +66,9 @@ class IpAllowlistProps(ConnectionProps):
     """Rules, by name, that let the addresses into your security groups."""
     buckets: dict[Slug, Bucket] = Field(default_factory=dict)
     """Buckets, by name, to write policy statements for."""
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the twin comes from other external addresses, which are not let in"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         for name, bucket in self.buckets.items():

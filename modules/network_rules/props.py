@@ -3,7 +3,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
+from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath
 from modules.parts.ingress.props import Ingress, Ports, ingress_claims
 from modules.vocabulary import Awaited, NetworkAclId, Slug
 from modules.vpc.props import VpcProps
@@ -75,6 +75,9 @@ class NetworkRulesProps(ConnectionProps):
                     f"takes number {number} of {rule.network_acl}",
                     "an ACL has one rule of a number: give each its own",
                 )
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
+        return "" if cluster.same_ranges(twin) else "the rules do not let in the ranges of the twin"
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)

@@ -2,7 +2,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, ClassVar, Literal
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath, role_claim
+from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath, role_claim
 from modules.vocabulary import Day, Slug, Step, in_words
 
 
@@ -14,6 +14,7 @@ class PeeringRoleProps(ConnectionProps):
     Astronomer gets its ARN, requests the peering and accepts it. Then take this entry out, and put the peering's ID
     into a `vpc_peering` entry, which routes back."""
 
+    blocked: ClassVar[str] = "the role is not created"
     for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs", "role_arn", "expires")
 
     type: Literal["peering_role"]
@@ -23,6 +24,9 @@ class PeeringRoleProps(ConnectionProps):
     expires: Day
     """The last day, in UTC, on which AWS lets anyone assume the role. After it, `main.py check` warns and nothing is
     synthesized until the entry is taken out or the day is moved."""
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return ""  # Nothing uses it once the peering is active.
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if role := facts.get("role_arn"):

@@ -4,12 +4,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
+from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath
 from modules.dns import Address, DomainName
 from modules.vocabulary import (
     EACH_ONCE,
     PRIVATE,
     AccountId,
+    Awaited,
     Props,
     Reason,
     Slug,
@@ -159,6 +160,7 @@ class PrivateLinkProps(ConnectionProps):
 
     routed: ClassVar[bool] = False
 
+    blocked: ClassVar[str] = "it may not ask for a connection to the service"
     for_astronomer: ClassVar[tuple[str, ...]] = ("region", "service.service_name")
 
     type: Literal["private_link"]
@@ -187,6 +189,16 @@ class PrivateLinkProps(ConnectionProps):
         return (
             "an endpoint service works in its own region: use a network in the cluster's region" if self.service else ""
         )
+
+    @property
+    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The account is for the principals of the service, unless the file names them."""
+        return (ACCOUNT_ID,) if self.service and not self.service.allowed_principals else ()
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
+        if self.service:
+            return "the service is of the other region, and the twin has no endpoint for it"
+        return "" if cluster.same_ranges(twin) else "the endpoints do not let in the ranges of the twin"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if not facts:

@@ -3,11 +3,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster, FieldPath
+from modules.connection import ACCOUNT_ID, Cluster, DisasterRecovery, FieldPath
 from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
 from modules.sharing import INVITATION, SharingProps
 from modules.vocabulary import (
     EACH_ONCE,
+    Awaited,
     Props,
     Reason,
     ResolverEndpointId,
@@ -67,6 +68,7 @@ class ResolverRulesProps(SharingProps):
     routed: ClassVar[bool] = False
     same_region: ClassVar[str] = "a resolver rule works in its own region only: use a network in the cluster's region"
 
+    blocked: ClassVar[str] = "the rules are not shared with it"
     for_astronomer: ClassVar[tuple[str, ...]] = ("rules.*.id",)
     for_network_team: ClassVar[tuple[str, ...]] = ("region", "rules.*.domain", "endpoint_ips")
 
@@ -98,6 +100,14 @@ class ResolverRulesProps(SharingProps):
         if twice := repeated(domains):
             raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
         return self
+
+    @property
+    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Nothing if the file names whom to share with."""
+        return () if self.share_with else (ACCOUNT_ID,)
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the rules are of the other region, and nothing resolves your names there"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
         rules = facts.get("rules")

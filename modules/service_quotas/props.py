@@ -1,3 +1,4 @@
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Self
 
@@ -13,18 +14,23 @@ _OURS = {"on-demand": ON_DEMAND, "spot": SPOT}
 _METAL = {"m5": 96, "m5d": 96, "m6i": 128, "m6id": 128, "r6i": 128, "c6i": 128}
 
 
-def vcpus(node_type: str) -> int:
-    """vCPUs of a node type that Astro offers (facts A9), by AWS's specifications of EC2 instance types: of all these
-    families an xlarge has 4, an Nxlarge N times as many, and a metal what its host has."""
+def vcpus(node_type: str) -> int | None:
+    """Return the vCPUs of an instance type by AWS's specifications: a large has 2, an xlarge 4, an Nxlarge N times as
+    many, and a metal those of its host. None for a type that does not follow them."""
     family, size = node_type.split(".")
-    return _METAL[family] if size == "metal" else 4 * int(size.removesuffix("xlarge") or 1)
+    if size == "metal":
+        return _METAL.get(family)
+    if size == "large":
+        return 2
+    times = re.fullmatch(r"(\d*)xlarge|metal-(\d+)xl", size)
+    return 4 * int(times[1] or times[2] or 1) if times else None
 
 
 def vcpus_by_region(clusters: Collection[Cluster]) -> dict[str, int]:
     """The vCPUs of all nodes that clusters may have, each in its own region: a twin is one of them."""
     found: dict[str, int] = {}
     for cluster in clusters:
-        found[cluster.region] = found.get(cluster.region, 0) + cluster.max_nodes * vcpus(cluster.node_type)
+        found[cluster.region] = found.get(cluster.region, 0) + cluster.max_nodes * (vcpus(cluster.node_type) or 0)
     return found
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Claim, Cluster, FieldPath
+from modules.connection import ACCOUNT_ID, Claim, Cluster, DisasterRecovery, FieldPath
 from modules.sharing import INVITATION, SharingProps
 from modules.vocabulary import (
     EACH,
@@ -80,6 +80,7 @@ class TransitGatewayProps(SharingProps):
         "which Astronomer's support can peer with your gateway elsewhere"
     )
 
+    blocked: ClassVar[str] = "the gateway is not shared with it and its attachment is not accepted"
     for_astronomer: ClassVar[tuple[str, ...]] = ("transit_gateway_id", "cidrs")
     for_network_team: ClassVar[tuple[str, ...]] = ("account_id", "region", "transit_gateway_id", "cidrs")
 
@@ -198,6 +199,14 @@ class TransitGatewayProps(SharingProps):
                 ("attach_network",),
                 "attaches a network that names no subnets; add `subnets` to it, one in each availability zone",
             )
+
+    @property
+    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Only who accepts the clusters has to know them."""
+        return (ACCOUNT_ID,) if self.accept_clusters else ()
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the gateway attaches no VPC of another region"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
         if not facts:

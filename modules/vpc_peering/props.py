@@ -3,7 +3,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from modules.connection import Claim, Cluster, ConnectionProps
+from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery
 from modules.parts.ingress.props import Ingress, ingress_claims
 from modules.vocabulary import Awaited, PeeringId, Slug, Step, in_words
 
@@ -34,6 +34,17 @@ class VpcPeeringProps(ConnectionProps):
                 f"accepts {self.peering_id}",
                 "a peering is of one connection: each has an ID of its own",
             )
+
+    @property
+    def blocked(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        what = f"{self.peering_id or 'the peering'} is not accepted and nothing routes back"
+        if not self.peering_id:
+            return what
+        show = f"aws ec2 describe-vpc-peering-connections --vpc-peering-connection-ids {self.peering_id}"
+        return f"{what}, and AWS drops the request after 7 days (`{show}` shows in RequesterVpcInfo.OwnerId who asked)"
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the peering ends in the VPC that was left"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
         cluster = clusters[self.cluster]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
+from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath
 from modules.vocabulary import (
     EACH,
     Awaited,
@@ -425,6 +425,9 @@ class VpnProps(ConnectionProps):
         yield from super().disagreements(network, clusters)
         for message in unheard(self.alarm_topic, network.region):
             yield ("alarm_topic",), message
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the VPN ends in the VPC that was left"
 
     def awaited(self) -> tuple[Awaited, ...]:
         missing = [

@@ -3,7 +3,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, FieldPath, role_claim
+from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath, role_claim
 from modules.parts.iam_policy.props import POLICIES, PolicyDocument
 from modules.vocabulary import (
     EACH_ONCE,
@@ -101,6 +101,8 @@ class WorkloadIdentityProps(ConnectionProps):
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
 
+    blocked: ClassVar[str] = "its Deployments cannot assume the roles"
+
     type: Literal["workload_identity"]
     cluster: Slug
     """The entry of `clusters` whose Deployments assume the roles."""
@@ -141,6 +143,15 @@ class WorkloadIdentityProps(ConnectionProps):
                 return (ACCOUNT_ID, Awaited("id", "the Astro UI", how))
             case "deployment_role":
                 return (ACCOUNT_ID,)
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        match self.identity:
+            case "oidc":
+                return "the twin's tokens have another issuer, which the roles do not trust"
+            case "cluster_role":
+                return "the twin has another ID, and so another role, which the roles do not trust"
+            case "deployment_role":
+                return ""  # A role of the same name in the same account.
 
     def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:
         if self.identity == "oidc" and self.provider_arn is None:

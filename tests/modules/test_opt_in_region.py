@@ -133,8 +133,8 @@ def test_the_section_is_optional_but_not_for_such_a_region(tmp_path: Path) -> No
     with pytest.raises(EstateError, match=r"write account.opt_in_region: \{regions: \[me-south-1\]\}"):
         load(written(tmp_path, section))
     assert load(written(tmp_path, section, ("me-south-1", "us-east-1")))
-    hosted = ("gulf: {region: me-south-1}", "gulf: {region: us-east-1, product: hosted-dedicated}")
-    assert load(written(tmp_path, section, hosted))
+    elsewhere = ("gulf: {region: me-south-1}", "gulf: {region: me-south-1, product: hosted-dedicated}")
+    assert load(written(tmp_path, section, elsewhere, ("account:\n", "  eu: {region: eu-west-1}\naccount:\n")))
 
 
 def test_a_role_that_is_full_has_no_room_for_the_policy(tmp_path: Path) -> None:

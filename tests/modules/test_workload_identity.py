@@ -313,7 +313,7 @@ def test_a_role_has_policies_and_a_boundary_of_its_own_account_or_of_aws() -> No
         ({}, {"identity": "oidc", "provider_arn": AUDIT}, "is not an OIDC provider"),
         ({"policy_arns": {f"p{n}": AUDIT for n in range(11)}}, {}, "has 11 policies, and IAM takes 10"),
         ({"policy_arns": {"audit": "SecurityAudit"}}, {}, "is not a managed policy"),
-        ({"policy_files": {"a": "nowhere.json"}}, {}, "is not there"),
+        ({"policy_files": {"a": "nowhere.json"}}, {}, "does not exist"),
         ({}, {"roles": {}}, "at least 1 item"),
     ],
 )

@@ -65,7 +65,10 @@ class PolicyDocument:
 def _document(file: Path) -> Any:
     try:
         if not file.is_file():
-            raise ValueError("is not there; save the policy document there, its path is relative to this file")
+            raise ValueError(
+                "does not exist, relative to this file; save the policy document there (Astronomer's own with "
+                "`main.py policy fetch`)"
+            )
         if file.stat().st_size > _FILE_SIZE:
             raise ValueError(f"has more than {_FILE_SIZE:,} bytes; a policy document has a few thousand")
         _check_pin(file)
