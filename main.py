@@ -28,7 +28,7 @@ from estate.schema import json_schema
 from estate.source import Problem, Source
 from estate.state import CloudState, S3State
 from estate.warnings import warnings
-from modules.cross_account_role.props import ROLE
+from modules.astronomer import ROLE
 
 if TYPE_CHECKING:
     from cdktf import App
@@ -334,8 +334,9 @@ def fetch(
     """Save Astronomer's document as the estate's `policy_file` and pin it by its SHA-256, in a file beside it.
 
     A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3."""
+    from modules.astronomer import URL
     from operations.policy.compare import compare
-    from operations.policy.documents import URL, PolicyError, read
+    from operations.policy.documents import PolicyError, read
     from operations.policy.documents import fetch as fetch_document
 
     document = to or _policy_file(file)

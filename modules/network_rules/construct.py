@@ -1,7 +1,7 @@
 from cdktf_cdktf_provider_aws.network_acl_rule import NetworkAclRule
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import Sides
 from modules.network_rules.props import NetworkRulesProps
 from modules.parts.for_each.construct import by_name
 from modules.parts.ingress.construct import let_cluster_in

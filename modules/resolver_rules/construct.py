@@ -7,7 +7,7 @@ from cdktf_cdktf_provider_aws.route53_resolver_rule_association import Route53Re
 from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import Sides
 from modules.parts.ram_share.construct import share
 from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 from modules.resolver_rules.props import Endpoint, ResolverRulesProps, Rule

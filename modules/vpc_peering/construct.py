@@ -11,10 +11,11 @@ from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
 )
 from constructs import Construct
 
-from modules.connection import Cluster, Network, Sides
-from modules.lookup import Kind, Lookup, announce
-from modules.parts.for_each.construct import listed, term
+from modules.cluster import Cluster
+from modules.context import Network, Sides
+from modules.expressions import listed, term
 from modules.parts.ingress.construct import let_cluster_in
+from modules.parts.lookup.construct import Kind, Lookup, announce
 from modules.parts.routes.construct import routes
 from modules.vpc_peering.props import VpcPeeringProps
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from modules.vocabulary import bare
+from modules.expressions import bare
 
 Block = dict[str, Any]
 """What stands between the braces of a block, in Terraform's JSON syntax."""

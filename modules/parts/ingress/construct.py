@@ -6,7 +6,7 @@ from typing import Any
 from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
 from constructs import Construct
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.parts.for_each.construct import each
 from modules.parts.ingress.props import IngressRule
 from modules.vocabulary import joined

@@ -11,8 +11,8 @@ from cdktf_cdktf_provider_aws.route53_resolver_endpoint import (
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from constructs import Construct
 
-from modules.connection import Sides
-from modules.dns import ResolverEndpoint
+from modules.context import Sides
+from modules.parts.resolver_endpoint.props import ResolverEndpoint
 
 DNS = 53
 
