@@ -178,7 +178,9 @@ class Format(StrEnum):
 @cli.command()
 def export(
     stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to: a folder for each stack.")] = Path("modules"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the modules, one for each stack.")] = Path(
+        "terraform-modules"
+    ),
     syntax: Annotated[Format, typer.Option("--format")] = Format.JSON,
     file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
 ) -> None:
@@ -186,18 +188,22 @@ def export(
     what Terraform may know later.
 
     Replaces what it wrote before, and nothing else."""
+    for folder in (out.absolute(), *out.absolute().parents):
+        if (folder / "__init__.py").exists():
+            what = "is in a Python package, which Terraform modules must not be written into"
+            _stop(f"--out: {out} {what}; choose another directory, such as terraform-modules", BAD_INPUT)
     estate = _current(file)
-    from operations.export import write
     from operations.terraform import Terraform, TerraformError, find_terraform
 
     try:
         terraform = Terraform(find_terraform(os.environ), os.environ) if syntax is Format.HCL else None
         with _app() as app:
-            from stacks.app import modules
+            from operations.export.stacks import exported_stacks
+            from operations.export.write import write
 
-            made = modules(app, estate)
-        for name in _chosen(file, stacks, made):
-            write(made[name], out / name, terraform)
+            exported = exported_stacks(app, estate)
+        for name in _chosen(file, stacks, exported):
+            write(exported[name], out / name, terraform)
             print(out / name)
     except OSError as error:
         _unwritable(error)

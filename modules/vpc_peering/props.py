@@ -6,7 +6,7 @@ from pydantic import Field
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.entry import Awaited, Claim, Step, in_words
-from modules.ingress import Ingress, ingress_claims
+from modules.parts.ingress.props import Ingress, ingress_claims
 from modules.vocabulary import PeeringId, Slug
 
 
@@ -37,7 +37,7 @@ class VpcPeeringProps(ConnectionProps):
                 "account",
                 ("peering", self.peering_id),
                 f"accepts {self.peering_id}",
-                "a peering is of one connection: each has an ID of its own",
+                "each connection needs its own peering",
             )
 
     @property
