@@ -30,7 +30,7 @@ def write(stack: Module, folder: Path, terraform: Terraform | None) -> None:
         for type_, names in stack.json.get(section, {}).items()
         for name, block in names.items()
     }
-    unless = _gated(blocks, stack.awaited)
+    unless = _gated(blocks, stack.pending)
     counted = {address for address in unless if "for_each" not in blocks[address]}
     outputs = _outputs(stack.json, blocks, counted)
     named = set(re.findall(r"\bvar\.(\w+)", json.dumps([list(blocks.values()), outputs])))
@@ -68,10 +68,10 @@ def write(stack: Module, folder: Path, terraform: Terraform | None) -> None:
 # What waits: made only once an expression is not null.
 
 
-def _gated(blocks: Mapping[Address, Block], awaited: Iterable[str]) -> dict[Address, tuple[str, ...]]:
-    """The blocks that need awaited values, themselves or by what they refer to, with the expressions of these."""
+def _gated(blocks: Mapping[Address, Block], pending: Iterable[str]) -> dict[Address, tuple[str, ...]]:
+    """The blocks that need pending values, themselves or by what they refer to, with the expressions of these."""
     texts = {address: "\n".join(_strings(block)) for address, block in blocks.items()}
-    gated = {address: {one for one in awaited if _mentions(text, one)} for address, text in texts.items()}
+    gated = {address: {one for one in pending if _mentions(text, one)} for address, text in texts.items()}
     changed = True
     while changed:
         changed = False

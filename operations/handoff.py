@@ -9,7 +9,7 @@ from typing import Any
 from estate.model import Estate
 from estate.plan import network_stack, stacks_of
 from modules.cluster import Cluster
-from modules.entry import Awaited
+from modules.entry import PendingInput
 from modules.vpc.props import VpcProps
 from operations.terraform import Terraform
 
@@ -58,7 +58,7 @@ def facts(estate: Estate, outputs: Outputs) -> dict[str, Any]:
         "estate": estate.name,
         "organization": estate.astro.organization,
         "next": [{"who": who, "what": what} for who, what in _steps(estate, outputs)],
-        "waiting": [{"entry": entry, **asdict(awaited)} for entry, awaited in estate.awaited()],
+        "waiting": [{"entry": entry, **asdict(pending)} for entry, pending in estate.pending_inputs()],
         "clusters": {name: _cluster(name, cluster) for name, cluster in estate.clusters.items()},
         "account": {stack.name: _deployed(outputs, stack.name) for stack in stacks_of(estate) if stack.network is None},
         "networks": {name: _network(name, network, estate, outputs) for name, network in estate.networks.items()},
@@ -68,7 +68,7 @@ def facts(estate: Estate, outputs: Outputs) -> dict[str, Any]:
                 "state": _state(estate, outputs, name),
                 "network": connection.network or None,
                 "clusters": list(connection.cluster_names()),
-                "waits_for": [awaited.field for awaited in _awaited(estate, name)],
+                "waits_for": [pending.field for pending in _pending_inputs(estate, name)],
                 "facts": connection.asked_of_astronomer()
                 or _deployed(outputs, network_stack(connection.network), name),
             }
@@ -130,10 +130,10 @@ def _label(*lines: str) -> str:
     return f'"{text}"'
 
 
-def _awaited(estate: Estate, name: str) -> Iterator[Awaited]:
+def _pending_inputs(estate: Estate, name: str) -> Iterator[PendingInput]:
     """What a connection waits for: its own fields, and those of its clusters that it needs."""
     connection = estate.connections[name]
-    yield from connection.awaited()
+    yield from connection.pending_inputs()
     for cluster in connection.cluster_names():
         for need in connection.needs_of_clusters:
             if getattr(estate.clusters[cluster], need.field) is None:
@@ -141,7 +141,7 @@ def _awaited(estate: Estate, name: str) -> Iterator[Awaited]:
 
 
 def _state(estate: Estate, outputs: Outputs, name: str) -> str:
-    if list(_awaited(estate, name)):
+    if list(_pending_inputs(estate, name)):
         return "waiting"
     if not estate.connections[name].network:
         # Only Astronomer sees whether they have.
@@ -153,24 +153,24 @@ def _steps(estate: Estate, outputs: Outputs) -> Iterator[tuple[str, str]]:
     missing = [stack.name for stack in stacks_of(estate) if not _is_deployed(estate, outputs, stack.name)]
     if missing:
         yield "You", f"deploy what is not there yet: `{_deploy(*missing)}`"
-    waiting = list(estate.awaited())
-    if any(awaited.giver == "Astronomer" for _, awaited in waiting) or (missing and estate.account):
+    waiting = list(estate.pending_inputs())
+    if any(pending.giver == "Astronomer" for _, pending in waiting) or (missing and estate.account):
         yield "You", "send this to Astronomer's support. Never the external ID: they have it"
-    for entry, awaited in waiting:
+    for entry, pending in waiting:
         yield (
-            "Your network team" if awaited.giver == "your network team" else "You",
-            f"`{awaited.field}` of `{entry}`: {awaited.how}",
+            "Your network team" if pending.giver == "your network team" else "You",
+            f"`{pending.field}` of `{entry}`: {pending.how}",
         )
     if waiting:
         concerned = {
             network_stack(connection.network)
             for name, connection in estate.connections.items()
-            if connection.network and list(_awaited(estate, name))
+            if connection.network and list(_pending_inputs(estate, name))
         }
         deploy = f", and `{_deploy(*sorted(concerned))}`" if concerned else ""
         yield "You", f"put what you are given into the file{deploy}"
     for name, connection in estate.connections.items():
-        if not connection.network and not list(_awaited(estate, name)):
+        if not connection.network and not list(_pending_inputs(estate, name)):
             send = f"send what `connections.{name}` says to Astronomer's support, who make it on their side"
             yield "You", f"{send}, unless they have; never a pre-shared key: they name a channel for it"
 

@@ -46,7 +46,7 @@ def modules(app: App, estate: Estate) -> dict[str, Module]:
             json=json.loads(Path(app.outdir, "stacks", stack.plan.name, "cdk.tf.json").read_text("utf-8")),
             blocks=stack.blocks(),
             variables=inputs[None].variables | inputs[stack.plan.network].variables,
-            awaited=inputs[None].awaited,
+            pending=inputs[None].pending,
         )
         for stack in stacks
     }

@@ -29,10 +29,10 @@ Variable = dict[str, Any]
 
 @dataclass
 class Inputs:
-    """The variables of a module, by name, and the expressions that are null while a value is awaited."""
+    """The variables of a module, by name, and the expressions that are null while a value is pending."""
 
     variables: dict[str, Variable] = field(default_factory=dict)
-    awaited: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Module:
     """A stack of an estate for modules.
 
     `json`: its Terraform as JSON. `blocks`: which of its arguments are blocks. `variables`: at least those that it
-    names. `awaited`: the expressions that are null while a value is awaited. `tags`: what the provider is to put on
+    names. `pending`: the expressions that are null while a value is pending. `tags`: what the provider is to put on
     every resource."""
 
     name: str
@@ -50,7 +50,7 @@ class Module:
     json: Mapping[str, Any]
     blocks: Mapping[Address, Blocks]
     variables: Mapping[str, Variable]
-    awaited: Collection[str]
+    pending: Collection[str]
 
 
 def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
@@ -73,9 +73,9 @@ def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
             for name, cluster in estate.clusters.items()
         },
         "connections": {
-            name: _Entry(shared, f"connections.{name}", f"{name}_", [one.field for one in connection.awaited()]).late(
-                connection
-            )
+            name: _Entry(
+                shared, f"connections.{name}", f"{name}_", [one.field for one in connection.pending_inputs()]
+            ).late(connection)
             for name, connection in estate.connections.items()
         },
     }
@@ -84,12 +84,12 @@ def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One entry of the estate. `awaited`: dotted paths of values that are absent from it and may come."""
+    """One entry of the estate. `pending`: dotted paths of values that are absent from it and may come."""
 
     inputs: Inputs
     where: str
     prefix: str = ""
-    awaited: Collection[str] = ()
+    pending: Collection[str] = ()
 
     def cluster(self, cluster: Cluster) -> Cluster:
         late = self.late(cluster)
@@ -133,7 +133,7 @@ class _Entry:
         return self.scalar(path, rule, value, doc) if rule and (value or self._waits_for(path)) else value
 
     def _waits_for(self, path: tuple[str, ...]) -> bool:
-        return ".".join(path) in self.awaited
+        return ".".join(path) in self.pending
 
     def scalar(self, path: tuple[str, ...], rule: "_Rule", value: Any, doc: str | None) -> str:
         name = self._variable(
@@ -141,7 +141,7 @@ class _Entry:
         )
         self._must(name, f"{name} == null || {rule.test(name)}" if not value else rule.test(name), rule.allowed)
         if not value:
-            self.inputs.awaited.append(name)
+            self.inputs.pending.append(name)
         return f"${{{name}}}"
 
     def _list(self, path: tuple[str, ...], rule: "_Rule", value: tuple[Any, ...], doc: str | None) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ class _Entry:
         # A word in place of a map: what a root looks up while it plans, and a module under depends_on could not.
         known = {key: str(one) for key, one in value.items()} if isinstance(value, Mapping) else None
         start = ".".join((*path, ""))
-        later = [one.removeprefix(start) for one in self.awaited if one.startswith(start)]
+        later = [one.removeprefix(start) for one in self.pending if one.startswith(start)]
         if not each and not known and not later:
             return value
         name = self._variable(path, "map(string)", doc, known, required=known is None)
@@ -167,8 +167,8 @@ class _Entry:
             self._must(name, needed, f"There must be an entry for each of: {', '.join(known)}.")
         result = {key: f'${{{name}["{key}"]}}' for key in known or ()}
         for key in later:
-            self.inputs.awaited.append(f'lookup({name}, "{key}", null)')
-            result[key] = f"${{{self.inputs.awaited[-1]}}}"
+            self.inputs.pending.append(f'lookup({name}, "{key}", null)')
+            result[key] = f"${{{self.inputs.pending[-1]}}}"
         return result
 
     def _variable(

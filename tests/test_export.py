@@ -133,7 +133,7 @@ def test_a_variable_has_the_place_in_the_estate_its_rule_and_its_value() -> None
 
 def test_what_is_awaited_is_null_until_it_is_given() -> None:
     late, inputs = for_modules(load(COMPLETE))
-    assert inputs[None].awaited == [
+    assert inputs[None].pending == [
         "var.archive_prod_dr_peering_id",
         "var.edge_dev_peering_id",
         'lookup(var.hub_attachments, "qa", null)',
@@ -309,8 +309,8 @@ def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str,
     )
     (tables,) = (row for row in inputs if row.startswith("| route_tables |"))
     assert tables.endswith(" | `map(string)` | n/a | yes |")
-    (awaited,) = (row for row in inputs if row.startswith("| archive_prod_dr_peering_id |"))
-    assert awaited.endswith(" | `string` | `null` | no |")
+    (pending,) = (row for row in inputs if row.startswith("| archive_prod_dr_peering_id |"))
+    assert pending.endswith(" | `string` | `null` | no |")
     assert rows[4 + len(names) :] == [
         "",
         "## Outputs",

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from modules.astronomer import astro_names_in
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, FieldPath, Step, in_words
+from modules.entry import FieldPath, PendingInput, Step, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import EACH_ONCE, Domain, Reason, Server, Slug
 from modules.vpc.props import VpcProps
@@ -24,7 +24,7 @@ class DnsForwardingProps(ConnectionProps):
     `transit_gateway`, which must be there: nothing here routes them."""
 
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
 
     for_astronomer: ClassVar[tuple[str, ...]] = ("domains", "servers")
     for_network_team: ClassVar[tuple[str, ...]] = ("domains", "servers")

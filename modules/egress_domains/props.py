@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 from modules.astronomer import domains_of
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, Claim, Step
+from modules.entry import Claim, PendingInput, Step
 from modules.vocabulary import EACH_ONCE, Props, Text
 
 
@@ -50,7 +50,7 @@ class EgressDomainsProps(ConnectionProps):
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
 
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
     for_network_team: ClassVar[tuple[str, ...]] = ("domains",)
 
     type: Literal["egress_domains"]

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from modules.astronomer import astro_names_in
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import VPC_ID, ConnectionProps
-from modules.entry import Awaited, Claim, Step, fact, in_words
+from modules.entry import Claim, PendingInput, Step, fact, in_words
 from modules.vocabulary import EACH_ONCE, DomainName, HostedZoneId, Reason, Slug
 
 
@@ -18,7 +18,7 @@ class HostedZoneProps(ConnectionProps):
     out withdraws the authorization and leaves the association: Astronomer ends that, or you do, from the zone."""
 
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (VPC_ID,)
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (VPC_ID,)
 
     blocked: ClassVar[str] = "its VPC is not authorized for the zone"
     for_astronomer: ClassVar[tuple[str, ...]] = ("zone_id", "domain")

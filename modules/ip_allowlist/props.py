@@ -5,7 +5,7 @@ from pydantic import Field
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, FieldPath, Step, fact
+from modules.entry import FieldPath, PendingInput, Step, fact
 from modules.ingress import Ingress
 from modules.vocabulary import EACH_ONCE, BucketName, IamPrincipal, Props, Region, Slug, Text
 from modules.vpc.props import VpcProps
@@ -47,8 +47,8 @@ class IpAllowlistProps(ConnectionProps):
 
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (
-        Awaited(
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (
+        PendingInput(
             "external_ips",
             "the Astro UI",
             "copy External IPs of Organization Settings > Clusters > the cluster, or of a "

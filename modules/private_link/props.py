@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
-from modules.entry import Awaited, Claim, FieldPath, Step, fact, in_words
+from modules.entry import Claim, FieldPath, PendingInput, Step, fact, in_words
 from modules.vocabulary import (
     EACH_ONCE,
     PRIVATE,
@@ -190,7 +190,7 @@ class PrivateLinkProps(ConnectionProps):
         )
 
     @property
-    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The account is for the principals of the service, unless the file names them."""
         return (ACCOUNT_ID,) if self.service and not self.service.allowed_principals else ()
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from modules.astronomer import astro_names_in
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
-from modules.entry import Awaited, FieldPath, Step, fact, in_words
+from modules.entry import FieldPath, PendingInput, Step, fact, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import (
     EACH_ONCE,
@@ -102,7 +102,7 @@ class ResolverRulesProps(SharingProps):
         return self
 
     @property
-    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Nothing if the file names whom to share with."""
         return () if self.share_with else (ACCOUNT_ID,)
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
-from modules.entry import Awaited, Claim, FieldPath, Step, in_words
+from modules.entry import Claim, FieldPath, PendingInput, Step, in_words
 from modules.expressions import EACH
 from modules.vocabulary import (
     Cidr,
@@ -199,7 +199,7 @@ class TransitGatewayProps(SharingProps):
             )
 
     @property
-    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Only who accepts the clusters has to know them."""
         return (ACCOUNT_ID,) if self.accept_clusters else ()
 
@@ -225,7 +225,7 @@ class TransitGatewayProps(SharingProps):
                 route = f"route {in_words(facts.get('cidrs'))} to it, and send us the ID of the attachment"
                 yield Step("Astronomer", f"{accept}{attach}, {route}", INVITATION if invited else None, name)
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         if not self.accept_clusters:
             return ()
         how = (
@@ -233,5 +233,7 @@ class TransitGatewayProps(SharingProps):
             "attach the cluster and send you the attachment's ID"
         )
         return tuple(
-            Awaited(f"attachments.{name}", "Astronomer", how) for name in self.clusters if name not in self.attachments
+            PendingInput(f"attachments.{name}", "Astronomer", how)
+            for name in self.clusters
+            if name not in self.attachments
         )

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, Claim, FieldPath, Secret, Step, fact, in_words
+from modules.entry import Claim, FieldPath, PendingInput, Secret, Step, fact, in_words
 from modules.expressions import EACH
 from modules.vocabulary import (
     Cidr,
@@ -178,7 +178,7 @@ class VpnProps(ConnectionProps):
     makes the VPN, of the cluster's own VPC: `terminates: astro`.
     """
 
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
 
     for_network_team: ClassVar[tuple[str, ...]] = (
         "*.vpn_connection_id",
@@ -361,7 +361,7 @@ class VpnProps(ConnectionProps):
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if self.terminates == "astro":
-            if self.awaited():
+            if self.pending_inputs():
                 return
             yield Step("Astronomer", "create a VPN connection from the cluster's VPC with the following settings")
             keys = "exchange the pre-shared keys through a channel that Astronomer's support names, never in a ticket"
@@ -426,15 +426,15 @@ class VpnProps(ConnectionProps):
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return "the VPN ends in the VPC that was left"
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         missing = [
-            Awaited(f"gateways.{name}.ip", "your network team", "the public, static IPv4 address of the device")
+            PendingInput(f"gateways.{name}.ip", "your network team", "the public, static IPv4 address of the device")
             for name, gateway in self.gateways.items()
             if gateway.ip is None
         ]
         if not self.bgp_asn and not self.static_routes:
             how = "the ASN that the devices use for BGP; or, without BGP, the ranges behind them for static_routes"
-            missing.append(Awaited("bgp_asn", "your network team", how))
+            missing.append(PendingInput("bgp_asn", "your network team", how))
         return tuple(missing)
 
     def secrets(self) -> tuple[Secret, ...]:

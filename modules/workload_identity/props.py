@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from modules.astronomer import DEPLOYMENT_ACCOUNTS
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
-from modules.entry import Awaited, Claim, FieldPath, Step, in_words, role_claim
+from modules.entry import Claim, FieldPath, PendingInput, Step, in_words, role_claim
 from modules.policy_file import POLICIES, PolicyDocument
 from modules.vocabulary import EACH_ONCE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
 from modules.vpc.props import VpcProps
@@ -116,13 +116,13 @@ class WorkloadIdentityProps(ConnectionProps):
         return self
 
     @property
-    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         how = "Organization Settings > Clusters > the cluster"
         match self.identity:
             case "oidc":
-                return (Awaited("oidc_issuer_url", "the Astro API", "metadata.oidc_issuer_url of the cluster"),)
+                return (PendingInput("oidc_issuer_url", "the Astro API", "metadata.oidc_issuer_url of the cluster"),)
             case "cluster_role":
-                return (ACCOUNT_ID, Awaited("id", "the Astro UI", how))
+                return (ACCOUNT_ID, PendingInput("id", "the Astro UI", how))
             case "deployment_role":
                 return (ACCOUNT_ID,)
 
@@ -200,12 +200,12 @@ class WorkloadIdentityProps(ConnectionProps):
         if roles := facts.get("roles"):
             yield Step("you", f"create Airflow connections in the Deployments that assume {in_words(roles)}")
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         if self.identity == "cluster_role":
             return ()
         how = "create the Deployment, then copy Namespace of its Details"
         return tuple(
-            Awaited(f"roles.{name}.deployments", "the Astro UI", how)
+            PendingInput(f"roles.{name}.deployments", "the Astro UI", how)
             for name, role in self.roles.items()
             if not role.subjects()
         )
