@@ -24,7 +24,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Sides:
+class ConnectionContext:
     """What a connection's construct joins. `name` is the prefix of AWS names, `secrets` the variables of its props."""
 
     name: str

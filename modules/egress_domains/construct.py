@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.route53_resolver_firewall_rule_group_association i
 )
 from constructs import Construct
 
-from modules.context import Sides
+from modules.context import ConnectionContext
 from modules.egress_domains.props import DnsFirewall, EgressDomainsProps
 from modules.expressions import fitted
 
@@ -16,16 +16,16 @@ from modules.expressions import fitted
 class EgressDomains(Construct):
     """The list, in the handoff; resources only where a firewall is asked for."""
 
-    def __init__(self, scope: Construct, id_: str, props: EgressDomainsProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: EgressDomainsProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._sides = sides
-        domains = props.domains(sides.organization)
+        self._context = sides
+        domains = props.domains(context.organization)
         self.handoff: dict[str, object] = {"domains": list(domains)}
         if props.dns_firewall:
             self.handoff["rule_group_id"] = self._firewall(props.dns_firewall, domains)
 
     def _firewall(self, firewall: DnsFirewall, domains: Sequence[str]) -> str:
-        name, tags = self._sides.name, {"Name": self._sides.name}
+        name, tags = self._context.name, {"Name": self._context.name}
         group = Route53ResolverFirewallRuleGroup(self, "group", name=name, tags=tags)
         Route53ResolverFirewallRule(
             self,
@@ -63,7 +63,7 @@ class EgressDomains(Construct):
             "association",
             name=name,
             firewall_rule_group_id=group.id,
-            vpc_id=self._sides.network.vpc_id,
+            vpc_id=self._context.network.vpc_id,
             priority=firewall.priority,
             tags=tags,
         )

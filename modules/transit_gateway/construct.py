@@ -26,7 +26,7 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import
 from constructs import Construct
 
 from modules.cluster import Cluster
-from modules.context import Sides
+from modules.context import ConnectionContext
 from modules.expressions import Late, listed, term
 from modules.lookup import Kind, Lookup, announce
 from modules.parts.for_each.construct import Entries, each
@@ -64,10 +64,10 @@ class _Tables:
 class TransitGateway(Construct):
     """Shares the gateway, accepts what the clusters' own accounts attached and nothing else, and routes both ways."""
 
-    def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._props, self._sides = props, sides
-        network = sides.network
+        self._props, self._context = props, sides
+        network = context.network
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
             "region": network.region,
@@ -79,11 +79,11 @@ class TransitGateway(Construct):
         self._tables = self._route_tables()
         self.handoff["transit_gateway_id"] = self._gateway_id
         if gateway:
-            self.handoff["resource_share_arn"] = share(self, props, sides, {"gateway": gateway.arn})
+            self.handoff["resource_share_arn"] = share(self, props, context, {"gateway": gateway.arn})
 
         # A route in a VPC can name a gateway only once the VPC is attached to it: the reference makes Terraform wait.
         way_out = self._attach_network().transit_gateway_id if props.attaches else self._gateway_id
-        for name, cluster in sides.clusters.items():
+        for name, cluster in context.clusters.items():
             # Nothing leads to a cluster before its attachment is accepted, by us or, without our knowing, by another.
             after = self._accept(name, cluster) if props.accept_clusters else {}
             if after is not None:
@@ -101,7 +101,7 @@ class TransitGateway(Construct):
             default_route_table_association="disable",
             default_route_table_propagation="disable",
             dns_support="enable",
-            tags={"Name": self._sides.name},
+            tags={"Name": self._context.name},
         )
 
     def _find(self) -> DataAwsEc2TransitGateway | None:
@@ -112,7 +112,7 @@ class TransitGateway(Construct):
             self,
             "gateway",
             id=self._props.transit_gateway_id,
-            filter=[DataAwsEc2TransitGatewayFilter(name="owner-id", values=[self._sides.network.account_id])],
+            filter=[DataAwsEc2TransitGatewayFilter(name="owner-id", values=[self._context.network.account_id])],
         )
 
     def _route_tables(self) -> _Tables | None:
@@ -132,7 +132,7 @@ class TransitGateway(Construct):
             self,
             f"table-{name}",
             transit_gateway_id=self._gateway_id,
-            tags={"Name": f"{self._sides.name}-{name}"},
+            tags={"Name": f"{self._context.name}-{name}"},
         ).id
 
     def _attach_network(self) -> Ec2TransitGatewayVpcAttachment:
@@ -141,11 +141,11 @@ class TransitGateway(Construct):
             self,
             "network",
             transit_gateway_id=self._gateway_id,
-            vpc_id=self._sides.network.vpc_id,
-            subnet_ids=list(self._sides.network.subnets.values()),
+            vpc_id=self._context.network.vpc_id,
+            subnet_ids=list(self._context.network.subnets.values()),
             transit_gateway_default_route_table_association=self._tables is None,
             transit_gateway_default_route_table_propagation=self._tables is None,
-            tags={"Name": self._sides.name},
+            tags={"Name": self._context.name},
         )
         if self._tables:
             Ec2TransitGatewayRouteTableAssociation(
@@ -175,7 +175,7 @@ class TransitGateway(Construct):
         # The ID is not taken from the request: while the gateway is to change, a tag even, Terraform would read that
         # later, and detach whatever has an ID that it does not know.
         lifecycle = self._request(name, attachment_id, cluster.account_id, cluster).lifecycle
-        if cluster.account_id == self._sides.network.account_id:
+        if cluster.account_id == self._context.network.account_id:
             # AWS accepts the attachments of the gateway's own account by itself, and associates them with the
             # gateway's default table, if it has one (facts C3).
             if not self._tables:
@@ -191,7 +191,7 @@ class TransitGateway(Construct):
             transit_gateway_attachment_id=attachment_id,
             transit_gateway_default_route_table_association=self._tables is None,
             transit_gateway_default_route_table_propagation=self._tables is None,
-            tags={"Name": f"{self._sides.name}-{name}"},
+            tags={"Name": f"{self._context.name}-{name}"},
             lifecycle=lifecycle,
         )
         if self._tables:
@@ -212,7 +212,7 @@ class TransitGateway(Construct):
 
     def _request(self, name: str, attachment_id: str, account_id: str, cluster: Cluster) -> Lookup:
         """The attachment, and everything that must be true of it: whoever the gateway is shared with may attach."""
-        network, side = self._sides.network, f"clusters.{name}"
+        network, side = self._context.network, f"clusters.{name}"
         field = f"connections.{self.node.id}.attachments.{name}"
         again = (
             f"Remove attachments.{name} from the file to deploy without it. To connect again, ask Astronomer's support "
@@ -263,7 +263,7 @@ class TransitGateway(Construct):
     def _announce(self, name: str, cluster: Cluster) -> None:
         """Warn of pending attachments that could be the cluster's, and say how to accept one."""
         entry, account = f"connections.{self.node.id}", cluster.account_id
-        if account in (None, self._sides.network.account_id):
+        if account in (None, self._context.network.account_id):
             return
         filters = {"state": "pendingAcceptance", "resource-type": "vpc", "resource-owner-id": str(account)}
         if self._props.transit_gateway_id:

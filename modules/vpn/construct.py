@@ -19,7 +19,7 @@ from cdktf_cdktf_provider_aws.vpn_gateway import VpnGateway
 from cdktf_cdktf_provider_aws.vpn_gateway_route_propagation import VpnGatewayRoutePropagation
 from constructs import Construct
 
-from modules.context import Network, Sides
+from modules.context import ConnectionContext, Network
 from modules.parts.for_each.construct import by_name, each
 from modules.vocabulary import joined
 from modules.vpn.props import Gateway, Tunnels, VpnProps
@@ -31,16 +31,16 @@ LARGEST_SIGNED = 2147483647
 class Vpn(Construct):
     """A VPN connection to each of your devices, from the network's virtual private gateway or a transit gateway."""
 
-    def __init__(self, scope: Construct, id_: str, props: VpnProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: VpnProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._props, self._sides = props, sides
-        self._vpn_gateway_id = self._vpn_gateway(sides.network)
+        self._props, self._context = props, sides
+        self._vpn_gateway_id = self._vpn_gateway(context.network)
         self._logs = (
             CloudwatchLogGroup(
                 self,
                 "tunnel-logs",
                 # Below this prefix AWS keeps one policy for all log groups, and not one each up to its limit.
-                name=f"/aws/vendedlogs/vpn/{sides.name}",
+                name=f"/aws/vendedlogs/vpn/{context.name}",
                 retention_in_days=props.tunnel_log_days,
             )
             if props.tunnel_log_days
@@ -61,7 +61,7 @@ class Vpn(Construct):
                 "gateway",
                 vpc_id=network.vpc_id,
                 amazon_side_asn=str(self._props.amazon_asn or 64512),
-                tags={"Name": self._sides.name},
+                tags={"Name": self._context.name},
             ).id
         for (name,), (table_id,), over in each(network.route_tables):
             VpnGatewayRoutePropagation(
@@ -71,7 +71,7 @@ class Vpn(Construct):
 
     def _connect(self, name: str, ip: str, gateway: Gateway) -> dict[str, object]:
         props = self._props
-        tags = {"Name": f"{self._sides.name}-{name}"}
+        tags = {"Name": f"{self._context.name}-{name}"}
         # AWS wants an ASN where there is no BGP as well; this is its own default.
         asn = props.bgp_asn or 65000
         device = CustomerGateway(
@@ -99,8 +99,8 @@ class Vpn(Construct):
         CloudwatchMetricAlarm(
             self,
             joined("alarm", name),
-            alarm_name=f"{self._sides.name}-{name}-tunnel-down",
-            alarm_description=f"A tunnel of VPN connection {self._sides.name}-{name} was down in the last 5 minutes",
+            alarm_name=f"{self._context.name}-{name}-tunnel-down",
+            alarm_description=f"A tunnel of VPN connection {self._context.name}-{name} was down in the last 5 minutes",
             namespace="AWS/VPN",
             metric_name="TunnelState",
             dimensions={"VpnId": connection.id},
@@ -122,7 +122,7 @@ class Vpn(Construct):
             options = _negotiation(self._props.tunnels)
             options["inside_cidr"] = str(cidr) if cidr else None
             if self._props.preshared_keys == "variable":
-                keys = self._sides.secrets["preshared_keys"]
+                keys = self._context.secrets["preshared_keys"]
                 options["preshared_key"] = Token.as_string(Fn.lookup(keys, f"{name}-{number}"))
             arguments |= {f"tunnel{number}_{option}": value for option, value in options.items()}
         if self._logs:
