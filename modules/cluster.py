@@ -8,7 +8,7 @@ from pydantic import Field
 
 from modules.astronomer import AstroCidr, ClusterId, DatabaseType, IssuerUrl, NodeType, PodCidr, Product, vcpus
 from modules.entry import FieldPath
-from modules.expressions import EACH, Late
+from modules.expressions import EACH, Expression
 from modules.vocabulary import EACH_ONCE, AccountId, PrivateCidr, Props, PublicIp, Region, Slug, VpcId
 
 
@@ -75,9 +75,9 @@ class Cluster(_InOneRegion):
     """Hybrid: the instance type of Airflow's metadata database. Default: Astronomer's own since 2023-03-28."""
     dr: DisasterRecovery | None = None
 
-    def routed_cidrs(self) -> Mapping[str, IPv4Network] | Late:
+    def routed_cidrs(self) -> Mapping[str, IPv4Network] | Expression:
         """The ranges that traffic comes from: the VPC's own under the name "", and the additional ones."""
-        if isinstance(self.additional_cidrs, Late):
+        if isinstance(self.additional_cidrs, Expression):
             return self.additional_cidrs.beside("cidr", self.cidr)
         return {"": self.cidr, **self.additional_cidrs}
 

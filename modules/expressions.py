@@ -41,7 +41,7 @@ def listed(texts: Iterable[str]) -> str:
 
 def is_late(value: object) -> bool:
     """Whether Terraform knows it later."""
-    return isinstance(value, Late) or "${" in str(value)
+    return isinstance(value, Expression) or "${" in str(value)
 
 
 def term(value: object) -> str:
@@ -54,7 +54,7 @@ def term(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Late:
+class Expression:
     """A map that Terraform knows later: an expression, such as `var.route_tables`. See `modules/parts/for_each`."""
 
     expression: str
@@ -67,9 +67,9 @@ class Late:
     def __getitem__(self, name: str) -> str:
         return f'${{{self.expression}["{name}"]}}'
 
-    def beside(self, name: str, value: object) -> "Late":
+    def beside(self, name: str, value: object) -> "Expression":
         """With one more entry, an expression too, before its own."""
-        return Late(f"merge({{{name} = {bare(str(value))}}}, {self.expression})")
+        return Expression(f"merge({{{name} = {bare(str(value))}}}, {self.expression})")
 
 
 def bare(text: str) -> str | None:
@@ -83,4 +83,4 @@ def bare(text: str) -> str | None:
 
 
 EACH = object()
-"""Marks a map whose entries constructs go through by `each`: in an exported module it may be a `Late`."""
+"""Marks a map whose entries constructs go through by `each`: in an exported module it may be an `Expression`."""

@@ -19,7 +19,7 @@ from estate.model import Estate
 from estate.state import NoState
 from modules.astronomer import ASTRO_CIDRS
 from modules.cluster import Cluster
-from modules.expressions import EACH, Late, bare
+from modules.expressions import EACH, Expression, bare
 from modules.vocabulary import AccountId, Range, Slug, Text
 from stacks.hcl import Address, Blocks
 
@@ -161,7 +161,7 @@ class _Entry:
         name = self._variable(path, "map(string)", doc, known, required=known is None)
         self._must(name, f"alltrue([for one in values({name}) : {rule.test('one')}])", rule.allowed)
         if each:
-            return Late(name, filled=known != {})
+            return Expression(name, filled=known != {})
         if known:
             needed = f"length(setsubtract({json.dumps(list(known))}, keys({name}))) == 0"
             self._must(name, needed, f"There must be an entry for each of: {', '.join(known)}.")

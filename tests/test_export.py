@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from estate.load import load
 from modules.astronomer import AstroCidr
-from modules.expressions import Late, fitted, only_if_outside, subnet
+from modules.expressions import Expression, fitted, only_if_outside, subnet
 from modules.parts.for_each.construct import Entries, each
 from modules.vocabulary import PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
@@ -68,7 +68,7 @@ def routes(synth: Synth, tables: Entries, ranges: Entries) -> dict[str, Any]:
 
 
 def test_a_late_map_gives_one_resource_with_a_for_each_of_it(synth: Synth) -> None:
-    assert routes(synth, Late("var.tables"), {"main": "10.0.0.0/16"}) == {
+    assert routes(synth, Expression("var.tables"), {"main": "10.0.0.0/16"}) == {
         "tomain": {
             "for_each": "${var.tables}",
             "route_table_id": "${each.value}",
@@ -78,7 +78,7 @@ def test_a_late_map_gives_one_resource_with_a_for_each_of_it(synth: Synth) -> No
 
 
 def test_two_late_maps_give_one_resource_for_each_pair(synth: Synth) -> None:
-    assert routes(synth, Late("var.tables"), Late("var.ranges")) == {
+    assert routes(synth, Expression("var.tables"), Expression("var.ranges")) == {
         "to": {
             "for_each": "${{for names in setproduct(keys(var.tables), keys(var.ranges)) : "
             'join("_", names) => [var.tables[names[0]], var.ranges[names[1]]]}}',

@@ -27,7 +27,7 @@ from constructs import Construct
 
 from modules.cluster import Cluster
 from modules.context import ConnectionContext
-from modules.expressions import Late, listed, term
+from modules.expressions import Expression, listed, term
 from modules.lookup import Kind, Lookup, announce
 from modules.parts.for_each.construct import Entries, each
 from modules.ram import share
@@ -122,7 +122,7 @@ class TransitGateway(Construct):
             return _Tables(clusters, network, {"network": network})
         if tables := self._props.route_tables:
             others = tables.others
-            late = isinstance(others, Late)
+            late = isinstance(others, Expression)
             back = others.beside("network", tables.network) if late else {"network": tables.network, **others}
             return _Tables(tables.clusters, tables.network, back)
         return None

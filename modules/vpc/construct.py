@@ -22,7 +22,7 @@ from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
 from modules.context import Network
-from modules.expressions import Late, subnet
+from modules.expressions import Expression, subnet
 from modules.vocabulary import joined, partition
 from modules.vpc.props import FlowLogs, NewVpc, VpcProps
 
@@ -47,7 +47,7 @@ class Vpc(Construct):
         if tables == "all":
             # Read while planning, so that the tables' IDs may key a for_each.
             discovered = DataAwsRouteTables(self, "route-tables", vpc_id=vpc_id)
-            tables = Late(f"toset({discovered.fqn}.ids)")
+            tables = Expression(f"toset({discovered.fqn}.ids)")
         return Network(
             account_id=props.account_id,
             region=props.region,
