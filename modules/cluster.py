@@ -8,7 +8,7 @@ from pydantic import Field
 
 from modules.astronomer import AstroCidr, ClusterId, DatabaseType, IssuerUrl, NodeType, PodCidr, Product, vcpus
 from modules.entry import FieldPath
-from modules.expressions import EACH, Expression
+from modules.expressions import FOR_EACH, Expression
 from modules.vocabulary import EACH_ONCE, AccountId, PrivateCidr, Props, PublicIp, Region, Slug, VpcId
 
 
@@ -23,7 +23,7 @@ class _InOneRegion(Props):
     """The range of Astro's pods, usually 100.64.0.0/19: `secondary_vpc_cidr` of the Astro API, of a twin
     `dr_secondary_vpc_cidr`. Must not overlap what the cluster is connected with, but is not routed: pods leave the
     Astro VPC under the address of their node, so that clusters may have the same."""
-    additional_cidrs: Annotated[dict[Slug, PrivateCidr], EACH] = Field(default_factory=dict)
+    additional_cidrs: Annotated[dict[Slug, PrivateCidr], FOR_EACH] = Field(default_factory=dict)
     """Further ranges of the Astro VPC to route back to and to let in, by name."""
     vpc_id: VpcId | None = None
     """The ID of the Astro VPC, for `hosted_zone`, and to narrow `peering_role`: ask Astronomer's support."""

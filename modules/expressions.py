@@ -82,5 +82,5 @@ def bare(text: str) -> str | None:
     return None
 
 
-EACH = object()
+FOR_EACH = object()
 """Marks a map whose entries constructs go through by `each`: in an exported module it may be an `Expression`."""

@@ -19,7 +19,7 @@ from estate.model import Estate
 from estate.state import NoState
 from modules.astronomer import ASTRO_CIDRS
 from modules.cluster import Cluster
-from modules.expressions import EACH, Expression, bare
+from modules.expressions import FOR_EACH, Expression, bare
 from modules.vocabulary import AccountId, Range, Slug, Text
 from stacks.hcl import Address, Blocks
 
@@ -126,7 +126,7 @@ class _Entry:
             return {key: self.late(one, (*path, key)) for key, one in value.items()}
         origin, arguments = typing.get_origin(base), typing.get_args(base)
         if origin is dict and (rule := _rule(arguments[1])):
-            return self._map(path, rule, value, doc, each=EACH in metadata)
+            return self._map(path, rule, value, doc, each=FOR_EACH in metadata)
         if origin is tuple and isinstance(value, tuple) and value and (rule := _rule(arguments[0])):
             return self._list(path, rule, value, doc)
         rule = _rule(base, metadata)

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
 from modules.entry import Claim, FieldPath, PendingInput, Step, in_words
-from modules.expressions import EACH
+from modules.expressions import FOR_EACH
 from modules.vocabulary import (
     Cidr,
     PrivateAsn,
@@ -45,7 +45,7 @@ class RouteTables(Props):
     """Where the clusters' attachments look up what they can reach."""
     network: TransitGatewayRouteTableId
     """Where your network's attachment looks up the way back to the clusters."""
-    others: Annotated[dict[Slug, TransitGatewayRouteTableId], EACH] = Field(default_factory=dict)
+    others: Annotated[dict[Slug, TransitGatewayRouteTableId], FOR_EACH] = Field(default_factory=dict)
     """Further tables that need the way back, by a name of your choice: of a VPN, of an inspection VPC."""
 
     @model_validator(mode="after")
@@ -104,7 +104,7 @@ class TransitGatewayProps(SharingProps):
     route for each range that the file gives the cluster (seed 003), and for no other."""
     on_premises: dict[Slug, OnPremises] = Field(default_factory=dict)
     """Ranges behind the gateway, by name, that Astronomer is to route to it besides the network's own."""
-    blackholes: Annotated[dict[Slug, Cidr], EACH] = Field(default_factory=dict)
+    blackholes: Annotated[dict[Slug, Cidr], FOR_EACH] = Field(default_factory=dict)
     """Ranges, by name, that the clusters' table drops: for what a wider route would let through."""
 
     @property

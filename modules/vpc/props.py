@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, Tag, ValidationInfo, field_validator, model_validator
 
 from modules.entry import FieldPath
-from modules.expressions import EACH
+from modules.expressions import FOR_EACH
 from modules.vocabulary import (
     PRIVATE,
     PRIVATE_IN_WORDS,
@@ -100,7 +100,7 @@ class VpcProps(Props):
     cidrs: Annotated[tuple[VpcCidr, ...], Field(max_length=50)] = ()
     """Every range of the existing VPC, the primary first: all count in the overlap check. AWS takes /16 to /28."""
     route_tables: Annotated[
-        Annotated[dict[Slug, RouteTableId], Tag("map")] | Annotated[Literal["all"], Tag("word")], WORD_OR_MAP, EACH
+        Annotated[dict[Slug, RouteTableId], Tag("map")] | Annotated[Literal["all"], Tag("word")], WORD_OR_MAP, FOR_EACH
     ] = Field(default_factory=dict)
     """The existing VPC's route tables that get routes to Astro, by a name of your choice; `all` discovers them."""
     subnets: dict[Slug, SubnetId] = Field(default_factory=dict)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.entry import Claim, FieldPath, PendingInput, Secret, Step, fact, in_words
-from modules.expressions import EACH
+from modules.expressions import FOR_EACH
 from modules.vocabulary import (
     Cidr,
     PrivateAsn,
@@ -165,7 +165,7 @@ class RouteTables(Props):
 
     association: TransitGatewayRouteTableId | None = None
     """Where traffic out of the tunnels looks up its way. Default: the gateway's default association."""
-    routes: Annotated[dict[Slug, TransitGatewayRouteTableId], EACH] = Field(default_factory=dict)
+    routes: Annotated[dict[Slug, TransitGatewayRouteTableId], FOR_EACH] = Field(default_factory=dict)
     """Tables, by a name of your choice, that get the way into the tunnels: static routes, or what BGP brings. Not the
     gateway's default table, where that learns from BGP by itself."""
 
@@ -201,7 +201,7 @@ class VpnProps(ConnectionProps):
     """Your devices, by name. With two, the connection outlives one of them."""
     bgp_asn: Asn | None = None
     """Your network's ASN, 1 to 4294967294, where the devices speak BGP; else give `static_routes`."""
-    static_routes: Annotated[dict[Slug, Cidr], EACH] = Field(default_factory=dict)
+    static_routes: Annotated[dict[Slug, Cidr], FOR_EACH] = Field(default_factory=dict)
     """The ranges behind the devices, by name, where they do not speak BGP."""
     transit_gateway_id: TransitGatewayId | None = None
     """Attach to this transit gateway, of this account and region. The network's own route tables learn nothing from it:
