@@ -25,7 +25,7 @@ def only_if_outside(ip: str, cidrs: Sequence[str], value: str) -> str | None:
     return None if any(IPv4Address(ip) in IPv4Network(cidr) for cidr in cidrs) else value
 
 
-def fitted(name: str, limit: int) -> str:
+def truncated_name(name: str, limit: int) -> str:
     """`name` as long as AWS takes: the end of a longer one tells it from others that begin alike."""
     if is_late(name):
         text = term(name)

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from estate.load import load
 from modules.astronomer import AstroCidr
-from modules.expressions import Expression, fitted, only_if_outside, subnet
+from modules.expressions import Expression, only_if_outside, subnet, truncated_name
 from modules.parts.for_each.construct import Entries, each
 from modules.vocabulary import PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
@@ -94,9 +94,9 @@ def test_a_late_range_is_cut_by_terraform() -> None:
 
 
 def test_a_late_name_is_cut_to_length_by_terraform() -> None:
-    assert fitted("short", 9) == "short"
-    assert fitted("a-name-too-long", 13) == "a-na-2f670a53"
-    assert fitted("${var.name}-x", 32) == (
+    assert truncated_name("short", 9) == "short"
+    assert truncated_name("a-name-too-long", 13) == "a-na-2f670a53"
+    assert truncated_name("${var.name}-x", 32) == (
         '${length("${var.name}-x") <= 32 ? "${var.name}-x" : '
         '"${trimsuffix(substr("${var.name}-x", 0, 23), "-")}-${substr(sha256("${var.name}-x"), 0, 8)}"}'
     )
@@ -196,12 +196,12 @@ def test_a_variable_takes_what_the_estate_takes(tmp_path: Path) -> None:
 def test_terraform_cuts_names_and_ranges_as_we_do(tmp_path: Path) -> None:
     names = ["acme", "a-name-of-31-letters-and-digits", "ends-with-a-hyphen-here-x"]
     late = [
-        fitted("${var.name}-service", limit).replace("var.name", json.dumps(name))
+        truncated_name("${var.name}-service", limit).replace("var.name", json.dumps(name))
         for name in names
         for limit in (32, 64)
     ]
     asked = [text.removeprefix("${").removesuffix("}") for text in late]
-    expected = [fitted(f"{name}-service", limit) for name in names for limit in (32, 64)]
+    expected = [truncated_name(f"{name}-service", limit) for name in names for limit in (32, 64)]
     for size in (16, 20, 24):
         whole = IPv4Network((10 << 24, size))
         for _, bits, number in NewVpc(cidr=whole, availability_zones=3).cuts().values():

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from modules.context import ConnectionContext
 from modules.egress_domains.props import DnsFirewall, EgressDomainsProps
-from modules.expressions import fitted
+from modules.expressions import truncated_name
 
 
 class EgressDomains(Construct):
@@ -53,7 +53,7 @@ class EgressDomains(Construct):
                     self,
                     "every-domain",
                     # AWS takes 64 characters.
-                    name=fitted(f"{name}-others", 64),
+                    name=truncated_name(f"{name}-others", 64),
                     domains=[_whole("*")],
                     tags=tags,
                 ).id,

@@ -16,7 +16,7 @@ from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
 from constructs import Construct
 
 from modules.context import ConnectionContext
-from modules.expressions import fitted, only_if_outside
+from modules.expressions import only_if_outside, truncated_name
 from modules.parts.for_each.construct import Entries, values
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
 from modules.vocabulary import joined, partition
@@ -107,7 +107,7 @@ class PrivateLink(Construct):
         balancer = Lb(
             self,
             "load-balancer",
-            name=fitted(f"pl-{self._context.name}", 32),
+            name=truncated_name(f"pl-{self._context.name}", 32),
             load_balancer_type="network",
             internal=True,
             enable_cross_zone_load_balancing=True,
@@ -120,7 +120,7 @@ class PrivateLink(Construct):
             self,
             "targets",
             # Another port makes another group, and the listener must have it before the old one can go.
-            name=fitted(f"pl-{port}-{self._context.name}", 32),
+            name=truncated_name(f"pl-{port}-{self._context.name}", 32),
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             vpc_id=network.vpc_id,
             target_type="ip",

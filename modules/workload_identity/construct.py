@@ -12,7 +12,7 @@ from constructs import Construct
 
 from modules.cluster import Cluster
 from modules.context import ConnectionContext
-from modules.expressions import fitted
+from modules.expressions import truncated_name
 from modules.vocabulary import joined, partition
 from modules.workload_identity.props import WorkloadIdentityProps, WorkloadRole, issuer_name
 
@@ -74,7 +74,7 @@ class WorkloadIdentity(Construct):
         )
 
     def _role(self, name: str, role: WorkloadRole, trust: DataAwsIamPolicyDocumentStatement, description: str) -> str:
-        aws_name = fitted(f"{self._context.name}-{name}", 64)
+        aws_name = truncated_name(f"{self._context.name}-{name}", 64)
         made = IamRole(
             self,
             joined(name, "role"),
