@@ -17,7 +17,7 @@ def subnet(cidr: IPv4Network, bits: int, number: int) -> str:
     return str(list(cidr.subnets(prefixlen_diff=bits))[number])
 
 
-def only_if_outside(ip: str, cidrs: Sequence[str], value: str) -> str | None:
+def zone_if_outside_vpc(ip: str, cidrs: Sequence[str], value: str) -> str | None:
     """`value` where the address is in none of `cidrs`, else nothing."""
     if any(map(is_late, cidrs)):
         same = f'cidrhost("{ip}/${{split("/", cidr)[1]}}", 0) == cidrhost(cidr, 0)'

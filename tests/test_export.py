@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from estate.load import load
 from modules.astronomer import AstroCidr
-from modules.expressions import Expression, only_if_outside, subnet, truncated_name
+from modules.expressions import Expression, subnet, truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, each
 from modules.vocabulary import PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
@@ -103,9 +103,9 @@ def test_a_late_name_is_cut_to_length_by_terraform() -> None:
 
 
 def test_whether_an_address_is_inside_a_late_range_is_for_terraform_to_say() -> None:
-    assert only_if_outside("10.0.0.1", ["10.0.0.0/8"], "all") is None
-    assert only_if_outside("10.0.0.1", ["192.168.0.0/16"], "all") == "all"
-    assert only_if_outside("10.0.0.1", ["${var.cidrs[0]}"], "all") == (
+    assert zone_if_outside_vpc("10.0.0.1", ["10.0.0.0/8"], "all") is None
+    assert zone_if_outside_vpc("10.0.0.1", ["192.168.0.0/16"], "all") == "all"
+    assert zone_if_outside_vpc("10.0.0.1", ["${var.cidrs[0]}"], "all") == (
         "${anytrue([for cidr in [var.cidrs[0]] : "
         'cidrhost("10.0.0.1/${split("/", cidr)[1]}", 0) == cidrhost(cidr, 0)]) ? null : "all"}'
     )
@@ -209,11 +209,11 @@ def test_terraform_cuts_names_and_ranges_as_we_do(tmp_path: Path) -> None:
             expected.append(subnet(whole, bits, number))
     cidrs = ["10.20.0.0/16", "10.21.0.0/20"]
     for ip in ("10.20.0.1", "10.21.16.1", "10.21.15.255"):
-        text = only_if_outside(ip, ["${var.cidrs[0]}", "${var.cidrs[1]}"], "all") or ""
+        text = zone_if_outside_vpc(ip, ["${var.cidrs[0]}", "${var.cidrs[1]}"], "all") or ""
         for index, cidr in enumerate(cidrs):
             text = text.replace(f"var.cidrs[{index}]", json.dumps(cidr))
         asked.append(f'coalesce({text.removeprefix("${").removesuffix("}")}, "none")')
-        expected.append(only_if_outside(ip, cidrs, "all") or "none")
+        expected.append(zone_if_outside_vpc(ip, cidrs, "all") or "none")
     assert answers(tmp_path, asked) == expected
 
 

@@ -16,7 +16,7 @@ from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
 from constructs import Construct
 
 from modules.context import ConnectionContext
-from modules.expressions import only_if_outside, truncated_name
+from modules.expressions import truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, values
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
 from modules.vocabulary import joined, partition
@@ -135,7 +135,7 @@ class PrivateLink(Construct):
                 target_group_arn=targets.arn,
                 target_id=ip,
                 # AWS looks up the zone of an address in the VPC, and of no other.
-                availability_zone=only_if_outside(ip, network.cidrs, "all"),
+                availability_zone=zone_if_outside_vpc(ip, network.cidrs, "all"),
             )
         LbListener(
             self,
