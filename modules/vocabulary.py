@@ -339,7 +339,7 @@ def arn_region(arn_: str) -> str:
     return arn_.split(":")[3]
 
 
-def unheard(topic_arn: str | None, region: str) -> Iterator[str]:
+def foreign_topic(topic_arn: str | None, region: str) -> Iterator[str]:
     """Why alarms of a region cannot tell a topic, where they cannot: CloudWatch refuses one of another region."""
     if topic_arn and arn_region(topic_arn) != region:
         yield f"{topic_arn!r} is not in {region}; an alarm tells topics of its own region only"

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 from modules.astronomer import POLICY, ROLE
 from modules.entry import Step, fact, in_words
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
-from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, unheard
+from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, foreign_topic
 
 Filter = Literal["corrected", "seed-hybrid", "seed-preview"]
 
@@ -145,5 +145,5 @@ class PolicyAlarmProps(Props):
 
     def disagreements(self, region: str) -> Iterator[tuple[str, str]]:
         """What does not fit the account's region: the field, and a sentence on its value."""
-        for message in unheard(self.topic_arn, region):
+        for message in foreign_topic(self.topic_arn, region):
             yield "topic_arn", message

@@ -21,8 +21,8 @@ from modules.vocabulary import (
     TransitGatewayId,
     TransitGatewayRouteTableId,
     VpnGatewayId,
+    foreign_topic,
     repeated,
-    unheard,
 )
 from modules.vpc.props import VpcProps
 
@@ -420,7 +420,7 @@ class VpnProps(ConnectionProps):
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)
-        for message in unheard(self.alarm_topic, network.region):
+        for message in foreign_topic(self.alarm_topic, network.region):
             yield ("alarm_topic",), message
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
