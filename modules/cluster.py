@@ -9,7 +9,7 @@ from pydantic import Field
 from modules.astronomer import AstroCidr, ClusterId, DatabaseType, IssuerUrl, NodeType, PodCidr, Product, vcpus
 from modules.entry import FieldPath
 from modules.expressions import FOR_EACH, Expression
-from modules.vocabulary import EACH_ONCE, AccountId, PrivateCidr, Props, PublicIp, Region, Slug, VpcId
+from modules.vocabulary import UNIQUE, AccountId, PrivateCidr, Props, PublicIp, Region, Slug, VpcId
 
 
 class _InOneRegion(Props):
@@ -27,7 +27,7 @@ class _InOneRegion(Props):
     """Further ranges of the Astro VPC to route back to and to let in, by name."""
     vpc_id: VpcId | None = None
     """The ID of the Astro VPC, for `hosted_zone`, and to narrow `peering_role`: ask Astronomer's support."""
-    external_ips: Annotated[tuple[PublicIp, ...], Field(min_length=1), EACH_ONCE] | None = None
+    external_ips: Annotated[tuple[PublicIp, ...], Field(min_length=1), UNIQUE] | None = None
     """The public addresses that the cluster's traffic to the internet comes from, for `ip_allowlist`: External IPs in
     the Astro UI, `metadata.external_ips` of the Astro API. They last as long as the cluster."""
     oidc_issuer_url: IssuerUrl | None = None

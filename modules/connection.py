@@ -10,7 +10,7 @@ from pydantic import Field
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.entry import Claim, FieldPath, PendingInput, Secret, Step
-from modules.vocabulary import EACH_ONCE, Day, Principal, Props, Slug
+from modules.vocabulary import UNIQUE, Day, Principal, Props, Slug
 from modules.vpc.props import VpcProps
 
 ACCOUNT_ID = PendingInput(
@@ -124,9 +124,9 @@ resources it is 12 hours (AWS RAM user guide, "Accepting and rejecting resource 
 class SharingProps(ConnectionProps):
     """Base of the props of a connection type that shares through AWS Resource Access Manager."""
 
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` that it is for."""
-    share_with: Annotated[tuple[Principal, ...], EACH_ONCE] = ()
+    share_with: Annotated[tuple[Principal, ...], UNIQUE] = ()
     """Whom to share with: accounts (12 digits in quotes), or ARNs of an organization or organizational unit.
     Default: the clusters' accounts and nobody else; one that is not known yet is added once it is."""
     inside_organization: bool = False

@@ -325,7 +325,7 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-EACH_ONCE = AfterValidator(_each_once)
+UNIQUE = AfterValidator(_each_once)
 """Of a list in which no value stands twice."""
 
 

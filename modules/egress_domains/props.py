@@ -7,7 +7,7 @@ from modules.astronomer import domains_of
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.entry import Claim, PendingInput, Step
-from modules.vocabulary import EACH_ONCE, Props, Text
+from modules.vocabulary import UNIQUE, Props, Text
 
 
 def _fits_dns(value: str) -> str:
@@ -57,7 +57,7 @@ class EgressDomainsProps(ConnectionProps):
     subdomains: bool = True
     """Also *.astronomer.run, where Astronomer puts the clusters' registries and their Deployments. False where only
     <organization>.astronomer.run is needed."""
-    additional_domains: Annotated[tuple[AllowedDomain, ...], EACH_ONCE] = ()
+    additional_domains: Annotated[tuple[AllowedDomain, ...], UNIQUE] = ()
     """Further domains to allow, such as your identity provider's."""
     dns_firewall: DnsFirewall | None = None
 

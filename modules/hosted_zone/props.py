@@ -7,7 +7,7 @@ from modules.astronomer import astro_names_in
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import VPC_ID, ConnectionProps
 from modules.entry import Claim, PendingInput, Step, fact, in_words
-from modules.vocabulary import EACH_ONCE, DomainName, HostedZoneId, Reason, Slug
+from modules.vocabulary import UNIQUE, DomainName, HostedZoneId, Reason, Slug
 
 
 class HostedZoneProps(ConnectionProps):
@@ -24,7 +24,7 @@ class HostedZoneProps(ConnectionProps):
     for_astronomer: ClassVar[tuple[str, ...]] = ("zone_id", "domain")
 
     type: Literal["hosted_zone"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` whose VPCs may be associated; one whose `vpc_id` is not known yet is added once it
     is."""
     zone_id: HostedZoneId | None = None

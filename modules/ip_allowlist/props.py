@@ -7,7 +7,7 @@ from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.entry import FieldPath, PendingInput, Step, fact
 from modules.ingress import Ingress
-from modules.vocabulary import EACH_ONCE, BucketName, IamPrincipal, Props, Region, Slug, Text
+from modules.vocabulary import UNIQUE, BucketName, IamPrincipal, Props, Region, Slug, Text
 from modules.vpc.props import VpcProps
 
 KeyPrefix = Annotated[
@@ -59,7 +59,7 @@ class IpAllowlistProps(ConnectionProps):
     blocked: ClassVar[str] = "its addresses are not let in"
 
     type: Literal["ip_allowlist"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` whose `external_ips` are let in. One that has none yet is added once it has."""
     max_entries: Annotated[int, Field(ge=1, le=1000)] = 10
     """How many addresses the prefix list can hold. A rule that names the list counts as so many of the 60 rules that a

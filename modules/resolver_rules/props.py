@@ -9,7 +9,7 @@ from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
 from modules.entry import FieldPath, PendingInput, Step, fact, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import (
-    EACH_ONCE,
+    UNIQUE,
     Domain,
     Props,
     Reason,
@@ -32,7 +32,7 @@ class Rule(Props):
     rule_id: ResolverRuleId | None = None
     domain: Domain | None = None
     """The domain whose names, and all names below it, are asked of `targets`."""
-    targets: Annotated[tuple[Server, ...], Field(max_length=6), EACH_ONCE] = ()
+    targets: Annotated[tuple[Server, ...], Field(max_length=6), UNIQUE] = ()
     """Your DNS servers: IPv4 addresses, with `:port` where it is not 53. AWS takes six for a rule."""
     forwards_astro: Reason | None = None
     """Why names that Astro itself needs go to your servers too (as with the domain `.`, or within `amazonaws.com`): a

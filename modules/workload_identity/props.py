@@ -8,7 +8,7 @@ from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
 from modules.entry import Claim, FieldPath, PendingInput, Step, in_words, role_claim
 from modules.policy_file import POLICIES, PolicyDocument
-from modules.vocabulary import EACH_ONCE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
+from modules.vocabulary import UNIQUE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
 from modules.vpc.props import VpcProps
 
 # IAM's quota for a trust policy, and what ours holds besides names (facts B9).
@@ -38,7 +38,7 @@ OidcProviderArn = Annotated[
 class WorkloadRole(Props):
     """A role in the network's account that Deployments may assume. It may do what its policies say, and no more."""
 
-    deployments: Annotated[tuple[Namespace, ...], EACH_ONCE] = ()
+    deployments: Annotated[tuple[Namespace, ...], UNIQUE] = ()
     """The namespaces of the Deployments: in the Astro UI, a Deployment's Details. With `cluster_role`, which is of all
     Deployments of the cluster, none; else the role waits until there is one."""
     any_deployment_reason: Reason | None = None
