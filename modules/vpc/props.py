@@ -127,7 +127,7 @@ class VpcProps(Props):
 
     @field_validator("create")
     @classmethod
-    def _made_by_itself(cls, create: NewVpc | None, info: ValidationInfo) -> NewVpc | None:
+    def _create_excludes_existing(cls, create: NewVpc | None, info: ValidationInfo) -> NewVpc | None:
         existing = ("vpc_id", "cidrs", "route_tables", "subnets", "routes_elsewhere")
         beside = [field for field in existing if info.data.get(field)]
         if create and beside:
