@@ -122,7 +122,7 @@ class PolicyAlarmProps(Props):
     """Why the trail's bucket may be destroyed with what it holds. Default: AWS refuses to until it is empty."""
 
     @model_validator(mode="after")
-    def _somebody_hears_it(self) -> Self:
+    def _has_one_topic(self) -> Self:
         if bool(self.subscribers) == bool(self.topic_arn):
             has = "has both subscribers and topic_arn" if self.topic_arn else "has neither subscribers nor topic_arn"
             raise ValueError(f"{has}; give one: subscribers of a topic that is made, or a topic of your own")
