@@ -50,7 +50,7 @@ def term(value: object) -> str:
     if "${TfToken[" in text:
         # cdktf writes the reference of a token without ${} if it is inside of another.
         return text
-    return bare(text) or f'"{text}"'
+    return unwrap(text) or f'"{text}"'
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class Expression:
 
     def beside(self, name: str, value: object) -> "Expression":
         """With one more entry, an expression too, before its own."""
-        return Expression(f"merge({{{name} = {bare(str(value))}}}, {self.expression})")
+        return Expression(f"merge({{{name} = {unwrap(str(value))}}}, {self.expression})")
 
 
-def bare(text: str) -> str | None:
+def unwrap(text: str) -> str | None:
     """The expression that `text` is as `${...}`, and nothing else; None where there is none, or more."""
     depth = 0
     for place, character in enumerate(text if text.startswith("${") else ""):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from modules.expressions import bare
+from modules.expressions import unwrap
 from operations.terraform import Terraform
 from stacks.hcl import render
 from stacks.module import Module
@@ -96,7 +96,7 @@ def _conditional(block: Block, expressions: tuple[str, ...]) -> Block:
     if not expressions:
         return block
     if "for_each" in block:
-        over = bare(block["for_each"])
+        over = unwrap(block["for_each"])
         return block | {"for_each": f"${{{_each(str(over), expressions)}}}"}
     return {"count": f"${{{_count(expressions)}}}"} | block
 

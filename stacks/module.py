@@ -19,7 +19,7 @@ from estate.model import Estate
 from estate.state import NoState
 from modules.astronomer import ASTRO_CIDRS
 from modules.cluster import Cluster
-from modules.expressions import FOR_EACH, Expression, bare
+from modules.expressions import FOR_EACH, Expression, unwrap
 from modules.vocabulary import AccountId, Range, Slug, Text
 from stacks.hcl import Address, Blocks
 
@@ -95,7 +95,7 @@ class _Entry:
         late = self.late(cluster)
         if cluster.product == "hybrid":
             # The type allows what any product takes.
-            variable, rule = str(bare(str(late.cidr))), _range(ASTRO_CIDRS["hybrid"])
+            variable, rule = str(unwrap(str(late.cidr))), _range(ASTRO_CIDRS["hybrid"])
             self._must(variable, rule.test(variable), rule.allowed)
         if cluster.product == "hybrid" or not cluster.account_id:
             # The account of a Hybrid cluster is the estate's own, and decides what is built.
