@@ -314,13 +314,13 @@ def _tag_value(value: str) -> str:
 Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]]
 
 
-def repeated(values: Iterable[str]) -> list[str]:
+def duplicates(values: Iterable[str]) -> list[str]:
     """What is there more than once, sorted."""
     return sorted(value for value, times in Counter(values).items() if times > 1)
 
 
 def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := repeated(values):
+    if twice := duplicates(values):
         raise ValueError(f"has {', '.join(twice)} twice; name each once")
     return values
 

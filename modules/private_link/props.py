@@ -21,7 +21,7 @@ from modules.vocabulary import (
     arn,
     arn_account,
     arn_region,
-    repeated,
+    duplicates,
 )
 from modules.vpc.props import VpcProps
 
@@ -94,7 +94,7 @@ class NewLoadBalancer(_InSubnets):
 
     @model_validator(mode="after")
     def _each_target_once(self) -> Self:
-        if twice := repeated(self.targets.values()):
+        if twice := duplicates(self.targets.values()):
             raise ValueError(f"has {', '.join(twice)} twice in targets; name each once")
         return self
 

@@ -17,7 +17,7 @@ from modules.vocabulary import (
     ResolverRuleId,
     Server,
     Slug,
-    repeated,
+    duplicates,
 )
 from modules.vpc.props import VpcProps
 
@@ -97,7 +97,7 @@ class ResolverRulesProps(SharingProps):
                 f"has {', '.join(fields)} and makes no rule; take that out, or give a rule domain and targets"
             )
         domains = [rule.domain for rule in self.rules.values() if rule.domain]
-        if twice := repeated(domains):
+        if twice := duplicates(domains):
             raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
         return self
 

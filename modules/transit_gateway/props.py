@@ -17,7 +17,7 @@ from modules.vocabulary import (
     TransitGatewayAttachmentId,
     TransitGatewayId,
     TransitGatewayRouteTableId,
-    repeated,
+    duplicates,
 )
 from modules.vpc.props import VpcProps
 
@@ -53,7 +53,7 @@ class RouteTables(Props):
         if "network" in self.others:
             raise ValueError("has a table named network in others; that name is taken: give it another")
         ids = [self.network, *self.others.values()]
-        if twice := repeated(ids):
+        if twice := duplicates(ids):
             raise ValueError(f"has {', '.join(twice)} twice among network and others; name each table once")
         return self
 
@@ -138,7 +138,7 @@ class TransitGatewayProps(SharingProps):
                 f"has attachments of {', '.join(strangers)}, not in its clusters; there are: {', '.join(self.clusters)}"
             )
         ids = list(self.attachments.values())
-        if twice := repeated(ids):
+        if twice := duplicates(ids):
             raise ValueError(f"has {', '.join(twice)} for two clusters; each cluster has an attachment of its own")
         return self
 

@@ -21,7 +21,7 @@ from modules.vocabulary import (
     Slug,
     SubnetId,
     VpcId,
-    repeated,
+    duplicates,
 )
 
 Letter = Literal["a", "b", "c"]
@@ -114,7 +114,7 @@ class VpcProps(Props):
     @field_validator("route_tables", "subnets")
     @classmethod
     def _each_has_one_name(cls, ids: dict[str, str] | str) -> dict[str, str] | str:
-        if isinstance(ids, dict) and (twice := repeated(ids.values())):
+        if isinstance(ids, dict) and (twice := duplicates(ids.values())):
             raise ValueError(f"has {', '.join(twice)} under two names; name each once")
         return ids
 

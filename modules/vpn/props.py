@@ -21,8 +21,8 @@ from modules.vocabulary import (
     TransitGatewayId,
     TransitGatewayRouteTableId,
     VpnGatewayId,
+    duplicates,
     foreign_topic,
-    repeated,
 )
 from modules.vpc.props import VpcProps
 
@@ -266,7 +266,7 @@ class VpnProps(ConnectionProps):
         addresses = [gateway.ip for gateway in gateways.values() if gateway.ip]
         inside = [str(cidr) for gateway in gateways.values() for cidr in gateway.inside_cidrs() if cidr]
         for what, values in (("address", addresses), ("inside range", inside)):
-            if twice := repeated(values):
+            if twice := duplicates(values):
                 raise ValueError(f"has the {what} {', '.join(twice)} twice; each has its own")
         return gateways
 
