@@ -11,7 +11,7 @@ from modules.connection import SharingProps
 from modules.context import ConnectionContext
 from modules.expressions import Expression, listed
 from modules.parts.for_each.construct import each
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 
 def share(scope: Construct, props: SharingProps, context: ConnectionContext, resources: Mapping[str, str]) -> str:
@@ -28,7 +28,9 @@ def share(scope: Construct, props: SharingProps, context: ConnectionContext, res
         tags={"Name": context.name},
     )
     for name, arn in resources.items():
-        RamResourceAssociation(scope, joined("share-resource", name), resource_arn=arn, resource_share_arn=made.arn)
+        RamResourceAssociation(
+            scope, construct_id("share-resource", name), resource_arn=arn, resource_share_arn=made.arn
+        )
     accounts = {cluster.account_id for cluster in context.clusters.values()} - {None, context.network.account_id}
     if principals := props.share_with or accounts:
         for _, (principal,), over in each(Expression(f"toset({listed(sorted(map(str, principals)))})")):

@@ -329,7 +329,7 @@ UNIQUE = AfterValidator(_each_once)
 """Of a list in which no value stands twice."""
 
 
-def joined(*parts: str) -> str:
+def construct_id(*parts: str) -> str:
     """A construct ID from names of the file. Names hold no underscore, so that two sets of names never meet."""
     return "_".join(part for part in parts if part)
 

@@ -6,7 +6,7 @@ from constructs import Construct
 
 from modules.context import ConnectionContext
 from modules.hosted_zone.props import HostedZoneProps
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 
 class HostedZone(Construct):
@@ -22,7 +22,7 @@ class HostedZone(Construct):
                 continue
             authorization = Route53VpcAssociationAuthorization(
                 self,
-                joined("authorization", name),
+                construct_id("authorization", name),
                 zone_id=zone.zone_id,
                 vpc_id=cluster.vpc_id,
                 vpc_region=cluster.region,

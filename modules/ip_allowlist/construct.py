@@ -10,7 +10,7 @@ from constructs import Construct
 from modules.context import ConnectionContext
 from modules.ip_allowlist.props import Bucket, IpAllowlistProps
 from modules.security_groups import let_in
-from modules.vocabulary import joined, partition
+from modules.vocabulary import construct_id, partition
 
 _READ = ["s3:GetObject"]
 _WRITE = [*_READ, "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
@@ -47,7 +47,7 @@ class IpAllowlist(Construct):
         for name, rule in props.ingress.items():
             let_in(
                 self,
-                joined("ingress", name),
+                construct_id("ingress", name),
                 rule,
                 "Astro clusters by their external addresses",
                 prefix_list_id=allowed.id,
@@ -68,7 +68,7 @@ class IpAllowlist(Construct):
         principals = [DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=list(bucket.principals))]
         return DataAwsIamPolicyDocument(
             self,
-            joined("bucket", name),
+            construct_id("bucket", name),
             statement=[
                 DataAwsIamPolicyDocumentStatement(
                     sid="AstroObjects",

@@ -5,7 +5,7 @@ from modules.context import ConnectionContext
 from modules.network_rules.props import NetworkRulesProps
 from modules.parts.for_each.construct import by_name
 from modules.security_groups import let_cluster_in
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 ANSWERS = (1024, 65535)
 """The ports that a client asks from, whatever its operating system."""
@@ -24,7 +24,7 @@ class NetworkRules(Construct):
                 for way, (first, last) in (("in", (rule.from_port, rule.last_port)), ("out", ANSWERS)):
                     NetworkAclRule(
                         self,
-                        joined("acl", way, name, range_name),
+                        construct_id("acl", way, name, range_name),
                         network_acl_id=rule.network_acl,
                         egress=way == "out",
                         rule_number=number,

@@ -19,7 +19,7 @@ from modules.context import ConnectionContext
 from modules.expressions import truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, values
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
-from modules.vocabulary import joined, partition
+from modules.vocabulary import construct_id, partition
 
 HTTPS = 443
 EVENTS = ["Accept", "Connect", "Delete", "Reject"]
@@ -131,7 +131,7 @@ class PrivateLink(Construct):
         for target, ip in props.targets.items():
             LbTargetGroupAttachment(
                 self,
-                joined("target", target),
+                construct_id("target", target),
                 target_group_arn=targets.arn,
                 target_id=ip,
                 # AWS looks up the zone of an address in the VPC, and of no other.
@@ -154,7 +154,7 @@ class PrivateLink(Construct):
         ranges = values(own, *(self._cluster_ranges() if props.for_clusters else ()))
         group = SecurityGroup(
             self,
-            joined("security-group", name),
+            construct_id("security-group", name),
             name=f"endpoint-{self._context.name}-{name}",
             description=f"Endpoint to {props.service}",
             vpc_id=network.vpc_id,
@@ -163,7 +163,7 @@ class PrivateLink(Construct):
         )
         endpoint = VpcEndpoint(
             self,
-            joined("endpoint", name),
+            construct_id("endpoint", name),
             vpc_id=network.vpc_id,
             service_name=f"com.amazonaws.{network.region}.{props.service}",
             vpc_endpoint_type="Interface",
@@ -182,7 +182,7 @@ class PrivateLink(Construct):
     def _policy(self, name: str, accounts: tuple[str, ...]) -> str:
         return DataAwsIamPolicyDocument(
             self,
-            joined("policy", name),
+            construct_id("policy", name),
             statement=[
                 DataAwsIamPolicyDocumentStatement(
                     actions=["*"],

@@ -11,7 +11,7 @@ from modules.context import ConnectionContext
 from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 from modules.ram import share
 from modules.resolver_rules.props import Endpoint, ResolverRulesProps, Rule
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 
 class ResolverRules(Construct):
@@ -57,10 +57,10 @@ class ResolverRules(Construct):
 
     def _rule(self, name: str, rule: Rule, endpoint_id: str | None) -> Route53ResolverRule | DataAwsRoute53ResolverRule:
         if rule.domain is None:
-            return DataAwsRoute53ResolverRule(self, joined("rule", name), resolver_rule_id=rule.rule_id)
+            return DataAwsRoute53ResolverRule(self, construct_id("rule", name), resolver_rule_id=rule.rule_id)
         made = Route53ResolverRule(
             self,
-            joined("rule", name),
+            construct_id("rule", name),
             name=name,
             rule_type="FORWARD",
             domain_name=rule.domain,
@@ -71,7 +71,7 @@ class ResolverRules(Construct):
         if self._props.associate_network:
             Route53ResolverRuleAssociation(
                 self,
-                joined("association", name),
+                construct_id("association", name),
                 name=name,
                 resolver_rule_id=made.id,
                 vpc_id=self._context.network.vpc_id,

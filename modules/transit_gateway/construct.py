@@ -33,7 +33,7 @@ from modules.parts.for_each.construct import Entries, each
 from modules.ram import share
 from modules.routes import routes
 from modules.transit_gateway.props import NewTransitGateway, TransitGatewayProps
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 _ATTACHMENT = Kind(
     one=DataAwsEc2TransitGatewayAttachment,
@@ -187,7 +187,7 @@ class TransitGateway(Construct):
             return {"depends_on": [associated]}
         accepter = Ec2TransitGatewayVpcAttachmentAccepter(
             self,
-            joined("accepter", name),
+            construct_id("accepter", name),
             transit_gateway_attachment_id=attachment_id,
             transit_gateway_default_route_table_association=self._tables is None,
             transit_gateway_default_route_table_propagation=self._tables is None,
@@ -204,7 +204,7 @@ class TransitGateway(Construct):
     ) -> Ec2TransitGatewayRouteTableAssociation:
         return Ec2TransitGatewayRouteTableAssociation(
             self,
-            joined("association", name),
+            construct_id("association", name),
             transit_gateway_attachment_id=attachment_id,
             transit_gateway_route_table_id=tables.clusters,
             **arguments,
@@ -271,7 +271,7 @@ class TransitGateway(Construct):
         announce(
             self,
             _ATTACHMENT,
-            joined("pending", name),
+            construct_id("pending", name),
             filters,
             f"{entry}: {{}} is pending, from AWS account {account}. To accept it as the attachment of cluster {name}, "
             f"add `{name}: {{}}` to {entry}.attachments, and deploy again.",
@@ -290,7 +290,7 @@ class TransitGateway(Construct):
             for (table,), (table_id,), over in each(tables):
                 Ec2TransitGatewayRouteTablePropagation(
                     self,
-                    joined("propagation", table, name),
+                    construct_id("propagation", table, name),
                     for_each=over,
                     transit_gateway_attachment_id=attachment_id,
                     transit_gateway_route_table_id=table_id,
@@ -300,7 +300,7 @@ class TransitGateway(Construct):
         for (table, range_name), (table_id, cidr), over in each(tables, cluster.routed_cidrs()):
             Ec2TransitGatewayRoute(
                 self,
-                joined("back", table, name, range_name),
+                construct_id("back", table, name, range_name),
                 for_each=over,
                 destination_cidr_block=cidr,
                 transit_gateway_attachment_id=attachment_id,
@@ -314,7 +314,7 @@ class TransitGateway(Construct):
             if one.attachment_id:
                 Ec2TransitGatewayRoute(
                     self,
-                    joined("on-premises", name),
+                    construct_id("on-premises", name),
                     destination_cidr_block=str(one.cidr),
                     transit_gateway_attachment_id=one.attachment_id,
                     transit_gateway_route_table_id=table_id,
@@ -322,7 +322,7 @@ class TransitGateway(Construct):
         for (name,), (cidr,), over in each(self._props.blackholes):
             Ec2TransitGatewayRoute(
                 self,
-                joined("blackhole", name),
+                construct_id("blackhole", name),
                 for_each=over,
                 destination_cidr_block=cidr,
                 blackhole=True,

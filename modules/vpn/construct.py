@@ -21,7 +21,7 @@ from constructs import Construct
 
 from modules.context import ConnectionContext, Network
 from modules.parts.for_each.construct import by_name, each
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 from modules.vpn.props import Gateway, Tunnels, VpnProps
 
 LARGEST_SIGNED = 2147483647
@@ -65,7 +65,11 @@ class Vpn(Construct):
             ).id
         for (name,), (table_id,), over in each(network.route_tables):
             VpnGatewayRoutePropagation(
-                self, joined("propagation", name), for_each=over, route_table_id=table_id, vpn_gateway_id=gateway_id
+                self,
+                construct_id("propagation", name),
+                for_each=over,
+                route_table_id=table_id,
+                vpn_gateway_id=gateway_id,
             )
         return gateway_id
 
@@ -76,7 +80,7 @@ class Vpn(Construct):
         asn = props.bgp_asn or 65000
         device = CustomerGateway(
             self,
-            joined("customer-gateway", name),
+            construct_id("customer-gateway", name),
             type="ipsec.1",
             ip_address=ip,
             bgp_asn=str(asn) if asn <= LARGEST_SIGNED else None,
@@ -85,7 +89,7 @@ class Vpn(Construct):
         )
         connection = VpnConnection(
             self,
-            joined("connection", name),
+            construct_id("connection", name),
             type="ipsec.1",
             customer_gateway_id=device.id,
             transit_gateway_id=props.transit_gateway_id,
@@ -98,7 +102,7 @@ class Vpn(Construct):
         self._route(name, connection)
         CloudwatchMetricAlarm(
             self,
-            joined("alarm", name),
+            construct_id("alarm", name),
             alarm_name=f"{self._context.name}-{name}-tunnel-down",
             alarm_description=f"A tunnel of VPN connection {self._context.name}-{name} was down in the last 5 minutes",
             namespace="AWS/VPN",
@@ -142,7 +146,7 @@ class Vpn(Construct):
             for (range_name,), (cidr,), over in each(props.static_routes):
                 VpnConnectionRoute(
                     self,
-                    joined("route", name, range_name),
+                    construct_id("route", name, range_name),
                     for_each=over,
                     vpn_connection_id=connection.id,
                     destination_cidr_block=cidr,
@@ -152,7 +156,7 @@ class Vpn(Construct):
         if table_id := props.route_tables.association:
             Ec2TransitGatewayRouteTableAssociation(
                 self,
-                joined("association", name),
+                construct_id("association", name),
                 transit_gateway_attachment_id=attachment,
                 transit_gateway_route_table_id=table_id,
                 # A gateway may have associated the new attachment with its default table already.
@@ -162,7 +166,7 @@ class Vpn(Construct):
             for (table,), (table_id,), over in each(props.route_tables.routes):
                 Ec2TransitGatewayRouteTablePropagation(
                     self,
-                    joined("propagation", name, table),
+                    construct_id("propagation", name, table),
                     for_each=over,
                     transit_gateway_attachment_id=attachment,
                     transit_gateway_route_table_id=table_id,
@@ -171,7 +175,7 @@ class Vpn(Construct):
         for (table, range_name), (table_id, cidr), over in each(props.route_tables.routes, props.static_routes):
             Ec2TransitGatewayRoute(
                 self,
-                joined("route", name, table, range_name),
+                construct_id("route", name, table, range_name),
                 for_each=over,
                 destination_cidr_block=cidr,
                 transit_gateway_attachment_id=attachment,

@@ -13,7 +13,7 @@ from constructs import Construct
 from modules.cluster import Cluster
 from modules.context import ConnectionContext
 from modules.expressions import truncated_name
-from modules.vocabulary import joined, partition
+from modules.vocabulary import construct_id, partition
 from modules.workload_identity.props import WorkloadIdentityProps, WorkloadRole, issuer_name
 
 _AUDIENCE = "sts.amazonaws.com"
@@ -77,24 +77,24 @@ class WorkloadIdentity(Construct):
         aws_name = truncated_name(f"{self._context.name}-{name}", 64)
         made = IamRole(
             self,
-            joined(name, "role"),
+            construct_id(name, "role"),
             name=aws_name,
             description=description,
-            assume_role_policy=DataAwsIamPolicyDocument(self, joined(name, "trust"), statement=[trust]).json,
+            assume_role_policy=DataAwsIamPolicyDocument(self, construct_id(name, "trust"), statement=[trust]).json,
             permissions_boundary=role.permissions_boundary,
         )
         policies = dict(role.policy_arns)
         for file, document in role.policy_files.items():
             base = f"{aws_name}-{file}"
             for policy_name, text in document.policies(self._context.network.account_id, base).items():
-                key = joined(file, policy_name.removeprefix(base).removeprefix("-"))
+                key = construct_id(file, policy_name.removeprefix(base).removeprefix("-"))
                 policies[key] = IamPolicy(
                     self,
-                    joined(name, "policy", key),
+                    construct_id(name, "policy", key),
                     name=policy_name,
                     description=f"What {aws_name} may do",
                     policy=text,
                 ).arn
         for key, policy_arn in policies.items():
-            IamRolePolicyAttachment(self, joined(name, "attachment", key), role=made.name, policy_arn=policy_arn)
+            IamRolePolicyAttachment(self, construct_id(name, "attachment", key), role=made.name, policy_arn=policy_arn)
         return made.arn
