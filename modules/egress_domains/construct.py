@@ -18,7 +18,7 @@ class EgressDomains(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: EgressDomainsProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._context = sides
+        self._context = context
         domains = props.domains(context.organization)
         self.handoff: dict[str, object] = {"domains": list(domains)}
         if props.dns_firewall:

@@ -30,7 +30,7 @@ class PrivateLink(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: PrivateLinkProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._context = sides
+        self._context = context
         self.handoff: dict[str, object] = {
             "account_id": context.network.account_id,
             "region": context.network.region,

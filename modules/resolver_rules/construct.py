@@ -19,7 +19,7 @@ class ResolverRules(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: ResolverRulesProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._props, self._context = props, sides
+        self._props, self._context = props, context
         self.handoff: dict[str, object] = {
             "account_id": context.network.account_id,
             "region": context.network.region,

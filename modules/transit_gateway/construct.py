@@ -66,7 +66,7 @@ class TransitGateway(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._props, self._context = props, sides
+        self._props, self._context = props, context
         network = context.network
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,

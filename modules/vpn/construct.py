@@ -33,7 +33,7 @@ class Vpn(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: VpnProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._props, self._context = props, sides
+        self._props, self._context = props, context
         self._vpn_gateway_id = self._vpn_gateway(context.network)
         self._logs = (
             CloudwatchLogGroup(

@@ -24,7 +24,7 @@ class WorkloadIdentity(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: WorkloadIdentityProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._context = sides
+        self._context = context
         cluster = context.clusters[props.cluster]
         provider = self._provider(props, cluster)
         arns: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 A root has every value of the estate, and a construct makes one resource for each entry of a map, with the entry's name
 in its address. In an exported module (`stacks/module.py`) the values are expressions, such as `${var.vpc_id}`, and a
-map that may have other entries is an `Expression`: then one resource has a `for_each`. Constructs say the same for both.
+map that may have other entries is an `Expression`: then one resource has a `for_each`. Constructs treat both alike.
 """
 
 from collections.abc import Iterator, Mapping
