@@ -8,8 +8,8 @@ from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress
 from constructs import Construct
 
 from modules.context import ConnectionContext
+from modules.parts.ram_share.construct import share
 from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
-from modules.ram import share
 from modules.resolver_rules.props import Endpoint, ResolverRulesProps, Rule
 from modules.vocabulary import construct_id
 

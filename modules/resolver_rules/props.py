@@ -88,8 +88,8 @@ class ResolverRulesProps(SharingProps):
         endpoints = [field for field in ("endpoint", "endpoint_id") if getattr(self, field)]
         if new and len(endpoints) != 1:
             raise ValueError(
-                f"makes the rules {', '.join(new)} and names neither or both of endpoint and endpoint_id; give "
-                "endpoint_id for an outbound endpoint that exists, or endpoint"
+                f"needs one outbound endpoint for {', '.join(new)}; add `endpoint: {{}}` to create one, or set "
+                "endpoint_id, and not both"
             )
         if not new and (endpoints or self.associate_network):
             fields = [*endpoints, *(["associate_network"] if self.associate_network else [])]
@@ -120,6 +120,9 @@ class ResolverRulesProps(SharingProps):
             associate = f"associate {'them' if accept else f'the Route 53 Resolver rules {ids}'} with the cluster's VPC"
             yield Step("Astronomer", f"{accept}{associate}", INVITATION if invited else None, name)
         yield Step("you", "after that, resolve a name of the shared domains from a Deployment")
+
+    def on_premises_facts(self) -> dict[str, object]:
+        return {"dns_servers": {name: list(rule.targets) for name, rule in self.rules.items() if rule.targets}}
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)

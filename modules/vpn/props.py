@@ -182,9 +182,6 @@ class VpnProps(ConnectionProps):
 
     for_network_team: ClassVar[tuple[str, ...]] = (
         "*.vpn_connection_id",
-        "*.ip",
-        "*.bgp_asn",
-        "*.static_routes",
         "*.tunnels",
         "*.transit_gateway_attachment_id",
     )
@@ -274,7 +271,7 @@ class VpnProps(ConnectionProps):
     @classmethod
     def _static_or_bgp(cls, routes: dict[str, IPv4Network], info: ValidationInfo) -> dict[str, IPv4Network]:
         if routes and info.data.get("bgp_asn"):
-            raise ValueError("stands beside bgp_asn, and BGP brings its own ranges; take one out")
+            raise ValueError("cannot be combined with bgp_asn, because BGP announces the ranges itself; remove one")
         return routes
 
     @field_validator("transit_gateway_id")
@@ -282,8 +279,7 @@ class VpnProps(ConnectionProps):
     def _has_one_way_for_each_range(cls, gateway_id: str | None, info: ValidationInfo) -> str | None:
         if gateway_id and info.data.get("static_routes") and len(info.data.get("gateways", ())) > 1:
             raise ValueError(
-                "has one static route for each range, so that a second device would get nothing; "
-                "use bgp_asn, or one device"
+                "takes one static route for each range, so that two devices need BGP; set bgp_asn, or keep one device"
             )
         return gateway_id
 
@@ -345,6 +341,13 @@ class VpnProps(ConnectionProps):
 
     def cluster_names(self) -> tuple[str, ...]:
         return (self.cluster,) if self.cluster else ()
+
+    def on_premises_facts(self) -> dict[str, object]:
+        ranges = {name: str(cidr) for name, cidr in self.static_routes.items()}
+        return {
+            "devices": {name: gateway.model_dump(mode="json") for name, gateway in self.gateways.items()},
+            **({"static_routes": ranges} if ranges else {"bgp_asn": self.bgp_asn}),
+        }
 
     def asked_of_astronomer(self) -> dict[str, object]:
         if self.terminates == "network":

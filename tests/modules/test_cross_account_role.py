@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from estate.load import EstateError, load
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
-from modules.policy_file import PolicyDocument
+from modules.parts.iam_policy.props import PolicyDocument
 from operations.terraform import find_terraform
 from tests.conftest import Synth
 from tests.deployment import SECRETS
@@ -322,9 +322,9 @@ def test_a_mistake_in_the_document_is_told_at_the_line_of_the_estate(tmp_path: P
 @pytest.mark.parametrize(
     ("field", "value", "hint"),
     [
-        ("policy_file", "nowhere.json", "is not there"),
-        ("policy_file", ".", "is not there"),
-        ("policy_file", "a\0b", "is not there"),
+        ("policy_file", "nowhere.json", "does not exist"),
+        ("policy_file", ".", "does not exist"),
+        ("policy_file", "a\0b", "does not exist"),
         ("policy_file", "", "is not the name of a file"),
         ("policy_file", {"Version": "2012-10-17"}, "is not the name of a file"),
         ("policy_mode", "lenient", "'strict' or 'vendor-managed'"),

@@ -7,8 +7,8 @@ from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurity
 from constructs import Construct
 
 from modules.cluster import Cluster
-from modules.ingress import IngressRule
 from modules.parts.for_each.construct import each
+from modules.parts.ingress.props import IngressRule
 from modules.vocabulary import construct_id
 
 
