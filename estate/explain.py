@@ -9,20 +9,26 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from estate.model import SECTIONS, EntriesDisagreeError, Estate
-from estate.source import Location, Problem, Source, did_you_mean, shortened, value_at
-from estate.twins import INHERITED, TWIN, expand
-from modules.astronomer import REGIONS
+from estate.model import Estate
+from estate.source import Location, Problem, Source, did_you_mean, shortened
+from estate.twins import INHERITED, TWIN
 
 
-def explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
+def explain(error: ValidationError, data: Any, source: Source) -> Iterator[Problem]:
+    """Yield what is wrong with `data`, which was expanded from the values of `source`."""
+    for details in error.errors():
+        yield from _explain(details, data, source)
+
+
+def locate(problem: Problem, source: Source) -> Problem:
+    """Return the problem at its place in the file. The twin of an entry has no lines of its own."""
+    path = home(problem.path, source)
+    return Problem(path, problem.message, *source.where(path))
+
+
+def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Problem]:
     cause = details.get("ctx", {}).get("error")
-    if isinstance(cause, EntriesDisagreeError):
-        for problem in cause.problems:
-            path = home(problem.path, source)
-            yield Problem(path, problem.message, *source.where(path))
-        return
-    path, owner = _locate(details["loc"], expand(source.value))
+    path, owner = _locate(details["loc"], data)
     path = home(path, source)
     kind, context = details["type"], details.get("ctx", {})
     is_key = kind == "extra_forbidden" or details["loc"][-1:] == ("[key]",)
@@ -121,36 +127,6 @@ def _choices(owner: type[BaseModel] | None, name: int | str) -> str:
 
 def _unquoted(value: Any) -> str:
     return "; take it out of its quotes" if isinstance(value, str) and re.fullmatch(r"-?\d+", value, re.ASCII) else ""
-
-
-def explain_together(source: Source, broken: set[Location], context: dict[str, Any]) -> list[Problem]:
-    """The rules that span entries, on what is left once the broken entries are taken out: so one run tells it all."""
-    if not isinstance(source.value, dict):
-        return []
-    whole: dict[str, Any] = source.value
-    left = {section: dict(v) if isinstance(v, dict) else v for section, v in whole.items()}
-    for section, *rest in (path for path in broken if path):
-        entries = left.get(str(section))
-        if rest and section in SECTIONS and isinstance(entries, dict):
-            entries.pop(rest[0], None)
-        else:
-            left.pop(str(section), None)
-    product = value_at(whole, "astro", "product")
-    if str(product) not in REGIONS:
-        # The likelier one, so that no rule of the other is reported for it.
-        product = "hybrid" if "account" in whole else "hosted-dedicated"
-    left = {
-        "name": "x",
-        "state": {"backend": "none"},
-        "astro": {"organization": "x", "product": product},
-    } | left
-    try:
-        Estate.model_validate(left, context=context)
-    except ValidationError as error:
-        for details in error.errors():
-            if isinstance(details.get("ctx", {}).get("error"), EntriesDisagreeError):
-                return list(explain(details, source))
-    return []
 
 
 def _locate(location: tuple[int | str, ...], value: Any) -> tuple[Location, type[BaseModel] | None]:

@@ -1,12 +1,15 @@
 """Loads an estate file: one frozen model, or every mistake in it at its own line."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from estate.explain import explain, explain_together
-from estate.model import SECTIONS, Estate
-from estate.source import Problem, Source
+from estate.explain import explain, locate
+from estate.model import SECTIONS, Astro, Estate
+from estate.rules import check
+from estate.source import Location, Problem, Source
+from estate.twins import default_product, expand
 
 
 class EstateError(Exception):
@@ -19,20 +22,47 @@ class EstateError(Exception):
 
 
 def load(file: Path, source: Source | None = None) -> Estate:
-    """The estate in `file`. Raises EstateError with all that is wrong with it. Reads that file, unless its `source` is
-    given, and the policy files that it names, and nothing else: no network, no AWS."""
+    """Return the estate in `file`. Raises EstateError with everything that is wrong with it.
+
+    Reads that file, unless its `source` is given, and the policy files that it names, and nothing else: no network, no
+    AWS."""
     source = source or Source(file)
     problems = list(source.problems)
-    estate = None
-    entries = source.value if isinstance(source.value, dict) else {}
-    context = {"folder": file.parent, "names": {section: entries.get(section) for section in SECTIONS}}
-    if source.value is not None or not problems:
-        try:
-            estate = Estate.model_validate(source.value, context=context)
-        except ValidationError as error:
-            found = [problem for details in error.errors() for problem in explain(details, source)]
-            problems += found
-            problems += explain_together(source, {problem.path for problem in found}, context)
+    if source.value is None and problems:
+        raise EstateError(file, problems)
+    written: dict[str, Any] = source.value if isinstance(source.value, dict) else {}
+    data, context = expand(source.value), {"folder": file.parent}
+    try:
+        estate = valid = Estate.model_validate(data, context=context)
+    except ValidationError as error:
+        wrong = list(explain(error, data, source))
+        problems += wrong
+        estate, valid = None, _valid_part(written, {problem.path for problem in wrong}, context)
+    if valid:
+        names = {section: entries if isinstance(entries := written.get(section), dict) else {} for section in SECTIONS}
+        problems += [locate(problem, source) for problem in check(valid, names)]
     if problems or estate is None:
         raise EstateError(file, problems)
     return estate
+
+
+def _valid_part(written: dict[str, Any], wrong: set[Location], context: dict[str, Any]) -> Estate | None:
+    """Return the entries that are valid by themselves, so that one run reports every mistake; None if there are none.
+
+    It has what the rules look at: no name, no state, no tags."""
+    left: dict[str, Any] = {section: dict(v) if isinstance(v, dict) else v for section, v in written.items()}
+    for section, *rest in filter(None, wrong):
+        if rest and section in SECTIONS and isinstance(left.get(section), dict):
+            left[section].pop(rest[0], None)
+        elif section != "astro":
+            left[str(section)] = None
+    data = expand(left)
+    try:
+        parts = {
+            section: TypeAdapter(Estate.model_fields[section].annotation).validate_python(value, context=context)
+            for section in (*SECTIONS, "account")
+            if (value := data.get(section)) is not None
+        }
+    except ValidationError:
+        return None
+    return Estate.model_construct(astro=Astro.model_construct(product=default_product(written)), **parts)

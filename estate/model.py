@@ -1,14 +1,14 @@
-"""The estate: one YAML file as one frozen model."""
+"""The estate: one YAML file as one frozen model. `load` reads and checks it."""
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_validator
+from pydantic import Field
 
-from estate.source import Problem, value_at
+from estate.source import Problem
 from estate.state import State
-from estate.twins import INHERITED, TWIN, expand
+from estate.twins import INHERITED, TWIN
 from modules.astronomer import Product
 from modules.catalog import Connection
 from modules.cluster import Cluster
@@ -104,27 +104,16 @@ class Estate(Props):
     connections: dict[Slug, Connection] = Field(default_factory=dict)
     """What joins the two."""
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _expand_and_check_together(
-        cls, data: Any, handler: ModelWrapValidatorHandler["Estate"], info: ValidationInfo
-    ) -> "Estate":
-        from estate.rules import check
-
-        estate = handler(expand(data))
-        # Where entries were taken out because they are wrong by themselves, their names still count.
-        names = (info.context or {}).get("names") or {section: value_at(data, section) for section in SECTIONS}
-        if problems := list(check(estate, names)):
-            raise EntriesDisagreeError(problems)
-        return estate
-
     def pending_inputs(self) -> Iterator[tuple[str, PendingInput]]:
         """What others must still give, with what waits for it: `connections.lake`, `clusters.prod`, or its twin
         `clusters.prod.dr`."""
         twins, waiting = self.twins(), dict[tuple[str, PendingInput], None]()
+        needs: dict[str, list[PendingInput]] = {name: [] for name in self.clusters}
+        for connection in self.connections.values():
+            for name in connection.cluster_names():
+                needs[name] += connection.needs_of_clusters
         for name, cluster in self.clusters.items():
-            users = [each for each in self.connections.values() if name in each.cluster_names()]
-            for pending in (need for user in users for need in user.needs_of_clusters):
+            for pending in needs[name]:
                 if getattr(cluster, pending.field) is None:
                     entry = twins.get(name, name) if pending.field in INHERITED else name
                     waiting[self.cluster_entry(entry), pending] = None
@@ -139,8 +128,9 @@ class Estate(Props):
 
     def cluster_entry(self, name: str) -> str:
         """Where the file describes a cluster: `clusters.prod`, of its twin `clusters.prod.dr`."""
-        twins = self.twins()
-        return f"clusters.{twins[name]}.dr" if name in twins else f"clusters.{name}"
+        base = self.clusters.get(name.removesuffix(TWIN))
+        is_twin = name.endswith(TWIN) and base is not None and base.dr is not None
+        return f"clusters.{name.removesuffix(TWIN)}.dr" if is_twin else f"clusters.{name}"
 
     def data_plane(self) -> dict[str, Cluster]:
         """The Hybrid clusters that live in `account`, and their twins."""
@@ -156,11 +146,3 @@ class Estate(Props):
         for name, connection in self.connections.items():
             for field, message in connection.expired(today):
                 yield Problem(("connections", name, *field), message)
-
-
-class EntriesDisagreeError(ValueError):
-    """Entries that are right by themselves and wrong together."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems))
-        self.problems = problems

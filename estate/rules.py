@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from estate.model import SECTIONS, Account, Estate
+from estate.model import Account, Estate
 from estate.ranges import overlaps
-from estate.source import Location, Problem, did_you_mean, shortened, value_at
+from estate.source import Location, Problem, did_you_mean, shortened
 from estate.twins import TWIN
 from modules.astronomer import ASTRO_CIDRS, OPT_IN, vcpus
 from modules.vocabulary import partition
 
+Names = Mapping[str, Mapping[str, Any]]
+"""The entries of each section as the file has them, wrong ones too: their names count."""
 
-def check(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
+
+def check(estate: Estate, names: Names) -> Iterator[Problem]:
+    """Yield what is wrong with entries that are valid by themselves. Only those are in `estate`."""
     yield from _names(estate, names)
     yield from _references(estate, names)
     yield from _offered(estate)
@@ -28,11 +32,11 @@ _RESERVED = {"backend", "vpc-id", "subnet-ids", "route-table-ids"}
 """cdktf calls a construct of its own `backend`; the others are the outputs of an exported module."""
 
 
-def _names(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
+def _names(estate: Estate, names: Names) -> Iterator[Problem]:
     for section in ("clusters", "connections"):
         for name, entry in getattr(estate, section).items():
             twin = f"{name}{TWIN}"
-            if entry.dr is not None and value_at(names, section, twin) is not None:
+            if entry.dr is not None and names[section].get(twin) is not None:
                 yield Problem(
                     (section, twin),
                     f"has the name of the twin that {section}.{name}.dr describes, and only one of them can count; "
@@ -54,15 +58,14 @@ def _names(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
         )
 
 
-def _references(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
-    entries = {section: names[section] if isinstance(names[section], Mapping) else {} for section in SECTIONS}
-    listed = {section: sorted(map(str, known)) for section, known in entries.items()}
+def _references(estate: Estate, names: Names) -> Iterator[Problem]:
+    listed = {section: sorted(known) for section, known in names.items()}
     for name, connection in estate.connections.items():
         # A connection that Astronomer makes is of no network.
         wanted = [("network", connection.network, "networks")] if connection.network else []
         wanted += [(connection.cluster_field, cluster, "clusters") for cluster in connection.cluster_names()]
         for field, reference, section in wanted:
-            if reference not in entries[section] and reference not in getattr(estate, section):
+            if reference not in names[section] and reference not in getattr(estate, section):
                 known = listed[section]
                 more = f" and {len(known) - 10} more" if len(known) > 10 else ""
                 yield Problem(
@@ -120,7 +123,7 @@ def _regions(estate: Estate) -> Iterator[Problem]:
                 )
 
 
-def _for_hybrid(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
+def _for_hybrid(estate: Estate, names: Names) -> Iterator[Problem]:
     """`account` is of Hybrid clusters."""
     account, written = estate.account, names["clusters"]
     if not account:
@@ -139,7 +142,7 @@ def _for_hybrid(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
                     f"{cluster.node_type!r} has a number of vCPUs that is not known here; write "
                     "account.service_quotas.vcpus in place of size_for_clusters",
                 )
-    if isinstance(written, Mapping) and set(written) - set(estate.clusters):
+    if set(written) - set(estate.clusters):
         return  # One of those that are wrong by themselves may be Hybrid.
     hybrid = [name for name, cluster in estate.clusters.items() if cluster.product == "hybrid"]
     still_to_come = not estate.clusters and estate.astro.product == "hybrid"

@@ -1,11 +1,12 @@
 """Expands an estate's data: defaults of clusters, and the entries of disaster-recovery twins."""
 
 import re
+import typing
 from collections.abc import Mapping
 from typing import Any
 
 from estate.source import value_at
-from modules.astronomer import REGIONS
+from modules.astronomer import Product
 from modules.cluster import DisasterRecovery
 
 TWIN = "-dr"
@@ -16,15 +17,23 @@ INHERITED = ("product", "account_id", "node_type", "max_nodes", "db_type")
 """What a twin has of its cluster."""
 
 
+def default_product(data: Mapping[Any, Any]) -> Product:
+    """Return the product of clusters that name none.
+
+    If `astro.product` is missing or wrong, that is reported there and at no cluster: the likelier one is assumed."""
+    for product in typing.get_args(Product):
+        if value_at(data, "astro", "product") == product:
+            return product
+    return "hybrid" if "account" in data else "hosted-dedicated"
+
+
 def expand(data: Any) -> Any:
     """The data with what follows from it: clusters take their product from `astro`, and Hybrid ones their account from
     `account`; a cluster with `dr` has a twin, and a connection with `dr` is there again for the twins of its clusters.
     """
     if not isinstance(data, Mapping) or not isinstance(clusters := data.get("clusters"), Mapping):
         return data
-    # What is wrong is not handed on: it would be told once more at each cluster, which does not say it.
-    product = value_at(data, "astro", "product")
-    product = product if isinstance(product, str) and product in REGIONS else "hybrid"
+    product = default_product(data)
     account_id = value_at(data, "account", "account_id")
     has_account = isinstance(account_id, str) and re.fullmatch(r"\d{12}", account_id, re.ASCII)
     filled: dict[Any, Any] = {}

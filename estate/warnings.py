@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from estate.explain import home
+from estate.explain import locate
 from estate.model import Estate
 from estate.source import Location, Problem, Source
 from estate.twins import TWIN
@@ -30,10 +30,10 @@ def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Pr
         *_blocked(estate),
         *_cut_by_failover(estate),
     ]
-    # The twin of an entry has no lines of its own.
-    places = [(home(problem.path, source), problem.message) for problem in found]
-    located = {Problem(path, message, *source.where(path)) for path, message in places}
-    return sorted(located, key=lambda problem: (problem.line, problem.column, problem.message))
+    return sorted(
+        {locate(problem, source) for problem in found},
+        key=lambda problem: (problem.line, problem.column, problem.message),
+    )
 
 
 def _unpublished(estate: Estate) -> Iterator[Problem]:
