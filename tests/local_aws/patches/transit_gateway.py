@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import DuplicateTransitGatewayAttachmentError, InvalidTransitGatewayID
+from moto.ec2.exceptions import DuplicateTransitGatewayAttachmentError, EC2ClientError, InvalidTransitGatewayID
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.transit_gateway import TransitGateway
 from moto.ec2.models.transit_gateway_attachments import TransitGatewayAttachment, TransitGatewayVpcAttachment
@@ -13,6 +13,7 @@ from moto.ec2.responses import EC2Response
 from .ram import is_shared
 from .tools import of_every_account, patch, seen_by
 
+_associate_transit_gateway_route_table = EC2Backend.associate_transit_gateway_route_table
 _create_route = EC2Backend.create_route
 _create_transit_gateway = EC2Backend.create_transit_gateway
 _create_transit_gateway_vpn_attachment = EC2Backend.create_transit_gateway_vpn_attachment
@@ -214,6 +215,17 @@ def association(self: TransitGatewayAttachment) -> dict[str, str] | None:
         if self.id in table.route_table_associations:
             return {"State": "associated", "TransitGatewayRouteTableId": table.id}
     return None
+
+
+@patch(EC2Backend)
+def associate_transit_gateway_route_table(
+    self: EC2Backend, transit_gateway_attachment_id: str, transit_gateway_route_table_id: str
+) -> Any:
+    """Without it, an attachment is associated with one route table after the other, and stays listed in each."""
+    if transit_gateway_attachment_id in self.transit_gateway_associations:
+        message = f"Transit Gateway Attachment {transit_gateway_attachment_id} is already associated to a route table."
+        raise EC2ClientError("Resource.AlreadyAssociated", message)
+    return _associate_transit_gateway_route_table(self, transit_gateway_attachment_id, transit_gateway_route_table_id)
 
 
 def _mine(response: EC2Response, found: list[TransitGatewayAttachment]) -> list[TransitGatewayAttachment]:
