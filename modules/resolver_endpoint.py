@@ -8,11 +8,11 @@ from cdktf_cdktf_provider_aws.route53_resolver_endpoint import (
     Route53ResolverEndpoint,
     Route53ResolverEndpointIpAddress,
 )
-from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from constructs import Construct
 
 from modules.connection import Sides
 from modules.dns import ResolverEndpoint
+from modules.security_groups import new_group
 
 DNS = 53
 
@@ -27,16 +27,16 @@ def resolver_endpoint(
 ) -> tuple[str, list[str]]:
     """Its ID and addresses. `description` and `rules` (`ingress` or `egress`) are the security group's."""
     subnets = sides.network.subnets
-    group = SecurityGroup(
+    group = new_group(
         scope,
         "security-group",
         # Not the bare name: AWS refuses one that begins with "sg-".
-        name=f"resolver-{sides.name}",
+        f"resolver-{sides.name}",
         description=description,
         vpc_id=sides.network.vpc_id,
+        tag=sides.name,
         # In the group itself, where ranges that are there twice need no names of their own, and no rule can be added.
-        **rules,  # pyright: ignore[reportArgumentType]
-        tags={"Name": sides.name},
+        **rules,
     )
     endpoint = Route53ResolverEndpoint(
         scope,

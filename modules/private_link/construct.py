@@ -9,7 +9,7 @@ from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
 from cdktf_cdktf_provider_aws.lb_target_group_attachment import LbTargetGroupAttachment
-from cdktf_cdktf_provider_aws.security_group import SecurityGroup, SecurityGroupEgress, SecurityGroupIngress
+from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress, SecurityGroupIngress
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from cdktf_cdktf_provider_aws.vpc_endpoint_connection_notification import VpcEndpointConnectionNotification
 from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
@@ -18,6 +18,7 @@ from constructs import Construct
 from modules.connection import Sides
 from modules.late import Entries, fitted, only_if_outside, values
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
+from modules.security_groups import new_group
 from modules.vocabulary import joined, partition
 
 HTTPS = 443
@@ -84,10 +85,10 @@ class PrivateLink(Construct):
         port = props.target_port or props.port
         # The endpoint is inside the Astro VPC, where pods keep their own addresses.
         pods = {name: cluster.pod_cidr for name, cluster in self._sides.clusters.items() if cluster.pod_cidr}
-        group = SecurityGroup(
+        group = new_group(
             self,
             "load-balancer-security-group",
-            name=f"load-balancer-{self._sides.name}",
+            f"load-balancer-{self._sides.name}",
             description="PrivateLink: from the Astro clusters to the targets",
             vpc_id=network.vpc_id,
             ingress=[_ingress(props.port, "Astro clusters", values(*self._cluster_ranges(), pods))],
@@ -100,13 +101,15 @@ class PrivateLink(Construct):
                     cidr_blocks=sorted(f"{ip}/32" for ip in props.targets.values()),
                 )
             ],
-            tags={"Name": self._sides.name},
+            tag=self._sides.name,
         )
         # AWS holds traffic of PrivateLink, too, to the rules of the group that a balancer is made with.
         balancer = Lb(
             self,
             "load-balancer",
             name=fitted(f"pl-{self._sides.name}", 32),
+            # AWS changes no name, and deletes no balancer that is protected or that a service uses.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["name"]),
             load_balancer_type="network",
             internal=True,
             enable_cross_zone_load_balancing=True,
@@ -151,14 +154,14 @@ class PrivateLink(Construct):
         network = self._sides.network
         own = {cidr: cidr for cidr in network.cidrs}
         ranges = values(own, *(self._cluster_ranges() if props.for_clusters else ()))
-        group = SecurityGroup(
+        group = new_group(
             self,
             joined("security-group", name),
-            name=f"endpoint-{self._sides.name}-{name}",
+            f"endpoint-{self._sides.name}-{name}",
             description=f"Endpoint to {props.service}",
             vpc_id=network.vpc_id,
             ingress=[_ingress(HTTPS, props.service, ranges)],
-            tags={"Name": f"{self._sides.name}-{name}"},
+            tag=f"{self._sides.name}-{name}",
         )
         endpoint = VpcEndpoint(
             self,

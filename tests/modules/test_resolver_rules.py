@@ -97,7 +97,8 @@ def test_lets_the_endpoint_ask_the_servers_of_its_rules_and_nobody_in(synth: Syn
     unset = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))
     assert group == {
         "dns_security-group": {
-            "name": "resolver-acme-conn",
+            "name_prefix": "resolver-acme-conn-",
+            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
             "description": "Outbound Resolver endpoint: DNS to the targets of its rules",
             "vpc_id": "vpc-0123456789abcdef0",
             "egress": [
