@@ -301,12 +301,17 @@ def create(file: EstateFile = Path("astro.yaml")) -> None:
     from operations.state import StateError, create_state_bucket
 
     try:
-        report = create_state_bucket(estate.state.bucket, estate.state.region, estate.state.kms_key)
+        dedicated_account = estate.account.account_id if estate.account else None
+        report = create_state_bucket(
+            estate.state.bucket, estate.state.region, estate.state.kms_key, dedicated_account=dedicated_account
+        )
     except StateError as error:
         _stop(str(error), FAILED)
     print(f"{report.bucket} in account {report.account_id}, {report.region}")
     for setting, outcome in report.settings:
         print(f"  {outcome:8}{setting}")
+    if report.warnings:
+        _stop("\n".join(f"{report.bucket}: {warning}" for warning in report.warnings), WARNINGS_ONLY)
 
 
 policy = typer.Typer(help="Astronomer's policy document over time.", rich_markup_mode=None)

@@ -32,7 +32,15 @@ class Problem:
     def __str__(self) -> str:
         field = ".".join(shortened(str(part)) or "''" for part in self.path)
         text = f"{self.line}:{self.column}: {field + ': ' if field else ''}{self.message}"
-        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+        return printable(text)
+
+
+def printable(text: str) -> str:
+    """Text from outside on one line, as a terminal and a log can show it: what they would act on is written as escapes.
+
+    Newlines are escaped too, since the log of a CI job reads commands at the start of a line.
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def shortened(text: str) -> str:

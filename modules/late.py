@@ -59,7 +59,7 @@ def by_name(ranges: Entries) -> Any:
 def subnet(cidr: IPv4Network, bits: int, number: int) -> str:
     """Of the subnets of `cidr` that are `bits` longer, the one of that number, from 0."""
     if is_late(cidr):
-        return f"${{cidrsubnet({_text(cidr)}, {bits}, {number})}}"
+        return f"${{cidrsubnet({term(cidr)}, {bits}, {number})}}"
     return str(list(cidr.subnets(prefixlen_diff=bits))[number])
 
 
@@ -74,7 +74,7 @@ def only_if_outside(ip: str, cidrs: Sequence[str], value: str) -> str | None:
 def fitted(name: str, limit: int) -> str:
     """`name` as long as AWS takes: the end of a longer one tells it from others that begin alike."""
     if is_late(name):
-        text = _text(name)
+        text = term(name)
         start = f'trimsuffix(substr({text}, 0, {limit - 9}), "-")'
         return f'${{length({text}) <= {limit} ? {text} : "${{{start}}}-${{substr(sha256({text}), 0, 8)}}"}}'
     return name if len(name) <= limit else f"{name[: limit - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
@@ -82,7 +82,7 @@ def fitted(name: str, limit: int) -> str:
 
 def listed(texts: Iterable[str]) -> str:
     """A list of texts as a part of an expression."""
-    return f"[{', '.join(map(_text, texts))}]"
+    return f"[{', '.join(map(term, texts))}]"
 
 
 def is_late(value: object) -> bool:
@@ -90,7 +90,10 @@ def is_late(value: object) -> bool:
     return isinstance(value, Late) or "${" in str(value)
 
 
-def _text(value: object) -> str:
+def term(value: object) -> str:
     """A text with `${...}` in it as a part of an expression."""
     text = str(value)
+    if Token.is_unresolved(text):
+        # cdktf writes the reference of a token without ${} if it is inside of another.
+        return text
     return bare(text) or f'"{text}"'

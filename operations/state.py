@@ -1,22 +1,25 @@
 """Makes the S3 bucket that Terraform keeps its state in, or mends one that has drifted."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import boto3
+import jmespath
 from botocore import exceptions
 
+from modules.cross_account_role.props import ROLE
 from operations.aws import CLIENT_CONFIG
+from operations.policy.documents import listed
 
 NONCURRENT_DAYS = 90
 NONCURRENT_KEPT = 10
 UPLOAD_DAYS = 7
-# By these our own rule and statement are found again among those of others.
+# By these our own rule and statements are found again among those of others.
 _RULE = "astro-on-aws-state"
-_SID = "DenyInsecureTransport"
+_TLS, _ASTRONOMER = "DenyInsecureTransport", "DenyAstronomer"
 
 Outcome = Literal["made", "kept", "changed"]
 
@@ -33,6 +36,8 @@ class StateReport:
     account_id: str
     region: str
     settings: tuple[tuple[str, Outcome], ...]
+    warnings: tuple[str, ...] = ()
+    """Settings of others that delete or expose state. They are left as they are."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,20 @@ class _Setting:
 
 
 def create_state_bucket(
-    bucket: str, region: str, kms_key: str | None, session: boto3.Session | None = None
+    bucket: str,
+    region: str,
+    kms_key: str | None,
+    session: boto3.Session | None = None,
+    *,
+    dedicated_account: str | None = None,
 ) -> StateReport:
     """Make the bucket in the caller's account, or bring the one that is there to the same settings. Safe to repeat.
 
     `kms_key`: alias, ID or ARN of the key that encrypts new state; without it S3's own AES256, but a bucket that has a
     key already keeps it. Statements and lifecycle rules of others stay; old versions of objects expire after
-    `NONCURRENT_DAYS` days, all but the `NONCURRENT_KEPT` newest. `session`: default, the one that the environment says.
-    Raises `StateError`.
+    `NONCURRENT_DAYS` days, all but the `NONCURRENT_KEPT` newest. The policy refuses requests without TLS and all of
+    Astronomer's cross-account role, whose documented policy has s3:*. `session`: default, that of the environment.
+    `dedicated_account`: the account of that role, in which the bucket gets a warning. Raises `StateError`.
     """
     where = f"state bucket {bucket} in {region}"
     try:
@@ -65,7 +76,7 @@ def create_state_bucket(
         ):
             caller = sts.get_caller_identity()
             key = _key_arn(kms, kms_key, caller["Account"], region) if kms_key else None
-            return _Work(s3, bucket, region, caller, key).run()
+            return _Bucket(s3, bucket, region, caller, key).run(dedicated_account)
     except (
         exceptions.NoCredentialsError,
         exceptions.PartialCredentialsError,
@@ -117,7 +128,7 @@ def _explain(error: exceptions.ClientError) -> str:
     return f"AWS answered {error.operation_name} with {code}: {said}"
 
 
-class _Work:
+class _Bucket:
     """One bucket and every call to it: but for CreateBucket, each call names the owner, so none reaches another's."""
 
     def __init__(self, s3: Any, bucket: str, region: str, caller: Any, key_arn: str | None) -> None:
@@ -125,7 +136,7 @@ class _Work:
         self._account, self._arn = caller["Account"], caller["Arn"]
         self._names = {"Bucket": bucket, "ExpectedBucketOwner": self._account}
 
-    def run(self) -> StateReport:
+    def run(self, dedicated_account: str | None) -> StateReport:
         made = not self._exists() and self._make()
         done: list[tuple[str, Outcome]] = [("bucket", "made" if made else "kept")]
         for setting in self._settings():
@@ -136,7 +147,34 @@ class _Work:
             # What AWS gives a new bucket by itself counts as made, too.
             kept: Outcome = "kept" if wanted == found else "changed"
             done.append((setting.name, "made" if made or found is None else kept))
-        return StateReport(self._bucket, self._account, self._region, tuple(done))
+        warnings = tuple(self._warnings(dedicated_account))
+        return StateReport(self._bucket, self._account, self._region, tuple(done), warnings)
+
+    def _warnings(self, dedicated_account: str | None) -> Iterator[str]:
+        if self._account == dedicated_account:
+            yield (
+                f"the bucket is in account {self._account}, where Astronomer's role may change bucket policies; keep "
+                "state in another account"
+            )
+        for rule in self._read(self._s3.get_bucket_lifecycle_configuration, "Rules") or []:
+            if rule["Status"] == "Enabled" and "Expiration" in rule:
+                prefix = rule.get("Prefix") or jmespath.search("Filter.Prefix || Filter.And.Prefix", rule)
+                where = f"objects under {prefix}" if prefix else "all objects"
+                yield f"lifecycle rule {rule.get('ID')!r} expires {where}; state under it is deleted"
+        for statement in listed(json.loads(self._read(self._s3.get_bucket_policy, "Policy"))["Statement"]):
+            if statement["Effect"] == "Allow" and (others := self._others(statement)):
+                name = statement.get("Sid", "without a Sid")
+                yield f"policy statement {name!r} allows {', '.join(others)} to use the bucket; state holds secrets"
+        lock = self._read(self._s3.get_object_lock_configuration, "ObjectLockConfiguration") or {}
+        if "Rule" in lock:
+            yield "Object Lock has a default retention; Terraform cannot delete its lock files until it is over"
+
+    def _others(self, statement: Mapping[str, Any]) -> list[str]:
+        """The principals of a statement outside the bucket's account."""
+        given = statement.get("Principal", "*")
+        kinds = given if isinstance(given, dict) else {"AWS": given}
+        named = [one for values in kinds.values() for one in listed(values)]
+        return sorted(one for one in named if self._account not in one.split(":") and one != self._account)
 
     def _exists(self) -> bool:
         try:
@@ -198,7 +236,7 @@ class _Work:
                 lambda wanted: s3.put_bucket_ownership_controls(**names, OwnershipControls=wanted),
             ),
             _Setting(
-                "TLS only",
+                "access policy",
                 lambda: self._read(s3.get_bucket_policy, "Policy"),
                 self._policy,
                 lambda wanted: s3.put_bucket_policy(**names, Policy=wanted),
@@ -233,26 +271,25 @@ class _Work:
                 "NoSuchBucketPolicy",
                 "ServerSideEncryptionConfigurationNotFoundError",
                 "NoSuchLifecycleConfiguration",
+                "ObjectLockConfigurationNotFoundError",
             }:
                 return None
             raise
 
     def _policy(self, found: str | None) -> str:
         bucket = f"arn:{self._arn.split(':')[1]}:s3:::{self._bucket}"
-        ours = {
-            "Sid": _SID,
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [bucket, f"{bucket}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket, f"{bucket}/*"]}
+        role = f"arn:{self._arn.split(':')[1]}:iam::*:role/{ROLE}"
+        ours = [
+            {"Sid": _TLS, **deny, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+            {"Sid": _ASTRONOMER, **deny, "Condition": {"ArnLike": {"aws:PrincipalArn": role}}},
+        ]
         policy = json.loads(found) if found else {"Version": "2012-10-17", "Statement": []}
-        statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
-        if found and ours in statements:
+        statements = listed(policy["Statement"])
+        if found and all(one in statements for one in ours):
             return found
-        others = [statement for statement in statements if statement.get("Sid") != _SID]
-        return json.dumps({**policy, "Statement": [*others, ours]})
+        others = [statement for statement in statements if statement.get("Sid") not in (_TLS, _ASTRONOMER)]
+        return json.dumps({**policy, "Statement": [*others, *ours]})
 
     def _encryption(self, found: dict[str, Any] | None) -> dict[str, Any]:
         rule = found["Rules"][0] if found else {}

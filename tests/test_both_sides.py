@@ -170,7 +170,8 @@ def _played(aws: LocalAws, deciding: DecidingAws, folder: Path) -> Play:
         try:
             said = deployment.terraform.apply(stack.parent)
         except TerraformFailed as refused:
-            [said] = re.findall(r"Error: (.*)", refused.stderr)
+            plain = re.sub(r"[\s│╷╵]+", " ", refused.stderr)
+            said = ", ".join(re.findall(r"was requested (.*?), but", plain))
         play.unexpected[what] = (said, _status(ours, wrong))
     stack.write_text(right)
     # A person accepts who connects to the service: the one step that is not Terraform's.
@@ -378,9 +379,8 @@ def test_a_stranger_gets_nowhere(play: Play) -> None:
 
 
 def test_a_peering_that_was_not_expected_is_never_accepted(play: Play) -> None:
-    said = "no matching EC2 VPC Peering Connection found"
     assert play.unexpected == {
-        "of another account": (said, "pending-acceptance"),
-        "of another range": (said, "pending-acceptance"),
+        "of another account": (f"by AWS account {STRANGER}", "pending-acceptance"),
+        "of another range": ("from a VPC with range 172.20.32.0/20", "pending-acceptance"),
     }
     figure("steps refused to a stranger", f"{len(play.unexpected)} peerings not accepted")

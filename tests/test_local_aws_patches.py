@@ -809,6 +809,21 @@ class TestPeering:
             assert found(**{**facts, name: "another"}) == []
         assert len(found()) == 2
 
+    def test_a_request_expires_after_seven_days(self, aws, ec2, requested):
+        id_ = requested["VpcPeeringConnectionId"]
+
+        def find() -> dict[str, Any]:
+            return ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[id_])["VpcPeeringConnections"][0]
+
+        before = find()["ExpirationTime"]
+        aws.pass_time(days=6)
+        assert (find()["Status"]["Code"], find()["ExpirationTime"]) == ("pending-acceptance", before)
+        aws.pass_time(days=2)
+        assert (find()["Status"]["Code"], "ExpirationTime" in find()) == ("expired", False)
+        with pytest.raises(ClientError) as refused:
+            ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=id_)
+        assert error_code(refused) == "InvalidStateTransition"
+
     def test_each_side_tells_all_its_ranges(self, ec2, vpc, requested):
         ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.21.0.0/16")
         ids = [requested["VpcPeeringConnectionId"]]
@@ -1137,6 +1152,28 @@ class TestTransitGateway:
         theirs.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
         assert self.find(ec2, attachment)["State"] == "deleted"
         assert self.associations_of(ec2, table) == self.propagations_of(ec2, table) == []
+
+    def test_only_a_pending_attachment_is_accepted(self, aws, ec2, account, stranger, theirs, their_vpc):
+        hub = self.new_hub(ec2)
+        share_and_accept(aws, account, stranger, hub["TransitGatewayArn"])
+        attachment = self.attach(theirs, hub, their_vpc["VpcId"], *their_vpc["SubnetIds"])
+        ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+        for _ in ("available", "deleted"):
+            with pytest.raises(ClientError) as refused:
+                ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+            assert error_code(refused) == "IncorrectState"
+            theirs.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+
+    def test_an_attachment_has_one_association(self, ec2, vpc, subnet):
+        hub = self.new_hub(ec2)
+        attachment = self.attach(ec2, hub, vpc, subnet)
+        table = ec2.create_transit_gateway_route_table(TransitGatewayId=hub["TransitGatewayId"])
+        with pytest.raises(ClientError) as refused:
+            ec2.associate_transit_gateway_route_table(
+                TransitGatewayAttachmentId=attachment,
+                TransitGatewayRouteTableId=table["TransitGatewayRouteTable"]["TransitGatewayRouteTableId"],
+            )
+        assert error_code(refused) == "Resource.AlreadyAssociated"
 
     def test_attachments_of_other_accounts_are_accepted_unasked_where_that_is_enabled(
         self, aws, ec2, account, stranger, theirs, their_vpc

@@ -107,7 +107,7 @@ def test_state_create_says_what_it_did_and_a_second_time_does_nothing(file: Path
             f"  {outcome}    bucket\n"
             f"  {outcome}    public access block\n"
             f"  {outcome}    object ownership\n"
-            f"  {outcome}    TLS only\n"
+            f"  {outcome}    access policy\n"
             f"  {outcome}    versioning\n"
             f"  {outcome}    encryption\n"
             f"  {outcome}    expiry of old versions\n"

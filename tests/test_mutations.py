@@ -56,16 +56,16 @@ MUTATIONS = [
     Mutation(
         "a peering is accepted from any account",
         "modules/vpc_peering/construct.py",
-        '_filter("requester-vpc-info.owner-id", cluster.account_id),',
-        "",
-        "tests/modules/test_vpc_peering.py::test_accepts_only_the_request_of_the_clusters_account_for_our_vpc_and_its_range",
+        'f"{account} == {term(account_id)}"',
+        '"true"',
+        "tests/modules/test_vpc_peering.py::test_reads_the_request_by_its_id_and_accepts_it_on_six_conditions",
     ),
     Mutation(
         "an attachment is accepted from any account",
         "modules/transit_gateway/construct.py",
-        '_filter("resource-owner-id", cluster.account_id),',
-        "",
-        "tests/modules/test_transit_gateway.py::test_accepts_only_a_vpc_of_the_clusters_account_on_this_gateway",
+        'f"{account} == {term(account_id)}"',
+        '"true"',
+        "tests/modules/test_transit_gateway.py::test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions",
     ),
     Mutation(
         "a share inside the organization is open to everybody",

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -183,11 +184,26 @@ def test_whatever_lets_the_role_do_more_widens() -> None:
 
 class Astronomer(BaseHTTPRequestHandler):
     serves = b""
+    redirects_to = ""
+    status = 200
+    seconds_a_byte = 0.0
 
     def do_GET(self) -> None:
-        self.send_response(200 if self.serves else 404)
+        if self.path == "/redirect":
+            self.send_response(302)
+            self.send_header("Location", self.redirects_to)
+            self.end_headers()
+            return
+        self.send_response(self.status if self.serves else 404)
         self.end_headers()
-        self.wfile.write(self.serves)
+        for number in range(len(self.serves) if self.seconds_a_byte else 0):
+            try:
+                self.wfile.write(self.serves[number : number + 1])
+            except OSError:
+                return
+            time.sleep(self.seconds_a_byte)
+        if not self.seconds_a_byte:
+            self.wfile.write(self.serves)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
@@ -245,8 +261,11 @@ def test_a_document_that_was_there_unpinned_is_not_overwritten(tmp_path: Path, u
     ("serves", "message"),
     [
         (b"", "cannot be fetched"),
-        (b"<html>", "does not serve a JSON"),
-        (b"[]", "not an object"),
+        (b"<html>", "does not serve a policy document: it is not JSON"),
+        (b"[]", "it is not an object"),
+        (b'{"a": 1}', "it has no Statement"),
+        ('{"Statement": []}'.encode("utf-16"), "it is not UTF-8"),
+        (b"[" * 500_000, "it is nested too deeply"),
         (b" " * 1_000_001, "more than 1,000,000 bytes"),
     ],
 )
@@ -255,6 +274,45 @@ def test_what_is_no_document_is_not_saved(tmp_path: Path, url: str, serves: byte
     with pytest.raises(PolicyError, match=message):
         fetch(tmp_path / "astronomer.json", url)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["http://policies.example/p.json", "ftp://policies.example/p.json"])
+def test_a_redirect_leads_to_https_only(tmp_path: Path, url: str, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Astronomer, "redirects_to", target)
+    with pytest.raises(PolicyError, match=rf"/redirect redirects to {target}, which is not an https address$"):
+        fetch(tmp_path / "astronomer.json", url.replace("policy.json", "redirect"))
+
+
+def test_a_server_that_trickles_is_given_up(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Astronomer, "serves", b" " * 200)
+    monkeypatch.setattr(Astronomer, "seconds_a_byte", 0.05)
+    monkeypatch.setattr("operations.policy.documents.MAX_SECONDS", 0.3)
+    with pytest.raises(PolicyError, match=r"has not served the document within 0\.3 seconds"):
+        fetch(tmp_path / "astronomer.json", url)
+
+
+def test_a_part_of_a_document_is_not_saved(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Astronomer, "serves", b'{"Statement": []}')
+    monkeypatch.setattr(Astronomer, "status", 206)
+    with pytest.raises(PolicyError, match="answers 206, which is not a whole document"):
+        fetch(tmp_path / "astronomer.json", url)
+
+
+def test_an_error_repeats_no_secret_of_the_address(tmp_path: Path, url: str) -> None:
+    secret = url.replace("http://", "http://127.0.0.1:1@") + "?X-Amz-Signature=abc"
+    Astronomer.serves = b""
+    with pytest.raises(PolicyError) as error:
+        fetch(tmp_path / "astronomer.json", secret)
+    assert "abc" not in str(error.value)
+    assert "@" not in str(error.value)
+
+
+def test_what_a_terminal_would_act_on_is_escaped() -> None:
+    hostile = document({"Action": "s3:\x1b[1A\x1b[2K\n::error::x\ud800"})
+    assert told(compare([document({"Action": "s3:Get"})], [hostile])) == [
+        r"added    s3:\x1b[1A\x1b[2K\n::error::x\ud800",
+        "removed  s3:Get",
+    ]
 
 
 @pytest.mark.parametrize("pin", [b"", b"\xff\xfe"])
@@ -293,7 +351,7 @@ def test_a_document_is_read_for_an_account(tmp_path: Path) -> None:
     )
     assert read(file, "222222222222")["Statement"][0]["Resource"] == "arn:aws:iam::222222222222:role/a222222222222"
     file.write_text("{")
-    with pytest.raises(PolicyError, match=r"policy\.json is not JSON"):
+    with pytest.raises(PolicyError, match=r"policy\.json is not a policy document: it is not JSON"):
         read(file)
 
 
@@ -310,8 +368,8 @@ def test_no_command_waits_for_a_document_that_has_no_end(tmp_path: Path) -> None
     assert messages == [
         "is not a file",
         "has more than 1,000,000 bytes; a policy document has a few thousand",
-        "is nested too deeply for a policy document",
-        "is not JSON: not UTF-8",
+        "is not a policy document: it is nested too deeply",
+        "is not a policy document: it is not UTF-8",
         "is not a file",
         "is not a file",
         "cannot be read: No such file or directory",

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ SETTINGS = (
     "bucket",
     "public access block",
     "object ownership",
-    "TLS only",
+    "access policy",
     "versioning",
     "encryption",
     "expiry of old versions",
@@ -72,6 +73,12 @@ def deny_plain_http(bucket: str) -> dict[str, Any]:
     }
 
 
+def deny_astronomer(bucket: str) -> dict[str, Any]:
+    role = "arn:aws:iam::*:role/astronomer-remote-management"
+    statement = deny_plain_http(bucket) | {"Sid": "DenyAstronomer"}
+    return statement | {"Condition": {"ArnLike": {"aws:PrincipalArn": role}}}
+
+
 def look(s3: Any, bucket: str) -> dict[str, Any]:
     """The whole of what the operation decides."""
     return {
@@ -93,7 +100,7 @@ def as_it_should_be(bucket: str, encryption: dict[str, Any]) -> dict[str, Any]:
             "RestrictPublicBuckets": True,
         },
         "ownership": [{"ObjectOwnership": "BucketOwnerEnforced"}],
-        "policy": {"Version": "2012-10-17", "Statement": [deny_plain_http(bucket)]},
+        "policy": {"Version": "2012-10-17", "Statement": [deny_plain_http(bucket), deny_astronomer(bucket)]},
         "versioning": "Enabled",
         "encryption": [encryption],
         "lifecycle": [RULE],
@@ -159,9 +166,9 @@ DRIFT: list[tuple[str, str, Callable[[Any, str], Any]]] = [
             Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
         ),
     ),
-    ("TLS only", "made", lambda s3, bucket: s3.delete_bucket_policy(Bucket=bucket)),
+    ("access policy", "made", lambda s3, bucket: s3.delete_bucket_policy(Bucket=bucket)),
     (
-        "TLS only",
+        "access policy",
         "changed",
         lambda s3, bucket: s3.put_bucket_policy(
             Bucket=bucket,
@@ -232,12 +239,35 @@ def test_leaves_what_others_added(session, s3, key):
 
     # Without a key the one that is there stays: never from a key back to none.
     done = create_state_bucket(bucket, "us-east-1", None, session)
-    assert done == report(bucket, TLS_only="changed", expiry_of_old_versions="changed")
+    warnings = (
+        "lifecycle rule 'logs' expires objects under logs/; state under it is deleted",
+        f"policy statement 'Audit' allows arn:aws:iam::{STRANGER}:root to use the bucket; state holds secrets",
+    )
+    changed = report(bucket, access_policy="changed", expiry_of_old_versions="changed")
+    assert done == replace(changed, warnings=warnings)
     expected = as_it_should_be(bucket, by_key(key))
     expected["policy"]["Statement"].insert(0, auditors)
     expected["lifecycle"].insert(0, logs)
     assert look(s3, bucket) == expected
-    assert create_state_bucket(bucket, "us-east-1", None, session) == report(bucket)
+    assert create_state_bucket(bucket, "us-east-1", None, session) == replace(report(bucket), warnings=warnings)
+
+
+def test_warns_of_a_bucket_in_the_dedicated_account(session):
+    done = create_state_bucket("acme-dedicated", "us-east-1", None, session, dedicated_account=OURS)
+    assert done.warnings == (
+        f"the bucket is in account {OURS}, where Astronomer's role may change bucket policies; keep state in another "
+        "account",
+    )
+
+
+def test_warns_of_object_lock(session, s3):
+    s3.create_bucket(Bucket="acme-locked", ObjectLockEnabledForBucket=True)
+    retention = {"Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 30}}, "ObjectLockEnabled": "Enabled"}
+    s3.put_object_lock_configuration(Bucket="acme-locked", ObjectLockConfiguration=retention)
+    done = create_state_bucket("acme-locked", "us-east-1", None, session)
+    assert done.warnings == (
+        "Object Lock has a default retention; Terraform cannot delete its lock files until it is over",
+    )
 
 
 def test_each_call_but_the_first_names_the_owner(session):
@@ -252,7 +282,7 @@ def test_each_call_but_the_first_names_the_owner(session):
     # Ownership is set with CreateBucket, and needs no call of its own.
     both = ("PublicAccessBlock", "BucketPolicy", "BucketVersioning", "BucketEncryption", "BucketLifecycleConfiguration")
     calls = ["HeadBucket", "GetBucketOwnershipControls", *(verb + what for verb in ("Get", "Put") for what in both)]
-    assert owners == {call: {OURS} for call in calls}
+    assert owners == {call: {OURS} for call in (*calls, "GetObjectLockConfiguration")}
 
 
 # What cannot be: a clean message each

@@ -95,13 +95,15 @@ def test_a_foreign_program_places_our_constructs_in_its_own_stacks(theirs: Path,
     stacks = written(theirs)
     assert list(stacks) == ["astro-account", "data-platform"]
     accepter = "aws_vpc_peering_connection_accepter.lake-peering_accepter_AB97EB6C"
-    assert stacks["data-platform"]["resource"] == {
+    resources = stacks["data-platform"]["resource"]
+    lifecycle = resources["aws_vpc_peering_connection_accepter"]["lake-peering_accepter_AB97EB6C"].pop("lifecycle")
+    assert len(lifecycle["precondition"]) == 6
+    assert resources == {
         "aws_vpc_peering_connection_accepter": {
             "lake-peering_accepter_AB97EB6C": {
                 "auto_accept": True,
                 "tags": {"Name": "acme-lake-peering"},
                 "vpc_peering_connection_id": "pcx-0123456789abcdef0",
-                "depends_on": ["data.aws_vpc_peering_connection.lake-peering_request_C625CEBF"],
             }
         },
         "aws_vpc_peering_connection_options": {
@@ -147,8 +149,8 @@ def test_a_program_that_imports_us_first_loads_what_it_uses(theirs: Path, instal
     )
     assert run(theirs, installed, sys.executable, "-c", code).splitlines() == [
         "[]",
-        "['_jsii', 'data_aws_vpc_peering_connection', 'route', 'vpc_peering_connection_accepter', "
-        "'vpc_peering_connection_options', 'vpc_security_group_ingress_rule']",
+        "['_jsii', 'data_aws_vpc_peering_connection', 'data_aws_vpc_peering_connections', 'route', "
+        "'vpc_peering_connection_accepter', 'vpc_peering_connection_options', 'vpc_security_group_ingress_rule']",
     ]
 
 

@@ -1,12 +1,14 @@
 from dataclasses import dataclass
+from typing import Any
 
 from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway import (
     DataAwsEc2TransitGateway,
     DataAwsEc2TransitGatewayFilter,
 )
-from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachment import (
-    DataAwsEc2TransitGatewayAttachment,
-    DataAwsEc2TransitGatewayAttachmentFilter,
+from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachment import DataAwsEc2TransitGatewayAttachment
+from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachments import (
+    DataAwsEc2TransitGatewayAttachments,
+    DataAwsEc2TransitGatewayAttachmentsFilter,
 )
 from cdktf_cdktf_provider_aws.ec2_transit_gateway import Ec2TransitGateway
 from cdktf_cdktf_provider_aws.ec2_transit_gateway_route import Ec2TransitGatewayRoute
@@ -24,11 +26,28 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import
 from constructs import Construct
 
 from modules.connection import Cluster, Sides
-from modules.late import Entries, each
+from modules.late import Entries, each, listed, term
+from modules.lookup import Kind, Lookup, announce
 from modules.ram import share
 from modules.routes import routes
 from modules.transit_gateway.props import NewTransitGateway, TransitGatewayProps
 from modules.vocabulary import Late, joined
+
+_ATTACHMENT = Kind(
+    one=DataAwsEc2TransitGatewayAttachment,
+    several=DataAwsEc2TransitGatewayAttachments,
+    filter=DataAwsEc2TransitGatewayAttachmentsFilter,
+    id_argument="transit_gateway_attachment_id",
+    id_filter="transit-gateway-attachment-id",
+)
+_OPEN = ("initiating", "initiatingRequest", "pendingAcceptance", "pending", "available", "modifying")
+_GONE = {
+    "rejected": "Somebody in your account rejected it.",
+    "deleting": "Astronomer or somebody in your account is deleting it.",
+    "deleted": "Astronomer or somebody in your account deleted it.",
+    "failed": "AWS could not create it.",
+}
+"""States that are final, each with its reason."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +82,10 @@ class TransitGateway(Construct):
         # A route in a VPC can name a gateway only once the VPC is attached to it: the reference makes Terraform wait.
         way_out = self._attach_network().transit_gateway_id if props.attaches else self._gateway_id
         for name, cluster in sides.clusters.items():
-            accepted = self._accepted(name, cluster) if props.accept_clusters else None
-            if accepted or not props.accept_clusters:
-                # Nothing leads to a cluster before it is there.
-                after = [accepted] if accepted else None
-                routes(self, name, network, cluster.routed_cidrs(), transit_gateway_id=way_out, depends_on=after)
+            # Nothing leads to a cluster before its attachment is accepted, by us or, without our knowing, by another.
+            after = self._accept(name, cluster) if props.accept_clusters else {}
+            if after is not None:
+                routes(self, name, network, cluster.routed_cidrs(), transit_gateway_id=way_out, **after)
         if self._tables:
             self._route_clusters(self._tables.clusters)
 
@@ -142,48 +160,121 @@ class TransitGateway(Construct):
             )
         return attachment
 
-    def _accepted(
-        self, name: str, cluster: Cluster
-    ) -> Ec2TransitGatewayVpcAttachmentAccepter | DataAwsEc2TransitGatewayAttachment | None:
-        """Accept the cluster's attachment and route back; None while it, or the cluster's account, is awaited."""
+    def _accept(self, name: str, cluster: Cluster) -> dict[str, Any] | None:
+        """Accept the cluster's attachment and route back.
+
+        Returns the arguments that make other resources wait for it. Returns None while the attachment, or the cluster's
+        account, is unknown."""
         attachment_id = self._props.attachments.get(name)
+        if attachment_id is None:
+            self._announce(name, cluster)
         if attachment_id is None or cluster.account_id is None:
             return None
-        # Whoever the gateway is shared with may attach. What is not a VPC of this account, on this gateway, is not
-        # found here, and then the plan fails and nothing is accepted. Its ID is not taken from here: while the gateway
-        # is to change, a tag even, Terraform reads this later, and would detach what has an ID that it does not know.
-        request = DataAwsEc2TransitGatewayAttachment(
+        # The ID is not taken from the request: while the gateway is to change, a tag even, Terraform would read that
+        # later, and detach whatever has an ID that it does not know.
+        lifecycle = self._request(name, attachment_id, cluster.account_id, cluster).lifecycle
+        if cluster.account_id == self._sides.network.account_id:
+            # AWS accepts the attachments of the gateway's own account by itself, and associates them with the
+            # gateway's default table, if it has one (facts C3).
+            if not self._tables:
+                return {"lifecycle": lifecycle}
+            associated = self._associate(
+                self._tables, name, attachment_id, replace_existing_association=True, lifecycle=lifecycle
+            )
+            self._route_back(self._tables.back, name, cluster, attachment_id, [associated])
+            return {"depends_on": [associated]}
+        accepter = Ec2TransitGatewayVpcAttachmentAccepter(
             self,
-            joined("request", name),
+            joined("accepter", name),
             transit_gateway_attachment_id=attachment_id,
-            filter=[
-                _filter("transit-gateway-id", self._gateway_id),
-                _filter("resource-type", "vpc"),
-                _filter("resource-owner-id", cluster.account_id),
-            ],
+            transit_gateway_default_route_table_association=self._tables is None,
+            transit_gateway_default_route_table_propagation=self._tables is None,
+            tags={"Name": f"{self._sides.name}-{name}"},
+            lifecycle=lifecycle,
         )
-        accepted, attached, first = request, attachment_id, [request]
-        if cluster.account_id != self._sides.network.account_id:  # AWS accepts an account's own by itself
-            accepted = Ec2TransitGatewayVpcAttachmentAccepter(
-                self,
-                joined("accepter", name),
-                transit_gateway_attachment_id=attachment_id,
-                transit_gateway_default_route_table_association=self._tables is None,
-                transit_gateway_default_route_table_propagation=self._tables is None,
-                tags={"Name": f"{self._sides.name}-{name}"},
-                depends_on=[request],
-            )
-            attached, first = accepted.id, None
         if self._tables:
-            Ec2TransitGatewayRouteTableAssociation(
-                self,
-                joined("association", name),
-                transit_gateway_attachment_id=attached,
-                transit_gateway_route_table_id=self._tables.clusters,
-                depends_on=first,
+            self._associate(self._tables, name, accepter.id)
+            self._route_back(self._tables.back, name, cluster, accepter.id)
+        return {"depends_on": [accepter]}
+
+    def _associate(
+        self, tables: _Tables, name: str, attachment_id: str, **arguments: Any
+    ) -> Ec2TransitGatewayRouteTableAssociation:
+        return Ec2TransitGatewayRouteTableAssociation(
+            self,
+            joined("association", name),
+            transit_gateway_attachment_id=attachment_id,
+            transit_gateway_route_table_id=tables.clusters,
+            **arguments,
+        )
+
+    def _request(self, name: str, attachment_id: str, account_id: str, cluster: Cluster) -> Lookup:
+        """The attachment, and everything that must be true of it: whoever the gateway is shared with may attach."""
+        network, side = self._sides.network, f"clusters.{name}"
+        field = f"connections.{self.node.id}.attachments.{name}"
+        again = (
+            f"Remove attachments.{name} from the file to deploy without it. To connect again, ask Astronomer's support "
+            "to attach the cluster, and enter the new ID."
+        )
+        request = Lookup(
+            self,
+            _ATTACHMENT,
+            attachment_id,
+            f"{field}: {attachment_id} does not exist in account {network.account_id}, {network.region}. Compare it "
+            f"with the ID that Astronomer gave you. {again}",
+            name,
+        )
+        state = request.found("state")
+        why = ", ".join(f'{code} = "{reason}"' for code, reason in _GONE.items())
+        request.expect(
+            f"contains({listed(_OPEN)}, {state})",
+            f"{field}: {attachment_id} is ${{{state}}}. "
+            f'${{lookup({{{why}}}, {state}, "AWS may be done with it in a few minutes.")}} {again}',
+        )
+        gateway, ours = request.found("transit_gateway_id"), self._props.transit_gateway_id or self._gateway_id
+        request.expect(
+            f"{gateway} == {term(ours)}",
+            f"{field}: {attachment_id} is attached to ${{{gateway}}}, but this connection's gateway is "
+            f"{ours}. Enter the ID of the attachment to this gateway.",
+        )
+        type_ = request.found("resource_type")
+        request.expect(
+            f'{type_} == "vpc"',
+            f"{field}: {attachment_id} attaches a ${{{type_}}}, but a cluster attaches a vpc. Enter the ID that "
+            "Astronomer gave you.",
+        )
+        account = request.found("resource_owner_id")
+        request.expect(
+            f"{account} == {term(account_id)}",
+            f"{field}: {attachment_id} is of AWS account ${{{account}}}, but {side}.account_id is {account_id}. "
+            "Accept it only if Astronomer confirms that account: then correct account_id.",
+        )
+        if cluster.vpc_id:
+            vpc = request.found("resource_id")
+            request.expect(
+                f"{vpc} == {term(cluster.vpc_id)}",
+                f"{field}: {attachment_id} attaches ${{{vpc}}}, but {side}.vpc_id is {cluster.vpc_id}. Accept it only "
+                "if Astronomer confirms that VPC: then correct vpc_id.",
             )
-            self._route_back(self._tables.back, name, cluster, attached, first)
-        return accepted
+        return request
+
+    def _announce(self, name: str, cluster: Cluster) -> None:
+        """Warn of pending attachments that could be the cluster's, and say how to accept one."""
+        entry, account = f"connections.{self.node.id}", cluster.account_id
+        if account in (None, self._sides.network.account_id):
+            return
+        filters = {"state": "pendingAcceptance", "resource-type": "vpc", "resource-owner-id": str(account)}
+        if self._props.transit_gateway_id:
+            filters["transit-gateway-id"] = self._props.transit_gateway_id
+        announce(
+            self,
+            _ATTACHMENT,
+            joined("pending", name),
+            filters,
+            f"{entry}: {{}} is pending, from AWS account {account}. To accept it as the attachment of cluster {name}, "
+            f"add `{name}: {{}}` to {entry}.attachments, and deploy again.",
+            self._props.attachments.values(),
+        )
 
     def _route_back(
         self,
@@ -191,7 +282,7 @@ class TransitGateway(Construct):
         name: str,
         cluster: Cluster,
         attachment_id: str,
-        first: list[DataAwsEc2TransitGatewayAttachment] | None,
+        after: list[Ec2TransitGatewayRouteTableAssociation] | None = None,
     ) -> None:
         if self._props.propagate:
             for (table,), (table_id,), over in each(tables):
@@ -201,7 +292,7 @@ class TransitGateway(Construct):
                     for_each=over,
                     transit_gateway_attachment_id=attachment_id,
                     transit_gateway_route_table_id=table_id,
-                    depends_on=first,
+                    depends_on=after,
                 )
             return
         for (table, range_name), (table_id, cidr), over in each(tables, cluster.routed_cidrs()):
@@ -212,7 +303,7 @@ class TransitGateway(Construct):
                 destination_cidr_block=cidr,
                 transit_gateway_attachment_id=attachment_id,
                 transit_gateway_route_table_id=table_id,
-                depends_on=first,
+                depends_on=after,
             )
 
     def _route_clusters(self, table_id: str) -> None:
@@ -235,7 +326,3 @@ class TransitGateway(Construct):
                 blackhole=True,
                 transit_gateway_route_table_id=table_id,
             )
-
-
-def _filter(name: str, value: str) -> DataAwsEc2TransitGatewayAttachmentFilter:
-    return DataAwsEc2TransitGatewayAttachmentFilter(name=name, values=[value])

@@ -9,7 +9,9 @@ from modules.vocabulary import Awaited, PeeringId, Slug, Step, in_words
 
 
 class VpcPeeringProps(ConnectionProps):
-    """Accept a peering that Astro requested, and route back to Astro."""
+    """Accept a peering that Astro requested, and route back to Astro.
+
+    The peering outlives this entry and a `destroy`: it stays active in AWS until you or Astronomer delete it."""
 
     for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs")
 

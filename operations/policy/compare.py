@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from estate.source import printable
 from operations.policy.documents import PolicyError, listed, statements
 from operations.policy.requests import MOST_STATES, Classes, Constraint, Key, Patterns, pattern_of
 
@@ -40,7 +41,7 @@ class Change:
 
     def __str__(self) -> str:
         denial = "deny " if self.grant.effect == "Deny" else ""
-        return f"{self.kind:9}{denial}{self.grant}" + (f" (was: {self.was})" if self.was else "")
+        return printable(f"{self.kind:9}{denial}{self.grant}" + (f" (was: {self.was})" if self.was else ""))
 
 
 def compare(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> list[Change]:

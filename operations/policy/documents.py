@@ -3,6 +3,8 @@
 import hashlib
 import http.client
 import json
+import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -12,6 +14,7 @@ from typing import Any, Literal
 import boto3
 from botocore import exceptions
 
+from estate.source import printable
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
 from modules.policy_file import pin_file
 from operations.aws import CLIENT_CONFIG
@@ -19,6 +22,8 @@ from operations.aws import CLIENT_CONFIG
 URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
 """Where Astronomer publishes the document (seed 002, step 4)."""
 MAX_BYTES = 1_000_000
+MAX_SECONDS = 60
+_USUAL = "a policy document has a few thousand"
 
 
 class PolicyError(Exception):
@@ -56,25 +61,54 @@ def fetch(document: Path, url: str = URL, *, accept: bool = False) -> Literal["n
     return "new" if pinned is None else "changed"
 
 
+class _OnlyHttps(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect only to https: whoever can answer http could serve any policy."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if not newurl.startswith("https://"):
+            raise PolicyError(f"{_shown(req.full_url)} redirects to {_shown(newurl)}, which is not an https address")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _shown(url: str) -> str:
+    """An address without what may be secret in it: a user's name and password, or a signature."""
+    parts = urllib.parse.urlsplit(url)
+    query = "?..." if parts.query else ""
+    return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}")
+
+
 def _download(url: str) -> bytes:
     if not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
-        raise PolicyError(f"{url} is not an https address; a policy is not fetched over anything else")
+        raise PolicyError(f"{printable(url)} is not an https address; a policy is not fetched over anything else")
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 (checked above)
-            served: bytes = answer.read(MAX_BYTES + 1)
+        served = _served(url)
     except (OSError, http.client.HTTPException, ValueError) as error:  # a URL without sense is a ValueError
-        reason = getattr(error, "reason", error)
+        where, reason = (
+            printable(url) if isinstance(error, ValueError) else _shown(url),
+            getattr(error, "reason", error),
+        )
         raise PolicyError(
-            f"{url} cannot be fetched: {reason}. Save the document by hand, and name it in the estate"
+            f"{where} cannot be fetched: {printable(str(reason))}. Save the document by hand, and name it in the estate"
         ) from error
-    if len(served) > MAX_BYTES:
-        raise PolicyError(f"{url} serves more than {MAX_BYTES:,} bytes; a policy document has a few thousand")
     try:
-        document = json.loads(served)
+        _parsed(served, None)
     except ValueError as error:
-        raise PolicyError(f"{url} does not serve a JSON policy document: {error}") from None
-    if not isinstance(document, dict):
-        raise PolicyError(f"{url} does not serve a JSON policy document: not an object")
+        raise PolicyError(f"{_shown(url)} does not serve a policy document: {error}") from None
+    return served
+
+
+def _served(url: str) -> bytes:
+    served, deadline = b"", time.monotonic() + MAX_SECONDS
+    # The time-out of the connection is for each read: a server that sends a byte a second has none.
+    with urllib.request.build_opener(_OnlyHttps).open(url, timeout=30) as answer:
+        if answer.status != 200:
+            raise PolicyError(f"{_shown(url)} answers {answer.status}, which is not a whole document")
+        while block := answer.read1(65_536):
+            served += block
+            if len(served) > MAX_BYTES:
+                raise PolicyError(f"{_shown(url)} serves more than {MAX_BYTES:,} bytes; {_USUAL}")
+            if time.monotonic() > deadline:
+                raise PolicyError(f"{_shown(url)} has not served the document within {MAX_SECONDS} seconds")
     return served
 
 
@@ -119,20 +153,31 @@ def read(file: Path, account_id: str | None = None) -> dict[str, Any]:
             raise PolicyError(f"{file} is not a file")
         with file.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise PolicyError(f"{file} has more than {MAX_BYTES:,} bytes; a policy document has a few thousand")
-        text = content.decode("utf-8-sig")
-        document = json.loads(text.replace("{{.AWSAccount}}", account_id) if account_id else text)
     except OSError as error:
         raise PolicyError(f"{file} cannot be read: {error.strerror}") from error
-    except RecursionError:
-        raise PolicyError(f"{file} is nested too deeply for a policy document") from None
-    except UnicodeDecodeError:
-        raise PolicyError(f"{file} is not JSON: not UTF-8") from None
+    if len(content) > MAX_BYTES:
+        raise PolicyError(f"{file} has more than {MAX_BYTES:,} bytes; {_USUAL}")
+    try:
+        return _parsed(content, account_id)
     except ValueError as error:
-        raise PolicyError(f"{file} is not JSON: {error}") from None
-    if not isinstance(document, dict) or "Statement" not in document:
-        raise PolicyError(f"{file} is not a policy document: it has no Statement")
+        raise PolicyError(f"{file} is not a policy document: {error}") from None
+
+
+def _parsed(content: bytes, account_id: str | None) -> dict[str, Any]:
+    """Raises ValueError with what is wrong."""
+    try:
+        text = content.decode("utf-8-sig")
+        document = json.loads(text.replace("{{.AWSAccount}}", account_id) if account_id else text)
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"it is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError("it is not an object")  # noqa: TRY004 (of the content, as the others)
+    if "Statement" not in document:
+        raise ValueError("it has no Statement")
     return document
 
 
@@ -152,7 +197,7 @@ def in_account(role: str, account_id: str) -> list[dict[str, Any]]:
                 )
             return list(_documents(iam, role))
     except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-        raise PolicyError(f"the policies of role {role} cannot be read: {error}") from error
+        raise PolicyError(f"the policies of role {role} cannot be read: {printable(str(error))}") from error
 
 
 def _documents(iam: Any, role: str) -> Iterator[dict[str, Any]]:

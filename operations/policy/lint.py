@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from estate.source import printable
 from operations.policy.documents import PolicyError, listed, statements
 
 
@@ -21,7 +22,8 @@ class Finding:
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.severity:9}{self.policy}: {self.title}{f': {self.detail}' if self.detail else ''}"
+        detail = f": {self.detail}" if self.detail else ""
+        return printable(f"{self.severity:9}{self.policy}: {self.title}{detail}")
 
 
 def _acknowledged(issue: str, detail: str, document: Mapping[str, Any]) -> bool:

@@ -68,6 +68,10 @@ class TransitGatewayAttachment(Place):
     vpc: NotRequired[str]
     cidr: NotRequired[str]
     """Of the VPC, which is made with one subnet unless it is there. Default: 172.20.0.0/20."""
+    state: NotRequired[str]
+    """Default: pendingAcceptance, or available if the gateway accepts it by itself."""
+    resource_type: NotRequired[str]
+    """Default: vpc."""
 
 
 class PeeringRequester(Place):
@@ -87,6 +91,8 @@ class PeeringRequest(TypedDict):
     id: str
     requester: PeeringRequester
     accepter: PeeringAccepter
+    status: NotRequired[str]
+    """Default: pending-acceptance. AWS goes on to show a request that is expired, rejected, failed or deleted."""
 
 
 class Tunnel(Place):

@@ -192,7 +192,9 @@ def _transit_gateway_attachment(fact: shape.TransitGatewayAttachment) -> None:
     in_vpc = ec2.describe_subnets(filters={"vpc-id": [vpc.id]})
     subnet = in_vpc[0] if in_vpc else ec2.create_subnet(vpc.id, vpc.cidr_block, availability_zone=f"{fact['region']}a")
     with _ids(transit_gateway_attachment=fact["id"]):
-        attach_vpc(ec2, home.transit_gateways[fact["transit_gateway"]], vpc.id, [subnet.id], {}, {})
+        attachment = attach_vpc(ec2, home.transit_gateways[fact["transit_gateway"]], vpc.id, [subnet.id], {}, {})
+    attachment.state = fact.get("state", attachment.state)
+    attachment.resource_type = fact.get("resource_type", attachment.resource_type)
 
 
 def _peering_request(fact: shape.PeeringRequest) -> None:
@@ -200,7 +202,9 @@ def _peering_request(fact: shape.PeeringRequest) -> None:
     if fact["id"] not in requester.vpc_pcxs:
         theirs, ours = _vpc_of(fact["requester"]), accepter.get_vpc(fact["accepter"]["vpc"])
         with _ids(peering=fact["id"]):
-            requester.create_vpc_peering_connection(theirs, ours)
+            request = requester.create_vpc_peering_connection(theirs, ours)
+        if status := fact.get("status"):
+            request._status.code = status
 
 
 def _tunnel(fact: shape.Tunnel) -> None:
