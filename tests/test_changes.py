@@ -1,5 +1,6 @@
 """Deploys after the first: what changes in the file changes in AWS, and nothing of anybody else's is touched."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import cdktf
 import pytest
 
 from estate.load import load
-from operations.terraform import find_terraform
+from operations.terraform import TerraformFailed, find_terraform
 from stacks.app import build
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws
@@ -52,12 +53,12 @@ def aws() -> Iterator[LocalAws]:
         yield aws
 
 
-class Network:
-    """The stack of the network `edge`, deployed from one version of the file after the other."""
+class Deployed:
+    """A stack that is deployed from one version of the file after the other."""
 
-    def __init__(self, aws: LocalAws, folder: Path) -> None:
+    def __init__(self, aws: LocalAws, folder: Path, stack: str) -> None:
         self._file, self._out = folder / "astro.yaml", folder / "out"
-        self._stack = self._out / "stacks" / "network-edge"
+        self._stack = self._out / "stacks" / stack
         environ = cli_environment(folder, {**os.environ, **aws.environment(OURS), **SECRETS})
         self._terraform = Terraform(find_terraform(environ), environ)
         self.ec2 = aws.client("ec2", OURS)
@@ -77,8 +78,8 @@ class Network:
 
 
 @pytest.fixture
-def network(aws: LocalAws, tmp_path: Path) -> Network:
-    return Network(aws, tmp_path)
+def network(aws: LocalAws, tmp_path: Path) -> Deployed:
+    return Deployed(aws, tmp_path, "network-edge")
 
 
 def alive(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -86,7 +87,7 @@ def alive(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [one for one in found if one["State"] != "deleted"]
 
 
-def test_a_vpn_outlives_its_devices_and_its_gateway(network: Network) -> None:
+def test_a_vpn_outlives_its_devices_and_its_gateway(network: Deployed) -> None:
     ec2 = network.ec2
     # Another team's, of the same address and ASN: AWS would answer a request without a name with it.
     theirs = ec2.create_customer_gateway(Type="ipsec.1", IpAddress="203.0.113.10", BgpAsn=65010)["CustomerGateway"]
@@ -128,7 +129,7 @@ def test_a_vpn_outlives_its_devices_and_its_gateway(network: Network) -> None:
     assert devices() == {}
 
 
-def test_another_name_of_the_estate_leaves_what_is_in_use(network: Network) -> None:
+def test_another_name_of_the_estate_leaves_what_is_in_use(network: Deployed) -> None:
     def there() -> list[list[str]]:
         endpoints = network.ec2.describe_vpc_endpoints()["VpcEndpoints"]
         groups = network.ec2.describe_security_groups()["SecurityGroups"]
@@ -141,3 +142,53 @@ def test_another_name_of_the_estate_leaves_what_is_in_use(network: Network) -> N
     assert there() == before
     assert [len(ids) for ids in before] == [1, 1]
     assert network.settled()
+
+
+def test_a_role_that_the_vendor_manages_keeps_what_the_vendor_does(aws: LocalAws, tmp_path: Path) -> None:
+    account = Deployed(aws, tmp_path, "account")
+    iam = aws.client("iam", OURS)
+    role, policy = "astronomer-remote-management", f"arn:aws:iam::{OURS}:policy/AstronomerCrossAccountRole"
+    boundary = f"arn:aws:iam::{OURS}:policy/AstronomerOperationalBoundary"
+    text = f"""
+name: acme
+state: {{backend: none}}
+astro: {{product: hybrid, organization: acme}}
+account:
+  account_id: "{OURS}"
+  region: us-east-1
+  cross_account_role: {{policy_file: policy.json, policy_mode: vendor-managed}}
+"""
+
+    def deploy(parts: int, mode: str = "vendor-managed") -> None:
+        actions = [[f"ec2:Describe{'X' * 100}{part}{number:02}" for number in range(50)] for part in range(parts)]
+        statements = [{"Effect": "Allow", "Action": names, "Resource": "*"} for names in actions]
+        document = {"Version": "2012-10-17", "Statement": statements}
+        (tmp_path / "policy.json").write_text(json.dumps(document))
+        account.deploy(text.replace("vendor-managed", mode))
+
+    def attached() -> list[str]:
+        found = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+        return sorted(one["PolicyArn"].removeprefix(policy) for one in found)
+
+    def in_aws() -> list[str]:
+        found = iam.list_policies(Scope="Local")["Policies"]
+        return sorted(one["Arn"].removeprefix(policy) for one in found if one["Arn"].startswith(policy))
+
+    deploy(2)
+    assert attached() == ["", "-2"]
+    # Astronomer reduces its policy, and bounds its role.
+    reduced = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}]}
+    iam.create_policy_version(PolicyArn=policy, PolicyDocument=json.dumps(reduced), SetAsDefault=True)
+    iam.create_policy(PolicyName="AstronomerOperationalBoundary", PolicyDocument=json.dumps(reduced))
+    iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
+    assert account.settled()
+    with pytest.raises(TerraformFailed, match="takes 3 policies, and took 2 when") as refused:
+        deploy(3)
+    assert "policy_mode: strict" in " ".join(refused.value.stderr.split())
+    deploy(1)
+    assert (attached(), in_aws()) == (["", "-2"], ["", "-2"])
+    assert iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    # The file decides from here on: what it does not take is no longer attached, and still there.
+    deploy(1, "strict")
+    assert (attached(), in_aws()) == ([""], ["", "-2"])
+    assert "PermissionsBoundary" not in iam.get_role(RoleName=role)["Role"]

@@ -583,5 +583,6 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "VpcPeeringConnectionId",
         same={"VpcPeeringConnectionId": "id"},
     ),
+    # Of Terraform itself.
+    "terraform_data": Unimportable("it exists in the state only: how many policies the role has at first"),
 }
-"""By Terraform type. Beside the resources: what they take from data sources, and an attribute that AWS shows apart."""

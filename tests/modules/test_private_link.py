@@ -102,6 +102,7 @@ def test_makes_a_protected_internal_balancer_that_sends_to_the_targets(synth: Sy
     assert resource["aws_lb"] == {
         "pl_load-balancer": {
             "name": "pl-acme-conn",
+            "lifecycle": {"ignore_changes": ["name"]},
             "load_balancer_type": "network",
             "internal": True,
             "enable_cross_zone_load_balancing": True,

@@ -233,17 +233,6 @@ def association(self: TransitGatewayAttachment) -> dict[str, str] | None:
     return None
 
 
-@patch(EC2Backend)
-def associate_transit_gateway_route_table(
-    self: EC2Backend, transit_gateway_attachment_id: str, transit_gateway_route_table_id: str
-) -> Any:
-    """Without it, an attachment is associated with one route table after the other, and stays listed in each."""
-    if transit_gateway_attachment_id in self.transit_gateway_associations:
-        message = f"Transit Gateway Attachment {transit_gateway_attachment_id} is already associated to a route table."
-        raise EC2ClientError("Resource.AlreadyAssociated", message)
-    return _associate_transit_gateway_route_table(self, transit_gateway_attachment_id, transit_gateway_route_table_id)
-
-
 _FILTERS: dict[str, Callable[[Any], str]] = {
     "resource-id": lambda attachment: attachment.resource_id,
     "resource-owner-id": lambda attachment: attachment.resource_owner_id,
