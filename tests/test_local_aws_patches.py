@@ -1164,17 +1164,6 @@ class TestTransitGateway:
             assert error_code(refused) == "IncorrectState"
             theirs.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
 
-    def test_an_attachment_has_one_association(self, ec2, vpc, subnet):
-        hub = self.new_hub(ec2)
-        attachment = self.attach(ec2, hub, vpc, subnet)
-        table = ec2.create_transit_gateway_route_table(TransitGatewayId=hub["TransitGatewayId"])
-        with pytest.raises(ClientError) as refused:
-            ec2.associate_transit_gateway_route_table(
-                TransitGatewayAttachmentId=attachment,
-                TransitGatewayRouteTableId=table["TransitGatewayRouteTable"]["TransitGatewayRouteTableId"],
-            )
-        assert error_code(refused) == "Resource.AlreadyAssociated"
-
     def test_attachments_of_other_accounts_are_accepted_unasked_where_that_is_enabled(
         self, aws, ec2, account, stranger, theirs, their_vpc
     ):

@@ -119,7 +119,7 @@ def test_makes_a_protected_internal_balancer_that_sends_to_the_targets(synth: Sy
             "target_type": "ip",
             "protocol": "TCP",
             "port": 8443,
-            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
+            "lifecycle": {"create_before_destroy": True},
             "tags": {"Name": "acme-conn"},
         }
     }
