@@ -13,9 +13,9 @@ import re
 from typing import Any
 
 OTHERS = {
-    "Cluster": "modules.connection",
-    "Network": "modules.connection",
-    "Sides": "modules.connection",
+    "Cluster": "modules.cluster",
+    "Network": "modules.context",
+    "Sides": "modules.context",
     "Estate": "estate.model",
     "EstateError": "estate.load",
     "load": "estate.load",

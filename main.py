@@ -28,10 +28,12 @@ from estate.schema import json_schema
 from estate.source import Problem, Source
 from estate.state import CloudState, S3State
 from estate.warnings import warnings
-from modules.cross_account_role.props import ROLE
+from modules.astronomer import ROLE
 
 if TYPE_CHECKING:
     from cdktf import App
+
+    from operations.output import Installed
 
 DONE, FAILED, BAD_INPUT, CHECK_FAILED, WARNINGS_ONLY = range(5)
 
@@ -45,7 +47,7 @@ def main(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
         estate = _current(Path(file))
-        _stop_hopeless_calls(estate, Path(out))
+        _prepare_call(estate, Path(out))
         _write(estate, Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
 
 
@@ -59,13 +61,16 @@ def synth(
     """Write the Terraform of the estate as `cdktf synth` does, to be committed: one estate, one output, anywhere.
 
     Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
+    from operations.output import compare, summary
+
     if not check:
-        for removed in _write(_current(file), out, hcl=hcl):
+        _stop_in_foreign_folder(estate := _current(file), out)
+        installed = _write(estate, out, hcl=hcl)
+        for removed in installed.deleted:
             gone = not any((out / removed.parent).glob("cdk.tf*"))
             print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
-        print(f"{out}: fresh")
+        print(f"{out} {'holds' if installed.written else 'is up to date:'} {summary(out)}")
         return
-    from operations.output import compare
 
     with _synthesized(_current(file), hcl=hcl) as fresh:
         changes = list(compare(out, fresh))
@@ -73,15 +78,18 @@ def synth(
         print("\n".join(changes))
         command = f"main.py synth {file} --out {out}{' --hcl' * hcl}"
         _stop(f"{out} is not what {file} says now; write it again: {command}", CHECK_FAILED)
-    print(f"{out}: fresh")
+    print(f"{out} is up to date: {summary(out)}")
 
 
-def _stop_hopeless_calls(estate: Estate, out: Path) -> None:
-    """Exit if a `cdktf` above this process is about to run Terraform in a way that cannot succeed."""
+def _prepare_call(estate: Estate, out: Path) -> None:
+    """Exit if a `cdktf` above this process, or its output folder, would lead Terraform somewhere it cannot succeed."""
     from operations.cdktf_call import find_call
+    from operations.imports import drop_all
     from operations.terraform import TerraformError, find_terraform
 
-    if not (call := find_call(os.getppid())):
+    call = find_call(os.getppid())
+    _stop_in_foreign_folder(estate, out, migrates=call is not None and "migrate-state" in call.options)
+    if not call:
         return
     # A workspace of HCP Terraform has variables of its own.
     needed = [] if isinstance(estate.state, CloudState) else secrets(estate)
@@ -99,23 +107,42 @@ def _stop_hopeless_calls(estate: Estate, out: Path) -> None:
         reasons.append(str(error))
     if reasons:
         _stop("\n".join(reasons), BAD_INPUT)
+    if call.command == "destroy":
+        for stack in call.chosen(stacks):
+            drop_all(out / "stacks" / stack)
 
 
-def _write(estate: Estate, out: Path, *, hcl: bool) -> list[Path]:
-    """Synthesize into `out`; gives what is no longer there."""
+def _stop_in_foreign_folder(estate: Estate, out: Path, *, migrates: bool = False) -> None:
+    """Exit if `out` is of another estate, or is initialized with another state, which Terraform would propose to copy.
+    `migrates`: the person asked for the copy."""
+    from operations.owner import foreign_estate, other_states
+
+    if reason := foreign_estate(out, estate):
+        _stop(reason, BAD_INPUT)
+    if not migrates and (reasons := list(other_states(out, estate))):
+        _stop("\n".join(reasons), BAD_INPUT)
+
+
+def _write(estate: Estate, out: Path, *, hcl: bool) -> "Installed":
+    """Synthesize into `out`, and drop the import blocks there of resources that are no longer in it."""
+    from operations.imports import drop_stale
     from operations.output import install
 
     with _synthesized(estate, hcl=hcl) as fresh:
         try:
-            return install(fresh, out)
+            installed = install(fresh, out)
+            for stack in sorted(out.glob("stacks/*")):
+                drop_stale(stack)
         except OSError as error:
             _unwritable(error)
+        return installed
 
 
 @contextmanager
 def _synthesized(estate: Estate, *, hcl: bool = False) -> Iterator[Path]:
     """The whole output, in a folder that is gone afterwards."""
     with _app(hcl=hcl) as app:
+        from operations.owner import sign
         from operations.terraform import Terraform, TerraformError, find_terraform
         from stacks.app import build
 
@@ -123,6 +150,7 @@ def _synthesized(estate: Estate, *, hcl: bool = False) -> Iterator[Path]:
         try:
             terraform = Terraform(find_terraform(os.environ), os.environ) if hcl else None
             build(app, estate).synth()
+            sign(folder, estate)
             if terraform:
                 terraform.fmt(folder, sorted(folder.glob("stacks/*/cdk.tf")))
         except TerraformError as error:
@@ -251,6 +279,7 @@ def adopt(
     from operations.adopt.search import adopt as look_for
 
     estate, external_ids = _current(file), _external_ids()
+    _stop_in_foreign_folder(estate, out)
     with _synthesized(estate) as fresh:
         stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
     chosen = _chosen(file, stack, stacks)
@@ -328,8 +357,9 @@ def fetch(
     """Save Astronomer's document as the estate's `policy_file` and pin it by its SHA-256, in a file beside it.
 
     A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3."""
+    from modules.astronomer import URL
     from operations.policy.compare import compare
-    from operations.policy.documents import URL, PolicyError, read
+    from operations.policy.documents import PolicyError, read
     from operations.policy.documents import fetch as fetch_document
 
     document = to or _policy_file(file)

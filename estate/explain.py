@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from estate.model import SECTIONS, EntriesDisagreeError, Estate
 from estate.source import Location, Problem, Source, did_you_mean, shortened, value_at
 from estate.twins import INHERITED, TWIN, expand
-from modules.connection import REGIONS
+from modules.astronomer import REGIONS
 
 
 def explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:

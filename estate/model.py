@@ -9,13 +9,15 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_val
 from estate.source import Problem, value_at
 from estate.state import State
 from estate.twins import INHERITED, TWIN, expand
+from modules.astronomer import Product
 from modules.catalog import Connection
-from modules.connection import Cluster, Product
+from modules.cluster import Cluster
 from modules.cross_account_role.props import CrossAccountRoleProps
+from modules.entry import Awaited
 from modules.opt_in_region.props import OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
-from modules.vocabulary import AccountId, Awaited, Day, Props, Reason, Region, Slug, Tags, Text
+from modules.vocabulary import AccountId, Day, Props, Reason, Region, Slug, Tags, Text
 from modules.vpc.props import VpcProps
 
 SECTIONS = ("clusters", "networks", "connections")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from estate.model import Account, Estate
-from modules.service_quotas.props import vcpus_by_region
-from modules.vocabulary import Secret
+from modules.cluster import vcpus_by_region
+from modules.entry import Secret
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from estate.model import Estate
 from estate.source import Location, Problem
 from estate.twins import TWIN
 from modules.catalog import Connection
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.vpc.props import VpcProps
 
 

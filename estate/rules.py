@@ -7,9 +7,7 @@ from estate.model import SECTIONS, Account, Estate
 from estate.ranges import overlaps
 from estate.source import Location, Problem, did_you_mean, shortened, value_at
 from estate.twins import TWIN
-from modules.connection import ASTRO_CIDRS
-from modules.opt_in_region.props import OPT_IN
-from modules.service_quotas.props import vcpus
+from modules.astronomer import ASTRO_CIDRS, OPT_IN, vcpus
 from modules.vocabulary import partition
 
 
@@ -24,6 +22,10 @@ def check(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _routed_back(estate)
     yield from _for_hybrid(estate, names)
     yield from _fits(estate)
+
+
+_RESERVED = {"backend", "vpc-id", "subnet-ids", "route-table-ids"}
+"""cdktf calls a construct of its own `backend`; the others are the outputs of an exported module."""
 
 
 def _names(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
@@ -43,6 +45,9 @@ def _names(estate: Estate, names: Mapping[str, Any]) -> Iterator[Problem]:
                 ("networks", name, "vpc_id"),
                 f"{network.vpc_id!r} is networks.{other} too; put both into one entry, or two stacks change one VPC",
             )
+    for section in ("networks", "connections"):
+        for name in sorted(_RESERVED & getattr(estate, section).keys()):
+            yield Problem((section, name), "is a name that the Terraform of a stack has a use for; rename the entry")
     for name in sorted(set(estate.networks) & set(estate.connections)):
         yield Problem(
             ("connections", name), "has the name of a network; both would have one Terraform address: rename one"

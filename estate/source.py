@@ -31,7 +31,9 @@ class Problem:
 
     def __str__(self) -> str:
         field = ".".join(shortened(str(part)) or "''" for part in self.path)
-        text = f"{self.line}:{self.column}: {field + ': ' if field else ''}{self.message}"
+        # A file that does not exist has no line.
+        place = f"{self.line}:{self.column}:" if self.line else ""
+        text = f"{place} {field + ': ' if field else ''}{self.message}"
         return printable(text)
 
 
@@ -94,7 +96,10 @@ class Source:
             size = max(size, len(data))  # a pipe tells none
             text = data.decode("utf-8-sig") if size <= MAX_BYTES else ""
         except FileNotFoundError:
-            return self._fail("there is no such file; name the estate with ASTRO_ESTATE or as an argument")
+            near = difflib.get_close_matches(file.name, [one.name for one in file.parent.glob("*.y*ml")], n=1)
+            meant = f"; did you mean {file.with_name(near[0])}?" if near else ""
+            problem = f"there is no such file{meant}; name the estate with ASTRO_ESTATE or as an argument"
+            return self._fail(problem, at=(0, 0))
         except IsADirectoryError:
             return self._fail("is a folder; name the YAML file in it")
         except UnicodeDecodeError as error:

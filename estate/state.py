@@ -56,6 +56,10 @@ class S3State(Props):
     key_prefix: KeyPrefix | None = None
     """Folder of the state files in the bucket. Default: the estate's `name`."""
 
+    def key(self, estate: str, stack: str) -> str:
+        """Return the key of a stack's state, in the estate of that name."""
+        return f"{self.key_prefix or estate}/{stack}.tfstate"
+
 
 class CloudState(Props):
     """State and runs in HCP Terraform, one workspace a stack."""

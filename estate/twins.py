@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from estate.source import value_at
-from modules.connection import REGIONS, DisasterRecovery
+from modules.astronomer import REGIONS
+from modules.cluster import DisasterRecovery
 
 TWIN = "-dr"
 """What the names of a cluster's disaster-recovery twin, and of the connections to it, end in."""

@@ -12,7 +12,7 @@ from estate.explain import home
 from estate.model import Estate
 from estate.source import Location, Problem, Source
 from estate.twins import TWIN
-from modules.connection import AS_OF, NODE_TYPES, REGIONS, ClusterId
+from modules.astronomer import AS_OF, NODE_TYPES, REGIONS, ClusterId
 from modules.vocabulary import HostedZoneId
 from modules.workload_identity.props import Namespace
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.connection import Claim
+from modules.entry import Claim
 from modules.vocabulary import Props, SecurityGroupId, Slug
 
 Port = Annotated[int, Field(ge=0, le=65535)]

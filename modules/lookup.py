@@ -13,7 +13,7 @@ from typing import Any
 from cdktf import Postcondition, Precondition, TerraformIterator, TerraformResourceLifecycle, TerraformStack
 from constructs import Construct
 
-from modules.late import is_late, listed
+from modules.expressions import is_late, listed
 from modules.vocabulary import joined
 
 

@@ -7,10 +7,11 @@ from cdktf_cdktf_provider_aws.ram_resource_association import RamResourceAssocia
 from cdktf_cdktf_provider_aws.ram_resource_share import RamResourceShare
 from constructs import Construct
 
-from modules.connection import Sides
-from modules.late import each, listed
-from modules.sharing import SharingProps
-from modules.vocabulary import Late, joined
+from modules.connection import SharingProps
+from modules.context import Sides
+from modules.expressions import Late, listed
+from modules.parts.for_each.construct import each
+from modules.vocabulary import joined
 
 
 def share(scope: Construct, props: SharingProps, sides: Sides, resources: Mapping[str, str]) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 from cdktf_cdktf_provider_aws.route import Route
 from constructs import Construct
 
-from modules.connection import Network
-from modules.late import Entries, each
+from modules.context import Network
+from modules.parts.for_each.construct import Entries, each
 from modules.vocabulary import joined
 
 

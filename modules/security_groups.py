@@ -8,9 +8,10 @@ from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
 from constructs import Construct
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
+from modules.expressions import fitted
 from modules.ingress import IngressRule
-from modules.late import each, fitted
+from modules.parts.for_each.construct import each
 from modules.vocabulary import joined
 
 

@@ -187,9 +187,10 @@ def _public(value: str) -> str:
 
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_ADDRESS = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 PublicIp = Annotated[
     str,
-    Text("an IPv4 address", rf"{_OCTET}(?:\.{_OCTET}){{3}}", "four numbers of 0 to 255", "203.0.113.10", late=True),
+    Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "203.0.113.10", late=True),
     AfterValidator(_public),
 ]
 Day = Annotated[date, _Day()]
@@ -313,127 +314,6 @@ def _tag_value(value: str) -> str:
 Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]]
 
 
-@dataclass(frozen=True)
-class Late:
-    """A map that Terraform knows later: an expression, such as `var.route_tables`. See `modules/late.py`."""
-
-    expression: str
-    filled: bool = True
-    """What decides where it matters whether there is an entry at all."""
-
-    def __bool__(self) -> bool:
-        return self.filled
-
-    def __getitem__(self, name: str) -> str:
-        return f'${{{self.expression}["{name}"]}}'
-
-    def beside(self, name: str, value: object) -> "Late":
-        """With one more entry, an expression too, before its own."""
-        return Late(f"merge({{{name} = {bare(str(value))}}}, {self.expression})")
-
-
-def bare(text: str) -> str | None:
-    """The expression that `text` is as `${...}`, and nothing else; None where there is none, or more."""
-    depth = 0
-    for place, character in enumerate(text if text.startswith("${") else ""):
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        if depth == 0 and character == "}":
-            return text[2:-1].strip() if place == len(text) - 1 else None
-    return None
-
-
-EACH = object()
-"""Marks a map whose entries constructs go through by `each`: in an exported module it may be a `Late`."""
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A value that the file never holds: a sensitive Terraform variable without default.
-
-    Each of its strings matches `pattern`, a regular expression that means the same to Terraform and to Python. A map
-    has exactly the `keys`. `allowed` is the rule in words.
-    """
-
-    name: str
-    type: Literal["list(string)", "map(string)"]
-    description: str
-    pattern: str
-    allowed: str
-    keys: tuple[str, ...] = ()
-
-    def condition(self, variable: str) -> str:
-        """Return the rule as a Terraform expression about `variable`."""
-        filled, values = f"length({variable}) > 0", variable
-        if self.type == "map(string)":
-            filled = f'join(" ", keys({variable})) == "{" ".join(sorted(self.keys))}"'
-            values = f"values({variable})"
-        return f'{filled} && alltrue([for one in {values} : can(regex("^{self.pattern}$", one))])'
-
-    def problem(self, value: object) -> str | None:
-        """Return what is wrong with a value of the variable, without the value; None if the rule is met."""
-        if self.type == "map(string)":
-            shaped, values = isinstance(value, dict), tuple(value.values()) if isinstance(value, dict) else ()
-            filled = isinstance(value, dict) and set(value) == set(self.keys)
-        else:
-            shaped, values = isinstance(value, list), tuple(value) if isinstance(value, list) else ()
-            filled = bool(values)
-        if not shaped or not all(isinstance(one, str) for one in values):
-            return f"not a {self.type.split('(')[0]} of strings"
-        if filled and all(re.fullmatch(self.pattern, one, re.ASCII) for one in values):
-            return None
-        return f"not what is needed: {self.allowed[0].lower()}{self.allowed[1:].removesuffix('.')}"
-
-    def example(self) -> str:
-        """Return the shape of a value, as it is written in a shell."""
-        entries = ", ".join(f'"{key}": "…"' for key in self.keys)
-        return f"'{{{entries}}}'" if self.type == "map(string)" else """'["…"]'"""
-
-    def variable(self, entry: str = "") -> str:
-        """The name of its variable: `<entry>_<name>`, or `<name>` where a stack has only one such entry.
-
-        Names of the file have hyphens, which an environment variable TF_VAR_... cannot have."""
-        return "_".join(part for part in (entry.replace("-", "_"), self.name) if part)
-
-
-@dataclass(frozen=True)
-class Awaited:
-    """A value that somebody else must give before the rest of an entry can be built."""
-
-    field: str
-    giver: Literal["Astronomer", "the Astro UI", "the Astro API", "your network team"]
-    """Where the value comes from. You look up yourself what the Astro UI and API show."""
-    how: str
-
-
-@dataclass(frozen=True)
-class Step:
-    """An action that remains when an entry is deployed, such as accepting a resource share."""
-
-    actor: Literal["you", "Astronomer", "your network team"]
-    action: str
-    """An imperative clause without a period. Identifiers in it come from the stack's outputs."""
-    deadline: str | None = None
-    """When it must be done, such as `within 7 days of the deploy`."""
-    cluster: str | None = None
-    """The one cluster that it concerns. Default: every cluster of the entry."""
-    done: bool = False
-    """Whether the stack's outputs prove that it is done."""
-
-
-def fact(facts: Mapping[str, Any], *path: str) -> Any:
-    """Return a value from a stack's outputs, or None. Outputs can come from a file and have any shape."""
-    value: Any = facts
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def in_words(value: Any) -> str:
-    """Format a value from a stack's outputs for a sentence."""
-    values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
-    return ", ".join("unknown" if one in (None, "") else str(one) for one in values) or "none"
-
-
 def repeated(values: Iterable[str]) -> list[str]:
     """What is there more than once, sorted."""
     return sorted(value for value, times in Counter(values).items() if times > 1)
@@ -473,3 +353,47 @@ def arn_account(arn_: str) -> str:
 def partition(region: str) -> str:
     """The AWS partition that a region belongs to: the second part of an ARN."""
     return REGIONS[region]
+
+
+def _reachable(value: str) -> str:
+    address, _, port = value.partition(":")
+    ip = IPv4Address(address)
+    if ip.is_unspecified or ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_reserved:
+        raise ValueError("is not an address that a query can be sent to; give the DNS server's own IPv4 address")
+    if port and not 1 <= int(port) <= 65535:
+        raise ValueError("has a port that is not 1 to 65535; the usual one, 53, can be left out")
+    return value
+
+
+def _name(value: str) -> str:
+    if value != "." and (len(value) > 256 or any(len(label) > 63 for label in value.split("."))):
+        raise ValueError("is too long for a domain; allowed: 256 characters, and 63 between two dots")
+    return value
+
+
+Address = Annotated[
+    str, Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "10.0.0.2"), AfterValidator(_reachable)
+]
+Server = Annotated[
+    str,
+    Text(
+        "a DNS server", rf"{_ADDRESS}(?::[1-9]\d{{0,4}})?", "an IPv4 address, with :port unless that is 53", "10.0.0.2"
+    ),
+    AfterValidator(_reachable),
+]
+_DOMAIN = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*"
+Domain = Annotated[
+    str,
+    Text(
+        "a domain",
+        rf"\.|{_DOMAIN}",
+        "lower-case names joined by dots, without a dot at either end",
+        "corp.acme.example",
+    ),
+    AfterValidator(_name),
+]
+DomainName = Annotated[
+    str,
+    Text("a domain name", _DOMAIN, "lower-case names joined by dots, without a dot at either end", "corp.acme.example"),
+    AfterValidator(_name),
+]

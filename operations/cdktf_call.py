@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from modules.vocabulary import Secret
+from modules.entry import Secret
 from operations.variables import status
 
 COMMANDS = {"deploy": "deploy", "apply": "deploy", "destroy": "destroy", "diff": "diff", "plan": "diff"}

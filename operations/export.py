@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from modules.vocabulary import bare
+from modules.expressions import bare
 from operations.terraform import Terraform
 from stacks.hcl import render
 from stacks.module import Module

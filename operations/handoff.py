@@ -8,8 +8,8 @@ from typing import Any
 
 from estate.model import Estate
 from estate.plan import network_stack, stacks_of
-from modules.connection import Cluster
-from modules.vocabulary import Awaited
+from modules.cluster import Cluster
+from modules.entry import Awaited
 from modules.vpc.props import VpcProps
 from operations.terraform import Terraform
 

@@ -10,7 +10,7 @@ import boto3
 import jmespath
 from botocore import exceptions
 
-from modules.cross_account_role.props import ROLE
+from modules.astronomer import ROLE
 from operations.aws import CLIENT_CONFIG
 from operations.policy.documents import listed
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from modules.vocabulary import Secret
+from modules.entry import Secret
 
 _TOKEN = re.compile(
     r'(?P<space>\s+|#[^\n]*|//[^\n]*|/\*.*?\*/)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[\[\]{},=:])|(?P<word>[\w.+-]+)',

@@ -4,11 +4,11 @@ from constructs import Construct
 
 from estate.model import Estate
 from estate.plan import StackPlan
+from modules.cluster import vcpus_by_region
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
 from modules.policy_alarm.construct import PolicyAlarm
 from modules.service_quotas.construct import ServiceQuotas
-from modules.service_quotas.props import vcpus_by_region
 from stacks.base import AstroStack
 
 

@@ -14,7 +14,7 @@ def attach_backend(stack: TerraformStack, estate: Estate) -> None:
             S3Backend(
                 stack,
                 bucket=state.bucket,
-                key=f"{state.key_prefix or estate.name}/{name}.tfstate",
+                key=state.key(estate.name, name),
                 region=state.region,
                 encrypt=True,
                 kms_key_id=state.kms_key,

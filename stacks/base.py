@@ -20,7 +20,8 @@ from constructs import Construct
 
 from estate.model import Estate
 from estate.plan import StackPlan
-from modules.vocabulary import Secret, partition
+from modules.entry import Secret
+from modules.vocabulary import partition
 from stacks.backend import attach_backend
 from stacks.hcl import Address, Blocks, marked, render
 
@@ -114,4 +115,8 @@ class AstroStack(ReadableStack):
 
     def hand_off(self, facts: dict[str, Any]) -> None:
         """The stack's one output: what Astronomer asks for, by entry."""
-        TerraformOutput(self, "handoff", value=facts, description="What Astronomer asks for, by entry of the estate.")
+        # Under "handoff" as its id, an entry of that name would have no place.
+        output = TerraformOutput(
+            self, "handoff_output", value=facts, description="What Astronomer asks for, by entry of the estate."
+        )
+        output.override_logical_id("handoff")

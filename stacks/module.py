@@ -17,8 +17,10 @@ from pydantic import BaseModel
 
 from estate.model import Estate
 from estate.state import NoState
-from modules.connection import ASTRO_CIDRS, Cluster
-from modules.vocabulary import EACH, AccountId, Late, Range, Slug, Text, bare
+from modules.astronomer import ASTRO_CIDRS
+from modules.cluster import Cluster
+from modules.expressions import EACH, Late, bare
+from modules.vocabulary import AccountId, Range, Slug, Text
 from stacks.hcl import Address, Blocks
 
 Variable = dict[str, Any]

@@ -5,7 +5,7 @@ from constructs import Construct
 from estate.model import Estate
 from estate.plan import StackPlan
 from modules.catalog import construct_for
-from modules.connection import Sides
+from modules.context import Sides
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
 

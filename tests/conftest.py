@@ -7,7 +7,8 @@ import pytest
 from cdktf import TerraformStack, Testing
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
-from modules.connection import Cluster, Network, Sides
+from modules.cluster import Cluster
+from modules.context import Network, Sides
 from stacks.base import ReadableStack
 
 # Terraform and its providers would spend a third of their time on freeing memory, of which there is enough.

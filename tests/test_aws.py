@@ -3,10 +3,9 @@
 import botocore.session
 import pytest
 
+from modules.astronomer import NODE_TYPES, vcpus
+from modules.astronomer import REGIONS as ASTRO_REGIONS
 from modules.aws import INSTANCE_FAMILIES, REGIONS
-from modules.connection import NODE_TYPES
-from modules.connection import REGIONS as ASTRO_REGIONS
-from modules.service_quotas.props import vcpus
 from modules.vocabulary import partition
 
 

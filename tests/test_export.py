@@ -18,9 +18,10 @@ from cdktf_cdktf_provider_aws.route import Route
 from pydantic import TypeAdapter, ValidationError
 
 from estate.load import load
-from modules.connection import AstroCidr
-from modules.late import Entries, each, fitted, only_if_outside, subnet
-from modules.vocabulary import Late, PrivateCidr, PublicIp, TopicArn, VpcId
+from modules.astronomer import AstroCidr
+from modules.expressions import Late, fitted, only_if_outside, subnet
+from modules.parts.for_each.construct import Entries, each
+from modules.vocabulary import PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
 from operations.terraform import find_terraform
 from stacks.module import Inputs, _Entry, _rule, _text, for_modules

@@ -73,8 +73,18 @@ def test_a_mistake_exits_with_2_and_leaves_nothing_half_done(file: Path, tmp_pat
 
 @pytest.mark.parametrize("arguments", [["check", "nowhere.yaml"], ["state", "create", "nowhere.yaml"]])
 def test_an_estate_that_is_not_there_is_named(arguments: list[str]) -> None:
-    expected = "nowhere.yaml:1:1: there is no such file; name the estate with ASTRO_ESTATE or as an argument\n"
+    expected = "nowhere.yaml: there is no such file; name the estate with ASTRO_ESTATE or as an argument\n"
     assert run(*arguments) == (2, "", expected)
+
+
+def test_a_file_of_a_similar_name_is_suggested(tmp_path: Path) -> None:
+    (tmp_path / "astro.yml").write_text(BASE)
+    missing = tmp_path / "astro.yaml"
+    expected = (
+        f"{missing}: there is no such file; did you mean {tmp_path / 'astro.yml'}?; name the estate with ASTRO_ESTATE "
+        "or as an argument\n"
+    )
+    assert run("check", str(missing)) == (2, "", expected)
 
 
 def test_without_a_command_the_terraform_is_written(file: Path, tmp_path: Path) -> None:

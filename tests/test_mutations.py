@@ -41,7 +41,7 @@ MUTATIONS = [
     ),
     Mutation(
         "routes lead to the range of the pods",
-        "modules/connection.py",
+        "modules/cluster.py",
         '{"": self.cidr, **self.additional_cidrs}',
         '{"": self.pod_cidr or self.cidr, **self.additional_cidrs}',
         "tests/modules/test_vpc_peering.py::test_routes_every_named_table_back_to_every_range_of_the_cluster",

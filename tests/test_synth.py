@@ -62,14 +62,16 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
-def test_output_that_is_there_and_fresh_is_said_to_be(estate: Path, out: Path) -> None:
-    assert synth(estate, "--out", out) == (0, f"{out}: fresh\n", "")
+def test_synth_reports_the_stacks_that_the_folder_holds(estate: Path, out: Path) -> None:
+    held = "2 stacks: network-lake (3 resources), network-sea (0 resources)\n"
+    assert synth(estate, "--out", out) == (0, f"{out} holds {held}", "")
     assert sorted(snapshot(out)) == [
         "manifest.json",
         "stacks/network-lake/cdk.tf.json",
         "stacks/network-sea/cdk.tf.json",
     ]
-    assert synth(estate, "--out", out, "--check") == (0, f"{out}: fresh\n", "")
+    assert synth(estate, "--out", out) == (0, f"{out} is up to date: {held}", "")
+    assert synth(estate, "--out", out, "--check") == (0, f"{out} is up to date: {held}", "")
 
 
 def test_output_that_is_stale_is_told_by_address_and_value(estate: Path, out: Path) -> None:
@@ -115,7 +117,7 @@ def test_a_removed_stack_is_told_and_deleted_and_what_is_yours_stays(estate: Pat
         f"{gone}: is of no stack of the estate, or of the other format",
     ]
     deleted = f"{out / gone}: deleted; what the stack deployed stays until it is destroyed\n"
-    assert synth(estate, "--out", out) == (0, f"{deleted}{out}: fresh\n", "")
+    assert synth(estate, "--out", out) == (0, f"{deleted}{out} holds 1 stack: network-lake (3 resources)\n", "")
     assert snapshot(out).keys() - yours.keys() == {"manifest.json", "stacks/network-lake/cdk.tf.json"}
     assert snapshot(out).items() >= yours.items()
 
@@ -150,7 +152,8 @@ def test_the_other_format_does_not_stay_behind(estate: Path, out: Path) -> None:
 @pytest.mark.slow
 def test_stale_hcl_is_told_line_by_line(estate: Path, out: Path) -> None:
     synth_hcl(estate, "--out", out)
-    assert synth_hcl(estate, "--out", out, "--check") == (0, f"{out}: fresh\n", "")
+    held = "2 stacks: network-lake (3 resources), network-sea (0 resources)\n"
+    assert synth_hcl(estate, "--out", out, "--check") == (0, f"{out} is up to date: {held}", "")
     file = out / "stacks/network-lake/cdk.tf"
     file.write_text(file.read_text().replace('source  = "hashicorp/aws"', 'source = "hashicorp/aws"'))
     code, told, _ = synth_hcl(estate, "--out", out, "--check")
@@ -259,7 +262,7 @@ def test_what_is_the_same_already_is_not_written_again(tmp_path: Path) -> None:
     fresh, there = folder(tmp_path / "fresh", lake={}, sea={"a": 1}), folder(tmp_path / "there", lake={}, sea={})
     for file in files(there):
         os.utime(there / file, (1, 1))
-    assert install(fresh, there) == []
+    assert install(fresh, there) == ([Path("stacks/sea/cdk.tf.json")], [])
     times = {file.parent.name: (there / file).stat().st_mtime for file in files(there)}
     assert times["lake"] == 1 < times["sea"]
 

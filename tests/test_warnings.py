@@ -16,8 +16,10 @@ from estate import warnings as module
 from estate.load import EstateError, load
 from estate.source import Source
 from estate.warnings import warnings
+from modules.astronomer import NODE_TYPES, REGIONS
 from modules.catalog import Connection
-from modules.connection import NODE_TYPES, REGIONS, Cluster, ConnectionProps, DisasterRecovery
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
 from tests.bench import estate_of
 from tests.random_estates import random_estate
 from tests.test_catalogue import FOLDER, GOOD, Mistake, accept

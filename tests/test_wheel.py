@@ -160,7 +160,7 @@ def test_every_name_that_is_promised_can_be_imported_and_no_other(theirs: Path, 
     folders = [file.parent.name for file in ROOT.glob("modules/*/construct.py")]
     assert len(names) == 2 * len(folders) + 7
     files = [file.stem.title().replace("_", "") for file in sorted(ROOT.glob("modules/*.py"))]
-    assert {"Dns", "Late", "PolicyFile"} < set(files)
+    assert {"Astronomer", "Expressions", "PolicyFile"} < set(files)
     others = [name + props for name in ("VpcPeerings", *files) for props in ("", "Props")]
     code = (
         "import astro_on_aws\n"

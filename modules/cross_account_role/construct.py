@@ -15,7 +15,8 @@ from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAtt
 from cdktf_cdktf_provider_aws.iam_role_policy_attachments_exclusive import IamRolePolicyAttachmentsExclusive
 from constructs import Construct
 
-from modules.cross_account_role.props import ASTRONOMER_ACCOUNT, EXTERNAL_IDS, POLICY, ROLE, CrossAccountRoleProps
+from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
+from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
 from modules.policy_file import POLICIES
 from modules.vocabulary import partition
 

@@ -1,14 +1,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
-from modules.connection import Cluster
+from modules.astronomer import POLICY
+from modules.cluster import Cluster
+from modules.entry import Secret, Step, in_words
 from modules.policy_file import PolicyDocument
-from modules.vocabulary import PolicyArn, Props, Reason, Secret, Step, in_words
-
-ASTRONOMER_ACCOUNT = "406882777402"
-"""The AWS account that Astronomer's control plane calls from (seeds 000 to 002)."""
-ROLE = "astronomer-remote-management"
-POLICY = "AstronomerCrossAccountRole"
+from modules.vocabulary import PolicyArn, Props, Reason
 
 _ID = "[a-zA-Z0-9_+=,.@:/-]"
 EXTERNAL_IDS = Secret(

@@ -1,10 +1,10 @@
 from cdktf_cdktf_provider_aws.security_group import SecurityGroupIngress
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import Sides
 from modules.dns_forwarding.props import DnsForwardingProps, InboundEndpoint
-from modules.late import values
-from modules.resolver_endpoint import DNS, resolver_endpoint
+from modules.parts.for_each.construct import values
+from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 
 
 class DnsForwarding(Construct):

@@ -3,9 +3,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster, ConnectionProps, DisasterRecovery, FieldPath
-from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
-from modules.vocabulary import EACH_ONCE, Awaited, Reason, Slug, Step, in_words
+from modules.astronomer import astro_names_in
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Awaited, FieldPath, Step, in_words
+from modules.parts.resolver_endpoint.props import ResolverEndpoint
+from modules.vocabulary import EACH_ONCE, Domain, Reason, Server, Slug
 from modules.vpc.props import VpcProps
 
 

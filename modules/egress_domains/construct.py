@@ -8,9 +8,9 @@ from cdktf_cdktf_provider_aws.route53_resolver_firewall_rule_group_association i
 )
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import Sides
 from modules.egress_domains.props import DnsFirewall, EgressDomainsProps
-from modules.late import fitted
+from modules.expressions import fitted
 
 
 class EgressDomains(Construct):

@@ -3,8 +3,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery
-from modules.vocabulary import EACH_ONCE, Awaited, Props, Step, Text
+from modules.astronomer import domains_of
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Awaited, Claim, Step
+from modules.vocabulary import EACH_ONCE, Props, Text
 
 
 def _fits_dns(value: str) -> str:
@@ -23,21 +26,6 @@ AllowedDomain = Annotated[
     ),
     AfterValidator(_fits_dns),
 ]
-
-
-def domains_of(organization: str, *, subdomains: bool) -> tuple[str, ...]:
-    """What users and CI/CD must reach to work with Astro (facts A18)."""
-    return (
-        "cloud.astronomer.io",
-        "api.astronomer.io",
-        "auth.astronomer.io",
-        "updates.astronomer.io",
-        "install.astronomer.io",
-        "images.astronomer.cloud",
-        f"astro-{organization}.datakin.com",
-        f"{organization}.astronomer.run",
-        *(("*.astronomer.run",) if subdomains else ()),
-    )
 
 
 class DnsFirewall(Props):

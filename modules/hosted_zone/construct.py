@@ -4,7 +4,7 @@ from cdktf_cdktf_provider_aws.route53_vpc_association_authorization import Route
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone, Route53ZoneVpc
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import Sides
 from modules.hosted_zone.props import HostedZoneProps
 from modules.vocabulary import joined
 

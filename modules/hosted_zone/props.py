@@ -3,9 +3,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import VPC_ID, Claim, Cluster, ConnectionProps, DisasterRecovery
-from modules.dns import DomainName, astro_names_in
-from modules.vocabulary import EACH_ONCE, Awaited, HostedZoneId, Reason, Slug, Step, fact, in_words
+from modules.astronomer import astro_names_in
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import VPC_ID, ConnectionProps
+from modules.entry import Awaited, Claim, Step, fact, in_words
+from modules.vocabulary import EACH_ONCE, DomainName, HostedZoneId, Reason, Slug
 
 
 class HostedZoneProps(ConnectionProps):

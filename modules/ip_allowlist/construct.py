@@ -7,7 +7,7 @@ from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
 from cdktf_cdktf_provider_aws.ec2_managed_prefix_list import Ec2ManagedPrefixList, Ec2ManagedPrefixListEntry
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import Sides
 from modules.ip_allowlist.props import Bucket, IpAllowlistProps
 from modules.security_groups import let_in
 from modules.vocabulary import joined, partition

@@ -3,9 +3,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from modules.connection import Cluster, ConnectionProps, DisasterRecovery, FieldPath
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Awaited, FieldPath, Step, fact
 from modules.ingress import Ingress
-from modules.vocabulary import EACH_ONCE, Awaited, BucketName, IamPrincipal, Props, Region, Slug, Step, Text, fact
+from modules.vocabulary import EACH_ONCE, BucketName, IamPrincipal, Props, Region, Slug, Text
 from modules.vpc.props import VpcProps
 
 KeyPrefix = Annotated[

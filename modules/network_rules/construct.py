@@ -1,9 +1,9 @@
 from cdktf_cdktf_provider_aws.network_acl_rule import NetworkAclRule
 from constructs import Construct
 
-from modules.connection import Sides
-from modules.late import by_name
+from modules.context import Sides
 from modules.network_rules.props import NetworkRulesProps
+from modules.parts.for_each.construct import by_name
 from modules.security_groups import let_cluster_in
 from modules.vocabulary import joined
 

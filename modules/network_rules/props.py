@@ -3,9 +3,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Awaited, Claim, FieldPath
 from modules.ingress import Ingress, Ports, ingress_claims
-from modules.vocabulary import Awaited, NetworkAclId, Slug
+from modules.vocabulary import NetworkAclId, Slug
 from modules.vpc.props import VpcProps
 
 RuleNumber = Annotated[int, Field(ge=1, le=32766)]

@@ -1,17 +1,15 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from modules.connection import FieldPath
+from modules.astronomer import OptInRegion
+from modules.entry import FieldPath, Step, in_words
 from modules.policy_file import POLICIES, PolicyDocument
-from modules.vocabulary import EACH_ONCE, Props, Step, in_words
+from modules.vocabulary import EACH_ONCE, Props
 
-OptInRegion = Literal["af-south-1", "ap-east-1", "eu-south-1", "me-south-1"]
-"""Regions of Astro Hybrid that an AWS account has only after it asked (facts A11)."""
 POLICY = "AstronomerOptInRegions"
 """What lets Astronomer's role ask for them."""
-OPT_IN: tuple[OptInRegion, ...] = ("af-south-1", "ap-east-1", "eu-south-1", "me-south-1")
 
 
 class OptInRegionProps(Props):

@@ -10,7 +10,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import Sides
 from modules.peering_role.props import PeeringRoleProps
 from modules.vocabulary import partition
 

@@ -2,8 +2,10 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, ClassVar, Literal
 
-from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath, role_claim
-from modules.vocabulary import Day, Slug, Step, in_words
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Claim, FieldPath, Step, in_words, role_claim
+from modules.vocabulary import Day, Slug
 
 
 class PeeringRoleProps(ConnectionProps):

@@ -46,7 +46,7 @@ from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
-from modules.cross_account_role.props import ROLE
+from modules.astronomer import ROLE
 from modules.policy_alarm.props import PATTERNS, PolicyAlarmProps
 from modules.vocabulary import joined, partition
 

@@ -3,20 +3,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.cross_account_role.props import POLICY, ROLE
+from modules.astronomer import POLICY, ROLE
+from modules.entry import Step, fact, in_words
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
-from modules.vocabulary import (
-    Props,
-    Reason,
-    RetentionDays,
-    Slug,
-    Step,
-    Text,
-    TopicArn,
-    fact,
-    in_words,
-    unheard,
-)
+from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, unheard
 
 Filter = Literal["corrected", "seed-hybrid", "seed-preview"]
 

@@ -15,8 +15,9 @@ from cdktf_cdktf_provider_aws.vpc_endpoint_connection_notification import VpcEnd
 from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
 from constructs import Construct
 
-from modules.connection import Sides
-from modules.late import Entries, fitted, only_if_outside, values
+from modules.context import Sides
+from modules.expressions import fitted, only_if_outside
+from modules.parts.for_each.construct import Entries, values
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
 from modules.security_groups import new_group
 from modules.vocabulary import joined, partition

@@ -4,24 +4,23 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath
-from modules.dns import Address, DomainName
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ACCOUNT_ID, ConnectionProps
+from modules.entry import Awaited, Claim, FieldPath, Step, fact, in_words
 from modules.vocabulary import (
     EACH_ONCE,
     PRIVATE,
     AccountId,
-    Awaited,
+    Address,
+    DomainName,
     Props,
     Reason,
     Slug,
-    Step,
     Text,
     TopicArn,
     arn,
     arn_account,
     arn_region,
-    fact,
-    in_words,
     repeated,
 )
 from modules.vpc.props import VpcProps

@@ -7,10 +7,10 @@ from cdktf_cdktf_provider_aws.route53_resolver_rule_association import Route53Re
 from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress
 from constructs import Construct
 
-from modules.connection import Sides
-from modules.late import listed
+from modules.context import Sides
+from modules.expressions import listed
+from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 from modules.ram import share
-from modules.resolver_endpoint import DNS, resolver_endpoint
 from modules.resolver_rules.props import Endpoint, ResolverRulesProps, Rule
 from modules.vocabulary import joined
 

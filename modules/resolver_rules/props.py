@@ -3,20 +3,20 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import ACCOUNT_ID, Cluster, DisasterRecovery, FieldPath
-from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
-from modules.sharing import INVITATION, SharingProps
+from modules.astronomer import astro_names_in
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
+from modules.entry import Awaited, FieldPath, Step, fact, in_words
+from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import (
     EACH_ONCE,
-    Awaited,
+    Domain,
     Props,
     Reason,
     ResolverEndpointId,
     ResolverRuleId,
+    Server,
     Slug,
-    Step,
-    fact,
-    in_words,
     repeated,
 )
 from modules.vpc.props import VpcProps

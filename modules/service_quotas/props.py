@@ -1,37 +1,14 @@
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster
-from modules.vocabulary import Props, Slug, Step, Text, fact, in_words
+from modules.entry import Step, fact, in_words
+from modules.vocabulary import Props, Slug, Text
 
 ON_DEMAND, SPOT = "L-1216C47A", "L-34B43A08"
 """EC2's quotas of vCPUs in standard instances that Astronomer asks for, at least 40 of each (seeds 000 and 001)."""
 _OURS = {"on-demand": ON_DEMAND, "spot": SPOT}
-
-_METAL = {"m5": 96, "m5d": 96, "m6i": 128, "m6id": 128, "r6i": 128, "c6i": 128}
-
-
-def vcpus(node_type: str) -> int | None:
-    """Return the vCPUs of an instance type by AWS's specifications: a large has 2, an xlarge 4, an Nxlarge N times as
-    many, and a metal those of its host. None for a type that does not follow them."""
-    family, size = node_type.split(".")
-    if size == "metal":
-        return _METAL.get(family)
-    if size == "large":
-        return 2
-    times = re.fullmatch(r"(\d*)xlarge|metal-(\d+)xl", size)
-    return 4 * int(times[1] or times[2] or 1) if times else None
-
-
-def vcpus_by_region(clusters: Collection[Cluster]) -> dict[str, int]:
-    """The vCPUs of all nodes that clusters may have, each in its own region: a twin is one of them."""
-    found: dict[str, int] = {}
-    for cluster in clusters:
-        found[cluster.region] = found.get(cluster.region, 0) + cluster.max_nodes * (vcpus(cluster.node_type) or 0)
-    return found
 
 
 class Quota(Props):

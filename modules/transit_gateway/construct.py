@@ -25,13 +25,15 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import
 )
 from constructs import Construct
 
-from modules.connection import Cluster, Sides
-from modules.late import Entries, each, listed, term
+from modules.cluster import Cluster
+from modules.context import Sides
+from modules.expressions import Late, listed, term
 from modules.lookup import Kind, Lookup, announce
+from modules.parts.for_each.construct import Entries, each
 from modules.ram import share
 from modules.routes import routes
 from modules.transit_gateway.props import NewTransitGateway, TransitGatewayProps
-from modules.vocabulary import Late, joined
+from modules.vocabulary import joined
 
 _ATTACHMENT = Kind(
     one=DataAwsEc2TransitGatewayAttachment,

@@ -4,21 +4,19 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import ACCOUNT_ID, Claim, Cluster, DisasterRecovery, FieldPath
-from modules.sharing import INVITATION, SharingProps
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
+from modules.entry import Awaited, Claim, FieldPath, Step, in_words
+from modules.expressions import EACH
 from modules.vocabulary import (
-    EACH,
-    Awaited,
     Cidr,
     PrivateAsn,
     Props,
     Slug,
-    Step,
     Text,
     TransitGatewayAttachmentId,
     TransitGatewayId,
     TransitGatewayRouteTableId,
-    in_words,
     repeated,
 )
 from modules.vpc.props import VpcProps

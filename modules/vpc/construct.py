@@ -21,9 +21,9 @@ from cdktf_cdktf_provider_aws.vpc import Vpc as AwsVpc
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
-from modules.connection import Network
-from modules.late import subnet
-from modules.vocabulary import Late, joined, partition
+from modules.context import Network
+from modules.expressions import Late, subnet
+from modules.vocabulary import joined, partition
 from modules.vpc.props import FlowLogs, NewVpc, VpcProps
 
 ANYWHERE = "0.0.0.0/0"

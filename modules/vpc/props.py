@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, Tag, ValidationInfo, field_validator, model_validator
 
-from modules.connection import FieldPath
+from modules.entry import FieldPath
+from modules.expressions import EACH
 from modules.vocabulary import (
-    EACH,
     PRIVATE,
     PRIVATE_IN_WORDS,
     WORD_OR_MAP,

@@ -11,8 +11,9 @@ from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
 )
 from constructs import Construct
 
-from modules.connection import Cluster, Network, Sides
-from modules.late import listed, term
+from modules.cluster import Cluster
+from modules.context import Network, Sides
+from modules.expressions import listed, term
 from modules.lookup import Kind, Lookup, announce
 from modules.routes import routes
 from modules.security_groups import let_cluster_in

@@ -3,9 +3,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Awaited, Claim, Step, in_words
 from modules.ingress import Ingress, ingress_claims
-from modules.vocabulary import Awaited, PeeringId, Slug, Step, in_words
+from modules.vocabulary import PeeringId, Slug
 
 
 class VpcPeeringProps(ConnectionProps):

@@ -19,8 +19,8 @@ from cdktf_cdktf_provider_aws.vpn_gateway import VpnGateway
 from cdktf_cdktf_provider_aws.vpn_gateway_route_propagation import VpnGatewayRoutePropagation
 from constructs import Construct
 
-from modules.connection import Network, Sides
-from modules.late import by_name, each
+from modules.context import Network, Sides
+from modules.parts.for_each.construct import by_name, each
 from modules.vocabulary import joined
 from modules.vpn.props import Gateway, Tunnels, VpnProps
 

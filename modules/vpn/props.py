@@ -4,10 +4,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Awaited, Claim, FieldPath, Secret, Step, fact, in_words
+from modules.expressions import EACH
 from modules.vocabulary import (
-    EACH,
-    Awaited,
     Cidr,
     PrivateAsn,
     Props,
@@ -15,15 +16,11 @@ from modules.vocabulary import (
     Range,
     Reason,
     RetentionDays,
-    Secret,
     Slug,
-    Step,
     TopicArn,
     TransitGatewayId,
     TransitGatewayRouteTableId,
     VpnGatewayId,
-    fact,
-    in_words,
     repeated,
     unheard,
 )

@@ -10,8 +10,9 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
-from modules.connection import Cluster, Sides
-from modules.late import fitted
+from modules.cluster import Cluster
+from modules.context import Sides
+from modules.expressions import fitted
 from modules.vocabulary import joined, partition
 from modules.workload_identity.props import WorkloadIdentityProps, WorkloadRole, issuer_name
 

@@ -3,35 +3,17 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, DisasterRecovery, FieldPath, role_claim
+from modules.astronomer import DEPLOYMENT_ACCOUNTS
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ACCOUNT_ID, ConnectionProps
+from modules.entry import Awaited, Claim, FieldPath, Step, in_words, role_claim
 from modules.policy_file import POLICIES, PolicyDocument
-from modules.vocabulary import (
-    EACH_ONCE,
-    Awaited,
-    PolicyArn,
-    Props,
-    Reason,
-    Slug,
-    Step,
-    Text,
-    arn,
-    arn_account,
-    in_words,
-)
+from modules.vocabulary import EACH_ONCE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
 from modules.vpc.props import VpcProps
 
 # IAM's quota for a trust policy, and what ours holds besides names (facts B9).
 _TRUST_SIZE, _TRUST_FRAME = 2_048, 350
 
-_ACCOUNTS_OF_A_DEPLOYMENT = (
-    "kpo",
-    "dag-processor-serviceaccount",
-    "scheduler-serviceaccount",
-    "triggerer-serviceaccount",
-    "webserver-serviceaccount",
-    "worker-serviceaccount",
-)
-"""Kubernetes service accounts that run a Deployment's code, after its namespace and a hyphen (facts A17)."""
 
 Namespace = Annotated[
     str,
@@ -87,7 +69,7 @@ class WorkloadRole(Props):
         return tuple(
             f"system:serviceaccount:{namespace}:{namespace}-{account}"
             for namespace in self.deployments
-            for account in _ACCOUNTS_OF_A_DEPLOYMENT
+            for account in DEPLOYMENT_ACCOUNTS
         )
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-FILE = "imports.tf"
-_HEADER = "# Written by `main.py adopt`. Once these are applied, the file has done its work and may be deleted.\n"
+from operations.imports import FILE, HEADER, is_ours
 
 
 class AdoptError(Exception):
@@ -55,9 +54,9 @@ class Adoption:
         file = folder / FILE
         if blocks := self.imports():
             folder.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"{_HEADER}\n{blocks}", encoding="utf-8")
+            file.write_text(f"{HEADER}\n{blocks}", encoding="utf-8")
             return file
-        if file.is_file() and file.read_text(encoding="utf-8").startswith(_HEADER):
+        if is_ours(file):
             file.unlink()
         return None
 

@@ -15,12 +15,11 @@ import boto3
 from botocore import exceptions
 
 from estate.source import printable
+from modules.astronomer import URL
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
 from modules.policy_file import pin_file
 from operations.aws import CLIENT_CONFIG
 
-URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
-"""Where Astronomer publishes the document (seed 002, step 4)."""
 MAX_BYTES = 1_000_000
 MAX_SECONDS = 60
 _USUAL = "a policy document has a few thousand"

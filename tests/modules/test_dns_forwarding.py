@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.dns_forwarding.construct import DnsForwarding
 from modules.dns_forwarding.props import DnsForwardingProps
 from tests.conftest import Synth, sides

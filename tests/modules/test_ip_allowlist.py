@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.ip_allowlist.construct import IpAllowlist
 from modules.ip_allowlist.props import IpAllowlistProps
 from tests.conftest import Synth, sides

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.network_rules.construct import NetworkRules
 from modules.network_rules.props import NetworkRulesProps
 from tests.conftest import Synth, sides

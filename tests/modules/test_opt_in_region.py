@@ -5,9 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from estate.load import EstateError, load
-from modules.connection import REGIONS
+from modules.astronomer import OPT_IN, REGIONS
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
-from modules.opt_in_region.props import OPT_IN, OptInRegionProps
+from modules.opt_in_region.props import OptInRegionProps
 from tests.conftest import Synth
 from tests.test_stacks import synth_all
 

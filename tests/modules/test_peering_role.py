@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from estate.load import EstateError, load
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.peering_role.construct import PeeringRole
 from modules.peering_role.props import PeeringRoleProps
 from tests.conftest import PROD, Synth, sides

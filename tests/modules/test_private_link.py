@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.private_link.construct import PrivateLink
 from modules.private_link.props import PrivateLinkProps
 from tests.conftest import LAKE, Synth, sides

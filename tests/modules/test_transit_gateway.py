@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.transit_gateway.construct import TransitGateway
 from modules.transit_gateway.props import TransitGatewayProps
 from tests.conftest import LAKE, PROD, Synth, sides

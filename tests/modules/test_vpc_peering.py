@@ -5,7 +5,7 @@ import pytest
 from cdktf import TerraformStack
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.vpc.construct import Vpc
 from modules.vpc.props import VpcProps
 from modules.vpc_peering.construct import VpcPeering

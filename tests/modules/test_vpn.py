@@ -6,7 +6,7 @@ import pytest
 from cdktf import TerraformStack, TerraformVariable, Token
 from pydantic import ValidationError
 
-from modules.vocabulary import Secret
+from modules.entry import Secret
 from modules.vpc.construct import Vpc
 from modules.vpc.props import VpcProps
 from modules.vpn.construct import Vpn

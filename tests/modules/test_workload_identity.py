@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from estate.load import EstateError, load
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.workload_identity.construct import WorkloadIdentity
 from modules.workload_identity.props import WorkloadIdentityProps
 from tests.conftest import PROD, Synth, sides

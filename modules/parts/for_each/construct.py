@@ -5,15 +5,13 @@ in its address. In an exported module (`stacks/module.py`) the values are expres
 map that may have other entries is a `Late`: then one resource has a `for_each`. Constructs say the same for both.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
 from cdktf import TerraformIterator, Token
 
-from modules.vocabulary import Late, bare
+from modules.expressions import Late, listed
 
 Entries = Mapping[str, Any] | Late
 
@@ -54,46 +52,3 @@ def by_name(ranges: Entries) -> Any:
     if isinstance(ranges, Late):
         return Token.as_any(f"${{{ranges.expression}}}")
     return {name or "cidr": str(cidr) for name, cidr in ranges.items()}
-
-
-def subnet(cidr: IPv4Network, bits: int, number: int) -> str:
-    """Of the subnets of `cidr` that are `bits` longer, the one of that number, from 0."""
-    if is_late(cidr):
-        return f"${{cidrsubnet({term(cidr)}, {bits}, {number})}}"
-    return str(list(cidr.subnets(prefixlen_diff=bits))[number])
-
-
-def only_if_outside(ip: str, cidrs: Sequence[str], value: str) -> str | None:
-    """`value` where the address is in none of `cidrs`, else nothing."""
-    if any(map(is_late, cidrs)):
-        same = f'cidrhost("{ip}/${{split("/", cidr)[1]}}", 0) == cidrhost(cidr, 0)'
-        return f'${{anytrue([for cidr in {listed(cidrs)} : {same}]) ? null : "{value}"}}'
-    return None if any(IPv4Address(ip) in IPv4Network(cidr) for cidr in cidrs) else value
-
-
-def fitted(name: str, limit: int) -> str:
-    """`name` as long as AWS takes: the end of a longer one tells it from others that begin alike."""
-    if is_late(name):
-        text = term(name)
-        start = f'trimsuffix(substr({text}, 0, {limit - 9}), "-")'
-        return f'${{length({text}) <= {limit} ? {text} : "${{{start}}}-${{substr(sha256({text}), 0, 8)}}"}}'
-    return name if len(name) <= limit else f"{name[: limit - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
-
-
-def listed(texts: Iterable[str]) -> str:
-    """A list of texts as a part of an expression."""
-    return f"[{', '.join(map(term, texts))}]"
-
-
-def is_late(value: object) -> bool:
-    """Whether Terraform knows it later."""
-    return isinstance(value, Late) or "${" in str(value)
-
-
-def term(value: object) -> str:
-    """A text with `${...}` in it as a part of an expression."""
-    text = str(value)
-    if Token.is_unresolved(text):
-        # cdktf writes the reference of a token without ${} if it is inside of another.
-        return text
-    return bare(text) or f'"{text}"'

@@ -1,0 +1,45 @@
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from modules.entry import FieldPath
+from modules.vocabulary import EACH_ONCE, Address, Props, Slug
+from modules.vpc.props import VpcProps
+
+
+class ResolverEndpoint(Props):
+    """A Route 53 Resolver endpoint to make in your network."""
+
+    subnets: Annotated[tuple[Slug, ...], Field(min_length=2, max_length=20), EACH_ONCE] | None = None
+    """Names of the network's subnets, at least two, each in another availability zone. Default: all of them."""
+    ips: dict[Slug, Address] = Field(default_factory=dict)
+    """A fixed address in a subnet, by the subnet's name, for firewalls that must know it. Default: AWS takes one."""
+
+    @model_validator(mode="after")
+    def _has_ips_in_its_subnets_only(self) -> Self:
+        if self.subnets is not None and (strangers := sorted(set(self.ips) - set(self.subnets))):
+            raise ValueError(
+                f"has ips in {', '.join(strangers)}, not in its subnets; there are: {', '.join(self.subnets)}"
+            )
+        return self
+
+    def disagreements(self, network: VpcProps) -> Iterator[tuple[FieldPath, str]]:
+        """What does not fit the network: the field below `endpoint`, and a sentence on it."""
+        ranges = [cidr for _, cidr in network.occupied_cidrs()]
+        for name, ip in self.ips.items():
+            if not any(IPv4Address(ip) in cidr for cidr in ranges):
+                message = f"{ip!r} is in none of the network's ranges; give one of subnet {name!r}, inside "
+                yield ("ips", name), message + " or ".join(map(str, ranges))
+        subnets = network.subnet_names()
+        there_are = f"there are: {', '.join(sorted(subnets)) or 'none'}"
+        for index, name in enumerate(self.subnets or ()):
+            if name not in subnets:
+                yield ("subnets", index), f"{name!r} is not a subnet of the network; {there_are}"
+        if self.subnets is None:
+            for name in self.ips:
+                if name not in subnets:
+                    yield ("ips", name), f"is in {name!r}, not a subnet of the network; {there_are}"
+            if len(subnets) < 2:
+                yield (), f"needs two subnets of the network, each in another availability zone; {there_are}"
