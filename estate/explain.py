@@ -57,7 +57,12 @@ def explain(details: ErrorDetails, source: Source) -> Iterator[Problem]:
         case "union_tag_not_found":
             message = f"has no {context.get('discriminator')}; add it"
         case "model_type" | "model_attributes_type" | "dict_type":
-            message = f"{shown or 'this'} is not a map of keys and values; indent its keys below it"
+            is_list = isinstance(details["input"], tuple)
+            if is_list and kind == "dict_type":
+                message = "is a list, and each entry needs a name; write `name: ...` in place of `- ...`"
+            else:
+                given = "is a list and" if is_list else f"{shown or 'this'} is"
+                message = f"{given} not a map of keys and values; write its keys below it, indented"
         case _:
             message = f"{shown or 'this'} {_plain(details)}"
             message += _unquoted(details["input"]) if kind == "int_type" else ""

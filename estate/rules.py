@@ -220,6 +220,6 @@ def _routed_back(estate: Estate) -> Iterator[Problem]:
             more = f" and {len(routed[name]) - 1} more" if len(routed[name]) > 1 else ""
             yield Problem(
                 ("networks", name),
-                f"names no route_tables, so that nothing leads back over {routed[name][0]}{more}; name the tables, "
-                "write route_tables: all, or say in routes_elsewhere who routes",
+                f"has no route_tables, so traffic from {routed[name][0]}{more} has no way back; set them, write "
+                "route_tables: all, or explain in routes_elsewhere who routes",
             )

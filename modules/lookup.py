@@ -57,6 +57,10 @@ class Lookup:
         values = f"[for one in {self._requests} : {name}]" if older else f"{self._requests}.{attribute}"
         return f'join("", compact({values}))'
 
+    def ids_if(self, attribute: str, value: str) -> str:
+        """The expression of a list with the request's ID, if the attribute has that value in AWS, and else of none."""
+        return f'[for one in {self._requests} : one.id if one.{attribute} == "{value}"]'
+
     def matches(self, name: str, filters: Mapping[str, str]) -> str:
         """The expression of whether AWS's own filters match the request, for values that AWS need not show."""
         found = _search(self._scope, self._kind, name, {self._kind.id_filter: self._id, **filters})

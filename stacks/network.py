@@ -1,5 +1,7 @@
 """A stack for each of your networks: the VPC and every connection of it."""
 
+from typing import Any
+
 from constructs import Construct
 
 from estate.model import Estate
@@ -18,7 +20,8 @@ class NetworkStack(AstroStack):
         name = plan.network
         assert name
         vpc = Vpc(self, name, estate.networks[name], f"{estate.name}-{name}")
-        facts = {}
+        facts: dict[str, Any] = {}
+        imports: list[dict[str, str]] = []
         for key, connection in estate.connections.items():
             if connection.network == name:
                 sides = Sides(
@@ -28,5 +31,9 @@ class NetworkStack(AstroStack):
                     clusters={cluster: estate.clusters[cluster] for cluster in connection.cluster_names()},
                     secrets=self.secret_variables(key, connection.secrets()),
                 )
-                facts[key] = construct_for(connection)(self, key, connection, sides).handoff
+                built = construct_for(connection)(self, key, connection, sides)
+                facts[key] = built.handoff
+                imports += getattr(built, "imports", [])
+        if imports:
+            self.add_override("import", imports)
         self.hand_off(facts)

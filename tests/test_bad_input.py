@@ -278,8 +278,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         dns(CORP),
         [
             (
-                "10:6: connections.x: makes the rules corp and names neither or both of endpoint and endpoint_id;"
-                " give endpoint_id for an outbound endpoint that exists, or endpoint"
+                "10:6: connections.x: needs one outbound endpoint for corp; add `endpoint: {}` to create one, or "
+                "set endpoint_id, and not both"
             )
         ],
     ),
@@ -291,8 +291,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         dns("endpoint: {}, " + CORP),
         [
             (
-                "10:72: connections.x.endpoint: needs two subnets of the network, each in another availability "
-                "zone; there are: none"
+                "10:72: connections.x.endpoint: needs two subnets in different availability zones; list them "
+                "in the network's subnets (there are: none)"
             )
         ],
     ),
@@ -379,7 +379,12 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     ),
     "B27 BGP and static routes": (
         vpn("bgp_asn: 65010, static_routes: {office: 10.8.0.0/16}"),
-        [("10:99: connections.x.static_routes: stands beside bgp_asn, and BGP brings its own ranges; take one out")],
+        [
+            (
+                "10:99: connections.x.static_routes: cannot be combined with bgp_asn, because "
+                "BGP announces the ranges itself; remove one"
+            )
+        ],
     ),
     "B27 a private address": (
         vpn("bgp_asn: 65010", "{a: {ip: 10.0.0.1}}"),

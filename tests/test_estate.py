@@ -116,8 +116,8 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             ", route_tables: all",
             "",
-            ["8:9: networks.lake: names no route_tables, so that nothing leads back over connections.lake-prod and 1 "
-             "more; name the tables, write route_tables: all, or say in routes_elsewhere who routes"],
+            ["8:9: networks.lake: has no route_tables, so traffic from connections.lake-prod and 1 more has no way "
+             "back; set them, write route_tables: all, or explain in routes_elsewhere who routes"],
         ),
         (
             "route_tables: all",
@@ -167,7 +167,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "{type: vpc_peering, cluster: dev, network: lake}",
             "[1]",
-            ["11:13: connections.lake-dev: this is not a map of keys and values; indent its keys below it"],
+            ["11:13: connections.lake-dev: is a list and not a map of keys and values; write its keys below it, indented"],
         ),
         (
             "backend: s3",
@@ -406,7 +406,7 @@ def test_an_entry_that_is_wrong_by_itself_is_still_a_name_to_refer_to(tmp_path: 
     [
         ("", "1:1: is empty; `main.py schema` describes an estate, examples/ has some"),
         ("# nothing\n", "1:1: is empty; `main.py schema` describes an estate, examples/ has some"),
-        ("[]", "1:1: this is not a map of keys and values; indent its keys below it"),
+        ("[]", "1:1: is a list and not a map of keys and values; write its keys below it, indented"),
         ("name: [a, b\n", "2:1: is not YAML: expected ',' or ']', but got '<stream end>'"),
         (b"name: \xff", "1:1: is not UTF-8 text (byte 6); save it as UTF-8"),
         ("[" * 4000, "1:1: is nested deeper than 30 levels; an estate needs six"),

@@ -23,13 +23,21 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 # OpenTofu 1.6 is a fork of Terraform 1.5 and has all of its language.
-BLOCKS = {"terraform", "provider", "variable", "data", "resource", "output", "check", "removed"}
+BLOCKS = {"terraform", "provider", "variable", "data", "resource", "output", "check", "import", "removed"}
 CHECK = {"assert"}
+IMPORT = {"to", "for_each", "id"}
 SETTINGS = {"required_version", "required_providers", "backend"}
 VARIABLE = {"type", "description", "sensitive", "validation"}
 OUTPUT = {"description", "value"}
 META_ARGUMENTS = {"depends_on", "for_each", "lifecycle"}
-LIFECYCLE = {"create_before_destroy", "ignore_changes", "precondition", "prevent_destroy", "replace_triggered_by"}
+LIFECYCLE = {
+    "create_before_destroy",
+    "ignore_changes",
+    "postcondition",
+    "precondition",
+    "prevent_destroy",
+    "replace_triggered_by",
+}
 FUNCTIONS = {
     "alltrue",
     "can",
@@ -108,6 +116,7 @@ def test_what_is_written_is_in_the_language_of_both(stacks: list[dict[str, Any]]
     assert {key for stack in stacks for key in stack["terraform"]} == SETTINGS
     assert {key for stack in stacks for each in stack.get("variable", {}).values() for key in each} == VARIABLE
     assert {key for stack in stacks for each in stack.get("check", {}).values() for key in each} == CHECK
+    assert {key for stack in stacks for each in stack.get("import", []) for key in each} == IMPORT
     assert {key for stack in stacks for each in stack["output"].values() for key in each} == OUTPUT
     assert {key for thing in things for key in thing} & ANY_META_ARGUMENT == META_ARGUMENTS
     assert {key for thing in things for key in thing.get("lifecycle", {})} == LIFECYCLE

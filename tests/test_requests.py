@@ -13,7 +13,7 @@ import pytest
 from estate.load import load
 from operations.terraform import TerraformFailed, find_terraform
 from tests.local_aws import LocalAws
-from tests.local_aws.facts import Facts
+from tests.local_aws.facts import Facts, TransitGateway
 from tests.terraform import Terraform, cli_environment
 from tests.test_examples import synth
 from tests.world import facts_of
@@ -231,6 +231,67 @@ def test_one_plan_reports_every_mistake_and_no_apply_accepts_one(aws: LocalAws, 
     assert ec2.describe_vpc_peering_connections(Filters=active)["VpcPeeringConnections"] == []
     available = [{"Name": "state", "Values": ["available"]}]
     assert ec2.describe_transit_gateway_attachments(Filters=available)["TransitGatewayAttachments"] == []
+
+
+def test_a_gateway_that_cannot_do_its_part_is_refused(aws: LocalAws, tmp_path: Path) -> None:
+    stack = Stack(tmp_path, aws)
+    tables = ", route_tables: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa, network: tgw-rtb-0bbbbbbbbbbbbbbbb}"
+    entries = {
+        "without-tables": ("tgw-0aaaaaaaaaaaaaaaa", ""),
+        "not-ours": ("tgw-0bbbbbbbbbbbbbbbb", tables),
+        "tables-not-ours": ("tgw-0cccccccccccccccc", f", accept_clusters: false{tables}"),
+    }
+    connections = "".join(
+        f"  {name}: {{type: transit_gateway, clusters: [c{number}], network: lake, transit_gateway_id: {id_}{more}}}\n"
+        for number, (name, (id_, more)) in enumerate(entries.items())
+    )
+    stack.write("".join(cluster(f"c{number}", number) for number in range(len(entries))), connections)
+    without, *theirs = (id_ for id_, _ in entries.values())
+    gateways = [TransitGateway(account=STRANGER, region="us-east-1", id=id_) for id_ in theirs]
+    gateways.append(
+        TransitGateway(account=US, region="us-east-1", id=without, default_association=False, default_propagation=False)
+    )
+    aws.make({"transit_gateways": gateways})
+    arns = [f"arn:aws:ec2:us-east-1:{STRANGER}:transit-gateway/{id_}" for id_ in theirs]
+    share = {"name": "theirs", "allowExternalPrincipals": True, "resourceArns": arns, "principals": [US]}
+    aws.client("ram", STRANGER).create_resource_share(**share)
+    ours = aws.client("ram", US)
+    (invitation,) = ours.get_resource_share_invitations()["resourceShareInvitations"]
+    ours.accept_resource_share_invitation(resourceShareInvitationArn=invitation["resourceShareInvitationArn"])
+    others = f"is of AWS account {STRANGER}, but the network is of account {US}:"
+    assert stack.run("plan") == (
+        sorted(
+            [
+                f"connections.without-tables.transit_gateway_id: {without} has default association disabled and "
+                "default propagation disabled, and without both nothing leads to the clusters and back: name the "
+                "tables to use in route_tables.",
+                f"connections.not-ours.transit_gateway_id: {theirs[0]} {others} set accept_clusters: false, and leave "
+                "sharing and accepting to its owner.",
+                f"connections.tables-not-ours.transit_gateway_id: {theirs[1]} {others} remove route_tables, which only "
+                "its owner can associate.",
+            ]
+        ),
+        [],
+    )
+
+
+@pytest.mark.parametrize("by", ["the gateway", "a person"])
+def test_an_attachment_that_is_available_already_is_imported(aws: LocalAws, tmp_path: Path, by: str) -> None:
+    """AWS accepts none twice (facts C2), and the next plan has nothing to do."""
+    stack = Stack(tmp_path, aws)
+    attachments = f"attachments: {{dev: {tgw_attach(1)}}}"
+    facts = stack.write(
+        cluster("dev", 1),
+        f"  hub: {{type: transit_gateway, clusters: [dev], network: lake, transit_gateway_id: {HUB}, {attachments}}}\n",
+    )
+    for gateway in facts.get("transit_gateways", []):
+        gateway["auto_accept"] = by == "the gateway"
+    aws.make(facts)
+    if by == "a person":
+        ec2 = aws.client("ec2", US)
+        ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=tgw_attach(1))
+    assert stack.run("apply", "-auto-approve") == ([], [])
+    assert stack.changes() == []
 
 
 FIREWALL = "  allow: {type: egress_domains, network: lake, dns_firewall: {}}\n"

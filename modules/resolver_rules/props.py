@@ -88,8 +88,8 @@ class ResolverRulesProps(SharingProps):
         endpoints = [field for field in ("endpoint", "endpoint_id") if getattr(self, field)]
         if new and len(endpoints) != 1:
             raise ValueError(
-                f"makes the rules {', '.join(new)} and names neither or both of endpoint and endpoint_id; give "
-                "endpoint_id for an outbound endpoint that exists, or endpoint"
+                f"needs one outbound endpoint for {', '.join(new)}; add `endpoint: {{}}` to create one, or set "
+                "endpoint_id, and not both"
             )
         if not new and (endpoints or self.associate_network):
             fields = [*endpoints, *(["associate_network"] if self.associate_network else [])]

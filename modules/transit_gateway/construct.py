@@ -1,10 +1,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway import (
-    DataAwsEc2TransitGateway,
-    DataAwsEc2TransitGatewayFilter,
-)
+from cdktf import Postcondition, TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway import DataAwsEc2TransitGateway
 from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachment import DataAwsEc2TransitGatewayAttachment
 from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachments import (
     DataAwsEc2TransitGatewayAttachments,
@@ -67,6 +65,8 @@ class TransitGateway(Construct):
     def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, sides: Sides) -> None:
         super().__init__(scope, id_)
         self._props, self._sides = props, sides
+        self.imports: list[dict[str, str]] = []
+        """Import blocks for the stack."""
         network = sides.network
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
@@ -78,7 +78,7 @@ class TransitGateway(Construct):
         self._gateway_id = gateway.id if gateway else str(props.transit_gateway_id)
         self._tables = self._route_tables()
         self.handoff["transit_gateway_id"] = self._gateway_id
-        if gateway:
+        if gateway and props.accept_clusters:
             self.handoff["resource_share_arn"] = share(self, props, sides, {"gateway": gateway.arn})
 
         # A route in a VPC can name a gateway only once the VPC is attached to it: the reference makes Terraform wait.
@@ -105,14 +105,39 @@ class TransitGateway(Construct):
         )
 
     def _find(self) -> DataAwsEc2TransitGateway | None:
-        """Only the gateway's owner can share it and accept: one of another account is not found."""
-        if not self._props.accept_clusters:
+        """The existing gateway, if something is done here that only its owner can do, or that needs its tables."""
+        props, account = self._props, self._sides.network.account_id
+        if not (props.accept_clusters or props.route_tables):
             return None
+        field = f"connections.{self.node.id}.transit_gateway_id"
+        remedy = (
+            "set accept_clusters: false, and leave sharing and accepting to its owner"
+            if props.accept_clusters
+            else "remove route_tables, which only its owner can associate"
+        )
+        conditions = [
+            Postcondition(
+                condition=f"${{self.owner_id == {term(account)}}}",
+                error_message=f"{field}: {props.transit_gateway_id} is of AWS account ${{self.owner_id}}, but the "
+                f"network is of account {account}: {remedy}.",
+            )
+        ]
+        if not props.route_tables:
+            # Otherwise AWS would associate nothing, and each plan would want to change that (facts B21).
+            both = ("self.default_route_table_association", "self.default_route_table_propagation")
+            conditions.append(
+                Postcondition(
+                    condition=f'${{{both[0]} == "enable" && {both[1]} == "enable"}}',
+                    error_message=f"{field}: {props.transit_gateway_id} has default association ${{{both[0]}}}d and "
+                    f"default propagation ${{{both[1]}}}d, and without both nothing leads to the clusters and back: "
+                    "name the tables to use in route_tables.",
+                )
+            )
         return DataAwsEc2TransitGateway(
             self,
             "gateway",
-            id=self._props.transit_gateway_id,
-            filter=[DataAwsEc2TransitGatewayFilter(name="owner-id", values=[self._sides.network.account_id])],
+            id=props.transit_gateway_id,
+            lifecycle=TerraformResourceLifecycle(postcondition=conditions),
         )
 
     def _route_tables(self) -> _Tables | None:
@@ -174,7 +199,8 @@ class TransitGateway(Construct):
             return None
         # The ID is not taken from the request: while the gateway is to change, a tag even, Terraform would read that
         # later, and detach whatever has an ID that it does not know.
-        lifecycle = self._request(name, attachment_id, cluster.account_id, cluster).lifecycle
+        request = self._request(name, attachment_id, cluster.account_id, cluster)
+        lifecycle = request.lifecycle
         if cluster.account_id == self._sides.network.account_id:
             # AWS accepts the attachments of the gateway's own account by itself, and associates them with the
             # gateway's default table, if it has one (facts C3).
@@ -193,6 +219,15 @@ class TransitGateway(Construct):
             transit_gateway_default_route_table_propagation=self._tables is None,
             tags={"Name": f"{self._sides.name}-{name}"},
             lifecycle=lifecycle,
+        )
+        # AWS refuses to accept an attachment that is available because the gateway, or somebody, accepted it before
+        # (facts C2): that one is imported. Terraform passes over the import of what is in its state.
+        self.imports.append(
+            {
+                "to": f"{accepter.terraform_resource_type}.{accepter.friendly_unique_id}",
+                "for_each": f"${{toset({request.ids_if('state', 'available')})}}",
+                "id": "${each.value}",
+            }
         )
         if self._tables:
             self._associate(self._tables, name, accepter.id)

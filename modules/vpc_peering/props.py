@@ -36,7 +36,7 @@ class VpcPeeringProps(ConnectionProps):
                 "account",
                 ("peering", self.peering_id),
                 f"accepts {self.peering_id}",
-                "a peering is of one connection: each has an ID of its own",
+                "each connection needs its own peering",
             )
 
     @property

@@ -275,7 +275,7 @@ class VpnProps(ConnectionProps):
     @classmethod
     def _static_or_bgp(cls, routes: dict[str, IPv4Network], info: ValidationInfo) -> dict[str, IPv4Network]:
         if routes and info.data.get("bgp_asn"):
-            raise ValueError("stands beside bgp_asn, and BGP brings its own ranges; take one out")
+            raise ValueError("cannot be combined with bgp_asn, because BGP announces the ranges itself; remove one")
         return routes
 
     @field_validator("transit_gateway_id")
@@ -283,8 +283,7 @@ class VpnProps(ConnectionProps):
     def _has_one_way_for_each_range(cls, gateway_id: str | None, info: ValidationInfo) -> str | None:
         if gateway_id and info.data.get("static_routes") and len(info.data.get("gateways", ())) > 1:
             raise ValueError(
-                "has one static route for each range, so that a second device would get nothing; "
-                "use bgp_asn, or one device"
+                "takes one static route for each range, so that two devices need BGP; set bgp_asn, or keep one device"
             )
         return gateway_id
 

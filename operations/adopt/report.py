@@ -39,14 +39,16 @@ class Adoption:
     account_id: str
     region: str
     outcomes: tuple[Outcome, ...]
+    imported_anyway: frozenset[str] = frozenset()
+    """Addresses with an import block in the stack itself: a resource can have only one."""
 
     def those(self, state: State) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.state == state]
 
     def imports(self) -> str:
         """Terraform's `import` blocks of what was found; empty where nothing was."""
-        blocks = (f"import {{\n  to = {one.address}\n  id = {hcl_string(one.id)}\n}}\n" for one in self.those("found"))
-        return "\n".join(blocks)
+        found = (one for one in self.those("found") if one.address not in self.imported_anyway)
+        return "\n".join(f"import {{\n  to = {one.address}\n  id = {hcl_string(one.id)}\n}}\n" for one in found)
 
     def write(self, folder: Path) -> Path | None:
         """Put the blocks beside what cdktf writes into `folder`, the stack's: a synth leaves them there. The file, or

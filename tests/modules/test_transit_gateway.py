@@ -41,13 +41,13 @@ def hub(synth: Synth, values: dict[str, Any], **clusters: Cluster) -> dict[str, 
 
 def test_shares_the_gateway_of_our_account_with_the_clusters_accounts_once_each(synth: Synth) -> None:
     tf = hub(synth, MINIMAL | {"clusters": ("prod", "dev")}, prod=PROD, dev=DEV)
+    postconditions = tf["data"]["aws_ec2_transit_gateway"]["hub_gateway"].pop("lifecycle")["postcondition"]
+    assert [each["condition"] for each in postconditions] == [
+        '${self.owner_id == "111111111111"}',
+        '${self.default_route_table_association == "enable" && self.default_route_table_propagation == "enable"}',
+    ]
     assert tf["data"] == {
-        "aws_ec2_transit_gateway": {
-            "hub_gateway": {
-                "id": "tgw-0123456789abcdef0",
-                "filter": [{"name": "owner-id", "values": ["111111111111"]}],
-            }
-        },
+        "aws_ec2_transit_gateway": {"hub_gateway": {"id": "tgw-0123456789abcdef0"}},
         "aws_ec2_transit_gateway_attachments": {
             f"hub_pending_{name}": {
                 "filter": [

@@ -473,7 +473,7 @@ def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
         ({"terminates": "aws"}, "terminates", "'network' or 'astro'"),
         ({"gateways": {"a": {"ip": "10.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
         ({"tunnels": {"phase1": {"dh_groups": (2,)}}}, "tunnels", "allows 2, which is weak"),
-        ({"static_routes": {"a": "192.168.0.0/16"}}, "static_routes", "stands beside bgp_asn"),
+        ({"static_routes": {"a": "192.168.0.0/16"}}, "static_routes", "cannot be combined with bgp_asn"),
         *(
             ({field: value}, field, "is of a VPN of your own network")
             for field, value in (
@@ -579,7 +579,7 @@ REASON = "The plant's firewall is from 2009, NET-12"
         ({"bgp_asn": 64512}, "", "has 64512 as bgp_asn and as AWS's own"),
         ({"amazon_asn": 65010}, "", "has 65010 as bgp_asn and as AWS's own"),
         ({"amazon_asn": 65535}, "amazon_asn", "is not a private ASN"),
-        ({"static_routes": {"office": "192.168.0.0/16"}}, "static_routes", "stands beside bgp_asn"),
+        ({"static_routes": {"office": "192.168.0.0/16"}}, "static_routes", "cannot be combined with bgp_asn"),
         ({"vpn_gateway_id": "vgw-0123456789abcdef0", **TRANSIT}, "vpn_gateway_id", "stands beside transit_gateway_id"),
         ({"amazon_asn": 64620, **TRANSIT}, "amazon_asn", "transit_gateway_id names one that exists"),
         ({"amazon_asn": 64620, "vpn_gateway_id": "vgw-0123456789abcdef0"}, "amazon_asn", "vpn_gateway_id names one"),
@@ -589,7 +589,7 @@ REASON = "The plant's firewall is from 2009, NET-12"
         (
             {"bgp_asn": None, "static_routes": STATIC["static_routes"], "gateways": TWO, **TRANSIT},
             "transit_gateway_id",
-            "a second device would get nothing",
+            "two devices need BGP",
         ),
         ({"preshared_keys": "s3cret.key"}, "preshared_keys", "'variable'"),
         ({"alarm_topic": "network"}, "alarm_topic", "is not an SNS topic"),

@@ -42,4 +42,5 @@ class ResolverEndpoint(Props):
                 if name not in subnets:
                     yield ("ips", name), f"is in {name!r}, not a subnet of the network; {there_are}"
             if len(subnets) < 2:
-                yield (), f"needs two subnets of the network, each in another availability zone; {there_are}"
+                message = "needs two subnets in different availability zones; list them in the network's subnets"
+                yield (), f"{message} ({there_are})"
