@@ -1,7 +1,7 @@
 """Helpers for values that are known only at apply time.
 
-In an exported module (`stacks/module.py`) the values of an estate are expressions, such as `${var.vpc_id}`, and a map
-that may have other entries is one expression as a whole.
+In an exported module the values of an estate are expressions, such as `${var.vpc_id}`, and a map that may have other
+entries is one expression as a whole.
 """
 
 from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from estate.load import EstateError, load
-from stacks.module import for_modules
+from operations.export.variables import for_modules
 
 BASE = """\
 name: acme

@@ -23,8 +23,8 @@ from modules.expressions import Late, fitted, only_if_outside, subnet
 from modules.parts.for_each.construct import Entries, each
 from modules.vocabulary import PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
+from operations.export.variables import Inputs, _Entry, _rule, _text, for_modules
 from operations.terraform import find_terraform
-from stacks.module import Inputs, _Entry, _rule, _text, for_modules
 from tests.as_modules import call_modules, export, made_by, variables_of
 from tests.conftest import Synth
 from tests.local_aws import LocalAws
@@ -336,6 +336,27 @@ def test_exporting_again_replaces_the_other_syntax_and_nothing_else(tmp_path: Pa
     assert {file.name for file in before - after} == {"main.tf.json", "variables.tf.json", "outputs.tf.json"}
     assert {file.name for file in after - before} == {"main.tf", "variables.tf", "outputs.tf"}
     assert own.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("out", ["package", "package/below"])
+def test_nothing_is_exported_into_a_python_package(tmp_path: Path, out: str) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/__init__.py").write_text("")
+    result = run("--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path / out))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"--out: {tmp_path / out} is in a Python package, which Terraform modules must not be written into; "
+        "choose another directory, such as terraform-modules\n"
+    )
+    assert [file.name for file in tmp_path.rglob("*")] == ["package", "__init__.py"]
+
+
+@pytest.mark.slow
+def test_modules_go_to_their_own_directory_by_default(tmp_path: Path) -> None:
+    command = [sys.executable, ROOT / "main.py", "export", "--estate", ROOT / "examples/vpc_peering.yaml"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout == "terraform-modules/network-lake\n"
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Who may not import whom (CONTRIBUTING.md, "The tree")."""
 
 import ast
-import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -32,32 +32,54 @@ def packages(file: Path) -> set[str]:
     return {module.split(".")[0] for module in imports(file)}
 
 
-def is_plain(file: Path) -> bool:
-    """What describes an estate, and builds nothing."""
-    builds = ("construct.py", "lookup.py", "provider.py", "ram.py", "routes.py", "security_groups.py", "terrain.py")
-    layer = file.relative_to(ROOT).parts[0]
-    if layer == "modules":
-        return file.name not in builds
-    return layer == "estate" or name(file) == "stacks/module.py"
-
-
-@pytest.mark.parametrize("file", FILES, ids=name)
-def test_files_import_what_their_layer_may(file: Path) -> None:
-    used = packages(file)
-    layer = file.relative_to(ROOT).parts[0]
-    if is_plain(file):
-        assert not used & (CDKTF | {"boto3", "botocore"})
+def check(file: Path, root: Path) -> None:
+    """Fail if a file imports what its layer may not."""
+    used, part = packages(file), str(file.relative_to(root))
+    layer = part.split("/")[0]
+    builds = file.name == "construct.py" or part.startswith(("stacks/", "modules/bindings/", "operations/export/"))
+    if layer == "main.py":
+        tops = {module.split(".")[0] for module in imports(file, top_only=True)}
+        assert not tops & (CDKTF | {"boto3", "botocore"})
+    elif not builds:
+        assert not used & CDKTF, "only construct.py, stacks, bindings and export may import cdktf"
     if layer == "estate":
         assert not used & {"stacks", "operations", "main"}
     if layer == "modules":
         assert not used & {"estate", "stacks", "operations", "main"}
-        constructs = {module for module in imports(file) if re.fullmatch(r"modules\.(?!parts\.).*\.construct", module)}
-        assert not constructs, "a module never imports another module's construct"
+        constructs = {module for module in imports(file) if module.endswith(".construct")}
+        assert builds or not constructs, "what describes an estate imports no construct"
+        others = {module for module in constructs if not module.startswith("modules.parts.")}
+        assert not others, "a module never imports another module's construct"
+    if layer == "stacks":
+        assert not used & {"operations", "main"}
     if layer != "operations":
         assert not used & {"boto3", "botocore"}
-    if layer == "main.py":
-        tops = {module.split(".")[0] for module in imports(file, top_only=True)}
-        assert not tops & (CDKTF | {"boto3", "botocore"})
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_files_import_what_their_layer_may(file: Path) -> None:
+    check(file, ROOT)
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "allowed"),
+    [
+        ("modules/new.py", "from cdktf import Token", False),
+        ("modules/parts/new/props.py", "import constructs", False),
+        ("modules/vpc/new.py", "from modules.parts.routes.construct import add_routes", False),
+        ("modules/vpc/construct.py", "from cdktf import Token", True),
+        ("modules/vpc/construct.py", "from modules.vpn.construct import Vpn", False),
+        ("operations/new.py", "from cdktf_cdktf_provider_aws.eip import Eip", False),
+        ("operations/export/new.py", "from cdktf import App", True),
+        ("stacks/new.py", "from operations.aws import session", False),
+    ],
+)
+def test_a_new_file_is_held_to_its_layer(file: str, line: str, allowed: bool, tmp_path: Path) -> None:
+    new = tmp_path / file
+    new.parent.mkdir(parents=True)
+    new.write_text(line)
+    with nullcontext() if allowed else pytest.raises(AssertionError):
+        check(new, tmp_path)
 
 
 def uses(file: Path) -> set[str]:
@@ -73,8 +95,8 @@ def uses(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("file", FILES, ids=name)
 def test_only_the_door_prints_reads_the_environment_or_exits(file: Path) -> None:
-    # provider.py prepares the environment that the Node process inherits.
-    if name(file) not in ("main.py", "modules/provider.py"):
+    # It prepares the environment that the Node process inherits.
+    if name(file) not in ("main.py", "modules/bindings/lazy.py"):
         assert not uses(file) & {"print", "os.environ", "os.getenv", "sys.exit", "exit"}
 
 

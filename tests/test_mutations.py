@@ -69,7 +69,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a share inside the organization is open to everybody",
-        "modules/ram.py",
+        "modules/parts/ram_share/construct.py",
         "allow_external_principals=not props.inside_organization",
         "allow_external_principals=True",
         "tests/modules/test_transit_gateway.py::test_shares_with_whom_the_file_names_and_inside_the_organization_only",
@@ -118,7 +118,7 @@ MUTATIONS = [
     ),
     Mutation(
         "an address is an index",
-        "modules/routes.py",
+        "modules/parts/routes/construct.py",
         'joined("route", table, name, range_name)',
         'joined("route", str(len(scope.node.children)))',
         "tests/test_stacks.py::test_addresses_of_an_example_change_only_on_purpose",

@@ -15,7 +15,7 @@ import cdktf
 import pytest
 
 from estate.load import EstateError, load
-from modules.policy_file import pin_file
+from modules.parts.iam_policy.props import pin_file
 from operations.policy.compare import Change, compare
 from operations.policy.documents import PolicyError, fetch, in_account, read
 from operations.policy.lint import lint, policies_of

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from main import cli
-from modules.provider import load_lazily
+from modules.bindings.lazy import load_lazily
 from operations.output import compare, files, install
 from tests.test_estate import BASE
 from tests.test_main import run

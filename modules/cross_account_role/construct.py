@@ -17,7 +17,7 @@ from constructs import Construct
 
 from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
-from modules.policy_file import POLICIES
+from modules.parts.iam_policy.props import POLICIES
 from modules.vocabulary import partition
 
 

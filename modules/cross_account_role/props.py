@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 from modules.astronomer import POLICY
 from modules.cluster import Cluster
 from modules.entry import Secret, Step, in_words
-from modules.policy_file import PolicyDocument
+from modules.parts.iam_policy.props import PolicyDocument
 from modules.vocabulary import PolicyArn, Props, Reason
 
 _ID = "[a-zA-Z0-9_+=,.@:/-]"

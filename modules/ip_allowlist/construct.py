@@ -9,7 +9,7 @@ from constructs import Construct
 
 from modules.context import Sides
 from modules.ip_allowlist.props import Bucket, IpAllowlistProps
-from modules.security_groups import let_in
+from modules.parts.ingress.construct import let_in
 from modules.vocabulary import joined, partition
 
 _READ = ["s3:GetObject"]

@@ -6,7 +6,7 @@ from pydantic import Field
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.entry import Awaited, FieldPath, Step, fact
-from modules.ingress import Ingress
+from modules.parts.ingress.props import Ingress
 from modules.vocabulary import EACH_ONCE, BucketName, IamPrincipal, Props, Region, Slug, Text
 from modules.vpc.props import VpcProps
 

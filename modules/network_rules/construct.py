@@ -4,7 +4,7 @@ from constructs import Construct
 from modules.context import Sides
 from modules.network_rules.props import NetworkRulesProps
 from modules.parts.for_each.construct import by_name
-from modules.security_groups import let_cluster_in
+from modules.parts.ingress.construct import let_cluster_in
 from modules.vocabulary import joined
 
 ANSWERS = (1024, 65535)

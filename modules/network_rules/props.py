@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.entry import Awaited, Claim, FieldPath
-from modules.ingress import Ingress, Ports, ingress_claims
+from modules.parts.ingress.props import Ingress, Ports, ingress_claims
 from modules.vocabulary import NetworkAclId, Slug
 from modules.vpc.props import VpcProps
 

@@ -5,7 +5,7 @@ from pydantic import Field
 
 from modules.astronomer import OptInRegion
 from modules.entry import FieldPath, Step, in_words
-from modules.policy_file import POLICIES, PolicyDocument
+from modules.parts.iam_policy.props import POLICIES, PolicyDocument
 from modules.vocabulary import EACH_ONCE, Props
 
 POLICY = "AstronomerOptInRegions"

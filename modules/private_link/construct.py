@@ -18,8 +18,8 @@ from constructs import Construct
 from modules.context import Sides
 from modules.expressions import fitted, only_if_outside
 from modules.parts.for_each.construct import Entries, values
+from modules.parts.ingress.construct import new_group
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
-from modules.security_groups import new_group
 from modules.vocabulary import joined, partition
 
 HTTPS = 443

@@ -9,8 +9,8 @@ from constructs import Construct
 
 from modules.context import Sides
 from modules.expressions import listed
+from modules.parts.ram_share.construct import share
 from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
-from modules.ram import share
 from modules.resolver_rules.props import Endpoint, ResolverRulesProps, Rule
 from modules.vocabulary import joined
 

@@ -26,10 +26,10 @@ from constructs import Construct
 from modules.cluster import Cluster
 from modules.context import Sides
 from modules.expressions import Late, listed, term
-from modules.lookup import Kind, Lookup, announce
 from modules.parts.for_each.construct import Entries, each
-from modules.ram import share
-from modules.routes import routes
+from modules.parts.lookup.construct import Kind, Lookup, announce
+from modules.parts.ram_share.construct import share
+from modules.parts.routes.construct import routes
 from modules.transit_gateway.props import NewTransitGateway, TransitGatewayProps
 from modules.vocabulary import joined
 

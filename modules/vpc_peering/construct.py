@@ -14,9 +14,9 @@ from constructs import Construct
 from modules.cluster import Cluster
 from modules.context import Network, Sides
 from modules.expressions import listed, term
-from modules.lookup import Kind, Lookup, announce
-from modules.routes import routes
-from modules.security_groups import let_cluster_in
+from modules.parts.ingress.construct import let_cluster_in
+from modules.parts.lookup.construct import Kind, Lookup, announce
+from modules.parts.routes.construct import routes
 from modules.vpc_peering.props import VpcPeeringProps
 
 _PEERING = Kind(

@@ -6,7 +6,7 @@ from pydantic import Field
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.entry import Awaited, Claim, Step, in_words
-from modules.ingress import Ingress, ingress_claims
+from modules.parts.ingress.props import Ingress, ingress_claims
 from modules.vocabulary import PeeringId, Slug
 
 
@@ -15,7 +15,8 @@ class VpcPeeringProps(ConnectionProps):
 
     The peering outlives this entry and a `destroy`: it stays active in AWS until you or Astronomer delete it."""
 
-    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs")
+    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs", "dns_servers")
+    deploy_by: ClassVar[str | None] = "within 7 days of Astro's request"
 
     type: Literal["vpc_peering"]
     cluster: Slug

@@ -7,7 +7,7 @@ from modules.astronomer import DEPLOYMENT_ACCOUNTS
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
 from modules.entry import Awaited, Claim, FieldPath, Step, in_words, role_claim
-from modules.policy_file import POLICIES, PolicyDocument
+from modules.parts.iam_policy.props import POLICIES, PolicyDocument
 from modules.vocabulary import EACH_ONCE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
 from modules.vpc.props import VpcProps
 

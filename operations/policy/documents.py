@@ -17,7 +17,7 @@ from botocore import exceptions
 from estate.source import printable
 from modules.astronomer import URL
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
-from modules.policy_file import pin_file
+from modules.parts.iam_policy.props import pin_file
 from operations.aws import CLIENT_CONFIG
 
 MAX_BYTES = 1_000_000

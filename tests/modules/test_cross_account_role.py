@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from estate.load import EstateError, load
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
-from modules.policy_file import PolicyDocument
+from modules.parts.iam_policy.props import PolicyDocument
 from operations.terraform import find_terraform
 from tests.conftest import Synth
 from tests.deployment import SECRETS

@@ -1,8 +1,8 @@
 """What constructs make of a value that Terraform knows later.
 
 A root has every value of the estate, and a construct makes one resource for each entry of a map, with the entry's name
-in its address. In an exported module (`stacks/module.py`) the values are expressions, such as `${var.vpc_id}`, and a
-map that may have other entries is a `Late`: then one resource has a `for_each`. Constructs say the same for both.
+in its address. In an exported module the values are expressions, such as `${var.vpc_id}`, and a map that may have other
+entries is a `Late`: then one resource has a `for_each`. Constructs are written the same for both.
 """
 
 from collections.abc import Iterator, Mapping

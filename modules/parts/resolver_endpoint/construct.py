@@ -11,8 +11,8 @@ from cdktf_cdktf_provider_aws.route53_resolver_endpoint import (
 from constructs import Construct
 
 from modules.context import Sides
+from modules.parts.ingress.construct import new_group
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
-from modules.security_groups import new_group
 
 DNS = 53
 

@@ -86,8 +86,12 @@ def get_account_summary(self: IamResponse) -> ActionResult:
 def is_action_permitted(self: IAMPolicyStatement, *arguments: Any, **named: Any) -> PermissionResult:
     """Without it, a Deny denies when its condition is not met as well: a bucket that asks for TLS refuses everything.
 
-    Who calls this server is taken for a caller over TLS, as every caller of AWS's own endpoints is."""
-    condition = self._statement.get("Condition")
-    if self._statement["Effect"] == "Deny" and condition == {"Bool": {"aws:SecureTransport": "false"}}:
+    Who calls this server is taken for a caller over TLS, as every caller of AWS's own endpoints is, and never for a
+    principal that a condition names: moto does not pass on who calls."""
+    condition = self._statement.get("Condition") or {}
+    unmet = condition == {"Bool": {"aws:SecureTransport": "false"}} or [*condition.get("ArnLike", ())] == [
+        "aws:PrincipalArn"
+    ]
+    if self._statement["Effect"] == "Deny" and unmet:
         return PermissionResult.NEUTRAL
     return _is_action_permitted(self, *arguments, **named)

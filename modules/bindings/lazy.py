@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 PACKAGE = "cdktf_cdktf_provider_aws"
-_PRELOAD = Path(__file__).with_name("provider_preload.cjs")
+_PRELOAD = Path(__file__).with_name("preload.cjs")
 
 
 def load_lazily(environ: MutableMapping[str, str] = os.environ) -> None:

@@ -21,7 +21,6 @@ from modules.astronomer import ASTRO_CIDRS
 from modules.cluster import Cluster
 from modules.expressions import EACH, Late, bare
 from modules.vocabulary import AccountId, Range, Slug, Text
-from stacks.hcl import Address, Blocks
 
 Variable = dict[str, Any]
 """The block of a variable in Terraform's JSON syntax."""
@@ -33,24 +32,6 @@ class Inputs:
 
     variables: dict[str, Variable] = field(default_factory=dict)
     awaited: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Module:
-    """A stack of an estate for modules.
-
-    `json`: its Terraform as JSON. `blocks`: which of its arguments are blocks. `variables`: at least those that it
-    names. `awaited`: the expressions that are null while a value is awaited. `tags`: what the provider is to put on
-    every resource."""
-
-    name: str
-    account_id: str
-    region: str
-    tags: Mapping[str, str]
-    json: Mapping[str, Any]
-    blocks: Mapping[Address, Blocks]
-    variables: Mapping[str, Variable]
-    awaited: Collection[str]
 
 
 def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:

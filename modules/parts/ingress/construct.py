@@ -10,8 +10,8 @@ from constructs import Construct
 
 from modules.cluster import Cluster
 from modules.expressions import fitted
-from modules.ingress import IngressRule
 from modules.parts.for_each.construct import each
+from modules.parts.ingress.props import IngressRule
 from modules.vocabulary import joined
 
 
