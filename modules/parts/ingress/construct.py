@@ -9,10 +9,10 @@ from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurity
 from constructs import Construct
 
 from modules.cluster import Cluster
-from modules.expressions import fitted
+from modules.expressions import truncated_name
 from modules.parts.for_each.construct import each
 from modules.parts.ingress.props import IngressRule
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 
 def new_group(
@@ -27,7 +27,7 @@ def new_group(
         scope,
         id_,
         # The provider takes 100 characters, and adds the end itself.
-        name_prefix=f"{fitted(name, 99)}-",
+        name_prefix=f"{truncated_name(name, 99)}-",
         description=description,
         vpc_id=vpc_id,
         lifecycle=TerraformResourceLifecycle(create_before_destroy=True, ignore_changes=["name_prefix"]),
@@ -54,4 +54,4 @@ def let_cluster_in(scope: Construct, rules: Mapping[str, IngressRule], cluster: 
     """Every rule for every range that the cluster's traffic comes from; an address holds both names."""
     for name, rule in rules.items():
         for (range_name,), (cidr,), over in each(cluster.routed_cidrs()):
-            let_in(scope, joined("ingress", name, range_name), rule, description, for_each=over, cidr_ipv4=cidr)
+            let_in(scope, construct_id("ingress", name, range_name), rule, description, for_each=over, cidr_ipv4=cidr)
