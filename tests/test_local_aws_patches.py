@@ -113,6 +113,7 @@ class TestIam:
         iam = aws.client("iam", account=account)
         arn = iam.create_role(RoleName="role", AssumeRolePolicyDocument=DOCUMENT)["Role"]["Arn"]
         before = iam.get_role(RoleName="role")["Role"]["RoleLastUsed"]
+        aws.pass_time(hours=1)
         aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="astronomer")
         after = iam.get_role(RoleName="role")["Role"]["RoleLastUsed"]
         assert (before, after["Region"], after["LastUsedDate"] > datetime.now(UTC)) == ({}, "us-east-1", True)
