@@ -233,40 +233,51 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
         _stop("\n".join(f"{file}:{problem}" for problem in found), WARNINGS_ONLY)
 
 
+class Reader(StrEnum):
+    YOU = "you"
+    ASTRONOMER = "astronomer"
+    NETWORK_TEAM = "network-team"
+
+
 @cli.command()
 def handoff(
     file: EstateFile = Path("astro.yaml"),
-    as_json: Annotated[bool, typer.Option("--json", help="For programs, instead of Markdown.")] = False,
+    reader: Annotated[Reader, typer.Option("--for", help="Who reads it.")] = Reader.YOU,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of Markdown.")] = False,
     outputs: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What `cdktf deploy --outputs-file` wrote. Default: read the stacks' state."),
+        typer.Option(
+            metavar="FILE", help="The file that `cdktf deploy --outputs-file` wrote. Default: read the stacks' state."
+        ),
     ] = None,
 ) -> None:
-    """Say what Astronomer needs from you, what is still awaited, and who does what next: to paste into a ticket.
+    """Print what is deployed, what remains to be done and by whom: for you, or what to send to whom.
 
-    Reads the estate and what its stacks handed over: from the state of those that `cdktf` has initialized here."""
+    Reads the state from where the estate keeps it, and writes nothing. Exits with 4 if a stack could not be read."""
     estate = _load(file)
     import json
 
-    from operations.handoff import HandoffError, facts, from_file, from_state, is_initialized, markdown
-    from operations.terraform import Terraform, TerraformError, find_terraform
+    from operations.handoff import read, status, write
 
-    folder, stacks = (
-        Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"),
-        [stack.name for stack in stacks_of(estate)],
-    )
     try:
-        if outputs:
-            found = from_file(outputs)
-        elif any(is_initialized(folder / name) for name in stacks):
-            found = from_state(stacks, folder, Terraform(find_terraform(os.environ), os.environ))
-        else:
-            found = {}
-    except HandoffError as error:
+        stacks = read.read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
+    except read.HandoffError as error:
         _stop(str(error), BAD_INPUT)
-    except TerraformError as error:
-        _stop(str(error), FAILED)
-    print(json.dumps(facts(estate, found), indent=2) if as_json else markdown(estate, found))
+    digests: dict[str, dict[str, str]] = {}
+    if any(stack.digests for stack in stacks.values()):
+        with _synthesized(estate) as fresh:
+            for name in stacks:
+                synthesized = json.loads((fresh / f"stacks/{name}/cdk.tf.json").read_text("utf-8"))
+                digests[name] = synthesized["output"]["deployed"]["value"]["digests"]
+    found = status.report(estate, stacks, digests)
+    as_values, as_text = {
+        Reader.YOU: (write.yours, write.your_page),
+        Reader.ASTRONOMER: (write.astronomers, write.ticket_page),
+        Reader.NETWORK_TEAM: (write.network_teams, write.team_page),
+    }[reader]
+    print(json.dumps(as_values(found), indent=2) if as_json else as_text(found))
+    if unread := [f"{name} was not read: {stack.why}" for name, stack in stacks.items() if stack.status == "not read"]:
+        _stop("\n".join(unread), WARNINGS_ONLY)
 
 
 @cli.command()

@@ -42,6 +42,9 @@ class ConnectionProps(Props):
     for_network_team: ClassVar[tuple[str, ...]] = ()
     """The outputs that your network team needs, as dotted paths."""
 
+    deploy_by: ClassVar[str | None] = None
+    """Until when it must be deployed, when nothing is pending."""
+
     network: Slug
     """The entry of `networks` that this connects."""
     confirmed: Day | None = None
@@ -106,6 +109,10 @@ class ConnectionProps(Props):
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         """Yield what remains to be done by people. `facts` are its outputs, empty unless it is deployed."""
         yield from ()
+
+    def on_premises_facts(self) -> dict[str, object]:
+        """Return what the file says of your on-premises networks, for your network team."""
+        return {}
 
     def asked_of_astronomer(self) -> dict[str, object]:
         """What Astronomer is to make of a connection that is none of your `networks`, for `main.py handoff`."""

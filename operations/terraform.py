@@ -74,18 +74,30 @@ class Terraform:
     binary: Path
     environ: Mapping[str, str]
 
-    def output(self, folder: Path) -> dict[str, Any]:
-        """The root outputs in the state, name to value, sensitive ones in the clear."""
-        outputs = json.loads(self._run(folder, "output", "-json", "-no-color"))
+    def output(self, folder: Path, timeout: float | None = None) -> dict[str, Any]:
+        """The root outputs in the state, name to value, sensitive ones in the clear. `timeout`: in seconds."""
+        outputs = json.loads(self._run(folder, "output", "-json", "-no-color", timeout=timeout))
         return {name: output["value"] for name, output in outputs.items()}
 
     def fmt(self, folder: Path, files: Iterable[Path]) -> None:
         """Write `files`, relative to `folder`, as Terraform would. One process; no other file is looked at."""
         self._run(folder, "fmt", *map(str, files))
 
-    def _run(self, folder: Path, *arguments: str) -> str:
+    def _run(self, folder: Path, *arguments: str, timeout: float | None = None) -> str:
         command = [str(self.binary), *arguments]
-        done = subprocess.run(command, cwd=folder, env=dict(self.environ), capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise TerraformFailed(command, folder, 124, f"it did not answer in {timeout:.0f} seconds") from None
         if done.returncode != 0:
             raise TerraformFailed(command, folder, done.returncode, done.stderr or done.stdout)
         return done.stdout

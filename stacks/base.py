@@ -23,6 +23,7 @@ from estate.plan import StackPlan
 from modules.entry import Secret
 from modules.vocabulary import partition
 from stacks.backend import attach_backend
+from stacks.digests import digests
 from stacks.hcl import Address, Blocks, marked, render
 
 TERRAFORM = ">= 1.10"
@@ -113,10 +114,15 @@ class AstroStack(ReadableStack):
             )
         return variables
 
-    def hand_off(self, facts: dict[str, Any]) -> None:
-        """The stack's one output: what Astronomer asks for, by entry."""
-        # Under "handoff" as its id, an entry of that name would have no place.
-        output = TerraformOutput(
-            self, "handoff_output", value=facts, description="What Astronomer asks for, by entry of the estate."
-        )
-        output.override_logical_id("handoff")
+    def hand_off(self, facts: dict[str, Any], vpc_id: str | None = None) -> None:
+        """Output the facts of each entry, and what `main.py handoff` compares the file with. Called at the end."""
+        self._output("handoff", facts, "What Astronomer asks for, by entry of the estate.")
+        entries = [*facts, *([self.plan.network] if self.plan.network else [])]
+        deployed: dict[str, Any] = {"digests": digests(self.to_terraform(), entries)}
+        if vpc_id:
+            deployed["vpc_id"] = vpc_id
+        self._output("deployed", deployed, "What was deployed, for `main.py handoff`.")
+
+    def _output(self, name: str, value: Any, description: str) -> None:
+        # With its name as its ID, an entry of that name would have no place.
+        TerraformOutput(self, f"{name}_output", value=value, description=description).override_logical_id(name)

@@ -36,4 +36,4 @@ class NetworkStack(AstroStack):
                 imports += getattr(built, "imports", [])
         if imports:
             self.add_override("import", imports)
-        self.hand_off(facts)
+        self.hand_off(facts, vpc.network.vpc_id)

@@ -152,6 +152,9 @@ def demo(console: Console) -> bool:
             for row in read_back(aws, estate):
                 table.add_row(*row)
             console.print(table)
+        for reader in ("you", "astronomer", "network-team"):
+            with step(f"main.py handoff --for {reader}"):
+                console.print(deployment.handoff(reader), markup=False, soft_wrap=True)
         made = len(set(inventory(aws, accounts, regions)) - set(with_state))
         with step("cdktf destroy '*'") as tell:
             show.append(tell)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -183,10 +184,11 @@ def test_handoff_reads_state_with_your_own_configuration_of_terraform_and_writes
         f'#!/bin/sh\necho "$TF_CLI_CONFIG_FILE" >> {tmp_path}/used\nexec {find_terraform(os.environ)} "$@"\n'
     )
     terraform.chmod(0o755)
+    file.write_text(re.sub(r"^state: .*$", "state: {backend: none}", BASE, flags=re.MULTILINE))
     before = sorted(tmp_path.rglob("*"))
     settings = {"CDKTF_OUTDIR": str(tmp_path / "out"), "TF_CLI_CONFIG_FILE": str(configuration)}
     code, out, err = run("handoff", str(file), "--json", **settings, TERRAFORM_BINARY_NAME=str(terraform))
     assert (code, err) == (0, "")
-    assert [one["state"] for one in json.loads(out)["connections"].values()] == ["not deployed", "waiting"]
+    assert [one["status"] for one in json.loads(out)["connections"].values()] == ["not deployed", "waiting"]
     assert (tmp_path / "used").read_text() == f"{configuration}\n" * 2
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "used"])

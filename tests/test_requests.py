@@ -93,6 +93,9 @@ class Stack:
         }
         return of["error"], of["warning"]
 
+    def forget(self, address: str) -> None:
+        self._terraform._run(self._folder, "state", "rm", address)
+
     def changes(self) -> list[str]:
         planned = self._terraform.plan_json(self._folder)["resource_changes"]
         actions = ((change["address"], change["change"]["actions"]) for change in planned)
@@ -292,6 +295,27 @@ def test_an_attachment_that_is_available_already_is_imported(aws: LocalAws, tmp_
         ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=tgw_attach(1))
     assert stack.run("apply", "-auto-approve") == ([], [])
     assert stack.changes() == []
+
+
+def test_a_rename_keeps_the_attachment_that_terraform_forgot(aws: LocalAws, tmp_path: Path) -> None:
+    """What docs/recovery.md says of it, walked (facts C1)."""
+    stack = Stack(tmp_path, aws)
+
+    def hub(name: str) -> tuple[str, str]:
+        connection = f"type: transit_gateway, clusters: [{name}], network: lake, transit_gateway_id: {HUB}"
+        return cluster(name, 1), f"  hub: {{{connection}, attachments: {{{name}: {tgw_attach(1)}}}}}\n"
+
+    aws.make(stack.write(*hub("dev")))
+    assert stack.run("apply", "-auto-approve") == ([], [])
+    stack.forget("aws_ec2_transit_gateway_vpc_attachment_accepter.hub_accepter_dev")
+    stack.write(*hub("development"))
+    accepter = "aws_ec2_transit_gateway_vpc_attachment_accepter"
+    assert [change for change in stack.changes() if accepter in change] == [
+        f"update {accepter}.hub_accepter_development"
+    ]
+    assert stack.run("apply", "-auto-approve", f"-target={accepter}.hub_accepter_development")[0] == []
+    (found,) = aws.client("ec2", ASTRO).describe_transit_gateway_attachments()["TransitGatewayAttachments"]
+    assert found["State"] == "available"
 
 
 FIREWALL = "  allow: {type: egress_domains, network: lake, dns_firewall: {}}\n"

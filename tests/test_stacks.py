@@ -133,10 +133,11 @@ def test_state_is_kept_where_the_file_says(tmp_path: Path, state: str, expected:
     assert {key: terraform[key] for key in terraform if key in ("backend", "cloud")} == expected
 
 
-@pytest.mark.parametrize("name", ["handoff", "handoff-output", "aws-provider", "terraform", "default"])
+@pytest.mark.parametrize("name", ["handoff", "handoff-output", "deployed", "aws-provider", "terraform", "default"])
 def test_an_entry_may_have_a_name_of_ours(name: str, tmp_path: Path) -> None:
     (stack,) = synth_all(estate_of(tmp_path, BASE.replace("  lake-prod:", f"  {name}:")), tmp_path / "out").values()
-    assert list(stack["output"]) == ["handoff"]
+    assert list(stack["output"]) == ["deployed", "handoff"]
+    assert name in stack["output"]["deployed"]["value"]["digests"]
     assert name in stack["output"]["handoff"]["value"]
 
 

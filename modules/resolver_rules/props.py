@@ -121,6 +121,9 @@ class ResolverRulesProps(SharingProps):
             yield Step("Astronomer", f"{accept}{associate}", INVITATION if invited else None, name)
         yield Step("you", "after that, resolve a name of the shared domains from a Deployment")
 
+    def on_premises_facts(self) -> dict[str, object]:
+        return {"dns_servers": {name: list(rule.targets) for name, rule in self.rules.items() if rule.targets}}
+
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)
         for field, message in self.endpoint.disagreements(network) if self.endpoint else ():

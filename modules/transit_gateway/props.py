@@ -225,6 +225,10 @@ class TransitGatewayProps(SharingProps):
                 route = f"route {in_words(facts.get('cidrs'))} to it, and send us the ID of the attachment"
                 yield Step("Astronomer", f"{accept}{attach}, {route}", INVITATION if invited else None, name)
 
+    def on_premises_facts(self) -> dict[str, object]:
+        ranges = {name: str(one.cidr) for name, one in self.on_premises.items()}
+        return {"on_premises": ranges} if ranges else {}
+
     def awaited(self) -> tuple[Awaited, ...]:
         if not self.accept_clusters:
             return ()

@@ -15,7 +15,8 @@ class VpcPeeringProps(ConnectionProps):
 
     The peering outlives this entry and a `destroy`: it stays active in AWS until you or Astronomer delete it."""
 
-    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs")
+    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs", "dns_servers")
+    deploy_by: ClassVar[str | None] = "within 7 days of Astro's request"
 
     type: Literal["vpc_peering"]
     cluster: Slug

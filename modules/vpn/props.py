@@ -182,9 +182,6 @@ class VpnProps(ConnectionProps):
 
     for_network_team: ClassVar[tuple[str, ...]] = (
         "*.vpn_connection_id",
-        "*.ip",
-        "*.bgp_asn",
-        "*.static_routes",
         "*.tunnels",
         "*.transit_gateway_attachment_id",
     )
@@ -344,6 +341,13 @@ class VpnProps(ConnectionProps):
 
     def cluster_names(self) -> tuple[str, ...]:
         return (self.cluster,) if self.cluster else ()
+
+    def on_premises_facts(self) -> dict[str, object]:
+        ranges = {name: str(cidr) for name, cidr in self.static_routes.items()}
+        return {
+            "devices": {name: gateway.model_dump(mode="json") for name, gateway in self.gateways.items()},
+            **({"static_routes": ranges} if ranges else {"bgp_asn": self.bgp_asn}),
+        }
 
     def asked_of_astronomer(self) -> dict[str, object]:
         if self.terminates == "network":
