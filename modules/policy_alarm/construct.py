@@ -43,7 +43,7 @@ from constructs import Construct
 from modules.astronomer import ROLE
 from modules.parts.iam_policy.construct import Condition, Statement, document, statement
 from modules.policy_alarm.props import PATTERNS, PolicyAlarmProps
-from modules.vocabulary import joined, partition
+from modules.vocabulary import construct_id, partition
 
 CLOUDTRAIL = "cloudtrail.amazonaws.com"
 CLOUDWATCH = "cloudwatch.amazonaws.com"
@@ -299,7 +299,7 @@ class PolicyAlarm(Construct):
         for name, endpoint in props.subscribers.items():
             self._subscriptions[name] = SnsTopicSubscription(
                 self,
-                joined("subscription", name),
+                construct_id("subscription", name),
                 topic_arn=topic.arn,
                 protocol="https" if endpoint.startswith("https://") else "email",
                 endpoint=endpoint,
