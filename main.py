@@ -246,7 +246,7 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
     # What a cluster lacks is a warning, with what it blocks.
     waiting = [
         f"{entry} waits for {a.field} from {a.giver}: {a.how}"
-        for entry, a in estate.awaited()
+        for entry, a in estate.pending_inputs()
         if entry.startswith("connections.")
     ]
     counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]

@@ -13,7 +13,7 @@ from modules.astronomer import Product
 from modules.catalog import Connection
 from modules.cluster import Cluster
 from modules.cross_account_role.props import CrossAccountRoleProps
-from modules.entry import Awaited
+from modules.entry import PendingInput
 from modules.opt_in_region.props import OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
@@ -118,20 +118,20 @@ class Estate(Props):
             raise EntriesDisagreeError(problems)
         return estate
 
-    def awaited(self) -> Iterator[tuple[str, Awaited]]:
+    def pending_inputs(self) -> Iterator[tuple[str, PendingInput]]:
         """What others must still give, with what waits for it: `connections.lake`, `clusters.prod`, or its twin
         `clusters.prod.dr`."""
-        twins, waiting = self.twins(), dict[tuple[str, Awaited], None]()
+        twins, waiting = self.twins(), dict[tuple[str, PendingInput], None]()
         for name, cluster in self.clusters.items():
             users = [each for each in self.connections.values() if name in each.cluster_names()]
-            for awaited in (need for user in users for need in user.needs_of_clusters):
-                if getattr(cluster, awaited.field) is None:
-                    entry = twins.get(name, name) if awaited.field in INHERITED else name
-                    waiting[self.cluster_entry(entry), awaited] = None
+            for pending in (need for user in users for need in user.needs_of_clusters):
+                if getattr(cluster, pending.field) is None:
+                    entry = twins.get(name, name) if pending.field in INHERITED else name
+                    waiting[self.cluster_entry(entry), pending] = None
         yield from waiting
         for name, connection in self.connections.items():
-            for awaited in connection.awaited():
-                yield f"connections.{name}", awaited
+            for pending in connection.pending_inputs():
+                yield f"connections.{name}", pending
 
     def twins(self) -> dict[str, str]:
         """The cluster of each twin for disaster recovery, by the twin's name."""

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from modules.astronomer import AstroCidr, ClusterId, DatabaseType, IssuerUrl, NodeType, PodCidr, Product, vcpus
 from modules.entry import FieldPath
-from modules.expressions import EACH, Late
-from modules.vocabulary import EACH_ONCE, AccountId, PrivateCidr, Props, PublicIp, Region, Slug, VpcId
+from modules.expressions import FOR_EACH, Expression
+from modules.vocabulary import UNIQUE, AccountId, PrivateCidr, Props, PublicIp, Region, Slug, VpcId
 
 
 class _InOneRegion(Props):
@@ -23,11 +23,11 @@ class _InOneRegion(Props):
     """The range of Astro's pods, usually 100.64.0.0/19: `secondary_vpc_cidr` of the Astro API, of a twin
     `dr_secondary_vpc_cidr`. Must not overlap what the cluster is connected with, but is not routed: pods leave the
     Astro VPC under the address of their node, so that clusters may have the same."""
-    additional_cidrs: Annotated[dict[Slug, PrivateCidr], EACH] = Field(default_factory=dict)
+    additional_cidrs: Annotated[dict[Slug, PrivateCidr], FOR_EACH] = Field(default_factory=dict)
     """Further ranges of the Astro VPC to route back to and to let in, by name."""
     vpc_id: VpcId | None = None
     """The ID of the Astro VPC, for `hosted_zone`, and to narrow `peering_role`: ask Astronomer's support."""
-    external_ips: Annotated[tuple[PublicIp, ...], Field(min_length=1), EACH_ONCE] | None = None
+    external_ips: Annotated[tuple[PublicIp, ...], Field(min_length=1), UNIQUE] | None = None
     """The public addresses that the cluster's traffic to the internet comes from, for `ip_allowlist`: External IPs in
     the Astro UI, `metadata.external_ips` of the Astro API. They last as long as the cluster."""
     oidc_issuer_url: IssuerUrl | None = None
@@ -75,9 +75,9 @@ class Cluster(_InOneRegion):
     """Hybrid: the instance type of Airflow's metadata database. Default: Astronomer's own since 2023-03-28."""
     dr: DisasterRecovery | None = None
 
-    def routed_cidrs(self) -> Mapping[str, IPv4Network] | Late:
+    def routed_cidrs(self) -> Mapping[str, IPv4Network] | Expression:
         """The ranges that traffic comes from: the VPC's own under the name "", and the additional ones."""
-        if isinstance(self.additional_cidrs, Late):
+        if isinstance(self.additional_cidrs, Expression):
             return self.additional_cidrs.beside("cidr", self.cidr)
         return {"": self.cidr, **self.additional_cidrs}
 

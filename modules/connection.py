@@ -9,17 +9,17 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from modules.cluster import Cluster, DisasterRecovery
-from modules.entry import Awaited, Claim, FieldPath, Secret, Step
-from modules.vocabulary import EACH_ONCE, Day, Principal, Props, Slug
+from modules.entry import Claim, FieldPath, PendingInput, Secret, Step
+from modules.vocabulary import UNIQUE, Day, Principal, Props, Slug
 from modules.vpc.props import VpcProps
 
-ACCOUNT_ID = Awaited(
+ACCOUNT_ID = PendingInput(
     "account_id",
     "Astronomer",
     "read providerAccount of the cluster in the Astro API, or provider_account of the Terraform data source "
     "astro_cluster; otherwise ask their support for the AWS account",
 )
-VPC_ID = Awaited("vpc_id", "Astronomer", "ask their support for the ID of the cluster's VPC")
+VPC_ID = PendingInput("vpc_id", "Astronomer", "ask their support for the ID of the cluster's VPC")
 
 
 class ConnectionProps(Props):
@@ -32,7 +32,7 @@ class ConnectionProps(Props):
     same_region: ClassVar[str] = ""
     """Why clusters and network must be in one region; empty where they need not."""
 
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (ACCOUNT_ID,)
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (ACCOUNT_ID,)
     """Fields of its clusters that it waits for where they are absent."""
     blocked: ClassVar[str]
     """What is not built for a cluster while one of `needs_of_clusters` is absent: a clause for `check`."""
@@ -98,7 +98,7 @@ class ConnectionProps(Props):
         """Return what stops working after a failover of `cluster` to `twin` if nothing is prepared for it: a clause for
         `check`, empty if all of it goes on."""
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         """What must still be given by somebody else. While it is, the rest is built and nothing is a placeholder."""
         return ()
 
@@ -131,9 +131,9 @@ resources it is 12 hours (AWS RAM user guide, "Accepting and rejecting resource 
 class SharingProps(ConnectionProps):
     """Base of the props of a connection type that shares through AWS Resource Access Manager."""
 
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` that it is for."""
-    share_with: Annotated[tuple[Principal, ...], EACH_ONCE] = ()
+    share_with: Annotated[tuple[Principal, ...], UNIQUE] = ()
     """Whom to share with: accounts (12 digits in quotes), or ARNs of an organization or organizational unit.
     Default: the clusters' accounts and nobody else; one that is not known yet is added once it is."""
     inside_organization: bool = False

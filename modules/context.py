@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modules.cluster import Cluster
-from modules.expressions import Late
+from modules.expressions import Expression
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Network:
     region: str
     vpc_id: str
     cidrs: tuple[str, ...]
-    route_tables: Mapping[str, str] | Late = field(default_factory=dict)
+    route_tables: Mapping[str, str] | Expression = field(default_factory=dict)
     subnets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Sides:
+class ConnectionContext:
     """What a connection's construct joins. `name` is the prefix of AWS names, `secrets` the variables of its props."""
 
     name: str

@@ -56,7 +56,7 @@ class Secret:
 
 
 @dataclass(frozen=True)
-class Awaited:
+class PendingInput:
     """A value that somebody else must give before the rest of an entry can be built."""
 
     field: str

@@ -17,7 +17,7 @@ def subnet(cidr: IPv4Network, bits: int, number: int) -> str:
     return str(list(cidr.subnets(prefixlen_diff=bits))[number])
 
 
-def only_if_outside(ip: str, cidrs: Sequence[str], value: str) -> str | None:
+def zone_if_outside_vpc(ip: str, cidrs: Sequence[str], value: str) -> str | None:
     """`value` where the address is in none of `cidrs`, else nothing."""
     if any(map(is_late, cidrs)):
         same = f'cidrhost("{ip}/${{split("/", cidr)[1]}}", 0) == cidrhost(cidr, 0)'
@@ -25,7 +25,7 @@ def only_if_outside(ip: str, cidrs: Sequence[str], value: str) -> str | None:
     return None if any(IPv4Address(ip) in IPv4Network(cidr) for cidr in cidrs) else value
 
 
-def fitted(name: str, limit: int) -> str:
+def truncated_name(name: str, limit: int) -> str:
     """`name` as long as AWS takes: the end of a longer one tells it from others that begin alike."""
     if is_late(name):
         text = term(name)
@@ -41,7 +41,7 @@ def listed(texts: Iterable[str]) -> str:
 
 def is_late(value: object) -> bool:
     """Whether Terraform knows it later."""
-    return isinstance(value, Late) or "${" in str(value)
+    return isinstance(value, Expression) or "${" in str(value)
 
 
 def term(value: object) -> str:
@@ -50,11 +50,11 @@ def term(value: object) -> str:
     if "${TfToken[" in text:
         # cdktf writes the reference of a token without ${} if it is inside of another.
         return text
-    return bare(text) or f'"{text}"'
+    return unwrap(text) or f'"{text}"'
 
 
 @dataclass(frozen=True)
-class Late:
+class Expression:
     """A map that Terraform knows later: an expression, such as `var.route_tables`. See `modules/parts/for_each`."""
 
     expression: str
@@ -67,12 +67,12 @@ class Late:
     def __getitem__(self, name: str) -> str:
         return f'${{{self.expression}["{name}"]}}'
 
-    def beside(self, name: str, value: object) -> "Late":
+    def beside(self, name: str, value: object) -> "Expression":
         """With one more entry, an expression too, before its own."""
-        return Late(f"merge({{{name} = {bare(str(value))}}}, {self.expression})")
+        return Expression(f"merge({{{name} = {unwrap(str(value))}}}, {self.expression})")
 
 
-def bare(text: str) -> str | None:
+def unwrap(text: str) -> str | None:
     """The expression that `text` is as `${...}`, and nothing else; None where there is none, or more."""
     depth = 0
     for place, character in enumerate(text if text.startswith("${") else ""):
@@ -82,5 +82,5 @@ def bare(text: str) -> str | None:
     return None
 
 
-EACH = object()
-"""Marks a map whose entries constructs go through by `each`: in an exported module it may be a `Late`."""
+FOR_EACH = object()
+"""Marks a map whose entries constructs go through by `each`: in an exported module it may be an `Expression`."""

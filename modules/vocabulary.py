@@ -314,22 +314,22 @@ def _tag_value(value: str) -> str:
 Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]]
 
 
-def repeated(values: Iterable[str]) -> list[str]:
+def duplicates(values: Iterable[str]) -> list[str]:
     """What is there more than once, sorted."""
     return sorted(value for value, times in Counter(values).items() if times > 1)
 
 
 def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := repeated(values):
+    if twice := duplicates(values):
         raise ValueError(f"has {', '.join(twice)} twice; name each once")
     return values
 
 
-EACH_ONCE = AfterValidator(_each_once)
+UNIQUE = AfterValidator(_each_once)
 """Of a list in which no value stands twice."""
 
 
-def joined(*parts: str) -> str:
+def construct_id(*parts: str) -> str:
     """A construct ID from names of the file. Names hold no underscore, so that two sets of names never meet."""
     return "_".join(part for part in parts if part)
 
@@ -339,7 +339,7 @@ def arn_region(arn_: str) -> str:
     return arn_.split(":")[3]
 
 
-def unheard(topic_arn: str | None, region: str) -> Iterator[str]:
+def foreign_topic(topic_arn: str | None, region: str) -> Iterator[str]:
     """Why alarms of a region cannot tell a topic, where they cannot: CloudWatch refuses one of another region."""
     if topic_arn and arn_region(topic_arn) != region:
         yield f"{topic_arn!r} is not in {region}; an alarm tells topics of its own region only"

@@ -7,7 +7,7 @@ from constructs import Construct
 from estate.model import Estate
 from estate.plan import StackPlan
 from modules.catalog import construct_for
-from modules.context import Sides
+from modules.context import ConnectionContext
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
 
@@ -24,14 +24,14 @@ class NetworkStack(AstroStack):
         imports: list[dict[str, str]] = []
         for key, connection in estate.connections.items():
             if connection.network == name:
-                sides = Sides(
+                context = ConnectionContext(
                     name=f"{estate.name}-{key}",
                     network=vpc.network,
                     organization=estate.astro.organization,
                     clusters={cluster: estate.clusters[cluster] for cluster in connection.cluster_names()},
                     secrets=self.secret_variables(key, connection.secrets()),
                 )
-                built = construct_for(connection)(self, key, connection, sides)
+                built = construct_for(connection)(self, key, connection, context)
                 facts[key] = built.handoff
                 imports += getattr(built, "imports", [])
         if imports:

@@ -46,7 +46,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
     estate = load(file)
     assert list(estate.connections) == ["lake-prod", "lake-dev"]
     assert str(estate.clusters["prod"].pod_cidr) == "100.64.0.0/19"
-    assert [(entry, a.field, a.giver) for entry, a in estate.awaited()] == [
+    assert [(entry, a.field, a.giver) for entry, a in estate.pending_inputs()] == [
         ("connections.lake-dev", "peering_id", "the Astro UI")
     ]
     with pytest.raises(ValueError, match="frozen"):
@@ -529,7 +529,7 @@ def test_a_clusters_twin_is_connected_ahead_of_a_failover_from_the_same_entry(tm
 def test_a_peering_of_the_twin_is_awaited_until_astronomer_requests_it(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(TWINS.replace("dr: {peering_id: pcx-0fffffffffffffff0}", "dr: {}"))
-    waiting = [(entry, awaited.field) for entry, awaited in load(file).awaited()]
+    waiting = [(entry, pending.field) for entry, pending in load(file).pending_inputs()]
     assert ("connections.lake-prod-dr", "peering_id") in waiting
 
 
@@ -569,16 +569,16 @@ def test_a_twin_takes_what_astronomer_gives_for_its_own_region_and_waits_for_it_
     file = tmp_path / "astro.yaml"
     zone = "  zone: {type: hosted_zone, network: lake, clusters: [prod-dr], domain: data.acme.example}\n"
     file.write_text(TWINS + zone)
-    assert [(entry, awaited.field) for entry, awaited in load(file).awaited() if entry.startswith("clusters")] == [
-        ("clusters.prod.dr", "vpc_id")
-    ]
+    assert [
+        (entry, pending.field) for entry, pending in load(file).pending_inputs() if entry.startswith("clusters")
+    ] == [("clusters.prod.dr", "vpc_id")]
     given = (
         "cidr: 172.22.0.0/20, vpc_id: vpc-0dddddddddddddddd, id: clmk2qqia000008mhff3ndjr0, external_ips: [203.0.113.9], "
         "oidc_issuer_url: https://oidc.acme.example/id/1, additional_cidrs: {batch: 172.23.0.0/24}"
     )
     file.write_text(TWINS.replace("cidr: 172.22.0.0/20", given) + zone)
     estate = load(file)
-    assert [entry for entry, _ in estate.awaited() if entry.startswith("clusters")] == []
+    assert [entry for entry, _ in estate.pending_inputs() if entry.startswith("clusters")] == []
     twin = estate.clusters["prod-dr"]
     assert (twin.vpc_id, twin.id, twin.external_ips, twin.oidc_issuer_url, twin.additional_cidrs) == (
         "vpc-0dddddddddddddddd",
@@ -592,7 +592,9 @@ def test_a_twin_takes_what_astronomer_gives_for_its_own_region_and_waits_for_it_
 def test_an_account_that_a_twin_has_of_its_cluster_is_awaited_once_at_the_cluster(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(TWINS.replace('account_id: "333333333333", ', ""))
-    assert [(entry, awaited.field) for entry, awaited in load(file).awaited() if entry.startswith("clusters")] == [
+    assert [
+        (entry, pending.field) for entry, pending in load(file).pending_inputs() if entry.startswith("clusters")
+    ] == [
         ("clusters.prod", "account_id"),
         ("clusters.dev", "account_id"),
     ]

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from estate.load import load
 from modules.astronomer import AstroCidr
-from modules.expressions import Late, fitted, only_if_outside, subnet
+from modules.expressions import Expression, subnet, truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, each
 from modules.vocabulary import PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
@@ -68,7 +68,7 @@ def routes(synth: Synth, tables: Entries, ranges: Entries) -> dict[str, Any]:
 
 
 def test_a_late_map_gives_one_resource_with_a_for_each_of_it(synth: Synth) -> None:
-    assert routes(synth, Late("var.tables"), {"main": "10.0.0.0/16"}) == {
+    assert routes(synth, Expression("var.tables"), {"main": "10.0.0.0/16"}) == {
         "tomain": {
             "for_each": "${var.tables}",
             "route_table_id": "${each.value}",
@@ -78,7 +78,7 @@ def test_a_late_map_gives_one_resource_with_a_for_each_of_it(synth: Synth) -> No
 
 
 def test_two_late_maps_give_one_resource_for_each_pair(synth: Synth) -> None:
-    assert routes(synth, Late("var.tables"), Late("var.ranges")) == {
+    assert routes(synth, Expression("var.tables"), Expression("var.ranges")) == {
         "to": {
             "for_each": "${{for names in setproduct(keys(var.tables), keys(var.ranges)) : "
             'join("_", names) => [var.tables[names[0]], var.ranges[names[1]]]}}',
@@ -94,18 +94,18 @@ def test_a_late_range_is_cut_by_terraform() -> None:
 
 
 def test_a_late_name_is_cut_to_length_by_terraform() -> None:
-    assert fitted("short", 9) == "short"
-    assert fitted("a-name-too-long", 13) == "a-na-2f670a53"
-    assert fitted("${var.name}-x", 32) == (
+    assert truncated_name("short", 9) == "short"
+    assert truncated_name("a-name-too-long", 13) == "a-na-2f670a53"
+    assert truncated_name("${var.name}-x", 32) == (
         '${length("${var.name}-x") <= 32 ? "${var.name}-x" : '
         '"${trimsuffix(substr("${var.name}-x", 0, 23), "-")}-${substr(sha256("${var.name}-x"), 0, 8)}"}'
     )
 
 
 def test_whether_an_address_is_inside_a_late_range_is_for_terraform_to_say() -> None:
-    assert only_if_outside("10.0.0.1", ["10.0.0.0/8"], "all") is None
-    assert only_if_outside("10.0.0.1", ["192.168.0.0/16"], "all") == "all"
-    assert only_if_outside("10.0.0.1", ["${var.cidrs[0]}"], "all") == (
+    assert zone_if_outside_vpc("10.0.0.1", ["10.0.0.0/8"], "all") is None
+    assert zone_if_outside_vpc("10.0.0.1", ["192.168.0.0/16"], "all") == "all"
+    assert zone_if_outside_vpc("10.0.0.1", ["${var.cidrs[0]}"], "all") == (
         "${anytrue([for cidr in [var.cidrs[0]] : "
         'cidrhost("10.0.0.1/${split("/", cidr)[1]}", 0) == cidrhost(cidr, 0)]) ? null : "all"}'
     )
@@ -133,7 +133,7 @@ def test_a_variable_has_the_place_in_the_estate_its_rule_and_its_value() -> None
 
 def test_what_is_awaited_is_null_until_it_is_given() -> None:
     late, inputs = for_modules(load(COMPLETE))
-    assert inputs[None].awaited == [
+    assert inputs[None].pending == [
         "var.archive_prod_dr_peering_id",
         "var.edge_dev_peering_id",
         'lookup(var.hub_attachments, "qa", null)',
@@ -196,12 +196,12 @@ def test_a_variable_takes_what_the_estate_takes(tmp_path: Path) -> None:
 def test_terraform_cuts_names_and_ranges_as_we_do(tmp_path: Path) -> None:
     names = ["acme", "a-name-of-31-letters-and-digits", "ends-with-a-hyphen-here-x"]
     late = [
-        fitted("${var.name}-service", limit).replace("var.name", json.dumps(name))
+        truncated_name("${var.name}-service", limit).replace("var.name", json.dumps(name))
         for name in names
         for limit in (32, 64)
     ]
     asked = [text.removeprefix("${").removesuffix("}") for text in late]
-    expected = [fitted(f"{name}-service", limit) for name in names for limit in (32, 64)]
+    expected = [truncated_name(f"{name}-service", limit) for name in names for limit in (32, 64)]
     for size in (16, 20, 24):
         whole = IPv4Network((10 << 24, size))
         for _, bits, number in NewVpc(cidr=whole, availability_zones=3).cuts().values():
@@ -209,11 +209,11 @@ def test_terraform_cuts_names_and_ranges_as_we_do(tmp_path: Path) -> None:
             expected.append(subnet(whole, bits, number))
     cidrs = ["10.20.0.0/16", "10.21.0.0/20"]
     for ip in ("10.20.0.1", "10.21.16.1", "10.21.15.255"):
-        text = only_if_outside(ip, ["${var.cidrs[0]}", "${var.cidrs[1]}"], "all") or ""
+        text = zone_if_outside_vpc(ip, ["${var.cidrs[0]}", "${var.cidrs[1]}"], "all") or ""
         for index, cidr in enumerate(cidrs):
             text = text.replace(f"var.cidrs[{index}]", json.dumps(cidr))
         asked.append(f'coalesce({text.removeprefix("${").removesuffix("}")}, "none")')
-        expected.append(only_if_outside(ip, cidrs, "all") or "none")
+        expected.append(zone_if_outside_vpc(ip, cidrs, "all") or "none")
     assert answers(tmp_path, asked) == expected
 
 
@@ -309,8 +309,8 @@ def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str,
     )
     (tables,) = (row for row in inputs if row.startswith("| route_tables |"))
     assert tables.endswith(" | `map(string)` | n/a | yes |")
-    (awaited,) = (row for row in inputs if row.startswith("| archive_prod_dr_peering_id |"))
-    assert awaited.endswith(" | `string` | `null` | no |")
+    (pending,) = (row for row in inputs if row.startswith("| archive_prod_dr_peering_id |"))
+    assert pending.endswith(" | `string` | `null` | no |")
     assert rows[4 + len(names) :] == [
         "",
         "## Outputs",

@@ -119,8 +119,8 @@ MUTATIONS = [
     Mutation(
         "an address is an index",
         "modules/parts/routes/construct.py",
-        'joined("route", table, name, range_name)',
-        'joined("route", str(len(scope.node.children)))',
+        'construct_id("route", table, name, range_name)',
+        'construct_id("route", str(len(scope.node.children)))',
         "tests/test_stacks.py::test_addresses_of_an_example_change_only_on_purpose",
     ),
     Mutation(

@@ -6,9 +6,9 @@ from pydantic import Field, model_validator
 from modules.astronomer import astro_names_in
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, FieldPath, Step, in_words
+from modules.entry import FieldPath, PendingInput, Step, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
-from modules.vocabulary import EACH_ONCE, Domain, Reason, Server, Slug
+from modules.vocabulary import UNIQUE, Domain, Reason, Server, Slug
 from modules.vpc.props import VpcProps
 
 
@@ -24,17 +24,17 @@ class DnsForwardingProps(ConnectionProps):
     `transit_gateway`, which must be there: nothing here routes them."""
 
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
 
     for_astronomer: ClassVar[tuple[str, ...]] = ("domains", "servers")
     for_network_team: ClassVar[tuple[str, ...]] = ("domains", "servers")
 
     type: Literal["dns_forwarding"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` that forward, and whose ranges may ask a new endpoint."""
-    domains: Annotated[tuple[Domain, ...], Field(min_length=1), EACH_ONCE]
+    domains: Annotated[tuple[Domain, ...], Field(min_length=1), UNIQUE]
     """The domains whose names, and all names below them, are asked of your servers."""
-    servers: Annotated[tuple[Server, ...], Field(max_length=6), EACH_ONCE] = ()
+    servers: Annotated[tuple[Server, ...], Field(max_length=6), UNIQUE] = ()
     """Your DNS servers that the clusters can reach: IPv4 addresses, with `:port` where it is not 53. AWS takes six for
     a rule. Nothing is made then; or `endpoint`."""
     endpoint: InboundEndpoint | None = None

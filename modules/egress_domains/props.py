@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field
 from modules.astronomer import domains_of
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, Claim, Step
-from modules.vocabulary import EACH_ONCE, Props, Text
+from modules.entry import Claim, PendingInput, Step
+from modules.vocabulary import UNIQUE, Props, Text
 
 
 def _fits_dns(value: str) -> str:
@@ -50,14 +50,14 @@ class EgressDomainsProps(ConnectionProps):
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
 
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
     for_network_team: ClassVar[tuple[str, ...]] = ("domains",)
 
     type: Literal["egress_domains"]
     subdomains: bool = True
     """Also *.astronomer.run, where Astronomer puts the clusters' registries and their Deployments. False where only
     <organization>.astronomer.run is needed."""
-    additional_domains: Annotated[tuple[AllowedDomain, ...], EACH_ONCE] = ()
+    additional_domains: Annotated[tuple[AllowedDomain, ...], UNIQUE] = ()
     """Further domains to allow, such as your identity provider's."""
     dns_firewall: DnsFirewall | None = None
 

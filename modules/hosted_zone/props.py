@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 from modules.astronomer import astro_names_in
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import VPC_ID, ConnectionProps
-from modules.entry import Awaited, Claim, Step, fact, in_words
-from modules.vocabulary import EACH_ONCE, DomainName, HostedZoneId, Reason, Slug
+from modules.entry import Claim, PendingInput, Step, fact, in_words
+from modules.vocabulary import UNIQUE, DomainName, HostedZoneId, Reason, Slug
 
 
 class HostedZoneProps(ConnectionProps):
@@ -18,13 +18,13 @@ class HostedZoneProps(ConnectionProps):
     out withdraws the authorization and leaves the association: Astronomer ends that, or you do, from the zone."""
 
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (VPC_ID,)
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (VPC_ID,)
 
     blocked: ClassVar[str] = "its VPC is not authorized for the zone"
     for_astronomer: ClassVar[tuple[str, ...]] = ("zone_id", "domain")
 
     type: Literal["hosted_zone"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` whose VPCs may be associated; one whose `vpc_id` is not known yet is added once it
     is."""
     zone_id: HostedZoneId | None = None

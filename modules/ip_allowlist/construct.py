@@ -7,10 +7,10 @@ from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
 from cdktf_cdktf_provider_aws.ec2_managed_prefix_list import Ec2ManagedPrefixList, Ec2ManagedPrefixListEntry
 from constructs import Construct
 
-from modules.context import Sides
+from modules.context import ConnectionContext
 from modules.ip_allowlist.props import Bucket, IpAllowlistProps
 from modules.parts.ingress.construct import let_in
-from modules.vocabulary import joined, partition
+from modules.vocabulary import construct_id, partition
 
 _READ = ["s3:GetObject"]
 _WRITE = [*_READ, "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
@@ -19,12 +19,12 @@ _WRITE = [*_READ, "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 class IpAllowlist(Construct):
     """The addresses of the clusters that have told them; while none has, there is nothing to let in."""
 
-    def __init__(self, scope: Construct, id_: str, props: IpAllowlistProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: IpAllowlistProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        addresses = {ip: name for name, cluster in sides.clusters.items() for ip in cluster.external_ips or ()}
+        addresses = {ip: name for name, cluster in context.clusters.items() for ip in cluster.external_ips or ()}
         self.handoff: dict[str, object] = {
-            "account_id": sides.network.account_id,
-            "region": sides.network.region,
+            "account_id": context.network.account_id,
+            "region": context.network.region,
             "addresses": list(addresses),
         }
         if not addresses:
@@ -34,20 +34,20 @@ class IpAllowlist(Construct):
         allowed = Ec2ManagedPrefixList(
             self,
             "addresses",
-            name=sides.name,
+            name=context.name,
             address_family="IPv4",
             max_entries=props.max_entries,
             entry=[
                 Ec2ManagedPrefixListEntry(cidr=f"{ip}/32", description=f"Astro cluster {name}")
                 for ip, name in addresses.items()
             ],
-            tags={"Name": sides.name},
+            tags={"Name": context.name},
         )
         self.handoff["prefix_list_id"] = allowed.id
         for name, rule in props.ingress.items():
             let_in(
                 self,
-                joined("ingress", name),
+                construct_id("ingress", name),
                 rule,
                 "Astro clusters by their external addresses",
                 prefix_list_id=allowed.id,
@@ -68,7 +68,7 @@ class IpAllowlist(Construct):
         principals = [DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=list(bucket.principals))]
         return DataAwsIamPolicyDocument(
             self,
-            joined("bucket", name),
+            construct_id("bucket", name),
             statement=[
                 DataAwsIamPolicyDocumentStatement(
                     sid="AstroObjects",

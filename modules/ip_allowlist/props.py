@@ -5,9 +5,9 @@ from pydantic import Field
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, FieldPath, Step, fact
+from modules.entry import FieldPath, PendingInput, Step, fact
 from modules.parts.ingress.props import Ingress
-from modules.vocabulary import EACH_ONCE, BucketName, IamPrincipal, Props, Region, Slug, Text
+from modules.vocabulary import UNIQUE, BucketName, IamPrincipal, Props, Region, Slug, Text
 from modules.vpc.props import VpcProps
 
 KeyPrefix = Annotated[
@@ -47,8 +47,8 @@ class IpAllowlistProps(ConnectionProps):
 
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (
-        Awaited(
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (
+        PendingInput(
             "external_ips",
             "the Astro UI",
             "copy External IPs of Organization Settings > Clusters > the cluster, or of a "
@@ -59,7 +59,7 @@ class IpAllowlistProps(ConnectionProps):
     blocked: ClassVar[str] = "its addresses are not let in"
 
     type: Literal["ip_allowlist"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` whose `external_ips` are let in. One that has none yet is added once it has."""
     max_entries: Annotated[int, Field(ge=1, le=1000)] = 10
     """How many addresses the prefix list can hold. A rule that names the list counts as so many of the 60 rules that a

@@ -5,7 +5,7 @@ from pydantic import Field, field_validator
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, Claim, FieldPath
+from modules.entry import Claim, FieldPath, PendingInput
 from modules.parts.ingress.props import Ingress, Ports, ingress_claims
 from modules.vocabulary import NetworkAclId, Slug
 from modules.vpc.props import VpcProps
@@ -40,7 +40,7 @@ class NetworkRulesProps(ConnectionProps):
     ACL."""
 
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
 
     type: Literal["network_rules"]
     cluster: Slug

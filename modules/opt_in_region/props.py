@@ -6,7 +6,7 @@ from pydantic import Field
 from modules.astronomer import OptInRegion
 from modules.entry import FieldPath, Step, in_words
 from modules.parts.iam_policy.props import POLICIES, PolicyDocument
-from modules.vocabulary import EACH_ONCE, Props
+from modules.vocabulary import UNIQUE, Props
 
 POLICY = "AstronomerOptInRegions"
 """What lets Astronomer's role ask for them."""
@@ -20,7 +20,7 @@ class OptInRegionProps(Props):
     order, and who deploys stack by stack begins with `regions`. Destroying the stack disables none of them: AWS would
     then keep, unreachable and at full cost, what is in them."""
 
-    regions: Annotated[tuple[OptInRegion, ...], Field(min_length=1), EACH_ONCE]
+    regions: Annotated[tuple[OptInRegion, ...], Field(min_length=1), UNIQUE]
 
     def steps(self, facts: Mapping[str, Any]) -> Iterator[Step]:
         """Yield what remains to be done by people."""

@@ -10,7 +10,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
-from modules.context import Sides
+from modules.context import ConnectionContext
 from modules.peering_role.props import PeeringRoleProps
 from modules.vocabulary import partition
 
@@ -18,9 +18,9 @@ from modules.vocabulary import partition
 class PeeringRole(Construct):
     """A role of one permission, for one VPC, for the cluster's account, that ends by itself."""
 
-    def __init__(self, scope: Construct, id_: str, props: PeeringRoleProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: PeeringRoleProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        network, cluster = sides.network, sides.clusters[props.cluster]
+        network, cluster = context.network, context.clusters[props.cluster]
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
             "region": network.region,
@@ -71,7 +71,7 @@ class PeeringRole(Construct):
         role = IamRole(
             self,
             "role",
-            name=sides.name,
+            name=context.name,
             description=f"Accepts the peering of Astro cluster {props.cluster}, until {props.expires}",
             assume_role_policy=trust.json,
             # The least that IAM takes: an hour.

@@ -48,7 +48,7 @@ from constructs import Construct
 
 from modules.astronomer import ROLE
 from modules.policy_alarm.props import PATTERNS, PolicyAlarmProps
-from modules.vocabulary import joined, partition
+from modules.vocabulary import construct_id, partition
 
 CLOUDTRAIL = "cloudtrail.amazonaws.com"
 CLOUDWATCH = "cloudwatch.amazonaws.com"
@@ -309,7 +309,7 @@ class PolicyAlarm(Construct):
         for name, endpoint in props.subscribers.items():
             self._subscriptions[name] = SnsTopicSubscription(
                 self,
-                joined("subscription", name),
+                construct_id("subscription", name),
                 topic_arn=topic.arn,
                 protocol="https" if endpoint.startswith("https://") else "email",
                 endpoint=endpoint,

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 from modules.astronomer import POLICY, ROLE
 from modules.entry import Step, fact, in_words
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
-from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, unheard
+from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, foreign_topic
 
 Filter = Literal["corrected", "seed-hybrid", "seed-preview"]
 
@@ -122,7 +122,7 @@ class PolicyAlarmProps(Props):
     """Why the trail's bucket may be destroyed with what it holds. Default: AWS refuses to until it is empty."""
 
     @model_validator(mode="after")
-    def _somebody_hears_it(self) -> Self:
+    def _has_one_topic(self) -> Self:
         if bool(self.subscribers) == bool(self.topic_arn):
             has = "has both subscribers and topic_arn" if self.topic_arn else "has neither subscribers nor topic_arn"
             raise ValueError(f"{has}; give one: subscribers of a topic that is made, or a topic of your own")
@@ -145,5 +145,5 @@ class PolicyAlarmProps(Props):
 
     def disagreements(self, region: str) -> Iterator[tuple[str, str]]:
         """What does not fit the account's region: the field, and a sentence on its value."""
-        for message in unheard(self.topic_arn, region):
+        for message in foreign_topic(self.topic_arn, region):
             yield "topic_arn", message

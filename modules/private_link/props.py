@@ -6,10 +6,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
-from modules.entry import Awaited, Claim, FieldPath, Step, fact, in_words
+from modules.entry import Claim, FieldPath, PendingInput, Step, fact, in_words
 from modules.vocabulary import (
-    EACH_ONCE,
     PRIVATE,
+    UNIQUE,
     AccountId,
     Address,
     DomainName,
@@ -21,7 +21,7 @@ from modules.vocabulary import (
     arn,
     arn_account,
     arn_region,
-    repeated,
+    duplicates,
 )
 from modules.vpc.props import VpcProps
 
@@ -76,7 +76,7 @@ def _unknown(field: str, given: Collection[str] | None, subnets: Collection[str]
 
 
 class _InSubnets(Props):
-    subnets: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE] | None = None
+    subnets: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE] | None = None
     """Names of the network's subnets, each in another availability zone. Default: all of them."""
 
 
@@ -94,7 +94,7 @@ class NewLoadBalancer(_InSubnets):
 
     @model_validator(mode="after")
     def _each_target_once(self) -> Self:
-        if twice := repeated(self.targets.values()):
+        if twice := duplicates(self.targets.values()):
             raise ValueError(f"has {', '.join(twice)} twice in targets; name each once")
         return self
 
@@ -102,11 +102,11 @@ class NewLoadBalancer(_InSubnets):
 class Service(Props):
     """An endpoint service: what Astro's VPCs connect to without any route, whatever their ranges are."""
 
-    load_balancers: Annotated[tuple[LoadBalancerArn, ...], Field(max_length=10), EACH_ONCE] = ()
+    load_balancers: Annotated[tuple[LoadBalancerArn, ...], Field(max_length=10), UNIQUE] = ()
     """Existing network load balancers in the network's account and region; or `load_balancer`."""
     load_balancer: NewLoadBalancer | None = None
     """One to make; or `load_balancers`."""
-    allowed_principals: Annotated[tuple[ServicePrincipal, ...], EACH_ONCE] = ()
+    allowed_principals: Annotated[tuple[ServicePrincipal, ...], UNIQUE] = ()
     """Who may ask for a connection. Default: the role `astronomer-remote-management` in each cluster's account."""
     acceptance_off_reason: Reason | None = None
     """Why connections of `allowed_principals` need not be accepted one by one. Default: you accept each, in the VPC
@@ -163,7 +163,7 @@ class PrivateLinkProps(ConnectionProps):
     for_astronomer: ClassVar[tuple[str, ...]] = ("region", "service.service_name")
 
     type: Literal["private_link"]
-    clusters: Annotated[tuple[Slug, ...], EACH_ONCE] = ()
+    clusters: Annotated[tuple[Slug, ...], UNIQUE] = ()
     """The entries of `clusters` that the service is for, and that endpoints `for_clusters` let in."""
     service: Service | None = None
     """Your service, in the clusters' region."""
@@ -190,7 +190,7 @@ class PrivateLinkProps(ConnectionProps):
         )
 
     @property
-    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The account is for the principals of the service, unless the file names them."""
         return (ACCOUNT_ID,) if self.service and not self.service.allowed_principals else ()
 

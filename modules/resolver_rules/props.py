@@ -6,10 +6,10 @@ from pydantic import Field, model_validator
 from modules.astronomer import astro_names_in
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
-from modules.entry import Awaited, FieldPath, Step, fact, in_words
+from modules.entry import FieldPath, PendingInput, Step, fact, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import (
-    EACH_ONCE,
+    UNIQUE,
     Domain,
     Props,
     Reason,
@@ -17,7 +17,7 @@ from modules.vocabulary import (
     ResolverRuleId,
     Server,
     Slug,
-    repeated,
+    duplicates,
 )
 from modules.vpc.props import VpcProps
 
@@ -32,7 +32,7 @@ class Rule(Props):
     rule_id: ResolverRuleId | None = None
     domain: Domain | None = None
     """The domain whose names, and all names below it, are asked of `targets`."""
-    targets: Annotated[tuple[Server, ...], Field(max_length=6), EACH_ONCE] = ()
+    targets: Annotated[tuple[Server, ...], Field(max_length=6), UNIQUE] = ()
     """Your DNS servers: IPv4 addresses, with `:port` where it is not 53. AWS takes six for a rule."""
     forwards_astro: Reason | None = None
     """Why names that Astro itself needs go to your servers too (as with the domain `.`, or within `amazonaws.com`): a
@@ -97,12 +97,12 @@ class ResolverRulesProps(SharingProps):
                 f"has {', '.join(fields)} and makes no rule; take that out, or give a rule domain and targets"
             )
         domains = [rule.domain for rule in self.rules.values() if rule.domain]
-        if twice := repeated(domains):
+        if twice := duplicates(domains):
             raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
         return self
 
     @property
-    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Nothing if the file names whom to share with."""
         return () if self.share_with else (ACCOUNT_ID,)
 

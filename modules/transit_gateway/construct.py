@@ -24,14 +24,14 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import
 from constructs import Construct
 
 from modules.cluster import Cluster
-from modules.context import Sides
-from modules.expressions import Late, listed, term
+from modules.context import ConnectionContext
+from modules.expressions import Expression, listed, term
 from modules.parts.for_each.construct import Entries, each
 from modules.parts.lookup.construct import Kind, Lookup, announce
 from modules.parts.ram_share.construct import share
 from modules.parts.routes.construct import routes
 from modules.transit_gateway.props import NewTransitGateway, TransitGatewayProps
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 _ATTACHMENT = Kind(
     one=DataAwsEc2TransitGatewayAttachment,
@@ -62,12 +62,12 @@ class _Tables:
 class TransitGateway(Construct):
     """Shares the gateway, accepts what the clusters' own accounts attached and nothing else, and routes both ways."""
 
-    def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._props, self._sides = props, sides
+        self._props, self._context = props, context
         self.imports: list[dict[str, str]] = []
         """Import blocks for the stack."""
-        network = sides.network
+        network = context.network
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
             "region": network.region,
@@ -79,11 +79,11 @@ class TransitGateway(Construct):
         self._tables = self._route_tables()
         self.handoff["transit_gateway_id"] = self._gateway_id
         if gateway and props.accept_clusters:
-            self.handoff["resource_share_arn"] = share(self, props, sides, {"gateway": gateway.arn})
+            self.handoff["resource_share_arn"] = share(self, props, context, {"gateway": gateway.arn})
 
         # A route in a VPC can name a gateway only once the VPC is attached to it: the reference makes Terraform wait.
         way_out = self._attach_network().transit_gateway_id if props.attaches else self._gateway_id
-        for name, cluster in sides.clusters.items():
+        for name, cluster in context.clusters.items():
             # Nothing leads to a cluster before its attachment is accepted, by us or, without our knowing, by another.
             after = self._accept(name, cluster) if props.accept_clusters else {}
             if after is not None:
@@ -101,12 +101,12 @@ class TransitGateway(Construct):
             default_route_table_association="disable",
             default_route_table_propagation="disable",
             dns_support="enable",
-            tags={"Name": self._sides.name},
+            tags={"Name": self._context.name},
         )
 
     def _find(self) -> DataAwsEc2TransitGateway | None:
         """The existing gateway, if something is done here that only its owner can do, or that needs its tables."""
-        props, account = self._props, self._sides.network.account_id
+        props, account = self._props, self._context.network.account_id
         if not (props.accept_clusters or props.route_tables):
             return None
         field = f"connections.{self.node.id}.transit_gateway_id"
@@ -147,7 +147,7 @@ class TransitGateway(Construct):
             return _Tables(clusters, network, {"network": network})
         if tables := self._props.route_tables:
             others = tables.others
-            late = isinstance(others, Late)
+            late = isinstance(others, Expression)
             back = others.beside("network", tables.network) if late else {"network": tables.network, **others}
             return _Tables(tables.clusters, tables.network, back)
         return None
@@ -157,7 +157,7 @@ class TransitGateway(Construct):
             self,
             f"table-{name}",
             transit_gateway_id=self._gateway_id,
-            tags={"Name": f"{self._sides.name}-{name}"},
+            tags={"Name": f"{self._context.name}-{name}"},
         ).id
 
     def _attach_network(self) -> Ec2TransitGatewayVpcAttachment:
@@ -166,11 +166,11 @@ class TransitGateway(Construct):
             self,
             "network",
             transit_gateway_id=self._gateway_id,
-            vpc_id=self._sides.network.vpc_id,
-            subnet_ids=list(self._sides.network.subnets.values()),
+            vpc_id=self._context.network.vpc_id,
+            subnet_ids=list(self._context.network.subnets.values()),
             transit_gateway_default_route_table_association=self._tables is None,
             transit_gateway_default_route_table_propagation=self._tables is None,
-            tags={"Name": self._sides.name},
+            tags={"Name": self._context.name},
         )
         if self._tables:
             Ec2TransitGatewayRouteTableAssociation(
@@ -201,7 +201,7 @@ class TransitGateway(Construct):
         # later, and detach whatever has an ID that it does not know.
         request = self._request(name, attachment_id, cluster.account_id, cluster)
         lifecycle = request.lifecycle
-        if cluster.account_id == self._sides.network.account_id:
+        if cluster.account_id == self._context.network.account_id:
             # AWS accepts the attachments of the gateway's own account by itself, and associates them with the
             # gateway's default table, if it has one (facts C3).
             if not self._tables:
@@ -213,11 +213,11 @@ class TransitGateway(Construct):
             return {"depends_on": [associated]}
         accepter = Ec2TransitGatewayVpcAttachmentAccepter(
             self,
-            joined("accepter", name),
+            construct_id("accepter", name),
             transit_gateway_attachment_id=attachment_id,
             transit_gateway_default_route_table_association=self._tables is None,
             transit_gateway_default_route_table_propagation=self._tables is None,
-            tags={"Name": f"{self._sides.name}-{name}"},
+            tags={"Name": f"{self._context.name}-{name}"},
             lifecycle=lifecycle,
         )
         # AWS refuses to accept an attachment that is available because the gateway, or somebody, accepted it before
@@ -239,7 +239,7 @@ class TransitGateway(Construct):
     ) -> Ec2TransitGatewayRouteTableAssociation:
         return Ec2TransitGatewayRouteTableAssociation(
             self,
-            joined("association", name),
+            construct_id("association", name),
             transit_gateway_attachment_id=attachment_id,
             transit_gateway_route_table_id=tables.clusters,
             **arguments,
@@ -247,7 +247,7 @@ class TransitGateway(Construct):
 
     def _request(self, name: str, attachment_id: str, account_id: str, cluster: Cluster) -> Lookup:
         """The attachment, and everything that must be true of it: whoever the gateway is shared with may attach."""
-        network, side = self._sides.network, f"clusters.{name}"
+        network, side = self._context.network, f"clusters.{name}"
         field = f"connections.{self.node.id}.attachments.{name}"
         again = (
             f"Remove attachments.{name} from the file to deploy without it. To connect again, ask Astronomer's support "
@@ -298,7 +298,7 @@ class TransitGateway(Construct):
     def _announce(self, name: str, cluster: Cluster) -> None:
         """Warn of pending attachments that could be the cluster's, and say how to accept one."""
         entry, account = f"connections.{self.node.id}", cluster.account_id
-        if account in (None, self._sides.network.account_id):
+        if account in (None, self._context.network.account_id):
             return
         filters = {"state": "pendingAcceptance", "resource-type": "vpc", "resource-owner-id": str(account)}
         if self._props.transit_gateway_id:
@@ -306,7 +306,7 @@ class TransitGateway(Construct):
         announce(
             self,
             _ATTACHMENT,
-            joined("pending", name),
+            construct_id("pending", name),
             filters,
             f"{entry}: {{}} is pending, from AWS account {account}. To accept it as the attachment of cluster {name}, "
             f"add `{name}: {{}}` to {entry}.attachments, and deploy again.",
@@ -325,7 +325,7 @@ class TransitGateway(Construct):
             for (table,), (table_id,), over in each(tables):
                 Ec2TransitGatewayRouteTablePropagation(
                     self,
-                    joined("propagation", table, name),
+                    construct_id("propagation", table, name),
                     for_each=over,
                     transit_gateway_attachment_id=attachment_id,
                     transit_gateway_route_table_id=table_id,
@@ -335,7 +335,7 @@ class TransitGateway(Construct):
         for (table, range_name), (table_id, cidr), over in each(tables, cluster.routed_cidrs()):
             Ec2TransitGatewayRoute(
                 self,
-                joined("back", table, name, range_name),
+                construct_id("back", table, name, range_name),
                 for_each=over,
                 destination_cidr_block=cidr,
                 transit_gateway_attachment_id=attachment_id,
@@ -349,7 +349,7 @@ class TransitGateway(Construct):
             if one.attachment_id:
                 Ec2TransitGatewayRoute(
                     self,
-                    joined("on-premises", name),
+                    construct_id("on-premises", name),
                     destination_cidr_block=str(one.cidr),
                     transit_gateway_attachment_id=one.attachment_id,
                     transit_gateway_route_table_id=table_id,
@@ -357,7 +357,7 @@ class TransitGateway(Construct):
         for (name,), (cidr,), over in each(self._props.blackholes):
             Ec2TransitGatewayRoute(
                 self,
-                joined("blackhole", name),
+                construct_id("blackhole", name),
                 for_each=over,
                 destination_cidr_block=cidr,
                 blackhole=True,

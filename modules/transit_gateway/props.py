@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
-from modules.entry import Awaited, Claim, FieldPath, Step, in_words
-from modules.expressions import EACH
+from modules.entry import Claim, FieldPath, PendingInput, Step, in_words
+from modules.expressions import FOR_EACH
 from modules.vocabulary import (
     Cidr,
     PrivateAsn,
@@ -17,7 +17,7 @@ from modules.vocabulary import (
     TransitGatewayAttachmentId,
     TransitGatewayId,
     TransitGatewayRouteTableId,
-    repeated,
+    duplicates,
 )
 from modules.vpc.props import VpcProps
 
@@ -45,7 +45,7 @@ class RouteTables(Props):
     """Where the clusters' attachments look up what they can reach."""
     network: TransitGatewayRouteTableId
     """Where your network's attachment looks up the way back to the clusters."""
-    others: Annotated[dict[Slug, TransitGatewayRouteTableId], EACH] = Field(default_factory=dict)
+    others: Annotated[dict[Slug, TransitGatewayRouteTableId], FOR_EACH] = Field(default_factory=dict)
     """Further tables that need the way back, by a name of your choice: of a VPN, of an inspection VPC."""
 
     @model_validator(mode="after")
@@ -53,7 +53,7 @@ class RouteTables(Props):
         if "network" in self.others:
             raise ValueError("has a table named network in others; that name is taken: give it another")
         ids = [self.network, *self.others.values()]
-        if twice := repeated(ids):
+        if twice := duplicates(ids):
             raise ValueError(f"has {', '.join(twice)} twice among network and others; name each table once")
         return self
 
@@ -104,7 +104,7 @@ class TransitGatewayProps(SharingProps):
     route for each range that the file gives the cluster (seed 003), and for no other."""
     on_premises: dict[Slug, OnPremises] = Field(default_factory=dict)
     """Ranges behind the gateway, by name, that Astronomer is to route to it besides the network's own."""
-    blackholes: Annotated[dict[Slug, Cidr], EACH] = Field(default_factory=dict)
+    blackholes: Annotated[dict[Slug, Cidr], FOR_EACH] = Field(default_factory=dict)
     """Ranges, by name, that the clusters' table drops: for what a wider route would let through."""
 
     @property
@@ -138,7 +138,7 @@ class TransitGatewayProps(SharingProps):
                 f"has attachments of {', '.join(strangers)}, not in its clusters; there are: {', '.join(self.clusters)}"
             )
         ids = list(self.attachments.values())
-        if twice := repeated(ids):
+        if twice := duplicates(ids):
             raise ValueError(f"has {', '.join(twice)} for two clusters; each cluster has an attachment of its own")
         return self
 
@@ -199,7 +199,7 @@ class TransitGatewayProps(SharingProps):
             )
 
     @property
-    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Only who accepts the clusters has to know them."""
         return (ACCOUNT_ID,) if self.accept_clusters else ()
 
@@ -229,7 +229,7 @@ class TransitGatewayProps(SharingProps):
         ranges = {name: str(one.cidr) for name, one in self.on_premises.items()}
         return {"on_premises": ranges} if ranges else {}
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         if not self.accept_clusters:
             return ()
         how = (
@@ -237,5 +237,7 @@ class TransitGatewayProps(SharingProps):
             "attach the cluster and send you the attachment's ID"
         )
         return tuple(
-            Awaited(f"attachments.{name}", "Astronomer", how) for name in self.clusters if name not in self.attachments
+            PendingInput(f"attachments.{name}", "Astronomer", how)
+            for name in self.clusters
+            if name not in self.attachments
         )

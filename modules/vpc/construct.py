@@ -22,8 +22,8 @@ from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
 from modules.context import Network
-from modules.expressions import Late, subnet
-from modules.vocabulary import joined, partition
+from modules.expressions import Expression, subnet
+from modules.vocabulary import construct_id, partition
 from modules.vpc.props import FlowLogs, NewVpc, VpcProps
 
 ANYWHERE = "0.0.0.0/0"
@@ -47,7 +47,7 @@ class Vpc(Construct):
         if tables == "all":
             # Read while planning, so that the tables' IDs may key a for_each.
             discovered = DataAwsRouteTables(self, "route-tables", vpc_id=vpc_id)
-            tables = Late(f"toset({discovered.fqn}.ids)")
+            tables = Expression(f"toset({discovered.fqn}.ids)")
         return Network(
             account_id=props.account_id,
             region=props.region,
@@ -76,7 +76,7 @@ class Vpc(Construct):
         for name, (letter, bits, number) in create.cuts().items():
             subnets[name] = Subnet(
                 self,
-                joined("subnet", name),
+                construct_id("subnet", name),
                 # AWS makes a NAT gateway only once the internet gateway is there: the public subnets wait for it.
                 vpc_id=internet.vpc_id if name.startswith("public") else vpc.id,
                 availability_zone=create.zone(props.region, letter),
@@ -113,20 +113,22 @@ class Vpc(Construct):
 
     def _route_table(self, name: str, vpc: AwsVpc) -> RouteTable:
         tags = {"Name": f"{self._name}-{name}"}
-        return RouteTable(self, joined("route-table", name), vpc_id=vpc.id, tags=tags)
+        return RouteTable(self, construct_id("route-table", name), vpc_id=vpc.id, tags=tags)
 
     def _associate(self, name: str, subnets: dict[str, Subnet], table: RouteTable) -> None:
-        RouteTableAssociation(self, joined("association", name), subnet_id=subnets[name].id, route_table_id=table.id)
+        RouteTableAssociation(
+            self, construct_id("association", name), subnet_id=subnets[name].id, route_table_id=table.id
+        )
 
     def _nat(self, create: NewVpc, subnets: dict[str, Subnet], tables: dict[str, RouteTable]) -> None:
         homes = {"none": (), "single": create.letters()[:1], "per_az": create.letters()}[create.nat]
         gateways: dict[str, NatGateway] = {}
         for letter in homes:
             tags = {"Name": f"{self._name}-{letter}"}
-            address = Eip(self, joined("nat-address", letter), domain="vpc", tags=tags)
+            address = Eip(self, construct_id("nat-address", letter), domain="vpc", tags=tags)
             gateways[letter] = NatGateway(
                 self,
-                joined("nat", letter),
+                construct_id("nat", letter),
                 allocation_id=address.id,
                 subnet_id=subnets[f"public-{letter}"].id,
                 tags=tags,
@@ -134,7 +136,7 @@ class Vpc(Construct):
         for letter in create.letters() if gateways else ():
             Route(
                 self,
-                joined("route", f"private-{letter}"),
+                construct_id("route", f"private-{letter}"),
                 route_table_id=tables[f"private-{letter}"].id,
                 destination_cidr_block=ANYWHERE,
                 nat_gateway_id=gateways.get(letter, gateways["a"]).id,

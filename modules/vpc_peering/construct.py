@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
 from constructs import Construct
 
 from modules.cluster import Cluster
-from modules.context import Network, Sides
+from modules.context import ConnectionContext, Network
 from modules.expressions import listed, term
 from modules.parts.ingress.construct import let_cluster_in
 from modules.parts.lookup.construct import Kind, Lookup, announce
@@ -39,10 +39,10 @@ _GONE = {
 class VpcPeering(Construct):
     """Accepts the request that matches the cluster's account, region and range and our VPC, and no other."""
 
-    def __init__(self, scope: Construct, id_: str, props: VpcPeeringProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: VpcPeeringProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
         self._props = props
-        network, cluster = sides.network, sides.clusters[props.cluster]
+        network, cluster = context.network, context.clusters[props.cluster]
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
             "region": network.region,
@@ -64,7 +64,7 @@ class VpcPeering(Construct):
             "accepter",
             vpc_peering_connection_id=props.peering_id,
             auto_accept=True,
-            tags={"Name": sides.name},
+            tags={"Name": context.name},
             lifecycle=self._request(props.peering_id, cluster.account_id, network, cluster).lifecycle,
         )
         # Options apply to an active peering only: the ID of the accepter makes Terraform wait for it. They are written

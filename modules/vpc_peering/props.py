@@ -5,7 +5,7 @@ from pydantic import Field
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, Claim, Step, in_words
+from modules.entry import Claim, PendingInput, Step, in_words
 from modules.parts.ingress.props import Ingress, ingress_claims
 from modules.vocabulary import PeeringId, Slug
 
@@ -64,11 +64,11 @@ class VpcPeeringProps(ConnectionProps):
             how = "add a route over the peering in the Astro UI, Organization Settings > Clusters > Routes, to"
             yield Step("you", f"{how} {in_words(further)}")
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         if self.peering_id:
             return ()
         how = (
             "in Organization Settings > Clusters > VPC Peering Connections, create the connection; the ID is shown "
             "once it is Pending"
         )
-        return (Awaited("peering_id", "the Astro UI", how),)
+        return (PendingInput("peering_id", "the Astro UI", how),)

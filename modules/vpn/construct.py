@@ -19,9 +19,9 @@ from cdktf_cdktf_provider_aws.vpn_gateway import VpnGateway
 from cdktf_cdktf_provider_aws.vpn_gateway_route_propagation import VpnGatewayRoutePropagation
 from constructs import Construct
 
-from modules.context import Network, Sides
+from modules.context import ConnectionContext, Network
 from modules.parts.for_each.construct import by_name, each
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 from modules.vpn.props import Gateway, Tunnels, VpnProps
 
 LARGEST_SIGNED = 2147483647
@@ -31,16 +31,16 @@ LARGEST_SIGNED = 2147483647
 class Vpn(Construct):
     """A VPN connection to each of your devices, from the network's virtual private gateway or a transit gateway."""
 
-    def __init__(self, scope: Construct, id_: str, props: VpnProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: VpnProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._props, self._sides = props, sides
-        self._vpn_gateway_id = self._vpn_gateway(sides.network)
+        self._props, self._context = props, context
+        self._vpn_gateway_id = self._vpn_gateway(context.network)
         self._logs = (
             CloudwatchLogGroup(
                 self,
                 "tunnel-logs",
                 # Below this prefix AWS keeps one policy for all log groups, and not one each up to its limit.
-                name=f"/aws/vendedlogs/vpn/{sides.name}",
+                name=f"/aws/vendedlogs/vpn/{context.name}",
                 retention_in_days=props.tunnel_log_days,
             )
             if props.tunnel_log_days
@@ -61,22 +61,26 @@ class Vpn(Construct):
                 "gateway",
                 vpc_id=network.vpc_id,
                 amazon_side_asn=str(self._props.amazon_asn or 64512),
-                tags={"Name": self._sides.name},
+                tags={"Name": self._context.name},
             ).id
         for (name,), (table_id,), over in each(network.route_tables):
             VpnGatewayRoutePropagation(
-                self, joined("propagation", name), for_each=over, route_table_id=table_id, vpn_gateway_id=gateway_id
+                self,
+                construct_id("propagation", name),
+                for_each=over,
+                route_table_id=table_id,
+                vpn_gateway_id=gateway_id,
             )
         return gateway_id
 
     def _connect(self, name: str, ip: str, gateway: Gateway) -> dict[str, object]:
         props = self._props
-        tags = {"Name": f"{self._sides.name}-{name}"}
+        tags = {"Name": f"{self._context.name}-{name}"}
         # AWS wants an ASN where there is no BGP as well; this is its own default.
         asn = props.bgp_asn or 65000
         device = CustomerGateway(
             self,
-            joined("customer-gateway", name),
+            construct_id("customer-gateway", name),
             type="ipsec.1",
             ip_address=ip,
             bgp_asn=str(asn) if asn <= LARGEST_SIGNED else None,
@@ -85,7 +89,7 @@ class Vpn(Construct):
         )
         connection = VpnConnection(
             self,
-            joined("connection", name),
+            construct_id("connection", name),
             type="ipsec.1",
             customer_gateway_id=device.id,
             transit_gateway_id=props.transit_gateway_id,
@@ -98,9 +102,9 @@ class Vpn(Construct):
         self._route(name, connection)
         CloudwatchMetricAlarm(
             self,
-            joined("alarm", name),
-            alarm_name=f"{self._sides.name}-{name}-tunnel-down",
-            alarm_description=f"A tunnel of VPN connection {self._sides.name}-{name} was down in the last 5 minutes",
+            construct_id("alarm", name),
+            alarm_name=f"{self._context.name}-{name}-tunnel-down",
+            alarm_description=f"A tunnel of VPN connection {self._context.name}-{name} was down in the last 5 minutes",
             namespace="AWS/VPN",
             metric_name="TunnelState",
             dimensions={"VpnId": connection.id},
@@ -122,7 +126,7 @@ class Vpn(Construct):
             options = _negotiation(self._props.tunnels)
             options["inside_cidr"] = str(cidr) if cidr else None
             if self._props.preshared_keys == "variable":
-                keys = self._sides.secrets["preshared_keys"]
+                keys = self._context.secrets["preshared_keys"]
                 options["preshared_key"] = Token.as_string(Fn.lookup(keys, f"{name}-{number}"))
             arguments |= {f"tunnel{number}_{option}": value for option, value in options.items()}
         if self._logs:
@@ -142,7 +146,7 @@ class Vpn(Construct):
             for (range_name,), (cidr,), over in each(props.static_routes):
                 VpnConnectionRoute(
                     self,
-                    joined("route", name, range_name),
+                    construct_id("route", name, range_name),
                     for_each=over,
                     vpn_connection_id=connection.id,
                     destination_cidr_block=cidr,
@@ -152,7 +156,7 @@ class Vpn(Construct):
         if table_id := props.route_tables.association:
             Ec2TransitGatewayRouteTableAssociation(
                 self,
-                joined("association", name),
+                construct_id("association", name),
                 transit_gateway_attachment_id=attachment,
                 transit_gateway_route_table_id=table_id,
                 # A gateway may have associated the new attachment with its default table already.
@@ -162,7 +166,7 @@ class Vpn(Construct):
             for (table,), (table_id,), over in each(props.route_tables.routes):
                 Ec2TransitGatewayRouteTablePropagation(
                     self,
-                    joined("propagation", name, table),
+                    construct_id("propagation", name, table),
                     for_each=over,
                     transit_gateway_attachment_id=attachment,
                     transit_gateway_route_table_id=table_id,
@@ -171,7 +175,7 @@ class Vpn(Construct):
         for (table, range_name), (table_id, cidr), over in each(props.route_tables.routes, props.static_routes):
             Ec2TransitGatewayRoute(
                 self,
-                joined("route", name, table, range_name),
+                construct_id("route", name, table, range_name),
                 for_each=over,
                 destination_cidr_block=cidr,
                 transit_gateway_attachment_id=attachment,

@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Awaited, Claim, FieldPath, Secret, Step, fact, in_words
-from modules.expressions import EACH
+from modules.entry import Claim, FieldPath, PendingInput, Secret, Step, fact, in_words
+from modules.expressions import FOR_EACH
 from modules.vocabulary import (
     Cidr,
     PrivateAsn,
@@ -21,8 +21,8 @@ from modules.vocabulary import (
     TransitGatewayId,
     TransitGatewayRouteTableId,
     VpnGatewayId,
-    repeated,
-    unheard,
+    duplicates,
+    foreign_topic,
 )
 from modules.vpc.props import VpcProps
 
@@ -165,7 +165,7 @@ class RouteTables(Props):
 
     association: TransitGatewayRouteTableId | None = None
     """Where traffic out of the tunnels looks up its way. Default: the gateway's default association."""
-    routes: Annotated[dict[Slug, TransitGatewayRouteTableId], EACH] = Field(default_factory=dict)
+    routes: Annotated[dict[Slug, TransitGatewayRouteTableId], FOR_EACH] = Field(default_factory=dict)
     """Tables, by a name of your choice, that get the way into the tunnels: static routes, or what BGP brings. Not the
     gateway's default table, where that learns from BGP by itself."""
 
@@ -178,7 +178,7 @@ class VpnProps(ConnectionProps):
     makes the VPN, of the cluster's own VPC: `terminates: astro`.
     """
 
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
 
     for_network_team: ClassVar[tuple[str, ...]] = (
         "*.vpn_connection_id",
@@ -198,7 +198,7 @@ class VpnProps(ConnectionProps):
     """Your devices, by name. With two, the connection outlives one of them."""
     bgp_asn: Asn | None = None
     """Your network's ASN, 1 to 4294967294, where the devices speak BGP; else give `static_routes`."""
-    static_routes: Annotated[dict[Slug, Cidr], EACH] = Field(default_factory=dict)
+    static_routes: Annotated[dict[Slug, Cidr], FOR_EACH] = Field(default_factory=dict)
     """The ranges behind the devices, by name, where they do not speak BGP."""
     transit_gateway_id: TransitGatewayId | None = None
     """Attach to this transit gateway, of this account and region. The network's own route tables learn nothing from it:
@@ -263,7 +263,7 @@ class VpnProps(ConnectionProps):
         addresses = [gateway.ip for gateway in gateways.values() if gateway.ip]
         inside = [str(cidr) for gateway in gateways.values() for cidr in gateway.inside_cidrs() if cidr]
         for what, values in (("address", addresses), ("inside range", inside)):
-            if twice := repeated(values):
+            if twice := duplicates(values):
                 raise ValueError(f"has the {what} {', '.join(twice)} twice; each has its own")
         return gateways
 
@@ -364,7 +364,7 @@ class VpnProps(ConnectionProps):
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if self.terminates == "astro":
-            if self.awaited():
+            if self.pending_inputs():
                 return
             yield Step("Astronomer", "create a VPN connection from the cluster's VPC with the following settings")
             keys = "exchange the pre-shared keys through a channel that Astronomer's support names, never in a ticket"
@@ -423,21 +423,21 @@ class VpnProps(ConnectionProps):
 
     def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
         yield from super().disagreements(network, clusters)
-        for message in unheard(self.alarm_topic, network.region):
+        for message in foreign_topic(self.alarm_topic, network.region):
             yield ("alarm_topic",), message
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return "the VPN ends in the VPC that was left"
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         missing = [
-            Awaited(f"gateways.{name}.ip", "your network team", "the public, static IPv4 address of the device")
+            PendingInput(f"gateways.{name}.ip", "your network team", "the public, static IPv4 address of the device")
             for name, gateway in self.gateways.items()
             if gateway.ip is None
         ]
         if not self.bgp_asn and not self.static_routes:
             how = "the ASN that the devices use for BGP; or, without BGP, the ranges behind them for static_routes"
-            missing.append(Awaited("bgp_asn", "your network team", how))
+            missing.append(PendingInput("bgp_asn", "your network team", how))
         return tuple(missing)
 
     def secrets(self) -> tuple[Secret, ...]:

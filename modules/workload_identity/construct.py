@@ -11,9 +11,9 @@ from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAtt
 from constructs import Construct
 
 from modules.cluster import Cluster
-from modules.context import Sides
-from modules.expressions import fitted
-from modules.vocabulary import joined, partition
+from modules.context import ConnectionContext
+from modules.expressions import truncated_name
+from modules.vocabulary import construct_id, partition
 from modules.workload_identity.props import WorkloadIdentityProps, WorkloadRole, issuer_name
 
 _AUDIENCE = "sts.amazonaws.com"
@@ -22,29 +22,29 @@ _AUDIENCE = "sts.amazonaws.com"
 class WorkloadIdentity(Construct):
     """Roles for exactly the Deployments that are named. One whose Deployments are not known yet is not made."""
 
-    def __init__(self, scope: Construct, id_: str, props: WorkloadIdentityProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: WorkloadIdentityProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._sides = sides
-        cluster = sides.clusters[props.cluster]
+        self._context = context
+        cluster = context.clusters[props.cluster]
         provider = self._provider(props, cluster)
         arns: dict[str, str] = {}
         for name, role in props.roles.items():
             statement = (
                 self._by_token(role, cluster, provider)
                 if props.identity == "oidc"
-                else self._by_role(props.principals(role, cluster, partition(sides.network.region)))
+                else self._by_role(props.principals(role, cluster, partition(context.network.region)))
             )
             if statement:
                 arns[name] = self._role(
                     name, role, statement, f"Assumed by Deployments of Astro cluster {props.cluster}"
                 )
-        self.handoff: dict[str, object] = {"account_id": sides.network.account_id, "roles": arns}
+        self.handoff: dict[str, object] = {"account_id": context.network.account_id, "roles": arns}
 
     def _provider(self, props: WorkloadIdentityProps, cluster: Cluster) -> str | None:
         if props.identity != "oidc" or props.provider_arn or cluster.oidc_issuer_url is None:
             return props.provider_arn
         return IamOpenidConnectProvider(
-            self, "provider", url=cluster.oidc_issuer_url, client_id_list=[_AUDIENCE], tags={"Name": self._sides.name}
+            self, "provider", url=cluster.oidc_issuer_url, client_id_list=[_AUDIENCE], tags={"Name": self._context.name}
         ).arn
 
     def _by_role(self, arns: tuple[str, ...]) -> DataAwsIamPolicyDocumentStatement | None:
@@ -74,27 +74,27 @@ class WorkloadIdentity(Construct):
         )
 
     def _role(self, name: str, role: WorkloadRole, trust: DataAwsIamPolicyDocumentStatement, description: str) -> str:
-        aws_name = fitted(f"{self._sides.name}-{name}", 64)
+        aws_name = truncated_name(f"{self._context.name}-{name}", 64)
         made = IamRole(
             self,
-            joined(name, "role"),
+            construct_id(name, "role"),
             name=aws_name,
             description=description,
-            assume_role_policy=DataAwsIamPolicyDocument(self, joined(name, "trust"), statement=[trust]).json,
+            assume_role_policy=DataAwsIamPolicyDocument(self, construct_id(name, "trust"), statement=[trust]).json,
             permissions_boundary=role.permissions_boundary,
         )
         policies = dict(role.policy_arns)
         for file, document in role.policy_files.items():
             base = f"{aws_name}-{file}"
-            for policy_name, text in document.policies(self._sides.network.account_id, base).items():
-                key = joined(file, policy_name.removeprefix(base).removeprefix("-"))
+            for policy_name, text in document.policies(self._context.network.account_id, base).items():
+                key = construct_id(file, policy_name.removeprefix(base).removeprefix("-"))
                 policies[key] = IamPolicy(
                     self,
-                    joined(name, "policy", key),
+                    construct_id(name, "policy", key),
                     name=policy_name,
                     description=f"What {aws_name} may do",
                     policy=text,
                 ).arn
         for key, policy_arn in policies.items():
-            IamRolePolicyAttachment(self, joined(name, "attachment", key), role=made.name, policy_arn=policy_arn)
+            IamRolePolicyAttachment(self, construct_id(name, "attachment", key), role=made.name, policy_arn=policy_arn)
         return made.arn

@@ -6,9 +6,9 @@ from pydantic import Field, model_validator
 from modules.astronomer import DEPLOYMENT_ACCOUNTS
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
-from modules.entry import Awaited, Claim, FieldPath, Step, in_words, role_claim
+from modules.entry import Claim, FieldPath, PendingInput, Step, in_words, role_claim
 from modules.parts.iam_policy.props import POLICIES, PolicyDocument
-from modules.vocabulary import EACH_ONCE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
+from modules.vocabulary import UNIQUE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
 from modules.vpc.props import VpcProps
 
 # IAM's quota for a trust policy, and what ours holds besides names (facts B9).
@@ -38,7 +38,7 @@ OidcProviderArn = Annotated[
 class WorkloadRole(Props):
     """A role in the network's account that Deployments may assume. It may do what its policies say, and no more."""
 
-    deployments: Annotated[tuple[Namespace, ...], EACH_ONCE] = ()
+    deployments: Annotated[tuple[Namespace, ...], UNIQUE] = ()
     """The namespaces of the Deployments: in the Astro UI, a Deployment's Details. With `cluster_role`, which is of all
     Deployments of the cluster, none; else the role waits until there is one."""
     any_deployment_reason: Reason | None = None
@@ -116,13 +116,13 @@ class WorkloadIdentityProps(ConnectionProps):
         return self
 
     @property
-    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         how = "Organization Settings > Clusters > the cluster"
         match self.identity:
             case "oidc":
-                return (Awaited("oidc_issuer_url", "the Astro API", "metadata.oidc_issuer_url of the cluster"),)
+                return (PendingInput("oidc_issuer_url", "the Astro API", "metadata.oidc_issuer_url of the cluster"),)
             case "cluster_role":
-                return (ACCOUNT_ID, Awaited("id", "the Astro UI", how))
+                return (ACCOUNT_ID, PendingInput("id", "the Astro UI", how))
             case "deployment_role":
                 return (ACCOUNT_ID,)
 
@@ -200,12 +200,12 @@ class WorkloadIdentityProps(ConnectionProps):
         if roles := facts.get("roles"):
             yield Step("you", f"create Airflow connections in the Deployments that assume {in_words(roles)}")
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         if self.identity == "cluster_role":
             return ()
         how = "create the Deployment, then copy Namespace of its Details"
         return tuple(
-            Awaited(f"roles.{name}.deployments", "the Astro UI", how)
+            PendingInput(f"roles.{name}.deployments", "the Astro UI", how)
             for name, role in self.roles.items()
             if not role.subjects()
         )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from modules.expressions import bare
+from modules.expressions import unwrap
 
 Block = dict[str, Any]
 """What stands between the braces of a block, in Terraform's JSON syntax."""
@@ -12,10 +12,10 @@ Address = tuple[str, str, str]
 """`resource` or `data`, type and name."""
 
 
-def gated(blocks: Mapping[Address, Block], awaited: Iterable[str]) -> dict[Address, tuple[str, ...]]:
-    """The blocks that need awaited values, themselves or by what they refer to, with the expressions of these."""
+def gated(blocks: Mapping[Address, Block], pending: Iterable[str]) -> dict[Address, tuple[str, ...]]:
+    """The blocks that need pending values, themselves or by what they refer to, with the expressions of these."""
     texts = {address: "\n".join(_strings(block)) for address, block in blocks.items()}
-    gated = {address: {one for one in awaited if _mentions(text, one)} for address, text in texts.items()}
+    gated = {address: {one for one in pending if _mentions(text, one)} for address, text in texts.items()}
     changed = True
     while changed:
         changed = False
@@ -40,7 +40,7 @@ def conditional(block: Block, expressions: tuple[str, ...]) -> Block:
     if not expressions:
         return block
     if "for_each" in block:
-        over = bare(block["for_each"])
+        over = unwrap(block["for_each"])
         return block | {"for_each": f"${{{_each(str(over), expressions)}}}"}
     return {"count": f"${{{_count(expressions)}}}"} | block
 

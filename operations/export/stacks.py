@@ -20,7 +20,7 @@ class ExportedStack:
     """A stack of an estate as a Terraform module.
 
     `json`: its Terraform as JSON. `blocks`: which of its arguments are blocks. `variables`: at least those that it
-    names. `awaited`: the expressions that are null while a value is awaited. `tags`: what the provider is to put on
+    names. `pending`: the expressions that are null while a value is pending. `tags`: what the provider is to put on
     every resource."""
 
     name: str
@@ -30,7 +30,7 @@ class ExportedStack:
     json: Mapping[str, Any]
     blocks: Mapping[Address, Blocks]
     variables: Mapping[str, Variable]
-    awaited: Collection[str]
+    pending: Collection[str]
 
 
 def exported_stacks(app: App, estate: Estate) -> dict[str, ExportedStack]:
@@ -48,7 +48,7 @@ def exported_stacks(app: App, estate: Estate) -> dict[str, ExportedStack]:
             json=json.loads(Path(app.outdir, "stacks", stack.plan.name, "cdk.tf.json").read_text("utf-8")),
             blocks=stack.blocks(),
             variables=inputs[None].variables | inputs[stack.plan.network].variables,
-            awaited=inputs[None].awaited,
+            pending=inputs[None].pending,
         )
         for stack in stacks
     }

@@ -19,7 +19,7 @@ from estate.model import Estate
 from estate.state import NoState
 from modules.astronomer import ASTRO_CIDRS
 from modules.cluster import Cluster
-from modules.expressions import EACH, Late, bare
+from modules.expressions import FOR_EACH, Expression, unwrap
 from modules.vocabulary import AccountId, Range, Slug, Text
 
 Variable = dict[str, Any]
@@ -28,10 +28,10 @@ Variable = dict[str, Any]
 
 @dataclass
 class Inputs:
-    """The variables of a module, by name, and the expressions that are null while a value is awaited."""
+    """The variables of a module, by name, and the expressions that are null while a value is pending."""
 
     variables: dict[str, Variable] = field(default_factory=dict)
-    awaited: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
 
 
 def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
@@ -54,9 +54,9 @@ def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
             for name, cluster in estate.clusters.items()
         },
         "connections": {
-            name: _Entry(shared, f"connections.{name}", f"{name}_", [one.field for one in connection.awaited()]).late(
-                connection
-            )
+            name: _Entry(
+                shared, f"connections.{name}", f"{name}_", [one.field for one in connection.pending_inputs()]
+            ).late(connection)
             for name, connection in estate.connections.items()
         },
     }
@@ -65,18 +65,18 @@ def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One entry of the estate. `awaited`: dotted paths of values that are absent from it and may come."""
+    """One entry of the estate. `pending`: dotted paths of values that are absent from it and may come."""
 
     inputs: Inputs
     where: str
     prefix: str = ""
-    awaited: Collection[str] = ()
+    pending: Collection[str] = ()
 
     def cluster(self, cluster: Cluster) -> Cluster:
         late = self.late(cluster)
         if cluster.product == "hybrid":
             # The type allows what any product takes.
-            variable, rule = str(bare(str(late.cidr))), _range(ASTRO_CIDRS["hybrid"])
+            variable, rule = str(unwrap(str(late.cidr))), _range(ASTRO_CIDRS["hybrid"])
             self._must(variable, rule.test(variable), rule.allowed)
         if cluster.product == "hybrid" or not cluster.account_id:
             # The account of a Hybrid cluster is the estate's own, and decides what is built.
@@ -107,14 +107,14 @@ class _Entry:
             return {key: self.late(one, (*path, key)) for key, one in value.items()}
         origin, arguments = typing.get_origin(base), typing.get_args(base)
         if origin is dict and (rule := _rule(arguments[1])):
-            return self._map(path, rule, value, doc, each=EACH in metadata)
+            return self._map(path, rule, value, doc, each=FOR_EACH in metadata)
         if origin is tuple and isinstance(value, tuple) and value and (rule := _rule(arguments[0])):
             return self._list(path, rule, value, doc)
         rule = _rule(base, metadata)
         return self.scalar(path, rule, value, doc) if rule and (value or self._waits_for(path)) else value
 
     def _waits_for(self, path: tuple[str, ...]) -> bool:
-        return ".".join(path) in self.awaited
+        return ".".join(path) in self.pending
 
     def scalar(self, path: tuple[str, ...], rule: "_Rule", value: Any, doc: str | None) -> str:
         name = self._variable(
@@ -122,7 +122,7 @@ class _Entry:
         )
         self._must(name, f"{name} == null || {rule.test(name)}" if not value else rule.test(name), rule.allowed)
         if not value:
-            self.inputs.awaited.append(name)
+            self.inputs.pending.append(name)
         return f"${{{name}}}"
 
     def _list(self, path: tuple[str, ...], rule: "_Rule", value: tuple[Any, ...], doc: str | None) -> tuple[str, ...]:
@@ -136,20 +136,20 @@ class _Entry:
         # A word in place of a map: what a root looks up while it plans, and a module under depends_on could not.
         known = {key: str(one) for key, one in value.items()} if isinstance(value, Mapping) else None
         start = ".".join((*path, ""))
-        later = [one.removeprefix(start) for one in self.awaited if one.startswith(start)]
+        later = [one.removeprefix(start) for one in self.pending if one.startswith(start)]
         if not each and not known and not later:
             return value
         name = self._variable(path, "map(string)", doc, known, required=known is None)
         self._must(name, f"alltrue([for one in values({name}) : {rule.test('one')}])", rule.allowed)
         if each:
-            return Late(name, filled=known != {})
+            return Expression(name, filled=known != {})
         if known:
             needed = f"length(setsubtract({json.dumps(list(known))}, keys({name}))) == 0"
             self._must(name, needed, f"There must be an entry for each of: {', '.join(known)}.")
         result = {key: f'${{{name}["{key}"]}}' for key in known or ()}
         for key in later:
-            self.inputs.awaited.append(f'lookup({name}, "{key}", null)')
-            result[key] = f"${{{self.inputs.awaited[-1]}}}"
+            self.inputs.pending.append(f'lookup({name}, "{key}", null)')
+            result[key] = f"${{{self.inputs.pending[-1]}}}"
         return result
 
     def _variable(

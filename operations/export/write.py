@@ -23,7 +23,7 @@ def write(stack: ExportedStack, folder: Path, terraform: Terraform | None) -> No
         for type_, names in stack.json.get(section, {}).items()
         for name, block in names.items()
     }
-    unless = gated(blocks, stack.awaited)
+    unless = gated(blocks, stack.pending)
     counted = {address for address in unless if "for_each" not in blocks[address]}
     outputs = _outputs(stack.json, blocks, counted)
     named = set(re.findall(r"\bvar\.(\w+)", json.dumps([list(blocks.values()), outputs])))

@@ -9,7 +9,7 @@ from estate.plan import StackPlan, network_stack, stacks_of
 from modules.astronomer import ROLE
 from modules.catalog import Connection
 from modules.cluster import Cluster
-from modules.entry import Awaited, Step, fact
+from modules.entry import PendingInput, Step, fact
 from modules.vocabulary import partition
 from operations.handoff.read import Deployed
 
@@ -145,7 +145,7 @@ def _of_connection(
         digests.get(stack, {}) if stack else {},
         facts,
         tuple(connection.steps(facts or {}, estate.clusters)),
-        tuple(awaited.field for awaited in pending(estate, name)),
+        tuple(one.field for one in pending(estate, name)),
         confirmed=connection.confirmed is not None,
     )
 
@@ -195,10 +195,10 @@ def _facts(stack: Deployed, key: str) -> Mapping[str, Any] | None:
     return facts if isinstance(facts, Mapping) else None
 
 
-def pending(estate: Estate, name: str) -> Iterator[Awaited]:
+def pending(estate: Estate, name: str) -> Iterator[PendingInput]:
     """Yield what a connection waits for: its own values, and those of its clusters that it needs."""
     connection = estate.connections[name]
-    yield from connection.awaited()
+    yield from connection.pending_inputs()
     for cluster in connection.cluster_names():
         for need in connection.needs_of_clusters:
             if getattr(estate.clusters[cluster], need.field) is None:
@@ -226,11 +226,11 @@ def _actions(found: Report) -> Iterator[Action]:
     yield from _deploys(found, [name for name in found.stacks if name in of_account])
     yield from _remaining(found, "account.")
     yield from _deploys(found, [name for name in found.stacks if name not in of_account])
-    for entry, awaited in estate.awaited():
-        if awaited.giver == "your network team":
-            yield Action("your network team", entry, f"give `{awaited.field}`: {awaited.how}")
+    for entry, one in estate.pending_inputs():
+        if one.giver == "your network team":
+            yield Action("your network team", entry, f"give `{one.field}`: {one.how}")
         else:
-            yield Action("you", entry, f"get `{awaited.field}` from {awaited.giver}: {awaited.how}")
+            yield Action("you", entry, f"get `{one.field}` from {one.giver}: {one.how}")
     requests = tickets(found)
     if any(ticket.cluster_id is None and ticket.cluster for ticket in requests):
         unknown = [ticket.cluster for ticket in requests if ticket.cluster and ticket.cluster_id is None]
@@ -300,7 +300,9 @@ _QUESTIONS = {
 def tickets(found: Report) -> list[Ticket]:
     """Return one ticket for each cluster that Astronomer has something to do for."""
     estate = found.estate
-    questions = [(entry, _QUESTIONS.get(one.field)) for entry, one in estate.awaited() if one.giver == "Astronomer"]
+    questions = [
+        (entry, _QUESTIONS.get(one.field)) for entry, one in estate.pending_inputs() if one.giver == "Astronomer"
+    ]
     result: list[Ticket] = []
     for name, cluster in estate.clusters.items():
         requests = [Request(text) for entry, text in questions if text and entry == estate.cluster_entry(name)]

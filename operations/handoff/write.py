@@ -28,7 +28,7 @@ def yours(found: Report) -> dict[str, Any]:
         "estate": estate.name,
         "organization": estate.astro.organization,
         "next": [asdict(action) for action in actions(found)],
-        "waiting": [{"entry": entry, **asdict(awaited)} for entry, awaited in estate.awaited()],
+        "waiting": [{"entry": entry, **asdict(one)} for entry, one in estate.pending_inputs()],
         "stacks": {name: {"status": stack.status, "why": stack.why} for name, stack in found.stacks.items()},
         "clusters": {name: _cluster(found, name, cluster) for name, cluster in estate.clusters.items()},
         "account": [

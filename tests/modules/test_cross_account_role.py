@@ -322,9 +322,9 @@ def test_a_mistake_in_the_document_is_told_at_the_line_of_the_estate(tmp_path: P
 @pytest.mark.parametrize(
     ("field", "value", "hint"),
     [
-        ("policy_file", "nowhere.json", "is not there"),
-        ("policy_file", ".", "is not there"),
-        ("policy_file", "a\0b", "is not there"),
+        ("policy_file", "nowhere.json", "does not exist"),
+        ("policy_file", ".", "does not exist"),
+        ("policy_file", "a\0b", "does not exist"),
         ("policy_file", "", "is not the name of a file"),
         ("policy_file", {"Version": "2012-10-17"}, "is not the name of a file"),
         ("policy_mode", "lenient", "'strict' or 'vendor-managed'"),

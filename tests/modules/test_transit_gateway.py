@@ -323,8 +323,8 @@ def test_a_network_joins_a_gateway_that_somebody_else_shares(synth: Synth) -> No
 
 def test_waits_for_each_cluster_that_astronomer_has_not_attached(synth: Synth) -> None:
     waiting = TransitGatewayProps.model_validate(MINIMAL | ATTACHED | {"clusters": ("prod", "dev")})
-    assert [(a.field, a.giver) for a in waiting.awaited()] == [("attachments.dev", "Astronomer")]
-    assert TransitGatewayProps.model_validate(MINIMAL | {"accept_clusters": False}).awaited() == ()
+    assert [(a.field, a.giver) for a in waiting.pending_inputs()] == [("attachments.dev", "Astronomer")]
+    assert TransitGatewayProps.model_validate(MINIMAL | {"accept_clusters": False}).pending_inputs() == ()
     # An attachment of an account that is not known cannot be told from a stranger's.
     tf = hub(synth, MINIMAL | ATTACHED, prod=Cluster(region="us-east-1"))
     assert sorted(tf["resource"]) == ["aws_ram_resource_association", "aws_ram_resource_share"]

@@ -133,7 +133,7 @@ def test_lets_the_cluster_in_through_named_security_groups(synth: Synth) -> None
 
 def test_says_which_request_is_pending_while_the_file_has_no_id(synth: Synth) -> None:
     waiting = VpcPeeringProps(**MINIMAL)
-    assert [(a.field, a.giver) for a in waiting.awaited()] == [("peering_id", "the Astro UI")]
+    assert [(a.field, a.giver) for a in waiting.pending_inputs()] == [("peering_id", "the Astro UI")]
     tf = synth(lambda stack: VpcPeering(stack, "lake-peering", waiting, sides()))
     filters = {
         "status-code": "pending-acceptance",

@@ -450,7 +450,7 @@ def test_a_vpn_of_the_cluster_takes_nothing_in_your_account_and_has_no_secret() 
 def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
     gateways = {"a": {"tunnel1_inside_cidr": "169.254.10.0/30"}, "b": {}}
     props = VpnProps.model_validate({**ASTRO, "gateways": gateways, "bgp_asn": None})
-    assert [one.field for one in props.awaited()] == ["gateways.a.ip", "gateways.b.ip", "bgp_asn"]
+    assert [one.field for one in props.pending_inputs()] == ["gateways.a.ip", "gateways.b.ip", "bgp_asn"]
     asked = props.asked_of_astronomer()
     assert asked["gateways"] == {
         "a": {"ip": None, "tunnel1_inside_cidr": "169.254.10.0/30"},
@@ -492,11 +492,11 @@ def test_rejects_what_a_vpn_of_the_cluster_cannot_have(changes: dict[str, Any], 
 
 def test_waits_for_the_network_team_and_makes_what_does_not_need_it(synth: Synth) -> None:
     waiting = {**MINIMAL, "gateways": {"a": {}, "b": {"ip": "203.0.113.11"}}}
-    awaited = [(a.field, a.giver) for a in VpnProps.model_validate(waiting).awaited()]
-    assert awaited == [("gateways.a.ip", "your network team"), ("bgp_asn", "your network team")]
+    pending = [(a.field, a.giver) for a in VpnProps.model_validate(waiting).pending_inputs()]
+    assert pending == [("gateways.a.ip", "your network team"), ("bgp_asn", "your network team")]
     assert set(placed(synth, waiting)) == {"aws_vpn_gateway", "aws_vpn_gateway_route_propagation"}
     assert list(placed(synth, {**waiting, "bgp_asn": 65010})["aws_vpn_connection"]) == ["office_connection_b"]
-    assert VpnProps.model_validate(BGP).awaited() == VpnProps.model_validate(STATIC).awaited() == ()
+    assert VpnProps.model_validate(BGP).pending_inputs() == VpnProps.model_validate(STATIC).pending_inputs() == ()
 
 
 def test_static_ranges_count_in_the_overlap_check() -> None:

@@ -164,7 +164,7 @@ def test_what_is_not_known_yet_is_not_made_up(
 
 
 def needs(props: WorkloadIdentityProps) -> list[str]:
-    return [awaited.field for awaited in (*props.needs_of_clusters, *props.awaited())]
+    return [pending.field for pending in (*props.needs_of_clusters, *props.pending_inputs())]
 
 
 def test_waits_for_what_its_identity_needs() -> None:
@@ -178,7 +178,7 @@ def test_a_cluster_without_an_issuer_is_told_as_waiting(tmp_path: Path) -> None:
     text = "\n".join(line for line in EXAMPLE.read_text().splitlines() if "oidc_issuer_url" not in line)
     (tmp_path / "policies").symlink_to(EXAMPLE.parent / "policies")
     (tmp_path / "astro.yaml").write_text(text)
-    waiting = [(entry, awaited.field) for entry, awaited in load(tmp_path / "astro.yaml").awaited()]
+    waiting = [(entry, pending.field) for entry, pending in load(tmp_path / "astro.yaml").pending_inputs()]
     assert waiting == [("clusters.prod", "oidc_issuer_url"), ("connections.by-token", "roles.reports.deployments")]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from modules.vocabulary import repeated
+from modules.vocabulary import duplicates
 
 # IAM's quotas (facts B9): what one managed policy may hold, white space not counted, and how many a role may have.
 _POLICY_SIZE = 6_144
@@ -100,7 +100,7 @@ def _check_pin(document: Path) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Python keeps the last of equal keys: half of a policy could be lost without a word."""
     names = [name for name, _ in pairs]
-    if twice := repeated(names):
+    if twice := duplicates(names):
         raise ValueError(f"has the key {', '.join(twice)} twice in one object; merge the two")
     return dict(pairs)
 
@@ -121,7 +121,7 @@ def _problems(document: Any) -> Iterator[str]:
         for problem in _statement_problems(statement):
             yield f"statement {number} {problem}"
     sids = [sid for statement in statements if isinstance(statement, dict) and (sid := statement.get("Sid"))]
-    if twice := repeated(sid for sid in sids if isinstance(sid, str)):
+    if twice := duplicates(sid for sid in sids if isinstance(sid, str)):
         yield f"the Sid {', '.join(twice)} is there twice"
 
     text = _rendered(document)

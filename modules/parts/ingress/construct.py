@@ -9,7 +9,7 @@ from constructs import Construct
 from modules.cluster import Cluster
 from modules.parts.for_each.construct import each
 from modules.parts.ingress.props import IngressRule
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 
 def let_in(scope: Construct, id_: str, rule: IngressRule, description: str, **source: Any) -> None:
@@ -30,4 +30,4 @@ def let_cluster_in(scope: Construct, rules: Mapping[str, IngressRule], cluster: 
     """Every rule for every range that the cluster's traffic comes from; an address holds both names."""
     for name, rule in rules.items():
         for (range_name,), (cidr,), over in each(cluster.routed_cidrs()):
-            let_in(scope, joined("ingress", name, range_name), rule, description, for_each=over, cidr_ipv4=cidr)
+            let_in(scope, construct_id("ingress", name, range_name), rule, description, for_each=over, cidr_ipv4=cidr)

@@ -14,7 +14,7 @@ from cdktf import Postcondition, Precondition, TerraformIterator, TerraformResou
 from constructs import Construct
 
 from modules.expressions import is_late, listed
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Lookup:
 
     def __init__(self, scope: Construct, kind: Kind, request_id: str, missing: str, *names: str) -> None:
         self._scope, self._kind, self._id = scope, kind, request_id
-        id_, ids = joined("request", *names), joined("requests", *names)
+        id_, ids = construct_id("request", *names), construct_id("requests", *names)
         by_id = {kind.id_filter: request_id}
         self._conditions: list[Precondition] = []
         if is_late(request_id):

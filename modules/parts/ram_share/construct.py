@@ -8,13 +8,13 @@ from cdktf_cdktf_provider_aws.ram_resource_share import RamResourceShare
 from constructs import Construct
 
 from modules.connection import SharingProps
-from modules.context import Sides
-from modules.expressions import Late, listed
+from modules.context import ConnectionContext
+from modules.expressions import Expression, listed
 from modules.parts.for_each.construct import each
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 
-def share(scope: Construct, props: SharingProps, sides: Sides, resources: Mapping[str, str]) -> str:
+def share(scope: Construct, props: SharingProps, context: ConnectionContext, resources: Mapping[str, str]) -> str:
     """Share `resources` (ARNs by name) with those whom `props` names, or the clusters' accounts. The share's ARN.
 
     Clusters often have one account: the associations are keyed by account, so that none is replaced when the cluster
@@ -23,15 +23,17 @@ def share(scope: Construct, props: SharingProps, sides: Sides, resources: Mappin
     made = RamResourceShare(
         scope,
         "share",
-        name=sides.name,
+        name=context.name,
         allow_external_principals=not props.inside_organization,
-        tags={"Name": sides.name},
+        tags={"Name": context.name},
     )
     for name, arn in resources.items():
-        RamResourceAssociation(scope, joined("share-resource", name), resource_arn=arn, resource_share_arn=made.arn)
-    accounts = {cluster.account_id for cluster in sides.clusters.values()} - {None, sides.network.account_id}
+        RamResourceAssociation(
+            scope, construct_id("share-resource", name), resource_arn=arn, resource_share_arn=made.arn
+        )
+    accounts = {cluster.account_id for cluster in context.clusters.values()} - {None, context.network.account_id}
     if principals := props.share_with or accounts:
-        for _, (principal,), over in each(Late(f"toset({listed(sorted(map(str, principals)))})")):
+        for _, (principal,), over in each(Expression(f"toset({listed(sorted(map(str, principals)))})")):
             RamPrincipalAssociation(
                 scope, "share-principal", for_each=over, principal=principal, resource_share_arn=made.arn
             )

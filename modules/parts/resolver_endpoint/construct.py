@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.route53_resolver_endpoint import (
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from constructs import Construct
 
-from modules.context import Sides
+from modules.context import ConnectionContext
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 
 DNS = 53
@@ -20,34 +20,34 @@ DNS = 53
 def resolver_endpoint(
     scope: Construct,
     props: ResolverEndpoint,
-    sides: Sides,
+    context: ConnectionContext,
     direction: Literal["INBOUND", "OUTBOUND"],
     description: str,
     **rules: Iterable[Any],
 ) -> tuple[str, list[str]]:
     """Its ID and addresses. `description` and `rules` (`ingress` or `egress`) are the security group's."""
-    subnets = sides.network.subnets
+    subnets = context.network.subnets
     group = SecurityGroup(
         scope,
         "security-group",
         # Not the bare name: AWS refuses one that begins with "sg-".
-        name=f"resolver-{sides.name}",
+        name=f"resolver-{context.name}",
         description=description,
-        vpc_id=sides.network.vpc_id,
+        vpc_id=context.network.vpc_id,
         # In the group itself, where ranges that are there twice need no names of their own, and no rule can be added.
         **rules,  # pyright: ignore[reportArgumentType]
-        tags={"Name": sides.name},
+        tags={"Name": context.name},
     )
     endpoint = Route53ResolverEndpoint(
         scope,
         "endpoint",
-        name=sides.name,
+        name=context.name,
         direction=direction,
         security_group_ids=[group.id],
         ip_address=[
             Route53ResolverEndpointIpAddress(subnet_id=subnets[name], ip=props.ips.get(name))
             for name in props.subnets or subnets
         ],
-        tags={"Name": sides.name},
+        tags={"Name": context.name},
     )
     return endpoint.id, Token.as_list(f"${{{endpoint.fqn}.ip_address[*].ip}}")

@@ -5,14 +5,14 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from modules.entry import FieldPath
-from modules.vocabulary import EACH_ONCE, Address, Props, Slug
+from modules.vocabulary import UNIQUE, Address, Props, Slug
 from modules.vpc.props import VpcProps
 
 
 class ResolverEndpoint(Props):
     """A Route 53 Resolver endpoint to make in your network."""
 
-    subnets: Annotated[tuple[Slug, ...], Field(min_length=2, max_length=20), EACH_ONCE] | None = None
+    subnets: Annotated[tuple[Slug, ...], Field(min_length=2, max_length=20), UNIQUE] | None = None
     """Names of the network's subnets, at least two, each in another availability zone. Default: all of them."""
     ips: dict[Slug, Address] = Field(default_factory=dict)
     """A fixed address in a subnet, by the subnet's name, for firewalls that must know it. Default: AWS takes one."""

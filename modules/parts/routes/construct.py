@@ -7,7 +7,7 @@ from constructs import Construct
 
 from modules.context import Network
 from modules.parts.for_each.construct import Entries, each
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 
 def routes(scope: Construct, name: str, network: Network, ranges: Entries, **target: Any) -> None:
@@ -19,7 +19,7 @@ def routes(scope: Construct, name: str, network: Network, ranges: Entries, **tar
     for (table, range_name), (table_id, cidr), over in each(network.route_tables, ranges):
         Route(
             scope,
-            joined("route", table, name, range_name),
+            construct_id("route", table, name, range_name),
             for_each=over,
             route_table_id=table_id,
             destination_cidr_block=cidr,
