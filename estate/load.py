@@ -4,18 +4,19 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from estate.errors import ExitCode, UserError
 from estate.explain import explain, explain_together
 from estate.model import SECTIONS, Estate
 from estate.source import Problem, Source
 
 
-class EstateError(Exception):
+class EstateError(UserError):
     """Everything that is wrong with an estate file; `str()` gives a line for each, `file:line:column: field: what`."""
 
     def __init__(self, file: Path, problems: list[Problem]) -> None:
         self.file = file
         self.problems = sorted(set(problems), key=lambda p: (p.line, p.column, p.message, str(p.path)))
-        super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems))
+        super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems), ExitCode.BAD_INPUT)
 
 
 def load(file: Path, source: Source | None = None) -> Estate:

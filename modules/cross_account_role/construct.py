@@ -2,12 +2,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from cdktf import DataResource, Fn, Precondition, TerraformResourceLifecycle, TerraformStack
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
 from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policies_exclusive import IamRolePoliciesExclusive
@@ -17,6 +11,7 @@ from constructs import Construct
 
 from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
+from modules.parts.iam_policy.construct import document, statement
 from modules.parts.iam_policy.props import POLICIES
 from modules.vocabulary import partition
 
@@ -35,24 +30,15 @@ class CrossAccountRole(Construct):
         secrets: Mapping[str, Any],
     ) -> None:
         super().__init__(scope, id_)
-        trust = DataAwsIamPolicyDocument(
+        trust = document(
             self,
             "trust",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["sts:AssumeRole"],
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="AWS", identifiers=[f"arn:{partition(region)}:iam::{ASTRONOMER_ACCOUNT}:root"]
-                        )
-                    ],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="sts:ExternalId", values=secrets[EXTERNAL_IDS.name]
-                        )
-                    ],
-                )
-            ],
+            statement(
+                ["sts:AssumeRole"],
+                None,
+                ("StringEquals", "sts:ExternalId", secrets[EXTERNAL_IDS.name]),
+                principals=("AWS", [f"arn:{partition(region)}:iam::{ASTRONOMER_ACCOUNT}:root"]),
+            ),
         )
         keep = props.removal_reason is None
         # Whoever decides what the role may do also decides what bounds it, unless the file names a boundary.
@@ -64,7 +50,7 @@ class CrossAccountRole(Construct):
             name=ROLE,
             description="Astronomer manages the Astro data plane of this account",
             # Terraform forgets that what it reads is made from a sensitive value, and would show the IDs in plans.
-            assume_role_policy=Fn.sensitive(trust.json),
+            assume_role_policy=Fn.sensitive(trust),
             permissions_boundary=props.permissions_boundary,
             lifecycle=TerraformResourceLifecycle(
                 prevent_destroy=keep, ignore_changes=["permissions_boundary"] if unbounded else None
@@ -77,14 +63,14 @@ class CrossAccountRole(Construct):
         policies = props.policies(account_id)
         grown = self._unless_grown(len(policies)) if vendor_decides else None
         self._attached: list[str] = []
-        for name, document in policies.items():
+        for name, text in policies.items():
             part = name.removeprefix(POLICY)
             policy = IamPolicy(
                 self,
                 f"policy{part}",
                 name=name,
                 description="What Astronomer may do in this account",
-                policy=document,
+                policy=text,
                 lifecycle=TerraformResourceLifecycle(prevent_destroy=keep, ignore_changes=ignore, precondition=grown),
             )
             attachment = IamRolePolicyAttachment(self, f"attachment{part}", role=role.name, policy_arn=policy.arn)

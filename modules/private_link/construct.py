@@ -1,10 +1,4 @@
 from cdktf import TerraformResourceLifecycle, Token
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
 from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
@@ -18,6 +12,7 @@ from constructs import Construct
 from modules.context import ConnectionContext
 from modules.expressions import truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, values
+from modules.parts.iam_policy.construct import document, statement
 from modules.parts.ingress.construct import new_group
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
 from modules.vocabulary import construct_id, partition
@@ -183,22 +178,8 @@ class PrivateLink(Construct):
         }
 
     def _policy(self, name: str, accounts: tuple[str, ...]) -> str:
-        return DataAwsIamPolicyDocument(
-            self,
-            construct_id("policy", name),
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["*"],
-                    resources=["*"],
-                    principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=["*"])],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="aws:PrincipalAccount", values=sorted(accounts)
-                        )
-                    ],
-                )
-            ],
-        ).json
+        mine = ("StringEquals", "aws:PrincipalAccount", sorted(accounts))
+        return document(self, construct_id("policy", name), statement(["*"], ["*"], mine, principals=("AWS", ["*"])))
 
     def _cluster_ranges(self) -> list[Entries]:
         return [cluster.routed_cidrs() for cluster in self._context.clusters.values()]
