@@ -17,11 +17,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from estate.load import EstateError, load
+from estate.errors import ExitCode, UserError
+from estate.load import load
 from estate.model import Estate
 from estate.plan import secrets, stacks_of
 from estate.schema import json_schema
@@ -34,10 +36,36 @@ if TYPE_CHECKING:
     from cdktf import App
 
     from operations.output import Installed
+    from operations.terraform import Terraform
 
-DONE, FAILED, BAD_INPUT, CHECK_FAILED, WARNINGS_ONLY = range(5)
 
-cli = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+class Commands(TyperGroup):
+    """The commands, with the one place where what a person can mend becomes a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            sys.exit(error.code)
+        except BrokenPipeError:
+            # Whoever read our output has seen enough; Python would complain once more as it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(ExitCode.FAILED)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            print(f"{error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
+            sys.exit(ExitCode.FAILED)
+
+
+cli = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 EstateFile = Annotated[Path, typer.Argument(envvar="ASTRO_ESTATE", show_envvar=True, metavar="FILE")]
 
 
@@ -77,7 +105,7 @@ def synth(
     if changes:
         print("\n".join(changes))
         command = f"main.py synth {file} --out {out}{' --hcl' * hcl}"
-        _stop(f"{out} is not what {file} says now; write it again: {command}", CHECK_FAILED)
+        raise UserError(f"{out} is not what {file} says now; write it again: {command}", ExitCode.CHECK_FAILED)
     print(f"{out} is up to date: {summary(out)}")
 
 
@@ -106,7 +134,7 @@ def _prepare_call(estate: Estate, out: Path) -> None:
     except TerraformError as error:
         reasons.append(str(error))
     if reasons:
-        _stop("\n".join(reasons), BAD_INPUT)
+        raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
     if call.command == "destroy":
         for stack in call.chosen(stacks):
             drop_all(out / "stacks" / stack)
@@ -118,9 +146,9 @@ def _stop_in_foreign_folder(estate: Estate, out: Path, *, migrates: bool = False
     from operations.owner import foreign_estate, other_states
 
     if reason := foreign_estate(out, estate):
-        _stop(reason, BAD_INPUT)
+        raise UserError(reason, ExitCode.BAD_INPUT)
     if not migrates and (reasons := list(other_states(out, estate))):
-        _stop("\n".join(reasons), BAD_INPUT)
+        raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
 
 
 def _write(estate: Estate, out: Path, *, hcl: bool) -> "Installed":
@@ -129,12 +157,9 @@ def _write(estate: Estate, out: Path, *, hcl: bool) -> "Installed":
     from operations.output import install
 
     with _synthesized(estate, hcl=hcl) as fresh:
-        try:
-            installed = install(fresh, out)
-            for stack in sorted(out.glob("stacks/*")):
-                drop_stale(stack)
-        except OSError as error:
-            _unwritable(error)
+        installed = install(fresh, out)
+        for stack in sorted(out.glob("stacks/*")):
+            drop_stale(stack)
         return installed
 
 
@@ -143,19 +168,25 @@ def _synthesized(estate: Estate, *, hcl: bool = False) -> Iterator[Path]:
     """The whole output, in a folder that is gone afterwards."""
     with _app(hcl=hcl) as app:
         from operations.owner import sign
-        from operations.terraform import Terraform, TerraformError, find_terraform
         from stacks.app import build
 
         folder = Path(app.outdir)
-        try:
-            terraform = Terraform(find_terraform(os.environ), os.environ) if hcl else None
-            build(app, estate).synth()
-            sign(folder, estate)
-            if terraform:
-                terraform.fmt(folder, sorted(folder.glob("stacks/*/cdk.tf")))
-        except TerraformError as error:
-            _stop(f"{error}\nHCL is formatted by it, so that two machines write the same; JSON needs none.", FAILED)
+        formatter = _formatter() if hcl else None
+        build(app, estate).synth()
+        sign(folder, estate)
+        if formatter:
+            formatter.fmt(folder, sorted(folder.glob("stacks/*/cdk.tf")))
         yield folder
+
+
+def _formatter() -> "Terraform":
+    """Terraform, which formats HCL so that two machines write the same bytes."""
+    from operations.terraform import Terraform, find_terraform
+
+    return Terraform(
+        find_terraform(os.environ, "HCL is formatted by it, so that two machines write the same; JSON needs none."),
+        os.environ,
+    )
 
 
 @contextmanager
@@ -191,24 +222,18 @@ def export(
     for folder in (out.absolute(), *out.absolute().parents):
         if (folder / "__init__.py").exists():
             what = "is in a Python package, which Terraform modules must not be written into"
-            _stop(f"--out: {out} {what}; choose another directory, such as terraform-modules", BAD_INPUT)
+            remedy = "choose another directory, such as terraform-modules"
+            raise UserError(f"--out: {out} {what}; {remedy}", ExitCode.BAD_INPUT)
     estate = _current(file)
-    from operations.terraform import Terraform, TerraformError, find_terraform
+    formatter = _formatter() if syntax is Format.HCL else None
+    with _app() as app:
+        from operations.export.stacks import exported_stacks
+        from operations.export.write import write
 
-    try:
-        terraform = Terraform(find_terraform(os.environ), os.environ) if syntax is Format.HCL else None
-        with _app() as app:
-            from operations.export.stacks import exported_stacks
-            from operations.export.write import write
-
-            exported = exported_stacks(app, estate)
-        for name in _chosen(file, stacks, exported):
-            write(exported[name], out / name, terraform)
-            print(out / name)
-    except OSError as error:
-        _unwritable(error)
-    except TerraformError as error:
-        _stop(f"{error}\nHCL is formatted by it; JSON needs none.", FAILED)
+        exported = exported_stacks(app, estate)
+    for name in _chosen(file, stacks, exported):
+        write(exported[name], out / name, formatter)
+        print(out / name)
 
 
 @cli.command()
@@ -230,7 +255,7 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
     for line in (*waiting, *_secrets(estate)):
         print(line)
     if found := warnings(estate, file, source, datetime.now(UTC).date()):
-        _stop("\n".join(f"{file}:{problem}" for problem in found), WARNINGS_ONLY)
+        raise UserError("\n".join(f"{file}:{problem}" for problem in found), ExitCode.WARNINGS_ONLY)
 
 
 class Reader(StrEnum):
@@ -259,10 +284,7 @@ def handoff(
 
     from operations.handoff import read, status, write
 
-    try:
-        stacks = read.read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
-    except read.HandoffError as error:
-        _stop(str(error), BAD_INPUT)
+    stacks = read.read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
     digests: dict[str, dict[str, str]] = {}
     if any(stack.digests for stack in stacks.values()):
         with _synthesized(estate) as fresh:
@@ -277,7 +299,7 @@ def handoff(
     }[reader]
     print(json.dumps(as_values(found), indent=2) if as_json else as_text(found))
     if unread := [f"{name} was not read: {stack.why}" for name, stack in stacks.items() if stack.status == "not read"]:
-        _stop("\n".join(unread), WARNINGS_ONLY)
+        raise UserError("\n".join(unread), ExitCode.WARNINGS_ONLY)
 
 
 @cli.command()
@@ -292,7 +314,6 @@ def adopt(
     asks. Only reads AWS. Exits with 4 where a person has to decide something."""
     import json
 
-    from operations.adopt.report import AdoptError
     from operations.adopt.search import adopt as look_for
 
     estate, external_ids = _current(file), _external_ids()
@@ -300,13 +321,8 @@ def adopt(
     with _synthesized(estate) as fresh:
         stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
     chosen = _chosen(file, stack, stacks)
-    try:
-        adoptions = look_for({name: stacks[name] for name in chosen}, external_ids)
-        files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
-    except AdoptError as error:
-        _stop(str(error), FAILED)
-    except OSError as error:
-        _unwritable(error)
+    adoptions = look_for({name: stacks[name] for name in chosen}, external_ids)
+    files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     words = {"found": "import", "absent": "make", "unimportable": "again", "alike": "ALIKE", "several": "SEVERAL"}
     for adoption in adoptions:
         count = f"{len(adoption.those('found'))} of {len(adoption.outcomes)} to import"
@@ -320,7 +336,7 @@ def adopt(
         print(f"Written: {', '.join(str(one) for one in files if one)}")
         print("Next: `cdktf diff <stack>` shows what is imported and changed, `cdktf deploy <stack>` does it.")
     if any(one.to_decide for adoption in adoptions for one in adoption.outcomes):
-        sys.exit(WARNINGS_ONLY)
+        sys.exit(ExitCode.WARNINGS_ONLY)
 
 
 @cli.command()
@@ -343,21 +359,21 @@ def create(file: EstateFile = Path("astro.yaml")) -> None:
     bucket that exists already too."""
     estate = _load(file)
     if not isinstance(estate.state, S3State):
-        _stop(f"{file}: state.backend: {estate.state.backend!r} keeps no state in S3; only s3 has a bucket", BAD_INPUT)
-    from operations.state import StateError, create_state_bucket
-
-    try:
-        dedicated_account = estate.account.account_id if estate.account else None
-        report = create_state_bucket(
-            estate.state.bucket, estate.state.region, estate.state.kms_key, dedicated_account=dedicated_account
+        raise UserError(
+            f"{file}: state.backend: {estate.state.backend!r} keeps no state in S3; only s3 has a bucket",
+            ExitCode.BAD_INPUT,
         )
-    except StateError as error:
-        _stop(str(error), FAILED)
+    from operations.state import create_state_bucket
+
+    dedicated_account = estate.account.account_id if estate.account else None
+    report = create_state_bucket(
+        estate.state.bucket, estate.state.region, estate.state.kms_key, dedicated_account=dedicated_account
+    )
     print(f"{report.bucket} in account {report.account_id}, {report.region}")
     for setting, outcome in report.settings:
         print(f"  {outcome:8}{setting}")
     if report.warnings:
-        _stop("\n".join(f"{report.bucket}: {warning}" for warning in report.warnings), WARNINGS_ONLY)
+        raise UserError("\n".join(f"{report.bucket}: {warning}" for warning in report.warnings), ExitCode.WARNINGS_ONLY)
 
 
 policy = typer.Typer(help="Astronomer's policy document over time.", rich_markup_mode=None)
@@ -376,23 +392,20 @@ def fetch(
     A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3."""
     from modules.astronomer import URL
     from operations.policy.compare import compare
-    from operations.policy.documents import PolicyError, read
     from operations.policy.documents import fetch as fetch_document
+    from operations.policy.documents import read
 
     document = to or _policy_file(file)
-    try:
-        outcome = fetch_document(document, url or URL, accept=accept)
-        if outcome != "changed" or accept:
-            print(f"{document}: {'unchanged' if outcome == 'same' else 'saved and pinned'}")
-            return
-        beside = document.with_name(document.name + ".new")
-        print(f"{document} is not what Astronomer publishes now, saved as {beside}; --accept replaces it:")
-        changes = compare([read(document)], [read(beside)])
-    except PolicyError as error:
-        _stop(str(error), FAILED)
+    outcome = fetch_document(document, url or URL, accept=accept)
+    if outcome != "changed" or accept:
+        print(f"{document}: {'unchanged' if outcome == 'same' else 'saved and pinned'}")
+        return
+    beside = document.with_name(document.name + ".new")
+    print(f"{document} is not what Astronomer publishes now, saved as {beside}; --accept replaces it:")
+    changes = compare([read(document)], [read(beside)])
     for change in changes:
         print(f"  {change}")
-    sys.exit(CHECK_FAILED)
+    sys.exit(ExitCode.CHECK_FAILED)
 
 
 @policy.command()
@@ -403,25 +416,22 @@ def diff(
 ) -> None:
     """Compare two documents, or the account's with the estate's, action by action; exits with 3 if NEW allows more."""
     from operations.policy.compare import compare
-    from operations.policy.documents import PolicyError, in_account, read
+    from operations.policy.documents import in_account, read
 
-    try:
-        if old and new:
-            before, after = [read(old)], [read(new)]
-        else:
-            estate = _load(file)
-            if estate.account is None:
-                _stop(f"{file}: has no `account`, so no policy to compare", BAD_INPUT)
-            account_id = estate.account.account_id
-            before = [read(old, account_id)] if old else in_account(ROLE, account_id)
-            after = [read(_policy_file(file), account_id)]
-        changes = compare(before, after)
-    except PolicyError as error:
-        _stop(str(error), FAILED)
+    if old and new:
+        before, after = [read(old)], [read(new)]
+    else:
+        estate = _load(file)
+        if estate.account is None:
+            raise UserError(f"{file}: has no `account`, so no policy to compare", ExitCode.BAD_INPUT)
+        account_id = estate.account.account_id
+        before = [read(old, account_id)] if old else in_account(ROLE, account_id)
+        after = [read(_policy_file(file), account_id)]
+    changes = compare(before, after)
     for change in changes:
         print(change)
     if any(change.widens for change in changes):
-        sys.exit(CHECK_FAILED)
+        sys.exit(ExitCode.CHECK_FAILED)
     print("the new one allows no more" if changes else "both allow the same")
 
 
@@ -433,24 +443,21 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
     Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it."""
     import json
 
-    from operations.policy.documents import PolicyError, listed, read, statements
+    from operations.policy.documents import listed, read, statements
     from operations.policy.lint import lint as lint_policies
     from operations.policy.lint import policies_of
 
     estate = _load(file)
     with _synthesized(estate) as fresh:
         stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
-    try:
-        policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
-        vendors = []
-        if estate.account:
-            vendors = listed(read(_policy_file(file), estate.account.account_id)["Statement"])
-        # A long document is split over several policies.
-        theirs = {name for name, one in policies.items() if vendors and all(s in vendors for s in statements(one))}
-        found = lint_policies({name: one for name, one in policies.items() if name not in theirs})
-        found_in_theirs = lint_policies({name: policies[name] for name in theirs})
-    except PolicyError as error:
-        _stop(str(error), FAILED)
+    policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
+    vendors = []
+    if estate.account:
+        vendors = listed(read(_policy_file(file), estate.account.account_id)["Statement"])
+    # A long document is split over several policies.
+    theirs = {name for name, one in policies.items() if vendors and all(s in vendors for s in statements(one))}
+    found = lint_policies({name: one for name, one in policies.items() if name not in theirs})
+    found_in_theirs = lint_policies({name: policies[name] for name in theirs})
     for name in sorted(policies):
         print(f"{name}{' (of Astronomer)' * (name in theirs)}")
     for finding in (*found, *found_in_theirs):
@@ -460,7 +467,7 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
         f"{len(theirs)} of Astronomer: {len(found_in_theirs)}"
     )
     if found or found_in_theirs:
-        sys.exit(CHECK_FAILED if found else WARNINGS_ONLY)
+        sys.exit(ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY)
 
 
 def _secrets(estate: Estate) -> Iterator[str]:
@@ -486,7 +493,7 @@ def _external_ids() -> list[str]:
     if value is None:
         return []
     if problem := status(EXTERNAL_IDS, value):
-        _stop(f"{name} is {problem}; write it as {EXTERNAL_IDS.example()}", BAD_INPUT)
+        raise UserError(f"{name} is {problem}; write it as {EXTERNAL_IDS.example()}", ExitCode.BAD_INPUT)
     ids = literal(value)
     return list(map(str, ids)) if isinstance(ids, list) else []
 
@@ -497,8 +504,9 @@ def _policy_file(file: Path) -> Path:
     for key in ("account", "cross_account_role", "policy_file"):
         value = value.get(key) if isinstance(value, dict) else None
     if not isinstance(value, str):
-        _stop(
-            f"{file}: has no account.cross_account_role.policy_file; name the file that the document goes to", BAD_INPUT
+        raise UserError(
+            f"{file}: has no account.cross_account_role.policy_file; name the file that the document goes to",
+            ExitCode.BAD_INPUT,
         )
     return file.parent / value
 
@@ -512,34 +520,22 @@ def _expired(file: Path, estate: Estate) -> list[str]:
 
 
 def _load(file: Path, source: Source | None = None) -> Estate:
-    try:
-        return load(file, source)
-    except EstateError as error:
-        _stop(str(error), BAD_INPUT)
+    return load(file, source)
 
 
 def _current(file: Path) -> Estate:
     """The estate, where nothing in it should be gone by now."""
     estate = _load(file)
     if expired := _expired(file, estate):
-        _stop("\n".join(expired), BAD_INPUT)
+        raise UserError("\n".join(expired), ExitCode.BAD_INPUT)
     return estate
 
 
 def _chosen(file: Path, names: list[str] | None, stacks: Collection[str]) -> Collection[str]:
     """The stacks that are named, or all."""
     if unknown := sorted(set(names or ()) - set(stacks)):
-        _stop(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", BAD_INPUT)
+        raise UserError(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", ExitCode.BAD_INPUT)
     return names or stacks
-
-
-def _unwritable(error: OSError) -> NoReturn:
-    _stop(f"{error.filename}: cannot be written: {error.strerror}", FAILED)
-
-
-def _stop(message: str, code: int) -> NoReturn:
-    print(message, file=sys.stderr)
-    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from estate.errors import ExitCode, UserError
 from estate.explain import explain, locate
 from estate.model import SECTIONS, Astro, Estate
 from estate.rules import check
@@ -12,13 +13,13 @@ from estate.source import Location, Problem, Source
 from estate.twins import default_product, expand
 
 
-class EstateError(Exception):
+class EstateError(UserError):
     """Everything that is wrong with an estate file; `str()` gives a line for each, `file:line:column: field: what`."""
 
     def __init__(self, file: Path, problems: list[Problem]) -> None:
         self.file = file
         self.problems = sorted(set(problems), key=lambda p: (p.line, p.column, p.message, str(p.path)))
-        super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems))
+        super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems), ExitCode.BAD_INPUT)
 
 
 def load(file: Path, source: Source | None = None) -> Estate:
@@ -57,12 +58,12 @@ def _valid_part(written: dict[str, Any], wrong: set[Location], context: dict[str
         elif section != "astro":
             left[str(section)] = None
     data = expand(left)
-    try:
-        parts = {
-            section: TypeAdapter(Estate.model_fields[section].annotation).validate_python(value, context=context)
-            for section in (*SECTIONS, "account")
-            if (value := data.get(section)) is not None
-        }
-    except ValidationError:
-        return None
+    parts: dict[str, Any] = {}
+    for section in (*SECTIONS, "account"):
+        if (value := data.get(section)) is not None:
+            type_: Any = Estate.model_fields[section].annotation
+            try:
+                parts[section] = TypeAdapter[Any](type_).validate_python(value, context=context)
+            except ValidationError:
+                return None
     return Estate.model_construct(astro=Astro.model_construct(product=default_product(written)), **parts)

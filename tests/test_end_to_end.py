@@ -67,6 +67,11 @@ def test_deploy_lose_the_state_change_and_destroy_leave_what_the_file_says_and_t
         ("archive-role", "IAM role", "arn:aws:iam::444444444444:role/acme-archive-role"),
     }
 
+    # AWS lists no ARN of a subscription before its address confirms it, so that there would be nothing to import.
+    sns = aws.client("sns", "222222222222")
+    for one in sns.list_subscriptions()["Subscriptions"]:
+        sns.confirm_subscription(TopicArn=one["TopicArn"], Token=one["Endpoint"])
+
     # Whoever has lost the state, or never had one, adopts what is there.
     for key in state_objects(aws):
         aws.client("s3").delete_object(Bucket=BUCKET, Key=key)

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from estate.errors import UserError
 from estate.load import load
 from estate.model import Estate
 from estate.plan import stacks_of
 from operations.handoff import write
-from operations.handoff.read import Deployed, HandoffError, harmless, read
+from operations.handoff.read import Deployed, harmless, read
 from operations.handoff.status import Digests, Report, actions, report, tickets
 from operations.handoff.write import flowchart
 from operations.terraform import find_terraform
@@ -592,13 +593,13 @@ def test_a_file_that_cdktf_did_not_write_is_refused_with_what_is_expected(
 ) -> None:
     file, estate = tmp_path / "outputs.json", estate_of(tmp_path, BASE)
     file.write_text(content, errors="surrogateescape")
-    with pytest.raises(HandoffError) as caught:
+    with pytest.raises(UserError) as caught:
         read(estate, file, tmp_path, {})
     assert str(caught.value) == f"{file} {said}; give the file that `cdktf deploy --outputs-file FILE` wrote"
 
 
 def test_a_file_of_outputs_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(HandoffError, match=r"outputs\.json cannot be read: No such file or directory; give the file"):
+    with pytest.raises(UserError, match=r"outputs\.json cannot be read: No such file or directory; give the file"):
         read(estate_of(tmp_path, BASE), tmp_path / "outputs.json", tmp_path, {})
 
 

@@ -82,6 +82,11 @@ def test_a_new_file_is_held_to_its_layer(file: str, line: str, allowed: bool, tm
         check(new, tmp_path)
 
 
+def test_policy_documents_are_written_in_one_way() -> None:
+    users = [name(file) for file in FILES if any("iam_policy_document" in module for module in imports(file))]
+    assert users == ["modules/parts/iam_policy/construct.py"]
+
+
 def uses(file: Path) -> set[str]:
     """Names called or read, dotted where they are attributes of a name: `print`, `os.environ`, `sys.exit`."""
     found: set[str] = set()

@@ -23,14 +23,21 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 # OpenTofu 1.6 is a fork of Terraform 1.5 and has all of its language.
-BLOCKS = {"terraform", "provider", "variable", "data", "resource", "output", "check", "import"}
+BLOCKS = {"terraform", "provider", "variable", "data", "resource", "output", "check", "import", "removed"}
 CHECK = {"assert"}
 IMPORT = {"to", "for_each", "id"}
 SETTINGS = {"required_version", "required_providers", "backend"}
 VARIABLE = {"type", "description", "sensitive", "validation"}
 OUTPUT = {"description", "value"}
 META_ARGUMENTS = {"depends_on", "for_each", "lifecycle"}
-LIFECYCLE = {"create_before_destroy", "ignore_changes", "postcondition", "precondition", "prevent_destroy"}
+LIFECYCLE = {
+    "create_before_destroy",
+    "ignore_changes",
+    "postcondition",
+    "precondition",
+    "prevent_destroy",
+    "replace_triggered_by",
+}
 FUNCTIONS = {
     "alltrue",
     "can",

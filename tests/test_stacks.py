@@ -89,6 +89,21 @@ def test_a_deployer_is_assumed_in_each_account(tmp_path: Path) -> None:
     assert provider["assume_role"] == [{"role_arn": "arn:aws:iam::111111111111:role/terraform"}]
 
 
+IN_USE = ("aws_customer_gateway", "aws_lb_target_group", "aws_security_group")
+"""What something else uses by its ID and can change to another, and AWS does not delete until it has."""
+
+
+def test_what_is_in_use_is_replaced_before_it_is_destroyed(tmp_path: Path) -> None:
+    found = {
+        (type_, resource.get("lifecycle", {}).get("create_before_destroy"))
+        for example in EXAMPLES
+        for stack in synth_all(load(example), tmp_path / example.stem).values()
+        for type_ in IN_USE
+        for resource in stack.get("resource", {}).get(type_, {}).values()
+    }
+    assert found == {(type_, True) for type_ in IN_USE}
+
+
 S3 = "{backend: s3, bucket: acme-astro-tfstate, region: us-east-1}"
 
 

@@ -29,7 +29,8 @@ class CrossAccountRoleProps(Props):
     policy_mode: Literal["strict", "vendor-managed"] = "strict"
     """Who changes what the role may do once it is made. Default `strict`: this file does. A plan shows what anyone else
     changed in the policy, attached to the role or wrote into it, and an apply takes that back. `vendor-managed`:
-    Astronomer does, and Terraform leaves the document and further policies alone."""
+    Astronomer does. Terraform leaves the document, further policies and, unless `permissions_boundary` is set, the
+    boundary alone, and a plan fails if the file takes more policies than when the role was created."""
     permissions_boundary: PolicyArn | None = None
     """The ARN of a managed policy that bounds the role; with `OperationalBoundary` in its name, as Astronomer's have,
     `policy_alarm` hears when it is changed. Default: none, as in Astronomer's own template."""

@@ -1,14 +1,9 @@
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
 from cdktf_cdktf_provider_aws.ec2_managed_prefix_list import Ec2ManagedPrefixList, Ec2ManagedPrefixListEntry
 from constructs import Construct
 
 from modules.context import ConnectionContext
 from modules.ip_allowlist.props import Bucket, IpAllowlistProps
+from modules.parts.iam_policy.construct import Principals, document, statement
 from modules.parts.ingress.construct import let_in
 from modules.vocabulary import construct_id, partition
 
@@ -52,37 +47,20 @@ class IpAllowlist(Construct):
                 "Astro clusters by their external addresses",
                 prefix_list_id=allowed.id,
             )
-        statements = {name: self._statements(name, bucket, list(addresses)) for name, bucket in props.buckets.items()}
-        if statements:
-            self.handoff["bucket_policies"] = {name: document.json for name, document in statements.items()}
+        policies = {name: self._policy(name, bucket, list(addresses)) for name, bucket in props.buckets.items()}
+        if policies:
+            self.handoff["bucket_policies"] = policies
 
-    def _statements(self, name: str, bucket: Bucket, addresses: list[str]) -> DataAwsIamPolicyDocument:
+    def _policy(self, name: str, bucket: Bucket, addresses: list[str]) -> str:
         arn = f"arn:{partition(bucket.region)}:s3:::{bucket.bucket}"
         prefix = bucket.prefix or ""
-        from_astro = DataAwsIamPolicyDocumentStatementCondition(
-            test="IpAddress", variable="aws:SourceIp", values=[f"{ip}/32" for ip in addresses]
-        )
-        only_prefix = DataAwsIamPolicyDocumentStatementCondition(
-            test="StringLike", variable="s3:prefix", values=[f"{prefix}*"]
-        )
-        principals = [DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=list(bucket.principals))]
-        return DataAwsIamPolicyDocument(
+        from_astro = ("IpAddress", "aws:SourceIp", [f"{ip}/32" for ip in addresses])
+        only_prefix = [("StringLike", "s3:prefix", f"{prefix}*")] if prefix else []
+        principals: Principals = ("AWS", bucket.principals)
+        objects = _WRITE if bucket.access == "read-write" else _READ
+        return document(
             self,
             construct_id("bucket", name),
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    sid="AstroObjects",
-                    principals=principals,
-                    actions=_WRITE if bucket.access == "read-write" else _READ,
-                    resources=[f"{arn}/{prefix}*"],
-                    condition=[from_astro],
-                ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="AstroList",
-                    principals=principals,
-                    actions=["s3:ListBucket"],
-                    resources=[arn],
-                    condition=[from_astro, only_prefix] if prefix else [from_astro],
-                ),
-            ],
+            statement(objects, [f"{arn}/{prefix}*"], from_astro, principals=principals, sid="AstroObjects"),
+            statement(["s3:ListBucket"], [arn], from_astro, *only_prefix, principals=principals, sid="AstroList"),
         )

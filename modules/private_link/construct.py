@@ -1,15 +1,9 @@
 from cdktf import TerraformResourceLifecycle, Token
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
 from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
 from cdktf_cdktf_provider_aws.lb_target_group_attachment import LbTargetGroupAttachment
-from cdktf_cdktf_provider_aws.security_group import SecurityGroup, SecurityGroupEgress, SecurityGroupIngress
+from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress, SecurityGroupIngress
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from cdktf_cdktf_provider_aws.vpc_endpoint_connection_notification import VpcEndpointConnectionNotification
 from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
@@ -18,6 +12,8 @@ from constructs import Construct
 from modules.context import ConnectionContext
 from modules.expressions import truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, values
+from modules.parts.iam_policy.construct import document, statement
+from modules.parts.ingress.construct import new_group
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
 from modules.vocabulary import construct_id, partition
 
@@ -85,10 +81,10 @@ class PrivateLink(Construct):
         port = props.target_port or props.port
         # The endpoint is inside the Astro VPC, where pods keep their own addresses.
         pods = {name: cluster.pod_cidr for name, cluster in self._context.clusters.items() if cluster.pod_cidr}
-        group = SecurityGroup(
+        group = new_group(
             self,
             "load-balancer-security-group",
-            name=f"load-balancer-{self._context.name}",
+            f"load-balancer-{self._context.name}",
             description="PrivateLink: from the Astro clusters to the targets",
             vpc_id=network.vpc_id,
             ingress=[_ingress(props.port, "Astro clusters", values(*self._cluster_ranges(), pods))],
@@ -101,13 +97,15 @@ class PrivateLink(Construct):
                     cidr_blocks=sorted(f"{ip}/32" for ip in props.targets.values()),
                 )
             ],
-            tags={"Name": self._context.name},
+            tag=self._context.name,
         )
         # AWS holds traffic of PrivateLink, too, to the rules of the group that a balancer is made with.
         balancer = Lb(
             self,
             "load-balancer",
             name=truncated_name(f"pl-{self._context.name}", 32),
+            # AWS changes no name, and deletes no balancer that is protected or that a service uses.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["name"]),
             load_balancer_type="network",
             internal=True,
             enable_cross_zone_load_balancing=True,
@@ -152,14 +150,14 @@ class PrivateLink(Construct):
         network = self._context.network
         own = {cidr: cidr for cidr in network.cidrs}
         ranges = values(own, *(self._cluster_ranges() if props.for_clusters else ()))
-        group = SecurityGroup(
+        group = new_group(
             self,
             construct_id("security-group", name),
-            name=f"endpoint-{self._context.name}-{name}",
+            f"endpoint-{self._context.name}-{name}",
             description=f"Endpoint to {props.service}",
             vpc_id=network.vpc_id,
             ingress=[_ingress(HTTPS, props.service, ranges)],
-            tags={"Name": f"{self._context.name}-{name}"},
+            tag=f"{self._context.name}-{name}",
         )
         endpoint = VpcEndpoint(
             self,
@@ -180,22 +178,8 @@ class PrivateLink(Construct):
         }
 
     def _policy(self, name: str, accounts: tuple[str, ...]) -> str:
-        return DataAwsIamPolicyDocument(
-            self,
-            construct_id("policy", name),
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["*"],
-                    resources=["*"],
-                    principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=["*"])],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="aws:PrincipalAccount", values=sorted(accounts)
-                        )
-                    ],
-                )
-            ],
-        ).json
+        mine = ("StringEquals", "aws:PrincipalAccount", sorted(accounts))
+        return document(self, construct_id("policy", name), statement(["*"], ["*"], mine, principals=("AWS", ["*"])))
 
     def _cluster_ranges(self) -> list[Entries]:
         return [cluster.routed_cidrs() for cluster in self._context.clusters.values()]

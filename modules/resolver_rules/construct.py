@@ -1,6 +1,6 @@
 from collections import defaultdict
 
-from cdktf import TerraformResourceLifecycle
+from cdktf import Postcondition, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.data_aws_route53_resolver_rule import DataAwsRoute53ResolverRule
 from cdktf_cdktf_provider_aws.route53_resolver_rule import Route53ResolverRule, Route53ResolverRuleTargetIp
 from cdktf_cdktf_provider_aws.route53_resolver_rule_association import Route53ResolverRuleAssociation
@@ -8,6 +8,7 @@ from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress
 from constructs import Construct
 
 from modules.context import ConnectionContext
+from modules.expressions import listed
 from modules.parts.ram_share.construct import share
 from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 from modules.resolver_rules.props import Endpoint, ResolverRulesProps, Rule
@@ -57,7 +58,17 @@ class ResolverRules(Construct):
 
     def _rule(self, name: str, rule: Rule, endpoint_id: str | None) -> Route53ResolverRule | DataAwsRoute53ResolverRule:
         if rule.domain is None:
-            return DataAwsRoute53ResolverRule(self, construct_id("rule", name), resolver_rule_id=rule.rule_id)
+            owner = Postcondition(
+                condition=f"${{contains({listed([self._context.network.account_id])}, self.owner_id)}}",
+                error_message=f"{rule.rule_id} belongs to account ${{self.owner_id}}, and only its owner can share it. "
+                "Ask them to share it with Astronomer, or give domain and targets for a rule of your own.",
+            )
+            return DataAwsRoute53ResolverRule(
+                self,
+                construct_id("rule", name),
+                resolver_rule_id=rule.rule_id,
+                lifecycle=TerraformResourceLifecycle(postcondition=[owner]),
+            )
         made = Route53ResolverRule(
             self,
             construct_id("rule", name),

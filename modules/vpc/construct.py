@@ -1,10 +1,4 @@
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
 from cdktf_cdktf_provider_aws.data_aws_route_tables import DataAwsRouteTables
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
 from cdktf_cdktf_provider_aws.eip import Eip
@@ -23,6 +17,7 @@ from constructs import Construct
 
 from modules.context import Network
 from modules.expressions import Expression, subnet
+from modules.parts.iam_policy.construct import document, statement
 from modules.vocabulary import construct_id, partition
 from modules.vpc.props import FlowLogs, NewVpc, VpcProps
 
@@ -147,47 +142,30 @@ class Vpc(Construct):
             self, "flow-logs", name=f"/aws/vpc-flow-logs/{self._name}", retention_in_days=logs.retention_days
         )
         # The conditions keep others from having the service write here in our name (the confused deputy).
-        trust = DataAwsIamPolicyDocument(
+        trust = document(
             self,
             "flow-logs-trust",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["sts:AssumeRole"],
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="Service", identifiers=["vpc-flow-logs.amazonaws.com"]
-                        )
-                    ],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="aws:SourceAccount", values=[props.account_id]
-                        ),
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike",
-                            variable="aws:SourceArn",
-                            values=[
-                                f"arn:{partition(props.region)}:ec2:{props.region}:{props.account_id}:vpc-flow-log/*"
-                            ],
-                        ),
-                    ],
-                )
-            ],
+            statement(
+                ["sts:AssumeRole"],
+                None,
+                ("StringEquals", "aws:SourceAccount", props.account_id),
+                (
+                    "ArnLike",
+                    "aws:SourceArn",
+                    f"arn:{partition(props.region)}:ec2:{props.region}:{props.account_id}:vpc-flow-log/*",
+                ),
+                principals=("Service", ["vpc-flow-logs.amazonaws.com"]),
+            ),
         )
-        delivery = DataAwsIamPolicyDocument(
+        delivery = document(
             self,
             "flow-logs-delivery",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=[
-                        "logs:CreateLogStream",
-                        "logs:DescribeLogStreams",
-                        "logs:PutLogEvents",
-                    ],
-                    resources=[f"{group.arn}:*"],
-                ),
-                # IAM knows no group to narrow this to; it lists names.
-                DataAwsIamPolicyDocumentStatement(actions=["logs:DescribeLogGroups"], resources=["*"]),
-            ],
+            statement(
+                ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                [f"{group.arn}:*"],
+            ),
+            # IAM knows no group to narrow this to; it lists names.
+            statement(["logs:DescribeLogGroups"], ["*"]),
         )
         role = IamRole(
             self,
@@ -196,11 +174,11 @@ class Vpc(Construct):
             name=self._name,
             path="/vpc-flow-logs/",
             description="Lets VPC Flow Logs write to their log group",
-            assume_role_policy=trust.json,
+            assume_role_policy=trust,
             # Astronomer's policy denies the deletion of roles with this tag (facts A4).
             tags={"customeraudit": "TRUE"},
         )
-        IamRolePolicy(self, "flow-logs-policy", role=role.id, policy=delivery.json)
+        IamRolePolicy(self, "flow-logs-policy", role=role.id, policy=delivery)
         FlowLog(
             self,
             "flow-log",

@@ -1,6 +1,6 @@
 from typing import Any
 
-from cdktf import Fn, Token
+from cdktf import Fn, TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.customer_gateway import CustomerGateway
@@ -34,6 +34,7 @@ class Vpn(Construct):
     def __init__(self, scope: Construct, id_: str, props: VpnProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
         self._props, self._context = props, context
+        self._new_gateway: VpnGateway | None = None
         self._vpn_gateway_id = self._vpn_gateway(context.network)
         self._logs = (
             CloudwatchLogGroup(
@@ -56,13 +57,14 @@ class Vpn(Construct):
             return None
         gateway_id = self._props.vpn_gateway_id
         if gateway_id is None:
-            gateway_id = VpnGateway(
+            self._new_gateway = VpnGateway(
                 self,
                 "gateway",
                 vpc_id=network.vpc_id,
                 amazon_side_asn=str(self._props.amazon_asn or 64512),
                 tags={"Name": self._context.name},
-            ).id
+            )
+            gateway_id = self._new_gateway.id
         for (name,), (table_id,), over in each(network.route_tables):
             VpnGatewayRoutePropagation(
                 self,
@@ -85,6 +87,12 @@ class Vpn(Construct):
             ip_address=ip,
             bgp_asn=str(asn) if asn <= LARGEST_SIGNED else None,
             bgp_asn_extended=str(asn) if asn > LARGEST_SIGNED else None,
+            # AWS answers a request with the same address, ASN and name with the gateway that exists: without a name of
+            # our own it would be another team's, or that of a device that has just been renamed.
+            device_name=tags["Name"],
+            # AWS deletes no gateway that a connection uses. A connection moves to the new one, and keeps its tunnels.
+            # One that was adopted has no name, or another, and needs no new gateway for it.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True, ignore_changes=["device_name"]),
             tags=tags,
         )
         connection = VpnConnection(
@@ -97,6 +105,10 @@ class Vpn(Construct):
             static_routes_only=bool(props.static_routes),
             preshared_key_storage="SecretsManager" if props.preshared_keys == "secrets-manager" else "Standard",
             tags=tags,
+            # A VPC has one gateway: the old one must go first, and AWS deletes none that a connection uses.
+            lifecycle=TerraformResourceLifecycle(replace_triggered_by=[_id(self._new_gateway)])
+            if self._new_gateway
+            else None,
             **self._tunnels(name, gateway),
         )
         self._route(name, connection)
@@ -222,6 +234,11 @@ class Vpn(Construct):
                 "them: where it is to reach them, route them to the gateway there."
             )
         return told
+
+
+def _id(gateway: VpnGateway) -> str:
+    """The reference to its ID as `replace_triggered_by` takes it, which is no template."""
+    return f"{gateway.terraform_resource_type}.{gateway.friendly_unique_id}.id"
 
 
 def _negotiation(tunnels: Tunnels) -> dict[str, Any]:

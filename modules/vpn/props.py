@@ -209,7 +209,8 @@ class VpnProps(ConnectionProps):
     """Attach to this virtual private gateway, which is attached to the network's VPC. Default, where there is no
     `transit_gateway_id`: one is made. Either way, the network's route tables learn the ranges from it."""
     amazon_asn: PrivateAsn | None = None
-    """AWS's side of BGP in the virtual private gateway to be made. Default: 64512."""
+    """The ASN of AWS's side of BGP, if a virtual private gateway is created. Default: 64512. A change replaces the
+    gateway and every VPN connection: your devices need the new addresses and keys."""
     tunnels: Tunnels = Tunnels()
     """How all tunnels are negotiated, where your devices cannot do what is the default."""
     preshared_keys: Literal["secrets-manager", "state", "variable"] = "secrets-manager"

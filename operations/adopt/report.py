@@ -7,11 +7,6 @@ from typing import Literal
 
 from operations.imports import FILE, HEADER, is_ours
 
-
-class AdoptError(Exception):
-    """Why AWS could not be read; the message is for the person who asked."""
-
-
 State = Literal["found", "absent", "alike", "several", "unimportable"]
 
 

@@ -12,6 +12,7 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 
+from estate.errors import ExitCode, UserError
 from estate.model import Estate
 from estate.plan import stacks_of
 from estate.state import S3State
@@ -21,10 +22,6 @@ from operations.terraform import Terraform, TerraformError, find_terraform
 _QUICK = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
 _SECONDS = 30
 """How long Terraform may take to read one state."""
-
-
-class HandoffError(Exception):
-    """A file that holds no outputs; the message is for the person who named it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Deployed:
 def read(estate: Estate, file: Path | None, folder: Path, environ: Mapping[str, str]) -> dict[str, Deployed]:
     """Return what is known of each stack: from `file`, the state in S3, or by Terraform from the stacks in `folder`.
 
-    Raises HandoffError.
+    Raises UserError.
     """
     stacks = [stack.name for stack in stacks_of(estate)]
     if file:
@@ -59,12 +56,14 @@ def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise HandoffError(f"{file} cannot be read: {error.strerror}; {expected}") from None
+        raise UserError(f"{file} cannot be read: {error.strerror}; {expected}", ExitCode.BAD_INPUT) from None
     except (ValueError, RecursionError):
-        raise HandoffError(f"{file} is not a JSON file; {expected}") from None
+        raise UserError(f"{file} is not a JSON file; {expected}", ExitCode.BAD_INPUT) from None
     if not _is_of_maps(found) or (found and not any("handoff" in outputs for outputs in found.values())):
         shape = '{"network-lake": {"handoff": {"lake-peering": {...}}}}'
-        raise HandoffError(f"{file} has no output `handoff` by stack and entry, such as {shape}; {expected}")
+        raise UserError(
+            f"{file} has no output `handoff` by stack and entry, such as {shape}; {expected}", ExitCode.BAD_INPUT
+        )
     how = f"`cdktf deploy '*' --outputs-file {file}` writes all stacks"
     missing = Deployed("not read", f"{file} does not hold it; {how}")
     return {name: _deployed(found[name]) if name in found else missing for name in stacks}

@@ -95,6 +95,17 @@ class PeeringRequest(TypedDict):
     """Default: pending-acceptance. AWS goes on to show a request that is expired, rejected, failed or deleted."""
 
 
+class Tunnel(Place):
+    """What AWS reports of a tunnel of a VPN connection that exists; the device at the other end decides it."""
+
+    connection: str
+    number: int
+    """1 or 2."""
+    status: str
+    """UP or DOWN."""
+    accepted_routes: NotRequired[int]
+
+
 class ResolverEndpoint(Place):
     id: str
     direction: NotRequired[str]
@@ -144,6 +155,7 @@ class Facts(TypedDict, total=False):
     transit_gateways: list[TransitGateway]
     transit_gateway_attachments: list[TransitGatewayAttachment]
     peering_requests: list[PeeringRequest]
+    tunnels: list[Tunnel]
     resolver_endpoints: list[ResolverEndpoint]
     resolver_rules: list[ResolverRule]
     hosted_zones: list[HostedZone]

@@ -28,6 +28,7 @@ from moto.route53.models import route53_backends
 from moto.route53resolver.models import route53resolver_backends
 from moto.sns.models import sns_backends
 
+from . import clock
 from . import facts as shape
 from .patches.transit_gateway import attach_vpc, home_of
 
@@ -83,6 +84,7 @@ def make(facts: shape.Facts) -> None:
         "transit_gateways": _transit_gateway,
         "transit_gateway_attachments": _transit_gateway_attachment,
         "peering_requests": _peering_request,
+        "tunnels": _tunnel,
         "resolver_endpoints": _resolver_endpoint,
         "resolver_rules": _resolver_rule,
         "hosted_zones": _hosted_zone,
@@ -203,6 +205,15 @@ def _peering_request(fact: shape.PeeringRequest) -> None:
             request = requester.create_vpc_peering_connection(theirs, ours)
         if status := fact.get("status"):
             request._status.code = status
+
+
+def _tunnel(fact: shape.Tunnel) -> None:
+    connection: Any = _ec2(fact).vpn_connections[fact["connection"]]
+    connection.vgw_telemetry[fact["number"] - 1] |= {
+        "Status": fact["status"],
+        "AcceptedRouteCount": fact.get("accepted_routes", 0),
+        "LastStatusChange": clock.now(),
+    }
 
 
 def _resolver_endpoint(fact: shape.ResolverEndpoint) -> None:

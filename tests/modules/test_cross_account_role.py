@@ -123,11 +123,44 @@ def test_a_reason_lets_it_go_a_boundary_bounds_it_and_the_vendor_may_own_the_doc
     tf = synth(place(props(tmp_path, document(), **more)))["resource"]
     assert tf["aws_iam_role"]["role_role"]["permissions_boundary"] == boundary
     assert tf["aws_iam_role"]["role_role"]["lifecycle"] == {"prevent_destroy": False}
-    assert tf["aws_iam_policy"]["role_policy"]["lifecycle"] == {
+    lifecycle = tf["aws_iam_policy"]["role_policy"]["lifecycle"]
+    assert {key: lifecycle[key] for key in ("prevent_destroy", "ignore_changes")} == {
         "prevent_destroy": False,
         "ignore_changes": ["description", "policy"],
     }
     assert not {kind for kind in tf if kind.endswith("_exclusive")}
+
+
+def test_a_boundary_is_astronomers_where_the_vendor_decides(synth: Synth, tmp_path: Path) -> None:
+    def ignored(**more: Any) -> object:
+        role = synth(place(props(tmp_path, document(), **more)))["resource"]["aws_iam_role"]["role_role"]
+        return role["lifecycle"].get("ignore_changes")
+
+    ours = {"permissions_boundary": "arn:aws:iam::222222222222:policy/boundary"}
+    vendors = {"policy_mode": "vendor-managed"}
+    assert [ignored(), ignored(**ours), ignored(**vendors, **ours), ignored(**vendors)] == [
+        *[None] * 3,
+        ["permissions_boundary"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "kinds"),
+    [
+        ({}, ["aws_iam_policy.role_policy"]),
+        (
+            {"policy_mode": "vendor-managed"},
+            ["aws_iam_policy.role_policy", "aws_iam_role_policy_attachment.role_attachment"],
+        ),
+        ({"removal_reason": "We leave Hybrid"}, []),
+    ],
+)
+def test_policies_that_the_file_no_longer_takes_stay_in_aws(
+    synth: Synth, tmp_path: Path, more: dict[str, Any], kinds: list[str]
+) -> None:
+    tf = synth(place(props(tmp_path, document(sized(6144), sized(3000)), **more)))
+    left = {"lifecycle": {"destroy": False}}
+    assert tf.get("removed", []) == [{"from": f"{kind}-{part}", **left} for part in range(3, 11) for kind in kinds]
 
 
 @pytest.mark.parametrize("mode", ["strict", "vendor-managed"])

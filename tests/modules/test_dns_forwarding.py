@@ -64,7 +64,8 @@ def test_the_endpoint_answers_dns_to_the_clusters_and_asks_nobody(synth: Synth) 
     unset = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))
     assert tf["resource"]["aws_security_group"] == {
         "dns_security-group": {
-            "name": "resolver-acme-conn",
+            "name_prefix": "resolver-acme-conn-",
+            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
             "description": "Inbound Resolver endpoint: DNS from the Astro clusters",
             "vpc_id": "vpc-0123456789abcdef0",
             "ingress": [

@@ -102,6 +102,7 @@ def test_makes_a_protected_internal_balancer_that_sends_to_the_targets(synth: Sy
     assert resource["aws_lb"] == {
         "pl_load-balancer": {
             "name": "pl-acme-conn",
+            "lifecycle": {"ignore_changes": ["name"]},
             "load_balancer_type": "network",
             "internal": True,
             "enable_cross_zone_load_balancing": True,
@@ -145,7 +146,8 @@ def test_the_balancer_is_open_to_the_clusters_and_their_pods_and_reaches_the_tar
     resource, _, _ = link(synth, NEW)
     assert resource["aws_security_group"] == {
         "pl_load-balancer-security-group": {
-            "name": "load-balancer-acme-conn",
+            "name_prefix": "load-balancer-acme-conn-",
+            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
             "description": "PrivateLink: from the Astro clusters to the targets",
             "vpc_id": "vpc-0123456789abcdef0",
             "ingress": [rule("Astro clusters", 443, "100.64.0.0/19", "172.20.0.0/20")],
@@ -175,7 +177,8 @@ def test_an_endpoint_is_open_to_the_network_alone(synth: Synth) -> None:
     assert resource == {
         "aws_security_group": {
             "pl_security-group_secrets": {
-                "name": "endpoint-acme-conn-secrets",
+                "name_prefix": "endpoint-acme-conn-secrets-",
+                "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
                 "description": "Endpoint to secretsmanager",
                 "vpc_id": "vpc-0123456789abcdef0",
                 "ingress": [rule("secretsmanager", 443, "10.20.0.0/16")],

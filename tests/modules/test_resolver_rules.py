@@ -23,9 +23,13 @@ def dns(synth: Synth, values: dict[str, Any]) -> dict[str, Any]:
 
 def test_shares_a_rule_that_exists_and_makes_nothing_else(synth: Synth) -> None:
     tf = dns(synth, SHARED)
-    assert tf["data"] == {
-        "aws_route53_resolver_rule": {"dns_rule_corp": {"resolver_rule_id": "rslvr-rr-0123456789abcdef0"}}
+    owner = {
+        "condition": '${contains(["111111111111"], self.owner_id)}',
+        "error_message": "rslvr-rr-0123456789abcdef0 belongs to account ${self.owner_id}, and only its owner can share "
+        "it. Ask them to share it with Astronomer, or give domain and targets for a rule of your own.",
     }
+    rule = {"resolver_rule_id": "rslvr-rr-0123456789abcdef0", "lifecycle": {"postcondition": [owner]}}
+    assert tf["data"] == {"aws_route53_resolver_rule": {"dns_rule_corp": rule}}
     assert tf["resource"] == {
         "aws_ram_resource_share": {
             "dns_share": {"name": "acme-conn", "allow_external_principals": True, "tags": {"Name": "acme-conn"}}
@@ -97,7 +101,8 @@ def test_lets_the_endpoint_ask_the_servers_of_its_rules_and_nobody_in(synth: Syn
     unset = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))
     assert group == {
         "dns_security-group": {
-            "name": "resolver-acme-conn",
+            "name_prefix": "resolver-acme-conn-",
+            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
             "description": "Outbound Resolver endpoint: DNS to the targets of its rules",
             "vpc_id": "vpc-0123456789abcdef0",
             "egress": [

@@ -57,6 +57,8 @@ def test_connects_a_device_over_two_strong_tunnels(synth: Synth) -> None:
             "type": "ipsec.1",
             "ip_address": "203.0.113.10",
             "bgp_asn": "65010",
+            "device_name": "acme-conn-a",
+            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["device_name"]},
             "tags": {"Name": "acme-conn-a"},
         }
     }
@@ -67,6 +69,7 @@ def test_connects_a_device_over_two_strong_tunnels(synth: Synth) -> None:
             "vpn_gateway_id": "${aws_vpn_gateway.office_gateway.id}",
             "static_routes_only": False,
             "preshared_key_storage": "SecretsManager",
+            "lifecycle": {"replace_triggered_by": ["aws_vpn_gateway.office_gateway.id"]},
             "tags": {"Name": "acme-conn-a"},
             **tunnels(STRONG, STRONG),
         }
@@ -96,6 +99,7 @@ def test_uses_a_gateway_that_exists(synth: Synth) -> None:
     tf = placed(synth, {**BGP, "vpn_gateway_id": "vgw-0123456789abcdef0"})
     assert "aws_vpn_gateway" not in tf
     assert tf["aws_vpn_connection"]["office_connection_a"]["vpn_gateway_id"] == "vgw-0123456789abcdef0"
+    assert "lifecycle" not in tf["aws_vpn_connection"]["office_connection_a"]
     learning = tf["aws_vpn_gateway_route_propagation"].values()
     assert [table["vpn_gateway_id"] for table in learning] == ["vgw-0123456789abcdef0"] * 2
 

@@ -8,10 +8,10 @@ from cdktf_cdktf_provider_aws.route53_resolver_endpoint import (
     Route53ResolverEndpoint,
     Route53ResolverEndpointIpAddress,
 )
-from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from constructs import Construct
 
 from modules.context import ConnectionContext
+from modules.parts.ingress.construct import new_group
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 
 DNS = 53
@@ -27,16 +27,16 @@ def resolver_endpoint(
 ) -> tuple[str, list[str]]:
     """Its ID and addresses. `description` and `rules` (`ingress` or `egress`) are the security group's."""
     subnets = context.network.subnets
-    group = SecurityGroup(
+    group = new_group(
         scope,
         "security-group",
         # Not the bare name: AWS refuses one that begins with "sg-".
-        name=f"resolver-{context.name}",
+        f"resolver-{context.name}",
         description=description,
         vpc_id=context.network.vpc_id,
+        tag=context.name,
         # In the group itself, where ranges that are there twice need no names of their own, and no rule can be added.
-        **rules,  # pyright: ignore[reportArgumentType]
-        tags={"Name": context.name},
+        **rules,
     )
     endpoint = Route53ResolverEndpoint(
         scope,
