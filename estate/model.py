@@ -12,6 +12,7 @@ from estate.twins import INHERITED, TWIN
 from modules.astronomer import Product
 from modules.catalog import Connection
 from modules.cluster import Cluster
+from modules.context import CheckedProps
 from modules.cross_account_role.props import CrossAccountRoleProps
 from modules.entry import PendingInput
 from modules.opt_in_region.props import OptInRegionProps
@@ -82,6 +83,16 @@ class Account(Props):
     opt_in_region: OptInRegionProps | None = None
     confirmed: Day | None = None
     """The day on which Astronomer and AWS had answered everything that you asked for, as `main.py handoff` lists it."""
+
+    def sections(self) -> Iterator[tuple[str, CheckedProps]]:
+        """Yield the sections that are given, by name."""
+        sections: dict[str, CheckedProps | None] = {
+            "cross_account_role": self.cross_account_role,
+            "policy_alarm": self.policy_alarm,
+            "service_quotas": self.service_quotas,
+            "opt_in_region": self.opt_in_region,
+        }
+        yield from ((name, props) for name, props in sections.items() if props)
 
 
 class Estate(Props):

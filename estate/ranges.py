@@ -41,7 +41,7 @@ def overlaps(estate: Estate) -> Iterator[Problem]:
             meeting.setdefault(estate.cluster_entry(cluster), dict(reached)).update(ours)
             theirs |= reached
         network = f"networks.{connection.network}" if connection.network else None
-        for place in filter(None, (network, _gateway(connection))):
+        for place in filter(None, (network, connection.transit_gateway)):
             meeting.setdefault(place, {}).update(ours | theirs)
             connected.setdefault(place, set()).update(connection.cluster_names())
 
@@ -70,11 +70,6 @@ def _places(entry: Location, part: Cluster | VpcProps | Connection) -> _Ranges:
     return {(*entry, *field): cidr for field, cidr in part.occupied_cidrs()}
 
 
-def _gateway(connection: Connection) -> str | None:
-    """The existing transit gateway that a connection goes over."""
-    return getattr(connection, "transit_gateway_id", None)
-
-
 def _are_twins(one: Location, other: Location) -> bool:
     """Whether the ranges are of a cluster and of its twin, which stand in one entry."""
     return one[:2] == other[:2] and one[0] == "clusters" and (one[2] == "dr") != (other[2] == "dr")
@@ -82,15 +77,17 @@ def _are_twins(one: Location, other: Location) -> bool:
 
 def _may_overlap(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
     """Whether two ranges that overlap and meet do no harm, as `overlaps` says."""
-    if all(place[-1] == "pod_cidr" for place in places):
+    if all(place[0] == "clusters" and place[-1] in Cluster.unrouted_fields for place in places):
         return True
     one, other = places
     if ranges[one] != ranges[other]:
         return min(places, key=lambda place: ranges[place].prefixlen)[0] == "connections"
-    if {one[0], other[0]} != {"connections"} or "on_premises" not in (one[2], other[2]):
+    if {one[0], other[0]} != {"connections"}:
         return False
-    gateways = {_gateway(estate.connections[str(place[1])]) for place in places}
-    return len(gateways) == 1 and None not in gateways
+    behind = [(place[2], estate.connections[str(place[1])]) for place in places]
+    gateways = {connection.transit_gateway for _, connection in behind}
+    shared = any(field in connection.shared_range_fields for field, connection in behind)
+    return shared and len(gateways) == 1 and None not in gateways
 
 
 def _overlapping(ranges: _Ranges) -> Iterator[tuple[Location, Location]]:

@@ -8,6 +8,7 @@ from estate.ranges import overlaps
 from estate.source import Location, Problem, did_you_mean, shortened
 from estate.twins import TWIN
 from modules.astronomer import ASTRO_CIDRS, OPT_IN, vcpus
+from modules.context import Context
 from modules.vocabulary import partition
 
 Names = Mapping[str, Mapping[str, Any]]
@@ -161,22 +162,21 @@ def _for_hybrid(estate: Estate, names: Names) -> Iterator[Problem]:
 
 def _fits(estate: Estate) -> Iterator[Problem]:
     if account := estate.account:
-        for part, message in account.cross_account_role.disagreements(account.account_id):
-            yield Problem(("account", "cross_account_role", part), message)
-        for part, message in account.policy_alarm.disagreements(account.region) if account.policy_alarm else ():
-            yield Problem(("account", "policy_alarm", part), message)
+        document = account.cross_account_role.policy_file
+        context = Context(account.account_id, account.region, None, estate.clusters, document)
+        for section, props in account.sections():
+            for field, message in props.check(context):
+                yield Problem(("account", section, *field), message)
         yield from _opted_in(estate, account)
     for name, connection in estate.connections.items():
         if network := estate.networks.get(connection.network):
-            for field, message in connection.disagreements(network, estate.clusters):
+            context = Context(network.account_id, network.region, network, estate.clusters)
+            for field, message in connection.check(context):
                 yield Problem(("connections", name, *field), message)
 
 
 def _opted_in(estate: Estate, account: Account) -> Iterator[Problem]:
     enabled = account.opt_in_region.regions if account.opt_in_region else ()
-    if account.opt_in_region:
-        for field, message in account.opt_in_region.disagreements(account.cross_account_role.policy_file):
-            yield Problem(("account", "opt_in_region", *field), message)
     wanted: dict[Location, str] = {("account", "region"): account.region}
     for name, cluster in estate.data_plane().items():
         wanted["clusters", name, "region"] = cluster.region
@@ -215,8 +215,7 @@ def _claimed_once(estate: Estate) -> Iterator[Problem]:
 def _routed_back(estate: Estate) -> Iterator[Problem]:
     routed: dict[str, list[str]] = {}
     for name, connection in estate.connections.items():
-        # A virtual private gateway tells its routes to the tables that are named.
-        if any(claim.key[0] in ("route", "virtual private gateway") for claim in connection.claims()):
+        if connection.leads_back:
             routed.setdefault(connection.network, []).append(f"connections.{name}")
     for name, network in estate.networks.items():
         if name in routed and not (network.create or network.route_tables or network.routes_elsewhere):

@@ -7,7 +7,9 @@ from typing import Any
 
 from estate.source import value_at
 from modules.astronomer import Product
+from modules.catalog import TYPES
 from modules.cluster import DisasterRecovery
+from modules.connection import ConnectionProps
 
 TWIN = "-dr"
 """What the names of a cluster's disaster-recovery twin, and of the connections to it, end in."""
@@ -61,8 +63,8 @@ def _twin(entry: Any, clusters: Mapping[str, Any]) -> dict[str, Any] | None:
     """A connection again, for the twins of its clusters, with the values of its `dr` before its own; None without."""
     if not isinstance(differs := value_at(entry, "dr"), Mapping):
         return None
-    # What Astronomer gives is of one region.
-    twin = {key: value for key, value in entry.items() if key not in ("dr", "peering_id", "attachments", "confirmed")}
+    props = TYPES.get(str(entry.get("type")), ConnectionProps)
+    twin = {key: value for key, value in entry.items() if key not in ("dr", *props.per_region_fields)}
     one, several = entry.get("cluster"), entry.get("clusters")
     several = several if isinstance(several, tuple | list) else ()
     if several := tuple(f"{name}{TWIN}" for name in several if _has_twin(name, clusters)):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ from modules.vocabulary import UNIQUE, AccountId, PrivateCidr, Props, PublicIp, 
 
 class _InOneRegion(Props):
     """What Astronomer has for a cluster in one region, and for its twin in another."""
+
+    unrouted_fields: ClassVar[tuple[str, ...]] = ("pod_cidr",)
+    """Fields with ranges that no packet on a connection has: two clusters may have the same."""
 
     region: Region
     id: ClusterId | None = None

@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from modules.cluster import Cluster, DisasterRecovery
+from modules.context import CheckedProps, Context
 from modules.entry import Claim, FieldPath, PendingInput, Secret, Step
-from modules.vocabulary import UNIQUE, Day, Principal, Props, Slug
-from modules.vpc.props import VpcProps
+from modules.vocabulary import UNIQUE, Day, Principal, Slug
 
 ACCOUNT_ID = PendingInput(
     "account_id",
@@ -22,7 +22,7 @@ ACCOUNT_ID = PendingInput(
 VPC_ID = PendingInput("vpc_id", "Astronomer", "ask their support for the ID of the cluster's VPC")
 
 
-class ConnectionProps(Props):
+class ConnectionProps(CheckedProps):
     """Base of the props of a connection type, whose `type` is its folder below `modules/`."""
 
     dedicated_only: ClassVar[bool] = True
@@ -31,6 +31,11 @@ class ConnectionProps(Props):
     """Packets go over it between the network and the clusters: their ranges meet."""
     same_region: ClassVar[str] = ""
     """Why clusters and network must be in one region; empty where they need not."""
+
+    per_region_fields: ClassVar[tuple[str, ...]] = ("confirmed",)
+    """Fields that a copy of the entry for another region does not take over."""
+    shared_range_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields with ranges that another connection of the same transit gateway may name, too: it is one place."""
 
     needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (ACCOUNT_ID,)
     """Fields of its clusters that it waits for where they are absent."""
@@ -66,6 +71,21 @@ class ConnectionProps(Props):
         """Where `cluster_names` stand in the file."""
         return "cluster" if "cluster" in type(self).model_fields else "clusters"
 
+    @property
+    def leads_back(self) -> bool:
+        """Whether the network's route tables lead to the clusters, or to your other networks, over this connection."""
+        return self.routed
+
+    @property
+    def transit_gateway(self) -> str | None:
+        """The existing transit gateway that this connection goes over."""
+        return None
+
+    def dns_servers(self, facts: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: ARG002
+        """Return the servers that Astro can ask for names of the network; None while they are not known. `facts` are
+        the connection's outputs, empty unless it is deployed."""
+        return ()
+
     def claims(self) -> Iterator[Claim]:
         """What this connection takes of what AWS has only one of: at least the routes to its clusters."""
         for cluster in self.cluster_names() if self.routed else ():
@@ -83,14 +103,6 @@ class ConnectionProps(Props):
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         """Ranges behind this connection that must not overlap the network's, the clusters', or another's."""
-        yield from ()
-
-    def disagreements(
-        self,
-        network: VpcProps,  # noqa: ARG002
-        clusters: Mapping[str, Cluster],  # noqa: ARG002
-    ) -> Iterator[tuple[FieldPath, str]]:
-        """What does not fit the network, or the clusters: the field, and a sentence on it."""
         yield from ()
 
     @abstractmethod
@@ -144,9 +156,11 @@ class SharingProps(ConnectionProps):
         """Return whether the cluster's account has to accept an invitation to the share."""
         return not self.inside_organization and cluster.account_id != facts.get("account_id")
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        hosted = [name for name in self.clusters if name in clusters and clusters[name].product != "hybrid"]
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        hosted = [
+            name for name in self.clusters if name in context.clusters and context.clusters[name].product != "hybrid"
+        ]
         if self.inside_organization and hosted:
             yield (
                 ("inside_organization",),

@@ -2,9 +2,16 @@
 
 import ast
 from contextlib import nullcontext
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from estate.model import Account, Estate
+from modules.catalog import TYPES
+from modules.cluster import Cluster
+from modules.connection import ConnectionProps, SharingProps
+from modules.vpc.props import NewVpc, VpcProps
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("estate", "modules", "stacks", "operations")
@@ -115,3 +122,26 @@ def test_a_folder_a_type_an_example_and_a_test_have_one_name() -> None:
     assert {file.parent.name for file in (ROOT / "modules").glob("*/construct.py")} == folders
     assert {file.stem for file in (ROOT / "examples").glob("*.yaml")} == folders | {"complete"}
     assert {file.stem.removeprefix("test_") for file in (ROOT / "tests/modules").glob("test_*.py")} == folders
+
+
+def test_rules_across_entries_name_no_field_of_one_connection_type() -> None:
+    shared = (ConnectionProps, SharingProps, Estate, Account, Cluster, VpcProps, NewVpc)
+    common = {"type", "cluster"}.union(*(props.model_fields for props in shared))
+    own = {field for props in TYPES.values() for field in props.model_fields} - common
+    assert {"peering_id", "attachments", "on_premises", "transit_gateway_id", "servers"} <= own
+    for file in (ROOT / "estate").glob("*.py"):
+        texts, attributes = words(file)
+        assert (texts | attributes) & own == texts & TYPES.keys() == set(), file.name
+
+
+def words(file: Path) -> tuple[set[str], set[str]]:
+    """The strings of a file, and the attributes that it reads."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return texts, {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
+def test_no_two_files_import_each_other() -> None:
+    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in FILES}
+    graph = {one: imports(file, top_only=True) & modules.keys() for one, file in modules.items()}
+    assert list(TopologicalSorter(graph).static_order())

@@ -3,9 +3,10 @@ from typing import Any, ClassVar, Literal
 
 from modules.astronomer import POLICY
 from modules.cluster import Cluster
-from modules.entry import Secret, Step, in_words
+from modules.context import CheckedProps, Context
+from modules.entry import FieldPath, Secret, Step, in_words
 from modules.parts.iam_policy.props import PolicyDocument
-from modules.vocabulary import PolicyArn, Props, Reason
+from modules.vocabulary import PolicyArn, Reason
 
 _ID = "[a-zA-Z0-9_+=,.@:/-]"
 EXTERNAL_IDS = Secret(
@@ -18,7 +19,7 @@ EXTERNAL_IDS = Secret(
 )
 
 
-class CrossAccountRoleProps(Props):
+class CrossAccountRoleProps(CheckedProps):
     """The role that Astronomer assumes in the dedicated account (Hybrid)."""
 
     for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "role_arn")
@@ -59,11 +60,11 @@ class CrossAccountRoleProps(Props):
         elif not clusters:
             yield Step("you", "describe the cluster in `clusters`: its name, region, node type and number of nodes")
 
-    def disagreements(self, account_id: str) -> Iterator[tuple[str, str]]:
-        """What does not fit the account: the field, and a sentence on its value."""
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         boundary = self.permissions_boundary
-        if boundary and boundary.split(":")[4] not in (account_id, "aws"):
-            yield "permissions_boundary", f"{boundary!r} is not in account {account_id}; a role takes one of its own"
+        if boundary and boundary.split(":")[4] not in (context.account_id, "aws"):
+            message = f"{boundary!r} is not in account {context.account_id}; a role takes one of its own"
+            yield ("permissions_boundary",), message
 
     def secrets(self) -> tuple[Secret, ...]:
         return (EXTERNAL_IDS,)

@@ -6,10 +6,10 @@ from pydantic import Field, model_validator
 from modules.astronomer import astro_names_in
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
+from modules.context import Context
 from modules.entry import FieldPath, PendingInput, Step, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import UNIQUE, Domain, Reason, Server, Slug
-from modules.vpc.props import VpcProps
 
 
 class InboundEndpoint(ResolverEndpoint):
@@ -72,7 +72,11 @@ class DnsForwardingProps(ConnectionProps):
             yield Step("Astronomer", f"forward DNS queries for {domains} to {servers}")
             yield Step("you", "after that, resolve a name of these domains from a Deployment")
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        for field, message in self.endpoint.disagreements(network) if self.endpoint else ():
+    def dns_servers(self, facts: Mapping[str, Any]) -> tuple[str, ...] | None:
+        known = self.servers or facts.get("servers")
+        return tuple(map(str, known)) if known and isinstance(known, list | tuple) else None
+
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        for field, message in self.endpoint.check(context) if self.endpoint else ():
             yield ("endpoint", *field), message

@@ -5,10 +5,10 @@ from pydantic import Field
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
+from modules.context import Context
 from modules.entry import FieldPath, PendingInput, Step, fact
 from modules.parts.ingress.props import Ingress
 from modules.vocabulary import UNIQUE, BucketName, IamPrincipal, Props, Region, Slug, Text
-from modules.vpc.props import VpcProps
 
 KeyPrefix = Annotated[
     str,
@@ -77,11 +77,11 @@ class IpAllowlistProps(ConnectionProps):
             if fact(facts, "bucket_policies", name):
                 yield Step("you", f"add the statements of `bucket_policies.{name}` to the policy of {bucket.bucket}")
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
         owner: dict[str, str] = {}
         for name in self.clusters:
-            for ip in (clusters[name].external_ips or ()) if name in clusters else ():
+            for ip in (context.clusters[name].external_ips or ()) if name in context.clusters else ():
                 if (other := owner.setdefault(ip, name)) != name:
                     yield ("clusters",), f"has {ip} of both {other} and {name}; an address is of one cluster: see which"
         if len(owner) > self.max_entries:
@@ -90,7 +90,11 @@ class IpAllowlistProps(ConnectionProps):
                 f"is {self.max_entries}, and the clusters have {len(owner)} addresses; raise it to at least that",
             )
         for key, bucket in self.buckets.items():
-            near = [name for name in self.clusters if name in clusters and clusters[name].region == bucket.region]
+            near = [
+                name
+                for name in self.clusters
+                if name in context.clusters and context.clusters[name].region == bucket.region
+            ]
             if near:
                 message = (
                     f"{bucket.region!r} is the region of {', '.join(near)}, which reaches S3 there by an endpoint "

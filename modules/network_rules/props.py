@@ -1,14 +1,14 @@
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
+from modules.context import Context
 from modules.entry import Claim, FieldPath, PendingInput
 from modules.parts.ingress.props import Ingress, Ports, ingress_claims
 from modules.vocabulary import NetworkAclId, Slug
-from modules.vpc.props import VpcProps
 
 RuleNumber = Annotated[int, Field(ge=1, le=32766)]
 
@@ -81,11 +81,11 @@ class NetworkRulesProps(ConnectionProps):
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
         return "" if cluster.same_ranges(twin) else "the rules do not let in the ranges of the twin"
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        if self.cluster not in clusters:
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        if self.cluster not in context.clusters:
             return
-        ranges = set(clusters[self.cluster].additional_cidrs)
+        ranges = set(context.clusters[self.cluster].additional_cidrs)
         for name, rule in self.network_acls.items():
             field = ("network_acls", name, "additional_rule_numbers")
             numbered = set(rule.additional_rule_numbers)

@@ -4,15 +4,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from modules.astronomer import OptInRegion
+from modules.context import CheckedProps, Context
 from modules.entry import FieldPath, Step, in_words
-from modules.parts.iam_policy.props import POLICIES, PolicyDocument
-from modules.vocabulary import UNIQUE, Props
+from modules.parts.iam_policy.props import POLICIES
+from modules.vocabulary import UNIQUE
 
 POLICY = "AstronomerOptInRegions"
 """What lets Astronomer's role ask for them."""
 
 
-class OptInRegionProps(Props):
+class OptInRegionProps(CheckedProps):
     """Regions that AWS leaves off until asked, for Hybrid clusters in them: stack `regions` enables them, and the
     tokens of STS that they accept; Astronomer's role may enable, disable and list them.
 
@@ -30,9 +31,8 @@ class OptInRegionProps(Props):
             how = f"wait until AWS enables {region}; it was {in_words(status)} at the last deploy"
             yield Step("you", how, done=enabled)
 
-    def disagreements(self, document: PolicyDocument) -> Iterator[tuple[FieldPath, str]]:
-        """What does not fit the document of Astronomer's role: the field, and a sentence on its value."""
-        if len(document) >= POLICIES:
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        if context.document and len(context.document) >= POLICIES:
             message = (
                 f"needs a policy of its own on Astronomer's role, which has all {POLICIES} that IAM takes; "
                 "shorten account.cross_account_role.policy_file"

@@ -36,6 +36,10 @@ class PeeringRoleProps(ConnectionProps):
             yield Step("Astronomer", f"{request}, and send us its ID", f"by {self.expires}")
             yield Step("you", "after that, replace this entry with a `vpc_peering` that has the peering's ID")
 
+    @property
+    def leads_back(self) -> bool:
+        return False
+
     def claims(self) -> Iterator[Claim]:
         # The ranges meet, but it is `vpc_peering` that routes them.
         yield from ()

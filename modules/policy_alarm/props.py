@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from modules.astronomer import POLICY, ROLE
-from modules.entry import Step, fact, in_words
+from modules.context import CheckedProps, Context
+from modules.entry import FieldPath, Step, fact, in_words
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
-from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, foreign_topic
+from modules.vocabulary import Reason, RetentionDays, Slug, Text, TopicArn, foreign_topic
 
 Filter = Literal["corrected", "seed-hybrid", "seed-preview"]
 
@@ -95,7 +96,7 @@ LogGroupName = Annotated[
 ]
 
 
-class PolicyAlarmProps(Props):
+class PolicyAlarmProps(CheckedProps):
     """Tell people when Astronomer's role, its policies or a permissions boundary are changed."""
 
     subscribers: dict[Slug, Subscriber] = Field(default_factory=dict)
@@ -143,7 +144,6 @@ class PolicyAlarmProps(Props):
             # SNS deletes a subscription that is not confirmed in time.
             yield Step("you", how, "within 3 days of the deploy", done=unconfirmed is False)
 
-    def disagreements(self, region: str) -> Iterator[tuple[str, str]]:
-        """What does not fit the account's region: the field, and a sentence on its value."""
-        for message in foreign_topic(self.topic_arn, region):
-            yield "topic_arn", message
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        for message in foreign_topic(self.topic_arn, context.region):
+            yield ("topic_arn",), message

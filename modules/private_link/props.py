@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
+from modules.context import Context
 from modules.entry import Claim, FieldPath, PendingInput, Step, fact, in_words
 from modules.vocabulary import (
     PRIVATE,
@@ -23,7 +24,6 @@ from modules.vocabulary import (
     arn_region,
     duplicates,
 )
-from modules.vpc.props import VpcProps
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -226,18 +226,18 @@ class PrivateLinkProps(ConnectionProps):
                     "a VPC takes one endpoint with private_dns for a service: keep one",
                 )
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        subnets = network.subnet_names()
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        subnets = context.subnets
         for index, arn_ in enumerate(self.service.load_balancers if self.service else ()):
-            if (arn_region(arn_), arn_account(arn_)) != (network.region, network.account_id):
-                message = f"{arn_!r} is not in account {network.account_id} and {network.region}"
+            if (arn_region(arn_), arn_account(arn_)) != (context.region, context.account_id):
+                message = f"{arn_!r} is not in account {context.account_id} and {context.region}"
                 rule = "an endpoint service takes load balancers of its own account and region"
                 yield ("service", "load_balancers", index), f"{message}; {rule}"
-        if self.service and self.service.notify and arn_region(self.service.notify) != network.region:
+        if self.service and self.service.notify and arn_region(self.service.notify) != context.region:
             yield (
                 ("service", "notify"),
-                f"{self.service.notify!r} is not in {network.region}; SNS publishes in a topic's own region only",
+                f"{self.service.notify!r} is not in {context.region}; SNS publishes in a topic's own region only",
             )
         if self.service and self.service.load_balancer:
             for field, message in _unknown("subnets", self.service.load_balancer.subnets, subnets):

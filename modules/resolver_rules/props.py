@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from modules.astronomer import astro_names_in
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
+from modules.context import Context
 from modules.entry import FieldPath, PendingInput, Step, fact, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import (
@@ -19,7 +20,6 @@ from modules.vocabulary import (
     Slug,
     duplicates,
 )
-from modules.vpc.props import VpcProps
 
 
 class Endpoint(ResolverEndpoint):
@@ -124,7 +124,7 @@ class ResolverRulesProps(SharingProps):
     def on_premises_facts(self) -> dict[str, object]:
         return {"dns_servers": {name: list(rule.targets) for name, rule in self.rules.items() if rule.targets}}
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        for field, message in self.endpoint.disagreements(network) if self.endpoint else ():
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        for field, message in self.endpoint.check(context) if self.endpoint else ():
             yield ("endpoint", *field), message

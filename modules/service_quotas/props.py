@@ -3,6 +3,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from modules.context import CheckedProps
 from modules.entry import Step, fact, in_words
 from modules.vocabulary import Props, Slug, Text
 
@@ -22,7 +23,7 @@ class Quota(Props):
     """At least so many. Where the account has more, it keeps them."""
 
 
-class ServiceQuotasProps(Props):
+class ServiceQuotasProps(CheckedProps):
     """Ask AWS for the quotas that Astronomer needs, in each region of the account's Hybrid clusters (the account's own
     region while there is none). Nothing is ever lowered.
 

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
+from modules.context import Context
 from modules.entry import Claim, FieldPath, PendingInput, Step, in_words
 from modules.expressions import FOR_EACH
 from modules.vocabulary import (
@@ -19,7 +20,6 @@ from modules.vocabulary import (
     TransitGatewayRouteTableId,
     duplicates,
 )
-from modules.vpc.props import VpcProps
 
 
 class NewTransitGateway(Props):
@@ -81,6 +81,9 @@ class TransitGatewayProps(SharingProps):
     blocked: ClassVar[str] = "the gateway is not shared with it and its attachment is not accepted"
     for_astronomer: ClassVar[tuple[str, ...]] = ("transit_gateway_id", "cidrs")
     for_network_team: ClassVar[tuple[str, ...]] = ("account_id", "region", "transit_gateway_id", "cidrs")
+
+    per_region_fields: ClassVar[tuple[str, ...]] = (*SharingProps.per_region_fields, "attachments")
+    shared_range_fields: ClassVar[tuple[str, ...]] = ("on_premises",)
 
     type: Literal["transit_gateway"]
     transit_gateway_id: TransitGatewayId | None = None
@@ -166,6 +169,10 @@ class TransitGatewayProps(SharingProps):
                 )
         return self
 
+    @property
+    def transit_gateway(self) -> str | None:
+        return self.transit_gateway_id
+
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, one in self.on_premises.items():
             yield ("on_premises", name, "cidr"), one.cidr
@@ -190,9 +197,9 @@ class TransitGatewayProps(SharingProps):
                     "a route table takes one route to a range: leave attachment_id out of one of them",
                 )
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        if self.attaches and not network.subnet_names():
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        if self.attaches and not context.subnets:
             yield (
                 ("attach_network",),
                 "attaches a network that names no subnets; add `subnets` to it, one in each availability zone",

@@ -18,6 +18,8 @@ class VpcPeeringProps(ConnectionProps):
     for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs", "dns_servers")
     deploy_by: ClassVar[str | None] = "within 7 days of Astro's request"
 
+    per_region_fields: ClassVar[tuple[str, ...]] = (*ConnectionProps.per_region_fields, "peering_id")
+
     type: Literal["vpc_peering"]
     cluster: Slug
     """The entry of `clusters` whose VPC asks for the peering."""

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
+from modules.context import Context
 from modules.entry import Claim, FieldPath, PendingInput, Secret, Step, fact, in_words
 from modules.expressions import FOR_EACH
 from modules.vocabulary import (
@@ -24,7 +25,6 @@ from modules.vocabulary import (
     duplicates,
     foreign_topic,
 )
-from modules.vpc.props import VpcProps
 
 _RESERVED = {IPv4Network(f"169.254.{third}.0/30") for third in range(6)} | {IPv4Network("169.254.169.252/30")}
 # Amazon's own, which a customer gateway cannot have.
@@ -418,13 +418,22 @@ class VpnProps(ConnectionProps):
                 shared=self.vpn_gateway_id,
             )
 
+    @property
+    def leads_back(self) -> bool:
+        # A virtual private gateway propagates its routes into the tables; a transit gateway propagates none to a VPC.
+        return self.terminates == "network" and not self.transit_gateway_id
+
+    @property
+    def transit_gateway(self) -> str | None:
+        return self.transit_gateway_id
+
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, cidr in self.static_routes.items():
             yield ("static_routes", name), cidr
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        for message in foreign_topic(self.alarm_topic, network.region):
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        for message in foreign_topic(self.alarm_topic, context.region):
             yield ("alarm_topic",), message
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002

@@ -6,10 +6,10 @@ from pydantic import Field, model_validator
 from modules.astronomer import DEPLOYMENT_ACCOUNTS
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
+from modules.context import Context
 from modules.entry import Claim, FieldPath, PendingInput, Step, in_words, role_claim
 from modules.parts.iam_policy.props import POLICIES, PolicyDocument
 from modules.vocabulary import UNIQUE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
-from modules.vpc.props import VpcProps
 
 # IAM's quota for a trust policy, and what ours holds besides names (facts B9).
 _TRUST_SIZE, _TRUST_FRAME = 2_048, 350
@@ -157,12 +157,8 @@ class WorkloadIdentityProps(ConnectionProps):
                         "an account has one of a name: rename one",
                     )
 
-    def disagreements(
-        self,
-        network: VpcProps,
-        clusters: Mapping[str, Cluster],
-    ) -> Iterator[tuple[FieldPath, str]]:
-        if not (cluster := clusters.get(self.cluster)):
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        if not (cluster := context.clusters.get(self.cluster)):
             return
         issuer = cluster.oidc_issuer_url or ""
         if self.provider_arn and issuer and not self.provider_arn.endswith(f":oidc-provider/{issuer_name(issuer)}"):
@@ -177,8 +173,8 @@ class WorkloadIdentityProps(ConnectionProps):
             own = {("policy_arns", key): policy for key, policy in role.policy_arns.items()}
             own |= {("permissions_boundary",): role.permissions_boundary} if role.permissions_boundary else {}
             for field, policy in own.items():
-                if arn_account(policy) not in (network.account_id, "aws"):
-                    message = f"{policy!r} is not in account {network.account_id}; a role takes one of its own"
+                if arn_account(policy) not in (context.account_id, "aws"):
+                    message = f"{policy!r} is not in account {context.account_id}; a role takes one of its own"
                     yield ("roles", name, *field), message
             if shared and role.any_deployment_reason:
                 message = f"would let in every Deployment of {self.cluster!r}, where other organizations run theirs too"

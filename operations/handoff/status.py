@@ -398,11 +398,10 @@ def dns_servers(found: Report, network: str) -> list[str] | None:
     is not among them: it answers only inside the VPC (Route 53 developer guide, on forwarding to VPC + 2)."""
     servers: list[str] = []
     for name, connection in found.estate.connections.items():
-        if connection.type == "dns_forwarding" and connection.network == network:
-            made = (found.of_connection(name).facts or {}).get("servers")
-            if not (known := connection.servers or made) or not isinstance(known, list | tuple):
+        if connection.network == network:
+            if (known := connection.dns_servers(found.of_connection(name).facts or {})) is None:
                 return None
-            servers += map(str, known)
+            servers += known
     return list(dict.fromkeys(servers))
 
 

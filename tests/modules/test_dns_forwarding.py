@@ -8,7 +8,7 @@ from modules.cluster import Cluster
 from modules.dns_forwarding.construct import DnsForwarding
 from modules.dns_forwarding.props import DnsForwardingProps
 from tests.conftest import Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 BASE: dict[str, Any] = {
     "type": "dns_forwarding",
@@ -105,7 +105,7 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
     endpoint: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = DnsForwardingProps.model_validate(BASE | {"endpoint": endpoint})
-    assert [field for field, _ in props.disagreements(network(*subnets), {})] == fields
+    assert [field for field, _ in props.check(context_of(network(*subnets), {}))] == fields
 
 
 @pytest.mark.parametrize(

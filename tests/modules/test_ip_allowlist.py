@@ -7,7 +7,7 @@ from modules.cluster import Cluster
 from modules.ip_allowlist.construct import IpAllowlist
 from modules.ip_allowlist.props import IpAllowlistProps
 from tests.conftest import Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 MINIMAL: dict[str, Any] = {"type": "ip_allowlist", "clusters": ("prod",), "network": "lake"}
 INGRESS = {"api": {"security_group": "sg-0123456789abcdef0", "from_port": 443, "to_port": 444}}
@@ -121,7 +121,7 @@ def test_disagrees_with_clusters_that_it_cannot_serve(
     changes: dict[str, Any], clusters: dict[str, Cluster], said: list[tuple[str, ...]]
 ) -> None:
     props = IpAllowlistProps.model_validate(MINIMAL | changes)
-    assert [field for field, _ in props.disagreements(network(), clusters)] == said
+    assert [field for field, _ in props.check(context_of(network(), clusters))] == said
 
 
 @pytest.mark.parametrize(

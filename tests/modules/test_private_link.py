@@ -8,7 +8,7 @@ from modules.cluster import Cluster
 from modules.private_link.construct import PrivateLink
 from modules.private_link.props import PrivateLinkProps
 from tests.conftest import LAKE, Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 NLB = "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef"
 ROLE = "arn:aws:iam::333333333333:role/astronomer-remote-management"
@@ -248,7 +248,7 @@ def test_what_is_made_is_in_subnets_of_the_network(
     values: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = PrivateLinkProps.model_validate(values)
-    assert [field for field, _ in props.disagreements(network(*subnets), {})] == fields
+    assert [field for field, _ in props.check(context_of(network(*subnets), {}))] == fields
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_load_balancers_are_in_the_networks_account_and_region_and_the_topic_in_
 ) -> None:
     service = EXISTING["service"] | {"notify": "arn:aws:sns:us-east-1:555555555555:links"}
     props = PrivateLinkProps.model_validate(EXISTING | {"service": service})
-    assert list(props.disagreements(network(**place), {})) == said
+    assert list(props.check(context_of(network(**place), {}))) == said
 
 
 def balancer(**values: Any) -> dict[str, Any]:

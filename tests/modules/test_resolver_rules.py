@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from modules.resolver_rules.construct import ResolverRules
 from modules.resolver_rules.props import ResolverRulesProps
 from tests.conftest import Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 BASE: dict[str, Any] = {"type": "resolver_rules", "clusters": ("prod",), "network": "lake"}
 SHARED: dict[str, Any] = BASE | {"rules": {"corp": {"rule_id": "rslvr-rr-0123456789abcdef0"}}}
@@ -169,7 +169,7 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
     endpoint: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = ResolverRulesProps.model_validate(NEW | {"endpoint": endpoint})
-    assert [field for field, _ in props.disagreements(network(*subnets), {})] == fields
+    assert [field for field, _ in props.check(context_of(network(*subnets), {}))] == fields
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from modules.cluster import Cluster
 from modules.transit_gateway.construct import TransitGateway
 from modules.transit_gateway.props import TransitGatewayProps
 from tests.conftest import LAKE, PROD, Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 MINIMAL: dict[str, Any] = {
     "type": "transit_gateway",
@@ -350,9 +350,9 @@ def test_what_is_on_premises_counts_in_the_overlap_check() -> None:
 def test_a_network_without_subnets_cannot_be_attached() -> None:
     for values in (NEW, MINIMAL | {"attach_network": True}):
         props = TransitGatewayProps.model_validate(values)
-        assert [field for field, _ in props.disagreements(network(), {})] == [("attach_network",)]
-        assert list(props.disagreements(network("private-a"), {})) == []
-    assert list(TransitGatewayProps.model_validate(MINIMAL).disagreements(network(), {})) == []
+        assert [field for field, _ in props.check(context_of(network(), {}))] == [("attach_network",)]
+        assert list(props.check(context_of(network("private-a"), {}))) == []
+    assert list(TransitGatewayProps.model_validate(MINIMAL).check(context_of(network(), {}))) == []
 
 
 TABLE = "tgw-rtb-0aaaaaaaaaaaaaaaa"

@@ -12,7 +12,7 @@ from modules.vpc.props import VpcProps
 from modules.vpn.construct import Vpn
 from modules.vpn.props import VpnProps
 from tests.conftest import Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 MINIMAL: dict[str, Any] = {"type": "vpn", "network": "lake", "gateways": {"a": {"ip": "203.0.113.10"}}}
 BGP: dict[str, Any] = {**MINIMAL, "bgp_asn": 65010}
@@ -512,8 +512,8 @@ def test_static_ranges_count_in_the_overlap_check() -> None:
 
 def test_an_alarm_tells_a_topic_of_its_own_region_in_any_account() -> None:
     props = VpnProps.model_validate({**BGP, "alarm_topic": "arn:aws:sns:us-east-1:555555555555:network"})
-    assert list(props.disagreements(network(), {})) == []
-    assert list(props.disagreements(network(region="us-west-2"), {})) == [
+    assert list(props.check(context_of(network(), {}))) == []
+    assert list(props.check(context_of(network(region="us-west-2"), {}))) == [
         (
             ("alarm_topic",),
             "'arn:aws:sns:us-east-1:555555555555:network' is not in us-west-2; an alarm tells topics of its own region "

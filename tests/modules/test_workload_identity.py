@@ -10,7 +10,7 @@ from modules.cluster import Cluster
 from modules.workload_identity.construct import WorkloadIdentity
 from modules.workload_identity.props import WorkloadIdentityProps
 from tests.conftest import PROD, Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 EXAMPLE = Path(__file__).parents[2] / "examples/workload_identity.yaml"
 NAMESPACE = "geometric-gyroscope-9932"
@@ -291,10 +291,10 @@ def test_a_network_that_is_made_without_flow_logs_takes_no_roles_name(tmp_path: 
 def test_a_role_has_policies_and_a_boundary_of_its_own_account_or_of_aws() -> None:
     mine, theirs = (f"arn:aws:iam::{account}:policy/p" for account in ("111111111111", "222222222222"))
     good = {"policy_arns": {"mine": mine, "aws": AUDIT}, "permissions_boundary": mine}
-    assert list(props(good).disagreements(network(), {"prod": PROD})) == []
+    assert list(props(good).check(context_of(network(), {"prod": PROD}))) == []
     bad = {"policy_arns": {"theirs": theirs}, "permissions_boundary": theirs}
     message = f"{theirs!r} is not in account 111111111111; a role takes one of its own"
-    assert list(props(bad).disagreements(network(), {"prod": PROD})) == [
+    assert list(props(bad).check(context_of(network(), {"prod": PROD}))) == [
         (("roles", "etl", "policy_arns", "theirs"), message),
         (("roles", "etl", "permissions_boundary"), message),
     ]

@@ -4,12 +4,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from modules.context import CheckedProps, Context
 from modules.entry import FieldPath
-from modules.vocabulary import UNIQUE, Address, Props, Slug
-from modules.vpc.props import VpcProps
+from modules.vocabulary import UNIQUE, Address, Slug
 
 
-class ResolverEndpoint(Props):
+class ResolverEndpoint(CheckedProps):
     """A Route 53 Resolver endpoint to make in your network."""
 
     subnets: Annotated[tuple[Slug, ...], Field(min_length=2, max_length=20), UNIQUE] | None = None
@@ -25,14 +25,14 @@ class ResolverEndpoint(Props):
             )
         return self
 
-    def disagreements(self, network: VpcProps) -> Iterator[tuple[FieldPath, str]]:
-        """What does not fit the network: the field below `endpoint`, and a sentence on it."""
-        ranges = [cidr for _, cidr in network.occupied_cidrs()]
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        """Yield what does not fit the network: the field below `endpoint`, and a sentence on its value."""
+        ranges = context.ranges
         for name, ip in self.ips.items():
             if not any(IPv4Address(ip) in cidr for cidr in ranges):
                 message = f"{ip!r} is in none of the network's ranges; give one of subnet {name!r}, inside "
                 yield ("ips", name), message + " or ".join(map(str, ranges))
-        subnets = network.subnet_names()
+        subnets = context.subnets
         there_are = f"there are: {', '.join(sorted(subnets)) or 'none'}"
         for index, name in enumerate(self.subnets or ()):
             if name not in subnets:
