@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from modules.cluster import Cluster
-from modules.expressions import Expression
+from modules.cluster import ClusterSide
+from modules.expressions import Expression, MapExpression
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Network:
 
     account_id: str
     region: str
-    vpc_id: str
-    cidrs: tuple[str, ...]
-    route_tables: Mapping[str, str] | Expression = field(default_factory=dict)
-    subnets: Mapping[str, str] = field(default_factory=dict)
+    vpc_id: str | Expression
+    cidrs: tuple[str | Expression, ...]
+    route_tables: Mapping[str, str | Expression] | MapExpression = field(default_factory=dict)
+    subnets: Mapping[str, str | Expression] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ConnectionContext:
 
     name: str
     network: Network
-    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    clusters: Mapping[str, ClusterSide] = field(default_factory=dict)
     organization: str = ""
     """The short name of the Astro organization."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
