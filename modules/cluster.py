@@ -1,6 +1,7 @@
 """An Astro cluster: Astronomer's side of a connection."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Annotated, ClassVar
 
@@ -8,7 +9,7 @@ from pydantic import Field
 
 from modules.astronomer import AstroCidr, ClusterId, DatabaseType, IssuerUrl, NodeType, PodCidr, Product, vcpus
 from modules.entry import FieldPath
-from modules.expressions import FOR_EACH, Expression
+from modules.expressions import FOR_EACH, Expression, MapExpression
 from modules.vocabulary import UNIQUE, AccountId, PrivateCidr, Props, PublicIp, Region, Slug, VpcId
 
 
@@ -78,17 +79,56 @@ class Cluster(_InOneRegion):
     """Hybrid: the instance type of Airflow's metadata database. Default: Astronomer's own since 2023-03-28."""
     dr: DisasterRecovery | None = None
 
-    def routed_cidrs(self) -> Mapping[str, IPv4Network] | Expression:
-        """The ranges that traffic comes from: the VPC's own under the name "", and the additional ones."""
-        if isinstance(self.additional_cidrs, Expression):
-            return self.additional_cidrs.beside("cidr", self.cidr)
-        return {"": self.cidr, **self.additional_cidrs}
+    def side(self) -> "ClusterSide":
+        """The cluster as constructs receive it."""
+        cidrs: Mapping[str, object] | MapExpression = self.additional_cidrs
+        return ClusterSide(
+            region=self.region,
+            account_id=self.account_id,
+            id=self.id,
+            vpc_id=self.vpc_id,
+            cidr=_text(self.cidr),
+            pod_cidr=_text(self.pod_cidr) if self.pod_cidr else None,
+            additional_cidrs=cidrs
+            if isinstance(cidrs, MapExpression)
+            else {name: _text(cidr) for name, cidr in cidrs.items()},
+            external_ips=self.external_ips or (),
+            oidc_issuer_url=self.oidc_issuer_url,
+        )
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         """Its own ranges, and those of its twin, which must be free before the failover."""
         yield from super().occupied_cidrs()
         for path, cidr in self.dr.occupied_cidrs() if self.dr else ():
             yield ("dr", *path), cidr
+
+
+@dataclass(frozen=True)
+class ClusterSide:
+    """An Astro cluster as a construct sees it: texts from the file, or expressions in an exported module.
+
+    No value has more to it than its text: what a construct computes with one, Terraform computes.
+    """
+
+    region: str
+    cidr: str | Expression
+    account_id: str | Expression | None = None
+    id: str | None = None
+    vpc_id: str | Expression | None = None
+    pod_cidr: str | Expression | None = None
+    additional_cidrs: Mapping[str, str | Expression] | MapExpression = field(default_factory=dict)
+    external_ips: tuple[str | Expression, ...] = ()
+    oidc_issuer_url: str | None = None
+
+    def routed_cidrs(self) -> Mapping[str, str | Expression] | MapExpression:
+        """The ranges that traffic comes from: the VPC's own under the name "", and the additional ones."""
+        if isinstance(self.additional_cidrs, MapExpression):
+            return self.additional_cidrs.beside("cidr", self.cidr)
+        return {"": self.cidr, **self.additional_cidrs}
+
+
+def _text(value: object) -> str | Expression:
+    return value if isinstance(value, Expression) else str(value)
 
 
 def vcpus_by_region(clusters: Collection[Cluster]) -> dict[str, int]:

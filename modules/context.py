@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
-from modules.cluster import Cluster
+from modules.cluster import Cluster, ClusterSide
 from modules.entry import FieldPath
-from modules.expressions import Expression
+from modules.expressions import Expression, MapExpression
 from modules.parts.iam_policy.props import PolicyDocument
 from modules.vocabulary import Props
 from modules.vpc.props import VpcProps
@@ -56,10 +56,10 @@ class Network:
 
     account_id: str
     region: str
-    vpc_id: str
-    cidrs: tuple[str, ...]
-    route_tables: Mapping[str, str] | Expression = field(default_factory=dict)
-    subnets: Mapping[str, str] = field(default_factory=dict)
+    vpc_id: str | Expression
+    cidrs: tuple[str | Expression, ...]
+    route_tables: Mapping[str, str | Expression] | MapExpression = field(default_factory=dict)
+    subnets: Mapping[str, str | Expression] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ConnectionContext:
 
     name: str
     network: Network
-    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    clusters: Mapping[str, ClusterSide] = field(default_factory=dict)
     organization: str = ""
     """The short name of the Astro organization."""
     secrets: Mapping[str, Any] = field(default_factory=dict)

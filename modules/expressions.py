@@ -10,9 +10,34 @@ from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network
 
 
-def subnet(cidr: IPv4Network, bits: int, number: int) -> str:
+class Expression(str):
+    """A text that Terraform computes, such as `${var.vpc_id}`. It has no value yet, whatever it will be."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class MapExpression:
+    """A map that Terraform computes, such as `var.route_tables`. See `modules/parts/for_each`."""
+
+    expression: str
+    filled: bool = True
+    """What decides where it matters whether there is an entry at all."""
+
+    def __bool__(self) -> bool:
+        return self.filled
+
+    def __getitem__(self, name: str) -> Expression:
+        return Expression(f'${{{self.expression}["{name}"]}}')
+
+    def beside(self, name: str, value: object) -> "MapExpression":
+        """With one more entry, an expression too, before its own."""
+        return MapExpression(f"merge({{{name} = {unwrap(str(value))}}}, {self.expression})")
+
+
+def subnet(cidr: IPv4Network | Expression, bits: int, number: int) -> str:
     """Of the subnets of `cidr` that are `bits` longer, the one of that number, from 0."""
-    if is_late(cidr):
+    if isinstance(cidr, Expression):
         return f"${{cidrsubnet({term(cidr)}, {bits}, {number})}}"
     return str(list(cidr.subnets(prefixlen_diff=bits))[number])
 
@@ -40,8 +65,8 @@ def listed(texts: Iterable[str]) -> str:
 
 
 def is_late(value: object) -> bool:
-    """Whether Terraform knows it later."""
-    return isinstance(value, Expression) or "${" in str(value)
+    """Whether a value is, or contains, an expression."""
+    return isinstance(value, MapExpression) or "${" in str(value)
 
 
 def term(value: object) -> str:
@@ -51,25 +76,6 @@ def term(value: object) -> str:
         # cdktf writes the reference of a token without ${} if it is inside of another.
         return text
     return unwrap(text) or f'"{text}"'
-
-
-@dataclass(frozen=True)
-class Expression:
-    """A map that Terraform knows later: an expression, such as `var.route_tables`. See `modules/parts/for_each`."""
-
-    expression: str
-    filled: bool = True
-    """What decides where it matters whether there is an entry at all."""
-
-    def __bool__(self) -> bool:
-        return self.filled
-
-    def __getitem__(self, name: str) -> str:
-        return f'${{{self.expression}["{name}"]}}'
-
-    def beside(self, name: str, value: object) -> "Expression":
-        """With one more entry, an expression too, before its own."""
-        return Expression(f"merge({{{name} = {unwrap(str(value))}}}, {self.expression})")
 
 
 def unwrap(text: str) -> str | None:
@@ -83,4 +89,4 @@ def unwrap(text: str) -> str | None:
 
 
 FOR_EACH = object()
-"""Marks a map whose entries constructs go through by `each`: in an exported module it may be an `Expression`."""
+"""Marks a map whose entries constructs go through by `each`: in an exported module it may be an `MapExpression`."""

@@ -121,7 +121,7 @@ class AstroStack(ReadableStack):
         deployed: dict[str, Any] = {"digests": digests(self.to_terraform(), entries)}
         if vpc_id:
             deployed["vpc_id"] = vpc_id
-        self._output("deployed", deployed, "What was deployed, for `main.py handoff`.")
+        self._output("deployed", deployed, "What was deployed, which the command `handoff` compares with the file.")
 
     def _output(self, name: str, value: Any, description: str) -> None:
         # With its name as its ID, an entry of that name would have no place.

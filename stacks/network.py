@@ -28,7 +28,7 @@ class NetworkStack(AstroStack):
                     name=f"{estate.name}-{key}",
                     network=vpc.network,
                     organization=estate.astro.organization,
-                    clusters={cluster: estate.clusters[cluster] for cluster in connection.cluster_names()},
+                    clusters={cluster: estate.clusters[cluster].side() for cluster in connection.cluster_names()},
                     secrets=self.secret_variables(key, connection.secrets()),
                 )
                 built = construct_for(connection)(self, key, connection, context)

@@ -81,5 +81,8 @@ PROD = Cluster(product="hosted-dedicated", region="us-east-1", account_id="33333
 def sides(network: Network = LAKE, secrets: dict[str, Any] | None = None, **clusters: Cluster) -> ConnectionContext:
     """The two sides of a connection named "conn": your network and Astro's clusters, `prod` where none is given."""
     return ConnectionContext(
-        name="acme-conn", network=network, clusters=clusters or {"prod": PROD}, secrets=secrets or {}
+        name="acme-conn",
+        network=network,
+        clusters={name: cluster.side() for name, cluster in (clusters or {"prod": PROD}).items()},
+        secrets=secrets or {},
     )

@@ -63,6 +63,7 @@ ACCOUNT = """
 account:
   account_id: "{account}"
   region: us-east-1
+  without_hybrid_reason: the data plane was deleted, and its role stays for the audit
   cross_account_role: {{policy_file: astronomer.json}}
 """
 LAKE = """

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from estate.load import load
 from modules.astronomer import AstroCidr
-from modules.expressions import Expression, subnet, truncated_name, zone_if_outside_vpc
+from modules.expressions import Expression, MapExpression, subnet, truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, each
 from modules.vocabulary import PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
@@ -68,7 +68,7 @@ def routes(synth: Synth, tables: Entries, ranges: Entries) -> dict[str, Any]:
 
 
 def test_a_late_map_gives_one_resource_with_a_for_each_of_it(synth: Synth) -> None:
-    assert routes(synth, Expression("var.tables"), {"main": "10.0.0.0/16"}) == {
+    assert routes(synth, MapExpression("var.tables"), {"main": "10.0.0.0/16"}) == {
         "tomain": {
             "for_each": "${var.tables}",
             "route_table_id": "${each.value}",
@@ -78,7 +78,7 @@ def test_a_late_map_gives_one_resource_with_a_for_each_of_it(synth: Synth) -> No
 
 
 def test_two_late_maps_give_one_resource_for_each_pair(synth: Synth) -> None:
-    assert routes(synth, Expression("var.tables"), Expression("var.ranges")) == {
+    assert routes(synth, MapExpression("var.tables"), MapExpression("var.ranges")) == {
         "to": {
             "for_each": "${{for names in setproduct(keys(var.tables), keys(var.ranges)) : "
             'join("_", names) => [var.tables[names[0]], var.ranges[names[1]]]}}',
@@ -89,8 +89,7 @@ def test_two_late_maps_give_one_resource_for_each_pair(synth: Synth) -> None:
 
 
 def test_a_late_range_is_cut_by_terraform() -> None:
-    late: Any = "${var.cidr}"
-    assert subnet(late, 4, 12) == "${cidrsubnet(var.cidr, 4, 12)}"
+    assert subnet(Expression("${var.cidr}"), 4, 12) == "${cidrsubnet(var.cidr, 4, 12)}"
 
 
 def test_a_late_name_is_cut_to_length_by_terraform() -> None:
@@ -109,6 +108,36 @@ def test_whether_an_address_is_inside_a_late_range_is_for_terraform_to_say() -> 
         "${anytrue([for cidr in [var.cidrs[0]] : "
         'cidrhost("10.0.0.1/${split("/", cidr)[1]}", 0) == cidrhost(cidr, 0)]) ? null : "all"}'
     )
+
+
+CONSTRUCT = """
+from ipaddress import IPv4Network
+from modules.context import ConnectionContext
+
+def build(context: ConnectionContext) -> list[object]:
+    cluster, network = context.clusters["prod"], context.network
+    return [
+        cluster.cidr.upper(),
+        cluster.cidr.num_addresses,
+        IPv4Network(cluster.cidr),
+        [cidr.prefixlen for cidr in network.cidrs],
+    ]
+"""
+
+
+@pytest.mark.slow
+def test_pyright_refuses_what_fails_for_an_expression(tmp_path: Path) -> None:
+    """An expression has no addresses to count: a construct that counts them would fail in an export only."""
+    (tmp_path / "construct.py").write_text(CONSTRUCT)
+    config = {"extraPaths": [str(ROOT)], "venvPath": str(ROOT), "venv": ".venv", "pythonVersion": "3.11"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
+    command = ["pyright", "-p", str(tmp_path), "--outputjson"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = json.loads(result.stdout)["generalDiagnostics"]
+    assert {(one["range"]["start"]["line"], one["message"].split(" for class")[0]) for one in found} == {
+        (8, 'Cannot access attribute "num_addresses"'),
+        (10, 'Cannot access attribute "prefixlen"'),
+    }
 
 
 # The variables
@@ -371,7 +400,7 @@ def test_hcl_needs_terraform_to_format_it(tmp_path: Path) -> None:
     arguments = ["--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path), "--format", "hcl"]
     result = run(*arguments, TERRAFORM_BINARY_NAME="no-such-terraform")
     assert result.returncode == 1
-    assert result.stderr.endswith("\nHCL is formatted by it; JSON needs none.\n")
+    assert result.stderr.endswith("\nHCL is formatted by it, so that two machines write the same; JSON needs none.\n")
     assert list(tmp_path.iterdir()) == []
 
 

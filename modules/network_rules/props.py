@@ -30,7 +30,7 @@ class AclRule(Ports):
     """A number for each of the cluster's `additional_cidrs`, by the same names."""
 
     def numbers(self) -> dict[str, int]:
-        """By the name of the range, as `Cluster.routed_cidrs` has them."""
+        """By the name of the range, as `ClusterSide.routed_cidrs` has them."""
         return {"": self.rule_number, **self.additional_rule_numbers}
 
 

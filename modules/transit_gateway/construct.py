@@ -23,9 +23,9 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import
 )
 from constructs import Construct
 
-from modules.cluster import Cluster
+from modules.cluster import ClusterSide
 from modules.context import ConnectionContext
-from modules.expressions import Expression, listed, term
+from modules.expressions import MapExpression, listed, term
 from modules.parts.for_each.construct import Entries, each
 from modules.parts.lookup.construct import Kind, Lookup, announce
 from modules.parts.ram_share.construct import share
@@ -147,7 +147,7 @@ class TransitGateway(Construct):
             return _Tables(clusters, network, {"network": network})
         if tables := self._props.route_tables:
             others = tables.others
-            late = isinstance(others, Expression)
+            late = isinstance(others, MapExpression)
             back = others.beside("network", tables.network) if late else {"network": tables.network, **others}
             return _Tables(tables.clusters, tables.network, back)
         return None
@@ -187,7 +187,7 @@ class TransitGateway(Construct):
             )
         return attachment
 
-    def _accept(self, name: str, cluster: Cluster) -> dict[str, Any] | None:
+    def _accept(self, name: str, cluster: ClusterSide) -> dict[str, Any] | None:
         """Accept the cluster's attachment and route back.
 
         Returns the arguments that make other resources wait for it. Returns None while the attachment, or the cluster's
@@ -245,7 +245,7 @@ class TransitGateway(Construct):
             **arguments,
         )
 
-    def _request(self, name: str, attachment_id: str, account_id: str, cluster: Cluster) -> Lookup:
+    def _request(self, name: str, attachment_id: str, account_id: str, cluster: ClusterSide) -> Lookup:
         """The attachment, and everything that must be true of it: whoever the gateway is shared with may attach."""
         network, side = self._context.network, f"clusters.{name}"
         field = f"connections.{self.node.id}.attachments.{name}"
@@ -295,7 +295,7 @@ class TransitGateway(Construct):
             )
         return request
 
-    def _announce(self, name: str, cluster: Cluster) -> None:
+    def _announce(self, name: str, cluster: ClusterSide) -> None:
         """Warn of pending attachments that could be the cluster's, and say how to accept one."""
         entry, account = f"connections.{self.node.id}", cluster.account_id
         if account in (None, self._context.network.account_id):
@@ -317,7 +317,7 @@ class TransitGateway(Construct):
         self,
         tables: Entries,
         name: str,
-        cluster: Cluster,
+        cluster: ClusterSide,
         attachment_id: str,
         after: list[Ec2TransitGatewayRouteTableAssociation] | None = None,
     ) -> None:

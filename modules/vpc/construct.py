@@ -16,7 +16,7 @@ from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
 from modules.context import Network
-from modules.expressions import Expression, subnet
+from modules.expressions import MapExpression, subnet
 from modules.parts.iam_policy.construct import document, statement
 from modules.vocabulary import construct_id, partition
 from modules.vpc.props import FlowLogs, NewVpc, VpcProps
@@ -42,7 +42,7 @@ class Vpc(Construct):
         if tables == "all":
             # Read while planning, so that the tables' IDs may key a for_each.
             discovered = DataAwsRouteTables(self, "route-tables", vpc_id=vpc_id)
-            tables = Expression(f"toset({discovered.fqn}.ids)")
+            tables = MapExpression(f"toset({discovered.fqn}.ids)")
         return Network(
             account_id=props.account_id,
             region=props.region,

@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
 )
 from constructs import Construct
 
-from modules.cluster import Cluster
+from modules.cluster import ClusterSide
 from modules.context import ConnectionContext, Network
 from modules.expressions import listed, term
 from modules.parts.ingress.construct import let_cluster_in
@@ -79,7 +79,7 @@ class VpcPeering(Construct):
         self.handoff["peering_id"] = accepter.id
         self.handoff["peering_status"] = accepter.accept_status
 
-    def _request(self, peering_id: str, account_id: str, network: Network, cluster: Cluster) -> Lookup:
+    def _request(self, peering_id: str, account_id: str, network: Network, cluster: ClusterSide) -> Lookup:
         """The request, and everything that must be true of it: anyone may ask to peer with our VPC (facts B16)."""
         entry, side = f"connections.{self.node.id}", f"clusters.{self._props.cluster}"
         again = (
@@ -129,7 +129,7 @@ class VpcPeering(Construct):
         )
         return request
 
-    def _announce(self, network: Network, cluster: Cluster) -> None:
+    def _announce(self, network: Network, cluster: ClusterSide) -> None:
         """Warn of a pending request that could be this connection's, and say how to accept it."""
         entry, side = f"connections.{self.node.id}", f"clusters.{self._props.cluster}"
         filters = {"status-code": "pending-acceptance", "requester-vpc-info.cidr-block": str(cluster.cidr)}

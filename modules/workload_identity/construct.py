@@ -4,7 +4,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
-from modules.cluster import Cluster
+from modules.cluster import ClusterSide
 from modules.context import ConnectionContext
 from modules.expressions import truncated_name
 from modules.parts.iam_policy.construct import Statement, document, statement
@@ -33,7 +33,7 @@ class WorkloadIdentity(Construct):
                 arns[name] = self._role(name, role, trust, f"Assumed by Deployments of Astro cluster {props.cluster}")
         self.handoff: dict[str, object] = {"account_id": context.network.account_id, "roles": arns}
 
-    def _provider(self, props: WorkloadIdentityProps, cluster: Cluster) -> str | None:
+    def _provider(self, props: WorkloadIdentityProps, cluster: ClusterSide) -> str | None:
         if props.identity != "oidc" or props.provider_arn or cluster.oidc_issuer_url is None:
             return props.provider_arn
         return IamOpenidConnectProvider(
@@ -45,7 +45,7 @@ class WorkloadIdentity(Construct):
             return None
         return statement(["sts:AssumeRole"], principals=("AWS", arns))
 
-    def _by_token(self, role: WorkloadRole, cluster: Cluster, provider: str | None) -> Statement | None:
+    def _by_token(self, role: WorkloadRole, cluster: ClusterSide, provider: str | None) -> Statement | None:
         subjects = role.subjects()
         if cluster.oidc_issuer_url is None or provider is None or not subjects:
             return None

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from modules.astronomer import DEPLOYMENT_ACCOUNTS
-from modules.cluster import Cluster, DisasterRecovery
+from modules.cluster import Cluster, ClusterSide, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
 from modules.context import Context
 from modules.entry import Claim, FieldPath, PendingInput, Step, in_words, role_claim
@@ -185,7 +185,7 @@ class WorkloadIdentityProps(ConnectionProps):
                 message = f"makes a trust of about {size:,} characters, and IAM takes {_TRUST_SIZE:,}"
                 yield ("roles", name, "deployments"), f"{message}; spread the Deployments over several roles"
 
-    def principals(self, role: WorkloadRole, cluster: Cluster, partition: str) -> tuple[str, ...]:
+    def principals(self, role: WorkloadRole, cluster: Cluster | ClusterSide, partition: str) -> tuple[str, ...]:
         """The ARNs of the Astro roles that may assume `role`; none while they are not known."""
         names = [f"astro-{namespace}" for namespace in role.deployments]
         if self.identity == "cluster_role":

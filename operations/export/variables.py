@@ -19,7 +19,7 @@ from estate.model import Estate
 from estate.state import NoState
 from modules.astronomer import ASTRO_CIDRS
 from modules.cluster import Cluster
-from modules.expressions import FOR_EACH, Expression, unwrap
+from modules.expressions import FOR_EACH, Expression, MapExpression, unwrap
 from modules.vocabulary import AccountId, Range, Slug, Text
 
 Variable = dict[str, Any]
@@ -116,21 +116,23 @@ class _Entry:
     def _waits_for(self, path: tuple[str, ...]) -> bool:
         return ".".join(path) in self.pending
 
-    def scalar(self, path: tuple[str, ...], rule: "_Rule", value: Any, doc: str | None) -> str:
+    def scalar(self, path: tuple[str, ...], rule: "_Rule", value: Any, doc: str | None) -> Expression:
         name = self._variable(
             path, "string", doc or f"{rule.what[0].upper()}{rule.what[1:]}.", str(value) if value else None
         )
         self._must(name, f"{name} == null || {rule.test(name)}" if not value else rule.test(name), rule.allowed)
         if not value:
             self.inputs.pending.append(name)
-        return f"${{{name}}}"
+        return Expression(f"${{{name}}}")
 
-    def _list(self, path: tuple[str, ...], rule: "_Rule", value: tuple[Any, ...], doc: str | None) -> tuple[str, ...]:
+    def _list(
+        self, path: tuple[str, ...], rule: "_Rule", value: tuple[Any, ...], doc: str | None
+    ) -> tuple[Expression, ...]:
         name = self._variable(path, "list(string)", doc, [str(one) for one in value])
         count = len(value)
         self._must(name, f"length({name}) == {count}", f"This module is made for {count}: export it anew for others.")
         self._must(name, f"alltrue([for one in {name} : {rule.test('one')}])", rule.allowed)
-        return tuple(f"${{{name}[{index}]}}" for index in range(count))
+        return tuple(Expression(f"${{{name}[{index}]}}") for index in range(count))
 
     def _map(self, path: tuple[str, ...], rule: "_Rule", value: Any, doc: str | None, *, each: bool) -> Any:
         # A word in place of a map: what a root looks up while it plans, and a module under depends_on could not.
@@ -142,14 +144,14 @@ class _Entry:
         name = self._variable(path, "map(string)", doc, known, required=known is None)
         self._must(name, f"alltrue([for one in values({name}) : {rule.test('one')}])", rule.allowed)
         if each:
-            return Expression(name, filled=known != {})
+            return MapExpression(name, filled=known != {})
         if known:
             needed = f"length(setsubtract({json.dumps(list(known))}, keys({name}))) == 0"
             self._must(name, needed, f"There must be an entry for each of: {', '.join(known)}.")
-        result = {key: f'${{{name}["{key}"]}}' for key in known or ()}
+        result = {key: Expression(f'${{{name}["{key}"]}}') for key in known or ()}
         for key in later:
             self.inputs.pending.append(f'lookup({name}, "{key}", null)')
-            result[key] = f"${{{self.inputs.pending[-1]}}}"
+            result[key] = Expression(f"${{{self.inputs.pending[-1]}}}")
         return result
 
     def _variable(

@@ -428,7 +428,7 @@ def for_network_team(found: Report) -> list[TeamSection]:
         ranges = {
             cluster: [str(cidr) for cidr in routed.values()]
             for cluster in connection.cluster_names()
-            if isinstance(routed := estate.clusters[cluster].routed_cidrs(), Mapping)
+            if isinstance(routed := estate.clusters[cluster].side().routed_cidrs(), Mapping)
         }
         steps = [
             Action("your network team", entry.path, f"give `{one.field}`: {one.how}")

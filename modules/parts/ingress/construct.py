@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
 from constructs import Construct
 
-from modules.cluster import Cluster
+from modules.cluster import ClusterSide
 from modules.expressions import truncated_name
 from modules.parts.for_each.construct import each
 from modules.parts.ingress.props import IngressRule
@@ -50,7 +50,7 @@ def let_in(scope: Construct, id_: str, rule: IngressRule, description: str, **so
     )
 
 
-def let_cluster_in(scope: Construct, rules: Mapping[str, IngressRule], cluster: Cluster, description: str) -> None:
+def let_cluster_in(scope: Construct, rules: Mapping[str, IngressRule], cluster: ClusterSide, description: str) -> None:
     """Every rule for every range that the cluster's traffic comes from; an address holds both names."""
     for name, rule in rules.items():
         for (range_name,), (cidr,), over in each(cluster.routed_cidrs()):

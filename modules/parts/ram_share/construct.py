@@ -9,7 +9,7 @@ from constructs import Construct
 
 from modules.connection import SharingProps
 from modules.context import ConnectionContext
-from modules.expressions import Expression, listed
+from modules.expressions import MapExpression, listed
 from modules.parts.for_each.construct import each
 from modules.vocabulary import construct_id
 
@@ -33,7 +33,7 @@ def share(scope: Construct, props: SharingProps, context: ConnectionContext, res
         )
     accounts = {cluster.account_id for cluster in context.clusters.values()} - {None, context.network.account_id}
     if principals := props.share_with or accounts:
-        for _, (principal,), over in each(Expression(f"toset({listed(sorted(map(str, principals)))})")):
+        for _, (principal,), over in each(MapExpression(f"toset({listed(sorted(map(str, principals)))})")):
             RamPrincipalAssociation(
                 scope, "share-principal", for_each=over, principal=principal, resource_share_arn=made.arn
             )

@@ -32,7 +32,7 @@ def update_role(self: IAMBackend, role_name: str, role_description: str | None, 
 
 
 def _check_principals(document: str, partition: str) -> None:
-    statements = json.loads(document)["Statement"]
+    statements = json.loads(document).get("Statement", [])
     for statement in statements if isinstance(statements, list) else [statements]:
         principal = statement.get("Principal", {})
         named = principal.get("AWS", []) if isinstance(principal, dict) else []
