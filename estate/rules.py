@@ -7,7 +7,8 @@ from estate.model import Account, Estate
 from estate.ranges import overlaps
 from estate.source import Location, Problem, did_you_mean, shortened
 from estate.twins import TWIN
-from modules.astronomer import ASTRO_CIDRS, OPT_IN, vcpus
+from modules.astronomer import ASTRO_CIDRS, vcpus
+from modules.aws import OPT_IN
 from modules.context import Context
 from modules.vocabulary import partition
 

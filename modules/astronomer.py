@@ -76,8 +76,10 @@ ASTRO_CIDRS: Mapping[Product, Range] = {
 PodCidr = Annotated[IPv4Network, Range("a range of Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
 
 _SIZES = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "metal")
+_FAMILIES = {"m5": 96, "m5d": 96, "m6i": 128, "m6id": 128, "r6i": 128, "c6i": 128}
+"""The families that come in all of these sizes, with the vCPUs of a metal (AWS, *Amazon EC2 instance types*)."""
 NODE_TYPES = (
-    *(f"{family}.{size}" for family in ("m5", "m5d", "m6i", "m6id", "r6i", "c6i") for size in _SIZES),
+    *(f"{family}.{size}" for family in _FAMILIES for size in _SIZES),
     *("t2.xlarge", "t3.xlarge", "t3.2xlarge"),
 )
 """The node types that Astronomer publishes for Hybrid clusters (facts A9)."""
@@ -131,8 +133,9 @@ ASTRONOMER_ACCOUNT = "406882777402"
 """The AWS account that Astronomer's control plane calls from (seeds 000 to 002)."""
 
 ROLE = "astronomer-remote-management"
-
+"""The role that Astronomer assumes in the dedicated account (facts A6)."""
 POLICY = "AstronomerCrossAccountRole"
+"""The name of that role's policy (facts A6)."""
 
 ASTRO_NEEDS = ("amazonaws.com", "astronomer.cloud", "astronomer.io", "astronomer.run", "datakin.com")
 """Where the names are that a cluster resolves to work at all (facts A8, A18)."""
@@ -162,15 +165,12 @@ def domains_of(organization: str, *, subdomains: bool) -> tuple[str, ...]:
     )
 
 
-_METAL = {"m5": 96, "m5d": 96, "m6i": 128, "m6id": 128, "r6i": 128, "c6i": 128}
-
-
 def vcpus(node_type: str) -> int | None:
     """Return the vCPUs of an instance type by AWS's specifications: a large has 2, an xlarge 4, an Nxlarge N times as
     many, and a metal those of its host. None for a type that does not follow them."""
     family, size = node_type.split(".")
     if size == "metal":
-        return _METAL.get(family)
+        return _FAMILIES.get(family)
     if size == "large":
         return 2
     times = re.fullmatch(r"(\d*)xlarge|metal-(\d+)xl", size)
@@ -187,10 +187,16 @@ DEPLOYMENT_ACCOUNTS = (
 )
 """Kubernetes service accounts that run a Deployment's code, after its namespace and a hyphen (facts A17)."""
 
-OptInRegion = Literal["af-south-1", "ap-east-1", "eu-south-1", "me-south-1"]
-"""Regions of Astro Hybrid that an AWS account has only after it asked (facts A11)."""
 
-OPT_IN: tuple[OptInRegion, ...] = ("af-south-1", "ap-east-1", "eu-south-1", "me-south-1")
+def deployment_role(namespace: str) -> str:
+    """Return the name of the role that a Deployment has in its cluster's account since September 2023 (facts A17)."""
+    return f"astro-{namespace}"
+
+
+def cluster_role(cluster_id: str) -> str:
+    """Return the name of the role that all Deployments of an older cluster share (facts A17)."""
+    return f"AirflowS3Logs-{cluster_id}"
+
 
 URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
 """Where Astronomer publishes the document (seed 002, step 4)."""

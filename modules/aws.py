@@ -29,6 +29,15 @@ REGIONS: Mapping[str, str] = {
 }
 """The partition of each region."""
 
+_ALWAYS_ON = (
+    "ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-southeast-1 ap-southeast-2 ca-central-1 eu-central-1 "
+    "eu-north-1 eu-west-1 eu-west-2 eu-west-3 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2"
+)
+"""The regions that AWS introduced before 20 March 2019: every account has them. The list is final (AWS Account
+Management, "Enable or disable AWS Regions in your account")."""
+OPT_IN = tuple(sorted(set(_BY_PARTITION["aws"].split()) - set(_ALWAYS_ON.split())))
+"""The regions of the partition aws that are off in an account until somebody enables them."""
+
 _FAMILIES = (
     "a1 c1 c3 c4 c5 c5a c5ad c5d c5n c6a c6g c6gd c6gn c6i c6id c6in c7a c7g c7gd c7gn c7i c7i-flex c8a "
     "c8g c8gb c8gd c8gn c8i c8i-flex c8ib c8id c8in c8ine c9g c9gd cc1 cc2 cg1 cr1 d2 d3 d3en dl1 dl2q f1 "

@@ -1,16 +1,25 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from modules.astronomer import OptInRegion
+from modules.aws import OPT_IN
 from modules.context import CheckedProps, Context
 from modules.entry import FieldPath, Step, in_words
 from modules.parts.iam_policy.props import POLICIES
-from modules.vocabulary import UNIQUE
+from modules.vocabulary import UNIQUE, Region
 
 POLICY = "AstronomerOptInRegions"
 """What lets Astronomer's role ask for them."""
+
+
+def _is_off(region: str) -> str:
+    if region not in OPT_IN:
+        raise ValueError(f"is not a region that an AWS account has to enable; allowed: {', '.join(OPT_IN)}")
+    return region
+
+
+OptInRegion = Annotated[Region, AfterValidator(_is_off), WithJsonSchema({"type": "string", "enum": list(OPT_IN)})]
 
 
 class OptInRegionProps(CheckedProps):

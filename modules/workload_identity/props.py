@@ -3,7 +3,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.astronomer import DEPLOYMENT_ACCOUNTS
+from modules.astronomer import DEPLOYMENT_ACCOUNTS, cluster_role, deployment_role
 from modules.cluster import Cluster, ClusterSide, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
 from modules.context import Context
@@ -187,9 +187,9 @@ class WorkloadIdentityProps(ConnectionProps):
 
     def principals(self, role: WorkloadRole, cluster: Cluster | ClusterSide, partition: str) -> tuple[str, ...]:
         """The ARNs of the Astro roles that may assume `role`; none while they are not known."""
-        names = [f"astro-{namespace}" for namespace in role.deployments]
+        names = [deployment_role(namespace) for namespace in role.deployments]
         if self.identity == "cluster_role":
-            names = [f"AirflowS3Logs-{cluster.id}"] if cluster.id else []
+            names = [cluster_role(cluster.id)] if cluster.id else []
         return tuple(f"arn:{partition}:iam::{cluster.account_id}:role/{name}" for name in names if cluster.account_id)
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
