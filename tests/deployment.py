@@ -103,8 +103,8 @@ class Deployment:
                     self._tell(shown)
         if process.returncode != 0:
             error = subprocess.CalledProcessError(process.returncode, command, "".join(lines))
-            # Its own text has the exit code alone; the reason is in the last lines.
-            error.add_note("".join(lines[-80:]))
+            # Its own text has the exit code alone; the reasons are in Terraform's boxes, or in the last lines.
+            error.add_note("".join([line for line in lines if "│" in line] or lines[-80:]))
             raise error
 
 

@@ -384,6 +384,8 @@ LIMITS = {
     ("aws_lb", "name"): 32,
     ("aws_lb_target_group", "name"): 32,
     ("aws_security_group", "name"): 255,
+    # The provider adds 26 characters.
+    ("aws_security_group", "name_prefix"): 229,
     ("aws_ec2_managed_prefix_list", "name"): 255,
     ("aws_cloudwatch_metric_alarm", "alarm_name"): 255,
     ("aws_cloudwatch_log_group", "name"): 512,
