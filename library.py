@@ -1,6 +1,6 @@
 """The constructs, for a CDKTF program of your own. The wheel has this file as `astro_on_aws/__init__.py`.
 
-    from astro_on_aws import Cluster, Network, Sides, VpcPeering, VpcPeeringProps
+    from astro_on_aws import Cluster, Network, ConnectionContext, VpcPeering, VpcPeeringProps
 
 Each folder of `modules/` gives a construct and its props: `vpc_peering` gives `VpcPeering` and `VpcPeeringProps`. Props
 take what the entry of an estate file takes, and raise pydantic's ValidationError. `load` and `build` place a whole
@@ -13,12 +13,12 @@ import re
 from typing import Any
 
 OTHERS = {
-    "Cluster": "modules.connection",
-    "Network": "modules.connection",
-    "Sides": "modules.connection",
-    "Estate": "stacks.estate",
-    "EstateError": "stacks.estate",
-    "load": "stacks.estate",
+    "Cluster": "modules.cluster",
+    "Network": "modules.context",
+    "ConnectionContext": "modules.context",
+    "Estate": "estate.model",
+    "EstateError": "estate.load",
+    "load": "estate.load",
     "build": "stacks.app",
 }
 

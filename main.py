@@ -17,20 +17,55 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from modules.cross_account_role.props import ROLE
-from stacks.estate import CloudState, Estate, EstateError, S3State, json_schema, load
-from stacks.source import Problem, Source
+from estate.errors import ExitCode, UserError
+from estate.load import load
+from estate.model import Estate
+from estate.plan import secrets, stacks_of
+from estate.schema import json_schema
+from estate.source import Problem, Source
+from estate.state import CloudState, S3State
+from estate.warnings import warnings
+from modules.astronomer import ROLE
 
 if TYPE_CHECKING:
     from cdktf import App
 
-DONE, FAILED, BAD_INPUT, CHECK_FAILED, WARNINGS_ONLY = range(5)
+    from operations.output import Installed
+    from operations.terraform import Terraform
 
-cli = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+class Commands(TyperGroup):
+    """The commands, with the one place where what a person can mend becomes a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            sys.exit(error.code)
+        except BrokenPipeError:
+            # Whoever read our output has seen enough; Python would complain once more as it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(ExitCode.FAILED)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            print(f"{error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
+            sys.exit(ExitCode.FAILED)
+
+
+cli = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 EstateFile = Annotated[Path, typer.Argument(envvar="ASTRO_ESTATE", show_envvar=True, metavar="FILE")]
 
 
@@ -39,7 +74,9 @@ def main(context: typer.Context) -> None:
     """Your side of Astro on AWS. Without a command: write the Terraform of the estate, as `cdktf synth` does."""
     if context.invoked_subcommand is None:
         file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
-        _write(Path(file), Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
+        estate = _current(Path(file))
+        _prepare_call(estate, Path(out))
+        _write(estate, Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
 
 
 @cli.command()
@@ -52,50 +89,104 @@ def synth(
     """Write the Terraform of the estate as `cdktf synth` does, to be committed: one estate, one output, anywhere.
 
     Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
+    from operations.output import compare, summary
+
     if not check:
-        for removed in _write(file, out, hcl=hcl):
+        _stop_in_foreign_folder(estate := _current(file), out)
+        installed = _write(estate, out, hcl=hcl)
+        for removed in installed.deleted:
             gone = not any((out / removed.parent).glob("cdk.tf*"))
             print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
-        print(f"{out}: fresh")
+        print(f"{out} {'holds' if installed.written else 'is up to date:'} {summary(out)}")
         return
-    from operations.output import compare
 
     with _synthesized(_current(file), hcl=hcl) as fresh:
         changes = list(compare(out, fresh))
     if changes:
         print("\n".join(changes))
         command = f"main.py synth {file} --out {out}{' --hcl' * hcl}"
-        _stop(f"{out} is not what {file} says now; write it again: {command}", CHECK_FAILED)
-    print(f"{out}: fresh")
+        raise UserError(f"{out} is not what {file} says now; write it again: {command}", ExitCode.CHECK_FAILED)
+    print(f"{out} is up to date: {summary(out)}")
 
 
-def _write(file: Path, out: Path, *, hcl: bool) -> list[Path]:
-    """Synthesize into `out`; gives what is no longer there."""
+def _prepare_call(estate: Estate, out: Path) -> None:
+    """Exit if a `cdktf` above this process, or its output folder, would lead Terraform somewhere it cannot succeed."""
+    from operations.cdktf_call import find_call
+    from operations.imports import drop_all
+    from operations.terraform import TerraformError, find_terraform
+
+    call = find_call(os.getppid())
+    _stop_in_foreign_folder(estate, out, migrates=call is not None and "migrate-state" in call.options)
+    if not call:
+        return
+    # A workspace of HCP Terraform has variables of its own.
+    needed = [] if isinstance(estate.state, CloudState) else secrets(estate)
+    stacks = [stack.name for stack in stacks_of(estate)]
+    reasons = [*filter(None, [call.unanswerable()]), *call.missing(needed, stacks, out / "stacks")]
+    keeps_role = estate.account and estate.account.cross_account_role.removal_reason is None
+    if call.command == "destroy" and keeps_role and "account" in call.chosen(stacks):
+        reasons.append(
+            "Terraform does not destroy Astronomer's role in stack account without a reason: write "
+            'account.cross_account_role.removal_reason (docs/recovery.md, "Taking it all down")'
+        )
+    try:
+        find_terraform(os.environ)
+    except TerraformError as error:
+        reasons.append(str(error))
+    if reasons:
+        raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
+    if call.command == "destroy":
+        for stack in call.chosen(stacks):
+            drop_all(out / "stacks" / stack)
+
+
+def _stop_in_foreign_folder(estate: Estate, out: Path, *, migrates: bool = False) -> None:
+    """Exit if `out` is of another estate, or is initialized with another state, which Terraform would propose to copy.
+    `migrates`: the person asked for the copy."""
+    from operations.owner import foreign_estate, other_states
+
+    if reason := foreign_estate(out, estate):
+        raise UserError(reason, ExitCode.BAD_INPUT)
+    if not migrates and (reasons := list(other_states(out, estate))):
+        raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
+
+
+def _write(estate: Estate, out: Path, *, hcl: bool) -> "Installed":
+    """Synthesize into `out`, and drop the import blocks there of resources that are no longer in it."""
+    from operations.imports import drop_stale
     from operations.output import install
 
-    with _synthesized(_current(file), hcl=hcl) as fresh:
-        try:
-            return install(fresh, out)
-        except OSError as error:
-            _unwritable(error)
+    with _synthesized(estate, hcl=hcl) as fresh:
+        installed = install(fresh, out)
+        for stack in sorted(out.glob("stacks/*")):
+            drop_stale(stack)
+        return installed
 
 
 @contextmanager
 def _synthesized(estate: Estate, *, hcl: bool = False) -> Iterator[Path]:
     """The whole output, in a folder that is gone afterwards."""
     with _app(hcl=hcl) as app:
-        from operations.terraform import Terraform, TerraformError, find_terraform
+        from operations.owner import sign
         from stacks.app import build
 
         folder = Path(app.outdir)
-        try:
-            terraform = Terraform(find_terraform(os.environ), os.environ) if hcl else None
-            build(app, estate).synth()
-            if terraform:
-                terraform.fmt(folder, sorted(folder.glob("stacks/*/cdk.tf")))
-        except TerraformError as error:
-            _stop(f"{error}\nHCL is formatted by it, so that two machines write the same; JSON needs none.", FAILED)
+        formatter = _formatter() if hcl else None
+        build(app, estate).synth()
+        sign(folder, estate)
+        if formatter:
+            formatter.fmt(folder, sorted(folder.glob("stacks/*/cdk.tf")))
         yield folder
+
+
+def _formatter() -> "Terraform":
+    """Terraform, which formats HCL so that two machines write the same bytes."""
+    from operations.terraform import Terraform, find_terraform
+
+    return Terraform(
+        find_terraform(os.environ, "HCL is formatted by it, so that two machines write the same; JSON needs none."),
+        os.environ,
+    )
 
 
 @contextmanager
@@ -118,7 +209,9 @@ class Format(StrEnum):
 @cli.command()
 def export(
     stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to: a folder for each stack.")] = Path("modules"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the modules, one for each stack.")] = Path(
+        "terraform-modules"
+    ),
     syntax: Annotated[Format, typer.Option("--format")] = Format.JSON,
     file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
 ) -> None:
@@ -126,75 +219,87 @@ def export(
     what Terraform may know later.
 
     Replaces what it wrote before, and nothing else."""
+    for folder in (out.absolute(), *out.absolute().parents):
+        if (folder / "__init__.py").exists():
+            what = "is in a Python package, which Terraform modules must not be written into"
+            remedy = "choose another directory, such as terraform-modules"
+            raise UserError(f"--out: {out} {what}; {remedy}", ExitCode.BAD_INPUT)
     estate = _current(file)
-    from operations.export import write
-    from operations.terraform import Terraform, TerraformError, find_terraform
+    formatter = _formatter() if syntax is Format.HCL else None
+    with _app() as app:
+        from operations.export.stacks import exported_stacks
+        from operations.export.write import write
 
-    try:
-        terraform = Terraform(find_terraform(os.environ), os.environ) if syntax is Format.HCL else None
-        with _app() as app:
-            from stacks.app import modules
-
-            made = modules(app, estate, hcl=terraform is not None)
-        for name in _chosen(file, stacks, made):
-            write(made[name], out / name, terraform)
-            print(out / name)
-    except OSError as error:
-        _unwritable(error)
-    except TerraformError as error:
-        _stop(f"{error}\nHCL is formatted by it; JSON needs none.", FAILED)
+        exported = exported_stacks(app, estate)
+    for name in _chosen(file, stacks, exported):
+        write(exported[name], out / name, formatter)
+        print(out / name)
 
 
 @cli.command()
 def check(file: EstateFile = Path("astro.yaml")) -> None:
     """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
 
-    Exits with 4 where something temporary should be gone by now, which stops a synth, or where a failover to a
-    cluster's twin would cut a connection."""
-    estate = _load(file)
-    waiting = [f"{entry} waits for {a.field} from {a.giver}: {a.how}" for entry, a in estate.awaited()]
+    Exits with 4 if there are warnings only. They stop no synth, except an entry whose last day is over."""
+    source = Source(file)
+    estate = _load(file, source)
+    # What a cluster lacks is a warning, with what it blocks.
+    waiting = [
+        f"{entry} waits for {a.field} from {a.giver}: {a.how}"
+        for entry, a in estate.pending_inputs()
+        if entry.startswith("connections.")
+    ]
     counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
     counted = ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in counts)
     print(f"{file}: {counted}, no mistakes")
     for line in (*waiting, *_secrets(estate)):
         print(line)
-    source = Source(file)
-    unprepared = [f"{file}:{Problem(path, text, *source.where(path))}" for path, text in estate.unprepared()]
-    if warnings := [*_expired(file, estate), *unprepared]:
-        _stop("\n".join(warnings), WARNINGS_ONLY)
+    if found := warnings(estate, file, source, datetime.now(UTC).date()):
+        raise UserError("\n".join(f"{file}:{problem}" for problem in found), ExitCode.WARNINGS_ONLY)
+
+
+class Reader(StrEnum):
+    YOU = "you"
+    ASTRONOMER = "astronomer"
+    NETWORK_TEAM = "network-team"
 
 
 @cli.command()
 def handoff(
     file: EstateFile = Path("astro.yaml"),
-    as_json: Annotated[bool, typer.Option("--json", help="For programs, instead of Markdown.")] = False,
+    reader: Annotated[Reader, typer.Option("--for", help="Who reads it.")] = Reader.YOU,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of Markdown.")] = False,
     outputs: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What `cdktf deploy --outputs-file` wrote. Default: read the stacks' state."),
+        typer.Option(
+            metavar="FILE", help="The file that `cdktf deploy --outputs-file` wrote. Default: read the stacks' state."
+        ),
     ] = None,
 ) -> None:
-    """Say what Astronomer needs from you, what is still awaited, and who does what next: to paste into a ticket.
+    """Print what is deployed, what remains to be done and by whom: for you, or what to send to whom.
 
-    Reads the estate and what its stacks handed over: from the state of those that `cdktf` has initialized here."""
+    Reads the state from where the estate keeps it, and writes nothing. Exits with 4 if a stack could not be read."""
     estate = _load(file)
     import json
 
-    from operations.handoff import HandoffError, facts, from_file, from_state, is_initialized, markdown, stacks_of
-    from operations.terraform import Terraform, TerraformError, find_terraform
+    from operations.handoff import read, status, write
 
-    folder, stacks = Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), stacks_of(estate)
-    try:
-        if outputs:
-            found = from_file(outputs)
-        elif any(is_initialized(folder / name) for name in stacks):
-            found = from_state(stacks, folder, Terraform(find_terraform(os.environ), os.environ))
-        else:
-            found = {}
-    except HandoffError as error:
-        _stop(str(error), BAD_INPUT)
-    except TerraformError as error:
-        _stop(str(error), FAILED)
-    print(json.dumps(facts(estate, found), indent=2) if as_json else markdown(estate, found))
+    stacks = read.read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
+    digests: dict[str, dict[str, str]] = {}
+    if any(stack.digests for stack in stacks.values()):
+        with _synthesized(estate) as fresh:
+            for name in stacks:
+                synthesized = json.loads((fresh / f"stacks/{name}/cdk.tf.json").read_text("utf-8"))
+                digests[name] = synthesized["output"]["deployed"]["value"]["digests"]
+    found = status.report(estate, stacks, digests)
+    as_values, as_text = {
+        Reader.YOU: (write.yours, write.your_page),
+        Reader.ASTRONOMER: (write.astronomers, write.ticket_page),
+        Reader.NETWORK_TEAM: (write.network_teams, write.team_page),
+    }[reader]
+    print(json.dumps(as_values(found), indent=2) if as_json else as_text(found))
+    if unread := [f"{name} was not read: {stack.why}" for name, stack in stacks.items() if stack.status == "not read"]:
+        raise UserError("\n".join(unread), ExitCode.WARNINGS_ONLY)
 
 
 @cli.command()
@@ -209,20 +314,15 @@ def adopt(
     asks. Only reads AWS. Exits with 4 where a person has to decide something."""
     import json
 
-    from operations.adopt.report import AdoptError
     from operations.adopt.search import adopt as look_for
 
     estate, external_ids = _current(file), _external_ids()
+    _stop_in_foreign_folder(estate, out)
     with _synthesized(estate) as fresh:
         stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
     chosen = _chosen(file, stack, stacks)
-    try:
-        adoptions = look_for({name: stacks[name] for name in chosen}, external_ids)
-        files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
-    except AdoptError as error:
-        _stop(str(error), FAILED)
-    except OSError as error:
-        _unwritable(error)
+    adoptions = look_for({name: stacks[name] for name in chosen}, external_ids)
+    files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     words = {"found": "import", "absent": "make", "unimportable": "again", "alike": "ALIKE", "several": "SEVERAL"}
     for adoption in adoptions:
         count = f"{len(adoption.those('found'))} of {len(adoption.outcomes)} to import"
@@ -236,7 +336,7 @@ def adopt(
         print(f"Written: {', '.join(str(one) for one in files if one)}")
         print("Next: `cdktf diff <stack>` shows what is imported and changed, `cdktf deploy <stack>` does it.")
     if any(one.to_decide for adoption in adoptions for one in adoption.outcomes):
-        sys.exit(WARNINGS_ONLY)
+        sys.exit(ExitCode.WARNINGS_ONLY)
 
 
 @cli.command()
@@ -259,21 +359,21 @@ def create(file: EstateFile = Path("astro.yaml")) -> None:
     bucket that exists already too."""
     estate = _load(file)
     if not isinstance(estate.state, S3State):
-        _stop(f"{file}: state.backend: {estate.state.backend!r} keeps no state in S3; only s3 has a bucket", BAD_INPUT)
-    from operations.state import StateError, create_state_bucket
-
-    try:
-        dedicated_account = estate.account.account_id if estate.account else None
-        report = create_state_bucket(
-            estate.state.bucket, estate.state.region, estate.state.kms_key, dedicated_account=dedicated_account
+        raise UserError(
+            f"{file}: state.backend: {estate.state.backend!r} keeps no state in S3; only s3 has a bucket",
+            ExitCode.BAD_INPUT,
         )
-    except StateError as error:
-        _stop(str(error), FAILED)
+    from operations.state import create_state_bucket
+
+    dedicated_account = estate.account.account_id if estate.account else None
+    report = create_state_bucket(
+        estate.state.bucket, estate.state.region, estate.state.kms_key, dedicated_account=dedicated_account
+    )
     print(f"{report.bucket} in account {report.account_id}, {report.region}")
     for setting, outcome in report.settings:
         print(f"  {outcome:8}{setting}")
     if report.warnings:
-        _stop("\n".join(f"{report.bucket}: {warning}" for warning in report.warnings), WARNINGS_ONLY)
+        raise UserError("\n".join(f"{report.bucket}: {warning}" for warning in report.warnings), ExitCode.WARNINGS_ONLY)
 
 
 policy = typer.Typer(help="Astronomer's policy document over time.", rich_markup_mode=None)
@@ -290,24 +390,22 @@ def fetch(
     """Save Astronomer's document as the estate's `policy_file` and pin it by its SHA-256, in a file beside it.
 
     A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3."""
+    from modules.astronomer import URL
     from operations.policy.compare import compare
-    from operations.policy.documents import URL, PolicyError, read
     from operations.policy.documents import fetch as fetch_document
+    from operations.policy.documents import read
 
     document = to or _policy_file(file)
-    try:
-        outcome = fetch_document(document, url or URL, accept=accept)
-        if outcome != "changed" or accept:
-            print(f"{document}: {'unchanged' if outcome == 'same' else 'saved and pinned'}")
-            return
-        beside = document.with_name(document.name + ".new")
-        print(f"{document} is not what Astronomer publishes now, saved as {beside}; --accept replaces it:")
-        changes = compare([read(document)], [read(beside)])
-    except PolicyError as error:
-        _stop(str(error), FAILED)
+    outcome = fetch_document(document, url or URL, accept=accept)
+    if outcome != "changed" or accept:
+        print(f"{document}: {'unchanged' if outcome == 'same' else 'saved and pinned'}")
+        return
+    beside = document.with_name(document.name + ".new")
+    print(f"{document} is not what Astronomer publishes now, saved as {beside}; --accept replaces it:")
+    changes = compare([read(document)], [read(beside)])
     for change in changes:
         print(f"  {change}")
-    sys.exit(CHECK_FAILED)
+    sys.exit(ExitCode.CHECK_FAILED)
 
 
 @policy.command()
@@ -318,25 +416,22 @@ def diff(
 ) -> None:
     """Compare two documents, or the account's with the estate's, action by action; exits with 3 if NEW allows more."""
     from operations.policy.compare import compare
-    from operations.policy.documents import PolicyError, in_account, read
+    from operations.policy.documents import in_account, read
 
-    try:
-        if old and new:
-            before, after = [read(old)], [read(new)]
-        else:
-            estate = _load(file)
-            if estate.account is None:
-                _stop(f"{file}: has no `account`, so no policy to compare", BAD_INPUT)
-            account_id = estate.account.account_id
-            before = [read(old, account_id)] if old else in_account(ROLE, account_id)
-            after = [read(_policy_file(file), account_id)]
-        changes = compare(before, after)
-    except PolicyError as error:
-        _stop(str(error), FAILED)
+    if old and new:
+        before, after = [read(old)], [read(new)]
+    else:
+        estate = _load(file)
+        if estate.account is None:
+            raise UserError(f"{file}: has no `account`, so no policy to compare", ExitCode.BAD_INPUT)
+        account_id = estate.account.account_id
+        before = [read(old, account_id)] if old else in_account(ROLE, account_id)
+        after = [read(_policy_file(file), account_id)]
+    changes = compare(before, after)
     for change in changes:
         print(change)
     if any(change.widens for change in changes):
-        sys.exit(CHECK_FAILED)
+        sys.exit(ExitCode.CHECK_FAILED)
     print("the new one allows no more" if changes else "both allow the same")
 
 
@@ -348,24 +443,21 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
     Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it."""
     import json
 
-    from operations.policy.documents import PolicyError, listed, read, statements
+    from operations.policy.documents import listed, read, statements
     from operations.policy.lint import lint as lint_policies
     from operations.policy.lint import policies_of
 
     estate = _load(file)
     with _synthesized(estate) as fresh:
         stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
-    try:
-        policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
-        vendors = []
-        if estate.account:
-            vendors = listed(read(_policy_file(file), estate.account.account_id)["Statement"])
-        # A long document is split over several policies.
-        theirs = {name for name, one in policies.items() if vendors and all(s in vendors for s in statements(one))}
-        found = lint_policies({name: one for name, one in policies.items() if name not in theirs})
-        found_in_theirs = lint_policies({name: policies[name] for name in theirs})
-    except PolicyError as error:
-        _stop(str(error), FAILED)
+    policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
+    vendors = []
+    if estate.account:
+        vendors = listed(read(_policy_file(file), estate.account.account_id)["Statement"])
+    # A long document is split over several policies.
+    theirs = {name for name, one in policies.items() if vendors and all(s in vendors for s in statements(one))}
+    found = lint_policies({name: one for name, one in policies.items() if name not in theirs})
+    found_in_theirs = lint_policies({name: policies[name] for name in theirs})
     for name in sorted(policies):
         print(f"{name}{' (of Astronomer)' * (name in theirs)}")
     for finding in (*found, *found_in_theirs):
@@ -375,30 +467,35 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
         f"{len(theirs)} of Astronomer: {len(found_in_theirs)}"
     )
     if found or found_in_theirs:
-        sys.exit(CHECK_FAILED if found else WARNINGS_ONLY)
+        sys.exit(ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY)
 
 
 def _secrets(estate: Estate) -> Iterator[str]:
-    """What is given to Terraform and stands in no file, and where, a line each."""
-    state = estate.state
-    for stack, variable, secret in estate.secrets():
-        where, what = f"stack {stack}", f"TF_VAR_{variable}"
-        if isinstance(state, CloudState):
-            where, what = f"workspace {state.workspace(estate.name, stack)}", f"the sensitive variable {variable}"
-        yield f"{where} needs {what}, {secret.type}: {secret.description}"
+    """Yield a line for each value that Terraform needs and no file holds: whether it is set, and what it is."""
+    from operations.variables import status
+
+    for stack, variable, secret in secrets(estate):
+        if isinstance(estate.state, CloudState):
+            where = f"workspace {estate.state.workspace(estate.name, stack)} needs the sensitive variable {variable}"
+            yield f"{where}, {secret.type}: {secret.description}"
+        else:
+            name = f"TF_VAR_{variable}"
+            found = status(secret, os.environ.get(name)) or "set"
+            yield f"stack {stack} needs {name}, {secret.type} ({found}): {secret.description}"
 
 
 def _external_ids() -> list[str]:
-    """What Terraform will have for the variable; none where it is not set."""
-    import json
+    """Return the value of the variable; an empty list if it is not set."""
+    from modules.cross_account_role.props import EXTERNAL_IDS
+    from operations.variables import literal, status
 
-    try:
-        ids = json.loads(os.environ.get("TF_VAR_external_ids", "[]"))  # noqa: SIM112
-    except ValueError:
-        ids = None
-    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
-        _stop("TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'", BAD_INPUT)
-    return ids
+    value = os.environ.get(name := f"TF_VAR_{EXTERNAL_IDS.variable()}")
+    if value is None:
+        return []
+    if problem := status(EXTERNAL_IDS, value):
+        raise UserError(f"{name} is {problem}; write it as {EXTERNAL_IDS.example()}", ExitCode.BAD_INPUT)
+    ids = literal(value)
+    return list(map(str, ids)) if isinstance(ids, list) else []
 
 
 def _policy_file(file: Path) -> Path:
@@ -407,50 +504,38 @@ def _policy_file(file: Path) -> Path:
     for key in ("account", "cross_account_role", "policy_file"):
         value = value.get(key) if isinstance(value, dict) else None
     if not isinstance(value, str):
-        _stop(
-            f"{file}: has no account.cross_account_role.policy_file; name the file that the document goes to", BAD_INPUT
+        raise UserError(
+            f"{file}: has no account.cross_account_role.policy_file; name the file that the document goes to",
+            ExitCode.BAD_INPUT,
         )
     return file.parent / value
 
 
 def _expired(file: Path, estate: Estate) -> list[str]:
     """What was to be gone by now, a line each: the only thing here that depends on the day."""
+    if not (expired := list(estate.expired(datetime.now(UTC).date()))):
+        return []
     source = Source(file)
-    return [
-        f"{file}:{Problem(problem.path, problem.message, *source.where(problem.path))}"
-        for problem in estate.expired(datetime.now(UTC).date())
-    ]
+    return [f"{file}:{Problem(one.path, one.message, *source.where(one.path))}" for one in expired]
 
 
-def _load(file: Path) -> Estate:
-    try:
-        return load(file)
-    except EstateError as error:
-        _stop(str(error), BAD_INPUT)
+def _load(file: Path, source: Source | None = None) -> Estate:
+    return load(file, source)
 
 
 def _current(file: Path) -> Estate:
     """The estate, where nothing in it should be gone by now."""
     estate = _load(file)
     if expired := _expired(file, estate):
-        _stop("\n".join(expired), BAD_INPUT)
+        raise UserError("\n".join(expired), ExitCode.BAD_INPUT)
     return estate
 
 
 def _chosen(file: Path, names: list[str] | None, stacks: Collection[str]) -> Collection[str]:
     """The stacks that are named, or all."""
     if unknown := sorted(set(names or ()) - set(stacks)):
-        _stop(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", BAD_INPUT)
+        raise UserError(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", ExitCode.BAD_INPUT)
     return names or stacks
-
-
-def _unwritable(error: OSError) -> NoReturn:
-    _stop(f"{error.filename}: cannot be written: {error.strerror}", FAILED)
-
-
-def _stop(message: str, code: int) -> NoReturn:
-    print(message, file=sys.stderr)
-    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What estates are made of. Importing it finds cdktf, or its fork (`terrain.py`), and makes the AWS provider bindings
-lazy (`provider.py`)."""
+"""What estates are made of. Importing it finds cdktf, or its fork (`bindings/fork.py`), and makes the AWS provider
+bindings lazy (`bindings/lazy.py`)."""
 
-from modules.provider import load_lazily
-from modules.terrain import find_cdktf
+from modules.bindings.fork import find_cdktf
+from modules.bindings.lazy import load_lazily
 
 find_cdktf()
 load_lazily()

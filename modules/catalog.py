@@ -5,11 +5,13 @@ A type's props are listed here; its construct is found by name: `vpc_peering` is
 """
 
 import importlib
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from modules.connection import ConnectionProps
 from modules.dns_forwarding.props import DnsForwardingProps
 from modules.egress_domains.props import EgressDomainsProps
 from modules.hosted_zone.props import HostedZoneProps
@@ -38,6 +40,13 @@ Connection = Annotated[
     | PrivateLinkProps,
     Field(discriminator="type"),
 ]
+
+
+TYPES: Mapping[str, type[ConnectionProps]] = {
+    typing.get_args(props.model_fields["type"].annotation)[0]: props
+    for props in typing.get_args(typing.get_args(Connection)[0])
+}
+"""The props of each type, by its name in the file."""
 
 
 def construct_for(props: Connection) -> Callable[..., Any]:

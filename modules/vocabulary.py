@@ -3,6 +3,7 @@
 A message completes the sentence "<value> ...": `'10.0.0.1/16' has host bits set: write 10.0.0.0/16`.
 """
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+from modules.aws import AS_OF, REGIONS
 
 
 class Props(BaseModel):
@@ -155,7 +158,21 @@ Slug = Annotated[
     ),
 ]
 AccountId = Annotated[str, Text("an AWS account ID", r"\d{12}", "12 digits in quotes", "111111111111")]
-Region = Annotated[str, Text("an AWS region", r"[a-z]{2}(?:-[a-z]+)+-\d", "a region's code", "us-east-1")]
+
+
+def _region(value: str) -> str:
+    if value not in REGIONS:
+        close = difflib.get_close_matches(value, REGIONS, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"is not one of AWS's regions as of {AS_OF}{meant}")
+    return value
+
+
+Region = Annotated[
+    str,
+    Text("an AWS region", r"[a-z]{2,4}(?:-[a-z]+)+-\d", "a region's code", "us-east-1"),
+    AfterValidator(_region),
+]
 Cidr = Annotated[IPv4Network, Range("an IPv4 range")]
 PrivateCidr = Annotated[IPv4Network, Range("a private range", 8, 32, PRIVATE, PRIVATE_IN_WORDS)]
 # RFC 5737: what examples and tests may use in place of a real address.
@@ -170,9 +187,10 @@ def _public(value: str) -> str:
 
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_ADDRESS = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 PublicIp = Annotated[
     str,
-    Text("an IPv4 address", rf"{_OCTET}(?:\.{_OCTET}){{3}}", "four numbers of 0 to 255", "203.0.113.10", late=True),
+    Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "203.0.113.10", late=True),
     AfterValidator(_public),
 ]
 Day = Annotated[date, _Day()]
@@ -296,85 +314,22 @@ def _tag_value(value: str) -> str:
 Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]]
 
 
-@dataclass(frozen=True)
-class Late:
-    """A map that Terraform knows later: an expression, such as `var.route_tables`. See `modules/late.py`."""
-
-    expression: str
-    filled: bool = True
-    """What decides where it matters whether there is an entry at all."""
-
-    def __bool__(self) -> bool:
-        return self.filled
-
-    def __getitem__(self, name: str) -> str:
-        return f'${{{self.expression}["{name}"]}}'
-
-    def beside(self, name: str, value: object) -> "Late":
-        """With one more entry, an expression too, before its own."""
-        return Late(f"merge({{{name} = {bare(str(value))}}}, {self.expression})")
-
-
-def bare(text: str) -> str | None:
-    """The expression that `text` is as `${...}`, and nothing else; None where there is none, or more."""
-    depth = 0
-    for place, character in enumerate(text if text.startswith("${") else ""):
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        if depth == 0 and character == "}":
-            return text[2:-1].strip() if place == len(text) - 1 else None
-    return None
-
-
-EACH = object()
-"""Marks a map whose entries constructs go through by `each`: in an exported module it may be a `Late`."""
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A value that the file never holds: a sensitive Terraform variable without default.
-
-    `type` is a Terraform type constraint; `rule` a Terraform condition in which `{var}` stands for the variable, and
-    `allowed` what to say when it is false.
-    """
-
-    name: str
-    type: str
-    description: str
-    rule: str
-    allowed: str
-
-    def variable(self, entry: str = "") -> str:
-        """The name of its variable: `<entry>_<name>`, or `<name>` where a stack has only one such entry.
-
-        Names of the file have hyphens, which an environment variable TF_VAR_... cannot have."""
-        return "_".join(part for part in (entry.replace("-", "_"), self.name) if part)
-
-
-@dataclass(frozen=True)
-class Awaited:
-    """A value that somebody else must give before the rest of an entry can be built."""
-
-    field: str
-    giver: Literal["Astronomer", "your network team"]
-    how: str
-
-
-def repeated(values: Iterable[str]) -> list[str]:
+def duplicates(values: Iterable[str]) -> list[str]:
     """What is there more than once, sorted."""
     return sorted(value for value, times in Counter(values).items() if times > 1)
 
 
 def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := repeated(values):
+    if twice := duplicates(values):
         raise ValueError(f"has {', '.join(twice)} twice; name each once")
     return values
 
 
-EACH_ONCE = AfterValidator(_each_once)
+UNIQUE = AfterValidator(_each_once)
 """Of a list in which no value stands twice."""
 
 
-def joined(*parts: str) -> str:
+def construct_id(*parts: str) -> str:
     """A construct ID from names of the file. Names hold no underscore, so that two sets of names never meet."""
     return "_".join(part for part in parts if part)
 
@@ -384,7 +339,7 @@ def arn_region(arn_: str) -> str:
     return arn_.split(":")[3]
 
 
-def unheard(topic_arn: str | None, region: str) -> Iterator[str]:
+def foreign_topic(topic_arn: str | None, region: str) -> Iterator[str]:
     """Why alarms of a region cannot tell a topic, where they cannot: CloudWatch refuses one of another region."""
     if topic_arn and arn_region(topic_arn) != region:
         yield f"{topic_arn!r} is not in {region}; an alarm tells topics of its own region only"
@@ -397,6 +352,48 @@ def arn_account(arn_: str) -> str:
 
 def partition(region: str) -> str:
     """The AWS partition that a region belongs to: the second part of an ARN."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return REGIONS[region]
+
+
+def _reachable(value: str) -> str:
+    address, _, port = value.partition(":")
+    ip = IPv4Address(address)
+    if ip.is_unspecified or ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_reserved:
+        raise ValueError("is not an address that a query can be sent to; give the DNS server's own IPv4 address")
+    if port and not 1 <= int(port) <= 65535:
+        raise ValueError("has a port that is not 1 to 65535; the usual one, 53, can be left out")
+    return value
+
+
+def _name(value: str) -> str:
+    if value != "." and (len(value) > 256 or any(len(label) > 63 for label in value.split("."))):
+        raise ValueError("is too long for a domain; allowed: 256 characters, and 63 between two dots")
+    return value
+
+
+Address = Annotated[
+    str, Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "10.0.0.2"), AfterValidator(_reachable)
+]
+Server = Annotated[
+    str,
+    Text(
+        "a DNS server", rf"{_ADDRESS}(?::[1-9]\d{{0,4}})?", "an IPv4 address, with :port unless that is 53", "10.0.0.2"
+    ),
+    AfterValidator(_reachable),
+]
+_DOMAIN = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*"
+Domain = Annotated[
+    str,
+    Text(
+        "a domain",
+        rf"\.|{_DOMAIN}",
+        "lower-case names joined by dots, without a dot at either end",
+        "corp.acme.example",
+    ),
+    AfterValidator(_name),
+]
+DomainName = Annotated[
+    str,
+    Text("a domain name", _DOMAIN, "lower-case names joined by dots, without a dot at either end", "corp.acme.example"),
+    AfterValidator(_name),
+]

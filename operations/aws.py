@@ -10,7 +10,7 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 
-from modules.opt_in_region.props import OPT_IN
+from modules.aws import OPT_IN
 from modules.vocabulary import partition
 
 CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})

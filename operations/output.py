@@ -5,9 +5,10 @@ Everything else beside them stays untouched: `.terraform`, lock files, and files
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _OWN = ("cdk.tf.json", "cdk.tf", "metadata.json")
 """What cdktf writes into the folder of a stack: the Terraform as JSON, or as HCL with what its own CLI reads."""
@@ -19,23 +20,53 @@ def files(folder: Path) -> set[Path]:
     return {file.relative_to(folder) for file in (*written, folder / "manifest.json") if file.is_file()}
 
 
-def install(fresh: Path, folder: Path) -> list[Path]:
+class Installed(NamedTuple):
+    """The files that a synth wrote, and those that it deleted, relative to the folder."""
+
+    written: list[Path]
+    deleted: list[Path]
+
+
+def install(fresh: Path, folder: Path) -> Installed:
     """Make what a synth wrote in `folder` the same as in `fresh`; what is the same already is not written again.
 
     Deletes what is not in `fresh`: stacks that are no longer in the estate, and the other format, which Terraform would
-    load too. Gives what it deleted, relative to `folder`. Raises OSError.
+    load too. Raises OSError.
     """
+    written: list[Path] = []
     for file in sorted(new := files(fresh)):
         content = (fresh / file).read_bytes()
         if not (folder / file).is_file() or (folder / file).read_bytes() != content:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_bytes(content)
+            written.append(file)
     stale = sorted(files(folder) - new)
     for file in stale:
         (folder / file).unlink()
         if not any((folder / file).parent.iterdir()):
             (folder / file).parent.rmdir()
-    return stale
+    return Installed(written, stale)
+
+
+def summary(folder: Path) -> str:
+    """Return how many stacks and resources a synthesized folder holds, with the names of the stacks."""
+    stacks = sorted({file.parent for file in files(folder)} - {Path()})
+    counts = {stack.name: len(addresses(folder / stack)) for stack in stacks}
+    names = ", ".join(f"{name} ({_counted(count, 'resource')})" for name, count in counts.items())
+    return f"{_counted(len(counts), 'stack')}: {names}"
+
+
+def addresses(stack: Path) -> set[str]:
+    """Return the Terraform addresses of the resources of a synthesized stack."""
+    if (file := stack / "cdk.tf.json").is_file():
+        resources = json.loads(file.read_text("utf-8")).get("resource", {})
+        return {f"{kind}.{name}" for kind, named in resources.items() for name in named}
+    text = file.read_text("utf-8") if (file := stack / "cdk.tf").is_file() else ""
+    return {f"{kind}.{name}" for kind, name in re.findall(r'^resource "([^"]+)" "([^"]+)"', text, re.MULTILINE)}
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def compare(committed: Path, fresh: Path) -> Iterator[str]:
@@ -60,7 +91,9 @@ def _changes(file: Path, old: str, new: str) -> Iterator[str]:
         yield f"{file}: differs"
         return
     changes = list(_differences(before, after, ()))
-    yield from (f"{file}: {change}" for change in changes or ["says the same in other bytes"])
+    # A digest follows from the other changes, and says nothing beside them.
+    told = [change for change in changes if "output.deployed.value.digests." not in change]
+    yield from (f"{file}: {change}" for change in told or changes or ["says the same in other bytes"])
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[str]:

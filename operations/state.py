@@ -10,7 +10,8 @@ import boto3
 import jmespath
 from botocore import exceptions
 
-from modules.cross_account_role.props import ROLE
+from estate.errors import UserError
+from modules.astronomer import ROLE
 from operations.aws import CLIENT_CONFIG
 from operations.policy.documents import listed
 
@@ -22,10 +23,6 @@ _RULE = "astro-on-aws-state"
 _TLS, _ASTRONOMER = "DenyInsecureTransport", "DenyAstronomer"
 
 Outcome = Literal["made", "kept", "changed"]
-
-
-class StateError(Exception):
-    """Why there is no state bucket as asked for; the message says what was found and what to do."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def create_state_bucket(
     key already keeps it. Statements and lifecycle rules of others stay; old versions of objects expire after
     `NONCURRENT_DAYS` days, all but the `NONCURRENT_KEPT` newest. The policy refuses requests without TLS and all of
     Astronomer's cross-account role, whose documented policy has s3:*. `session`: default, that of the environment.
-    `dedicated_account`: the account of that role, in which the bucket gets a warning. Raises `StateError`.
+    `dedicated_account`: the account of that role, in which the bucket gets a warning. Raises `UserError`.
     """
     where = f"state bucket {bucket} in {region}"
     try:
@@ -85,15 +82,15 @@ def create_state_bucket(
         exceptions.SSOError,
         exceptions.ProfileNotFound,
     ) as error:
-        raise StateError(f"{where}: no usable AWS credentials: {error}. Sign in, or set AWS_PROFILE.") from error
+        raise UserError(f"{where}: no usable AWS credentials: {error}. Sign in, or set AWS_PROFILE.") from error
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
-        raise StateError(
+        raise UserError(
             f"{where}: AWS cannot be reached: {error}. Check the network, the proxy, AWS_ENDPOINT_URL and the region."
         ) from error
     except exceptions.ClientError as error:
-        raise StateError(f"{where}: {_explain(error)}") from error
+        raise UserError(f"{where}: {_explain(error)}") from error
     except exceptions.BotoCoreError as error:
-        raise StateError(f"{where}: {error}") from error
+        raise UserError(f"{where}: {error}") from error
 
 
 def _key_arn(kms: Any, name: str, account: str, region: str) -> str:
@@ -101,12 +98,12 @@ def _key_arn(kms: Any, name: str, account: str, region: str) -> str:
     try:
         key = kms.describe_key(KeyId=name)["KeyMetadata"]
     except kms.exceptions.NotFoundException as error:
-        raise StateError(
+        raise UserError(
             f"the KMS key {name} does not exist in account {account}, region {region}. Make it first, or correct the"
             " name (an alias begins with alias/)."
         ) from error
     if (key["KeyState"], key["KeySpec"]) != ("Enabled", "SYMMETRIC_DEFAULT"):
-        raise StateError(
+        raise UserError(
             f"the KMS key {name} is {key['KeyState']} and {key['KeySpec']}; S3 needs one that is Enabled and"
             " SYMMETRIC_DEFAULT."
         )
@@ -185,14 +182,14 @@ class _Bucket:
                 case "404" | "NoSuchBucket":
                     return False
                 case "403":
-                    raise StateError(
+                    raise UserError(
                         f"the bucket {self._bucket} is not one of account {self._account}, or {self._arn} may not see"
                         " it (s3:ListBucket). Bucket names are shared by all of AWS: choose another, or sign in to the"
                         " account that owns it."
                     ) from error
             raise
         if (there := found["BucketRegion"]) != self._region:
-            raise StateError(
+            raise UserError(
                 f"the bucket {self._bucket} is in {there}, not in {self._region}, and a bucket cannot move. Name its"
                 " region, or another bucket."
             )
@@ -209,7 +206,7 @@ class _Bucket:
                 **({} if self._region == "us-east-1" else place),
             )
         except self._s3.exceptions.BucketAlreadyExists as error:
-            raise StateError(
+            raise UserError(
                 f"the bucket name {self._bucket} is taken by another AWS account. Bucket names are shared by all of"
                 " AWS: choose another."
             ) from error

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from estate.errors import UserError
+
 NEEDED = (1, 10)
 
 
-class TerraformError(Exception):
+class TerraformError(UserError):
     """What can go wrong around Terraform itself; the message is complete."""
 
 
@@ -23,20 +25,22 @@ class TerraformFailed(TerraformError):  # noqa: N818  (the base class says that 
     """A Terraform command exited with an error. `stderr` is what Terraform wrote, unshortened."""
 
     def __init__(self, command: list[str], folder: Path, code: int, stderr: str) -> None:
-        self.code, self.stderr = code, stderr
         shown = " ".join([Path(command[0]).name, *command[1:]])
         super().__init__(f"`{shown}` in {folder} failed (exit code {code}):\n{stderr.strip()}")
+        self.exit_status, self.stderr = code, stderr
 
 
-def find_terraform(environ: Mapping[str, str]) -> Path:
+def find_terraform(environ: Mapping[str, str], reason: str = "") -> Path:
     """The binary to run: `TERRAFORM_BINARY_NAME` as cdktf-cli reads it (`tofu`, or a path), else `terraform`.
 
-    Raises `TerraformError` where there is none that answers, or one older than `NEEDED`.
+    Raises `TerraformError` where there is none that answers, or one older than `NEEDED`; `reason` says what it is
+    needed for.
     """
     name = environ.get("TERRAFORM_BINARY_NAME") or "terraform"
     needed = ".".join(map(str, NEEDED))
     remedy = (
         f"Install Terraform {needed} or newer, or name another binary in TERRAFORM_BINARY_NAME (for example: tofu)."
+        f"{reason and chr(10)}{reason}"
     )
     found = shutil.which(name, path=environ.get("PATH", ""))
     if found is None:
@@ -74,18 +78,30 @@ class Terraform:
     binary: Path
     environ: Mapping[str, str]
 
-    def output(self, folder: Path) -> dict[str, Any]:
-        """The root outputs in the state, name to value, sensitive ones in the clear."""
-        outputs = json.loads(self._run(folder, "output", "-json", "-no-color"))
+    def output(self, folder: Path, timeout: float | None = None) -> dict[str, Any]:
+        """The root outputs in the state, name to value, sensitive ones in the clear. `timeout`: in seconds."""
+        outputs = json.loads(self._run(folder, "output", "-json", "-no-color", timeout=timeout))
         return {name: output["value"] for name, output in outputs.items()}
 
     def fmt(self, folder: Path, files: Iterable[Path]) -> None:
         """Write `files`, relative to `folder`, as Terraform would. One process; no other file is looked at."""
         self._run(folder, "fmt", *map(str, files))
 
-    def _run(self, folder: Path, *arguments: str) -> str:
+    def _run(self, folder: Path, *arguments: str, timeout: float | None = None) -> str:
         command = [str(self.binary), *arguments]
-        done = subprocess.run(command, cwd=folder, env=dict(self.environ), capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise TerraformFailed(command, folder, 124, f"it did not answer in {timeout:.0f} seconds") from None
         if done.returncode != 0:
             raise TerraformFailed(command, folder, done.returncode, done.stderr or done.stdout)
         return done.stdout

@@ -2,21 +2,23 @@
 
 from constructs import Construct
 
+from estate.model import Estate
+from estate.plan import StackPlan
+from modules.cluster import vcpus_by_region
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
-from modules.opt_in_region.props import OptInRegionProps
 from modules.policy_alarm.construct import PolicyAlarm
 from modules.service_quotas.construct import ServiceQuotas
-from modules.service_quotas.props import ServiceQuotasProps
 from stacks.base import AstroStack
-from stacks.estate import Account, Estate
 
 
 class AccountStack(AstroStack):
     """`account`: the section of that name."""
 
-    def __init__(self, scope: Construct, estate: Estate, account: Account) -> None:
-        super().__init__(scope, "account", estate, account.account_id, account.region)
+    def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
+        super().__init__(scope, plan, estate)
+        account = estate.account
+        assert account
         role = CrossAccountRole(
             self,
             "cross-account-role",
@@ -50,17 +52,20 @@ class AccountStack(AstroStack):
 class RegionsStack(AstroStack):
     """`regions`: `account.opt_in_region`, before anything else in those regions."""
 
-    def __init__(self, scope: Construct, estate: Estate, account: Account, props: OptInRegionProps) -> None:
-        # From a region that every account has: the account's own may be one of those that are off.
-        super().__init__(scope, "regions", estate, account.account_id, "us-east-1")
-        self.hand_off({"opt_in_region": OptInRegion(self, "opt-in-region", props).handoff})
+    def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
+        super().__init__(scope, plan, estate)
+        assert estate.account
+        assert estate.account.opt_in_region
+        self.hand_off({"opt_in_region": OptInRegion(self, "opt-in-region", estate.account.opt_in_region).handoff})
 
 
 class QuotasStack(AstroStack):
-    """`quotas-<region>`: `account.service_quotas`, which AWS counts in each region, where nodes may need `vcpus`."""
+    """`quotas-<region>`: `account.service_quotas`, which AWS counts in each region, for the nodes that it may have."""
 
-    def __init__(
-        self, scope: Construct, estate: Estate, account: Account, props: ServiceQuotasProps, region: str, vcpus: int
-    ) -> None:
-        super().__init__(scope, f"quotas-{region}", estate, account.account_id, region)
+    def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
+        super().__init__(scope, plan, estate)
+        assert estate.account
+        assert estate.account.service_quotas
+        vcpus = vcpus_by_region(estate.data_plane().values()).get(plan.region, 0)
+        props = estate.account.service_quotas
         self.hand_off({"service_quotas": ServiceQuotas(self, "service-quotas", props, vcpus=vcpus).handoff})

@@ -2,7 +2,8 @@
 
 from cdktf import CloudBackend, NamedCloudWorkspace, S3Backend, TerraformStack
 
-from stacks.estate import CloudState, Estate, NoState, S3State
+from estate.model import Estate
+from estate.state import CloudState, NoState, S3State
 
 
 def attach_backend(stack: TerraformStack, estate: Estate) -> None:
@@ -13,7 +14,7 @@ def attach_backend(stack: TerraformStack, estate: Estate) -> None:
             S3Backend(
                 stack,
                 bucket=state.bucket,
-                key=f"{state.key_prefix or estate.name}/{name}.tfstate",
+                key=state.key(estate.name, name),
                 region=state.region,
                 encrypt=True,
                 kms_key_id=state.kms_key,

@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from cdktf import TerraformOutput, TerraformStack, TerraformVariable, TerraformVariableValidationConfig, Token
+from cdktf import (
+    TerraformElement,
+    TerraformOutput,
+    TerraformStack,
+    TerraformVariable,
+    TerraformVariableValidationConfig,
+    Token,
+)
 from cdktf_cdktf_provider_aws.provider import (
     AwsProvider,
     AwsProviderAssumeRole,
@@ -11,10 +18,13 @@ from cdktf_cdktf_provider_aws.provider import (
 )
 from constructs import Construct
 
-from modules.vocabulary import Secret, partition
+from estate.model import Estate
+from estate.plan import StackPlan
+from modules.entry import Secret
+from modules.vocabulary import partition
 from stacks.backend import attach_backend
-from stacks.estate import Estate
-from stacks.hcl import mended
+from stacks.digests import digests
+from stacks.hcl import Address, Blocks, marked, render
 
 TERRAFORM = ">= 1.10"
 """The first Terraform whose S3 backend locks by a file."""
@@ -41,18 +51,29 @@ class ReadableStack(TerraformStack):
         return id_
 
     def to_hcl_terraform(self) -> Any:
-        """As cdktf's own, less what its renderer breaks."""
-        rendered = super().to_hcl_terraform()
-        return {**rendered, "hcl": mended(rendered["hcl"], self.to_terraform())}
+        """Render the stack's JSON as HCL. cdktf's own renderer changes values and drops some."""
+        tree = self.to_terraform()
+        remarks = {
+            section: {type_: {name: {"//": one["//"]} for name, one in names.items()} for type_, names in types.items()}
+            for section, types in tree.items()
+            if section in ("data", "resource")
+        }
+        metadata = {key: tree[key] for key in ("//", "terraform") if key in tree} | remarks
+        return {"hcl": render(tree, self.blocks()), "metadata": metadata}
+
+    def blocks(self) -> dict[Address, Blocks]:
+        """The blocks of the stack in the order of its constructs, and which of their arguments are blocks."""
+        elements = (node for node in self.node.find_all() if isinstance(node, TerraformElement))
+        return {address: blocks for each in elements for address, blocks in marked(each.to_hcl_terraform())}
 
 
 class AstroStack(ReadableStack):
     """One state, one AWS account, one region."""
 
-    def __init__(self, scope: Construct, id_: str, estate: Estate, account_id: str, region: str) -> None:
-        super().__init__(scope, id_)
-        self.account_id, self.region = account_id, region
-        self.network = ""
+    def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
+        super().__init__(scope, plan.name)
+        self.plan = plan
+        account_id, region = plan.account_id, plan.region
         attach_backend(self, estate)
         role = estate.deployer
         # Ids of our own hold an underscore, which names of the file never do.
@@ -84,19 +105,24 @@ class AstroStack(ReadableStack):
                 sensitive=True,
                 validation=[
                     TerraformVariableValidationConfig(
-                        condition="${" + secret.rule.format(var=f"var.{id_}") + "}", error_message=secret.allowed
+                        condition="${" + secret.condition(f"var.{id_}") + "}", error_message=secret.allowed
                     )
                 ],
             )
             variables[secret.name] = (
-                variable.list_value if secret.type.startswith(("list", "set")) else Token.as_any(variable.fqn)
+                variable.list_value if secret.type == "list(string)" else Token.as_any(variable.fqn)
             )
         return variables
 
-    def hand_off(self, facts: dict[str, Any]) -> None:
-        """The stack's one output: what Astronomer asks for, by entry."""
-        # Under "handoff" as its id, an entry of that name would have no place.
-        output = TerraformOutput(
-            self, "handoff_output", value=facts, description="What Astronomer asks for, by entry of the estate."
-        )
-        output.override_logical_id("handoff")
+    def hand_off(self, facts: dict[str, Any], vpc_id: str | None = None) -> None:
+        """Output the facts of each entry, and what `main.py handoff` compares the file with. Called at the end."""
+        self._output("handoff", facts, "What Astronomer asks for, by entry of the estate.")
+        entries = [*facts, *([self.plan.network] if self.plan.network else [])]
+        deployed: dict[str, Any] = {"digests": digests(self.to_terraform(), entries)}
+        if vpc_id:
+            deployed["vpc_id"] = vpc_id
+        self._output("deployed", deployed, "What was deployed, which the command `handoff` compares with the file.")
+
+    def _output(self, name: str, value: Any, description: str) -> None:
+        # With its name as its ID, an entry of that name would have no place.
+        TerraformOutput(self, f"{name}_output", value=value, description=description).override_logical_id(name)

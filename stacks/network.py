@@ -1,31 +1,39 @@
 """A stack for each of your networks: the VPC and every connection of it."""
 
+from typing import Any
+
 from constructs import Construct
 
+from estate.model import Estate
+from estate.plan import StackPlan
 from modules.catalog import construct_for
-from modules.connection import Sides
+from modules.context import ConnectionContext
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
-from stacks.estate import Estate, network_stack
 
 
 class NetworkStack(AstroStack):
     """`network-<name>`: the entry `networks.<name>` and the connections that name it."""
 
-    def __init__(self, scope: Construct, name: str, estate: Estate) -> None:
-        props = estate.networks[name]
-        super().__init__(scope, network_stack(name), estate, props.account_id, props.region)
-        self.network = name
-        vpc = Vpc(self, name, props, f"{estate.name}-{name}")
-        facts = {}
+    def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
+        super().__init__(scope, plan, estate)
+        name = plan.network
+        assert name
+        vpc = Vpc(self, name, estate.networks[name], f"{estate.name}-{name}")
+        facts: dict[str, Any] = {}
+        imports: list[dict[str, str]] = []
         for key, connection in estate.connections.items():
             if connection.network == name:
-                sides = Sides(
+                context = ConnectionContext(
                     name=f"{estate.name}-{key}",
                     network=vpc.network,
                     organization=estate.astro.organization,
-                    clusters={cluster: estate.clusters[cluster] for cluster in connection.cluster_names()},
+                    clusters={cluster: estate.clusters[cluster].side() for cluster in connection.cluster_names()},
                     secrets=self.secret_variables(key, connection.secrets()),
                 )
-                facts[key] = construct_for(connection)(self, key, connection, sides).handoff
-        self.hand_off(facts)
+                built = construct_for(connection)(self, key, connection, context)
+                facts[key] = built.handoff
+                imports += getattr(built, "imports", [])
+        if imports:
+            self.add_override("import", imports)
+        self.hand_off(facts, vpc.network.vpc_id)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stacks.estate import Estate
+from estate.model import Estate
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws
 

@@ -7,7 +7,8 @@ import pytest
 from cdktf import TerraformStack, Testing
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
-from modules.connection import Cluster, Network, Sides
+from modules.cluster import Cluster
+from modules.context import ConnectionContext, Network
 from stacks.base import ReadableStack
 
 # Terraform and its providers would spend a third of their time on freeing memory, of which there is enough.
@@ -77,6 +78,11 @@ LAKE = Network(
 PROD = Cluster(product="hosted-dedicated", region="us-east-1", account_id="333333333333")
 
 
-def sides(network: Network = LAKE, secrets: dict[str, Any] | None = None, **clusters: Cluster) -> Sides:
+def sides(network: Network = LAKE, secrets: dict[str, Any] | None = None, **clusters: Cluster) -> ConnectionContext:
     """The two sides of a connection named "conn": your network and Astro's clusters, `prod` where none is given."""
-    return Sides(name="acme-conn", network=network, clusters=clusters or {"prod": PROD}, secrets=secrets or {})
+    return ConnectionContext(
+        name="acme-conn",
+        network=network,
+        clusters={name: cluster.side() for name, cluster in (clusters or {"prod": PROD}).items()},
+        secrets=secrets or {},
+    )

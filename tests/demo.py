@@ -14,8 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from estate.load import load
+from estate.model import Estate
 from operations.terraform import TerraformError
-from stacks.estate import Estate, load
 from tests.deployment import ROOT, Deployment
 from tests.local_aws import LocalAws, inventory
 from tests.world import facts_of
@@ -151,6 +152,9 @@ def demo(console: Console) -> bool:
             for row in read_back(aws, estate):
                 table.add_row(*row)
             console.print(table)
+        for reader in ("you", "astronomer", "network-team"):
+            with step(f"main.py handoff --for {reader}"):
+                console.print(deployment.handoff(reader), markup=False, soft_wrap=True)
         made = len(set(inventory(aws, accounts, regions)) - set(with_state))
         with step("cdktf destroy '*'") as tell:
             show.append(tell)

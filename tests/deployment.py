@@ -78,6 +78,12 @@ class Deployment:
         """The hand-over of each stack."""
         return {name: self.terraform.output(folder)["handoff"] for name, folder in self.stacks.items()}
 
+    def handoff(self, reader: str) -> str:
+        """`main.py handoff` for a reader, from the state in the bucket. Raises CalledProcessError."""
+        command = [sys.executable, "main.py", "handoff", str(self.estate), "--for", reader]
+        done = subprocess.run(command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
     def _cdktf(self, command: str) -> None:
         out = self.folder / "cdktf.out"
         # The registry may be out of reach, and lock files for other platforms are not what is shown here.
@@ -97,8 +103,8 @@ class Deployment:
                     self._tell(shown)
         if process.returncode != 0:
             error = subprocess.CalledProcessError(process.returncode, command, "".join(lines))
-            # Its own text has the exit code alone; the reason is in the last lines.
-            error.add_note("".join(lines[-80:]))
+            # Its own text has the exit code alone; the reasons are in Terraform's boxes, or in the last lines.
+            error.add_note("".join([line for line in lines if "│" in line] or lines[-80:]))
             raise error
 
 

@@ -75,6 +75,9 @@ def random_estate(dice: Random) -> Data:
         world.networks[world.name()] = _network(world)
     if world.maybe(0.35):
         estate["account"] = _account(world)
+        hybrid = any(cluster.get("product", product) == "hybrid" for cluster in world.clusters.values())
+        if not hybrid:
+            estate["account"]["without_hybrid_reason"] = REASON
     estate |= {"clusters": world.clusters, "networks": world.networks}
     estate["connections"] = {world.name(): connection for connection in _connections(world)}
     keys = list(estate)

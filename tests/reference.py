@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from estate.model import Estate
 from modules.connection import ConnectionProps
 from modules.vocabulary import Range, Text
-from stacks.estate import Estate
 
 Titles = Mapping[type[BaseModel], str]
 """The heading of each model. An anchor is made of it, so no two are alike."""

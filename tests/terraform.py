@@ -122,7 +122,7 @@ class Terraform(terraform.Terraform):
         try:
             self._run(folder, *arguments)
         except TerraformFailed as error:
-            if error.code == code:
+            if error.exit_status == code:
                 return error.stderr
             raise
         return None

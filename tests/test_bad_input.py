@@ -121,8 +121,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         account("nowhere"),
         [
             (
-                "9:92: account.cross_account_role.policy_file: 'nowhere.json' is not there; save the policy "
-                "document there, its path is relative to this file"
+                "9:92: account.cross_account_role.policy_file: 'nowhere.json' does not exist, relative to this "
+                "file; save the policy document there (Astronomer's own with `main.py policy fetch`)"
             )
         ],
     ),
@@ -174,7 +174,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     ),
     "B10 an external ID in the file": (
         account(more=", external_id: hunter2"),
-        ["9:104: account.external_id: is not a key here; allowed: account_id, cross_account_role ..."],
+        ["9:104: account.external_id: is not a key here; allowed: account_id, confirmed, cross_account_role ..."],
     ),
     "B30 a Slack webhook in the file": (
         account(more=", policy_alarm: {subscribers: {slack: 'https://hooks.slack.com/services/T0/B0/hunter2'}}"),
@@ -212,8 +212,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         connection("type: vpc_peering, cluster: prod, on_premises: {office: 10.8.0.0/16}"),
         [
             (
-                "10:56: connections.x.on_premises: is not a key here; allowed: cluster, dr, ingress, network, "
-                "peering_id, resolve_dns, type"
+                "10:56: connections.x.on_premises: is not a key here; allowed: cluster, confirmed, dr, ingress, "
+                "network, peering_id, resolve_dns, type"
             )
         ],
     ),
@@ -278,8 +278,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         dns(CORP),
         [
             (
-                "10:6: connections.x: makes the rules corp and names neither or both of endpoint and endpoint_id;"
-                " give endpoint_id for an outbound endpoint that exists, or endpoint"
+                "10:6: connections.x: needs one outbound endpoint for corp; add `endpoint: {}` to create one, or "
+                "set endpoint_id, and not both"
             )
         ],
     ),
@@ -291,8 +291,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         dns("endpoint: {}, " + CORP),
         [
             (
-                "10:72: connections.x.endpoint: needs two subnets of the network, each in another availability "
-                "zone; there are: none"
+                "10:72: connections.x.endpoint: needs two subnets in different availability zones; list them "
+                "in the network's subnets (there are: none)"
             )
         ],
     ),
@@ -379,7 +379,12 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     ),
     "B27 BGP and static routes": (
         vpn("bgp_asn: 65010, static_routes: {office: 10.8.0.0/16}"),
-        [("10:99: connections.x.static_routes: stands beside bgp_asn, and BGP brings its own ranges; take one out")],
+        [
+            (
+                "10:99: connections.x.static_routes: cannot be combined with bgp_asn, because "
+                "BGP announces the ranges itself; remove one"
+            )
+        ],
     ),
     "B27 a private address": (
         vpn("bgp_asn: 65010", "{a: {ip: 10.0.0.1}}"),

@@ -21,7 +21,7 @@ print(*(name for name in ("cdktf", "cdktn") if find_spec(name)))
 import modules
 from cdktf import App
 from stacks.app import build
-from stacks.estate import load
+from estate.load import load
 for file in sorted(Path("examples").glob("*.yaml")):
     for form in ("json", "hcl"):
         folder = Path(sys.argv[1], form, file.stem)

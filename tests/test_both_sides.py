@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from estate.load import load
 from operations.terraform import TerraformFailed
-from stacks.estate import load
 from tests.astronomer import CONTROL_PLANE, Astronomer
 from tests.deciding_aws import DecidingAws
 from tests.deployment import ROOT, SECRETS, Deployment
@@ -84,7 +84,7 @@ def attempt(step: Callable[..., Any], *arguments: Any, **named: Any) -> str:
 class Play:
     """What happened, in the words of AWS."""
 
-    awaited: list[str] = field(default_factory=list)
+    pending: list[str] = field(default_factory=list)
     """What the file waits for, before Astronomer has done anything."""
     sides: dict[str, tuple[str, str]] = field(default_factory=dict)
     """How each connection stands in the end for Astronomer, and for you."""
@@ -119,7 +119,7 @@ def _played(aws: LocalAws, deciding: DecidingAws, folder: Path) -> Play:
     deployment = Deployment(file, folder / "work", aws, print)
     deployment.create_state()
     deployment.deploy()
-    play.awaited = [f"{entry} {one.field}" for entry, one in load(file).awaited()]
+    play.pending = [f"{entry} {one.field}" for entry, one in load(file).pending_inputs()]
     facts = deployment.outputs()
     lake = facts["network-lake"]
     account, vpc = lake["peering"]["account_id"], lake["peering"]["vpc_id"]
@@ -160,7 +160,7 @@ def _played(aws: LocalAws, deciding: DecidingAws, folder: Path) -> Play:
     text = file.read_text().replace("type: vpc_peering,", f"type: vpc_peering, peering_id: {peering},")
     text = text.replace("create: {}", f"create: {{}}, attachments: {{qa: {attachment}}}")
     file.write_text(text.replace("  dev: {", f"  dev: {{vpc_id: {dev.vpc}, "))
-    assert list(load(file).awaited()) == []
+    assert list(load(file).pending_inputs()) == []
     deployment.deploy()
     ours = aws.client("ec2", LAKE)
     stack = deployment.stacks["network-lake"] / "cdk.tf.json"
@@ -170,7 +170,8 @@ def _played(aws: LocalAws, deciding: DecidingAws, folder: Path) -> Play:
         try:
             said = deployment.terraform.apply(stack.parent)
         except TerraformFailed as refused:
-            [said] = re.findall(r"Error: (.*)", refused.stderr)
+            plain = re.sub(r"[\s│╷╵]+", " ", refused.stderr)
+            said = ", ".join(re.findall(r"was requested (.*?), but", plain))
         play.unexpected[what] = (said, _status(ours, wrong))
     stack.write_text(right)
     # A person accepts who connects to the service: the one step that is not Terraform's.
@@ -325,7 +326,7 @@ REFUSED = [
 
 
 def test_what_needs_nothing_from_astronomer_is_deployed_before_it_acts(play: Play) -> None:
-    assert play.awaited == [
+    assert play.pending == [
         "clusters.dev vpc_id",
         "connections.peering peering_id",
         "connections.hub attachments.qa",
@@ -378,9 +379,8 @@ def test_a_stranger_gets_nowhere(play: Play) -> None:
 
 
 def test_a_peering_that_was_not_expected_is_never_accepted(play: Play) -> None:
-    said = "no matching EC2 VPC Peering Connection found"
     assert play.unexpected == {
-        "of another account": (said, "pending-acceptance"),
-        "of another range": (said, "pending-acceptance"),
+        "of another account": (f"by AWS account {STRANGER}", "pending-acceptance"),
+        "of another range": ("from a VPC with range 172.20.32.0/20", "pending-acceptance"),
     }
     figure("steps refused to a stranger", f"{len(play.unexpected)} peerings not accepted")

@@ -34,9 +34,9 @@ class Mistake:
         old, new, said = ([line[2:] for line in lines if line.startswith(sign)] for sign in "-+>")
         return Mistake(name, "\n".join(old), "\n".join(new), said)
 
-    def text(self) -> str:
-        assert GOOD.count(self.old) == 1, self.old
-        return GOOD.replace(self.old, self.new)
+    def text(self, good: str = GOOD) -> str:
+        assert good.count(self.old) == 1, self.old
+        return good.replace(self.old, self.new)
 
 
 ENTRIES = [
@@ -68,12 +68,12 @@ def test_a_mistake_is_told_word_for_word(mistake: Mistake, folder: Path, pytestc
         assert said == mistake.said
 
 
-def accept(mistake: Mistake, said: list[str]) -> None:
-    before, block, after = CATALOGUE.read_text().partition(f"\n\n{mistake.name}\n")
+def accept(mistake: Mistake, said: list[str], catalogue: Path = CATALOGUE) -> None:
+    before, block, after = catalogue.read_text().partition(f"\n\n{mistake.name}\n")
     kept, gap, rest = after.partition("\n\n")
     lines = [line for line in kept.rstrip("\n").splitlines() if not line.startswith(">")]
     end = gap + rest or "\n"
-    CATALOGUE.write_text(before + block + "\n".join([*lines, *(f"> {line}" for line in said)]) + end)
+    catalogue.write_text(before + block + "\n".join([*lines, *(f"> {line}" for line in said)]) + end)
 
 
 def test_the_catalogue_is_of_200_and_more() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stacks.estate import S3State, load
+from estate.load import load
+from estate.state import S3State
 from tests.demo import EXAMPLE, accounts_and_regions, read_back
 from tests.deployment import SECRETS, Deployment
 from tests.evidence import record
@@ -65,6 +66,14 @@ def test_deploy_lose_the_state_change_and_destroy_leave_what_the_file_says_and_t
         ("lake-readers", "IAM role", "arn:aws:iam::111111111111:role/acme-lake-readers-audit"),
         ("archive-role", "IAM role", "arn:aws:iam::444444444444:role/acme-archive-role"),
     }
+
+    # AWS lists no ARN of a subscription before its address confirms it, so that there would be nothing to import.
+    sns = aws.client("sns", "222222222222")
+    for one in sns.list_subscriptions()["Subscriptions"]:
+        sns.confirm_subscription(TopicArn=one["TopicArn"], Token=one["Endpoint"])
+
+    # AWS takes one request for a quota at a time: by now the first are granted.
+    aws.pass_time(hours=2)
 
     # Whoever has lost the state, or never had one, adopts what is there.
     for key in state_objects(aws):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stacks.estate import EstateError, load
-from stacks.module import for_modules
+from estate.load import EstateError, load
+from operations.export.variables import for_modules
 
 BASE = """\
 name: acme
@@ -46,8 +46,8 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
     estate = load(file)
     assert list(estate.connections) == ["lake-prod", "lake-dev"]
     assert str(estate.clusters["prod"].pod_cidr) == "100.64.0.0/19"
-    assert [(entry, a.field, a.giver) for entry, a in estate.awaited()] == [
-        ("connections.lake-dev", "peering_id", "Astronomer")
+    assert [(entry, a.field, a.giver) for entry, a in estate.pending_inputs()] == [
+        ("connections.lake-dev", "peering_id", "the Astro UI")
     ]
     with pytest.raises(ValueError, match="frozen"):
         estate.name = "other"
@@ -116,8 +116,8 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             ", route_tables: all",
             "",
-            ["8:9: networks.lake: names no route_tables, so that nothing leads back over connections.lake-prod and 1 "
-             "more; name the tables, write route_tables: all, or say in routes_elsewhere who routes"],
+            ["8:9: networks.lake: has no route_tables, so traffic from connections.lake-prod and 1 more has no way "
+             "back; set them, write route_tables: all, or explain in routes_elsewhere who routes"],
         ),
         (
             "route_tables: all",
@@ -135,7 +135,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
             "peering_id:",
             "peering-id:",
             ["10:64: connections.lake-prod.peering-id: is not a key here; did you mean 'peering_id'?; allowed: "
-             "cluster, dr, ingress, network, peering_id, resolve_dns, type"],
+             "cluster, confirmed, dr, ingress, network, peering_id, resolve_dns, type"],
         ),
         (
             "type: vpc_peering, cluster: prod",
@@ -167,7 +167,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "{type: vpc_peering, cluster: dev, network: lake}",
             "[1]",
-            ["11:13: connections.lake-dev: this is not a map of keys and values; indent its keys below it"],
+            ["11:13: connections.lake-dev: is a list and not a map of keys and values; write its keys below it, indented"],
         ),
         (
             "backend: s3",
@@ -372,13 +372,6 @@ def test_a_standard_cluster_has_no_private_connections(tmp_path: Path) -> None:
     ]
 
 
-def test_a_cluster_is_where_astronomer_offers_its_product(tmp_path: Path) -> None:
-    found = mistakes(tmp_path, changed("prod: {region: us-east-1", "prod: {region: eu-south-1"))
-    assert [line.split("; ")[0] for line in found] == [
-        "5:18: clusters.prod.region: 'eu-south-1' is not offered for hosted-dedicated clusters"
-    ]
-
-
 def test_a_hybrid_cluster_is_in_the_dedicated_account(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     policy = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
@@ -413,7 +406,7 @@ def test_an_entry_that_is_wrong_by_itself_is_still_a_name_to_refer_to(tmp_path: 
     [
         ("", "1:1: is empty; `main.py schema` describes an estate, examples/ has some"),
         ("# nothing\n", "1:1: is empty; `main.py schema` describes an estate, examples/ has some"),
-        ("[]", "1:1: this is not a map of keys and values; indent its keys below it"),
+        ("[]", "1:1: is a list and not a map of keys and values; write its keys below it, indented"),
         ("name: [a, b\n", "2:1: is not YAML: expected ',' or ']', but got '<stream end>'"),
         (b"name: \xff", "1:1: is not UTF-8 text (byte 6); save it as UTF-8"),
         ("[" * 4000, "1:1: is nested deeper than 30 levels; an estate needs six"),
@@ -531,13 +524,12 @@ def test_a_clusters_twin_is_connected_ahead_of_a_failover_from_the_same_entry(tm
         "lake-prod-dr": ("prod-dr", "lake", "pcx-0fffffffffffffff0"),
         "lake-dev": ("dev", "lake", None),
     }
-    assert list(estate.unprepared()) == []
 
 
 def test_a_peering_of_the_twin_is_awaited_until_astronomer_requests_it(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(TWINS.replace("dr: {peering_id: pcx-0fffffffffffffff0}", "dr: {}"))
-    waiting = [(entry, awaited.field) for entry, awaited in load(file).awaited()]
+    waiting = [(entry, pending.field) for entry, pending in load(file).pending_inputs()]
     assert ("connections.lake-prod-dr", "peering_id") in waiting
 
 
@@ -577,16 +569,16 @@ def test_a_twin_takes_what_astronomer_gives_for_its_own_region_and_waits_for_it_
     file = tmp_path / "astro.yaml"
     zone = "  zone: {type: hosted_zone, network: lake, clusters: [prod-dr], domain: data.acme.example}\n"
     file.write_text(TWINS + zone)
-    assert [(entry, awaited.field) for entry, awaited in load(file).awaited() if entry.startswith("clusters")] == [
-        ("clusters.prod.dr", "vpc_id")
-    ]
+    assert [
+        (entry, pending.field) for entry, pending in load(file).pending_inputs() if entry.startswith("clusters")
+    ] == [("clusters.prod.dr", "vpc_id")]
     given = (
         "cidr: 172.22.0.0/20, vpc_id: vpc-0dddddddddddddddd, id: clmk2qqia000008mhff3ndjr0, external_ips: [203.0.113.9], "
         "oidc_issuer_url: https://oidc.acme.example/id/1, additional_cidrs: {batch: 172.23.0.0/24}"
     )
     file.write_text(TWINS.replace("cidr: 172.22.0.0/20", given) + zone)
     estate = load(file)
-    assert [entry for entry, _ in estate.awaited() if entry.startswith("clusters")] == []
+    assert [entry for entry, _ in estate.pending_inputs() if entry.startswith("clusters")] == []
     twin = estate.clusters["prod-dr"]
     assert (twin.vpc_id, twin.id, twin.external_ips, twin.oidc_issuer_url, twin.additional_cidrs) == (
         "vpc-0dddddddddddddddd",
@@ -600,7 +592,9 @@ def test_a_twin_takes_what_astronomer_gives_for_its_own_region_and_waits_for_it_
 def test_an_account_that_a_twin_has_of_its_cluster_is_awaited_once_at_the_cluster(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(TWINS.replace('account_id: "333333333333", ', ""))
-    assert [(entry, awaited.field) for entry, awaited in load(file).awaited() if entry.startswith("clusters")] == [
+    assert [
+        (entry, pending.field) for entry, pending in load(file).pending_inputs() if entry.startswith("clusters")
+    ] == [
         ("clusters.prod", "account_id"),
         ("clusters.dev", "account_id"),
     ]
@@ -670,7 +664,7 @@ def test_a_module_asks_the_same_of_a_hybrid_clusters_range(tmp_path: Path) -> No
     for product in ("hybrid", "hosted-dedicated"):
         file.write_text(BASE.replace("hosted-dedicated", product))
         _, inputs = for_modules(load(file))
-        rules = inputs[""].variables["cluster_prod_cidr"]["validation"]
+        rules = inputs[None].variables["cluster_prod_cidr"]["validation"]
         allowed[product] = [rule["error_message"].split(" inside")[0] for rule in rules]
         assert ("<= 20" in rules[-1]["condition"]) == (product == "hybrid")
     anyones = "It must be a range of an Astro VPC: an IPv4 range of /16 to /21"
@@ -678,15 +672,3 @@ def test_a_module_asks_the_same_of_a_hybrid_clusters_range(tmp_path: Path) -> No
         "hybrid": [anyones, "It must be a range of a Hybrid cluster's VPC: an IPv4 range of /16 to /20"],
         "hosted-dedicated": [anyones],
     }
-
-
-def test_a_connection_that_a_failover_would_cut_is_warned_of(tmp_path: Path) -> None:
-    file = tmp_path / "astro.yaml"
-    file.write_text(TWINS.replace(", dr: {peering_id: pcx-0fffffffffffffff0}", ""))
-    assert list(load(file).unprepared()) == [
-        (
-            ("connections", "lake-prod"),
-            "has no `dr`: after a failover of 'prod' to us-west-2 nothing leads there; write `dr: {}`, or what "
-            "differs there",
-        )
-    ]

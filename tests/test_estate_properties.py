@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from estate.load import EstateError, load
+from estate.model import Estate
+from estate.twins import TWIN
 from operations.terraform import find_terraform
 from stacks.app import build
-from stacks.estate import TWIN, Estate, EstateError, load
 from tests.evidence import record
 from tests.random_estates import Data, random_estate
 from tests.terraform import Terraform, cli_environment
@@ -382,6 +384,8 @@ LIMITS = {
     ("aws_lb", "name"): 32,
     ("aws_lb_target_group", "name"): 32,
     ("aws_security_group", "name"): 255,
+    # The provider adds 26 characters.
+    ("aws_security_group", "name_prefix"): 229,
     ("aws_ec2_managed_prefix_list", "name"): 255,
     ("aws_cloudwatch_metric_alarm", "alarm_name"): 255,
     ("aws_cloudwatch_log_group", "name"): 512,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from estate.load import load
 from operations.terraform import find_terraform
-from stacks.estate import load
 from tests.as_modules import account_of, call_modules, export, made_by
 from tests.deployment import SECRETS
 from tests.evidence import record
@@ -60,7 +60,8 @@ def test_an_example_is_valid_and_plans_the_same_from_json_from_hcl_and_as_module
         planned = terraform.plan_json(folder)
         assert planned["warnings"] == []
         assert {change["change"]["actions"][0] for change in planned["resource_changes"]} <= {"create", "read", "no-op"}
-        return {key: planned.get(key) for key in ("variables", "planned_values", "resource_changes", "output_changes")}
+        compared = ("variables", "planned_values", "resource_changes", "output_changes", "checks")
+        return {key: planned.get(key) for key in compared}
 
     from_json = synth(example, tmp_path / "json", hcl=False)
     from_hcl = synth(example, tmp_path / "hcl", hcl=True)

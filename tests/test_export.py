@@ -17,13 +17,14 @@ from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.route import Route
 from pydantic import TypeAdapter, ValidationError
 
-from modules.connection import AstroCidr
-from modules.late import Entries, each, fitted, only_if_outside, subnet
-from modules.vocabulary import Late, PrivateCidr, PublicIp, TopicArn, VpcId
+from estate.load import load
+from modules.astronomer import AstroCidr
+from modules.expressions import Expression, MapExpression, subnet, truncated_name, zone_if_outside_vpc
+from modules.parts.for_each.construct import Entries, each
+from modules.vocabulary import PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
+from operations.export.variables import Inputs, _Entry, _rule, _text, for_modules
 from operations.terraform import find_terraform
-from stacks.estate import load
-from stacks.module import Inputs, _Entry, _rule, _text, for_modules
 from tests.as_modules import call_modules, export, made_by, variables_of
 from tests.conftest import Synth
 from tests.local_aws import LocalAws
@@ -67,7 +68,7 @@ def routes(synth: Synth, tables: Entries, ranges: Entries) -> dict[str, Any]:
 
 
 def test_a_late_map_gives_one_resource_with_a_for_each_of_it(synth: Synth) -> None:
-    assert routes(synth, Late("var.tables"), {"main": "10.0.0.0/16"}) == {
+    assert routes(synth, MapExpression("var.tables"), {"main": "10.0.0.0/16"}) == {
         "tomain": {
             "for_each": "${var.tables}",
             "route_table_id": "${each.value}",
@@ -77,7 +78,7 @@ def test_a_late_map_gives_one_resource_with_a_for_each_of_it(synth: Synth) -> No
 
 
 def test_two_late_maps_give_one_resource_for_each_pair(synth: Synth) -> None:
-    assert routes(synth, Late("var.tables"), Late("var.ranges")) == {
+    assert routes(synth, MapExpression("var.tables"), MapExpression("var.ranges")) == {
         "to": {
             "for_each": "${{for names in setproduct(keys(var.tables), keys(var.ranges)) : "
             'join("_", names) => [var.tables[names[0]], var.ranges[names[1]]]}}',
@@ -88,26 +89,55 @@ def test_two_late_maps_give_one_resource_for_each_pair(synth: Synth) -> None:
 
 
 def test_a_late_range_is_cut_by_terraform() -> None:
-    late: Any = "${var.cidr}"
-    assert subnet(late, 4, 12) == "${cidrsubnet(var.cidr, 4, 12)}"
+    assert subnet(Expression("${var.cidr}"), 4, 12) == "${cidrsubnet(var.cidr, 4, 12)}"
 
 
 def test_a_late_name_is_cut_to_length_by_terraform() -> None:
-    assert fitted("short", 9) == "short"
-    assert fitted("a-name-too-long", 13) == "a-na-2f670a53"
-    assert fitted("${var.name}-x", 32) == (
+    assert truncated_name("short", 9) == "short"
+    assert truncated_name("a-name-too-long", 13) == "a-na-2f670a53"
+    assert truncated_name("${var.name}-x", 32) == (
         '${length("${var.name}-x") <= 32 ? "${var.name}-x" : '
         '"${trimsuffix(substr("${var.name}-x", 0, 23), "-")}-${substr(sha256("${var.name}-x"), 0, 8)}"}'
     )
 
 
 def test_whether_an_address_is_inside_a_late_range_is_for_terraform_to_say() -> None:
-    assert only_if_outside("10.0.0.1", ["10.0.0.0/8"], "all") is None
-    assert only_if_outside("10.0.0.1", ["192.168.0.0/16"], "all") == "all"
-    assert only_if_outside("10.0.0.1", ["${var.cidrs[0]}"], "all") == (
+    assert zone_if_outside_vpc("10.0.0.1", ["10.0.0.0/8"], "all") is None
+    assert zone_if_outside_vpc("10.0.0.1", ["192.168.0.0/16"], "all") == "all"
+    assert zone_if_outside_vpc("10.0.0.1", ["${var.cidrs[0]}"], "all") == (
         "${anytrue([for cidr in [var.cidrs[0]] : "
         'cidrhost("10.0.0.1/${split("/", cidr)[1]}", 0) == cidrhost(cidr, 0)]) ? null : "all"}'
     )
+
+
+CONSTRUCT = """
+from ipaddress import IPv4Network
+from modules.context import ConnectionContext
+
+def build(context: ConnectionContext) -> list[object]:
+    cluster, network = context.clusters["prod"], context.network
+    return [
+        cluster.cidr.upper(),
+        cluster.cidr.num_addresses,
+        IPv4Network(cluster.cidr),
+        [cidr.prefixlen for cidr in network.cidrs],
+    ]
+"""
+
+
+@pytest.mark.slow
+def test_pyright_refuses_what_fails_for_an_expression(tmp_path: Path) -> None:
+    """An expression has no addresses to count: a construct that counts them would fail in an export only."""
+    (tmp_path / "construct.py").write_text(CONSTRUCT)
+    config = {"extraPaths": [str(ROOT)], "venvPath": str(ROOT), "venv": ".venv", "pythonVersion": "3.11"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
+    command = ["pyright", "-p", str(tmp_path), "--outputjson"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = json.loads(result.stdout)["generalDiagnostics"]
+    assert {(one["range"]["start"]["line"], one["message"].split(" for class")[0]) for one in found} == {
+        (8, 'Cannot access attribute "num_addresses"'),
+        (10, 'Cannot access attribute "prefixlen"'),
+    }
 
 
 # The variables
@@ -132,12 +162,12 @@ def test_a_variable_has_the_place_in_the_estate_its_rule_and_its_value() -> None
 
 def test_what_is_awaited_is_null_until_it_is_given() -> None:
     late, inputs = for_modules(load(COMPLETE))
-    assert inputs[""].awaited == [
+    assert inputs[None].pending == [
         "var.archive_prod_dr_peering_id",
         "var.edge_dev_peering_id",
         'lookup(var.hub_attachments, "qa", null)',
     ]
-    waiting = inputs[""].variables["edge_dev_peering_id"]
+    waiting = inputs[None].variables["edge_dev_peering_id"]
     assert (waiting["default"], waiting["nullable"]) == (None, True)
     hub: Any = late.connections["hub"]
     assert hub.attachments == {
@@ -195,12 +225,12 @@ def test_a_variable_takes_what_the_estate_takes(tmp_path: Path) -> None:
 def test_terraform_cuts_names_and_ranges_as_we_do(tmp_path: Path) -> None:
     names = ["acme", "a-name-of-31-letters-and-digits", "ends-with-a-hyphen-here-x"]
     late = [
-        fitted("${var.name}-service", limit).replace("var.name", json.dumps(name))
+        truncated_name("${var.name}-service", limit).replace("var.name", json.dumps(name))
         for name in names
         for limit in (32, 64)
     ]
     asked = [text.removeprefix("${").removesuffix("}") for text in late]
-    expected = [fitted(f"{name}-service", limit) for name in names for limit in (32, 64)]
+    expected = [truncated_name(f"{name}-service", limit) for name in names for limit in (32, 64)]
     for size in (16, 20, 24):
         whole = IPv4Network((10 << 24, size))
         for _, bits, number in NewVpc(cidr=whole, availability_zones=3).cuts().values():
@@ -208,11 +238,11 @@ def test_terraform_cuts_names_and_ranges_as_we_do(tmp_path: Path) -> None:
             expected.append(subnet(whole, bits, number))
     cidrs = ["10.20.0.0/16", "10.21.0.0/20"]
     for ip in ("10.20.0.1", "10.21.16.1", "10.21.15.255"):
-        text = only_if_outside(ip, ["${var.cidrs[0]}", "${var.cidrs[1]}"], "all") or ""
+        text = zone_if_outside_vpc(ip, ["${var.cidrs[0]}", "${var.cidrs[1]}"], "all") or ""
         for index, cidr in enumerate(cidrs):
             text = text.replace(f"var.cidrs[{index}]", json.dumps(cidr))
         asked.append(f'coalesce({text.removeprefix("${").removesuffix("}")}, "none")')
-        expected.append(only_if_outside(ip, cidrs, "all") or "none")
+        expected.append(zone_if_outside_vpc(ip, cidrs, "all") or "none")
     assert answers(tmp_path, asked) == expected
 
 
@@ -308,8 +338,8 @@ def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str,
     )
     (tables,) = (row for row in inputs if row.startswith("| route_tables |"))
     assert tables.endswith(" | `map(string)` | n/a | yes |")
-    (awaited,) = (row for row in inputs if row.startswith("| archive_prod_dr_peering_id |"))
-    assert awaited.endswith(" | `string` | `null` | no |")
+    (pending,) = (row for row in inputs if row.startswith("| archive_prod_dr_peering_id |"))
+    assert pending.endswith(" | `string` | `null` | no |")
     assert rows[4 + len(names) :] == [
         "",
         "## Outputs",
@@ -338,6 +368,27 @@ def test_exporting_again_replaces_the_other_syntax_and_nothing_else(tmp_path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("out", ["package", "package/below"])
+def test_nothing_is_exported_into_a_python_package(tmp_path: Path, out: str) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/__init__.py").write_text("")
+    result = run("--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path / out))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"--out: {tmp_path / out} is in a Python package, which Terraform modules must not be written into; "
+        "choose another directory, such as terraform-modules\n"
+    )
+    assert [file.name for file in tmp_path.rglob("*")] == ["package", "__init__.py"]
+
+
+@pytest.mark.slow
+def test_modules_go_to_their_own_directory_by_default(tmp_path: Path) -> None:
+    command = [sys.executable, ROOT / "main.py", "export", "--estate", ROOT / "examples/vpc_peering.yaml"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout == "terraform-modules/network-lake\n"
+
+
+@pytest.mark.slow
 def test_a_stack_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
     result = run("network-lak", "--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path))
     assert (result.returncode, result.stdout) == (2, "")
@@ -349,7 +400,7 @@ def test_hcl_needs_terraform_to_format_it(tmp_path: Path) -> None:
     arguments = ["--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path), "--format", "hcl"]
     result = run(*arguments, TERRAFORM_BINARY_NAME="no-such-terraform")
     assert result.returncode == 1
-    assert result.stderr.endswith("\nHCL is formatted by it; JSON needs none.\n")
+    assert result.stderr.endswith("\nHCL is formatted by it, so that two machines write the same; JSON needs none.\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from operations.terraform import TerraformFailed, find_terraform
-from stacks.estate import load
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws
 from tests.terraform import Terraform, cli_environment
 from tests.test_examples import ROOT, synth
-from tests.world import facts_of
 
 pytestmark = pytest.mark.terraform
 
@@ -39,25 +37,6 @@ def failure(aws: LocalAws, folder: Path, account: str, **environment: str) -> st
 def test_a_stack_is_not_applied_in_another_account(aws: LocalAws, tmp_path: Path) -> None:
     said = failure(aws, synth(PEERING, tmp_path, hcl=False)["network-lake"], "999999999999")
     assert "AWS account ID not allowed: 999999999999" in said
-
-
-@pytest.mark.parametrize(
-    ("mistake", "requester"),
-    [
-        ("another account", {"account": "999999999999", "region": "us-east-1", "cidr": "172.20.0.0/20"}),
-        ("another range", {"account": "333333333333", "region": "us-east-1", "cidr": "172.20.64.0/20"}),
-    ],
-)
-def test_a_request_from_anybody_else_is_not_accepted(tmp_path: Path, mistake: str, requester: dict[str, str]) -> None:
-    with LocalAws() as aws:
-        facts = facts_of(load(PEERING))
-        (request,) = facts["peering_requests"]  # type: ignore[reportTypedDictNotRequiredAccess]
-        request["requester"] = requester  # type: ignore[reportGeneralTypeIssues]
-        aws.make(facts)
-        said = failure(aws, synth(PEERING, tmp_path, hcl=False)["network-lake"], "111111111111")
-        assert "no matching EC2 VPC Peering Connection found" in said, mistake
-        (peering,) = aws.client("ec2", "111111111111").describe_vpc_peering_connections()["VpcPeeringConnections"]
-        assert peering["Status"]["Code"] == "pending-acceptance"
 
 
 @pytest.mark.parametrize("external_ids", ['["x"]', "[]", '["schlüssel-1"]', '["good-id", "with space"]', "[null]"])

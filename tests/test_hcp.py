@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from estate.load import load
+from estate.plan import secrets
+from estate.state import CloudState
 from operations.terraform import find_terraform
-from stacks.estate import CloudState, load
 from tests.deployment import SECRETS
 from tests.terraform import Terraform, cli_environment, find_mirror
 from tests.test_stacks import synth_all
@@ -57,17 +59,6 @@ def test_check_names_the_workspaces_that_need_sensitive_variables(file: Path) ->
         "workspace acme-account needs the sensitive variable external_ids, list(string): The AWS External IDs of your "
         "Astro organization, from the Astro UI, Organization Settings > General."
     ]
-
-
-def test_check_names_what_a_stack_asks_for_where_you_run_terraform() -> None:
-    code, said = run(sys.executable, "main.py", "check", "examples/vpn.yaml")
-    assert (code, said.splitlines()[1:]) == (
-        0,
-        [
-            "stack network-lake needs TF_VAR_plant_preshared_keys, map(string): The pre-shared keys of the tunnels: "
-            "main-1, main-2."
-        ],
-    )
 
 
 def test_names_follow_the_rules_of_hcp_terraform() -> None:
@@ -191,7 +182,7 @@ def test_the_variables_that_are_named_are_those_of_the_stacks(tmp_path: Path) ->
             for name, stack in synth_all(estate, tmp_path / example.stem).items()
             for variable in stack.get("variable", {})
         }
-        assert asked == {(stack, variable) for stack, variable, _ in estate.secrets()}, example
+        assert asked == {(stack, variable) for stack, variable, _ in secrets(estate)}, example
 
 
 @pytest.mark.terraform

@@ -17,6 +17,7 @@ ACCOUNTS = (f"{number:012}" for number in itertools.count(111111111111))
 ISOLATED = {"DefaultRouteTableAssociation": "disable", "DefaultRouteTablePropagation": "disable"}
 VCPUS = {"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"}
 VPCS = {"ServiceCode": "vpc", "QuotaCode": "L-F678F1CE"}
+ALLOWS = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
 DOCUMENT = '{"Version": "2012-10-17", "Statement": []}'
 
 
@@ -77,6 +78,88 @@ class TestIam:
         before = version()
         iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
         assert (before, version()) == (1, 2)
+
+    @pytest.mark.parametrize("partition", ["aws", "aws-cn"])
+    def test_a_trust_names_principals_of_its_own_partition(self, aws, account, partition):
+        iam = aws.client("iam", account=account)
+        principal = {"AWS": [f"arn:{partition}:iam::{ASTRO}:root"]}
+        statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.create_role(RoleName="other", AssumeRolePolicyDocument=DOCUMENT)
+
+        def code(operation: str, name: str, document: str) -> str:
+            named = {"create_role": "AssumeRolePolicyDocument", "update_assume_role_policy": "PolicyDocument"}
+            try:
+                getattr(iam, operation)(RoleName=name, **{named[operation]: document})
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+            return "done"
+
+        codes = {code("create_role", "role", trust), code("update_assume_role_policy", "other", trust)}
+        assert codes == {"done" if partition == "aws" else "MalformedPolicyDocument"}
+
+    def test_tag_keys_that_differ_only_in_case_are_refused(self, aws, account):
+        iam = aws.client("iam", account=account)
+        tags = [{"Key": key, "Value": "us"} for key in ("owner", "Owner")]
+        for create, arguments in (
+            (iam.create_role, {"RoleName": "role", "AssumeRolePolicyDocument": DOCUMENT}),
+            (iam.create_policy, {"PolicyName": "policy", "PolicyDocument": ALLOWS}),
+        ):
+            with pytest.raises(ClientError) as refused:
+                create(**arguments, Tags=tags)
+            assert error_code(refused) == "InvalidInput"
+
+    def test_a_role_shows_when_it_was_last_used(self, aws, account):
+        iam = aws.client("iam", account=account)
+        arn = iam.create_role(RoleName="role", AssumeRolePolicyDocument=DOCUMENT)["Role"]["Arn"]
+        before = iam.get_role(RoleName="role")["Role"]["RoleLastUsed"]
+        aws.pass_time(hours=1)
+        aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="astronomer")
+        after = iam.get_role(RoleName="role")["Role"]["RoleLastUsed"]
+        assert (before, after["Region"], after["LastUsedDate"] > datetime.now(UTC)) == ({}, "us-east-1", True)
+
+
+class TestSns:
+    ADDRESS = "security@acme.example"
+
+    @pytest.fixture
+    def sns(self, aws, account) -> Any:
+        return aws.client("sns", account)
+
+    @pytest.fixture
+    def topic(self, sns) -> str:
+        return sns.create_topic(Name="pages")["TopicArn"]
+
+    def subscribe(self, sns, topic) -> str:
+        return sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=self.ADDRESS, ReturnSubscriptionArn=True)[
+            "SubscriptionArn"
+        ]
+
+    def listed(self, sns, topic) -> list[str]:
+        answers = sns.list_subscriptions(), sns.list_subscriptions_by_topic(TopicArn=topic)
+        assert answers[0]["Subscriptions"] == answers[1]["Subscriptions"]
+        return [one["SubscriptionArn"] for one in answers[0]["Subscriptions"]]
+
+    def test_an_address_is_pending_until_it_confirms(self, sns, topic):
+        arn = self.subscribe(sns, topic)
+        seen = [self.listed(sns, topic), self.subscribe(sns, topic)]
+        with pytest.raises(ClientError) as refused:
+            sns.unsubscribe(SubscriptionArn=arn)
+        assert error_code(refused) == "InvalidParameter"
+        sns.confirm_subscription(TopicArn=topic, Token=self.ADDRESS)
+        seen += [self.listed(sns, topic)]
+        pending = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["PendingConfirmation"]
+        sns.unsubscribe(SubscriptionArn=arn)
+        assert [*seen, pending, self.listed(sns, topic)] == [["PendingConfirmation"], arn, [arn], "false", []]
+
+    def test_a_subscription_that_nobody_confirms_is_dropped(self, aws, sns, topic):
+        arn = self.subscribe(sns, topic)
+        aws.pass_time(days=3)
+        with pytest.raises(ClientError) as refused:
+            sns.get_subscription_attributes(SubscriptionArn=arn)
+        with pytest.raises(ClientError) as late:
+            sns.confirm_subscription(TopicArn=topic, Token=self.ADDRESS)
+        assert (self.listed(sns, topic), error_code(refused), error_code(late)) == ([], "NotFound", "InvalidParameter")
 
 
 class TestLogs:
@@ -230,23 +313,44 @@ class TestCloudFormation:
 
 
 class TestServiceQuotas:
-    def test_an_increase_is_granted_and_shows(self, aws, account):
+    def test_an_increase_is_pending_then_granted(self, aws, account):
         quotas = aws.client("service-quotas", account=account)
 
         def value(quota: dict[str, str]) -> float:
             return quotas.get_service_quota(**quota)["Quota"]["Value"]
 
-        assert (value(VCPUS), value(VPCS)) == (5, 5)
         request = quotas.request_service_quota_increase(**VCPUS, DesiredValue=40)["RequestedQuota"]
-        assert (request["Status"], request["DesiredValue"]) == ("APPROVED", 40)
+        assert (request["Status"], request["DesiredValue"]) == ("PENDING", 40)
+        assert (value(VCPUS), value(VPCS)) == (5, 5)
+        aws.pass_time(hours=2)
         assert (value(VCPUS), value(VPCS)) == (40, 5)
         default = quotas.get_aws_default_service_quota(**VCPUS)["Quota"]
         assert (default["Value"], default["Adjustable"]) == (5, True)
-        assert quotas.get_requested_service_quota_change(RequestId=request["Id"])["RequestedQuota"] == request
+        granted = {**request, "Status": "APPROVED"}
+        assert quotas.get_requested_service_quota_change(RequestId=request["Id"])["RequestedQuota"] == granted
         history = quotas.list_requested_service_quota_change_history_by_quota(**VCPUS)["RequestedQuotas"]
-        assert history == [request]
+        assert history == [granted]
         history = quotas.list_requested_service_quota_change_history_by_quota(**VPCS)["RequestedQuotas"]
         assert history == []
+
+    def test_a_second_request_and_a_decrease_are_refused(self, aws, account):
+        quotas = aws.client("service-quotas", account=account)
+
+        def ask(value: float) -> str:
+            try:
+                return quotas.request_service_quota_increase(**VCPUS, DesiredValue=value)["RequestedQuota"]["Status"]
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+
+        pending = [ask(5), ask(40), ask(50)]
+        aws.pass_time(hours=2)
+        assert [*pending, ask(40), ask(50)] == [
+            "IllegalArgumentException",
+            "PENDING",
+            "ResourceAlreadyExistsException",
+            "IllegalArgumentException",
+            "PENDING",
+        ]
 
     def test_an_unknown_request_is_not_found(self, aws, account):
         with pytest.raises(ClientError) as refused:
@@ -298,6 +402,15 @@ class TestRoute53:
             codes.append(error_code(refused))
         assert codes == ["NotAuthorizedException", "InvalidVPCId", "InvalidVPCId"]
         assert [each["VPCId"] for each in ours.get_hosted_zone(Id=zone)["VPCs"]] == [vpc]
+
+    def test_a_public_zone_takes_no_vpc(self, aws, account, vpc):
+        route53 = aws.client("route53", account=account)
+        zone = route53.create_hosted_zone(Name="acme.example", CallerReference="once")["HostedZone"]["Id"]
+        with pytest.raises(ClientError) as refused:
+            route53.create_vpc_association_authorization(
+                HostedZoneId=zone, VPC={"VPCRegion": "us-east-1", "VPCId": vpc}
+            )
+        assert error_code(refused) == "InvalidInput"
 
 
 class TestRam:
@@ -356,7 +469,7 @@ class TestRam:
         assert other.get_resource_share_invitations()["resourceShareInvitations"] == []
         with pytest.raises(ClientError) as refused:
             other.accept_resource_share_invitation(resourceShareInvitationArn=arn)
-        assert error_code(refused) == "UnknownResourceException"
+        assert error_code(refused) == "ResourceShareInvitationArnNotFoundException"
 
     def test_principals_named_at_creation_are_invited(self, ours, theirs, stranger):
         ours.create_resource_share(name="at once", principals=[stranger])
@@ -372,13 +485,68 @@ class TestRam:
         assert [
             (each["associatedEntity"], each["associationType"], each["status"], each["external"])
             for each in made["resourceShareAssociations"]
-        ] == [(hub, "RESOURCE", "ASSOCIATED", False), (stranger, "PRINCIPAL", "ASSOCIATED", True)]
+        ] == [(hub, "RESOURCE", "ASSOCIATED", False), (stranger, "PRINCIPAL", "ASSOCIATING", True)]
         assert (entities("RESOURCE"), entities("PRINCIPAL")) == ([hub], [stranger])
         ended = ours.disassociate_resource_share(resourceShareArn=share, principals=[stranger])
         assert [each["status"] for each in ended["resourceShareAssociations"]] == ["DISASSOCIATED"]
         assert (entities("RESOURCE"), entities("PRINCIPAL")) == ([hub], [])
         ours.delete_resource_share(resourceShareArn=share)
         assert entities("RESOURCE") == []
+
+    def test_an_account_that_does_not_answer_is_disassociated(self, aws, account, ours, theirs, share, hub, stranger):
+        group = f"arn:aws:resource-groups:us-east-1:{account}:group/astro"
+        soon = ours.create_resource_share(name="group", resourceArns=[group], principals=[stranger])["resourceShare"]
+        ours.associate_resource_share(resourceShareArn=share, resourceArns=[hub], principals=[stranger])
+
+        def status(arn: str) -> list[str]:
+            answer = ours.get_resource_share_associations(associationType="PRINCIPAL", resourceShareArns=[arn])
+            return [each["status"] for each in answer["resourceShareAssociations"]]
+
+        def both() -> list[str]:
+            return status(share) + status(soon["resourceShareArn"])
+
+        seen = [both()]
+        aws.pass_time(hours=13)
+        seen.append(both())
+        aws.pass_time(days=7)
+        seen.append(both())
+        [invitation] = theirs.get_resource_share_invitations(resourceShareArns=[share])["resourceShareInvitations"]
+        with pytest.raises(ClientError) as refused:
+            theirs.accept_resource_share_invitation(resourceShareInvitationArn=invitation["resourceShareInvitationArn"])
+        ours.associate_resource_share(resourceShareArn=share, principals=[stranger])
+        assert (invitation["status"], error_code(refused)) == ("EXPIRED", "ResourceShareInvitationExpiredException")
+        assert [*seen, status(share)] == [
+            ["ASSOCIATING", "ASSOCIATING"],
+            ["ASSOCIATING", "DISASSOCIATED"],
+            ["DISASSOCIATED", "DISASSOCIATED"],
+            ["ASSOCIATING"],
+        ]
+
+    def test_an_invitation_is_answered_once(self, ours, theirs, share, stranger):
+        ours.associate_resource_share(resourceShareArn=share, principals=[stranger])
+        [invitation] = theirs.get_resource_share_invitations()["resourceShareInvitations"]
+        arn = invitation["resourceShareInvitationArn"]
+        theirs.reject_resource_share_invitation(resourceShareInvitationArn=arn)
+        with pytest.raises(ClientError) as refused:
+            theirs.accept_resource_share_invitation(resourceShareInvitationArn=arn)
+        [association] = ours.get_resource_share_associations(
+            associationType="PRINCIPAL", resourceShareArns=[share], associationStatus="DISASSOCIATED"
+        )["resourceShareAssociations"]
+        assert error_code(refused) == "ResourceShareInvitationAlreadyRejectedException"
+        assert association["associatedEntity"] == stranger
+
+    def test_an_account_shares_only_its_own_resources(self, theirs, hub):
+        theirs_now = theirs.create_resource_share(name="theirs")["resourceShare"]["resourceShareArn"]
+        refusals = []
+        for asked in (
+            lambda: theirs.create_resource_share(name="hub", resourceArns=[hub]),
+            lambda: theirs.associate_resource_share(resourceShareArn=theirs_now, resourceArns=[hub]),
+        ):
+            with pytest.raises(ClientError) as refused:
+                asked()
+            refusals.append(error_code(refused))
+        shares = theirs.get_resource_shares(resourceOwner="SELF")["resourceShares"]
+        assert (refusals, [one["name"] for one in shares]) == (["OperationNotPermittedException"] * 2, ["theirs"])
 
     def test_a_share_has_no_customer_managed_permissions(self, ours, share):
         assert ours.list_resource_share_permissions(resourceShareArn=share)["permissions"] == []
@@ -389,7 +557,8 @@ def share_and_accept(aws: LocalAws, owner: str, receiver: str, arn: str) -> None
     aws.client("ram", account=owner).create_resource_share(**share)
     theirs = aws.client("ram", account=receiver)
     for invitation in theirs.get_resource_share_invitations()["resourceShareInvitations"]:
-        theirs.accept_resource_share_invitation(resourceShareInvitationArn=invitation["resourceShareInvitationArn"])
+        if invitation["status"] == "PENDING":
+            theirs.accept_resource_share_invitation(resourceShareInvitationArn=invitation["resourceShareInvitationArn"])
 
 
 class TestResolver:
@@ -489,6 +658,120 @@ class TestVpc:
         ec2.disable_vgw_route_propagation(RouteTableId=table, GatewayId=gateway)
         assert [before, during, propagating()] == [[], [{"GatewayId": gateway}], []]
 
+    def test_a_security_group_in_use_stays(self, aws, account, ec2, vpc, subnet):
+        def new(name: str) -> str:
+            return ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
+
+        def delete(group: str) -> str:
+            try:
+                ec2.delete_security_group(GroupId=group)
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+            return "deleted"
+
+        groups = {name: new(name) for name in ("free", "interface", "endpoint", "balancer", "resolver", "named", "own")}
+        ec2.create_network_interface(SubnetId=subnet, Groups=[groups["interface"]])
+        endpoint = ec2.create_vpc_endpoint(
+            VpcId=vpc,
+            ServiceName="com.amazonaws.us-east-1.sts",
+            VpcEndpointType="Interface",
+            SubnetIds=[subnet],
+            SecurityGroupIds=[groups["endpoint"]],
+        )["VpcEndpoint"]["VpcEndpointId"]
+        aws.client("elbv2", account).create_load_balancer(
+            Name="balancer", Type="network", Subnets=[subnet], SecurityGroups=[groups["balancer"]]
+        )
+        aws.client("route53resolver", account).create_resolver_endpoint(
+            CreatorRequestId="once",
+            Direction="OUTBOUND",
+            SecurityGroupIds=[groups["resolver"]],
+            IpAddresses=[{"SubnetId": subnet}, {"SubnetId": subnet}],
+        )
+        for group, named in ((groups["interface"], groups["named"]), (groups["own"], groups["own"])):
+            permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": [{"GroupId": named}]}
+            ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+        said = {name: delete(group) for name, group in groups.items()}
+        ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+        said["endpoint that is gone"] = delete(groups["endpoint"])
+        free = ["free", "own", "endpoint that is gone"]
+        assert said == {name: "deleted" if name in free else "DependencyViolation" for name in said}
+
+    @pytest.mark.parametrize("direction", ["ingress", "egress"])
+    def test_a_security_group_has_60_rules_and_a_list_counts_whole(self, ec2, vpc, direction):
+        list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=50, AddressFamily="IPv4")[
+            "PrefixList"
+        ]["PrefixListId"]
+        group = ec2.create_security_group(GroupName="api", Description="api", VpcId=vpc)["GroupId"]
+        # A new group has a rule for everything that goes out.
+        room = 10 if direction == "ingress" else 9
+        authorize = getattr(ec2, f"authorize_security_group_{direction}")
+        port = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+        ranges = [{"CidrIp": f"10.0.{number}.0/24"} for number in range(room + 1)]
+        authorize(GroupId=group, IpPermissions=[port | {"PrefixListIds": [{"PrefixListId": list_id}]}])
+        authorize(GroupId=group, IpPermissions=[port | {"IpRanges": ranges[:room]}])
+        with pytest.raises(ClientError) as refused:
+            authorize(GroupId=group, IpPermissions=[port | {"IpRanges": ranges[room:]}])
+        rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
+        found = [rule for rule in rules["SecurityGroupRules"] if rule["IsEgress"] == (direction == "egress")]
+        assert (error_code(refused), len(found)) == ("RulesPerSecurityGroupLimitExceeded", 11)
+
+    def test_a_route_table_has_500_routes(self, ec2, vpc):
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+
+        def route(number: int) -> None:
+            cidr = f"100.64.{number // 256}.{number % 256}/32"
+            ec2.create_route(RouteTableId=table, DestinationCidrBlock=cidr, GatewayId=gateway)
+
+        # One is the VPC's own.
+        for number in range(499):
+            route(number)
+        with pytest.raises(ClientError) as refused:
+            route(499)
+        assert error_code(refused) == "RouteLimitExceeded"
+
+    def test_a_route_is_a_blackhole_once_its_target_is_gone(self, aws, account, stranger, ec2, vpc, subnet):
+        theirs = aws.client("ec2", stranger)
+        their_vpc = theirs.create_vpc(CidrBlock="172.20.0.0/20")["Vpc"]["VpcId"]
+        peering = theirs.create_vpc_peering_connection(VpcId=their_vpc, PeerVpcId=vpc, PeerOwnerId=account)[
+            "VpcPeeringConnection"
+        ]["VpcPeeringConnectionId"]
+        vpn = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
+        ec2.attach_vpn_gateway(VpnGatewayId=vpn, VpcId=vpc)
+        internet = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=internet, VpcId=vpc)
+        address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+        nat = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
+        hub = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+        attachment = ec2.create_transit_gateway_vpc_attachment(TransitGatewayId=hub, VpcId=vpc, SubnetIds=[subnet])[
+            "TransitGatewayVpcAttachment"
+        ]["TransitGatewayAttachmentId"]
+        targets = {
+            "10.1.0.0/16": {"VpcPeeringConnectionId": peering},
+            "10.2.0.0/16": {"GatewayId": vpn},
+            "10.3.0.0/16": {"GatewayId": internet},
+            "10.4.0.0/16": {"NatGatewayId": nat},
+            "10.5.0.0/16": {"TransitGatewayId": hub},
+        }
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        for cidr, target in targets.items():
+            ec2.create_route(RouteTableId=table, DestinationCidrBlock=cidr, **target)
+
+        def blackholes() -> list[str]:
+            [found] = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+            return [route["DestinationCidrBlock"] for route in found["Routes"] if route["State"] == "blackhole"]
+
+        seen = [blackholes()]
+        ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
+        seen.append(blackholes())
+        theirs.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
+        ec2.detach_vpn_gateway(VpnGatewayId=vpn, VpcId=vpc)
+        ec2.detach_internet_gateway(InternetGatewayId=internet, VpcId=vpc)
+        ec2.delete_nat_gateway(NatGatewayId=nat)
+        ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+        assert [*seen, blackholes()] == [["10.1.0.0/16"], [], list(targets)]
+
 
 class TestPeering:
     @pytest.fixture
@@ -526,6 +809,21 @@ class TestPeering:
         for name in facts:
             assert found(**{**facts, name: "another"}) == []
         assert len(found()) == 2
+
+    def test_a_request_expires_after_seven_days(self, aws, ec2, requested):
+        id_ = requested["VpcPeeringConnectionId"]
+
+        def find() -> dict[str, Any]:
+            return ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[id_])["VpcPeeringConnections"][0]
+
+        before = find()["ExpirationTime"]
+        aws.pass_time(days=6)
+        assert (find()["Status"]["Code"], find()["ExpirationTime"]) == ("pending-acceptance", before)
+        aws.pass_time(days=2)
+        assert (find()["Status"]["Code"], "ExpirationTime" in find()) == ("expired", False)
+        with pytest.raises(ClientError) as refused:
+            ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=id_)
+        assert error_code(refused) == "InvalidStateTransition"
 
     def test_each_side_tells_all_its_ranges(self, ec2, vpc, requested):
         ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.21.0.0/16")
@@ -613,6 +911,39 @@ class TestEndpointService:
         getattr(ec2, decide)(ServiceId=service["ServiceId"], VpcEndpointIds=[id_])
         [seen] = theirs.describe_vpc_endpoints(VpcEndpointIds=[id_])["VpcEndpoints"]
         assert (seen["State"], connections()) == (state, [(id_, stranger, state)])
+
+    def test_a_service_with_connections_stays(self, ec2, vpc, service):
+        endpoint = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service["ServiceName"], VpcEndpointType="Interface")[
+            "VpcEndpoint"
+        ]["VpcEndpointId"]
+        asked = {"ServiceId": service["ServiceId"], "VpcEndpointIds": [endpoint]}
+
+        def delete() -> list[str]:
+            answer = ec2.delete_vpc_endpoint_service_configurations(ServiceIds=[service["ServiceId"]])
+            return [one["Error"]["Code"] for one in answer["Unsuccessful"]]
+
+        said = [delete()]
+        ec2.accept_vpc_endpoint_connections(**asked)
+        said.append(delete())
+        ec2.reject_vpc_endpoint_connections(**asked)
+        assert [*said, delete()] == [["ExistingVpcEndpointConnections"]] * 2 + [[]]
+
+    def test_a_vpc_has_each_private_name_once_and_only_with_dns(self, ec2, vpc):
+        asked = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.sts", "VpcEndpointType": "Interface"}
+
+        def code(operation: str, **arguments: Any) -> str:
+            try:
+                getattr(ec2, operation)(**arguments)
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+            return "done"
+
+        said = [code("create_vpc_endpoint", **asked, PrivateDnsEnabled=True)]
+        ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+        said += [code("create_vpc_endpoint", **asked, PrivateDnsEnabled=True) for _ in range(2)]
+        quiet = ec2.create_vpc_endpoint(**asked, PrivateDnsEnabled=False)["VpcEndpoint"]["VpcEndpointId"]
+        said.append(code("modify_vpc_endpoint", VpcEndpointId=quiet, PrivateDnsEnabled=True))
+        assert said == ["InvalidParameter", "done", "InvalidParameter", "InvalidParameter"]
 
 
 class TestTransitGateway:
@@ -713,6 +1044,26 @@ class TestTransitGateway:
         )
         assert (before, association()) == (None, {"State": "associated", "TransitGatewayRouteTableId": table})
 
+    def test_an_attachment_has_one_route_table(self, ec2, vpc, subnet):
+        hub = self.new_hub(ec2)
+        attachment = self.attach(ec2, hub, vpc, subnet)
+        first = hub["Options"]["AssociationDefaultRouteTableId"]
+        second = ec2.create_transit_gateway_route_table(TransitGatewayId=hub["TransitGatewayId"])[
+            "TransitGatewayRouteTable"
+        ]["TransitGatewayRouteTableId"]
+        asked = {"TransitGatewayAttachmentId": attachment}
+        with pytest.raises(ClientError) as refused:
+            ec2.associate_transit_gateway_route_table(**asked, TransitGatewayRouteTableId=second)
+        before = [self.associations_of(ec2, table) for table in (first, second)]
+        ec2.disassociate_transit_gateway_route_table(**asked, TransitGatewayRouteTableId=first)
+        ec2.associate_transit_gateway_route_table(**asked, TransitGatewayRouteTableId=second)
+        after = [self.associations_of(ec2, table) for table in (first, second)]
+        assert (error_code(refused), before, after) == (
+            "Resource.AlreadyAssociated",
+            [[attachment], []],
+            [[], [attachment]],
+        )
+
     def test_a_vpc_is_attached_once_at_a_time(self, ec2, vpc, subnet):
         hub = self.new_hub(ec2)
         first = self.attach(ec2, hub, vpc, subnet)
@@ -803,6 +1154,17 @@ class TestTransitGateway:
         assert self.find(ec2, attachment)["State"] == "deleted"
         assert self.associations_of(ec2, table) == self.propagations_of(ec2, table) == []
 
+    def test_only_a_pending_attachment_is_accepted(self, aws, ec2, account, stranger, theirs, their_vpc):
+        hub = self.new_hub(ec2)
+        share_and_accept(aws, account, stranger, hub["TransitGatewayArn"])
+        attachment = self.attach(theirs, hub, their_vpc["VpcId"], *their_vpc["SubnetIds"])
+        ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+        for _ in ("available", "deleted"):
+            with pytest.raises(ClientError) as refused:
+                ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+            assert error_code(refused) == "IncorrectState"
+            theirs.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+
     def test_attachments_of_other_accounts_are_accepted_unasked_where_that_is_enabled(
         self, aws, ec2, account, stranger, theirs, their_vpc
     ):
@@ -873,6 +1235,78 @@ class TestVpn:
         )
         [found] = ec2.describe_customer_gateways()["CustomerGateways"]
         assert (found["BgpAsnExtended"], found["DeviceName"]) == ("4200000000", "office-a")
+
+    def test_an_identical_customer_gateway_is_the_same_one(self, ec2):
+        def create(**arguments: Any) -> str:
+            asked = {"Type": "ipsec.1", "IpAddress": "203.0.113.10", "BgpAsn": 65010} | arguments
+            return ec2.create_customer_gateway(**asked)["CustomerGateway"]["CustomerGatewayId"]
+
+        first = create()
+        others = [
+            create(BgpAsn=65011),
+            create(IpAddress="203.0.113.11"),
+            create(DeviceName="a"),
+            create(DeviceName="b"),
+        ]
+        same = [create(), create(DeviceName="a")]
+        ec2.delete_customer_gateway(CustomerGatewayId=first)
+        assert len({first, *others, create()}) == 6
+        assert same == [first, others[2]]
+
+    def test_a_connection_moves_to_other_gateways(self, ec2, office, gateway):
+        connection = ec2.create_vpn_connection(Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway)[
+            "VpnConnection"
+        ]["VpnConnectionId"]
+        before = self.find(ec2, connection)
+        new = {
+            "CustomerGatewayId": ec2.create_customer_gateway(Type="ipsec.1", PublicIp="203.0.113.11", BgpAsn=65010)[
+                "CustomerGateway"
+            ]["CustomerGatewayId"],
+            "VpnGatewayId": ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"],
+        }
+        ec2.modify_vpn_connection(VpnConnectionId=connection, **new)
+        after = self.find(ec2, connection)
+        assert {key: after[key] for key in new} == new
+        assert after["Options"] == before["Options"]
+        for kind, id_ in (("customer", {"CustomerGatewayId": office}), ("vpn", {"VpnGatewayId": gateway})):
+            getattr(ec2, f"delete_{kind}_gateway")(**id_)
+
+    def test_gateways_that_a_connection_uses_stay(self, ec2, vpc, office, gateway):
+        ec2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=vpc)
+        connection = ec2.create_vpn_connection(Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway)[
+            "VpnConnection"
+        ]["VpnConnectionId"]
+
+        def delete(kind: str, **id_: str) -> str:
+            try:
+                getattr(ec2, f"delete_{kind}_gateway")(**id_)
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+            return "deleted"
+
+        def both() -> list[str]:
+            return [delete("customer", CustomerGatewayId=office), delete("vpn", VpnGatewayId=gateway)]
+
+        said = [both()]
+        ec2.delete_vpn_connection(VpnConnectionId=connection)
+        said.append(both())
+        ec2.detach_vpn_gateway(VpnGatewayId=gateway, VpcId=vpc)
+        said.append([delete("vpn", VpnGatewayId=gateway)])
+        assert said == [["IncorrectState"] * 2, ["deleted", "IncorrectState"], ["deleted"]]
+
+    def test_a_tunnel_is_up_once_its_device_is(self, aws, account, ec2, office, gateway):
+        connection = ec2.create_vpn_connection(Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway)[
+            "VpnConnection"
+        ]["VpnConnectionId"]
+
+        def states() -> list[tuple[str, int]]:
+            telemetry = self.find(ec2, connection)["VgwTelemetry"]
+            return [(tunnel["Status"], tunnel["AcceptedRouteCount"]) for tunnel in telemetry]
+
+        before = states()
+        tunnel = {"account": account, "region": "us-east-1", "connection": connection, "number": 2}
+        aws.make({"tunnels": [{**tunnel, "status": "UP", "accepted_routes": 3}]})
+        assert (before, states()) == ([("DOWN", 0), ("DOWN", 0)], [("DOWN", 0), ("UP", 3)])
 
     def test_a_connection_keeps_its_options_and_both_tunnels(self, ec2, office, gateway):
         algorithms = {

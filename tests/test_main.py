@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from operations.terraform import find_terraform
 from tests.local_aws import LocalAws
 from tests.test_estate import BASE
+from tests.yours import yours
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,19 +34,20 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_check_says_what_an_estate_waits_for(file: Path) -> None:
+    file.write_text(yours(BASE))
     code, out, err = run("check", str(file))
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         f"{file}: 1 network, 2 connections, no mistakes",
-        "connections.lake-dev waits for peering_id from Astronomer: in the Astro UI, Organization Settings > Clusters "
-        "> VPC Peering Connections, create the connection; the ID is shown once it is Pending",
+        "connections.lake-dev waits for peering_id from the Astro UI: in Organization Settings > Clusters > VPC "
+        "Peering Connections, create the connection; the ID is shown once it is Pending",
     ]
 
 
 def test_what_should_be_gone_is_a_warning_of_check_and_stops_a_synth(file: Path, tmp_path: Path) -> None:
-    role = "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n"
-    file.write_text(BASE + role)
-    line = len((BASE + role).splitlines())
+    base, role = yours(BASE), "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n"
+    file.write_text(base + role)
+    line = len((base + role).splitlines())
     told = (
         f"{file}:{line}:{role.index('2020') + 1}: connections.role.expires: '2020-01-31' was the role's last day; "
         "take the entry out and deploy, which deletes the role, or give a later day\n"
@@ -55,7 +58,7 @@ def test_what_should_be_gone_is_a_warning_of_check_and_stops_a_synth(file: Path,
     out_folder = tmp_path / "cdktf.out"
     assert run(ASTRO_ESTATE=str(file), CDKTF_OUTDIR=str(out_folder)) == (2, "", told)
     assert not out_folder.exists()
-    file.write_text(BASE + role.replace("2020", "2999"))
+    file.write_text(base + role.replace("2020", "2999"))
     assert run("check", str(file))[0] == 0
 
 
@@ -71,8 +74,18 @@ def test_a_mistake_exits_with_2_and_leaves_nothing_half_done(file: Path, tmp_pat
 
 @pytest.mark.parametrize("arguments", [["check", "nowhere.yaml"], ["state", "create", "nowhere.yaml"]])
 def test_an_estate_that_is_not_there_is_named(arguments: list[str]) -> None:
-    expected = "nowhere.yaml:1:1: there is no such file; name the estate with ASTRO_ESTATE or as an argument\n"
+    expected = "nowhere.yaml: there is no such file; name the estate with ASTRO_ESTATE or as an argument\n"
     assert run(*arguments) == (2, "", expected)
+
+
+def test_a_file_of_a_similar_name_is_suggested(tmp_path: Path) -> None:
+    (tmp_path / "astro.yml").write_text(BASE)
+    missing = tmp_path / "astro.yaml"
+    expected = (
+        f"{missing}: there is no such file; did you mean {tmp_path / 'astro.yml'}?; name the estate with ASTRO_ESTATE "
+        "or as an argument\n"
+    )
+    assert run("check", str(missing)) == (2, "", expected)
 
 
 def test_without_a_command_the_terraform_is_written(file: Path, tmp_path: Path) -> None:
@@ -152,9 +165,9 @@ def test_policies_are_linted_whatever_format_the_environment_names_and_after_the
     assert run("policy", "lint", str(file), SYNTH_HCL_OUTPUT="true") == (0, told, "")
 
 
-@pytest.mark.parametrize("value", ["", "5", '"abc"', '["abc", 5]', '{"a": "b"}', "null"])
+@pytest.mark.parametrize("value", ["", "5", '"abc"', '["abc", null]', '{"a": "b"}', "null"])
 def test_external_ids_that_are_no_list_of_texts_are_refused_before_aws_is_asked(file: Path, value: str) -> None:
-    told = "TF_VAR_external_ids is not a list of texts; write it as '[\"…\"]'\n"
+    told = "TF_VAR_external_ids is set, but not a list of strings; write it as '[\"…\"]'\n"
     assert run("adopt", str(file), TF_VAR_external_ids=value) == (2, "", told)
 
 
@@ -171,10 +184,11 @@ def test_handoff_reads_state_with_your_own_configuration_of_terraform_and_writes
         f'#!/bin/sh\necho "$TF_CLI_CONFIG_FILE" >> {tmp_path}/used\nexec {find_terraform(os.environ)} "$@"\n'
     )
     terraform.chmod(0o755)
+    file.write_text(re.sub(r"^state: .*$", "state: {backend: none}", BASE, flags=re.MULTILINE))
     before = sorted(tmp_path.rglob("*"))
     settings = {"CDKTF_OUTDIR": str(tmp_path / "out"), "TF_CLI_CONFIG_FILE": str(configuration)}
     code, out, err = run("handoff", str(file), "--json", **settings, TERRAFORM_BINARY_NAME=str(terraform))
     assert (code, err) == (0, "")
-    assert [one["state"] for one in json.loads(out)["connections"].values()] == ["not deployed", "waiting"]
+    assert [one["status"] for one in json.loads(out)["connections"].values()] == ["not deployed", "waiting"]
     assert (tmp_path / "used").read_text() == f"{configuration}\n" * 2
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "used"])

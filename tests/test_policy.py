@@ -14,12 +14,13 @@ from typing import Any
 import cdktf
 import pytest
 
-from modules.policy_file import pin_file
+from estate.errors import UserError
+from estate.load import EstateError, load
+from modules.parts.iam_policy.props import pin_file
 from operations.policy.compare import Change, compare
-from operations.policy.documents import PolicyError, fetch, in_account, read
+from operations.policy.documents import fetch, in_account, read
 from operations.policy.lint import lint, policies_of
 from stacks.app import build
-from stacks.estate import EstateError, load
 from tests.evidence import record
 from tests.local_aws import LocalAws
 
@@ -158,13 +159,13 @@ def test_a_removed_denial_widens_only_what_it_denied() -> None:
     ],
 )
 def test_a_statement_that_iam_refuses_is_named(statement: Any, message: str) -> None:
-    with pytest.raises(PolicyError, match=f"^{message}$"):
+    with pytest.raises(UserError, match=f"^{message}$"):
         compare([{"Statement": [statement]}], [])
 
 
 def test_documents_beyond_the_limit_are_not_called_equal() -> None:
     patterns = ["s3:*a" + "?" * 20, "s3:*b"]
-    with pytest.raises(PolicyError, match="too many to compare"):
+    with pytest.raises(UserError, match="too many to compare"):
         compare([document({"Action": patterns})], [document({"Action": patterns[:-1]})])
 
 
@@ -271,7 +272,7 @@ def test_a_document_that_was_there_unpinned_is_not_overwritten(tmp_path: Path, u
 )
 def test_what_is_no_document_is_not_saved(tmp_path: Path, url: str, serves: bytes, message: str) -> None:
     Astronomer.serves = serves
-    with pytest.raises(PolicyError, match=message):
+    with pytest.raises(UserError, match=message):
         fetch(tmp_path / "astronomer.json", url)
     assert list(tmp_path.iterdir()) == []
 
@@ -279,7 +280,7 @@ def test_what_is_no_document_is_not_saved(tmp_path: Path, url: str, serves: byte
 @pytest.mark.parametrize("target", ["http://policies.example/p.json", "ftp://policies.example/p.json"])
 def test_a_redirect_leads_to_https_only(tmp_path: Path, url: str, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Astronomer, "redirects_to", target)
-    with pytest.raises(PolicyError, match=rf"/redirect redirects to {target}, which is not an https address$"):
+    with pytest.raises(UserError, match=rf"/redirect redirects to {target}, which is not an https address$"):
         fetch(tmp_path / "astronomer.json", url.replace("policy.json", "redirect"))
 
 
@@ -287,21 +288,21 @@ def test_a_server_that_trickles_is_given_up(tmp_path: Path, url: str, monkeypatc
     monkeypatch.setattr(Astronomer, "serves", b" " * 200)
     monkeypatch.setattr(Astronomer, "seconds_a_byte", 0.05)
     monkeypatch.setattr("operations.policy.documents.MAX_SECONDS", 0.3)
-    with pytest.raises(PolicyError, match=r"has not served the document within 0\.3 seconds"):
+    with pytest.raises(UserError, match=r"has not served the document within 0\.3 seconds"):
         fetch(tmp_path / "astronomer.json", url)
 
 
 def test_a_part_of_a_document_is_not_saved(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Astronomer, "serves", b'{"Statement": []}')
     monkeypatch.setattr(Astronomer, "status", 206)
-    with pytest.raises(PolicyError, match="answers 206, which is not a whole document"):
+    with pytest.raises(UserError, match="answers 206, which is not a whole document"):
         fetch(tmp_path / "astronomer.json", url)
 
 
 def test_an_error_repeats_no_secret_of_the_address(tmp_path: Path, url: str) -> None:
     secret = url.replace("http://", "http://127.0.0.1:1@") + "?X-Amz-Signature=abc"
     Astronomer.serves = b""
-    with pytest.raises(PolicyError) as error:
+    with pytest.raises(UserError) as error:
         fetch(tmp_path / "astronomer.json", secret)
     assert "abc" not in str(error.value)
     assert "@" not in str(error.value)
@@ -329,18 +330,18 @@ def test_a_pin_that_says_nothing_is_a_document_that_differs(tmp_path: Path, url:
 def test_a_document_that_cannot_be_saved_is_told(tmp_path: Path, url: str) -> None:
     (tmp_path / "file").touch()
     Astronomer.serves = json.dumps(document({"Action": "s3:*"})).encode()
-    with pytest.raises(PolicyError, match=r"file cannot be written: File exists"):
+    with pytest.raises(UserError, match=r"file cannot be written: File exists"):
         fetch(tmp_path / "file/astronomer.json", url)
 
 
 @pytest.mark.parametrize("url", ["https://[", "http://127.0.0.1:port/policy.json"])
 def test_an_address_without_sense_is_told(tmp_path: Path, url: str) -> None:
-    with pytest.raises(PolicyError, match="cannot be fetched"):
+    with pytest.raises(UserError, match="cannot be fetched"):
         fetch(tmp_path / "astronomer.json", url)
 
 
 def test_a_policy_is_not_fetched_over_an_open_line(tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="is not an https address"):
+    with pytest.raises(UserError, match="is not an https address"):
         fetch(tmp_path / "astronomer.json", "http://policies.example/astronomer.json")
 
 
@@ -351,7 +352,7 @@ def test_a_document_is_read_for_an_account(tmp_path: Path) -> None:
     )
     assert read(file, "222222222222")["Statement"][0]["Resource"] == "arn:aws:iam::222222222222:role/a222222222222"
     file.write_text("{")
-    with pytest.raises(PolicyError, match=r"policy\.json is not a policy document: it is not JSON"):
+    with pytest.raises(UserError, match=r"policy\.json is not a policy document: it is not JSON"):
         read(file)
 
 
@@ -362,7 +363,7 @@ def test_no_command_waits_for_a_document_that_has_no_end(tmp_path: Path) -> None
     (tmp_path / "utf-16").write_text("{}", encoding="utf-16")
     messages: list[str] = []
     for name in ("fifo", "large", "deep", "utf-16", "", "/dev/zero", "none"):
-        with pytest.raises(PolicyError) as error:
+        with pytest.raises(UserError) as error:
             read(tmp_path / name)
         messages.append(str(error.value).removeprefix(f"{tmp_path / name} "))
     assert messages == [
@@ -387,7 +388,7 @@ def test_a_document_is_linted_for_what_iam_does_not_know() -> None:
 
 def test_a_linter_that_is_missing_is_not_looked_for_under_our_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "parliament", None)
-    with pytest.raises(PolicyError, match="parliament is not installed; `make setup` installs it"):
+    with pytest.raises(UserError, match="parliament is not installed; `make setup` installs it"):
         lint({})
 
 
@@ -413,7 +414,7 @@ def test_a_document_written_into_a_resource_is_linted(kind: str, argument: str) 
 
 def test_a_policy_that_cannot_be_read_is_not_passed_over() -> None:
     with pytest.raises(
-        PolicyError, match=r"^aws_iam_policy\.one\.policy is a policy that cannot be read: \$\{local\.x\}$"
+        UserError, match=r"^aws_iam_policy\.one\.policy is a policy that cannot be read: \$\{local\.x\}$"
     ):
         policies_of({"resource": {"aws_iam_policy": {"one": {"policy": "${local.x}"}}}})
 
@@ -539,5 +540,5 @@ def test_all_that_a_role_has_is_compared_but_the_policy_of_opt_in_regions(monkey
         wider = document({"Action": ["account:EnableRegion", "iam:*"]})
         iam.create_policy_version(PolicyArn=ours, PolicyDocument=json.dumps(wider), SetAsDefault=True)
         assert wider in in_account(role, account)
-        with pytest.raises(PolicyError, match=r"the policies of role nobody cannot be read: .*NoSuchEntity"):
+        with pytest.raises(UserError, match=r"the policies of role nobody cannot be read: .*NoSuchEntity"):
             in_account("nobody", account)

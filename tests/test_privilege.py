@@ -17,8 +17,8 @@ from typing import Any
 import cdktf
 import pytest
 
+from estate.load import load
 from stacks.app import build
-from stacks.estate import load
 from tests.evidence import record
 
 pytestmark = pytest.mark.slow

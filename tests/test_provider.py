@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modules.provider import load_lazily
+from modules.bindings.lazy import load_lazily
 
 ROOT = Path(__file__).parent.parent
 MAIN = [sys.executable, str(ROOT / "main.py")]
@@ -71,7 +71,7 @@ def test_node_options_of_the_user_stay_in_force() -> None:
     load_lazily(environ)
     theirs, ours = environ["NODE_OPTIONS"].split(" ", 1)
     assert theirs == "--max-old-space-size=512"
-    assert ours == f'--require="{ROOT / "modules" / "provider_preload.cjs"}"'
+    assert ours == f'--require="{ROOT / "modules/bindings/preload.cjs"}"'
     assert environ["JSII_NODE"] == "/their/node"
 
 

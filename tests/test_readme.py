@@ -11,6 +11,7 @@ import typer.main
 from main import cli
 from tests.reference import reference
 from tests.test_main import run
+from tests.yours import yours
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -81,7 +82,7 @@ def test_the_commands_that_are_searched_for_are_found() -> None:
 
 def test_check_says_what_the_readme_shows(tmp_path: Path) -> None:
     wrong, right = re.findall(r"\$ python main\.py check[^\n]*\n((?: +astro\.yaml.*\n)+)", README.read_text())
-    file, good = tmp_path / "astro.yaml", (ROOT / "examples/vpc_peering.yaml").read_text()
+    file, good = tmp_path / "astro.yaml", yours((ROOT / "examples/vpc_peering.yaml").read_text())
     for text, told in (
         (good.replace("10.20.0.0/16", "10.20.0.1/16").replace("cluster: prod", "cluster: prd"), wrong),
         (good, right),
@@ -103,7 +104,7 @@ def test_every_fact_that_is_referred_to_is_told() -> None:
         *DOCUMENTS,
         *(
             file
-            for part in ("modules", "stacks", "operations", "tests", "examples")
+            for part in ("estate", "modules", "stacks", "operations", "tests", "examples")
             for file in (ROOT / part).rglob("*")
             if file.suffix in (".py", ".yaml")
         ),

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from stacks.estate import json_schema
+from estate.schema import json_schema
 from tests.test_estate import BASE
 
 ROOT = Path(__file__).parent.parent

@@ -9,9 +9,10 @@ import pytest
 from cdktf_cdktf_provider_aws.eip import Eip
 from constructs import Construct
 
+from estate.load import load
+from estate.model import Estate
 from stacks.app import build
 from stacks.base import ReadableStack
-from stacks.estate import Estate, load
 from tests.conftest import without_metadata
 from tests.test_estate import BASE
 
@@ -88,6 +89,21 @@ def test_a_deployer_is_assumed_in_each_account(tmp_path: Path) -> None:
     assert provider["assume_role"] == [{"role_arn": "arn:aws:iam::111111111111:role/terraform"}]
 
 
+IN_USE = ("aws_customer_gateway", "aws_lb_target_group", "aws_security_group")
+"""What something else uses by its ID and can change to another, and AWS does not delete until it has."""
+
+
+def test_what_is_in_use_is_replaced_before_it_is_destroyed(tmp_path: Path) -> None:
+    found = {
+        (type_, resource.get("lifecycle", {}).get("create_before_destroy"))
+        for example in EXAMPLES
+        for stack in synth_all(load(example), tmp_path / example.stem).values()
+        for type_ in IN_USE
+        for resource in stack.get("resource", {}).get(type_, {}).values()
+    }
+    assert found == {(type_, True) for type_ in IN_USE}
+
+
 S3 = "{backend: s3, bucket: acme-astro-tfstate, region: us-east-1}"
 
 
@@ -132,10 +148,11 @@ def test_state_is_kept_where_the_file_says(tmp_path: Path, state: str, expected:
     assert {key: terraform[key] for key in terraform if key in ("backend", "cloud")} == expected
 
 
-@pytest.mark.parametrize("name", ["handoff", "handoff-output", "aws-provider", "terraform", "default"])
+@pytest.mark.parametrize("name", ["handoff", "handoff-output", "deployed", "aws-provider", "terraform", "default"])
 def test_an_entry_may_have_a_name_of_ours(name: str, tmp_path: Path) -> None:
     (stack,) = synth_all(estate_of(tmp_path, BASE.replace("  lake-prod:", f"  {name}:")), tmp_path / "out").values()
-    assert list(stack["output"]) == ["handoff"]
+    assert list(stack["output"]) == ["deployed", "handoff"]
+    assert name in stack["output"]["deployed"]["value"]["digests"]
     assert name in stack["output"]["handoff"]["value"]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from operations.start import PACKAGES
+from tests.yours import yours
 
 ROOT = Path(__file__).parent.parent
 # What is no part of a fresh clone.
@@ -29,7 +30,7 @@ def clone(tmp_path: Path) -> Path:
 
 def copy_to(folder: Path) -> Path:
     shutil.copytree(ROOT, folder, ignore=MADE)
-    shutil.copy(folder / "examples/vpc_peering.yaml", folder / "astro.yaml")
+    (folder / "astro.yaml").write_text(yours((folder / "examples/vpc_peering.yaml").read_text()))
     return folder
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import boto3
 import pytest
 
-from operations.state import StateError, StateReport, create_state_bucket
+from estate.errors import UserError
+from operations.state import StateReport, create_state_bucket
 from tests.local_aws import LocalAws
 
 OURS, STRANGER = "111111111111", "333333333333"
@@ -290,7 +291,7 @@ def test_each_call_but_the_first_names_the_owner(session):
 
 def test_refuses_the_bucket_of_another_account(aws, session):
     role = aws.client("sts", account=OURS).get_caller_identity()["Arn"]
-    with pytest.raises(StateError) as caught:
+    with pytest.raises(UserError) as caught:
         create_state_bucket(STRANGERS_BUCKET, "us-east-1", None, session)
     assert str(caught.value) == (
         f"the bucket {STRANGERS_BUCKET} is not one of account {OURS}, or {role} may not see it (s3:ListBucket). Bucket"
@@ -303,7 +304,7 @@ def test_refuses_the_bucket_of_another_account(aws, session):
 def test_refuses_a_name_that_another_account_took_a_moment_ago(session):
     answer(session, "HeadBucket", 404, "404")
     answer(session, "CreateBucket", 409, "BucketAlreadyExists")
-    with pytest.raises(StateError) as caught:
+    with pytest.raises(UserError) as caught:
         create_state_bucket(STRANGERS_BUCKET, "us-east-1", None, session)
     assert str(caught.value) == (
         f"the bucket name {STRANGERS_BUCKET} is taken by another AWS account. Bucket names are shared by all of AWS:"
@@ -319,7 +320,7 @@ def test_goes_on_when_another_run_of_ours_made_it_a_moment_ago(session):
 
 def test_refuses_a_bucket_in_another_region(session):
     create_state_bucket("acme-far", "eu-central-1", None, session)
-    with pytest.raises(StateError) as caught:
+    with pytest.raises(UserError) as caught:
         create_state_bucket("acme-far", "us-east-1", None, session)
     assert str(caught.value) == (
         "the bucket acme-far is in eu-central-1, not in us-east-1, and a bucket cannot move. Name its region, or"
@@ -328,7 +329,7 @@ def test_refuses_a_bucket_in_another_region(session):
 
 
 def test_refuses_a_key_that_is_not_there_and_makes_nothing(session, s3):
-    with pytest.raises(StateError) as caught:
+    with pytest.raises(UserError) as caught:
         create_state_bucket("acme-no-key", "us-east-1", "alias/typo", session)
     assert str(caught.value) == (
         f"the KMS key alias/typo does not exist in account {OURS}, region us-east-1. Make it first, or correct the name"
@@ -343,7 +344,7 @@ def test_refuses_a_key_that_cannot_encrypt(aws, session):
     kms.disable_key(KeyId=disabled)
     signing = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["KeyId"]
     for key, found in {disabled: "Disabled and SYMMETRIC_DEFAULT", signing: "Enabled and RSA_2048"}.items():
-        with pytest.raises(StateError) as caught:
+        with pytest.raises(UserError) as caught:
             create_state_bucket("acme-bad-key", "us-east-1", key, session)
         assert str(caught.value) == (
             f"the KMS key {key} is {found}; S3 needs one that is Enabled and SYMMETRIC_DEFAULT."
@@ -360,7 +361,7 @@ def test_refuses_a_key_that_cannot_encrypt(aws, session):
 )
 def test_passes_on_what_aws_says(session, code, status, said):
     answer(session, "PutBucketPolicy", status, code, "no")
-    with pytest.raises(StateError) as caught:
+    with pytest.raises(UserError) as caught:
         create_state_bucket(f"acme-{code.lower()}", "us-east-1", None, session)
     assert str(caught.value) == f"state bucket acme-{code.lower()} in us-east-1: {said}"
 
@@ -369,7 +370,7 @@ def test_passes_on_what_aws_says(session, code, status, said):
 def test_says_that_nobody_is_signed_in(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
-    with pytest.raises(StateError) as caught:
+    with pytest.raises(UserError) as caught:
         create_state_bucket("acme-nobody", "us-east-1", None, boto3.Session())
     assert str(caught.value) == (
         "state bucket acme-nobody in us-east-1: no usable AWS credentials: Unable to locate credentials. Sign in, or"
@@ -379,7 +380,7 @@ def test_says_that_nobody_is_signed_in(monkeypatch):
 
 def test_says_that_aws_cannot_be_reached(session, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(StateError) as caught:
+    with pytest.raises(UserError) as caught:
         create_state_bucket("acme-offline", "us-east-1", None, session)
     assert str(caught.value) == (
         "state bucket acme-offline in us-east-1: AWS cannot be reached: Could not connect to the endpoint URL:"

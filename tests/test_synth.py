@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from main import cli
-from modules.provider import load_lazily
+from modules.bindings.lazy import load_lazily
 from operations.output import compare, files, install
 from tests.test_estate import BASE
 from tests.test_main import run
@@ -62,30 +62,30 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
-def test_output_that_is_there_and_fresh_is_said_to_be(estate: Path, out: Path) -> None:
-    assert synth(estate, "--out", out) == (0, f"{out}: fresh\n", "")
+def test_synth_reports_the_stacks_that_the_folder_holds(estate: Path, out: Path) -> None:
+    held = "2 stacks: network-lake (3 resources), network-sea (0 resources)\n"
+    assert synth(estate, "--out", out) == (0, f"{out} holds {held}", "")
     assert sorted(snapshot(out)) == [
         "manifest.json",
         "stacks/network-lake/cdk.tf.json",
         "stacks/network-sea/cdk.tf.json",
     ]
-    assert synth(estate, "--out", out, "--check") == (0, f"{out}: fresh\n", "")
+    assert synth(estate, "--out", out) == (0, f"{out} is up to date: {held}", "")
+    assert synth(estate, "--out", out, "--check") == (0, f"{out} is up to date: {held}", "")
 
 
 def test_output_that_is_stale_is_told_by_address_and_value(estate: Path, out: Path) -> None:
     synth(estate, "--out", out)
     before = snapshot(out)
-    text = estate.read_text().replace("pcx-0123456789abcdef0", "pcx-0fedcba9876543210")
+    text = estate.read_text().replace("pcx-0123456789abcdef0", "pcx-0123456789abcdef0, resolve_dns: false")
     estate.write_text(text.replace("name: acme\n", "name: acme\ntags: {owner: data}\n", 1))
     lake, sea = "stacks/network-lake/cdk.tf.json", "stacks/network-sea/cdk.tf.json"
     code, told, error = synth(estate, "--out", out, "--check")
     assert code == 3
     assert told.splitlines() == [
-        f"{lake}: ~ data.aws_vpc_peering_connection.lake-prod_request.id: "
-        '"pcx-0123456789abcdef0" -> "pcx-0fedcba9876543210"',
         f'{lake}: + provider.aws.0.default_tags: [{{"tags": {{"owner": "data"}}}}]',
-        f"{lake}: ~ aws_vpc_peering_connection_accepter.lake-prod_accepter.vpc_peering_connection_id: "
-        '"pcx-0123456789abcdef0" -> "pcx-0fedcba9876543210"',
+        f"{lake}: ~ aws_vpc_peering_connection_options.lake-prod_options.accepter.allow_remote_vpc_dns_resolution: "
+        "true -> false",
         f'{sea}: + provider.aws.0.default_tags: [{{"tags": {{"owner": "data"}}}}]',
     ]
     assert error == f"{out} is not what {estate} says now; write it again: main.py synth {estate} --out {out}\n"
@@ -115,7 +115,7 @@ def test_a_removed_stack_is_told_and_deleted_and_what_is_yours_stays(estate: Pat
         f"{gone}: is of no stack of the estate, or of the other format",
     ]
     deleted = f"{out / gone}: deleted; what the stack deployed stays until it is destroyed\n"
-    assert synth(estate, "--out", out) == (0, f"{deleted}{out}: fresh\n", "")
+    assert synth(estate, "--out", out) == (0, f"{deleted}{out} holds 1 stack: network-lake (3 resources)\n", "")
     assert snapshot(out).keys() - yours.keys() == {"manifest.json", "stacks/network-lake/cdk.tf.json"}
     assert snapshot(out).items() >= yours.items()
 
@@ -150,7 +150,8 @@ def test_the_other_format_does_not_stay_behind(estate: Path, out: Path) -> None:
 @pytest.mark.slow
 def test_stale_hcl_is_told_line_by_line(estate: Path, out: Path) -> None:
     synth_hcl(estate, "--out", out)
-    assert synth_hcl(estate, "--out", out, "--check") == (0, f"{out}: fresh\n", "")
+    held = "2 stacks: network-lake (3 resources), network-sea (0 resources)\n"
+    assert synth_hcl(estate, "--out", out, "--check") == (0, f"{out} is up to date: {held}", "")
     file = out / "stacks/network-lake/cdk.tf"
     file.write_text(file.read_text().replace('source  = "hashicorp/aws"', 'source = "hashicorp/aws"'))
     code, told, _ = synth_hcl(estate, "--out", out, "--check")
@@ -259,7 +260,7 @@ def test_what_is_the_same_already_is_not_written_again(tmp_path: Path) -> None:
     fresh, there = folder(tmp_path / "fresh", lake={}, sea={"a": 1}), folder(tmp_path / "there", lake={}, sea={})
     for file in files(there):
         os.utime(there / file, (1, 1))
-    assert install(fresh, there) == []
+    assert install(fresh, there) == ([Path("stacks/sea/cdk.tf.json")], [])
     times = {file.parent.name: (there / file).stat().st_mtime for file in files(there)}
     assert times["lake"] == 1 < times["sea"]
 

@@ -207,7 +207,7 @@ def test_a_failure_shows_the_command_and_what_terraform_wrote(tmp_path):
     assert str(caught.value) == (
         f"`terraform apply -input=false -no-color -auto-approve` in {tmp_path} failed (exit code 1):\nError: no lock"
     )
-    assert (caught.value.code, caught.value.stderr) == (1, "Error: no lock\n")
+    assert (caught.value.exit_status, caught.value.stderr) == (1, "Error: no lock\n")
 
 
 def test_validate_raises_when_terraform_itself_fails(tmp_path):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from astro_on_aws import (
     Cluster,
+    ConnectionContext,
     CrossAccountRole,
     CrossAccountRoleProps,
     Network,
-    Sides,
     VpcPeering,
     VpcPeeringProps,
 )
@@ -29,7 +29,7 @@ lake = Network(
 )
 prod = Cluster(product="hosted-dedicated", region="us-east-1", account_id="333333333333")
 props = VpcPeeringProps(type="vpc_peering", network="lake", cluster="prod", peering_id="pcx-0123456789abcdef0")
-peering = VpcPeering(data, "lake-peering", props, Sides("acme-lake-peering", lake, {"prod": prod}))
+peering = VpcPeering(data, "lake-peering", props, ConnectionContext("acme-lake-peering", lake, {"prod": prod.side()}))
 TerraformOutput(data, "handoff", value=peering.handoff)
 
 hybrid = TerraformStack(app, "astro-account")

@@ -1,13 +1,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cdktf import Fn, TerraformResourceLifecycle
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
+from cdktf import DataResource, Fn, Precondition, TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policies_exclusive import IamRolePoliciesExclusive
@@ -15,7 +9,10 @@ from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAtt
 from cdktf_cdktf_provider_aws.iam_role_policy_attachments_exclusive import IamRolePolicyAttachmentsExclusive
 from constructs import Construct
 
-from modules.cross_account_role.props import ASTRONOMER_ACCOUNT, EXTERNAL_IDS, POLICY, ROLE, CrossAccountRoleProps
+from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
+from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
+from modules.parts.iam_policy.construct import document, statement
+from modules.parts.iam_policy.props import POLICIES
 from modules.vocabulary import partition
 
 
@@ -33,54 +30,53 @@ class CrossAccountRole(Construct):
         secrets: Mapping[str, Any],
     ) -> None:
         super().__init__(scope, id_)
-        trust = DataAwsIamPolicyDocument(
+        trust = document(
             self,
             "trust",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["sts:AssumeRole"],
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="AWS", identifiers=[f"arn:{partition(region)}:iam::{ASTRONOMER_ACCOUNT}:root"]
-                        )
-                    ],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="sts:ExternalId", values=secrets[EXTERNAL_IDS.name]
-                        )
-                    ],
-                )
-            ],
+            statement(
+                ["sts:AssumeRole"],
+                None,
+                ("StringEquals", "sts:ExternalId", secrets[EXTERNAL_IDS.name]),
+                principals=("AWS", [f"arn:{partition(region)}:iam::{ASTRONOMER_ACCOUNT}:root"]),
+            ),
         )
         keep = props.removal_reason is None
+        # Whoever decides what the role may do also decides what bounds it, unless the file names a boundary.
+        vendor_decides = props.policy_mode == "vendor-managed"
+        unbounded = vendor_decides and props.permissions_boundary is None
         role = IamRole(
             self,
             "role",
             name=ROLE,
             description="Astronomer manages the Astro data plane of this account",
             # Terraform forgets that what it reads is made from a sensitive value, and would show the IDs in plans.
-            assume_role_policy=Fn.sensitive(trust.json),
+            assume_role_policy=Fn.sensitive(trust),
             permissions_boundary=props.permissions_boundary,
-            lifecycle=TerraformResourceLifecycle(prevent_destroy=keep),
+            lifecycle=TerraformResourceLifecycle(
+                prevent_destroy=keep, ignore_changes=["permissions_boundary"] if unbounded else None
+            ),
         )
         self.role_name = role.name
         # AWS cannot change a description, and a policy that Astronomer's own steps made has another one: adopted, it
         # would be made anew. The document Astronomer changes in place (facts A5).
-        ignore = ["description", *(["policy"] if props.policy_mode == "vendor-managed" else [])]
+        ignore = ["description", *(["policy"] if vendor_decides else [])]
         policies = props.policies(account_id)
+        grown = self._unless_grown(len(policies)) if vendor_decides else None
         self._attached: list[str] = []
-        for name, document in policies.items():
+        for name, text in policies.items():
             part = name.removeprefix(POLICY)
             policy = IamPolicy(
                 self,
                 f"policy{part}",
                 name=name,
                 description="What Astronomer may do in this account",
-                policy=document,
-                lifecycle=TerraformResourceLifecycle(prevent_destroy=keep, ignore_changes=ignore),
+                policy=text,
+                lifecycle=TerraformResourceLifecycle(prevent_destroy=keep, ignore_changes=ignore, precondition=grown),
             )
             attachment = IamRolePolicyAttachment(self, f"attachment{part}", role=role.name, policy_arn=policy.arn)
             self._attached.append(attachment.policy_arn)
+        if keep:
+            self._forget(range(len(policies) + 1, POLICIES + 1), attachments=vendor_decides)
         # Astronomer's document lets the role attach policies, to itself too (facts A2): a plan shows what it has more.
         self._only: IamRolePolicyAttachmentsExclusive | None = None
         if props.policy_mode == "strict":
@@ -94,6 +90,35 @@ class CrossAccountRole(Construct):
             "policies": list(policies),
             "note": "AWS takes some seconds to know a new role everywhere: wait a minute before you hand it over.",
         }
+
+    def _unless_grown(self, parts: int) -> list[Precondition]:
+        """The condition that the document takes no more policies than the role was given at first."""
+        # Its input stays what it was when it was created, and is known to every plan.
+        first = DataResource(
+            self, "first", input={"policies": parts}, lifecycle=TerraformResourceLifecycle(ignore_changes=["input"])
+        )
+        given = f"{first.terraform_resource_type}.{first.friendly_unique_id}.input.policies"
+        return [
+            Precondition(
+                condition=f"${{{given} >= {parts}}}",
+                error_message=f"account.cross_account_role.policy_file: takes {parts} policies, and took ${{{given}}} "
+                "when the role was created. With policy_mode vendor-managed Astronomer decides what the role may do: "
+                "nothing is attached to it any more. Restore the earlier document (`main.py policy diff` shows what is "
+                "in AWS), or let the file decide: policy_mode: strict.",
+            )
+        ]
+
+    def _forget(self, parts: range, *, attachments: bool) -> None:
+        """Leave policies in AWS that a shorter document no longer takes: without a block nothing guards them."""
+        types = [("aws_iam_policy", "policy"), ("aws_iam_role_policy_attachment", "attachment")]
+        left = types if attachments else types[:1]
+        blocks = [
+            {"from": f"{type_}.{self.node.id}_{name}-{part}", "lifecycle": {"destroy": False}}
+            for part in parts
+            for type_, name in left
+        ]
+        if blocks:
+            TerraformStack.of(self).add_override("removed", blocks)
 
     def keeps(self, policy_arn: str) -> None:
         """Leave the role one more policy: the `policy_arn` of an attachment that something else of yours makes."""

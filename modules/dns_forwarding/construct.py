@@ -1,27 +1,27 @@
 from cdktf_cdktf_provider_aws.security_group import SecurityGroupIngress
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import ConnectionContext
 from modules.dns_forwarding.props import DnsForwardingProps, InboundEndpoint
-from modules.late import values
-from modules.resolver_endpoint import DNS, resolver_endpoint
+from modules.parts.for_each.construct import values
+from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 
 
 class DnsForwarding(Construct):
     """An inbound endpoint that only the clusters' ranges may ask, or nothing but the facts of your own servers."""
 
-    def __init__(self, scope: Construct, id_: str, props: DnsForwardingProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: DnsForwardingProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
         self.handoff: dict[str, object] = {
-            "account_id": sides.network.account_id,
-            "region": sides.network.region,
+            "account_id": context.network.account_id,
+            "region": context.network.region,
             "domains": list(props.domains),
-            "servers": self._endpoint(props.endpoint, sides) if props.endpoint else list(props.servers),
+            "servers": self._endpoint(props.endpoint, context) if props.endpoint else list(props.servers),
         }
 
-    def _endpoint(self, props: InboundEndpoint, sides: Sides) -> list[str]:
+    def _endpoint(self, props: InboundEndpoint, context: ConnectionContext) -> list[str]:
         """Lets the clusters' queries in, and nothing out: the endpoint only answers."""
-        ranges = values(*(cluster.routed_cidrs() for cluster in sides.clusters.values()))
+        ranges = values(*(cluster.routed_cidrs() for cluster in context.clusters.values()))
         ingress = [
             SecurityGroupIngress(
                 description=f"DNS over {protocol}", protocol=protocol, from_port=DNS, to_port=DNS, cidr_blocks=ranges
@@ -29,6 +29,6 @@ class DnsForwarding(Construct):
             for protocol in ("tcp", "udp")
         ]
         _, addresses = resolver_endpoint(
-            self, props, sides, "INBOUND", "Inbound Resolver endpoint: DNS from the Astro clusters", ingress=ingress
+            self, props, context, "INBOUND", "Inbound Resolver endpoint: DNS from the Astro clusters", ingress=ingress
         )
         return addresses

@@ -1,12 +1,15 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster, ConnectionProps, FieldPath
-from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
-from modules.vocabulary import EACH_ONCE, Awaited, Reason, Slug
-from modules.vpc.props import VpcProps
+from modules.astronomer import astro_names_in
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.context import Context
+from modules.entry import FieldPath, PendingInput, Step, in_words
+from modules.parts.resolver_endpoint.props import ResolverEndpoint
+from modules.vocabulary import UNIQUE, Domain, Reason, Server, Slug
 
 
 class InboundEndpoint(ResolverEndpoint):
@@ -21,14 +24,17 @@ class DnsForwardingProps(ConnectionProps):
     `transit_gateway`, which must be there: nothing here routes them."""
 
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
+
+    for_astronomer: ClassVar[tuple[str, ...]] = ("domains", "servers")
+    for_network_team: ClassVar[tuple[str, ...]] = ("domains", "servers")
 
     type: Literal["dns_forwarding"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` that forward, and whose ranges may ask a new endpoint."""
-    domains: Annotated[tuple[Domain, ...], Field(min_length=1), EACH_ONCE]
+    domains: Annotated[tuple[Domain, ...], Field(min_length=1), UNIQUE]
     """The domains whose names, and all names below them, are asked of your servers."""
-    servers: Annotated[tuple[Server, ...], Field(max_length=6), EACH_ONCE] = ()
+    servers: Annotated[tuple[Server, ...], Field(max_length=6), UNIQUE] = ()
     """Your DNS servers that the clusters can reach: IPv4 addresses, with `:port` where it is not 53. AWS takes six for
     a rule. Nothing is made then; or `endpoint`."""
     endpoint: InboundEndpoint | None = None
@@ -57,7 +63,20 @@ class DnsForwardingProps(ConnectionProps):
             raise ValueError("has forwards_astro and no domain that holds what Astro needs; take the reason out")
         return self
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        for field, message in self.endpoint.disagreements(network) if self.endpoint else ():
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the twin's resolver has no rules that forward your names"
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if facts:
+            domains, servers = in_words(facts.get("domains")), in_words(facts.get("servers"))
+            yield Step("Astronomer", f"forward DNS queries for {domains} to {servers}")
+            yield Step("you", "after that, resolve a name of these domains from a Deployment")
+
+    def dns_servers(self, facts: Mapping[str, Any]) -> tuple[str, ...] | None:
+        known = self.servers or facts.get("servers")
+        return tuple(map(str, known)) if known and isinstance(known, list | tuple) else None
+
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        for field, message in self.endpoint.check(context) if self.endpoint else ():
             yield ("endpoint", *field), message

@@ -8,24 +8,24 @@ from cdktf_cdktf_provider_aws.route53_resolver_firewall_rule_group_association i
 )
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import ConnectionContext
 from modules.egress_domains.props import DnsFirewall, EgressDomainsProps
-from modules.late import fitted
+from modules.expressions import truncated_name
 
 
 class EgressDomains(Construct):
     """The list, in the handoff; resources only where a firewall is asked for."""
 
-    def __init__(self, scope: Construct, id_: str, props: EgressDomainsProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: EgressDomainsProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._sides = sides
-        domains = props.domains(sides.organization)
+        self._context = context
+        domains = props.domains(context.organization)
         self.handoff: dict[str, object] = {"domains": list(domains)}
         if props.dns_firewall:
             self.handoff["rule_group_id"] = self._firewall(props.dns_firewall, domains)
 
     def _firewall(self, firewall: DnsFirewall, domains: Sequence[str]) -> str:
-        name, tags = self._sides.name, {"Name": self._sides.name}
+        name, tags = self._context.name, {"Name": self._context.name}
         group = Route53ResolverFirewallRuleGroup(self, "group", name=name, tags=tags)
         Route53ResolverFirewallRule(
             self,
@@ -53,7 +53,7 @@ class EgressDomains(Construct):
                     self,
                     "every-domain",
                     # AWS takes 64 characters.
-                    name=fitted(f"{name}-others", 64),
+                    name=truncated_name(f"{name}-others", 64),
                     domains=[_whole("*")],
                     tags=tags,
                 ).id,
@@ -63,7 +63,7 @@ class EgressDomains(Construct):
             "association",
             name=name,
             firewall_rule_group_id=group.id,
-            vpc_id=self._sides.network.vpc_id,
+            vpc_id=self._context.network.vpc_id,
             priority=firewall.priority,
             tags=tags,
         )

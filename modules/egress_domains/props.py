@@ -1,10 +1,13 @@
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from modules.connection import Claim, ConnectionProps
-from modules.vocabulary import EACH_ONCE, Props, Text
+from modules.astronomer import domains_of
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Claim, PendingInput, Step
+from modules.vocabulary import UNIQUE, Props, Text
 
 
 def _fits_dns(value: str) -> str:
@@ -23,21 +26,6 @@ AllowedDomain = Annotated[
     ),
     AfterValidator(_fits_dns),
 ]
-
-
-def domains_of(organization: str, *, subdomains: bool) -> tuple[str, ...]:
-    """What users and CI/CD must reach to work with Astro (facts A18)."""
-    return (
-        "cloud.astronomer.io",
-        "api.astronomer.io",
-        "auth.astronomer.io",
-        "updates.astronomer.io",
-        "install.astronomer.io",
-        "images.astronomer.cloud",
-        f"astro-{organization}.datakin.com",
-        f"{organization}.astronomer.run",
-        *(("*.astronomer.run",) if subdomains else ()),
-    )
 
 
 class DnsFirewall(Props):
@@ -62,17 +50,27 @@ class EgressDomainsProps(ConnectionProps):
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
 
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
+    for_network_team: ClassVar[tuple[str, ...]] = ("domains",)
+
     type: Literal["egress_domains"]
     subdomains: bool = True
     """Also *.astronomer.run, where Astronomer puts the clusters' registries and their Deployments. False where only
     <organization>.astronomer.run is needed."""
-    additional_domains: Annotated[tuple[AllowedDomain, ...], EACH_ONCE] = ()
+    additional_domains: Annotated[tuple[AllowedDomain, ...], UNIQUE] = ()
     """Further domains to allow, such as your identity provider's."""
     dns_firewall: DnsFirewall | None = None
 
     def domains(self, organization: str) -> tuple[str, ...]:
         """Every allowed domain once."""
         return tuple(dict.fromkeys((*domains_of(organization, subdomains=self.subdomains), *self.additional_domains)))
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return ""
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if facts and not self.dns_firewall:
+            yield Step("your network team", "allow the domains of `domains` in the proxy and the firewalls")
 
     def claims(self) -> Iterator[Claim]:
         yield from super().claims()

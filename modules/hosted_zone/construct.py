@@ -1,27 +1,28 @@
-from cdktf import TerraformResourceLifecycle
+from cdktf import TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.data_aws_route53_zone import DataAwsRoute53Zone
 from cdktf_cdktf_provider_aws.route53_vpc_association_authorization import Route53VpcAssociationAuthorization
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone, Route53ZoneVpc
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import ConnectionContext
 from modules.hosted_zone.props import HostedZoneProps
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 
 class HostedZone(Construct):
     """Authorizes Astro's VPCs; associating them is Astronomer's part (facts B23)."""
 
-    def __init__(self, scope: Construct, id_: str, props: HostedZoneProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: HostedZoneProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        zone = self._made(props.domain, sides) if props.domain else self._existing(props.zone_id)
+        made = self._made(props.domain, context) if props.domain else None
+        zone = made or self._existing(props.zone_id)
         commands: dict[str, str] = {}
-        for name, cluster in sides.clusters.items():
+        for name, cluster in context.clusters.items():
             if cluster.vpc_id is None:
                 continue
             authorization = Route53VpcAssociationAuthorization(
                 self,
-                joined("authorization", name),
+                construct_id("authorization", name),
                 zone_id=zone.zone_id,
                 vpc_id=cluster.vpc_id,
                 vpc_region=cluster.region,
@@ -31,26 +32,29 @@ class HostedZone(Construct):
                 f"--vpc VPCRegion={cluster.region},VPCId={cluster.vpc_id}"
             )
         self.handoff: dict[str, object] = {
-            "account_id": sides.network.account_id,
+            "account_id": context.network.account_id,
             "zone_id": zone.zone_id,
             "domain": zone.name,
             # What Astronomer runs with the credentials of the cluster's account.
             "associate": commands,
         }
+        if made:
+            # Shows whether they have: the ID of each associated VPC, as of the last refresh.
+            self.handoff["vpc_ids"] = Token.as_list(f"${{{made.fqn}.vpc[*].vpc_id}}")
 
     def _existing(self, zone_id: str | None) -> DataAwsRoute53Zone:
         # Read, so that a zone of another account, which could authorize nobody, stops the plan.
         return DataAwsRoute53Zone(self, "zone", zone_id=zone_id)
 
-    def _made(self, domain: str, sides: Sides) -> Route53Zone:
+    def _made(self, domain: str, context: ConnectionContext) -> Route53Zone:
         return Route53Zone(
             self,
             "zone",
             name=domain,
-            comment=sides.name,
-            vpc=[Route53ZoneVpc(vpc_id=sides.network.vpc_id, vpc_region=sides.network.region)],
+            comment=context.name,
+            vpc=[Route53ZoneVpc(vpc_id=context.network.vpc_id, vpc_region=context.network.region)],
             force_destroy=False,
             # Astro's VPCs are associated from their side: Terraform would take them out again.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["vpc"]),
-            tags={"Name": sides.name},
+            tags={"Name": context.name},
         )

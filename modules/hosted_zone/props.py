@@ -1,11 +1,13 @@
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import VPC_ID, Claim, ConnectionProps
-from modules.dns import DomainName, astro_names_in
-from modules.vocabulary import EACH_ONCE, Awaited, HostedZoneId, Reason, Slug
+from modules.astronomer import astro_names_in
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import VPC_ID, ConnectionProps
+from modules.entry import Claim, PendingInput, Step, fact, in_words
+from modules.vocabulary import UNIQUE, DomainName, HostedZoneId, Reason, Slug
 
 
 class HostedZoneProps(ConnectionProps):
@@ -16,10 +18,13 @@ class HostedZoneProps(ConnectionProps):
     out withdraws the authorization and leaves the association: Astronomer ends that, or you do, from the zone."""
 
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (VPC_ID,)
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (VPC_ID,)
+
+    blocked: ClassVar[str] = "its VPC is not authorized for the zone"
+    for_astronomer: ClassVar[tuple[str, ...]] = ("zone_id", "domain")
 
     type: Literal["hosted_zone"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` whose VPCs may be associated; one whose `vpc_id` is not known yet is added once it
     is."""
     zone_id: HostedZoneId | None = None
@@ -50,6 +55,21 @@ class HostedZoneProps(ConnectionProps):
         if self.shadows_astro and not taken:
             raise ValueError("has shadows_astro and no domain that holds what Astro needs; take the reason out")
         return self
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the twin's VPC is not authorized for the zone"
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        associated = facts.get("vpc_ids")
+        for name in self.clusters:
+            if command := fact(facts, "associate", name):
+                vpc_id = clusters[name].vpc_id
+                yield Step(
+                    "Astronomer",
+                    f"associate VPC {vpc_id} with our private hosted zone, from the VPC's account: {in_words(command)}",
+                    cluster=name,
+                    done=isinstance(associated, list) and vpc_id in associated,
+                )
 
     def claims(self) -> Iterator[Claim]:
         if self.domain:

@@ -1,16 +1,11 @@
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
 from cdktf_cdktf_provider_aws.ec2_managed_prefix_list import Ec2ManagedPrefixList, Ec2ManagedPrefixListEntry
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import ConnectionContext
 from modules.ip_allowlist.props import Bucket, IpAllowlistProps
-from modules.security_groups import let_in
-from modules.vocabulary import joined, partition
+from modules.parts.iam_policy.construct import Principals, document, statement
+from modules.parts.ingress.construct import let_in
+from modules.vocabulary import construct_id, partition
 
 _READ = ["s3:GetObject"]
 _WRITE = [*_READ, "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
@@ -19,12 +14,12 @@ _WRITE = [*_READ, "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 class IpAllowlist(Construct):
     """The addresses of the clusters that have told them; while none has, there is nothing to let in."""
 
-    def __init__(self, scope: Construct, id_: str, props: IpAllowlistProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: IpAllowlistProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        addresses = {ip: name for name, cluster in sides.clusters.items() for ip in cluster.external_ips or ()}
+        addresses = {ip: name for name, cluster in context.clusters.items() for ip in cluster.external_ips or ()}
         self.handoff: dict[str, object] = {
-            "account_id": sides.network.account_id,
-            "region": sides.network.region,
+            "account_id": context.network.account_id,
+            "region": context.network.region,
             "addresses": list(addresses),
         }
         if not addresses:
@@ -34,55 +29,38 @@ class IpAllowlist(Construct):
         allowed = Ec2ManagedPrefixList(
             self,
             "addresses",
-            name=sides.name,
+            name=context.name,
             address_family="IPv4",
             max_entries=props.max_entries,
             entry=[
                 Ec2ManagedPrefixListEntry(cidr=f"{ip}/32", description=f"Astro cluster {name}")
                 for ip, name in addresses.items()
             ],
-            tags={"Name": sides.name},
+            tags={"Name": context.name},
         )
         self.handoff["prefix_list_id"] = allowed.id
         for name, rule in props.ingress.items():
             let_in(
                 self,
-                joined("ingress", name),
+                construct_id("ingress", name),
                 rule,
                 "Astro clusters by their external addresses",
                 prefix_list_id=allowed.id,
             )
-        statements = {name: self._statements(name, bucket, list(addresses)) for name, bucket in props.buckets.items()}
-        if statements:
-            self.handoff["bucket_policies"] = {name: document.json for name, document in statements.items()}
+        policies = {name: self._policy(name, bucket, list(addresses)) for name, bucket in props.buckets.items()}
+        if policies:
+            self.handoff["bucket_policies"] = policies
 
-    def _statements(self, name: str, bucket: Bucket, addresses: list[str]) -> DataAwsIamPolicyDocument:
+    def _policy(self, name: str, bucket: Bucket, addresses: list[str]) -> str:
         arn = f"arn:{partition(bucket.region)}:s3:::{bucket.bucket}"
         prefix = bucket.prefix or ""
-        from_astro = DataAwsIamPolicyDocumentStatementCondition(
-            test="IpAddress", variable="aws:SourceIp", values=[f"{ip}/32" for ip in addresses]
-        )
-        only_prefix = DataAwsIamPolicyDocumentStatementCondition(
-            test="StringLike", variable="s3:prefix", values=[f"{prefix}*"]
-        )
-        principals = [DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=list(bucket.principals))]
-        return DataAwsIamPolicyDocument(
+        from_astro = ("IpAddress", "aws:SourceIp", [f"{ip}/32" for ip in addresses])
+        only_prefix = [("StringLike", "s3:prefix", f"{prefix}*")] if prefix else []
+        principals: Principals = ("AWS", bucket.principals)
+        objects = _WRITE if bucket.access == "read-write" else _READ
+        return document(
             self,
-            joined("bucket", name),
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    sid="AstroObjects",
-                    principals=principals,
-                    actions=_WRITE if bucket.access == "read-write" else _READ,
-                    resources=[f"{arn}/{prefix}*"],
-                    condition=[from_astro],
-                ),
-                DataAwsIamPolicyDocumentStatement(
-                    sid="AstroList",
-                    principals=principals,
-                    actions=["s3:ListBucket"],
-                    resources=[arn],
-                    condition=[from_astro, only_prefix] if prefix else [from_astro],
-                ),
-            ],
+            construct_id("bucket", name),
+            statement(objects, [f"{arn}/{prefix}*"], from_astro, principals=principals, sid="AstroObjects"),
+            statement(["s3:ListBucket"], [arn], from_astro, *only_prefix, principals=principals, sid="AstroList"),
         )

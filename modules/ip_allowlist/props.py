@@ -1,12 +1,14 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from modules.connection import Cluster, ConnectionProps, FieldPath
-from modules.ingress import Ingress
-from modules.vocabulary import EACH_ONCE, Awaited, BucketName, IamPrincipal, Props, Region, Slug, Text
-from modules.vpc.props import VpcProps
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.context import Context
+from modules.entry import FieldPath, PendingInput, Step, fact
+from modules.parts.ingress.props import Ingress
+from modules.vocabulary import UNIQUE, BucketName, IamPrincipal, Props, Region, Slug, Text
 
 KeyPrefix = Annotated[
     str,
@@ -45,17 +47,19 @@ class IpAllowlistProps(ConnectionProps):
 
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = (
-        Awaited(
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (
+        PendingInput(
             "external_ips",
-            "Astronomer",
-            "in the Astro UI, copy External IPs of Organization Settings > Clusters > the cluster, or of a "
+            "the Astro UI",
+            "copy External IPs of Organization Settings > Clusters > the cluster, or of a "
             "Deployment's Details on a standard cluster",
         ),
     )
 
+    blocked: ClassVar[str] = "its addresses are not let in"
+
     type: Literal["ip_allowlist"]
-    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE]
+    clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` whose `external_ips` are let in. One that has none yet is added once it has."""
     max_entries: Annotated[int, Field(ge=1, le=1000)] = 10
     """How many addresses the prefix list can hold. A rule that names the list counts as so many of the 60 rules that a
@@ -65,11 +69,19 @@ class IpAllowlistProps(ConnectionProps):
     buckets: dict[Slug, Bucket] = Field(default_factory=dict)
     """Buckets, by name, to write policy statements for."""
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the twin comes from other external addresses, which are not let in"
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        for name, bucket in self.buckets.items():
+            if fact(facts, "bucket_policies", name):
+                yield Step("you", f"add the statements of `bucket_policies.{name}` to the policy of {bucket.bucket}")
+
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
         owner: dict[str, str] = {}
         for name in self.clusters:
-            for ip in (clusters[name].external_ips or ()) if name in clusters else ():
+            for ip in (context.clusters[name].external_ips or ()) if name in context.clusters else ():
                 if (other := owner.setdefault(ip, name)) != name:
                     yield ("clusters",), f"has {ip} of both {other} and {name}; an address is of one cluster: see which"
         if len(owner) > self.max_entries:
@@ -78,7 +90,11 @@ class IpAllowlistProps(ConnectionProps):
                 f"is {self.max_entries}, and the clusters have {len(owner)} addresses; raise it to at least that",
             )
         for key, bucket in self.buckets.items():
-            near = [name for name in self.clusters if name in clusters and clusters[name].region == bucket.region]
+            near = [
+                name
+                for name in self.clusters
+                if name in context.clusters and context.clusters[name].region == bucket.region
+            ]
             if near:
                 message = (
                     f"{bucket.region!r} is the region of {', '.join(near)}, which reaches S3 there by an endpoint "

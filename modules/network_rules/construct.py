@@ -1,11 +1,11 @@
 from cdktf_cdktf_provider_aws.network_acl_rule import NetworkAclRule
 from constructs import Construct
 
-from modules.connection import Sides
-from modules.late import by_name
+from modules.context import ConnectionContext
 from modules.network_rules.props import NetworkRulesProps
-from modules.security_groups import let_cluster_in
-from modules.vocabulary import joined
+from modules.parts.for_each.construct import by_name
+from modules.parts.ingress.construct import let_cluster_in
+from modules.vocabulary import construct_id
 
 ANSWERS = (1024, 65535)
 """The ports that a client asks from, whatever its operating system."""
@@ -14,9 +14,9 @@ ANSWERS = (1024, 65535)
 class NetworkRules(Construct):
     """Rules in what is there already: no security group and no network ACL is made."""
 
-    def __init__(self, scope: Construct, id_: str, props: NetworkRulesProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: NetworkRulesProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        cluster = sides.clusters[props.cluster]
+        cluster = context.clusters[props.cluster]
         let_cluster_in(self, props.ingress, cluster, f"Astro cluster {props.cluster}")
         for name, rule in props.network_acls.items():
             for range_name, number in rule.numbers().items():
@@ -24,7 +24,7 @@ class NetworkRules(Construct):
                 for way, (first, last) in (("in", (rule.from_port, rule.last_port)), ("out", ANSWERS)):
                     NetworkAclRule(
                         self,
-                        joined("acl", way, name, range_name),
+                        construct_id("acl", way, name, range_name),
                         network_acl_id=rule.network_acl,
                         egress=way == "out",
                         rule_number=number,
@@ -35,8 +35,8 @@ class NetworkRules(Construct):
                         to_port=last,
                     )
         self.handoff: dict[str, object] = {
-            "account_id": sides.network.account_id,
-            "region": sides.network.region,
+            "account_id": context.network.account_id,
+            "region": context.network.region,
             "open_to": by_name(cluster.routed_cidrs()),
             "security_groups": sorted({rule.security_group for rule in props.ingress.values()}),
             "network_acls": sorted({rule.network_acl for rule in props.network_acls.values()}),

@@ -1,12 +1,14 @@
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
-from modules.ingress import Ingress, Ports, ingress_claims
-from modules.vocabulary import Awaited, NetworkAclId, Slug
-from modules.vpc.props import VpcProps
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.context import Context
+from modules.entry import Claim, FieldPath, PendingInput
+from modules.parts.ingress.props import Ingress, Ports, ingress_claims
+from modules.vocabulary import NetworkAclId, Slug
 
 RuleNumber = Annotated[int, Field(ge=1, le=32766)]
 
@@ -28,7 +30,7 @@ class AclRule(Ports):
     """A number for each of the cluster's `additional_cidrs`, by the same names."""
 
     def numbers(self) -> dict[str, int]:
-        """By the name of the range, as `Cluster.routed_cidrs` has them."""
+        """By the name of the range, as `ClusterSide.routed_cidrs` has them."""
         return {"": self.rule_number, **self.additional_rule_numbers}
 
 
@@ -38,7 +40,7 @@ class NetworkRulesProps(ConnectionProps):
     ACL."""
 
     routed: ClassVar[bool] = False
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
 
     type: Literal["network_rules"]
     cluster: Slug
@@ -76,11 +78,14 @@ class NetworkRulesProps(ConnectionProps):
                     "an ACL has one rule of a number: give each its own",
                 )
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        if self.cluster not in clusters:
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
+        return "" if cluster.same_ranges(twin) else "the rules do not let in the ranges of the twin"
+
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        if self.cluster not in context.clusters:
             return
-        ranges = set(clusters[self.cluster].additional_cidrs)
+        ranges = set(context.clusters[self.cluster].additional_cidrs)
         for name, rule in self.network_acls.items():
             field = ("network_acls", name, "additional_rule_numbers")
             numbered = set(rule.additional_rule_numbers)

@@ -1,15 +1,11 @@
 from cdktf_cdktf_provider_aws.account_region import AccountRegion, AccountRegionTimeouts
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-)
 from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from cdktf_cdktf_provider_aws.iam_security_token_service_preferences import IamSecurityTokenServicePreferences
 from constructs import Construct
 
 from modules.opt_in_region.props import POLICY, OptInRegionProps
+from modules.parts.iam_policy.construct import document, statement
 from modules.vocabulary import partition
 
 # AWS says minutes to several hours; the provider alone would give up after ten minutes.
@@ -38,31 +34,23 @@ class RegionPermissions(Construct):
         super().__init__(scope, id_)
         # Of an organization's management account, * would be every account of the organization.
         account = f"arn:{partition(props.regions[0])}:account::{account_id}:account"
-        document = DataAwsIamPolicyDocument(
+        permissions = document(
             self,
             "document",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["account:DisableRegion", "account:EnableRegion"],
-                    resources=[account],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="account:TargetRegion", values=list(props.regions)
-                        )
-                    ],
-                ),
-                # They read, and a list of regions has no target.
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["account:GetRegionOptStatus", "account:ListRegions"], resources=[account]
-                ),
-            ],
+            statement(
+                ["account:DisableRegion", "account:EnableRegion"],
+                [account],
+                ("StringEquals", "account:TargetRegion", props.regions),
+            ),
+            # They read, and a list of regions has no target.
+            statement(["account:GetRegionOptStatus", "account:ListRegions"], [account]),
         )
         policy = IamPolicy(
             self,
             "policy",
             name=POLICY,
             description="Regions that Astronomer may enable and disable",
-            policy=document.json,
+            policy=permissions,
         )
         attachment = IamRolePolicyAttachment(self, "attachment", role=role_name, policy_arn=policy.arn)
         self.policy_arn = attachment.policy_arn

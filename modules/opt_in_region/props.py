@@ -1,20 +1,28 @@
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from modules.connection import FieldPath
-from modules.policy_file import POLICIES, PolicyDocument
-from modules.vocabulary import EACH_ONCE, Props
+from modules.aws import OPT_IN
+from modules.context import CheckedProps, Context
+from modules.entry import FieldPath, Step, in_words
+from modules.parts.iam_policy.props import POLICIES
+from modules.vocabulary import UNIQUE, Region
 
-OptInRegion = Literal["af-south-1", "ap-east-1", "eu-south-1", "me-south-1"]
-"""Regions of Astro Hybrid that an AWS account has only after it asked (facts A11)."""
 POLICY = "AstronomerOptInRegions"
 """What lets Astronomer's role ask for them."""
-OPT_IN: tuple[OptInRegion, ...] = ("af-south-1", "ap-east-1", "eu-south-1", "me-south-1")
 
 
-class OptInRegionProps(Props):
+def _is_off(region: str) -> str:
+    if region not in OPT_IN:
+        raise ValueError(f"is not a region that an AWS account has to enable; allowed: {', '.join(OPT_IN)}")
+    return region
+
+
+OptInRegion = Annotated[Region, AfterValidator(_is_off), WithJsonSchema({"type": "string", "enum": list(OPT_IN)})]
+
+
+class OptInRegionProps(CheckedProps):
     """Regions that AWS leaves off until asked, for Hybrid clusters in them: stack `regions` enables them, and the
     tokens of STS that they accept; Astronomer's role may enable, disable and list them.
 
@@ -22,11 +30,18 @@ class OptInRegionProps(Props):
     order, and who deploys stack by stack begins with `regions`. Destroying the stack disables none of them: AWS would
     then keep, unreachable and at full cost, what is in them."""
 
-    regions: Annotated[tuple[OptInRegion, ...], Field(min_length=1), EACH_ONCE]
+    regions: Annotated[tuple[OptInRegion, ...], Field(min_length=1), UNIQUE]
 
-    def disagreements(self, document: PolicyDocument) -> Iterator[tuple[FieldPath, str]]:
-        """What does not fit the document of Astronomer's role: the field, and a sentence on its value."""
-        if len(document) >= POLICIES:
+    def steps(self, facts: Mapping[str, Any]) -> Iterator[Step]:
+        """Yield what remains to be done by people."""
+        for region in self.regions if facts else ():
+            status = facts.get(region)
+            enabled = status in ("ENABLED", "ENABLED_BY_DEFAULT")
+            how = f"wait until AWS enables {region}; it was {in_words(status)} at the last deploy"
+            yield Step("you", how, done=enabled)
+
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        if context.document and len(context.document) >= POLICIES:
             message = (
                 f"needs a policy of its own on Astronomer's role, which has all {POLICIES} that IAM takes; "
                 "shorten account.cross_account_role.policy_file"

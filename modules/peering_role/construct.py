@@ -1,16 +1,11 @@
 from datetime import timedelta
 
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
-from modules.connection import Sides
+from modules.context import ConnectionContext
+from modules.parts.iam_policy.construct import document, statement
 from modules.peering_role.props import PeeringRoleProps
 from modules.vocabulary import partition
 
@@ -18,9 +13,9 @@ from modules.vocabulary import partition
 class PeeringRole(Construct):
     """A role of one permission, for one VPC, for the cluster's account, that ends by itself."""
 
-    def __init__(self, scope: Construct, id_: str, props: PeeringRoleProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: PeeringRoleProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        network, cluster = sides.network, sides.clusters[props.cluster]
+        network, cluster = context.network, context.clusters[props.cluster]
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
             "region": network.region,
@@ -35,52 +30,38 @@ class PeeringRole(Construct):
         ours = f"{aws}:ec2:{network.region}:{network.account_id}"
         vpc = f"{ours}:vpc/{network.vpc_id}"
         theirs = f"{aws}:ec2:{cluster.region}:{cluster.account_id}:vpc/{cluster.vpc_id or '*'}"
-        trust = DataAwsIamPolicyDocument(
+        ends = f"{props.expires + timedelta(days=1)}T00:00:00Z"
+        trust = document(
             self,
             "trust",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["sts:AssumeRole"],
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="AWS", identifiers=[f"{aws}:iam::{cluster.account_id}:root"]
-                        )
-                    ],
-                    condition=[
-                        _condition("DateLessThan", "aws:CurrentTime", f"{props.expires + timedelta(days=1)}T00:00:00Z")
-                    ],
-                )
-            ],
+            statement(
+                ["sts:AssumeRole"],
+                None,
+                ("DateLessThan", "aws:CurrentTime", ends),
+                principals=("AWS", [f"{aws}:iam::{cluster.account_id}:root"]),
+            ),
         )
         # AWS asks twice, for the peering and for the VPC that it is of: only the peering tells who requested it.
-        accept = DataAwsIamPolicyDocument(
+        accept = document(
             self,
             "accept",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["ec2:AcceptVpcPeeringConnection"],
-                    resources=[f"{ours}:vpc-peering-connection/*"],
-                    condition=[
-                        _condition("ArnEquals", "ec2:AccepterVpc", vpc),
-                        _condition("ArnLike", "ec2:RequesterVpc", theirs),
-                    ],
-                ),
-                DataAwsIamPolicyDocumentStatement(actions=["ec2:AcceptVpcPeeringConnection"], resources=[vpc]),
-            ],
+            statement(
+                ["ec2:AcceptVpcPeeringConnection"],
+                [f"{ours}:vpc-peering-connection/*"],
+                ("ArnEquals", "ec2:AccepterVpc", vpc),
+                ("ArnLike", "ec2:RequesterVpc", theirs),
+            ),
+            statement(["ec2:AcceptVpcPeeringConnection"], [vpc]),
         )
         role = IamRole(
             self,
             "role",
-            name=sides.name,
+            name=context.name,
             description=f"Accepts the peering of Astro cluster {props.cluster}, until {props.expires}",
-            assume_role_policy=trust.json,
+            assume_role_policy=trust,
             # The least that IAM takes: an hour.
             max_session_duration=3600,
         )
-        IamRolePolicy(self, "policy", name="accept-peering", role=role.name, policy=accept.json)
+        IamRolePolicy(self, "policy", name="accept-peering", role=role.name, policy=accept)
         self.handoff["role_arn"] = role.arn
         self.handoff["expires"] = str(props.expires)
-
-
-def _condition(test: str, variable: str, value: str) -> DataAwsIamPolicyDocumentStatementCondition:
-    return DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=[value])

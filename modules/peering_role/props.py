@@ -1,8 +1,10 @@
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath, role_claim
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Claim, FieldPath, Step, in_words, role_claim
 from modules.vocabulary import Day, Slug
 
 
@@ -14,6 +16,9 @@ class PeeringRoleProps(ConnectionProps):
     Astronomer gets its ARN, requests the peering and accepts it. Then take this entry out, and put the peering's ID
     into a `vpc_peering` entry, which routes back."""
 
+    blocked: ClassVar[str] = "the role is not created"
+    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs", "role_arn", "expires")
+
     type: Literal["peering_role"]
     cluster: Slug
     """The entry of `clusters` whose account may assume the role. Where its `vpc_id` is known, the role accepts peerings
@@ -21,6 +26,19 @@ class PeeringRoleProps(ConnectionProps):
     expires: Day
     """The last day, in UTC, on which AWS lets anyone assume the role. After it, `main.py check` warns and nothing is
     synthesized until the entry is taken out or the day is moved."""
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return ""  # Nothing uses it once the peering is active.
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if role := facts.get("role_arn"):
+            request = f"request a VPC peering with the following VPC and accept it with the role {in_words(role)}"
+            yield Step("Astronomer", f"{request}, and send us its ID", f"by {self.expires}")
+            yield Step("you", "after that, replace this entry with a `vpc_peering` that has the peering's ID")
+
+    @property
+    def leads_back(self) -> bool:
+        return False
 
     def claims(self) -> Iterator[Claim]:
         # The ranges meet, but it is `vpc_peering` that routes them.

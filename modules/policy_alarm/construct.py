@@ -1,5 +1,6 @@
-from typing import Any
+from typing import Literal
 
+from cdktf import Token
 from cdktf_cdktf_provider_aws.cloudtrail import Cloudtrail
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
@@ -7,12 +8,6 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
     CloudwatchLogMetricFilterMetricTransformation,
 )
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
@@ -45,17 +40,15 @@ from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
-from modules.cross_account_role.props import ROLE
+from modules.astronomer import ROLE
+from modules.parts.iam_policy.construct import Condition, Statement, document, statement
 from modules.policy_alarm.props import PATTERNS, PolicyAlarmProps
-from modules.vocabulary import joined, partition
+from modules.vocabulary import construct_id, partition
 
 CLOUDTRAIL = "cloudtrail.amazonaws.com"
 CLOUDWATCH = "cloudwatch.amazonaws.com"
 DATA_KEYS = ["kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
 """AWS's guides write `kms:GenerateDataKey*`, which makes key pairs as well; no service encrypts its data by those."""
-
-Condition = tuple[str, str, str]
-"""Operator, key and value."""
 
 
 class PolicyAlarm(Construct):
@@ -70,6 +63,7 @@ class PolicyAlarm(Construct):
         super().__init__(scope, id_)
         self._name, self._account_id, self._region = name, account_id, region
         self._partition = partition(region)
+        self._subscriptions: dict[str, SnsTopicSubscription] = {}
         # Its policy allows all of S3 and KMS (facts A2), and whom a record is about must not change it.
         self._astronomer = f"arn:{self._partition}:iam::{account_id}:role/{ROLE}"
 
@@ -102,10 +96,11 @@ class PolicyAlarm(Construct):
             alarm_actions=[topic_arn],
         )
         self.handoff: dict[str, object] = {"alarm": name, "log_group": log_group, "topic_arn": topic_arn}
-        if props.subscribers:
-            self.handoff["note"] = (
-                "SNS asks each subscriber to confirm, within three days; until then it hears nothing."
-            )
+        if self._subscriptions:
+            # As of the last refresh: until a subscriber confirms, it gets no notification.
+            self.handoff["unconfirmed"] = {
+                name: Token.as_any(f"${{{one.fqn}.pending_confirmation}}") for name, one in self._subscriptions.items()
+            }
 
     def _trail(self, props: PolicyAlarmProps) -> str:
         """A trail of IAM's events, which are in one region of the partition (facts B6), and the name of its log group.
@@ -230,12 +225,11 @@ class PolicyAlarm(Construct):
             self,
             "bucket-policy",
             bucket=bucket.id,
-            policy=self._document(
+            policy=document(
+                self,
                 "bucket-access",
-                _statement("Deny", "AWS", "*", ["s3:*"], everything, ("Bool", "aws:SecureTransport", "false")),
-                _statement(
-                    "Deny", "AWS", "*", ["s3:*"], everything, ("ArnEquals", "aws:PrincipalArn", self._astronomer)
-                ),
+                _deny(everything, ("Bool", "aws:SecureTransport", "false")),
+                _deny(everything, ("ArnEquals", "aws:PrincipalArn", self._astronomer)),
                 _allow("Service", CLOUDTRAIL, ["s3:GetBucketAcl"], [bucket.arn], of_trail),
                 _allow(
                     "Service",
@@ -262,8 +256,8 @@ class PolicyAlarm(Construct):
             "delivery-role",
             name=f"{self._name}-delivery",
             description="CloudTrail writes its events to the log group",
-            assume_role_policy=self._document(
-                "delivery-trust", _allow("Service", CLOUDTRAIL, ["sts:AssumeRole"], None)
+            assume_role_policy=document(
+                self, "delivery-trust", _allow("Service", CLOUDTRAIL, ["sts:AssumeRole"], None)
             ),
             # Astronomer's policy denies itself the deletion of roles tagged so (facts A4).
             tags={"customeraudit": "TRUE"},
@@ -273,11 +267,10 @@ class PolicyAlarm(Construct):
             "delivery-policy",
             name="write-log-streams",
             role=role.id,
-            policy=self._document(
+            policy=document(
+                self,
                 "delivery-permissions",
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[f"{stream}{self._region}*"]
-                ),
+                statement(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{stream}{self._region}*"]),
             ),
         )
         return role, permissions
@@ -299,21 +292,21 @@ class PolicyAlarm(Construct):
             self,
             "topic-policy",
             arn=topic.arn,
-            policy=self._document(
-                "topic-access", _allow("Service", CLOUDWATCH, ["sns:Publish"], [topic.arn], *of_alarm)
+            policy=document(
+                self, "topic-access", _allow("Service", CLOUDWATCH, ["sns:Publish"], [topic.arn], *of_alarm)
             ),
         )
         for name, endpoint in props.subscribers.items():
-            SnsTopicSubscription(
+            self._subscriptions[name] = SnsTopicSubscription(
                 self,
-                joined("subscription", name),
+                construct_id("subscription", name),
                 topic_arn=topic.arn,
                 protocol="https" if endpoint.startswith("https://") else "email",
                 endpoint=endpoint,
             )
         return topic.arn
 
-    def _key(self, id_: str, description: str, *statements: DataAwsIamPolicyDocumentStatement) -> KmsKey:
+    def _key(self, id_: str, description: str, *statements: Statement) -> KmsKey:
         """A key that the account's IAM policies administer, Astronomer's aside, and `statements` let services use."""
         root = f"arn:{self._partition}:iam::{self._account_id}:root"
         administered = _allow("AWS", root, ["kms:*"], ["*"], ("ArnNotEquals", "aws:PrincipalArn", self._astronomer))
@@ -323,31 +316,22 @@ class PolicyAlarm(Construct):
             description=description,
             enable_key_rotation=True,
             deletion_window_in_days=30,
-            policy=self._document(f"{id_}-access", administered, *statements),
+            policy=document(self, f"{id_}-access", administered, *statements),
         )
-
-    def _document(self, id_: str, *statements: DataAwsIamPolicyDocumentStatement) -> str:
-        return DataAwsIamPolicyDocument(self, id_, statement=list(statements)).json
 
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{self._partition}:{service}:{self._region}:{self._account_id}:{resource}"
 
 
-def _allow(*arguments: Any) -> DataAwsIamPolicyDocumentStatement:
-    return _statement("Allow", *arguments)
+def _allow(
+    kind: Literal["AWS", "Service"],
+    principal: str,
+    actions: list[str],
+    resources: list[str] | None,
+    *conditions: Condition,
+) -> Statement:
+    return statement(actions, resources, *conditions, principals=(kind, [principal]), effect="Allow")
 
 
-def _statement(
-    effect: str, kind: str, principal: str, actions: list[str], resources: list[str] | None, *conditions: Condition
-) -> DataAwsIamPolicyDocumentStatement:
-    return DataAwsIamPolicyDocumentStatement(
-        effect=effect,
-        principals=[DataAwsIamPolicyDocumentStatementPrincipals(type=kind, identifiers=[principal])],
-        actions=actions,
-        resources=resources,
-        condition=[
-            DataAwsIamPolicyDocumentStatementCondition(test=test, variable=variable, values=[value])
-            for test, variable, value in conditions
-        ]
-        or None,
-    )
+def _deny(resources: list[str], condition: Condition) -> Statement:
+    return statement(["s3:*"], resources, condition, principals=("AWS", ["*"]), effect="Deny")

@@ -1,11 +1,13 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.cross_account_role.props import POLICY, ROLE
+from modules.astronomer import POLICY, ROLE
+from modules.context import CheckedProps, Context
+from modules.entry import FieldPath, Step, fact, in_words
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
-from modules.vocabulary import Props, Reason, RetentionDays, Slug, Text, TopicArn, unheard
+from modules.vocabulary import Reason, RetentionDays, Slug, Text, TopicArn, foreign_topic
 
 Filter = Literal["corrected", "seed-hybrid", "seed-preview"]
 
@@ -94,7 +96,7 @@ LogGroupName = Annotated[
 ]
 
 
-class PolicyAlarmProps(Props):
+class PolicyAlarmProps(CheckedProps):
     """Tell people when Astronomer's role, its policies or a permissions boundary are changed."""
 
     subscribers: dict[Slug, Subscriber] = Field(default_factory=dict)
@@ -121,7 +123,7 @@ class PolicyAlarmProps(Props):
     """Why the trail's bucket may be destroyed with what it holds. Default: AWS refuses to until it is empty."""
 
     @model_validator(mode="after")
-    def _somebody_hears_it(self) -> Self:
+    def _has_one_topic(self) -> Self:
         if bool(self.subscribers) == bool(self.topic_arn):
             has = "has both subscribers and topic_arn" if self.topic_arn else "has neither subscribers nor topic_arn"
             raise ValueError(f"{has}; give one: subscribers of a topic that is made, or a topic of your own")
@@ -134,7 +136,14 @@ class PolicyAlarmProps(Props):
             raise ValueError(f"has {', '.join(sorted(made))}, and makes no trail where log_group is given; remove one")
         return self
 
-    def disagreements(self, region: str) -> Iterator[tuple[str, str]]:
-        """What does not fit the account's region: the field, and a sentence on its value."""
-        for message in unheard(self.topic_arn, region):
-            yield "topic_arn", message
+    def steps(self, facts: Mapping[str, Any]) -> Iterator[Step]:
+        """Yield what remains to be done by people."""
+        for name, endpoint in self.subscribers.items() if facts else ():
+            unconfirmed = fact(facts, "unconfirmed", name)
+            how = f"confirm the subscription of {in_words(endpoint)} to the alarm's SNS topic"
+            # SNS deletes a subscription that is not confirmed in time.
+            yield Step("you", how, "within 3 days of the deploy", done=unconfirmed is False)
+
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        for message in foreign_topic(self.topic_arn, context.region):
+            yield ("topic_arn",), message

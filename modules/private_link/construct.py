@@ -1,24 +1,21 @@
 from cdktf import TerraformResourceLifecycle, Token
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
 from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
 from cdktf_cdktf_provider_aws.lb_target_group_attachment import LbTargetGroupAttachment
-from cdktf_cdktf_provider_aws.security_group import SecurityGroup, SecurityGroupEgress, SecurityGroupIngress
+from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress, SecurityGroupIngress
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from cdktf_cdktf_provider_aws.vpc_endpoint_connection_notification import VpcEndpointConnectionNotification
 from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
 from constructs import Construct
 
-from modules.connection import Sides
-from modules.late import Entries, fitted, only_if_outside, values
+from modules.context import ConnectionContext
+from modules.expressions import truncated_name, zone_if_outside_vpc
+from modules.parts.for_each.construct import Entries, values
+from modules.parts.iam_policy.construct import document, statement
+from modules.parts.ingress.construct import new_group
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
-from modules.vocabulary import joined, partition
+from modules.vocabulary import construct_id, partition
 
 HTTPS = 443
 EVENTS = ["Accept", "Connect", "Delete", "Reject"]
@@ -27,12 +24,12 @@ EVENTS = ["Accept", "Connect", "Delete", "Reject"]
 class PrivateLink(Construct):
     """A service of yours that Astro's role may ask for, and endpoints that exact ranges may use (facts A14)."""
 
-    def __init__(self, scope: Construct, id_: str, props: PrivateLinkProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: PrivateLinkProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._sides = sides
+        self._context = context
         self.handoff: dict[str, object] = {
-            "account_id": sides.network.account_id,
-            "region": sides.network.region,
+            "account_id": context.network.account_id,
+            "region": context.network.region,
         }
         if props.service:
             self.handoff["service"] = self._service(props.service)
@@ -52,7 +49,7 @@ class PrivateLink(Construct):
             if props.load_balancer
             else sorted(props.load_balancers),
             private_dns_name=props.private_dns_name,
-            tags={"Name": self._sides.name},
+            tags={"Name": self._context.name},
         )
         if props.notify:
             VpcEndpointConnectionNotification(
@@ -75,19 +72,19 @@ class PrivateLink(Construct):
         """Of each cluster whose account is known: until it is, nobody may ask."""
         return {
             f"arn:{partition(cluster.region)}:iam::{cluster.account_id}:role/astronomer-remote-management"
-            for cluster in self._sides.clusters.values()
+            for cluster in self._context.clusters.values()
             if cluster.account_id
         }
 
     def _load_balancer(self, props: NewLoadBalancer) -> str:
-        network = self._sides.network
+        network = self._context.network
         port = props.target_port or props.port
         # The endpoint is inside the Astro VPC, where pods keep their own addresses.
-        pods = {name: cluster.pod_cidr for name, cluster in self._sides.clusters.items() if cluster.pod_cidr}
-        group = SecurityGroup(
+        pods = {name: cluster.pod_cidr for name, cluster in self._context.clusters.items() if cluster.pod_cidr}
+        group = new_group(
             self,
             "load-balancer-security-group",
-            name=f"load-balancer-{self._sides.name}",
+            f"load-balancer-{self._context.name}",
             description="PrivateLink: from the Astro clusters to the targets",
             vpc_id=network.vpc_id,
             ingress=[_ingress(props.port, "Astro clusters", values(*self._cluster_ranges(), pods))],
@@ -100,41 +97,43 @@ class PrivateLink(Construct):
                     cidr_blocks=sorted(f"{ip}/32" for ip in props.targets.values()),
                 )
             ],
-            tags={"Name": self._sides.name},
+            tag=self._context.name,
         )
         # AWS holds traffic of PrivateLink, too, to the rules of the group that a balancer is made with.
         balancer = Lb(
             self,
             "load-balancer",
-            name=fitted(f"pl-{self._sides.name}", 32),
+            name=truncated_name(f"pl-{self._context.name}", 32),
+            # AWS changes no name, and deletes no balancer that is protected or that a service uses.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["name"]),
             load_balancer_type="network",
             internal=True,
             enable_cross_zone_load_balancing=True,
             enable_deletion_protection=not props.removal_reason,
             security_groups=[group.id],
             subnets=[network.subnets[subnet] for subnet in props.subnets or network.subnets],
-            tags={"Name": self._sides.name},
+            tags={"Name": self._context.name},
         )
         targets = LbTargetGroup(
             self,
             "targets",
             # Another port makes another group, and the listener must have it before the old one can go.
-            name=fitted(f"pl-{port}-{self._sides.name}", 32),
+            name=truncated_name(f"pl-{port}-{self._context.name}", 32),
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             vpc_id=network.vpc_id,
             target_type="ip",
             protocol="TCP",
             port=port,
-            tags={"Name": self._sides.name},
+            tags={"Name": self._context.name},
         )
         for target, ip in props.targets.items():
             LbTargetGroupAttachment(
                 self,
-                joined("target", target),
+                construct_id("target", target),
                 target_group_arn=targets.arn,
                 target_id=ip,
                 # AWS looks up the zone of an address in the VPC, and of no other.
-                availability_zone=only_if_outside(ip, network.cidrs, "all"),
+                availability_zone=zone_if_outside_vpc(ip, network.cidrs, "all"),
             )
         LbListener(
             self,
@@ -143,26 +142,26 @@ class PrivateLink(Construct):
             protocol="TCP",
             port=props.port,
             default_action=[LbListenerDefaultAction(type="forward", target_group_arn=targets.arn)],
-            tags={"Name": self._sides.name},
+            tags={"Name": self._context.name},
         )
         return balancer.arn
 
     def _endpoint(self, name: str, props: AwsEndpoint) -> dict[str, object]:
-        network = self._sides.network
+        network = self._context.network
         own = {cidr: cidr for cidr in network.cidrs}
         ranges = values(own, *(self._cluster_ranges() if props.for_clusters else ()))
-        group = SecurityGroup(
+        group = new_group(
             self,
-            joined("security-group", name),
-            name=f"endpoint-{self._sides.name}-{name}",
+            construct_id("security-group", name),
+            f"endpoint-{self._context.name}-{name}",
             description=f"Endpoint to {props.service}",
             vpc_id=network.vpc_id,
             ingress=[_ingress(HTTPS, props.service, ranges)],
-            tags={"Name": f"{self._sides.name}-{name}"},
+            tag=f"{self._context.name}-{name}",
         )
         endpoint = VpcEndpoint(
             self,
-            joined("endpoint", name),
+            construct_id("endpoint", name),
             vpc_id=network.vpc_id,
             service_name=f"com.amazonaws.{network.region}.{props.service}",
             vpc_endpoint_type="Interface",
@@ -170,7 +169,7 @@ class PrivateLink(Construct):
             subnet_ids=[network.subnets[subnet] for subnet in props.subnets or network.subnets],
             security_group_ids=[group.id],
             policy=self._policy(name, props.only_accounts) if props.only_accounts else None,
-            tags={"Name": f"{self._sides.name}-{name}"},
+            tags={"Name": f"{self._context.name}-{name}"},
         )
         return {
             "id": endpoint.id,
@@ -179,25 +178,11 @@ class PrivateLink(Construct):
         }
 
     def _policy(self, name: str, accounts: tuple[str, ...]) -> str:
-        return DataAwsIamPolicyDocument(
-            self,
-            joined("policy", name),
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["*"],
-                    resources=["*"],
-                    principals=[DataAwsIamPolicyDocumentStatementPrincipals(type="AWS", identifiers=["*"])],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="aws:PrincipalAccount", values=sorted(accounts)
-                        )
-                    ],
-                )
-            ],
-        ).json
+        mine = ("StringEquals", "aws:PrincipalAccount", sorted(accounts))
+        return document(self, construct_id("policy", name), statement(["*"], ["*"], mine, principals=("AWS", ["*"])))
 
     def _cluster_ranges(self) -> list[Entries]:
-        return [cluster.routed_cidrs() for cluster in self._sides.clusters.values()]
+        return [cluster.routed_cidrs() for cluster in self._context.clusters.values()]
 
 
 def _ingress(port: int, description: str, ranges: list[str]) -> SecurityGroupIngress:

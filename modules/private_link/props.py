@@ -1,15 +1,19 @@
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Address
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
-from modules.dns import Address, DomainName
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ACCOUNT_ID, ConnectionProps
+from modules.context import Context
+from modules.entry import Claim, FieldPath, PendingInput, Step, fact, in_words
 from modules.vocabulary import (
-    EACH_ONCE,
     PRIVATE,
+    UNIQUE,
     AccountId,
+    Address,
+    DomainName,
     Props,
     Reason,
     Slug,
@@ -18,9 +22,8 @@ from modules.vocabulary import (
     arn,
     arn_account,
     arn_region,
-    repeated,
+    duplicates,
 )
-from modules.vpc.props import VpcProps
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -73,7 +76,7 @@ def _unknown(field: str, given: Collection[str] | None, subnets: Collection[str]
 
 
 class _InSubnets(Props):
-    subnets: Annotated[tuple[Slug, ...], Field(min_length=1), EACH_ONCE] | None = None
+    subnets: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE] | None = None
     """Names of the network's subnets, each in another availability zone. Default: all of them."""
 
 
@@ -91,7 +94,7 @@ class NewLoadBalancer(_InSubnets):
 
     @model_validator(mode="after")
     def _each_target_once(self) -> Self:
-        if twice := repeated(self.targets.values()):
+        if twice := duplicates(self.targets.values()):
             raise ValueError(f"has {', '.join(twice)} twice in targets; name each once")
         return self
 
@@ -99,11 +102,11 @@ class NewLoadBalancer(_InSubnets):
 class Service(Props):
     """An endpoint service: what Astro's VPCs connect to without any route, whatever their ranges are."""
 
-    load_balancers: Annotated[tuple[LoadBalancerArn, ...], Field(max_length=10), EACH_ONCE] = ()
+    load_balancers: Annotated[tuple[LoadBalancerArn, ...], Field(max_length=10), UNIQUE] = ()
     """Existing network load balancers in the network's account and region; or `load_balancer`."""
     load_balancer: NewLoadBalancer | None = None
     """One to make; or `load_balancers`."""
-    allowed_principals: Annotated[tuple[ServicePrincipal, ...], EACH_ONCE] = ()
+    allowed_principals: Annotated[tuple[ServicePrincipal, ...], UNIQUE] = ()
     """Who may ask for a connection. Default: the role `astronomer-remote-management` in each cluster's account."""
     acceptance_off_reason: Reason | None = None
     """Why connections of `allowed_principals` need not be accepted one by one. Default: you accept each, in the VPC
@@ -156,8 +159,11 @@ class PrivateLinkProps(ConnectionProps):
 
     routed: ClassVar[bool] = False
 
+    blocked: ClassVar[str] = "it may not ask for a connection to the service"
+    for_astronomer: ClassVar[tuple[str, ...]] = ("region", "service.service_name")
+
     type: Literal["private_link"]
-    clusters: Annotated[tuple[Slug, ...], EACH_ONCE] = ()
+    clusters: Annotated[tuple[Slug, ...], UNIQUE] = ()
     """The entries of `clusters` that the service is for, and that endpoints `for_clusters` let in."""
     service: Service | None = None
     """Your service, in the clusters' region."""
@@ -183,6 +189,32 @@ class PrivateLinkProps(ConnectionProps):
             "an endpoint service works in its own region: use a network in the cluster's region" if self.service else ""
         )
 
+    @property
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The account is for the principals of the service, unless the file names them."""
+        return (ACCOUNT_ID,) if self.service and not self.service.allowed_principals else ()
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
+        if self.service:
+            return "the service is of the other region, and the twin has no endpoint for it"
+        return "" if cluster.same_ranges(twin) else "the endpoints do not let in the ranges of the twin"
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if not facts:
+            return
+        if self.service:
+            service = in_words(fact(facts, "service", "service_name"))
+            if domain := self.service.private_dns_name:
+                record = f"create the TXT record of `service.private_dns_record` in the public zone of {domain}"
+                yield Step("you", f"{record}, then verify the domain in the VPC console under Endpoint services")
+            yield Step("Astronomer", f"create an interface endpoint to {service} in the cluster's VPC")
+            if not self.service.acceptance_off_reason:
+                yield Step("you", f"accept the endpoint of {service} in the VPC console under Endpoint services")
+        for name, endpoint in self.endpoints.items():
+            if endpoint.for_clusters:
+                names = in_words(fact(facts, "endpoints", name, "dns_names"))
+                yield Step("you", f"use the endpoint's own DNS names in your Airflow connections: {names}")
+
     def claims(self) -> Iterator[Claim]:
         for name, endpoint in self.endpoints.items():
             if endpoint.private_dns:
@@ -194,18 +226,18 @@ class PrivateLinkProps(ConnectionProps):
                     "a VPC takes one endpoint with private_dns for a service: keep one",
                 )
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        subnets = network.subnet_names()
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        subnets = context.subnets
         for index, arn_ in enumerate(self.service.load_balancers if self.service else ()):
-            if (arn_region(arn_), arn_account(arn_)) != (network.region, network.account_id):
-                message = f"{arn_!r} is not in account {network.account_id} and {network.region}"
+            if (arn_region(arn_), arn_account(arn_)) != (context.region, context.account_id):
+                message = f"{arn_!r} is not in account {context.account_id} and {context.region}"
                 rule = "an endpoint service takes load balancers of its own account and region"
                 yield ("service", "load_balancers", index), f"{message}; {rule}"
-        if self.service and self.service.notify and arn_region(self.service.notify) != network.region:
+        if self.service and self.service.notify and arn_region(self.service.notify) != context.region:
             yield (
                 ("service", "notify"),
-                f"{self.service.notify!r} is not in {network.region}; SNS publishes in a topic's own region only",
+                f"{self.service.notify!r} is not in {context.region}; SNS publishes in a topic's own region only",
             )
         if self.service and self.service.load_balancer:
             for field, message in _unknown("subnets", self.service.load_balancer.subnets, subnets):

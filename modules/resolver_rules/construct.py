@@ -1,33 +1,36 @@
 from collections import defaultdict
 
-from cdktf import TerraformResourceLifecycle
+from cdktf import Postcondition, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.data_aws_route53_resolver_rule import DataAwsRoute53ResolverRule
 from cdktf_cdktf_provider_aws.route53_resolver_rule import Route53ResolverRule, Route53ResolverRuleTargetIp
 from cdktf_cdktf_provider_aws.route53_resolver_rule_association import Route53ResolverRuleAssociation
 from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress
 from constructs import Construct
 
-from modules.connection import Sides
-from modules.ram import share
-from modules.resolver_endpoint import DNS, resolver_endpoint
+from modules.context import ConnectionContext
+from modules.expressions import listed
+from modules.parts.ram_share.construct import share
+from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 from modules.resolver_rules.props import Endpoint, ResolverRulesProps, Rule
-from modules.vocabulary import joined
+from modules.vocabulary import construct_id
 
 
 class ResolverRules(Construct):
     """Shares the rules; associating them with the clusters' VPCs is Astronomer's part (facts A16)."""
 
-    def __init__(self, scope: Construct, id_: str, props: ResolverRulesProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: ResolverRulesProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._props, self._sides = props, sides
+        self._props, self._context = props, context
         self.handoff: dict[str, object] = {
-            "account_id": sides.network.account_id,
-            "region": sides.network.region,
+            "account_id": context.network.account_id,
+            "region": context.network.region,
         }
         endpoint_id = self._endpoint(props.endpoint) if props.endpoint else props.endpoint_id
         rules = {name: self._rule(name, rule, endpoint_id) for name, rule in props.rules.items()}
         self.handoff["rules"] = {name: {"id": rule.id, "domain": rule.domain_name} for name, rule in rules.items()}
-        self.handoff["resource_share_arn"] = share(self, props, sides, {name: rule.arn for name, rule in rules.items()})
+        self.handoff["resource_share_arn"] = share(
+            self, props, context, {name: rule.arn for name, rule in rules.items()}
+        )
 
     def _endpoint(self, props: Endpoint) -> str:
         """Lets queries out to the DNS servers, and nothing in: the endpoint only asks."""
@@ -48,31 +51,41 @@ class ResolverRules(Construct):
             for protocol in ("tcp", "udp")
         ]
         description = "Outbound Resolver endpoint: DNS to the targets of its rules"
-        endpoint_id, addresses = resolver_endpoint(self, props, self._sides, "OUTBOUND", description, egress=egress)
+        endpoint_id, addresses = resolver_endpoint(self, props, self._context, "OUTBOUND", description, egress=egress)
         # For the network team: where your DNS servers see the queries come from.
         self.handoff["endpoint_ips"] = addresses
         return endpoint_id
 
     def _rule(self, name: str, rule: Rule, endpoint_id: str | None) -> Route53ResolverRule | DataAwsRoute53ResolverRule:
         if rule.domain is None:
-            return DataAwsRoute53ResolverRule(self, joined("rule", name), resolver_rule_id=rule.rule_id)
+            owner = Postcondition(
+                condition=f"${{contains({listed([self._context.network.account_id])}, self.owner_id)}}",
+                error_message=f"{rule.rule_id} belongs to account ${{self.owner_id}}, and only its owner can share it. "
+                "Ask them to share it with Astronomer, or give domain and targets for a rule of your own.",
+            )
+            return DataAwsRoute53ResolverRule(
+                self,
+                construct_id("rule", name),
+                resolver_rule_id=rule.rule_id,
+                lifecycle=TerraformResourceLifecycle(postcondition=[owner]),
+            )
         made = Route53ResolverRule(
             self,
-            joined("rule", name),
+            construct_id("rule", name),
             name=name,
             rule_type="FORWARD",
             domain_name=rule.domain,
             resolver_endpoint_id=endpoint_id,
             target_ip=[Route53ResolverRuleTargetIp(ip=ip, port=port) for ip, port in sorted(map(_split, rule.targets))],
-            tags={"Name": f"{self._sides.name}-{name}"},
+            tags={"Name": f"{self._context.name}-{name}"},
         )
         if self._props.associate_network:
             Route53ResolverRuleAssociation(
                 self,
-                joined("association", name),
+                construct_id("association", name),
                 name=name,
                 resolver_rule_id=made.id,
-                vpc_id=self._sides.network.vpc_id,
+                vpc_id=self._context.network.vpc_id,
                 # AWS changes no name, and takes the VPC once: one that a person associated would be cut off for it.
                 lifecycle=TerraformResourceLifecycle(ignore_changes=["name"]),
             )

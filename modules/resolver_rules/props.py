@@ -1,13 +1,25 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster, FieldPath
-from modules.dns import Domain, ResolverEndpoint, Server, astro_names_in
-from modules.sharing import SharingProps
-from modules.vocabulary import EACH_ONCE, Props, Reason, ResolverEndpointId, ResolverRuleId, Slug, repeated
-from modules.vpc.props import VpcProps
+from modules.astronomer import astro_names_in
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
+from modules.context import Context
+from modules.entry import FieldPath, PendingInput, Step, fact, in_words
+from modules.parts.resolver_endpoint.props import ResolverEndpoint
+from modules.vocabulary import (
+    UNIQUE,
+    Domain,
+    Props,
+    Reason,
+    ResolverEndpointId,
+    ResolverRuleId,
+    Server,
+    Slug,
+    duplicates,
+)
 
 
 class Endpoint(ResolverEndpoint):
@@ -20,7 +32,7 @@ class Rule(Props):
     rule_id: ResolverRuleId | None = None
     domain: Domain | None = None
     """The domain whose names, and all names below it, are asked of `targets`."""
-    targets: Annotated[tuple[Server, ...], Field(max_length=6), EACH_ONCE] = ()
+    targets: Annotated[tuple[Server, ...], Field(max_length=6), UNIQUE] = ()
     """Your DNS servers: IPv4 addresses, with `:port` where it is not 53. AWS takes six for a rule."""
     forwards_astro: Reason | None = None
     """Why names that Astro itself needs go to your servers too (as with the domain `.`, or within `amazonaws.com`): a
@@ -56,6 +68,10 @@ class ResolverRulesProps(SharingProps):
     routed: ClassVar[bool] = False
     same_region: ClassVar[str] = "a resolver rule works in its own region only: use a network in the cluster's region"
 
+    blocked: ClassVar[str] = "the rules are not shared with it"
+    for_astronomer: ClassVar[tuple[str, ...]] = ("rules.*.id",)
+    for_network_team: ClassVar[tuple[str, ...]] = ("region", "rules.*.domain", "endpoint_ips")
+
     type: Literal["resolver_rules"]
     rules: Annotated[dict[Slug, Rule], Field(min_length=1)]
     """The rules to share, by a name of your choice, which is the name in AWS of those made here."""
@@ -72,8 +88,8 @@ class ResolverRulesProps(SharingProps):
         endpoints = [field for field in ("endpoint", "endpoint_id") if getattr(self, field)]
         if new and len(endpoints) != 1:
             raise ValueError(
-                f"makes the rules {', '.join(new)} and names neither or both of endpoint and endpoint_id; give "
-                "endpoint_id for an outbound endpoint that exists, or endpoint"
+                f"needs one outbound endpoint for {', '.join(new)}; add `endpoint: {{}}` to create one, or set "
+                "endpoint_id, and not both"
             )
         if not new and (endpoints or self.associate_network):
             fields = [*endpoints, *(["associate_network"] if self.associate_network else [])]
@@ -81,11 +97,34 @@ class ResolverRulesProps(SharingProps):
                 f"has {', '.join(fields)} and makes no rule; take that out, or give a rule domain and targets"
             )
         domains = [rule.domain for rule in self.rules.values() if rule.domain]
-        if twice := repeated(domains):
+        if twice := duplicates(domains):
             raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
         return self
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        for field, message in self.endpoint.disagreements(network) if self.endpoint else ():
+    @property
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Nothing if the file names whom to share with."""
+        return () if self.share_with else (ACCOUNT_ID,)
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the rules are of the other region, and nothing resolves your names there"
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        rules = facts.get("rules")
+        if not isinstance(rules, Mapping):
+            return
+        ids = in_words([fact(rules, name, "id") for name in rules])
+        for name in self.clusters:
+            invited = self.invites(clusters[name], facts)
+            accept = f"accept the resource share of the Route 53 Resolver rules {ids} and " if invited else ""
+            associate = f"associate {'them' if accept else f'the Route 53 Resolver rules {ids}'} with the cluster's VPC"
+            yield Step("Astronomer", f"{accept}{associate}", INVITATION if invited else None, name)
+        yield Step("you", "after that, resolve a name of the shared domains from a Deployment")
+
+    def on_premises_facts(self) -> dict[str, object]:
+        return {"dns_servers": {name: list(rule.targets) for name, rule in self.rules.items() if rule.targets}}
+
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        for field, message in self.endpoint.check(context) if self.endpoint else ():
             yield ("endpoint", *field), message

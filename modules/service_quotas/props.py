@@ -1,31 +1,15 @@
-from collections.abc import Collection
-from typing import Annotated, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Cluster
+from modules.context import CheckedProps
+from modules.entry import Step, fact, in_words
 from modules.vocabulary import Props, Slug, Text
 
 ON_DEMAND, SPOT = "L-1216C47A", "L-34B43A08"
 """EC2's quotas of vCPUs in standard instances that Astronomer asks for, at least 40 of each (seeds 000 and 001)."""
 _OURS = {"on-demand": ON_DEMAND, "spot": SPOT}
-
-_METAL = {"m5": 96, "m5d": 96, "m6i": 128, "m6id": 128, "r6i": 128, "c6i": 128}
-
-
-def vcpus(node_type: str) -> int:
-    """vCPUs of a node type that Astro offers (facts A9), by AWS's specifications of EC2 instance types: of all these
-    families an xlarge has 4, an Nxlarge N times as many, and a metal what its host has."""
-    family, size = node_type.split(".")
-    return _METAL[family] if size == "metal" else 4 * int(size.removesuffix("xlarge") or 1)
-
-
-def vcpus_by_region(clusters: Collection[Cluster]) -> dict[str, int]:
-    """The vCPUs of all nodes that clusters may have, each in its own region: a twin is one of them."""
-    found: dict[str, int] = {}
-    for cluster in clusters:
-        found[cluster.region] = found.get(cluster.region, 0) + cluster.max_nodes * vcpus(cluster.node_type)
-    return found
 
 
 class Quota(Props):
@@ -39,7 +23,7 @@ class Quota(Props):
     """At least so many. Where the account has more, it keeps them."""
 
 
-class ServiceQuotasProps(Props):
+class ServiceQuotasProps(CheckedProps):
     """Ask AWS for the quotas that Astronomer needs, in each region of the account's Hybrid clusters (the account's own
     region while there is none). Nothing is ever lowered.
 
@@ -64,6 +48,19 @@ class ServiceQuotasProps(Props):
             if (other := first.setdefault((quota.service, quota.code), name)) != name:
                 raise ValueError(f"has {quota.code} of {quota.service} twice, as {other} and as {name}; keep one")
         return self
+
+    def steps(self, facts: Mapping[str, Any], region: str) -> Iterator[Step]:
+        """Yield what remains to be done by people in `region`."""
+        for name in facts:
+            status = fact(facts, name, "request_status")
+            quota = f"{in_words(fact(facts, name, 'quota'))} in {region}"
+            if status in ("DENIED", "NOT_APPROVED", "INVALID_REQUEST"):
+                yield Step("you", f"ask AWS Support about the quota {quota}: the request is {status}")
+            else:
+                # Without a request there is nothing to grant: the account has the value already.
+                granted = status in ("APPROVED", "", None)
+                how = f"wait until AWS grants the quota {quota}; the request was {in_words(status)} at the last deploy"
+                yield Step("you", how, done=granted)
 
     def wanted(self, needed: int) -> dict[str, Quota]:
         """What to ask for, by name, in a region whose nodes may need so many vCPUs."""

@@ -1,12 +1,12 @@
 from dataclasses import dataclass
+from typing import Any
 
-from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway import (
-    DataAwsEc2TransitGateway,
-    DataAwsEc2TransitGatewayFilter,
-)
-from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachment import (
-    DataAwsEc2TransitGatewayAttachment,
-    DataAwsEc2TransitGatewayAttachmentFilter,
+from cdktf import Postcondition, TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway import DataAwsEc2TransitGateway
+from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachment import DataAwsEc2TransitGatewayAttachment
+from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachments import (
+    DataAwsEc2TransitGatewayAttachments,
+    DataAwsEc2TransitGatewayAttachmentsFilter,
 )
 from cdktf_cdktf_provider_aws.ec2_transit_gateway import Ec2TransitGateway
 from cdktf_cdktf_provider_aws.ec2_transit_gateway_route import Ec2TransitGatewayRoute
@@ -23,12 +23,31 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import
 )
 from constructs import Construct
 
-from modules.connection import Cluster, Sides
-from modules.late import Entries, each
-from modules.ram import share
-from modules.routes import routes
+from modules.cluster import ClusterSide
+from modules.context import ConnectionContext
+from modules.expressions import MapExpression, listed, term
+from modules.parts.for_each.construct import Entries, each
+from modules.parts.lookup.construct import Kind, Lookup, announce
+from modules.parts.ram_share.construct import share
+from modules.parts.routes.construct import routes
 from modules.transit_gateway.props import NewTransitGateway, TransitGatewayProps
-from modules.vocabulary import Late, joined
+from modules.vocabulary import construct_id
+
+_ATTACHMENT = Kind(
+    one=DataAwsEc2TransitGatewayAttachment,
+    several=DataAwsEc2TransitGatewayAttachments,
+    filter=DataAwsEc2TransitGatewayAttachmentsFilter,
+    id_argument="transit_gateway_attachment_id",
+    id_filter="transit-gateway-attachment-id",
+)
+_OPEN = ("initiating", "initiatingRequest", "pendingAcceptance", "pending", "available", "modifying")
+_GONE = {
+    "rejected": "Somebody in your account rejected it.",
+    "deleting": "Astronomer or somebody in your account is deleting it.",
+    "deleted": "Astronomer or somebody in your account deleted it.",
+    "failed": "AWS could not create it.",
+}
+"""States that are final, each with its reason."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +62,12 @@ class _Tables:
 class TransitGateway(Construct):
     """Shares the gateway, accepts what the clusters' own accounts attached and nothing else, and routes both ways."""
 
-    def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._props, self._sides = props, sides
-        network = sides.network
+        self._props, self._context = props, context
+        self.imports: list[dict[str, str]] = []
+        """Import blocks for the stack."""
+        network = context.network
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
             "region": network.region,
@@ -57,17 +78,16 @@ class TransitGateway(Construct):
         self._gateway_id = gateway.id if gateway else str(props.transit_gateway_id)
         self._tables = self._route_tables()
         self.handoff["transit_gateway_id"] = self._gateway_id
-        if gateway:
-            self.handoff["resource_share_arn"] = share(self, props, sides, {"gateway": gateway.arn})
+        if gateway and props.accept_clusters:
+            self.handoff["resource_share_arn"] = share(self, props, context, {"gateway": gateway.arn})
 
         # A route in a VPC can name a gateway only once the VPC is attached to it: the reference makes Terraform wait.
         way_out = self._attach_network().transit_gateway_id if props.attaches else self._gateway_id
-        for name, cluster in sides.clusters.items():
-            accepted = self._accepted(name, cluster) if props.accept_clusters else None
-            if accepted or not props.accept_clusters:
-                # Nothing leads to a cluster before it is there.
-                after = [accepted] if accepted else None
-                routes(self, name, network, cluster.routed_cidrs(), transit_gateway_id=way_out, depends_on=after)
+        for name, cluster in context.clusters.items():
+            # Nothing leads to a cluster before its attachment is accepted, by us or, without our knowing, by another.
+            after = self._accept(name, cluster) if props.accept_clusters else {}
+            if after is not None:
+                routes(self, name, network, cluster.routed_cidrs(), transit_gateway_id=way_out, **after)
         if self._tables:
             self._route_clusters(self._tables.clusters)
 
@@ -81,18 +101,43 @@ class TransitGateway(Construct):
             default_route_table_association="disable",
             default_route_table_propagation="disable",
             dns_support="enable",
-            tags={"Name": self._sides.name},
+            tags={"Name": self._context.name},
         )
 
     def _find(self) -> DataAwsEc2TransitGateway | None:
-        """Only the gateway's owner can share it and accept: one of another account is not found."""
-        if not self._props.accept_clusters:
+        """The existing gateway, if something is done here that only its owner can do, or that needs its tables."""
+        props, account = self._props, self._context.network.account_id
+        if not (props.accept_clusters or props.route_tables):
             return None
+        field = f"connections.{self.node.id}.transit_gateway_id"
+        remedy = (
+            "set accept_clusters: false, and leave sharing and accepting to its owner"
+            if props.accept_clusters
+            else "remove route_tables, which only its owner can associate"
+        )
+        conditions = [
+            Postcondition(
+                condition=f"${{self.owner_id == {term(account)}}}",
+                error_message=f"{field}: {props.transit_gateway_id} is of AWS account ${{self.owner_id}}, but the "
+                f"network is of account {account}: {remedy}.",
+            )
+        ]
+        if not props.route_tables:
+            # Otherwise AWS would associate nothing, and each plan would want to change that (facts B21).
+            both = ("self.default_route_table_association", "self.default_route_table_propagation")
+            conditions.append(
+                Postcondition(
+                    condition=f'${{{both[0]} == "enable" && {both[1]} == "enable"}}',
+                    error_message=f"{field}: {props.transit_gateway_id} has default association ${{{both[0]}}}d and "
+                    f"default propagation ${{{both[1]}}}d, and without both nothing leads to the clusters and back: "
+                    "name the tables to use in route_tables.",
+                )
+            )
         return DataAwsEc2TransitGateway(
             self,
             "gateway",
-            id=self._props.transit_gateway_id,
-            filter=[DataAwsEc2TransitGatewayFilter(name="owner-id", values=[self._sides.network.account_id])],
+            id=props.transit_gateway_id,
+            lifecycle=TerraformResourceLifecycle(postcondition=conditions),
         )
 
     def _route_tables(self) -> _Tables | None:
@@ -102,7 +147,7 @@ class TransitGateway(Construct):
             return _Tables(clusters, network, {"network": network})
         if tables := self._props.route_tables:
             others = tables.others
-            late = isinstance(others, Late)
+            late = isinstance(others, MapExpression)
             back = others.beside("network", tables.network) if late else {"network": tables.network, **others}
             return _Tables(tables.clusters, tables.network, back)
         return None
@@ -112,7 +157,7 @@ class TransitGateway(Construct):
             self,
             f"table-{name}",
             transit_gateway_id=self._gateway_id,
-            tags={"Name": f"{self._sides.name}-{name}"},
+            tags={"Name": f"{self._context.name}-{name}"},
         ).id
 
     def _attach_network(self) -> Ec2TransitGatewayVpcAttachment:
@@ -121,11 +166,11 @@ class TransitGateway(Construct):
             self,
             "network",
             transit_gateway_id=self._gateway_id,
-            vpc_id=self._sides.network.vpc_id,
-            subnet_ids=list(self._sides.network.subnets.values()),
+            vpc_id=self._context.network.vpc_id,
+            subnet_ids=list(self._context.network.subnets.values()),
             transit_gateway_default_route_table_association=self._tables is None,
             transit_gateway_default_route_table_propagation=self._tables is None,
-            tags={"Name": self._sides.name},
+            tags={"Name": self._context.name},
         )
         if self._tables:
             Ec2TransitGatewayRouteTableAssociation(
@@ -142,77 +187,160 @@ class TransitGateway(Construct):
             )
         return attachment
 
-    def _accepted(
-        self, name: str, cluster: Cluster
-    ) -> Ec2TransitGatewayVpcAttachmentAccepter | DataAwsEc2TransitGatewayAttachment | None:
-        """Accept the cluster's attachment and route back; None while it, or the cluster's account, is awaited."""
+    def _accept(self, name: str, cluster: ClusterSide) -> dict[str, Any] | None:
+        """Accept the cluster's attachment and route back.
+
+        Returns the arguments that make other resources wait for it. Returns None while the attachment, or the cluster's
+        account, is unknown."""
         attachment_id = self._props.attachments.get(name)
+        if attachment_id is None:
+            self._announce(name, cluster)
         if attachment_id is None or cluster.account_id is None:
             return None
-        # Whoever the gateway is shared with may attach. What is not a VPC of this account, on this gateway, is not
-        # found here, and then the plan fails and nothing is accepted. Its ID is not taken from here: while the gateway
-        # is to change, a tag even, Terraform reads this later, and would detach what has an ID that it does not know.
-        request = DataAwsEc2TransitGatewayAttachment(
+        # The ID is not taken from the request: while the gateway is to change, a tag even, Terraform would read that
+        # later, and detach whatever has an ID that it does not know.
+        request = self._request(name, attachment_id, cluster.account_id, cluster)
+        lifecycle = request.lifecycle
+        if cluster.account_id == self._context.network.account_id:
+            # AWS accepts the attachments of the gateway's own account by itself, and associates them with the
+            # gateway's default table, if it has one (facts C3).
+            if not self._tables:
+                return {"lifecycle": lifecycle}
+            associated = self._associate(
+                self._tables, name, attachment_id, replace_existing_association=True, lifecycle=lifecycle
+            )
+            self._route_back(self._tables.back, name, cluster, attachment_id, [associated])
+            return {"depends_on": [associated]}
+        accepter = Ec2TransitGatewayVpcAttachmentAccepter(
             self,
-            joined("request", name),
+            construct_id("accepter", name),
             transit_gateway_attachment_id=attachment_id,
-            filter=[
-                _filter("transit-gateway-id", self._gateway_id),
-                _filter("resource-type", "vpc"),
-                _filter("resource-owner-id", cluster.account_id),
-            ],
+            transit_gateway_default_route_table_association=self._tables is None,
+            transit_gateway_default_route_table_propagation=self._tables is None,
+            tags={"Name": f"{self._context.name}-{name}"},
+            lifecycle=lifecycle,
         )
-        accepted, attached, first = request, attachment_id, [request]
-        if cluster.account_id != self._sides.network.account_id:  # AWS accepts an account's own by itself
-            accepted = Ec2TransitGatewayVpcAttachmentAccepter(
-                self,
-                joined("accepter", name),
-                transit_gateway_attachment_id=attachment_id,
-                transit_gateway_default_route_table_association=self._tables is None,
-                transit_gateway_default_route_table_propagation=self._tables is None,
-                tags={"Name": f"{self._sides.name}-{name}"},
-                depends_on=[request],
-            )
-            attached, first = accepted.id, None
+        # AWS refuses to accept an attachment that is available because the gateway, or somebody, accepted it before
+        # (facts C2): that one is imported. Terraform passes over the import of what is in its state.
+        self.imports.append(
+            {
+                "to": f"{accepter.terraform_resource_type}.{accepter.friendly_unique_id}",
+                "for_each": f"${{toset({request.ids_if('state', 'available')})}}",
+                "id": "${each.value}",
+            }
+        )
         if self._tables:
-            Ec2TransitGatewayRouteTableAssociation(
-                self,
-                joined("association", name),
-                transit_gateway_attachment_id=attached,
-                transit_gateway_route_table_id=self._tables.clusters,
-                depends_on=first,
+            self._associate(self._tables, name, accepter.id)
+            self._route_back(self._tables.back, name, cluster, accepter.id)
+        return {"depends_on": [accepter]}
+
+    def _associate(
+        self, tables: _Tables, name: str, attachment_id: str, **arguments: Any
+    ) -> Ec2TransitGatewayRouteTableAssociation:
+        return Ec2TransitGatewayRouteTableAssociation(
+            self,
+            construct_id("association", name),
+            transit_gateway_attachment_id=attachment_id,
+            transit_gateway_route_table_id=tables.clusters,
+            **arguments,
+        )
+
+    def _request(self, name: str, attachment_id: str, account_id: str, cluster: ClusterSide) -> Lookup:
+        """The attachment, and everything that must be true of it: whoever the gateway is shared with may attach."""
+        network, side = self._context.network, f"clusters.{name}"
+        field = f"connections.{self.node.id}.attachments.{name}"
+        again = (
+            f"Remove attachments.{name} from the file to deploy without it. To connect again, ask Astronomer's support "
+            "to attach the cluster, and enter the new ID."
+        )
+        request = Lookup(
+            self,
+            _ATTACHMENT,
+            attachment_id,
+            f"{field}: {attachment_id} does not exist in account {network.account_id}, {network.region}. Compare it "
+            f"with the ID that Astronomer gave you. {again}",
+            name,
+        )
+        state = request.found("state")
+        why = ", ".join(f'{code} = "{reason}"' for code, reason in _GONE.items())
+        request.expect(
+            f"contains({listed(_OPEN)}, {state})",
+            f"{field}: {attachment_id} is ${{{state}}}. "
+            f'${{lookup({{{why}}}, {state}, "AWS may be done with it in a few minutes.")}} {again}',
+        )
+        gateway, ours = request.found("transit_gateway_id"), self._props.transit_gateway_id or self._gateway_id
+        request.expect(
+            f"{gateway} == {term(ours)}",
+            f"{field}: {attachment_id} is attached to ${{{gateway}}}, but this connection's gateway is "
+            f"{ours}. Enter the ID of the attachment to this gateway.",
+        )
+        type_ = request.found("resource_type")
+        request.expect(
+            f'{type_} == "vpc"',
+            f"{field}: {attachment_id} attaches a ${{{type_}}}, but a cluster attaches a vpc. Enter the ID that "
+            "Astronomer gave you.",
+        )
+        account = request.found("resource_owner_id")
+        request.expect(
+            f"{account} == {term(account_id)}",
+            f"{field}: {attachment_id} is of AWS account ${{{account}}}, but {side}.account_id is {account_id}. "
+            "Accept it only if Astronomer confirms that account: then correct account_id.",
+        )
+        if cluster.vpc_id:
+            vpc = request.found("resource_id")
+            request.expect(
+                f"{vpc} == {term(cluster.vpc_id)}",
+                f"{field}: {attachment_id} attaches ${{{vpc}}}, but {side}.vpc_id is {cluster.vpc_id}. Accept it only "
+                "if Astronomer confirms that VPC: then correct vpc_id.",
             )
-            self._route_back(self._tables.back, name, cluster, attached, first)
-        return accepted
+        return request
+
+    def _announce(self, name: str, cluster: ClusterSide) -> None:
+        """Warn of pending attachments that could be the cluster's, and say how to accept one."""
+        entry, account = f"connections.{self.node.id}", cluster.account_id
+        if account in (None, self._context.network.account_id):
+            return
+        filters = {"state": "pendingAcceptance", "resource-type": "vpc", "resource-owner-id": str(account)}
+        if self._props.transit_gateway_id:
+            filters["transit-gateway-id"] = self._props.transit_gateway_id
+        announce(
+            self,
+            _ATTACHMENT,
+            construct_id("pending", name),
+            filters,
+            f"{entry}: {{}} is pending, from AWS account {account}. To accept it as the attachment of cluster {name}, "
+            f"add `{name}: {{}}` to {entry}.attachments, and deploy again.",
+            self._props.attachments.values(),
+        )
 
     def _route_back(
         self,
         tables: Entries,
         name: str,
-        cluster: Cluster,
+        cluster: ClusterSide,
         attachment_id: str,
-        first: list[DataAwsEc2TransitGatewayAttachment] | None,
+        after: list[Ec2TransitGatewayRouteTableAssociation] | None = None,
     ) -> None:
         if self._props.propagate:
             for (table,), (table_id,), over in each(tables):
                 Ec2TransitGatewayRouteTablePropagation(
                     self,
-                    joined("propagation", table, name),
+                    construct_id("propagation", table, name),
                     for_each=over,
                     transit_gateway_attachment_id=attachment_id,
                     transit_gateway_route_table_id=table_id,
-                    depends_on=first,
+                    depends_on=after,
                 )
             return
         for (table, range_name), (table_id, cidr), over in each(tables, cluster.routed_cidrs()):
             Ec2TransitGatewayRoute(
                 self,
-                joined("back", table, name, range_name),
+                construct_id("back", table, name, range_name),
                 for_each=over,
                 destination_cidr_block=cidr,
                 transit_gateway_attachment_id=attachment_id,
                 transit_gateway_route_table_id=table_id,
-                depends_on=first,
+                depends_on=after,
             )
 
     def _route_clusters(self, table_id: str) -> None:
@@ -221,7 +349,7 @@ class TransitGateway(Construct):
             if one.attachment_id:
                 Ec2TransitGatewayRoute(
                     self,
-                    joined("on-premises", name),
+                    construct_id("on-premises", name),
                     destination_cidr_block=str(one.cidr),
                     transit_gateway_attachment_id=one.attachment_id,
                     transit_gateway_route_table_id=table_id,
@@ -229,13 +357,9 @@ class TransitGateway(Construct):
         for (name,), (cidr,), over in each(self._props.blackholes):
             Ec2TransitGatewayRoute(
                 self,
-                joined("blackhole", name),
+                construct_id("blackhole", name),
                 for_each=over,
                 destination_cidr_block=cidr,
                 blackhole=True,
                 transit_gateway_route_table_id=table_id,
             )
-
-
-def _filter(name: str, value: str) -> DataAwsEc2TransitGatewayAttachmentFilter:
-    return DataAwsEc2TransitGatewayAttachmentFilter(name=name, values=[value])

@@ -1,14 +1,15 @@
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import Claim, Cluster, FieldPath
-from modules.sharing import SharingProps
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
+from modules.context import Context
+from modules.entry import Claim, FieldPath, PendingInput, Step, in_words
+from modules.expressions import FOR_EACH
 from modules.vocabulary import (
-    EACH,
-    Awaited,
     Cidr,
     PrivateAsn,
     Props,
@@ -17,9 +18,8 @@ from modules.vocabulary import (
     TransitGatewayAttachmentId,
     TransitGatewayId,
     TransitGatewayRouteTableId,
-    repeated,
+    duplicates,
 )
-from modules.vpc.props import VpcProps
 
 
 class NewTransitGateway(Props):
@@ -45,7 +45,7 @@ class RouteTables(Props):
     """Where the clusters' attachments look up what they can reach."""
     network: TransitGatewayRouteTableId
     """Where your network's attachment looks up the way back to the clusters."""
-    others: Annotated[dict[Slug, TransitGatewayRouteTableId], EACH] = Field(default_factory=dict)
+    others: Annotated[dict[Slug, TransitGatewayRouteTableId], FOR_EACH] = Field(default_factory=dict)
     """Further tables that need the way back, by a name of your choice: of a VPN, of an inspection VPC."""
 
     @model_validator(mode="after")
@@ -53,7 +53,7 @@ class RouteTables(Props):
         if "network" in self.others:
             raise ValueError("has a table named network in others; that name is taken: give it another")
         ids = [self.network, *self.others.values()]
-        if twice := repeated(ids):
+        if twice := duplicates(ids):
             raise ValueError(f"has {', '.join(twice)} twice among network and others; name each table once")
         return self
 
@@ -78,6 +78,13 @@ class TransitGatewayProps(SharingProps):
         "which Astronomer's support can peer with your gateway elsewhere"
     )
 
+    blocked: ClassVar[str] = "the gateway is not shared with it and its attachment is not accepted"
+    for_astronomer: ClassVar[tuple[str, ...]] = ("transit_gateway_id", "cidrs")
+    for_network_team: ClassVar[tuple[str, ...]] = ("account_id", "region", "transit_gateway_id", "cidrs")
+
+    per_region_fields: ClassVar[tuple[str, ...]] = (*SharingProps.per_region_fields, "attachments")
+    shared_range_fields: ClassVar[tuple[str, ...]] = ("on_premises",)
+
     type: Literal["transit_gateway"]
     transit_gateway_id: TransitGatewayId | None = None
     """An existing gateway; or `create`."""
@@ -100,7 +107,7 @@ class TransitGatewayProps(SharingProps):
     route for each range that the file gives the cluster (seed 003), and for no other."""
     on_premises: dict[Slug, OnPremises] = Field(default_factory=dict)
     """Ranges behind the gateway, by name, that Astronomer is to route to it besides the network's own."""
-    blackholes: Annotated[dict[Slug, Cidr], EACH] = Field(default_factory=dict)
+    blackholes: Annotated[dict[Slug, Cidr], FOR_EACH] = Field(default_factory=dict)
     """Ranges, by name, that the clusters' table drops: for what a wider route would let through."""
 
     @property
@@ -134,7 +141,7 @@ class TransitGatewayProps(SharingProps):
                 f"has attachments of {', '.join(strangers)}, not in its clusters; there are: {', '.join(self.clusters)}"
             )
         ids = list(self.attachments.values())
-        if twice := repeated(ids):
+        if twice := duplicates(ids):
             raise ValueError(f"has {', '.join(twice)} for two clusters; each cluster has an attachment of its own")
         return self
 
@@ -162,6 +169,10 @@ class TransitGatewayProps(SharingProps):
                 )
         return self
 
+    @property
+    def transit_gateway(self) -> str | None:
+        return self.transit_gateway_id
+
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, one in self.on_premises.items():
             yield ("on_premises", name, "cidr"), one.cidr
@@ -186,21 +197,54 @@ class TransitGatewayProps(SharingProps):
                     "a route table takes one route to a range: leave attachment_id out of one of them",
                 )
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        if self.attaches and not network.subnet_names():
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        if self.attaches and not context.subnets:
             yield (
                 ("attach_network",),
                 "attaches a network that names no subnets; add `subnets` to it, one in each availability zone",
             )
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    @property
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Only who accepts the clusters has to know them."""
+        return (ACCOUNT_ID,) if self.accept_clusters else ()
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the gateway attaches no VPC of another region"
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        if not facts:
+            return
+        gateway = f"transit gateway {in_words(facts.get('transit_gateway_id'))}"
+        if not self.accept_clusters:
+            yield Step("you", f"check with whoever accepts the clusters on {gateway} that they are attached and routed")
+            return
+        for name in self.clusters:
+            attachment = self.attachments.get(name)
+            if attachment:
+                test = f"test the connection over {gateway}; attachment {attachment} is accepted and the routes exist"
+                yield Step("Astronomer", test, cluster=name)
+            elif clusters[name].account_id:
+                invited = self.invites(clusters[name], facts)
+                accept = f"accept the resource share of {gateway}, " if invited else ""
+                attach = "attach the cluster's private subnets to it" if invited else f"attach the cluster to {gateway}"
+                route = f"route {in_words(facts.get('cidrs'))} to it, and send us the ID of the attachment"
+                yield Step("Astronomer", f"{accept}{attach}, {route}", INVITATION if invited else None, name)
+
+    def on_premises_facts(self) -> dict[str, object]:
+        ranges = {name: str(one.cidr) for name, one in self.on_premises.items()}
+        return {"on_premises": ranges} if ranges else {}
+
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         if not self.accept_clusters:
             return ()
         how = (
-            "give their support the cluster's ID and this stack's handoff output; they accept the share, attach the "
-            "cluster's private subnets, route your ranges to the gateway, and tell you the attachment's ID"
+            "send their support the ticket of `main.py handoff --for astronomer` when the gateway is deployed; they "
+            "attach the cluster and send you the attachment's ID"
         )
         return tuple(
-            Awaited(f"attachments.{name}", "Astronomer", how) for name in self.clusters if name not in self.attachments
+            PendingInput(f"attachments.{name}", "Astronomer", how)
+            for name in self.clusters
+            if name not in self.attachments
         )

@@ -1,10 +1,4 @@
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import (
-    DataAwsIamPolicyDocument,
-    DataAwsIamPolicyDocumentStatement,
-    DataAwsIamPolicyDocumentStatementCondition,
-    DataAwsIamPolicyDocumentStatementPrincipals,
-)
 from cdktf_cdktf_provider_aws.data_aws_route_tables import DataAwsRouteTables
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
 from cdktf_cdktf_provider_aws.eip import Eip
@@ -21,9 +15,10 @@ from cdktf_cdktf_provider_aws.vpc import Vpc as AwsVpc
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
-from modules.connection import Network
-from modules.late import subnet
-from modules.vocabulary import Late, joined, partition
+from modules.context import Network
+from modules.expressions import MapExpression, subnet
+from modules.parts.iam_policy.construct import document, statement
+from modules.vocabulary import construct_id, partition
 from modules.vpc.props import FlowLogs, NewVpc, VpcProps
 
 ANYWHERE = "0.0.0.0/0"
@@ -47,7 +42,7 @@ class Vpc(Construct):
         if tables == "all":
             # Read while planning, so that the tables' IDs may key a for_each.
             discovered = DataAwsRouteTables(self, "route-tables", vpc_id=vpc_id)
-            tables = Late(f"toset({discovered.fqn}.ids)")
+            tables = MapExpression(f"toset({discovered.fqn}.ids)")
         return Network(
             account_id=props.account_id,
             region=props.region,
@@ -76,7 +71,7 @@ class Vpc(Construct):
         for name, (letter, bits, number) in create.cuts().items():
             subnets[name] = Subnet(
                 self,
-                joined("subnet", name),
+                construct_id("subnet", name),
                 # AWS makes a NAT gateway only once the internet gateway is there: the public subnets wait for it.
                 vpc_id=internet.vpc_id if name.startswith("public") else vpc.id,
                 availability_zone=create.zone(props.region, letter),
@@ -113,20 +108,22 @@ class Vpc(Construct):
 
     def _route_table(self, name: str, vpc: AwsVpc) -> RouteTable:
         tags = {"Name": f"{self._name}-{name}"}
-        return RouteTable(self, joined("route-table", name), vpc_id=vpc.id, tags=tags)
+        return RouteTable(self, construct_id("route-table", name), vpc_id=vpc.id, tags=tags)
 
     def _associate(self, name: str, subnets: dict[str, Subnet], table: RouteTable) -> None:
-        RouteTableAssociation(self, joined("association", name), subnet_id=subnets[name].id, route_table_id=table.id)
+        RouteTableAssociation(
+            self, construct_id("association", name), subnet_id=subnets[name].id, route_table_id=table.id
+        )
 
     def _nat(self, create: NewVpc, subnets: dict[str, Subnet], tables: dict[str, RouteTable]) -> None:
         homes = {"none": (), "single": create.letters()[:1], "per_az": create.letters()}[create.nat]
         gateways: dict[str, NatGateway] = {}
         for letter in homes:
             tags = {"Name": f"{self._name}-{letter}"}
-            address = Eip(self, joined("nat-address", letter), domain="vpc", tags=tags)
+            address = Eip(self, construct_id("nat-address", letter), domain="vpc", tags=tags)
             gateways[letter] = NatGateway(
                 self,
-                joined("nat", letter),
+                construct_id("nat", letter),
                 allocation_id=address.id,
                 subnet_id=subnets[f"public-{letter}"].id,
                 tags=tags,
@@ -134,7 +131,7 @@ class Vpc(Construct):
         for letter in create.letters() if gateways else ():
             Route(
                 self,
-                joined("route", f"private-{letter}"),
+                construct_id("route", f"private-{letter}"),
                 route_table_id=tables[f"private-{letter}"].id,
                 destination_cidr_block=ANYWHERE,
                 nat_gateway_id=gateways.get(letter, gateways["a"]).id,
@@ -145,47 +142,30 @@ class Vpc(Construct):
             self, "flow-logs", name=f"/aws/vpc-flow-logs/{self._name}", retention_in_days=logs.retention_days
         )
         # The conditions keep others from having the service write here in our name (the confused deputy).
-        trust = DataAwsIamPolicyDocument(
+        trust = document(
             self,
             "flow-logs-trust",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=["sts:AssumeRole"],
-                    principals=[
-                        DataAwsIamPolicyDocumentStatementPrincipals(
-                            type="Service", identifiers=["vpc-flow-logs.amazonaws.com"]
-                        )
-                    ],
-                    condition=[
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="StringEquals", variable="aws:SourceAccount", values=[props.account_id]
-                        ),
-                        DataAwsIamPolicyDocumentStatementCondition(
-                            test="ArnLike",
-                            variable="aws:SourceArn",
-                            values=[
-                                f"arn:{partition(props.region)}:ec2:{props.region}:{props.account_id}:vpc-flow-log/*"
-                            ],
-                        ),
-                    ],
-                )
-            ],
+            statement(
+                ["sts:AssumeRole"],
+                None,
+                ("StringEquals", "aws:SourceAccount", props.account_id),
+                (
+                    "ArnLike",
+                    "aws:SourceArn",
+                    f"arn:{partition(props.region)}:ec2:{props.region}:{props.account_id}:vpc-flow-log/*",
+                ),
+                principals=("Service", ["vpc-flow-logs.amazonaws.com"]),
+            ),
         )
-        delivery = DataAwsIamPolicyDocument(
+        delivery = document(
             self,
             "flow-logs-delivery",
-            statement=[
-                DataAwsIamPolicyDocumentStatement(
-                    actions=[
-                        "logs:CreateLogStream",
-                        "logs:DescribeLogStreams",
-                        "logs:PutLogEvents",
-                    ],
-                    resources=[f"{group.arn}:*"],
-                ),
-                # IAM knows no group to narrow this to; it lists names.
-                DataAwsIamPolicyDocumentStatement(actions=["logs:DescribeLogGroups"], resources=["*"]),
-            ],
+            statement(
+                ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                [f"{group.arn}:*"],
+            ),
+            # IAM knows no group to narrow this to; it lists names.
+            statement(["logs:DescribeLogGroups"], ["*"]),
         )
         role = IamRole(
             self,
@@ -194,11 +174,11 @@ class Vpc(Construct):
             name=self._name,
             path="/vpc-flow-logs/",
             description="Lets VPC Flow Logs write to their log group",
-            assume_role_policy=trust.json,
+            assume_role_policy=trust,
             # Astronomer's policy denies the deletion of roles with this tag (facts A4).
             tags={"customeraudit": "TRUE"},
         )
-        IamRolePolicy(self, "flow-logs-policy", role=role.id, policy=delivery.json)
+        IamRolePolicy(self, "flow-logs-policy", role=role.id, policy=delivery)
         FlowLog(
             self,
             "flow-log",

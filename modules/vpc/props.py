@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, Tag, ValidationInfo, field_validator, model_validator
 
-from modules.connection import FieldPath
+from modules.entry import FieldPath
+from modules.expressions import FOR_EACH
 from modules.vocabulary import (
-    EACH,
     PRIVATE,
     PRIVATE_IN_WORDS,
     WORD_OR_MAP,
@@ -21,7 +21,7 @@ from modules.vocabulary import (
     Slug,
     SubnetId,
     VpcId,
-    repeated,
+    duplicates,
 )
 
 Letter = Literal["a", "b", "c"]
@@ -100,7 +100,7 @@ class VpcProps(Props):
     cidrs: Annotated[tuple[VpcCidr, ...], Field(max_length=50)] = ()
     """Every range of the existing VPC, the primary first: all count in the overlap check. AWS takes /16 to /28."""
     route_tables: Annotated[
-        Annotated[dict[Slug, RouteTableId], Tag("map")] | Annotated[Literal["all"], Tag("word")], WORD_OR_MAP, EACH
+        Annotated[dict[Slug, RouteTableId], Tag("map")] | Annotated[Literal["all"], Tag("word")], WORD_OR_MAP, FOR_EACH
     ] = Field(default_factory=dict)
     """The existing VPC's route tables that get routes to Astro, by a name of your choice; `all` discovers them."""
     subnets: dict[Slug, SubnetId] = Field(default_factory=dict)
@@ -114,7 +114,7 @@ class VpcProps(Props):
     @field_validator("route_tables", "subnets")
     @classmethod
     def _each_has_one_name(cls, ids: dict[str, str] | str) -> dict[str, str] | str:
-        if isinstance(ids, dict) and (twice := repeated(ids.values())):
+        if isinstance(ids, dict) and (twice := duplicates(ids.values())):
             raise ValueError(f"has {', '.join(twice)} under two names; name each once")
         return ids
 
@@ -127,7 +127,7 @@ class VpcProps(Props):
 
     @field_validator("create")
     @classmethod
-    def _made_by_itself(cls, create: NewVpc | None, info: ValidationInfo) -> NewVpc | None:
+    def _create_excludes_existing(cls, create: NewVpc | None, info: ValidationInfo) -> NewVpc | None:
         existing = ("vpc_id", "cidrs", "route_tables", "subnets", "routes_elsewhere")
         beside = [field for field in existing if info.data.get(field)]
         if create and beside:

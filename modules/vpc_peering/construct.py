@@ -1,6 +1,8 @@
-from cdktf_cdktf_provider_aws.data_aws_vpc_peering_connection import (
-    DataAwsVpcPeeringConnection,
-    DataAwsVpcPeeringConnectionFilter,
+from cdktf import Token
+from cdktf_cdktf_provider_aws.data_aws_vpc_peering_connection import DataAwsVpcPeeringConnection
+from cdktf_cdktf_provider_aws.data_aws_vpc_peering_connections import (
+    DataAwsVpcPeeringConnections,
+    DataAwsVpcPeeringConnectionsFilter,
 )
 from cdktf_cdktf_provider_aws.vpc_peering_connection_accepter import VpcPeeringConnectionAccepterA
 from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
@@ -9,18 +11,38 @@ from cdktf_cdktf_provider_aws.vpc_peering_connection_options import (
 )
 from constructs import Construct
 
-from modules.connection import Sides
-from modules.routes import routes
-from modules.security_groups import let_cluster_in
+from modules.cluster import ClusterSide
+from modules.context import ConnectionContext, Network
+from modules.expressions import listed, term
+from modules.parts.ingress.construct import let_cluster_in
+from modules.parts.lookup.construct import Kind, Lookup, announce
+from modules.parts.routes.construct import routes
 from modules.vpc_peering.props import VpcPeeringProps
+
+_PEERING = Kind(
+    one=DataAwsVpcPeeringConnection,
+    several=DataAwsVpcPeeringConnections,
+    filter=DataAwsVpcPeeringConnectionsFilter,
+    id_argument="id",
+    id_filter="vpc-peering-connection-id",
+)
+_OPEN = ("pending-acceptance", "provisioning", "active")
+_GONE = {
+    "expired": "A request expires after 7 days.",
+    "rejected": "Somebody in your account rejected it.",
+    "deleted": "Astronomer or somebody in your account deleted it.",
+    "failed": "AWS could not create it, which usually means that ranges of the two VPCs overlap.",
+}
+"""Statuses that are final (facts C7), each with its reason."""
 
 
 class VpcPeering(Construct):
-    """Accepts the request that matches the cluster's account, its range and our VPC, and no other (facts B16)."""
+    """Accepts the request that matches the cluster's account, region and range and our VPC, and no other."""
 
-    def __init__(self, scope: Construct, id_: str, props: VpcPeeringProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: VpcPeeringProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        network, cluster = sides.network, sides.clusters[props.cluster]
+        self._props = props
+        network, cluster = context.network, context.clusters[props.cluster]
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
             "region": network.region,
@@ -29,43 +51,104 @@ class VpcPeering(Construct):
         }
 
         let_cluster_in(self, props.ingress, cluster, f"Astro cluster {props.cluster} by peering")
-        if props.peering_id is None or cluster.account_id is None:
+        if props.peering_id is None:
+            self._announce(network, cluster)
+            return
+        if cluster.account_id is None:
             return
 
-        # Anyone may ask to peer with our VPC. A request that is not from this account, for this VPC and of this range
-        # is not found here, and then the plan fails and nothing is accepted. Its ID is not taken from here: while our
-        # VPC is to change, a tag even, Terraform reads this later, and would make anew what has an ID it does not know.
-        request = DataAwsVpcPeeringConnection(
-            self,
-            "request",
-            id=props.peering_id,
-            filter=[
-                _filter("requester-vpc-info.owner-id", cluster.account_id),
-                _filter("requester-vpc-info.cidr-block", str(cluster.cidr)),
-                _filter("accepter-vpc-info.owner-id", network.account_id),
-                _filter("accepter-vpc-info.vpc-id", network.vpc_id),
-            ],
-        )
+        # The ID is not taken from the request: while our VPC is to change, a tag even, Terraform would read that later,
+        # and replace whatever has an ID that it does not know.
         accepter = VpcPeeringConnectionAccepterA(
             self,
             "accepter",
             vpc_peering_connection_id=props.peering_id,
             auto_accept=True,
-            tags={"Name": sides.name},
-            depends_on=[request],
+            tags={"Name": context.name},
+            lifecycle=self._request(props.peering_id, cluster.account_id, network, cluster).lifecycle,
         )
-        if props.resolve_dns:
-            # Options apply to an active peering only: the id of the accepter makes Terraform wait for it.
-            VpcPeeringConnectionOptions(
-                self,
-                "options",
-                vpc_peering_connection_id=accepter.id,
-                accepter=VpcPeeringConnectionOptionsAccepter(allow_remote_vpc_dns_resolution=True),
-            )
+        # Options apply to an active peering only: the ID of the accepter makes Terraform wait for it. They are written
+        # even if false, because destroying them changes nothing in AWS (facts C4).
+        VpcPeeringConnectionOptions(
+            self,
+            "options",
+            vpc_peering_connection_id=accepter.id,
+            accepter=VpcPeeringConnectionOptionsAccepter(allow_remote_vpc_dns_resolution=props.resolve_dns),
+        )
         routes(self, props.cluster, network, cluster.routed_cidrs(), vpc_peering_connection_id=accepter.id)
         self.handoff["peering_id"] = accepter.id
         self.handoff["peering_status"] = accepter.accept_status
 
+    def _request(self, peering_id: str, account_id: str, network: Network, cluster: ClusterSide) -> Lookup:
+        """The request, and everything that must be true of it: anyone may ask to peer with our VPC (facts B16)."""
+        entry, side = f"connections.{self.node.id}", f"clusters.{self._props.cluster}"
+        again = (
+            "Remove peering_id from the file to deploy without it. To connect again, create the connection in the "
+            "Astro UI and enter its new ID."
+        )
+        request = Lookup(
+            self,
+            _PEERING,
+            peering_id,
+            f"{entry}.peering_id: {peering_id} does not exist in account {network.account_id}, {network.region}. "
+            f"Compare it with the ID in the Astro UI. {again}",
+        )
+        status = request.found("status")
+        why = ", ".join(f'{code} = "{reason}"' for code, reason in _GONE.items())
+        request.expect(
+            f"contains({listed(_OPEN)}, {status})",
+            f"{entry}.peering_id: {peering_id} is ${{{status}}}. "
+            f'${{lookup({{{why}}}, {status}, "AWS may be done with it in a few minutes.")}} {again}',
+        )
+        account = request.found("owner_id")
+        request.expect(
+            f"{account} == {term(account_id)}",
+            f"{entry}: {peering_id} was requested by AWS account ${{{account}}}, but {side}.account_id is "
+            f"{account_id}. Accept it only if Astronomer confirms that account: then correct account_id.",
+        )
+        # The second is its name in version 5 of the provider; in version 6 that is the region of the provider.
+        region = request.found("requester_region", "region")
+        request.expect(
+            f"{region} == {term(cluster.region)}",
+            f"{entry}: {peering_id} was requested from region ${{{region}}}, but {side}.region is {cluster.region}. "
+            "Enter the ID of this cluster's connection, or correct region if the Astro UI shows that one.",
+        )
+        cidr = request.found("cidr_block")
+        request.expect(
+            request.matches("request-range", {"requester-vpc-info.cidr-block": str(cluster.cidr)}),
+            f"{entry}: {peering_id} was requested from a VPC with range "
+            f'${{coalesce({cidr}, "unknown (AWS does not show it)")}}, but {side}.cidr is {cluster.cidr}. '
+            "Enter the ID of this cluster's connection, or correct cidr if the Astro UI shows that one.",
+        )
+        vpc, owner = request.found("peer_vpc_id"), request.found("peer_owner_id")
+        request.expect(
+            f"{vpc} == {term(network.vpc_id)} && {owner} == {term(network.account_id)}",
+            f"{entry}: {peering_id} asks for VPC ${{{vpc}}} of account ${{{owner}}}, but the network is "
+            f"{network.vpc_id} of account {network.account_id}. Enter the ID of the connection with this VPC, or "
+            "create that connection in the Astro UI.",
+        )
+        return request
 
-def _filter(name: str, value: str) -> DataAwsVpcPeeringConnectionFilter:
-    return DataAwsVpcPeeringConnectionFilter(name=name, values=[value])
+    def _announce(self, network: Network, cluster: ClusterSide) -> None:
+        """Warn of a pending request that could be this connection's, and say how to accept it."""
+        entry, side = f"connections.{self.node.id}", f"clusters.{self._props.cluster}"
+        filters = {"status-code": "pending-acceptance", "requester-vpc-info.cidr-block": str(cluster.cidr)}
+        if not Token.is_unresolved(network.vpc_id):
+            filters["accepter-vpc-info.vpc-id"] = network.vpc_id
+        if cluster.account_id:
+            filters["requester-vpc-info.owner-id"] = cluster.account_id
+            account = f"AWS account {cluster.account_id}"
+            remedy = f"add `peering_id: {{}}` to {entry}, and deploy again."
+        else:
+            account = "an AWS account"
+            remedy = (
+                f"add `account_id` to {side} after Astronomer has confirmed the requester's account, and "
+                f"`peering_id: {{}}` to {entry}, and deploy again."
+            )
+        announce(
+            self,
+            _PEERING,
+            "pending",
+            filters,
+            f"{entry}: {{}} is pending, from {account} with range {cluster.cidr}. To accept it, {remedy}",
+        )

@@ -1,15 +1,24 @@
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from modules.connection import Claim, ConnectionProps
-from modules.ingress import Ingress, ingress_claims
-from modules.vocabulary import Awaited, PeeringId, Slug
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.entry import Claim, PendingInput, Step, in_words
+from modules.parts.ingress.props import Ingress, ingress_claims
+from modules.vocabulary import PeeringId, Slug
 
 
 class VpcPeeringProps(ConnectionProps):
-    """Accept a peering that Astro requested, and route back to Astro."""
+    """Accept a peering that Astro requested, and route back to Astro.
+
+    The peering outlives this entry and a `destroy`: it stays active in AWS until you or Astronomer delete it."""
+
+    for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs", "dns_servers")
+    deploy_by: ClassVar[str | None] = "within 7 days of Astro's request"
+
+    per_region_fields: ClassVar[tuple[str, ...]] = (*ConnectionProps.per_region_fields, "peering_id")
 
     type: Literal["vpc_peering"]
     cluster: Slug
@@ -30,14 +39,38 @@ class VpcPeeringProps(ConnectionProps):
                 "account",
                 ("peering", self.peering_id),
                 f"accepts {self.peering_id}",
-                "a peering is of one connection: each has an ID of its own",
+                "each connection needs its own peering",
             )
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    @property
+    def blocked(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        what = f"{self.peering_id or 'the peering'} is not accepted and nothing routes back"
+        if not self.peering_id:
+            return what
+        show = f"aws ec2 describe-vpc-peering-connections --vpc-peering-connection-ids {self.peering_id}"
+        return f"{what}, and AWS drops the request after 7 days (`{show}` shows in RequesterVpcInfo.OwnerId who asked)"
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the peering ends in the VPC that was left"
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
+        cluster = clusters[self.cluster]
+        if not self.peering_id and cluster.product == "hybrid" and cluster.id is None:
+            yield Step("Astronomer", "request a VPC peering with the following VPC when the cluster exists")
+        if not self.peering_id or not facts:
+            return
+        active = facts.get("peering_status") == "active"
+        yield Step("you", "check in the Astro UI that the VPC peering connection is Active", done=active)
+        ranges = facts.get("cidrs")
+        if further := ranges[1:] if isinstance(ranges, list) else []:
+            how = "add a route over the peering in the Astro UI, Organization Settings > Clusters > Routes, to"
+            yield Step("you", f"{how} {in_words(further)}")
+
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         if self.peering_id:
             return ()
         how = (
-            "in the Astro UI, Organization Settings > Clusters > VPC Peering Connections, create the connection; "
-            "the ID is shown once it is Pending"
+            "in Organization Settings > Clusters > VPC Peering Connections, create the connection; the ID is shown "
+            "once it is Pending"
         )
-        return (Awaited("peering_id", "Astronomer", how),)
+        return (PendingInput("peering_id", "the Astro UI", how),)

@@ -1,6 +1,6 @@
 from typing import Any
 
-from cdktf import Fn, Token
+from cdktf import Fn, TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.customer_gateway import CustomerGateway
@@ -19,9 +19,9 @@ from cdktf_cdktf_provider_aws.vpn_gateway import VpnGateway
 from cdktf_cdktf_provider_aws.vpn_gateway_route_propagation import VpnGatewayRoutePropagation
 from constructs import Construct
 
-from modules.connection import Network, Sides
-from modules.late import by_name, each
-from modules.vocabulary import joined
+from modules.context import ConnectionContext, Network
+from modules.parts.for_each.construct import by_name, each
+from modules.vocabulary import construct_id
 from modules.vpn.props import Gateway, Tunnels, VpnProps
 
 LARGEST_SIGNED = 2147483647
@@ -31,16 +31,17 @@ LARGEST_SIGNED = 2147483647
 class Vpn(Construct):
     """A VPN connection to each of your devices, from the network's virtual private gateway or a transit gateway."""
 
-    def __init__(self, scope: Construct, id_: str, props: VpnProps, sides: Sides) -> None:
+    def __init__(self, scope: Construct, id_: str, props: VpnProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
-        self._props, self._sides = props, sides
-        self._vpn_gateway_id = self._vpn_gateway(sides.network)
+        self._props, self._context = props, context
+        self._new_gateway: VpnGateway | None = None
+        self._vpn_gateway_id = self._vpn_gateway(context.network)
         self._logs = (
             CloudwatchLogGroup(
                 self,
                 "tunnel-logs",
                 # Below this prefix AWS keeps one policy for all log groups, and not one each up to its limit.
-                name=f"/aws/vendedlogs/vpn/{sides.name}",
+                name=f"/aws/vendedlogs/vpn/{context.name}",
                 retention_in_days=props.tunnel_log_days,
             )
             if props.tunnel_log_days
@@ -56,36 +57,47 @@ class Vpn(Construct):
             return None
         gateway_id = self._props.vpn_gateway_id
         if gateway_id is None:
-            gateway_id = VpnGateway(
+            self._new_gateway = VpnGateway(
                 self,
                 "gateway",
                 vpc_id=network.vpc_id,
                 amazon_side_asn=str(self._props.amazon_asn or 64512),
-                tags={"Name": self._sides.name},
-            ).id
+                tags={"Name": self._context.name},
+            )
+            gateway_id = self._new_gateway.id
         for (name,), (table_id,), over in each(network.route_tables):
             VpnGatewayRoutePropagation(
-                self, joined("propagation", name), for_each=over, route_table_id=table_id, vpn_gateway_id=gateway_id
+                self,
+                construct_id("propagation", name),
+                for_each=over,
+                route_table_id=table_id,
+                vpn_gateway_id=gateway_id,
             )
         return gateway_id
 
     def _connect(self, name: str, ip: str, gateway: Gateway) -> dict[str, object]:
         props = self._props
-        tags = {"Name": f"{self._sides.name}-{name}"}
+        tags = {"Name": f"{self._context.name}-{name}"}
         # AWS wants an ASN where there is no BGP as well; this is its own default.
         asn = props.bgp_asn or 65000
         device = CustomerGateway(
             self,
-            joined("customer-gateway", name),
+            construct_id("customer-gateway", name),
             type="ipsec.1",
             ip_address=ip,
             bgp_asn=str(asn) if asn <= LARGEST_SIGNED else None,
             bgp_asn_extended=str(asn) if asn > LARGEST_SIGNED else None,
+            # AWS answers a request with the same address, ASN and name with the gateway that exists: without a name of
+            # our own it would be another team's, or that of a device that has just been renamed.
+            device_name=tags["Name"],
+            # AWS deletes no gateway that a connection uses. A connection moves to the new one, and keeps its tunnels.
+            # One that was adopted has no name, or another, and needs no new gateway for it.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True, ignore_changes=["device_name"]),
             tags=tags,
         )
         connection = VpnConnection(
             self,
-            joined("connection", name),
+            construct_id("connection", name),
             type="ipsec.1",
             customer_gateway_id=device.id,
             transit_gateway_id=props.transit_gateway_id,
@@ -93,14 +105,18 @@ class Vpn(Construct):
             static_routes_only=bool(props.static_routes),
             preshared_key_storage="SecretsManager" if props.preshared_keys == "secrets-manager" else "Standard",
             tags=tags,
+            # A VPC has one gateway: the old one must go first, and AWS deletes none that a connection uses.
+            lifecycle=TerraformResourceLifecycle(replace_triggered_by=[_id(self._new_gateway)])
+            if self._new_gateway
+            else None,
             **self._tunnels(name, gateway),
         )
         self._route(name, connection)
         CloudwatchMetricAlarm(
             self,
-            joined("alarm", name),
-            alarm_name=f"{self._sides.name}-{name}-tunnel-down",
-            alarm_description=f"A tunnel of VPN connection {self._sides.name}-{name} was down in the last 5 minutes",
+            construct_id("alarm", name),
+            alarm_name=f"{self._context.name}-{name}-tunnel-down",
+            alarm_description=f"A tunnel of VPN connection {self._context.name}-{name} was down in the last 5 minutes",
             namespace="AWS/VPN",
             metric_name="TunnelState",
             dimensions={"VpnId": connection.id},
@@ -122,7 +138,7 @@ class Vpn(Construct):
             options = _negotiation(self._props.tunnels)
             options["inside_cidr"] = str(cidr) if cidr else None
             if self._props.preshared_keys == "variable":
-                keys = self._sides.secrets["preshared_keys"]
+                keys = self._context.secrets["preshared_keys"]
                 options["preshared_key"] = Token.as_string(Fn.lookup(keys, f"{name}-{number}"))
             arguments |= {f"tunnel{number}_{option}": value for option, value in options.items()}
         if self._logs:
@@ -142,7 +158,7 @@ class Vpn(Construct):
             for (range_name,), (cidr,), over in each(props.static_routes):
                 VpnConnectionRoute(
                     self,
-                    joined("route", name, range_name),
+                    construct_id("route", name, range_name),
                     for_each=over,
                     vpn_connection_id=connection.id,
                     destination_cidr_block=cidr,
@@ -152,7 +168,7 @@ class Vpn(Construct):
         if table_id := props.route_tables.association:
             Ec2TransitGatewayRouteTableAssociation(
                 self,
-                joined("association", name),
+                construct_id("association", name),
                 transit_gateway_attachment_id=attachment,
                 transit_gateway_route_table_id=table_id,
                 # A gateway may have associated the new attachment with its default table already.
@@ -162,7 +178,7 @@ class Vpn(Construct):
             for (table,), (table_id,), over in each(props.route_tables.routes):
                 Ec2TransitGatewayRouteTablePropagation(
                     self,
-                    joined("propagation", name, table),
+                    construct_id("propagation", name, table),
                     for_each=over,
                     transit_gateway_attachment_id=attachment,
                     transit_gateway_route_table_id=table_id,
@@ -171,7 +187,7 @@ class Vpn(Construct):
         for (table, range_name), (table_id, cidr), over in each(props.route_tables.routes, props.static_routes):
             Ec2TransitGatewayRoute(
                 self,
-                joined("route", name, table, range_name),
+                construct_id("route", name, table, range_name),
                 for_each=over,
                 destination_cidr_block=cidr,
                 transit_gateway_attachment_id=attachment,
@@ -218,6 +234,11 @@ class Vpn(Construct):
                 "them: where it is to reach them, route them to the gateway there."
             )
         return told
+
+
+def _id(gateway: VpnGateway) -> str:
+    """The reference to its ID as `replace_triggered_by` takes it, which is no template."""
+    return f"{gateway.terraform_resource_type}.{gateway.friendly_unique_id}.id"
 
 
 def _negotiation(tunnels: Tunnels) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from modules.connection import Claim, Cluster, ConnectionProps, FieldPath
+from modules.cluster import Cluster, DisasterRecovery
+from modules.connection import ConnectionProps
+from modules.context import Context
+from modules.entry import Claim, FieldPath, PendingInput, Secret, Step, fact, in_words
+from modules.expressions import FOR_EACH
 from modules.vocabulary import (
-    EACH,
-    Awaited,
     Cidr,
     PrivateAsn,
     Props,
@@ -15,16 +17,14 @@ from modules.vocabulary import (
     Range,
     Reason,
     RetentionDays,
-    Secret,
     Slug,
     TopicArn,
     TransitGatewayId,
     TransitGatewayRouteTableId,
     VpnGatewayId,
-    repeated,
-    unheard,
+    duplicates,
+    foreign_topic,
 )
-from modules.vpc.props import VpcProps
 
 _RESERVED = {IPv4Network(f"169.254.{third}.0/30") for third in range(6)} | {IPv4Network("169.254.169.252/30")}
 # Amazon's own, which a customer gateway cannot have.
@@ -165,7 +165,7 @@ class RouteTables(Props):
 
     association: TransitGatewayRouteTableId | None = None
     """Where traffic out of the tunnels looks up its way. Default: the gateway's default association."""
-    routes: Annotated[dict[Slug, TransitGatewayRouteTableId], EACH] = Field(default_factory=dict)
+    routes: Annotated[dict[Slug, TransitGatewayRouteTableId], FOR_EACH] = Field(default_factory=dict)
     """Tables, by a name of your choice, that get the way into the tunnels: static routes, or what BGP brings. Not the
     gateway's default table, where that learns from BGP by itself."""
 
@@ -178,7 +178,13 @@ class VpnProps(ConnectionProps):
     makes the VPN, of the cluster's own VPC: `terminates: astro`.
     """
 
-    needs_of_clusters: ClassVar[tuple[Awaited, ...]] = ()
+    needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
+
+    for_network_team: ClassVar[tuple[str, ...]] = (
+        "*.vpn_connection_id",
+        "*.tunnels",
+        "*.transit_gateway_attachment_id",
+    )
 
     type: Literal["vpn"]
     network: Slug = Field(default_factory=str)
@@ -192,7 +198,7 @@ class VpnProps(ConnectionProps):
     """Your devices, by name. With two, the connection outlives one of them."""
     bgp_asn: Asn | None = None
     """Your network's ASN, 1 to 4294967294, where the devices speak BGP; else give `static_routes`."""
-    static_routes: Annotated[dict[Slug, Cidr], EACH] = Field(default_factory=dict)
+    static_routes: Annotated[dict[Slug, Cidr], FOR_EACH] = Field(default_factory=dict)
     """The ranges behind the devices, by name, where they do not speak BGP."""
     transit_gateway_id: TransitGatewayId | None = None
     """Attach to this transit gateway, of this account and region. The network's own route tables learn nothing from it:
@@ -203,7 +209,8 @@ class VpnProps(ConnectionProps):
     """Attach to this virtual private gateway, which is attached to the network's VPC. Default, where there is no
     `transit_gateway_id`: one is made. Either way, the network's route tables learn the ranges from it."""
     amazon_asn: PrivateAsn | None = None
-    """AWS's side of BGP in the virtual private gateway to be made. Default: 64512."""
+    """The ASN of AWS's side of BGP, if a virtual private gateway is created. Default: 64512. A change replaces the
+    gateway and every VPN connection: your devices need the new addresses and keys."""
     tunnels: Tunnels = Tunnels()
     """How all tunnels are negotiated, where your devices cannot do what is the default."""
     preshared_keys: Literal["secrets-manager", "state", "variable"] = "secrets-manager"
@@ -257,7 +264,7 @@ class VpnProps(ConnectionProps):
         addresses = [gateway.ip for gateway in gateways.values() if gateway.ip]
         inside = [str(cidr) for gateway in gateways.values() for cidr in gateway.inside_cidrs() if cidr]
         for what, values in (("address", addresses), ("inside range", inside)):
-            if twice := repeated(values):
+            if twice := duplicates(values):
                 raise ValueError(f"has the {what} {', '.join(twice)} twice; each has its own")
         return gateways
 
@@ -265,7 +272,7 @@ class VpnProps(ConnectionProps):
     @classmethod
     def _static_or_bgp(cls, routes: dict[str, IPv4Network], info: ValidationInfo) -> dict[str, IPv4Network]:
         if routes and info.data.get("bgp_asn"):
-            raise ValueError("stands beside bgp_asn, and BGP brings its own ranges; take one out")
+            raise ValueError("cannot be combined with bgp_asn, because BGP announces the ranges itself; remove one")
         return routes
 
     @field_validator("transit_gateway_id")
@@ -273,8 +280,7 @@ class VpnProps(ConnectionProps):
     def _has_one_way_for_each_range(cls, gateway_id: str | None, info: ValidationInfo) -> str | None:
         if gateway_id and info.data.get("static_routes") and len(info.data.get("gateways", ())) > 1:
             raise ValueError(
-                "has one static route for each range, so that a second device would get nothing; "
-                "use bgp_asn, or one device"
+                "takes one static route for each range, so that two devices need BGP; set bgp_asn, or keep one device"
             )
         return gateway_id
 
@@ -337,20 +343,48 @@ class VpnProps(ConnectionProps):
     def cluster_names(self) -> tuple[str, ...]:
         return (self.cluster,) if self.cluster else ()
 
+    def on_premises_facts(self) -> dict[str, object]:
+        ranges = {name: str(cidr) for name, cidr in self.static_routes.items()}
+        return {
+            "devices": {name: gateway.model_dump(mode="json") for name, gateway in self.gateways.items()},
+            **({"static_routes": ranges} if ranges else {"bgp_asn": self.bgp_asn}),
+        }
+
     def asked_of_astronomer(self) -> dict[str, object]:
         if self.terminates == "network":
             return {}
         ranges = {name: str(cidr) for name, cidr in self.static_routes.items()}
         return {
             "gateways": {
-                name: {"ip": "not known yet"} | gateway.model_dump(mode="json", exclude_none=True)
+                name: {"ip": None} | gateway.model_dump(mode="json", exclude_none=True)
                 for name, gateway in self.gateways.items()
             },
-            **({"static_routes": ranges} if ranges else {"bgp_asn": self.bgp_asn or "not known yet"}),
+            **({"static_routes": ranges} if ranges else {"bgp_asn": self.bgp_asn}),
             "tunnels": self.tunnels.model_dump(mode="json", exclude={"weak_reason"}),
-            "preshared_keys": "never in this ticket: keys of your own go to Astronomer's support by a channel that "
-            "they name; without them, ask for the keys by such a channel",
         }
+
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if self.terminates == "astro":
+            if self.pending_inputs():
+                return
+            yield Step("Astronomer", "create a VPN connection from the cluster's VPC with the following settings")
+            keys = "exchange the pre-shared keys through a channel that Astronomer's support names, never in a ticket"
+            yield Step("you", keys)
+            return
+        made = [name for name in self.known_gateways() if name in facts]
+        if not made:
+            return
+        devices = in_words(made)
+        match self.preshared_keys:
+            case "secrets-manager":
+                secrets = in_words([fact(facts, name, "preshared_keys_secret") for name in made])
+                yield Step("you", f"let your network team read the pre-shared keys of {devices}: {secrets}")
+            case "state":
+                how = "give your network team the pre-shared keys from Terraform's state through a protected channel"
+                yield Step("you", how)
+            case "variable":
+                pass
+        yield Step("your network team", f"configure {devices} with the tunnel addresses and the pre-shared keys")
 
     def claims(self) -> Iterator[Claim]:
         if self.terminates == "astro":
@@ -384,24 +418,36 @@ class VpnProps(ConnectionProps):
                 shared=self.vpn_gateway_id,
             )
 
+    @property
+    def leads_back(self) -> bool:
+        # A virtual private gateway propagates its routes into the tables; a transit gateway propagates none to a VPC.
+        return self.terminates == "network" and not self.transit_gateway_id
+
+    @property
+    def transit_gateway(self) -> str | None:
+        return self.transit_gateway_id
+
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, cidr in self.static_routes.items():
             yield ("static_routes", name), cidr
 
-    def disagreements(self, network: VpcProps, clusters: Mapping[str, Cluster]) -> Iterator[tuple[FieldPath, str]]:
-        yield from super().disagreements(network, clusters)
-        for message in unheard(self.alarm_topic, network.region):
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        for message in foreign_topic(self.alarm_topic, context.region):
             yield ("alarm_topic",), message
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        return "the VPN ends in the VPC that was left"
+
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         missing = [
-            Awaited(f"gateways.{name}.ip", "your network team", "the public, static IPv4 address of the device")
+            PendingInput(f"gateways.{name}.ip", "your network team", "the public, static IPv4 address of the device")
             for name, gateway in self.gateways.items()
             if gateway.ip is None
         ]
         if not self.bgp_asn and not self.static_routes:
             how = "the ASN that the devices use for BGP; or, without BGP, the ranges behind them for static_routes"
-            missing.append(Awaited("bgp_asn", "your network team", how))
+            missing.append(PendingInput("bgp_asn", "your network team", how))
         return tuple(missing)
 
     def secrets(self) -> tuple[Secret, ...]:
@@ -414,9 +460,9 @@ class VpnProps(ConnectionProps):
                 name="preshared_keys",
                 type="map(string)",
                 description=f"The pre-shared keys of the tunnels: {', '.join(wanted)}.",
-                rule=f'join(" ", keys({{var}})) == "{" ".join(wanted)}" && alltrue([for key in values({{var}}) : '
-                'can(regex("^[1-9a-zA-Z._][0-9a-zA-Z._]{{7,63}}$", key))])',
+                pattern="[1-9a-zA-Z._][0-9a-zA-Z._]{7,63}",
                 allowed=f"A key for each of {', '.join(wanted)}, and no other; each has 8 to 64 of a-z A-Z 0-9 . _ and "
                 "does not begin with 0 (AWS's rule).",
+                keys=tuple(wanted),
             ),
         )

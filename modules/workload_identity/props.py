@@ -1,25 +1,19 @@
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modules.connection import ACCOUNT_ID, Claim, Cluster, ConnectionProps, FieldPath, role_claim
-from modules.policy_file import POLICIES, PolicyDocument
-from modules.vocabulary import EACH_ONCE, Awaited, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
-from modules.vpc.props import VpcProps
+from modules.astronomer import DEPLOYMENT_ACCOUNTS, cluster_role, deployment_role
+from modules.cluster import Cluster, ClusterSide, DisasterRecovery
+from modules.connection import ACCOUNT_ID, ConnectionProps
+from modules.context import Context
+from modules.entry import Claim, FieldPath, PendingInput, Step, in_words, role_claim
+from modules.parts.iam_policy.props import POLICIES, PolicyDocument
+from modules.vocabulary import UNIQUE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
 
 # IAM's quota for a trust policy, and what ours holds besides names (facts B9).
 _TRUST_SIZE, _TRUST_FRAME = 2_048, 350
 
-_ACCOUNTS_OF_A_DEPLOYMENT = (
-    "kpo",
-    "dag-processor-serviceaccount",
-    "scheduler-serviceaccount",
-    "triggerer-serviceaccount",
-    "webserver-serviceaccount",
-    "worker-serviceaccount",
-)
-"""Kubernetes service accounts that run a Deployment's code, after its namespace and a hyphen (facts A17)."""
 
 Namespace = Annotated[
     str,
@@ -44,7 +38,7 @@ OidcProviderArn = Annotated[
 class WorkloadRole(Props):
     """A role in the network's account that Deployments may assume. It may do what its policies say, and no more."""
 
-    deployments: Annotated[tuple[Namespace, ...], EACH_ONCE] = ()
+    deployments: Annotated[tuple[Namespace, ...], UNIQUE] = ()
     """The namespaces of the Deployments: in the Astro UI, a Deployment's Details. With `cluster_role`, which is of all
     Deployments of the cluster, none; else the role waits until there is one."""
     any_deployment_reason: Reason | None = None
@@ -75,7 +69,7 @@ class WorkloadRole(Props):
         return tuple(
             f"system:serviceaccount:{namespace}:{namespace}-{account}"
             for namespace in self.deployments
-            for account in _ACCOUNTS_OF_A_DEPLOYMENT
+            for account in DEPLOYMENT_ACCOUNTS
         )
 
 
@@ -88,6 +82,8 @@ class WorkloadIdentityProps(ConnectionProps):
 
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
+
+    blocked: ClassVar[str] = "its Deployments cannot assume the roles"
 
     type: Literal["workload_identity"]
     cluster: Slug
@@ -120,15 +116,24 @@ class WorkloadIdentityProps(ConnectionProps):
         return self
 
     @property
-    def needs_of_clusters(self) -> tuple[Awaited, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        how = "in the Astro UI, Organization Settings > Clusters > the cluster"
+    def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        how = "Organization Settings > Clusters > the cluster"
         match self.identity:
             case "oidc":
-                return (Awaited("oidc_issuer_url", "Astronomer", "metadata.oidc_issuer_url of the cluster's API"),)
+                return (PendingInput("oidc_issuer_url", "the Astro API", "metadata.oidc_issuer_url of the cluster"),)
             case "cluster_role":
-                return (ACCOUNT_ID, Awaited("id", "Astronomer", how))
+                return (ACCOUNT_ID, PendingInput("id", "the Astro UI", how))
             case "deployment_role":
                 return (ACCOUNT_ID,)
+
+    def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
+        match self.identity:
+            case "oidc":
+                return "the twin's tokens have another issuer, which the roles do not trust"
+            case "cluster_role":
+                return "the twin has another ID, and so another role, which the roles do not trust"
+            case "deployment_role":
+                return ""  # A role of the same name in the same account.
 
     def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:
         if self.identity == "oidc" and self.provider_arn is None:
@@ -152,12 +157,8 @@ class WorkloadIdentityProps(ConnectionProps):
                         "an account has one of a name: rename one",
                     )
 
-    def disagreements(
-        self,
-        network: VpcProps,
-        clusters: Mapping[str, Cluster],
-    ) -> Iterator[tuple[FieldPath, str]]:
-        if not (cluster := clusters.get(self.cluster)):
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        if not (cluster := context.clusters.get(self.cluster)):
             return
         issuer = cluster.oidc_issuer_url or ""
         if self.provider_arn and issuer and not self.provider_arn.endswith(f":oidc-provider/{issuer_name(issuer)}"):
@@ -172,8 +173,8 @@ class WorkloadIdentityProps(ConnectionProps):
             own = {("policy_arns", key): policy for key, policy in role.policy_arns.items()}
             own |= {("permissions_boundary",): role.permissions_boundary} if role.permissions_boundary else {}
             for field, policy in own.items():
-                if arn_account(policy) not in (network.account_id, "aws"):
-                    message = f"{policy!r} is not in account {network.account_id}; a role takes one of its own"
+                if arn_account(policy) not in (context.account_id, "aws"):
+                    message = f"{policy!r} is not in account {context.account_id}; a role takes one of its own"
                     yield ("roles", name, *field), message
             if shared and role.any_deployment_reason:
                 message = f"would let in every Deployment of {self.cluster!r}, where other organizations run theirs too"
@@ -184,19 +185,23 @@ class WorkloadIdentityProps(ConnectionProps):
                 message = f"makes a trust of about {size:,} characters, and IAM takes {_TRUST_SIZE:,}"
                 yield ("roles", name, "deployments"), f"{message}; spread the Deployments over several roles"
 
-    def principals(self, role: WorkloadRole, cluster: Cluster, partition: str) -> tuple[str, ...]:
+    def principals(self, role: WorkloadRole, cluster: Cluster | ClusterSide, partition: str) -> tuple[str, ...]:
         """The ARNs of the Astro roles that may assume `role`; none while they are not known."""
-        names = [f"astro-{namespace}" for namespace in role.deployments]
+        names = [deployment_role(namespace) for namespace in role.deployments]
         if self.identity == "cluster_role":
-            names = [f"AirflowS3Logs-{cluster.id}"] if cluster.id else []
+            names = [cluster_role(cluster.id)] if cluster.id else []
         return tuple(f"arn:{partition}:iam::{cluster.account_id}:role/{name}" for name in names if cluster.account_id)
 
-    def awaited(self) -> tuple[Awaited, ...]:
+    def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
+        if roles := facts.get("roles"):
+            yield Step("you", f"create Airflow connections in the Deployments that assume {in_words(roles)}")
+
+    def pending_inputs(self) -> tuple[PendingInput, ...]:
         if self.identity == "cluster_role":
             return ()
-        how = "create the Deployment, then copy Namespace of its Details in the Astro UI"
+        how = "create the Deployment, then copy Namespace of its Details"
         return tuple(
-            Awaited(f"roles.{name}.deployments", "Astronomer", how)
+            PendingInput(f"roles.{name}.deployments", "the Astro UI", how)
             for name, role in self.roles.items()
             if not role.subjects()
         )

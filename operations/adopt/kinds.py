@@ -34,7 +34,8 @@ class Kind:
     fixed: Mapping[str, str] = field(default_factory=dict)
     """What Terraform could change only by making it anew: an item that differs is not imported, but told."""
     unfinished: Mapping[str, str] = field(default_factory=dict)
-    """What makes an item the planned resource where none is by `same`: an apply was killed before it attached it."""
+    """What makes an item the planned resource where none is by `same`: an apply was killed before it attached it, or a
+    person made it without a name."""
     told: Mapping[str, str] = field(default_factory=dict)
     """What an apply changes in place and nobody should have to find in a plan."""
     arn: str = ""
@@ -139,9 +140,14 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "ec2:describe_customer_gateways",
         f"CustomerGateways[?{_ALIVE}]",
         "CustomerGatewayId",
-        same={"IpAddress": "ip_address"},
-        # AWS has one gateway for an address and an ASN.
+        same={"IpAddress": "ip_address", "DeviceName": "device_name"},
         fixed={"BgpAsn || BgpAsnExtended": "bgp_asn || bgp_asn_extended", "Type": "type"},
+        # One without a name, as a person makes it. Whoever gave it another name made it for something else.
+        unfinished={
+            "IpAddress": "ip_address",
+            "DeviceName || ''": "''",
+            "BgpAsn || BgpAsnExtended": "bgp_asn || bgp_asn_extended",
+        },
     ),
     # An import would leave it the rules that it has; only what makes it takes them away.
     "aws_default_security_group": Unimportable("it is taken over, and the rules that it has are taken away"),
@@ -432,8 +438,8 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "ec2:describe_security_groups",
         "SecurityGroups",
         "GroupId",
-        same={"VpcId": "vpc_id", "GroupName": "name"},
-        fixed={"Description": "description"},
+        # Terraform makes up the end of its name.
+        same={"VpcId": "vpc_id", "Description": "description", **_NAMED},
     ),
     "aws_servicequotas_service_quota": Kind(
         "service-quotas:get_service_quota",
@@ -577,5 +583,6 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "VpcPeeringConnectionId",
         same={"VpcPeeringConnectionId": "id"},
     ),
+    # Of Terraform itself.
+    "terraform_data": Unimportable("it exists in the state only: how many policies the role has at first"),
 }
-"""By Terraform type. Beside the resources: what they take from data sources, and an attribute that AWS shows apart."""

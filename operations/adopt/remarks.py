@@ -6,7 +6,7 @@ from typing import Any
 
 import jmespath
 
-from modules.cross_account_role.props import ASTRONOMER_ACCOUNT, POLICY, ROLE
+from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
 from operations.adopt.arguments import Arguments, UnknownError
 from operations.aws import Aws
 from operations.policy.compare import compare

@@ -5,13 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-FILE = "imports.tf"
-_HEADER = "# Written by `main.py adopt`. Once these are applied, the file has done its work and may be deleted.\n"
-
-
-class AdoptError(Exception):
-    """Why AWS could not be read; the message is for the person who asked."""
-
+from operations.imports import FILE, HEADER, is_ours
 
 State = Literal["found", "absent", "alike", "several", "unimportable"]
 
@@ -40,14 +34,16 @@ class Adoption:
     account_id: str
     region: str
     outcomes: tuple[Outcome, ...]
+    imported_anyway: frozenset[str] = frozenset()
+    """Addresses with an import block in the stack itself: a resource can have only one."""
 
     def those(self, state: State) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.state == state]
 
     def imports(self) -> str:
         """Terraform's `import` blocks of what was found; empty where nothing was."""
-        blocks = (f"import {{\n  to = {one.address}\n  id = {hcl_string(one.id)}\n}}\n" for one in self.those("found"))
-        return "\n".join(blocks)
+        found = (one for one in self.those("found") if one.address not in self.imported_anyway)
+        return "\n".join(f"import {{\n  to = {one.address}\n  id = {hcl_string(one.id)}\n}}\n" for one in found)
 
     def write(self, folder: Path) -> Path | None:
         """Put the blocks beside what cdktf writes into `folder`, the stack's: a synth leaves them there. The file, or
@@ -55,9 +51,9 @@ class Adoption:
         file = folder / FILE
         if blocks := self.imports():
             folder.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"{_HEADER}\n{blocks}", encoding="utf-8")
+            file.write_text(f"{HEADER}\n{blocks}", encoding="utf-8")
             return file
-        if file.is_file() and file.read_text(encoding="utf-8").startswith(_HEADER):
+        if is_ours(file):
             file.unlink()
         return None
 

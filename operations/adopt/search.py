@@ -14,11 +14,12 @@ import boto3
 import jmespath
 from botocore import exceptions
 
+from estate.errors import UserError
 from modules.vocabulary import partition
 from operations.adopt.arguments import Arguments, UnknownError, differences, expected_of, import_id
 from operations.adopt.kinds import KINDS, NAME, Kind, Unimportable
 from operations.adopt.remarks import remarks_on
-from operations.adopt.report import AdoptError, Adoption, Outcome, hcl_string
+from operations.adopt.report import Adoption, Outcome, hcl_string
 from operations.aws import Aws, caller_account, session_as
 
 _REFERENCE = re.compile(r"\$\{((?:data\.)?aws_\w+)\.([\w-]+)\.(\w+)\}")
@@ -28,7 +29,7 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
     """Look for what `stacks` plan: the parsed `cdk.tf.json` of each, by name.
 
     Each is looked for in its own account, with the credentials that its provider would have. `external_ids`: the value
-    that Terraform will have for the variable, to be compared and never shown. Raises AdoptError, with every action at
+    that Terraform will have for the variable, to be compared and never shown. Raises UserError, with every action at
     once that is not allowed to them.
     """
     sessions: dict[str, boto3.Session] = {}
@@ -43,7 +44,7 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
                 sessions[role] = session_as(role, "adopt")
             caller = caller_account(sessions[role], region)
             if caller != account_id:
-                raise AdoptError(
+                raise UserError(
                     f"{name}: your credentials are of account {caller}, and the stack is of {account_id}; sign in "
                     "there, give `deployer.role`, which is assumed in each account, or name the stacks of your account "
                     "with --stack"
@@ -52,16 +53,17 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
                 outcomes = tuple(_Search(stack, aws, frozenset(external_ids)).outcomes())
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
             who = f"role {role}" if role else "your own credentials"
-            raise AdoptError(
+            raise UserError(
                 f"{name}: account {account_id} in {region} cannot be read with {who}: {error}. Sign in, and check the "
                 "network and the region"
             ) from error
         if aws.denied:
             denied.setdefault(account_id, set()).update(aws.denied)
-        found.append(Adoption(name, account_id, region, outcomes))
+        imported_anyway = frozenset(block["to"] for block in stack.get("import", []))
+        found.append(Adoption(name, account_id, region, outcomes, imported_anyway))
     if denied:
         lines = (f"account {account_id} denies {', '.join(sorted(actions))}" for account_id, actions in denied.items())
-        raise AdoptError(
+        raise UserError(
             "\n".join([*lines, "Allow these actions, which only read, to look again. Nothing was written."])
         )
     return found

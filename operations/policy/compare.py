@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from operations.policy.documents import PolicyError, listed, statements
+from estate.errors import UserError
+from estate.source import printable
+from operations.policy.documents import listed, statements
 from operations.policy.requests import MOST_STATES, Classes, Constraint, Key, Patterns, pattern_of
-from stacks.source import printable
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def compare(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) 
     explicitly, or denied because nothing allows it. The difference between the last two counts, since the policy of a
     resource can allow what no policy of the role denies.
 
-    Raises PolicyError for a statement that is none, and for documents with too many kinds of requests to try all.
+    Raises UserError for a statement that is none, and for documents with too many kinds of requests to try all.
 
     Source: AWS, "IAM JSON policy evaluation logic" and "IAM JSON policy elements: Condition operators".
     """
@@ -191,7 +192,7 @@ class _Comparison:
             distinct = {tuple((one, value) for one, value in truth.items() if one in wanted): None for truth in truths}
             choices.append([dict(one) for one in distinct])
         if math.prod(map(len, choices)) > MOST_STATES:
-            raise PolicyError("the conditions of the two are too many to compare: compare parts of them")
+            raise UserError("the conditions of the two are too many to compare: compare parts of them")
         for context in itertools.product(*choices):
             yield {constraint: value for truth in context for constraint, value in truth.items()}
 

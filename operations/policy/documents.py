@@ -14,20 +14,16 @@ from typing import Any, Literal
 import boto3
 from botocore import exceptions
 
+from estate.errors import UserError
+from estate.source import printable
+from modules.astronomer import URL
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
-from modules.policy_file import pin_file
+from modules.parts.iam_policy.props import pin_file
 from operations.aws import CLIENT_CONFIG
-from stacks.source import printable
 
-URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
-"""Where Astronomer publishes the document (seed 002, step 4)."""
 MAX_BYTES = 1_000_000
 MAX_SECONDS = 60
 _USUAL = "a policy document has a few thousand"
-
-
-class PolicyError(Exception):
-    """Why a document could not be fetched, read or linted; the message is for the person who asked."""
 
 
 # Fetch and pin
@@ -37,7 +33,7 @@ def fetch(document: Path, url: str = URL, *, accept: bool = False) -> Literal["n
     """Save what `url` serves as `document`, and pin it.
 
     What differs from the pinned document is saved only with `accept`: "changed" without it means that nothing was
-    written but `<document>.new`, to be compared. Raises PolicyError where nothing usable is served.
+    written but `<document>.new`, to be compared. Raises UserError where nothing usable is served.
     """
     served = _download(url)
     digest = hashlib.sha256(served).hexdigest()
@@ -57,7 +53,7 @@ def fetch(document: Path, url: str = URL, *, accept: bool = False) -> Literal["n
         pin.write_text(f"{digest}  {document.name}\n")
         beside.unlink(missing_ok=True)
     except OSError as error:
-        raise PolicyError(f"{error.filename} cannot be written: {error.strerror}") from error
+        raise UserError(f"{error.filename} cannot be written: {error.strerror}") from error
     return "new" if pinned is None else "changed"
 
 
@@ -66,7 +62,7 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.startswith("https://"):
-            raise PolicyError(f"{_shown(req.full_url)} redirects to {_shown(newurl)}, which is not an https address")
+            raise UserError(f"{_shown(req.full_url)} redirects to {_shown(newurl)}, which is not an https address")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -79,7 +75,7 @@ def _shown(url: str) -> str:
 
 def _download(url: str) -> bytes:
     if not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
-        raise PolicyError(f"{printable(url)} is not an https address; a policy is not fetched over anything else")
+        raise UserError(f"{printable(url)} is not an https address; a policy is not fetched over anything else")
     try:
         served = _served(url)
     except (OSError, http.client.HTTPException, ValueError) as error:  # a URL without sense is a ValueError
@@ -87,13 +83,13 @@ def _download(url: str) -> bytes:
             printable(url) if isinstance(error, ValueError) else _shown(url),
             getattr(error, "reason", error),
         )
-        raise PolicyError(
+        raise UserError(
             f"{where} cannot be fetched: {printable(str(reason))}. Save the document by hand, and name it in the estate"
         ) from error
     try:
         _parsed(served, None)
     except ValueError as error:
-        raise PolicyError(f"{_shown(url)} does not serve a policy document: {error}") from None
+        raise UserError(f"{_shown(url)} does not serve a policy document: {error}") from None
     return served
 
 
@@ -102,13 +98,13 @@ def _served(url: str) -> bytes:
     # The time-out of the connection is for each read: a server that sends a byte a second has none.
     with urllib.request.build_opener(_OnlyHttps).open(url, timeout=30) as answer:
         if answer.status != 200:
-            raise PolicyError(f"{_shown(url)} answers {answer.status}, which is not a whole document")
+            raise UserError(f"{_shown(url)} answers {answer.status}, which is not a whole document")
         while block := answer.read1(65_536):
             served += block
             if len(served) > MAX_BYTES:
-                raise PolicyError(f"{_shown(url)} serves more than {MAX_BYTES:,} bytes; {_USUAL}")
+                raise UserError(f"{_shown(url)} serves more than {MAX_BYTES:,} bytes; {_USUAL}")
             if time.monotonic() > deadline:
-                raise PolicyError(f"{_shown(url)} has not served the document within {MAX_SECONDS} seconds")
+                raise UserError(f"{_shown(url)} has not served the document within {MAX_SECONDS} seconds")
     return served
 
 
@@ -121,11 +117,11 @@ def listed(value: Any) -> list[Any]:
 
 
 def statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The statements of a document. Raises PolicyError for one that IAM would not accept."""
+    """The statements of a document. Raises UserError for one that IAM would not accept."""
     found = listed(document.get("Statement", []))
     for number, statement in enumerate(found, 1):
         if mistake := _mistake(statement):
-            raise PolicyError(f"statement {number} of the policy document {mistake}")
+            raise UserError(f"statement {number} of the policy document {mistake}")
     return found
 
 
@@ -146,21 +142,21 @@ def _mistake(statement: Any) -> str | None:
 
 
 def read(file: Path, account_id: str | None = None) -> dict[str, Any]:
-    """A document from a file, with `{{.AWSAccount}}` replaced where an account is given. Raises PolicyError."""
+    """A document from a file, with `{{.AWSAccount}}` replaced where an account is given. Raises UserError."""
     try:
         # A pipe or a device may never end.
         if file.exists() and not file.is_file():
-            raise PolicyError(f"{file} is not a file")
+            raise UserError(f"{file} is not a file")
         with file.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
     except OSError as error:
-        raise PolicyError(f"{file} cannot be read: {error.strerror}") from error
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
-        raise PolicyError(f"{file} has more than {MAX_BYTES:,} bytes; {_USUAL}")
+        raise UserError(f"{file} has more than {MAX_BYTES:,} bytes; {_USUAL}")
     try:
         return _parsed(content, account_id)
     except ValueError as error:
-        raise PolicyError(f"{file} is not a policy document: {error}") from None
+        raise UserError(f"{file} is not a policy document: {error}") from None
 
 
 def _parsed(content: bytes, account_id: str | None) -> dict[str, Any]:
@@ -183,7 +179,7 @@ def _parsed(content: bytes, account_id: str | None) -> dict[str, Any]:
 
 def in_account(role: str, account_id: str) -> list[dict[str, Any]]:
     """The documents that are attached to Astronomer's role in the caller's account, or written into it, but for that of
-    `opt_in_region`: it stands beside Astronomer's. Raises PolicyError."""
+    `opt_in_region`: it stands beside Astronomer's. Raises UserError."""
     try:
         session = boto3.Session()
         with (
@@ -192,12 +188,12 @@ def in_account(role: str, account_id: str) -> list[dict[str, Any]]:
         ):
             caller = sts.get_caller_identity()["Account"]
             if caller != account_id:
-                raise PolicyError(
+                raise UserError(
                     f"your credentials are of account {caller}, and the role is in {account_id}; sign in there"
                 )
             return list(_documents(iam, role))
     except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-        raise PolicyError(f"the policies of role {role} cannot be read: {printable(str(error))}") from error
+        raise UserError(f"the policies of role {role} cannot be read: {printable(str(error))}") from error
 
 
 def _documents(iam: Any, role: str) -> Iterator[dict[str, Any]]:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from operations.policy.documents import PolicyError, listed, statements
-from stacks.source import printable
+from estate.errors import UserError
+from estate.source import printable
+from operations.policy.documents import listed, statements
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,14 @@ def lint(policies: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     """Returns what parliament, which knows IAM's actions, resources and conditions, finds in policies, by severity.
 
     Adds a finding of our own for a statement that allows everything, which parliament accepts. Works offline. Raises
-    PolicyError if parliament is not installed, or for a document that is none.
+    UserError if parliament is not installed, or for a document that is none.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # it leaves its own data files open
             import parliament
     except ImportError as error:
-        raise PolicyError("parliament is not installed; `make setup` installs it") from error
+        raise UserError("parliament is not installed; `make setup` installs it") from error
     findings: set[Finding] = set()
     for name, document in policies.items():
         found_statements = statements(document)
@@ -93,7 +94,7 @@ def policies_of(stack: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Returns every policy document in a synthesized stack by its address: managed and inline policies, trust policies,
     and those of keys, buckets, topics and endpoints.
 
-    References to what does not exist yet are samples of their kind. Raises PolicyError for a document that cannot be
+    References to what does not exist yet are samples of their kind. Raises UserError for a document that cannot be
     read, so that no policy goes unlinted without a word.
     """
     result: dict[str, dict[str, Any]] = {}
@@ -107,7 +108,7 @@ def policies_of(stack: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
                 if (document := _document(text)) is not None:
                     result[address] = document
                 elif not _refers_to_document(text):
-                    raise PolicyError(f"{address} is a policy that cannot be read: {textwrap.shorten(text, 100)}")
+                    raise UserError(f"{address} is a policy that cannot be read: {textwrap.shorten(text, 100)}")
     return result
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
-from operations.policy.documents import PolicyError
+from estate.errors import UserError
 
 MOST_STATES = 100_000
 """Limit on the work for one comparison; documents beyond it are refused, never called equal."""
@@ -149,7 +149,7 @@ class Classes:
                 after = self._closed(((state & (one | literal)) << 1) | (state & self._many))
                 if after not in seen:
                     if len(seen) >= MOST_STATES:
-                        raise PolicyError("the patterns of the two are too many to compare: compare parts of them")
+                        raise UserError("the patterns of the two are too many to compare: compare parts of them")
                     seen.add(after)
                     found[after & ends] = None
                     waiting.append(after)

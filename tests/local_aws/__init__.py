@@ -5,6 +5,7 @@ facts.py      the shape of what is to exist already
 world.py      makes it, in the server's process
 faults.py     what goes wrong on purpose
 patches/      what moto 5.2.5 lacks or does unlike AWS, one module for each theme
+clock.py      the time, which a test can move forward
 inventory.py  lists what exists, so that two moments can be compared
 __main__.py   the server's process
 """

@@ -21,7 +21,7 @@ import botocore.session
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from . import world
+from . import clock, world
 from .faults import Faults
 
 # The services that this project calls by REST, by the name they sign with.
@@ -98,7 +98,7 @@ def _error(request: Request, code: str, message: str) -> tuple[str, bytes]:
 
 
 class Application:
-    """moto, with answers to the point where it has none, a log of the calls, and doors to the world and to faults."""
+    """moto, with answers to the point where it has none, a log of the calls, and doors to world, faults and time."""
 
     def __init__(self, calls: Path | None) -> None:
         self._faults = Faults()
@@ -109,7 +109,7 @@ class Application:
         self._calls = calls.open("a", buffering=1) if calls else None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] in ("/_world", "/_faults"):
+        if environ["PATH_INFO"] in ("/_world", "/_faults", "/_time"):
             status, body = self._told(environ)
             start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
             return [body]
@@ -151,12 +151,14 @@ class Application:
         return _refuse(request, start_response, "400 Bad Request", "NotImplemented", message)
 
     def _told(self, environ: dict[str, Any]) -> tuple[str, bytes]:
-        """What the tests tell and ask the server itself, in JSON: what is to exist, and what is to go wrong."""
+        """Answer the tests themselves, in JSON: what is to exist, what is to go wrong, how much time passes."""
         try:
             told = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"null")
             if environ["PATH_INFO"] == "/_world":
                 with self._one_at_a_time:
                     world.make(told)
+            elif environ["PATH_INFO"] == "/_time":
+                clock.let_pass(told)
             elif told is None:
                 return "200 OK", json.dumps(self._faults.report()).encode()
             else:

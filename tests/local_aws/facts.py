@@ -68,6 +68,10 @@ class TransitGatewayAttachment(Place):
     vpc: NotRequired[str]
     cidr: NotRequired[str]
     """Of the VPC, which is made with one subnet unless it is there. Default: 172.20.0.0/20."""
+    state: NotRequired[str]
+    """Default: pendingAcceptance, or available if the gateway accepts it by itself."""
+    resource_type: NotRequired[str]
+    """Default: vpc."""
 
 
 class PeeringRequester(Place):
@@ -87,6 +91,19 @@ class PeeringRequest(TypedDict):
     id: str
     requester: PeeringRequester
     accepter: PeeringAccepter
+    status: NotRequired[str]
+    """Default: pending-acceptance. AWS goes on to show a request that is expired, rejected, failed or deleted."""
+
+
+class Tunnel(Place):
+    """What AWS reports of a tunnel of a VPN connection that exists; the device at the other end decides it."""
+
+    connection: str
+    number: int
+    """1 or 2."""
+    status: str
+    """UP or DOWN."""
+    accepted_routes: NotRequired[int]
 
 
 class ResolverEndpoint(Place):
@@ -138,6 +155,7 @@ class Facts(TypedDict, total=False):
     transit_gateways: list[TransitGateway]
     transit_gateway_attachments: list[TransitGatewayAttachment]
     peering_requests: list[PeeringRequest]
+    tunnels: list[Tunnel]
     resolver_endpoints: list[ResolverEndpoint]
     resolver_rules: list[ResolverRule]
     hosted_zones: list[HostedZone]

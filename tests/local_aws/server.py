@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,10 @@ class LocalAws:
     def make(self, facts: Facts) -> None:
         """Make what is to exist before anything is deployed; what is there already is left alone."""
         self._tell("/_world", facts)
+
+    def pass_time(self, **units: float) -> None:
+        """Move the server's time forward: `days=8`, as `timedelta` takes it."""
+        self._tell("/_time", timedelta(**units).total_seconds())
 
     def go_wrong(self, switch: Switch) -> None:
         """Do so from now on, in place of what was said before; `{}` ends it."""

@@ -28,6 +28,7 @@ from moto.route53.models import route53_backends
 from moto.route53resolver.models import route53resolver_backends
 from moto.sns.models import sns_backends
 
+from . import clock
 from . import facts as shape
 from .patches.transit_gateway import attach_vpc, home_of
 
@@ -83,6 +84,7 @@ def make(facts: shape.Facts) -> None:
         "transit_gateways": _transit_gateway,
         "transit_gateway_attachments": _transit_gateway_attachment,
         "peering_requests": _peering_request,
+        "tunnels": _tunnel,
         "resolver_endpoints": _resolver_endpoint,
         "resolver_rules": _resolver_rule,
         "hosted_zones": _hosted_zone,
@@ -190,7 +192,9 @@ def _transit_gateway_attachment(fact: shape.TransitGatewayAttachment) -> None:
     in_vpc = ec2.describe_subnets(filters={"vpc-id": [vpc.id]})
     subnet = in_vpc[0] if in_vpc else ec2.create_subnet(vpc.id, vpc.cidr_block, availability_zone=f"{fact['region']}a")
     with _ids(transit_gateway_attachment=fact["id"]):
-        attach_vpc(ec2, home.transit_gateways[fact["transit_gateway"]], vpc.id, [subnet.id], {}, {})
+        attachment = attach_vpc(ec2, home.transit_gateways[fact["transit_gateway"]], vpc.id, [subnet.id], {}, {})
+    attachment.state = fact.get("state", attachment.state)
+    attachment.resource_type = fact.get("resource_type", attachment.resource_type)
 
 
 def _peering_request(fact: shape.PeeringRequest) -> None:
@@ -198,7 +202,18 @@ def _peering_request(fact: shape.PeeringRequest) -> None:
     if fact["id"] not in requester.vpc_pcxs:
         theirs, ours = _vpc_of(fact["requester"]), accepter.get_vpc(fact["accepter"]["vpc"])
         with _ids(peering=fact["id"]):
-            requester.create_vpc_peering_connection(theirs, ours)
+            request = requester.create_vpc_peering_connection(theirs, ours)
+        if status := fact.get("status"):
+            request._status.code = status
+
+
+def _tunnel(fact: shape.Tunnel) -> None:
+    connection: Any = _ec2(fact).vpn_connections[fact["connection"]]
+    connection.vgw_telemetry[fact["number"] - 1] |= {
+        "Status": fact["status"],
+        "AcceptedRouteCount": fact.get("accepted_routes", 0),
+        "LastStatusChange": clock.now(),
+    }
 
 
 def _resolver_endpoint(fact: shape.ResolverEndpoint) -> None:

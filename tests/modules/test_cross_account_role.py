@@ -7,11 +7,11 @@ import pytest
 from cdktf import TerraformStack, TerraformVariable
 from pydantic import ValidationError
 
+from estate.load import EstateError, load
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
-from modules.policy_file import PolicyDocument
+from modules.parts.iam_policy.props import PolicyDocument
 from operations.terraform import find_terraform
-from stacks.estate import EstateError, load
 from tests.conftest import Synth
 from tests.deployment import SECRETS
 from tests.local_aws import LocalAws
@@ -123,11 +123,44 @@ def test_a_reason_lets_it_go_a_boundary_bounds_it_and_the_vendor_may_own_the_doc
     tf = synth(place(props(tmp_path, document(), **more)))["resource"]
     assert tf["aws_iam_role"]["role_role"]["permissions_boundary"] == boundary
     assert tf["aws_iam_role"]["role_role"]["lifecycle"] == {"prevent_destroy": False}
-    assert tf["aws_iam_policy"]["role_policy"]["lifecycle"] == {
+    lifecycle = tf["aws_iam_policy"]["role_policy"]["lifecycle"]
+    assert {key: lifecycle[key] for key in ("prevent_destroy", "ignore_changes")} == {
         "prevent_destroy": False,
         "ignore_changes": ["description", "policy"],
     }
     assert not {kind for kind in tf if kind.endswith("_exclusive")}
+
+
+def test_a_boundary_is_astronomers_where_the_vendor_decides(synth: Synth, tmp_path: Path) -> None:
+    def ignored(**more: Any) -> object:
+        role = synth(place(props(tmp_path, document(), **more)))["resource"]["aws_iam_role"]["role_role"]
+        return role["lifecycle"].get("ignore_changes")
+
+    ours = {"permissions_boundary": "arn:aws:iam::222222222222:policy/boundary"}
+    vendors = {"policy_mode": "vendor-managed"}
+    assert [ignored(), ignored(**ours), ignored(**vendors, **ours), ignored(**vendors)] == [
+        *[None] * 3,
+        ["permissions_boundary"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "kinds"),
+    [
+        ({}, ["aws_iam_policy.role_policy"]),
+        (
+            {"policy_mode": "vendor-managed"},
+            ["aws_iam_policy.role_policy", "aws_iam_role_policy_attachment.role_attachment"],
+        ),
+        ({"removal_reason": "We leave Hybrid"}, []),
+    ],
+)
+def test_policies_that_the_file_no_longer_takes_stay_in_aws(
+    synth: Synth, tmp_path: Path, more: dict[str, Any], kinds: list[str]
+) -> None:
+    tf = synth(place(props(tmp_path, document(sized(6144), sized(3000)), **more)))
+    left = {"lifecycle": {"destroy": False}}
+    assert tf.get("removed", []) == [{"from": f"{kind}-{part}", **left} for part in range(3, 11) for kind in kinds]
 
 
 @pytest.mark.parametrize("mode", ["strict", "vendor-managed"])
@@ -322,9 +355,9 @@ def test_a_mistake_in_the_document_is_told_at_the_line_of_the_estate(tmp_path: P
 @pytest.mark.parametrize(
     ("field", "value", "hint"),
     [
-        ("policy_file", "nowhere.json", "is not there"),
-        ("policy_file", ".", "is not there"),
-        ("policy_file", "a\0b", "is not there"),
+        ("policy_file", "nowhere.json", "does not exist"),
+        ("policy_file", ".", "does not exist"),
+        ("policy_file", "a\0b", "does not exist"),
         ("policy_file", "", "is not the name of a file"),
         ("policy_file", {"Version": "2012-10-17"}, "is not the name of a file"),
         ("policy_mode", "lenient", "'strict' or 'vendor-managed'"),
@@ -373,7 +406,8 @@ def test_without_an_estate_file_the_path_is_relative_to_the_current_folder(
 def test_terraform_refuses_what_is_no_external_id_and_never_shows_it(
     tmp_path: Path, ids: list[str | None], passes: bool, hcl: bool
 ) -> None:
-    condition = "${" + EXTERNAL_IDS.rule.format(var="var.external_ids") + "}"
+    assert (EXTERNAL_IDS.problem(ids) is None) == passes
+    condition = "${" + EXTERNAL_IDS.condition("var.external_ids") + "}"
     if hcl:
         # As cdktf writes it: quotes inside an interpolation stand as they are.
         validation = f'validation {{\n condition = "{condition}"\n error_message = "{EXTERNAL_IDS.allowed}"\n}}'

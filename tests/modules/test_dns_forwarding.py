@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.dns_forwarding.construct import DnsForwarding
 from modules.dns_forwarding.props import DnsForwardingProps
 from tests.conftest import Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 BASE: dict[str, Any] = {
     "type": "dns_forwarding",
@@ -64,7 +64,8 @@ def test_the_endpoint_answers_dns_to_the_clusters_and_asks_nobody(synth: Synth) 
     unset = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))
     assert tf["resource"]["aws_security_group"] == {
         "dns_security-group": {
-            "name": "resolver-acme-conn",
+            "name_prefix": "resolver-acme-conn-",
+            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
             "description": "Inbound Resolver endpoint: DNS from the Astro clusters",
             "vpc_id": "vpc-0123456789abcdef0",
             "ingress": [
@@ -104,7 +105,7 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
     endpoint: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = DnsForwardingProps.model_validate(BASE | {"endpoint": endpoint})
-    assert [field for field, _ in props.disagreements(network(*subnets), {})] == fields
+    assert [field for field, _ in props.check(context_of(network(*subnets), {}))] == fields
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.hosted_zone.construct import HostedZone
 from modules.hosted_zone.props import HostedZoneProps
 from tests.conftest import LAKE, Synth, sides

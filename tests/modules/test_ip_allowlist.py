@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.ip_allowlist.construct import IpAllowlist
 from modules.ip_allowlist.props import IpAllowlistProps
 from tests.conftest import Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 MINIMAL: dict[str, Any] = {"type": "ip_allowlist", "clusters": ("prod",), "network": "lake"}
 INGRESS = {"api": {"security_group": "sg-0123456789abcdef0", "from_port": 443, "to_port": 444}}
@@ -94,7 +94,7 @@ def test_writing_is_allowed_where_the_file_says_so(synth: Synth) -> None:
 
 
 def test_a_cluster_without_addresses_is_awaited_and_nothing_is_let_in(synth: Synth) -> None:
-    assert [(a.field, a.giver) for a in IpAllowlistProps.needs_of_clusters] == [("external_ips", "Astronomer")]
+    assert [(a.field, a.giver) for a in IpAllowlistProps.needs_of_clusters] == [("external_ips", "the Astro UI")]
     props = IpAllowlistProps.model_validate({**MINIMAL, "ingress": INGRESS, "buckets": {"exports": BUCKET}})
     tf = synth(lambda stack: IpAllowlist(stack, "public", props, sides(prod=cluster())))
     assert (tf.get("resource"), tf.get("data")) == (None, None)
@@ -121,7 +121,7 @@ def test_disagrees_with_clusters_that_it_cannot_serve(
     changes: dict[str, Any], clusters: dict[str, Cluster], said: list[tuple[str, ...]]
 ) -> None:
     props = IpAllowlistProps.model_validate(MINIMAL | changes)
-    assert [field for field, _ in props.disagreements(network(), clusters)] == said
+    assert [field for field, _ in props.check(context_of(network(), clusters))] == said
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.network_rules.construct import NetworkRules
 from modules.network_rules.props import NetworkRulesProps
 from tests.conftest import Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 MINIMAL: dict[str, Any] = {"type": "network_rules", "cluster": "prod", "network": "lake"}
 GROUP = {"security_group": "sg-0123456789abcdef0", "from_port": 5432}
@@ -83,10 +83,10 @@ def test_a_rule_that_is_added_moves_no_other(synth: Synth) -> None:
 )
 def test_every_range_has_its_number_and_no_other(rule: dict[str, Any], said: str) -> None:
     rules = props(network_acls={"postgres": rule})
-    assert list(rules.disagreements(network(), {"prod": WITH_BATCH})) == [
+    assert list(rules.check(context_of(network(), {"prod": WITH_BATCH}))) == [
         (("network_acls", "postgres", "additional_rule_numbers"), said)
     ]
-    assert list(props(network_acls={"postgres": BATCH}).disagreements(network(), {"prod": WITH_BATCH})) == []
+    assert list(props(network_acls={"postgres": BATCH}).check(context_of(network(), {"prod": WITH_BATCH}))) == []
 
 
 def test_claims_what_two_connections_cannot_both_have() -> None:

@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import REGIONS
+from estate.load import EstateError, load
+from modules.astronomer import REGIONS
+from modules.aws import OPT_IN
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
-from modules.opt_in_region.props import OPT_IN, OptInRegionProps
-from stacks.estate import EstateError, load
+from modules.opt_in_region.props import OptInRegionProps
 from tests.conftest import Synth
 from tests.test_stacks import synth_all
 
@@ -133,8 +134,8 @@ def test_the_section_is_optional_but_not_for_such_a_region(tmp_path: Path) -> No
     with pytest.raises(EstateError, match=r"write account.opt_in_region: \{regions: \[me-south-1\]\}"):
         load(written(tmp_path, section))
     assert load(written(tmp_path, section, ("me-south-1", "us-east-1")))
-    hosted = ("gulf: {region: me-south-1}", "gulf: {region: us-east-1, product: hosted-dedicated}")
-    assert load(written(tmp_path, section, hosted))
+    elsewhere = ("gulf: {region: me-south-1}", "gulf: {region: me-south-1, product: hosted-dedicated}")
+    assert load(written(tmp_path, section, elsewhere, ("account:\n", "  eu: {region: eu-west-1}\naccount:\n")))
 
 
 def test_a_role_that_is_full_has_no_room_for_the_policy(tmp_path: Path) -> None:
@@ -144,15 +145,21 @@ def test_a_role_that_is_full_has_no_room_for_the_policy(tmp_path: Path) -> None:
         load(written(tmp_path, (str(EXAMPLE.parent / "policies/astronomer.json"), "full.json")))
 
 
-def test_all_are_regions_of_hybrid_clusters() -> None:
-    assert set(OPT_IN) <= set(REGIONS["hybrid"])
+def test_hybrid_regions_that_are_off_can_be_enabled() -> None:
+    assert set(OPT_IN) & set(REGIONS["hybrid"]) == {"af-south-1", "ap-east-1", "eu-south-1", "me-south-1"}
+
+
+def test_a_region_that_astronomer_may_have_added_can_be_enabled(tmp_path: Path) -> None:
+    with pytest.raises(EstateError, match=r"'ap-southeast-3' is off in an AWS account until it is enabled"):
+        load(written(tmp_path, ("gulf: {region: me-south-1}", "gulf: {region: ap-southeast-3}")))
+    assert load(written(tmp_path, ("me-south-1", "ap-southeast-3")))
 
 
 @pytest.mark.parametrize(
     ("regions", "hint"),
     [
         ((), "at least 1 item"),
-        (("us-east-1",), "'af-south-1', 'ap-east-1', 'eu-south-1' or 'me-south-1'"),
+        (("us-east-1",), "is not a region that an AWS account has to enable; allowed: af-south-1, ap-east-1, "),
         (("me-south-1", "me-south-1"), "has me-south-1 twice"),
     ],
 )

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from estate.load import EstateError, load
+from modules.cluster import Cluster
 from modules.peering_role.construct import PeeringRole
 from modules.peering_role.props import PeeringRoleProps
-from stacks.estate import EstateError, load
 from tests.conftest import PROD, Synth, sides
 
 EXAMPLE = Path(__file__).parents[2] / "examples/peering_role.yaml"

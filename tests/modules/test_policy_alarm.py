@@ -6,6 +6,7 @@ import pytest
 from cdktf import TerraformStack
 from pydantic import ValidationError
 
+from modules.context import Context
 from modules.policy_alarm.construct import PolicyAlarm
 from modules.policy_alarm.props import PATTERNS, Filter, PolicyAlarmProps
 from tests.cloudtrail import CHANGES, POLICY, SEEDS_MISS, UNRELATED, record
@@ -357,8 +358,8 @@ def test_rejects_what_cannot_work(given: dict[str, Any], hint: str) -> None:
 
 def test_a_topic_of_another_region_does_not_fit_the_account() -> None:
     props = PolicyAlarmProps.model_validate({"topic_arn": f"arn:aws:sns:eu-west-1:{ACCOUNT}:security"})
-    assert [field for field, _ in props.disagreements("us-east-1")] == ["topic_arn"]
-    assert list(props.disagreements("eu-west-1")) == []
+    assert [field for field, _ in props.check(Context("111111111111", "us-east-1"))] == [("topic_arn",)]
+    assert list(props.check(Context("111111111111", "eu-west-1"))) == []
 
 
 # The filter, on events of the shape that CloudTrail records: tests/cloudtrail.py.

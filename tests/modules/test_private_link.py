@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.private_link.construct import PrivateLink
 from modules.private_link.props import PrivateLinkProps
 from tests.conftest import LAKE, Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 NLB = "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef"
 ROLE = "arn:aws:iam::333333333333:role/astronomer-remote-management"
@@ -102,6 +102,7 @@ def test_makes_a_protected_internal_balancer_that_sends_to_the_targets(synth: Sy
     assert resource["aws_lb"] == {
         "pl_load-balancer": {
             "name": "pl-acme-conn",
+            "lifecycle": {"ignore_changes": ["name"]},
             "load_balancer_type": "network",
             "internal": True,
             "enable_cross_zone_load_balancing": True,
@@ -145,7 +146,8 @@ def test_the_balancer_is_open_to_the_clusters_and_their_pods_and_reaches_the_tar
     resource, _, _ = link(synth, NEW)
     assert resource["aws_security_group"] == {
         "pl_load-balancer-security-group": {
-            "name": "load-balancer-acme-conn",
+            "name_prefix": "load-balancer-acme-conn-",
+            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
             "description": "PrivateLink: from the Astro clusters to the targets",
             "vpc_id": "vpc-0123456789abcdef0",
             "ingress": [rule("Astro clusters", 443, "100.64.0.0/19", "172.20.0.0/20")],
@@ -175,7 +177,8 @@ def test_an_endpoint_is_open_to_the_network_alone(synth: Synth) -> None:
     assert resource == {
         "aws_security_group": {
             "pl_security-group_secrets": {
-                "name": "endpoint-acme-conn-secrets",
+                "name_prefix": "endpoint-acme-conn-secrets-",
+                "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
                 "description": "Endpoint to secretsmanager",
                 "vpc_id": "vpc-0123456789abcdef0",
                 "ingress": [rule("secretsmanager", 443, "10.20.0.0/16")],
@@ -245,7 +248,7 @@ def test_what_is_made_is_in_subnets_of_the_network(
     values: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = PrivateLinkProps.model_validate(values)
-    assert [field for field, _ in props.disagreements(network(*subnets), {})] == fields
+    assert [field for field, _ in props.check(context_of(network(*subnets), {}))] == fields
 
 
 @pytest.mark.parametrize(
@@ -284,7 +287,7 @@ def test_load_balancers_are_in_the_networks_account_and_region_and_the_topic_in_
 ) -> None:
     service = EXISTING["service"] | {"notify": "arn:aws:sns:us-east-1:555555555555:links"}
     props = PrivateLinkProps.model_validate(EXISTING | {"service": service})
-    assert list(props.disagreements(network(**place), {})) == said
+    assert list(props.check(context_of(network(**place), {}))) == said
 
 
 def balancer(**values: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from modules.resolver_rules.construct import ResolverRules
 from modules.resolver_rules.props import ResolverRulesProps
 from tests.conftest import Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 BASE: dict[str, Any] = {"type": "resolver_rules", "clusters": ("prod",), "network": "lake"}
 SHARED: dict[str, Any] = BASE | {"rules": {"corp": {"rule_id": "rslvr-rr-0123456789abcdef0"}}}
@@ -23,9 +23,13 @@ def dns(synth: Synth, values: dict[str, Any]) -> dict[str, Any]:
 
 def test_shares_a_rule_that_exists_and_makes_nothing_else(synth: Synth) -> None:
     tf = dns(synth, SHARED)
-    assert tf["data"] == {
-        "aws_route53_resolver_rule": {"dns_rule_corp": {"resolver_rule_id": "rslvr-rr-0123456789abcdef0"}}
+    owner = {
+        "condition": '${contains(["111111111111"], self.owner_id)}',
+        "error_message": "rslvr-rr-0123456789abcdef0 belongs to account ${self.owner_id}, and only its owner can share "
+        "it. Ask them to share it with Astronomer, or give domain and targets for a rule of your own.",
     }
+    rule = {"resolver_rule_id": "rslvr-rr-0123456789abcdef0", "lifecycle": {"postcondition": [owner]}}
+    assert tf["data"] == {"aws_route53_resolver_rule": {"dns_rule_corp": rule}}
     assert tf["resource"] == {
         "aws_ram_resource_share": {
             "dns_share": {"name": "acme-conn", "allow_external_principals": True, "tags": {"Name": "acme-conn"}}
@@ -97,7 +101,8 @@ def test_lets_the_endpoint_ask_the_servers_of_its_rules_and_nobody_in(synth: Syn
     unset = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))
     assert group == {
         "dns_security-group": {
-            "name": "resolver-acme-conn",
+            "name_prefix": "resolver-acme-conn-",
+            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
             "description": "Outbound Resolver endpoint: DNS to the targets of its rules",
             "vpc_id": "vpc-0123456789abcdef0",
             "egress": [
@@ -164,7 +169,7 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
     endpoint: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = ResolverRulesProps.model_validate(NEW | {"endpoint": endpoint})
-    assert [field for field, _ in props.disagreements(network(*subnets), {})] == fields
+    assert [field for field, _ in props.check(context_of(network(*subnets), {}))] == fields
 
 
 @pytest.mark.parametrize(
@@ -176,8 +181,8 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
         ({"rules": {"corp": CORP | SHARED["rules"]["corp"]}}, "give rule_id alone"),
         ({"rules": {"corp": {"rule_id": "rslvr-out-0123456789abcdef0"}}}, "is not a Route 53 Resolver rule ID"),
         ({"rules": SHARED["rules"]}, "has endpoint_id and makes no rule"),
-        ({"endpoint_id": None}, "names neither or both of endpoint and endpoint_id"),
-        ({"endpoint": {}}, "names neither or both of endpoint and endpoint_id"),
+        ({"endpoint_id": None}, "needs one outbound endpoint for corp"),
+        ({"endpoint": {}}, "needs one outbound endpoint for corp"),
         ({"endpoint_id": "rslvr-in-0123456789abcdef0"}, "is not the ID of an outbound"),
         ({"endpoint": {"subnets": ("private-a",)}}, "at least 2"),
         ({"endpoint": {"subnets": ("private-a", "private-a")}}, r"subnets\n.*private-a twice"),

@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from estate.load import load
+from modules.astronomer import vcpus
+from modules.cluster import vcpus_by_region
 from modules.service_quotas.construct import ServiceQuotas
-from modules.service_quotas.props import Quota, ServiceQuotasProps, vcpus, vcpus_by_region
-from stacks.estate import load
+from modules.service_quotas.props import Quota, ServiceQuotasProps
 from tests.conftest import Synth
 from tests.test_stacks import synth_all
 

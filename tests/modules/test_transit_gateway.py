@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.transit_gateway.construct import TransitGateway
 from modules.transit_gateway.props import TransitGatewayProps
 from tests.conftest import LAKE, PROD, Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 MINIMAL: dict[str, Any] = {
     "type": "transit_gateway",
@@ -41,13 +41,24 @@ def hub(synth: Synth, values: dict[str, Any], **clusters: Cluster) -> dict[str, 
 
 def test_shares_the_gateway_of_our_account_with_the_clusters_accounts_once_each(synth: Synth) -> None:
     tf = hub(synth, MINIMAL | {"clusters": ("prod", "dev")}, prod=PROD, dev=DEV)
+    postconditions = tf["data"]["aws_ec2_transit_gateway"]["hub_gateway"].pop("lifecycle")["postcondition"]
+    assert [each["condition"] for each in postconditions] == [
+        '${self.owner_id == "111111111111"}',
+        '${self.default_route_table_association == "enable" && self.default_route_table_propagation == "enable"}',
+    ]
     assert tf["data"] == {
-        "aws_ec2_transit_gateway": {
-            "hub_gateway": {
-                "id": "tgw-0123456789abcdef0",
-                "filter": [{"name": "owner-id", "values": ["111111111111"]}],
+        "aws_ec2_transit_gateway": {"hub_gateway": {"id": "tgw-0123456789abcdef0"}},
+        "aws_ec2_transit_gateway_attachments": {
+            f"hub_pending_{name}": {
+                "filter": [
+                    {"name": "state", "values": ["pendingAcceptance"]},
+                    {"name": "resource-type", "values": ["vpc"]},
+                    {"name": "resource-owner-id", "values": ["333333333333"]},
+                    {"name": "transit-gateway-id", "values": ["tgw-0123456789abcdef0"]},
+                ]
             }
-        }
+            for name in ("prod", "dev")
+        },
     }
     assert tf["resource"] == {
         "aws_ram_resource_share": {
@@ -91,39 +102,83 @@ def test_shares_with_nobody_while_no_account_is_known_and_never_with_our_own(syn
     assert sorted(tf["resource"]) == ["aws_ram_resource_association", "aws_ram_resource_share"]
 
 
-def test_accepts_only_a_vpc_of_the_clusters_account_on_this_gateway(synth: Synth) -> None:
-    tf = hub(synth, MINIMAL | ATTACHED)
-    assert tf["data"]["aws_ec2_transit_gateway_attachment"] == {
-        "hub_request_prod": {
-            "transit_gateway_attachment_id": "tgw-attach-0aaaaaaaaaaaaaaaa",
-            "filter": [
-                {"name": "transit-gateway-id", "values": [FOUND]},
-                {"name": "resource-type", "values": ["vpc"]},
-                {"name": "resource-owner-id", "values": ["333333333333"]},
-            ],
-        }
+REQUESTS = "data.aws_ec2_transit_gateway_attachments.hub_requests_prod.ids"
+REQUEST = "values(data.aws_ec2_transit_gateway_attachment.hub_request_prod)[*]"
+STATES = ", ".join(
+    f'"{state}"'
+    for state in ("initiating", "initiatingRequest", "pendingAcceptance", "pending", "available", "modifying")
+)
+
+
+def conditions(resource: dict[str, Any]) -> list[str]:
+    """The conditions of a resource, which are taken out of it."""
+    return [each["condition"] for each in resource.pop("lifecycle")["precondition"]]
+
+
+def expected(account: str, *others: str) -> list[str]:
+    facts = (
+        f'contains([{STATES}], join("", compact({REQUEST}.state)))',
+        f'join("", compact({REQUEST}.transit_gateway_id)) == "tgw-0123456789abcdef0"',
+        f'join("", compact({REQUEST}.resource_type)) == "vpc"',
+        f'join("", compact({REQUEST}.resource_owner_id)) == "{account}"',
+        *others,
+    )
+    return [f"${{length({REQUESTS}) > 0}}", *(f"${{length({REQUESTS}) == 0 || {fact}}}" for fact in facts)]
+
+
+def test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions(synth: Synth) -> None:
+    tf = hub(synth, MINIMAL | ATTACHED, prod=PROD.model_copy(update={"vpc_id": "vpc-0aaaaaaaaaaaaaaaa"}))
+    assert {kind: data for kind, data in tf["data"].items() if "attachment" in kind} == {
+        "aws_ec2_transit_gateway_attachments": {
+            "hub_requests_prod": {
+                "filter": [{"name": "transit-gateway-attachment-id", "values": ["tgw-attach-0aaaaaaaaaaaaaaaa"]}]
+            }
+        },
+        "aws_ec2_transit_gateway_attachment": {
+            "hub_request_prod": {
+                "for_each": f"${{toset({REQUESTS})}}",
+                "transit_gateway_attachment_id": "${each.value}",
+            }
+        },
     }
-    assert tf["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"] == {
-        "hub_accepter_prod": {
-            "transit_gateway_attachment_id": "tgw-attach-0aaaaaaaaaaaaaaaa",
-            "transit_gateway_default_route_table_association": True,
-            "transit_gateway_default_route_table_propagation": True,
-            "tags": {"Name": "acme-conn-prod"},
-            "depends_on": ["data.aws_ec2_transit_gateway_attachment.hub_request_prod"],
-        }
+    (accepter,) = tf["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"].values()
+    vpc = f'join("", compact({REQUEST}.resource_id)) == "vpc-0aaaaaaaaaaaaaaaa"'
+    assert conditions(accepter) == expected("333333333333", vpc)
+    assert accepter == {
+        "transit_gateway_attachment_id": "tgw-attach-0aaaaaaaaaaaaaaaa",
+        "transit_gateway_default_route_table_association": True,
+        "transit_gateway_default_route_table_propagation": True,
+        "tags": {"Name": "acme-conn-prod"},
     }
     # The default table does it all: nothing is associated or routed besides.
     assert not any("route_table" in kind or kind == "aws_ec2_transit_gateway_route" for kind in tf["resource"])
 
 
+def test_an_attachment_must_be_to_the_gateway_that_is_made_here(synth: Synth) -> None:
+    (accepter,) = hub(synth, NEW | ATTACHED)["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"].values()
+    assert conditions(accepter)[2].endswith("== aws_ec2_transit_gateway.hub_gateway.id}")
+
+
 def test_does_not_accept_what_an_account_attached_to_its_own_gateway(synth: Synth) -> None:
-    tf = hub(synth, MINIMAL | ATTACHED | TABLES, prod=Cluster(region="us-east-1", account_id="111111111111"))
+    ours = Cluster(region="us-east-1", account_id="111111111111")
+    tf = hub(synth, MINIMAL | ATTACHED | TABLES, prod=ours)
     assert "aws_ec2_transit_gateway_vpc_attachment_accepter" not in tf["resource"]
-    assert tf["resource"]["aws_ec2_transit_gateway_route_table_association"]["hub_association_prod"] == {
+    association = tf["resource"]["aws_ec2_transit_gateway_route_table_association"]["hub_association_prod"]
+    assert conditions(association) == expected("111111111111")
+    assert association == {
         "transit_gateway_attachment_id": "tgw-attach-0aaaaaaaaaaaaaaaa",
         "transit_gateway_route_table_id": "tgw-rtb-0aaaaaaaaaaaaaaaa",
-        "depends_on": ["data.aws_ec2_transit_gateway_attachment.hub_request_prod"],
+        "replace_existing_association": True,
     }
+    after = ["aws_ec2_transit_gateway_route_table_association.hub_association_prod"]
+    for kind in ("aws_ec2_transit_gateway_route", "aws_route"):
+        assert all(route["depends_on"] == after for route in tf["resource"][kind].values())
+
+
+def test_routes_to_what_the_own_account_attached_on_the_same_conditions(synth: Synth) -> None:
+    tf = hub(synth, MINIMAL | ATTACHED, prod=Cluster(region="us-east-1", account_id="111111111111"))
+    routes = tf["resource"]["aws_route"]
+    assert [conditions(route) for route in routes.values()] == [expected("111111111111")] * len(routes)
 
 
 def test_routes_the_vpc_to_every_range_of_an_attached_cluster_and_to_no_other(synth: Synth) -> None:
@@ -268,8 +323,8 @@ def test_a_network_joins_a_gateway_that_somebody_else_shares(synth: Synth) -> No
 
 def test_waits_for_each_cluster_that_astronomer_has_not_attached(synth: Synth) -> None:
     waiting = TransitGatewayProps.model_validate(MINIMAL | ATTACHED | {"clusters": ("prod", "dev")})
-    assert [(a.field, a.giver) for a in waiting.awaited()] == [("attachments.dev", "Astronomer")]
-    assert TransitGatewayProps.model_validate(MINIMAL | {"accept_clusters": False}).awaited() == ()
+    assert [(a.field, a.giver) for a in waiting.pending_inputs()] == [("attachments.dev", "Astronomer")]
+    assert TransitGatewayProps.model_validate(MINIMAL | {"accept_clusters": False}).pending_inputs() == ()
     # An attachment of an account that is not known cannot be told from a stranger's.
     tf = hub(synth, MINIMAL | ATTACHED, prod=Cluster(region="us-east-1"))
     assert sorted(tf["resource"]) == ["aws_ram_resource_association", "aws_ram_resource_share"]
@@ -295,9 +350,9 @@ def test_what_is_on_premises_counts_in_the_overlap_check() -> None:
 def test_a_network_without_subnets_cannot_be_attached() -> None:
     for values in (NEW, MINIMAL | {"attach_network": True}):
         props = TransitGatewayProps.model_validate(values)
-        assert [field for field, _ in props.disagreements(network(), {})] == [("attach_network",)]
-        assert list(props.disagreements(network("private-a"), {})) == []
-    assert list(TransitGatewayProps.model_validate(MINIMAL).disagreements(network(), {})) == []
+        assert [field for field, _ in props.check(context_of(network(), {}))] == [("attach_network",)]
+        assert list(props.check(context_of(network("private-a"), {}))) == []
+    assert list(TransitGatewayProps.model_validate(MINIMAL).check(context_of(network(), {}))) == []
 
 
 TABLE = "tgw-rtb-0aaaaaaaaaaaaaaaa"

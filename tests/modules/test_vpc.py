@@ -5,8 +5,8 @@ import pytest
 from cdktf import TerraformStack
 from pydantic import ValidationError
 
-from modules.connection import Network
-from modules.late import subnet
+from modules.context import Network
+from modules.expressions import subnet
 from modules.vpc.construct import Vpc
 from modules.vpc.props import NewVpc, VpcProps
 from tests.conftest import Synth

@@ -5,7 +5,7 @@ import pytest
 from cdktf import TerraformStack
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from modules.cluster import Cluster
 from modules.vpc.construct import Vpc
 from modules.vpc.props import VpcProps
 from modules.vpc_peering.construct import VpcPeering
@@ -17,27 +17,46 @@ REQUESTED = VpcPeeringProps(**MINIMAL, peering_id="pcx-0123456789abcdef0")
 ACCEPTER = "${aws_vpc_peering_connection_accepter.lake-peering_accepter.id}"
 
 
-def test_accepts_only_the_request_of_the_clusters_account_for_our_vpc_and_its_range(synth: Synth) -> None:
+def test_reads_the_request_by_its_id_and_accepts_it_on_six_conditions(synth: Synth) -> None:
     tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides()))
-    assert tf["data"]["aws_vpc_peering_connection"] == {
-        "lake-peering_request": {
-            "id": "pcx-0123456789abcdef0",
-            "filter": [
-                {"name": "requester-vpc-info.owner-id", "values": ["333333333333"]},
-                {"name": "requester-vpc-info.cidr-block", "values": ["172.20.0.0/20"]},
-                {"name": "accepter-vpc-info.owner-id", "values": ["111111111111"]},
-                {"name": "accepter-vpc-info.vpc-id", "values": ["vpc-0123456789abcdef0"]},
-            ],
-        }
+    by_id = {"name": "vpc-peering-connection-id", "values": ["pcx-0123456789abcdef0"]}
+    assert tf["data"] == {
+        "aws_vpc_peering_connections": {
+            "lake-peering_requests": {"filter": [by_id]},
+            "lake-peering_request-range": {
+                "filter": [by_id, {"name": "requester-vpc-info.cidr-block", "values": ["172.20.0.0/20"]}]
+            },
+        },
+        "aws_vpc_peering_connection": {
+            "lake-peering_request": {
+                "for_each": "${toset(data.aws_vpc_peering_connections.lake-peering_requests.ids)}",
+                "id": "${each.value}",
+            }
+        },
     }
-    assert tf["resource"]["aws_vpc_peering_connection_accepter"] == {
-        "lake-peering_accepter": {
-            "vpc_peering_connection_id": "pcx-0123456789abcdef0",
-            "auto_accept": True,
-            "tags": {"Name": "acme-conn"},
-            "depends_on": ["data.aws_vpc_peering_connection.lake-peering_request"],
-        }
+    accepter = tf["resource"]["aws_vpc_peering_connection_accepter"]["lake-peering_accepter"]
+    conditions = accepter.pop("lifecycle")["precondition"]
+    assert accepter == {
+        "vpc_peering_connection_id": "pcx-0123456789abcdef0",
+        "auto_accept": True,
+        "tags": {"Name": "acme-conn"},
     }
+    ids, one = "data.aws_vpc_peering_connections.lake-peering_requests.ids", "data.aws_vpc_peering_connection"
+    found = f"values({one}.lake-peering_request)[*]"
+    assert [each["condition"] for each in conditions] == [
+        f"${{length({ids}) > 0}}",
+        *(
+            f"${{length({ids}) == 0 || {condition}}}"
+            for condition in (
+                f'contains(["pending-acceptance", "provisioning", "active"], join("", compact({found}.status)))',
+                f'join("", compact({found}.owner_id)) == "333333333333"',
+                f'join("", compact([for one in {found} : try(one.requester_region, one.region)])) == "us-east-1"',
+                "length(data.aws_vpc_peering_connections.lake-peering_request-range.ids) > 0",
+                f'join("", compact({found}.peer_vpc_id)) == "vpc-0123456789abcdef0" && '
+                f'join("", compact({found}.peer_owner_id)) == "111111111111"',
+            )
+        ),
+    ]
 
 
 def test_sets_dns_on_our_side_only_and_after_accepting(synth: Synth) -> None:
@@ -112,10 +131,61 @@ def test_lets_the_cluster_in_through_named_security_groups(synth: Synth) -> None
     }
 
 
-def test_waits_for_astronomer_and_builds_nothing_that_needs_the_peering(synth: Synth) -> None:
+def test_says_which_request_is_pending_while_the_file_has_no_id(synth: Synth) -> None:
     waiting = VpcPeeringProps(**MINIMAL)
-    assert [(a.field, a.giver) for a in waiting.awaited()] == [("peering_id", "Astronomer")]
-    assert synth(lambda stack: VpcPeering(stack, "lake-peering", waiting, sides())).get("resource") is None
+    assert [(a.field, a.giver) for a in waiting.pending_inputs()] == [("peering_id", "the Astro UI")]
+    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", waiting, sides()))
+    filters = {
+        "status-code": "pending-acceptance",
+        "requester-vpc-info.cidr-block": "172.20.0.0/20",
+        "accepter-vpc-info.vpc-id": "vpc-0123456789abcdef0",
+        "requester-vpc-info.owner-id": "333333333333",
+    }
+    assert {kind: tf.get(kind) for kind in ("resource", "data")} == {
+        "resource": None,
+        "data": {
+            "aws_vpc_peering_connections": {
+                "lake-peering_pending": {"filter": [{"name": key, "values": [one]} for key, one in filters.items()]}
+            }
+        },
+    }
+    (check,) = tf["check"]["lake-peering_pending"]["assert"]
+    assert check["condition"] == "${length(data.aws_vpc_peering_connections.lake-peering_pending.ids) == 0}"
+
+
+def test_a_vpc_that_the_stack_makes_has_no_pending_request_before_its_deploy(synth: Synth) -> None:
+    """Its ID is known too late for a check, and Terraform would warn of that."""
+
+    def place(stack: TerraformStack) -> None:
+        vpc = VpcProps.model_validate(
+            {"account_id": "111111111111", "region": "us-east-1", "create": {"cidr": "10.20.0.0/16"}}
+        )
+        VpcPeering(stack, "lake-peering", VpcPeeringProps(**MINIMAL), sides(Vpc(stack, "lake", vpc, "acme").network))
+
+    found = synth(place)["data"]["aws_vpc_peering_connections"]["lake-peering_pending"]
+    assert "${" not in str(found)
+
+
+def test_a_request_must_be_for_the_vpc_that_the_stack_makes(synth: Synth) -> None:
+    def place(stack: TerraformStack) -> None:
+        vpc = VpcProps.model_validate(
+            {"account_id": "111111111111", "region": "us-east-1", "create": {"cidr": "10.20.0.0/16"}}
+        )
+        VpcPeering(stack, "lake-peering", REQUESTED, sides(Vpc(stack, "lake", vpc, "acme").network))
+
+    accepter = synth(place)["resource"]["aws_vpc_peering_connection_accepter"]["lake-peering_accepter"]
+    last = accepter["lifecycle"]["precondition"][-1]
+    assert "== aws_vpc.lake_vpc.id &&" in last["condition"]
+    assert "but the network is ${aws_vpc.lake_vpc.id} of account" in last["error_message"]
+
+
+@pytest.mark.parametrize("resolve_dns", [True, False])
+def test_writes_the_dns_option_whatever_its_value(synth: Synth, resolve_dns: bool) -> None:
+    """To remove it would change nothing in AWS (facts C4)."""
+    props = REQUESTED.model_copy(update={"resolve_dns": resolve_dns})
+    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", props, sides()))
+    options = tf["resource"]["aws_vpc_peering_connection_options"]["lake-peering_options"]
+    assert options["accepter"] == {"allow_remote_vpc_dns_resolution": resolve_dns}
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import pytest
 from cdktf import TerraformStack, TerraformVariable, Token
 from pydantic import ValidationError
 
-from modules.vocabulary import Secret
+from modules.entry import Secret
 from modules.vpc.construct import Vpc
 from modules.vpc.props import VpcProps
 from modules.vpn.construct import Vpn
 from modules.vpn.props import VpnProps
 from tests.conftest import Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 MINIMAL: dict[str, Any] = {"type": "vpn", "network": "lake", "gateways": {"a": {"ip": "203.0.113.10"}}}
 BGP: dict[str, Any] = {**MINIMAL, "bgp_asn": 65010}
@@ -57,6 +57,8 @@ def test_connects_a_device_over_two_strong_tunnels(synth: Synth) -> None:
             "type": "ipsec.1",
             "ip_address": "203.0.113.10",
             "bgp_asn": "65010",
+            "device_name": "acme-conn-a",
+            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["device_name"]},
             "tags": {"Name": "acme-conn-a"},
         }
     }
@@ -67,6 +69,7 @@ def test_connects_a_device_over_two_strong_tunnels(synth: Synth) -> None:
             "vpn_gateway_id": "${aws_vpn_gateway.office_gateway.id}",
             "static_routes_only": False,
             "preshared_key_storage": "SecretsManager",
+            "lifecycle": {"replace_triggered_by": ["aws_vpn_gateway.office_gateway.id"]},
             "tags": {"Name": "acme-conn-a"},
             **tunnels(STRONG, STRONG),
         }
@@ -96,6 +99,7 @@ def test_uses_a_gateway_that_exists(synth: Synth) -> None:
     tf = placed(synth, {**BGP, "vpn_gateway_id": "vgw-0123456789abcdef0"})
     assert "aws_vpn_gateway" not in tf
     assert tf["aws_vpn_connection"]["office_connection_a"]["vpn_gateway_id"] == "vgw-0123456789abcdef0"
+    assert "lifecycle" not in tf["aws_vpn_connection"]["office_connection_a"]
     learning = tf["aws_vpn_gateway_route_propagation"].values()
     assert [table["vpn_gateway_id"] for table in learning] == ["vgw-0123456789abcdef0"] * 2
 
@@ -294,17 +298,22 @@ def test_the_variable_says_which_keys_and_of_what_shape() -> None:
             name="preshared_keys",
             type="map(string)",
             description="The pre-shared keys of the tunnels: a-1, a-2, b-1, b-2.",
-            rule='join(" ", keys({var})) == "a-1 a-2 b-1 b-2" && alltrue([for key in values({var}) : '
-            'can(regex("^[1-9a-zA-Z._][0-9a-zA-Z._]{{7,63}}$", key))])',
+            pattern="[1-9a-zA-Z._][0-9a-zA-Z._]{7,63}",
             allowed="A key for each of a-1, a-2, b-1, b-2, and no other; each has 8 to 64 of a-z A-Z 0-9 . _ and does "
             "not begin with 0 (AWS's rule).",
+            keys=("a-1", "a-2", "b-1", "b-2"),
         ),
     )
-    shape = re.search(r'regex\("(.+?)"', props.secrets()[0].rule.format(var="x"))
-    assert shape
+    (secret,) = props.secrets()
+    assert secret.condition("var.x") == (
+        'join(" ", keys(var.x)) == "a-1 a-2 b-1 b-2" && '
+        'alltrue([for one in values(var.x) : can(regex("^[1-9a-zA-Z._][0-9a-zA-Z._]{7,63}$", one))])'
+    )
     keys = {"marked.preshared_1": True, "a" * 8: True, "a" * 64: True, "a" * 7: False, "a" * 65: False}
     keys |= {"0aaaaaaa": False, "aaaa-aaaa": False, "": False}
-    assert {key: bool(re.fullmatch(shape[1], key)) for key in keys} == keys
+    others = dict.fromkeys(("a-2", "b-1", "b-2"), "marked.preshared_1")
+    assert {key: secret.problem({"a-1": key, **others}) is None for key in keys} == keys
+    assert secret.problem(others) is not None
 
 
 @pytest.mark.parametrize("topic", [None, "arn:aws:sns:us-east-1:111111111111:network"])
@@ -400,10 +409,6 @@ ASTRO: dict[str, Any] = {
     },
     "bgp_asn": 64512,  # AWS's own in a gateway of yours; here Astronomer chooses theirs
 }
-OF_THE_KEYS = (
-    "never in this ticket: keys of your own go to Astronomer's support by a channel that they name; without them, ask "
-    "for the keys by such a channel"
-)
 
 
 def test_a_vpn_of_the_cluster_is_asked_of_astronomer_with_all_that_they_need_and_no_key() -> None:
@@ -433,7 +438,6 @@ def test_a_vpn_of_the_cluster_is_asked_of_astronomer_with_all_that_they_need_and
             "dpd_timeout_action": "restart",
             "startup_action": "start",
         },
-        "preshared_keys": OF_THE_KEYS,
     }
     static = VpnProps.model_validate({**ASTRO, "bgp_asn": None, "static_routes": STATIC["static_routes"]})
     asked = static.asked_of_astronomer()
@@ -450,13 +454,13 @@ def test_a_vpn_of_the_cluster_takes_nothing_in_your_account_and_has_no_secret() 
 def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
     gateways = {"a": {"tunnel1_inside_cidr": "169.254.10.0/30"}, "b": {}}
     props = VpnProps.model_validate({**ASTRO, "gateways": gateways, "bgp_asn": None})
-    assert [one.field for one in props.awaited()] == ["gateways.a.ip", "gateways.b.ip", "bgp_asn"]
+    assert [one.field for one in props.pending_inputs()] == ["gateways.a.ip", "gateways.b.ip", "bgp_asn"]
     asked = props.asked_of_astronomer()
     assert asked["gateways"] == {
-        "a": {"ip": "not known yet", "tunnel1_inside_cidr": "169.254.10.0/30"},
-        "b": {"ip": "not known yet"},
+        "a": {"ip": None, "tunnel1_inside_cidr": "169.254.10.0/30"},
+        "b": {"ip": None},
     }
-    assert asked["bgp_asn"] == "not known yet"
+    assert asked["bgp_asn"] is None
 
 
 @pytest.mark.parametrize(
@@ -469,7 +473,7 @@ def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
         ({"terminates": "aws"}, "terminates", "'network' or 'astro'"),
         ({"gateways": {"a": {"ip": "10.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
         ({"tunnels": {"phase1": {"dh_groups": (2,)}}}, "tunnels", "allows 2, which is weak"),
-        ({"static_routes": {"a": "192.168.0.0/16"}}, "static_routes", "stands beside bgp_asn"),
+        ({"static_routes": {"a": "192.168.0.0/16"}}, "static_routes", "cannot be combined with bgp_asn"),
         *(
             ({field: value}, field, "is of a VPN of your own network")
             for field, value in (
@@ -492,11 +496,11 @@ def test_rejects_what_a_vpn_of_the_cluster_cannot_have(changes: dict[str, Any], 
 
 def test_waits_for_the_network_team_and_makes_what_does_not_need_it(synth: Synth) -> None:
     waiting = {**MINIMAL, "gateways": {"a": {}, "b": {"ip": "203.0.113.11"}}}
-    awaited = [(a.field, a.giver) for a in VpnProps.model_validate(waiting).awaited()]
-    assert awaited == [("gateways.a.ip", "your network team"), ("bgp_asn", "your network team")]
+    pending = [(a.field, a.giver) for a in VpnProps.model_validate(waiting).pending_inputs()]
+    assert pending == [("gateways.a.ip", "your network team"), ("bgp_asn", "your network team")]
     assert set(placed(synth, waiting)) == {"aws_vpn_gateway", "aws_vpn_gateway_route_propagation"}
     assert list(placed(synth, {**waiting, "bgp_asn": 65010})["aws_vpn_connection"]) == ["office_connection_b"]
-    assert VpnProps.model_validate(BGP).awaited() == VpnProps.model_validate(STATIC).awaited() == ()
+    assert VpnProps.model_validate(BGP).pending_inputs() == VpnProps.model_validate(STATIC).pending_inputs() == ()
 
 
 def test_static_ranges_count_in_the_overlap_check() -> None:
@@ -508,8 +512,8 @@ def test_static_ranges_count_in_the_overlap_check() -> None:
 
 def test_an_alarm_tells_a_topic_of_its_own_region_in_any_account() -> None:
     props = VpnProps.model_validate({**BGP, "alarm_topic": "arn:aws:sns:us-east-1:555555555555:network"})
-    assert list(props.disagreements(network(), {})) == []
-    assert list(props.disagreements(network(region="us-west-2"), {})) == [
+    assert list(props.check(context_of(network(), {}))) == []
+    assert list(props.check(context_of(network(region="us-west-2"), {}))) == [
         (
             ("alarm_topic",),
             "'arn:aws:sns:us-east-1:555555555555:network' is not in us-west-2; an alarm tells topics of its own region "
@@ -575,7 +579,7 @@ REASON = "The plant's firewall is from 2009, NET-12"
         ({"bgp_asn": 64512}, "", "has 64512 as bgp_asn and as AWS's own"),
         ({"amazon_asn": 65010}, "", "has 65010 as bgp_asn and as AWS's own"),
         ({"amazon_asn": 65535}, "amazon_asn", "is not a private ASN"),
-        ({"static_routes": {"office": "192.168.0.0/16"}}, "static_routes", "stands beside bgp_asn"),
+        ({"static_routes": {"office": "192.168.0.0/16"}}, "static_routes", "cannot be combined with bgp_asn"),
         ({"vpn_gateway_id": "vgw-0123456789abcdef0", **TRANSIT}, "vpn_gateway_id", "stands beside transit_gateway_id"),
         ({"amazon_asn": 64620, **TRANSIT}, "amazon_asn", "transit_gateway_id names one that exists"),
         ({"amazon_asn": 64620, "vpn_gateway_id": "vgw-0123456789abcdef0"}, "amazon_asn", "vpn_gateway_id names one"),
@@ -585,7 +589,7 @@ REASON = "The plant's firewall is from 2009, NET-12"
         (
             {"bgp_asn": None, "static_routes": STATIC["static_routes"], "gateways": TWO, **TRANSIT},
             "transit_gateway_id",
-            "a second device would get nothing",
+            "two devices need BGP",
         ),
         ({"preshared_keys": "s3cret.key"}, "preshared_keys", "'variable'"),
         ({"alarm_topic": "network"}, "alarm_topic", "is not an SNS topic"),

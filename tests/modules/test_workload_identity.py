@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from modules.connection import Cluster
+from estate.load import EstateError, load
+from modules.cluster import Cluster
 from modules.workload_identity.construct import WorkloadIdentity
 from modules.workload_identity.props import WorkloadIdentityProps
-from stacks.estate import EstateError, load
 from tests.conftest import PROD, Synth, sides
-from tests.networks import network
+from tests.networks import context_of, network
 
 EXAMPLE = Path(__file__).parents[2] / "examples/workload_identity.yaml"
 NAMESPACE = "geometric-gyroscope-9932"
@@ -164,7 +164,7 @@ def test_what_is_not_known_yet_is_not_made_up(
 
 
 def needs(props: WorkloadIdentityProps) -> list[str]:
-    return [awaited.field for awaited in (*props.needs_of_clusters, *props.awaited())]
+    return [pending.field for pending in (*props.needs_of_clusters, *props.pending_inputs())]
 
 
 def test_waits_for_what_its_identity_needs() -> None:
@@ -178,7 +178,7 @@ def test_a_cluster_without_an_issuer_is_told_as_waiting(tmp_path: Path) -> None:
     text = "\n".join(line for line in EXAMPLE.read_text().splitlines() if "oidc_issuer_url" not in line)
     (tmp_path / "policies").symlink_to(EXAMPLE.parent / "policies")
     (tmp_path / "astro.yaml").write_text(text)
-    waiting = [(entry, awaited.field) for entry, awaited in load(tmp_path / "astro.yaml").awaited()]
+    waiting = [(entry, pending.field) for entry, pending in load(tmp_path / "astro.yaml").pending_inputs()]
     assert waiting == [("clusters.prod", "oidc_issuer_url"), ("connections.by-token", "roles.reports.deployments")]
 
 
@@ -291,10 +291,10 @@ def test_a_network_that_is_made_without_flow_logs_takes_no_roles_name(tmp_path: 
 def test_a_role_has_policies_and_a_boundary_of_its_own_account_or_of_aws() -> None:
     mine, theirs = (f"arn:aws:iam::{account}:policy/p" for account in ("111111111111", "222222222222"))
     good = {"policy_arns": {"mine": mine, "aws": AUDIT}, "permissions_boundary": mine}
-    assert list(props(good).disagreements(network(), {"prod": PROD})) == []
+    assert list(props(good).check(context_of(network(), {"prod": PROD}))) == []
     bad = {"policy_arns": {"theirs": theirs}, "permissions_boundary": theirs}
     message = f"{theirs!r} is not in account 111111111111; a role takes one of its own"
-    assert list(props(bad).disagreements(network(), {"prod": PROD})) == [
+    assert list(props(bad).check(context_of(network(), {"prod": PROD}))) == [
         (("roles", "etl", "policy_arns", "theirs"), message),
         (("roles", "etl", "permissions_boundary"), message),
     ]
@@ -313,7 +313,7 @@ def test_a_role_has_policies_and_a_boundary_of_its_own_account_or_of_aws() -> No
         ({}, {"identity": "oidc", "provider_arn": AUDIT}, "is not an OIDC provider"),
         ({"policy_arns": {f"p{n}": AUDIT for n in range(11)}}, {}, "has 11 policies, and IAM takes 10"),
         ({"policy_arns": {"audit": "SecurityAudit"}}, {}, "is not a managed policy"),
-        ({"policy_files": {"a": "nowhere.json"}}, {}, "is not there"),
+        ({"policy_files": {"a": "nowhere.json"}}, {}, "does not exist"),
         ({}, {"roles": {}}, "at least 1 item"),
     ],
 )

@@ -12,6 +12,8 @@ from moto.sts.models import sts_backends
 from .tools import of_every_account, patch
 
 _create_vpc_endpoint = EC2Response.create_vpc_endpoint
+_delete_services = EC2Response.delete_vpc_endpoint_service_configurations
+_modify_vpc_endpoint = EC2Response.modify_vpc_endpoint
 
 
 def _service_named(region: str, name: str) -> Any | None:
@@ -67,18 +69,62 @@ def _allows(service: Any, response: EC2Response) -> bool:
     return owner or bool(callers & set(service.principals))
 
 
+def _check_private_dns(response: EC2Response, vpc_id: str, service: str, mine: str = "") -> None:
+    """A VPC resolves names only with both DNS settings, and has each private name once."""
+    vpc = response.ec2_backend.get_vpc(vpc_id)
+    if not (vpc.enable_dns_support and vpc.enable_dns_hostnames):
+        raise EC2ClientError(
+            "InvalidParameter",
+            "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true "
+            f"for {vpc_id}",
+        )
+    for other in response.ec2_backend.vpc_end_points.values():
+        same = (other.vpc_id, other.service_name, other.private_dns_enabled) == (vpc_id, service, True)
+        if same and other.id != mine and other.state != "deleted":
+            raise EC2ClientError(
+                "InvalidParameter",
+                "private-dns-enabled cannot be set because there is already a conflicting DNS domain for "
+                f"{service} in the VPC {vpc_id}",
+            )
+
+
 @patch(EC2Response)
 def create_vpc_endpoint(self: EC2Response) -> ActionResult:
     """Without it, whoever has its name connects to a service, allowed or not, and at once where the service requires
-    acceptance. AWS says of a service that the caller may not use what it says of one that does not exist."""
+    acceptance. AWS says of a service that the caller may not use what it says of one that does not exist. Private DNS
+    is there in a VPC that has none, and twice."""
     name = self._get_param("ServiceName")
     service = _service_named(self.region, name)
     if ".vpce-svc-" in name and not (service and _allows(service, self)):
         raise EC2ClientError("InvalidServiceName", f"The Vpc Endpoint Service '{name}' does not exist")
+    if self._get_param("VpcEndpointType") == "Interface" and self._get_bool_param("PrivateDnsEnabled", False):
+        _check_private_dns(self, self._get_param("VpcId"), name)
     answer = _create_vpc_endpoint(self)
     if service and service.acceptance_required:
         answer.result["VpcEndpoint"].state = "pendingAcceptance"  # type: ignore[index]
     return answer
+
+
+@patch(EC2Response)
+def modify_vpc_endpoint(self: EC2Response) -> Any:
+    """Without it, private DNS is switched on where there is none, and twice."""
+    if self._get_bool_param("PrivateDnsEnabled", False):
+        endpoint = self.ec2_backend.get_vpc_end_point(self._get_param("VpcEndpointId"))
+        _check_private_dns(self, endpoint.vpc_id, endpoint.service_name, endpoint.id)
+    return _modify_vpc_endpoint(self)
+
+
+@patch(EC2Response)
+def delete_vpc_endpoint_service_configurations(self: EC2Response) -> ActionResult:
+    """Without it, a service goes although endpoints are connected to it. AWS wants them rejected first."""
+    for service_id in self._get_param("ServiceIds", []):
+        service = self.ec2_backend.configurations.get(service_id)
+        connected = _endpoints_of(service, self.region) if service else []
+        if any(endpoint.state in ("available", "pendingAcceptance") for endpoint in connected):
+            message = f"Service {service_id} has existing active VPC Endpoint connections!"
+            error = {"Code": "ExistingVpcEndpointConnections", "Message": message}
+            return ActionResult({"Unsuccessful": [{"ResourceId": service_id, "Error": error}]})
+    return _delete_services(self)
 
 
 @patch(EC2Response)

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
-from moto.iam.models import IAMBackend, Role
+from moto.iam.exceptions import MalformedPolicyDocument
+from moto.iam.models import IAMBackend, Role, iam_backends
 from moto.iam.responses import IamResponse
+from moto.sts.models import STSBackend
+from moto.utilities.utils import get_partition
 
+from .. import clock
 from .tools import patch
 
+_assume_role = STSBackend.assume_role
+_create_role = IAMBackend.create_role
 _is_action_permitted = IAMPolicyStatement.is_action_permitted
+_update_assume_role_policy = IAMBackend.update_assume_role_policy
 _get_account_summary = IamResponse.get_account_summary
 
 
@@ -21,6 +29,41 @@ def update_role(self: IAMBackend, role_name: str, role_description: str | None, 
         role.description = role_description
     role.max_session_duration = max_session_duration
     return role
+
+
+def _check_principals(document: str, partition: str) -> None:
+    statements = json.loads(document).get("Statement", [])
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal", {})
+        named = principal.get("AWS", []) if isinstance(principal, dict) else []
+        for arn in named if isinstance(named, list) else [named]:
+            if arn.startswith("arn:") and arn.split(":")[1] != partition:
+                raise MalformedPolicyDocument(f'Invalid principal in policy: "AWS":"{arn}"')
+
+
+@patch(IAMBackend)
+def create_role(self: IAMBackend, role_name: str, assume_role_policy_document: str, *args: Any, **kwargs: Any) -> Role:
+    """Without it, a role trusts a principal of another partition, where the same number is another account."""
+    _check_principals(assume_role_policy_document, self.partition)
+    return _create_role(self, role_name, assume_role_policy_document, *args, **kwargs)
+
+
+@patch(IAMBackend)
+def update_assume_role_policy(self: IAMBackend, role_name: str, policy_document: str) -> None:
+    """Without it, the same later on."""
+    _check_principals(policy_document, self.partition)
+    _update_assume_role_policy(self, role_name, policy_document)
+
+
+@patch(STSBackend)
+def assume_role(self: STSBackend, region_name: str, role_session_name: str, role_arn: str, **kwargs: Any) -> Any:
+    """Without it, a role is never shown as used."""
+    account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    roles: list[Any] = list(iam_backends[account][get_partition(region_name)].roles.values())
+    for role in roles:
+        if role.name == name:
+            role.last_used, role.last_used_region = clock.now(), region_name
+    return _assume_role(self, region_name, role_session_name, role_arn, **kwargs)
 
 
 @patch(IamResponse)

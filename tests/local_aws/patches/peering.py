@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -7,7 +8,8 @@ from moto.ec2.models.vpc_peering_connections import VPCPeeringConnection
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import generic_filter
 
-from .tools import patch, seen_by
+from ..clock import now
+from .tools import kept, patch, seen_by
 
 _describe_vpc_peering_connections = EC2Response.describe_vpc_peering_connections
 _get_filter_value = VPCPeeringConnection.get_filter_value
@@ -37,6 +39,27 @@ def requester_vpc_info(self: VPCPeeringConnection) -> dict[str, Any]:
 def accepter_vpc_info(self: VPCPeeringConnection) -> dict[str, Any]:
     """Without it, the VPC's secondary ranges are not told."""
     return _info(self.peer_vpc, self.accepter_options)
+
+
+def _expires(peering: VPCPeeringConnection) -> datetime:
+    requested: datetime = kept(peering, "requested", now())
+    return requested + timedelta(days=7)
+
+
+@patch(VPCPeeringConnection)
+@property
+def status(self: VPCPeeringConnection) -> dict[str, str]:
+    """Without it, no request expires."""
+    if self._status.code == "pending-acceptance" and now() >= _expires(self):
+        self._status.code, self._status.message = "expired", "Expired"
+    return {"Code": self._status.code, "Message": self._status.message}
+
+
+@patch(VPCPeeringConnection)
+@property
+def expiration_time(self: VPCPeeringConnection) -> datetime | None:
+    """Without it, nobody sees until when a request can be accepted."""
+    return _expires(self) if self.status["Code"] == "pending-acceptance" else None
 
 
 @patch(VPCPeeringConnection)

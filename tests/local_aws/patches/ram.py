@@ -4,15 +4,20 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
-from moto.core.utils import unix_time, utcnow
+from moto.core.exceptions import JsonRESTError
 from moto.ram import urls
 from moto.ram.exceptions import UnknownResourceException
 from moto.ram.models import ResourceAccessManagerBackend, ResourceShare, ram_backends
 from moto.ram.responses import ResourceAccessManagerResponse
 
+from .. import clock
 from .tools import kept, of_every_account, patch
+
+# How long an invitation is open, by what is shared (facts C8); a share that is still empty has the longer time.
+_SEVEN_DAYS = ("prefix-list", "resolver-rule", "transit-gateway")
 
 _create_resource_share = ResourceAccessManagerBackend.create_resource_share
 
@@ -23,6 +28,7 @@ for _operation in (
     "getresourceshareinvitations",
     "listresources",
     "listresourcesharepermissions",
+    "rejectresourceshareinvitation",
     "tagresource",
     "untagresource",
 ):
@@ -59,17 +65,38 @@ def _invite(share: ResourceShare, principals: list[str]) -> None:
                 "resourceShareName": share.name,
                 "senderAccountId": share.account_id,
                 "receiverAccountId": account,
-                "invitationTimestamp": unix_time(utcnow()),
+                "invitationTimestamp": clock.now().timestamp(),
                 "status": "PENDING",
             }
             _invitations(share).append(invitation)
 
 
+def _status(share: ResourceShare, invitation: dict[str, Any]) -> str:
+    """Return what has become of an invitation; nobody needs to look for it to expire."""
+    kinds = {arn.split(":")[5].split("/")[0] for arn in share.resource_arns}
+    open_for = timedelta(days=7) if not kinds or kinds & {*_SEVEN_DAYS} else timedelta(hours=12)
+    late = clock.now().timestamp() - invitation["invitationTimestamp"] > open_for.total_seconds()
+    return "EXPIRED" if invitation["status"] == "PENDING" and late else invitation["status"]
+
+
+def _association(share: ResourceShare, principal: str) -> str:
+    """Return the status of a principal. An account has to accept, and in time."""
+    received = [one for one in _invitations(share) if one["receiverAccountId"] == principal]
+    if not received:
+        return "ASSOCIATED"
+    by_answer = {"PENDING": "ASSOCIATING", "ACCEPTED": "ASSOCIATED"}
+    return by_answer.get(_status(share, received[-1]), "DISASSOCIATED")
+
+
 def _has_accepted(share: ResourceShare, account: str) -> bool:
-    return account in share.principals and any(
-        invitation["receiverAccountId"] == account and invitation["status"] == "ACCEPTED"
-        for invitation in _invitations(share)
-    )
+    return account in share.principals and _association(share, account) == "ASSOCIATED"
+
+
+def _check_owner(share: ResourceShare, resources: list[str]) -> None:
+    for arn in resources:
+        if arn.split(":")[4] != share.account_id:
+            message = f"The resource {arn} is not owned by account {share.account_id}, so it cannot share it."
+            raise JsonRESTError("OperationNotPermittedException", message)
 
 
 def is_shared(resource_arn: str, account: str) -> bool:
@@ -83,9 +110,14 @@ def is_shared(resource_arn: str, account: str) -> bool:
 
 @patch(ResourceAccessManagerBackend)
 def create_resource_share(self: ResourceAccessManagerBackend, **kwargs: Any) -> dict[str, Any]:
-    """Without it, tags are dropped and no account is invited."""
+    """Without it, tags are dropped, no account is invited, and an account shares what belongs to another."""
     answer = _create_resource_share(self, **kwargs)
     share = self.resource_shares[-1]
+    try:
+        _check_owner(share, kwargs.get("resourceArns", []))
+    except JsonRESTError:
+        self.resource_shares.remove(share)
+        raise
     _tags(share).update({tag["key"]: tag["value"] for tag in kwargs.get("tags", [])})
     _invite(share, kwargs.get("principals", []))
     return answer
@@ -113,14 +145,18 @@ def get_resource_shares(self: ResourceAccessManagerResponse) -> str:
     return json.dumps({"resourceShares": found})
 
 
-def _associations(share: ResourceShare, kind: str, entities: list[str], status: str) -> list[dict[str, Any]]:
+def _associations(
+    share: ResourceShare, kind: str, entities: list[str], status: str | None = None
+) -> list[dict[str, Any]]:
+    """Return them as they are, or with the status that a call has just given them."""
+    by_itself = (lambda entity: _association(share, entity)) if kind == "PRINCIPAL" else (lambda _: "ASSOCIATED")
     return [
         {
             "resourceShareArn": share.arn,
             "resourceShareName": share.name,
             "associatedEntity": entity,
             "associationType": kind,
-            "status": status,
+            "status": status or by_itself(entity),
             "external": kind == "PRINCIPAL",
         }
         for entity in entities
@@ -129,16 +165,17 @@ def _associations(share: ResourceShare, kind: str, entities: list[str], status: 
 
 @patch(ResourceAccessManagerResponse)
 def associate_resource_share(self: ResourceAccessManagerResponse) -> str:
-    """Without it, not implemented."""
+    """Without it, not implemented. An account whose invitation has expired is invited again."""
     asked = self.request_params
     share = _share(self.region, asked["resourceShareArn"])
     resources = [arn for arn in asked.get("resourceArns", []) if arn not in share.resource_arns]
-    principals = [principal for principal in asked.get("principals", []) if principal not in share.principals]
+    _check_owner(share, resources)
+    live = [one for one in share.principals if _association(share, one) != "DISASSOCIATED"]
+    principals = [principal for principal in asked.get("principals", []) if principal not in live]
     share.add_resources(resources)
-    share.add_principals(principals)
+    share.add_principals([principal for principal in principals if principal not in share.principals])
     _invite(share, principals)
-    made = _associations(share, "RESOURCE", resources, "ASSOCIATED")
-    made += _associations(share, "PRINCIPAL", principals, "ASSOCIATED")
+    made = _associations(share, "RESOURCE", resources) + _associations(share, "PRINCIPAL", principals)
     return json.dumps({"resourceShareAssociations": made})
 
 
@@ -150,6 +187,8 @@ def disassociate_resource_share(self: ResourceAccessManagerResponse) -> str:
     resources, principals = asked.get("resourceArns", []), asked.get("principals", [])
     share.resource_arns = [arn for arn in share.resource_arns if arn not in resources]
     share.principals = [principal for principal in share.principals if principal not in principals]
+    # Whoever is invited once more starts anew.
+    _invitations(share)[:] = [one for one in _invitations(share) if one["receiverAccountId"] not in principals]
     ended = _associations(share, "RESOURCE", resources, "DISASSOCIATED")
     ended += _associations(share, "PRINCIPAL", principals, "DISASSOCIATED")
     return json.dumps({"resourceShareAssociations": ended})
@@ -169,10 +208,9 @@ def get_resource_share_associations(self: ResourceAccessManagerResponse) -> str:
             continue
         entities = share.principals if kind == "PRINCIPAL" else share.resource_arns
         kept = [entity for entity in entities if wanted in (None, entity)]
-        found += _associations(share, kind, kept, "ASSOCIATED")
-    if asked.get("associationStatus", "ASSOCIATED") != "ASSOCIATED":
-        found = []
-    return json.dumps({"resourceShareAssociations": found})
+        found += _associations(share, kind, kept)
+    status = asked.get("associationStatus")
+    return json.dumps({"resourceShareAssociations": [one for one in found if status in (None, one["status"])]})
 
 
 @patch(ResourceAccessManagerResponse)
@@ -197,7 +235,7 @@ def get_resource_share_invitations(self: ResourceAccessManagerResponse) -> str:
     """Without it, not implemented."""
     asked = self.request_params
     found = [
-        invitation
+        {**invitation, "status": _status(share, invitation)}
         for share in _shares(self.region)
         for invitation in _invitations(share)
         if share.status == "ACTIVE"
@@ -209,19 +247,32 @@ def get_resource_share_invitations(self: ResourceAccessManagerResponse) -> str:
     return json.dumps({"resourceShareInvitations": found})
 
 
+def _answer(response: ResourceAccessManagerResponse, status: str) -> str:
+    arn, me = response.request_params["resourceShareInvitationArn"], response.current_account
+    for share in _shares(response.region):
+        for invitation in _invitations(share):
+            if (invitation["resourceShareInvitationArn"], invitation["receiverAccountId"]) != (arn, me):
+                continue
+            if (now := _status(share, invitation)) != "PENDING":
+                code = {"EXPIRED": "Expired", "ACCEPTED": "AlreadyAccepted", "REJECTED": "AlreadyRejected"}[now]
+                message = f"ResourceShareInvitation {arn} is {now.lower()}."
+                raise JsonRESTError(f"ResourceShareInvitation{code}Exception", message)
+            invitation["status"] = status
+            return json.dumps({"resourceShareInvitation": invitation})
+    message = f"ResourceShareInvitation {arn} could not be found."
+    raise JsonRESTError("ResourceShareInvitationArnNotFoundException", message)
+
+
 @patch(ResourceAccessManagerResponse)
 def accept_resource_share_invitation(self: ResourceAccessManagerResponse) -> str:
     """Without it, not implemented."""
-    arn = self.request_params["resourceShareInvitationArn"]
-    for share in _shares(self.region):
-        for invitation in _invitations(share):
-            if (invitation["resourceShareInvitationArn"], invitation["receiverAccountId"]) == (
-                arn,
-                self.current_account,
-            ):
-                invitation["status"] = "ACCEPTED"
-                return json.dumps({"resourceShareInvitation": invitation})
-    raise UnknownResourceException(f"ResourceShareInvitation {arn} could not be found.")
+    return _answer(self, "ACCEPTED")
+
+
+@patch(ResourceAccessManagerResponse)
+def reject_resource_share_invitation(self: ResourceAccessManagerResponse) -> str:
+    """Without it, not implemented."""
+    return _answer(self, "REJECTED")
 
 
 @patch(ResourceAccessManagerResponse)

@@ -68,8 +68,10 @@ def associate_vpc_with_hosted_zone(self: Route53Backend, zone_id: str, vpcid: st
 
 @patch(Route53)
 def create_vpc_association_authorization(self: Route53) -> ActionResult:
-    """Without it, not implemented."""
+    """Without it, not implemented. Nobody associates a VPC with a public zone."""
     zone_id, vpc = self._get_param("HostedZoneId"), _asked_vpc(self)
+    if not self.backend.get_hosted_zone(zone_id).private_zone:
+        raise Route53ClientError("InvalidInput", f"{zone_id} is a public hosted zone; a VPC needs a private one.")
     authorized = _authorized(self.backend.get_hosted_zone(zone_id))
     if vpc not in authorized:
         authorized.append(vpc)

@@ -1,24 +1,33 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
+from datetime import timedelta
 from typing import Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.servicequotas.exceptions import NoSuchResource
 from moto.servicequotas.models import ServiceQuotasBackend
 from moto.servicequotas.responses import ServiceQuotasResponse
 
+from .. import clock
 from .tools import kept, patch
 
 _get_default = ServiceQuotasBackend.get_service_quota
 
 # A quota of a service that moto does not know gets what AWS gives a new account of EC2's vCPUs.
 _UNKNOWN = 5.0
+# AWS grants small wishes in minutes and others in days; here every wish takes an hour.
+_CONSIDERED = timedelta(hours=1)
 
 
 def _requests(backend: ServiceQuotasBackend) -> list[dict[str, Any]]:
-    return kept(backend, "requests", [])
+    """Return all requests so far, of which those are granted that have waited long enough."""
+    requests: list[dict[str, Any]] = kept(backend, "requests", [])
+    for request in requests:
+        waited = clock.now().timestamp() - request["Created"] >= _CONSIDERED.total_seconds()
+        request["Status"] = "APPROVED" if waited else "PENDING"
+    return requests
 
 
 def _default(backend: ServiceQuotasBackend, service_code: str, quota_code: str) -> dict[str, Any]:
@@ -42,7 +51,11 @@ def _default(backend: ServiceQuotasBackend, service_code: str, quota_code: str) 
 def get_service_quota(self: ServiceQuotasBackend, service_code: str, quota_code: str) -> dict[str, Any]:
     """Without it, only VPC's quotas exist, and an increase that was granted does not show."""
     quota = _default(self, service_code, quota_code)
-    granted = [request["DesiredValue"] for request in _requests(self) if request["QuotaCode"] == quota_code]
+    granted = [
+        request["DesiredValue"]
+        for request in _requests(self)
+        if request["QuotaCode"] == quota_code and request["Status"] == "APPROVED"
+    ]
     return {**quota, "Value": max([quota["Value"], *granted])}
 
 
@@ -55,15 +68,23 @@ def get_aws_default_service_quota(self: ServiceQuotasResponse) -> str:
 
 @patch(ServiceQuotasResponse)
 def request_service_quota_increase(self: ServiceQuotasResponse) -> str:
-    """Without it, not implemented. Here AWS grants every wish at once."""
+    """Without it, not implemented."""
     asked = json.loads(self.body)
+    current = self.backend.get_service_quota(asked["ServiceCode"], asked["QuotaCode"])["Value"]
+    if asked["DesiredValue"] <= current:
+        message = f"You must provide a quota value greater than the current quota value, {current}."
+        raise JsonRESTError("IllegalArgumentException", message)
+    same = [one for one in _requests(self.backend) if one["QuotaCode"] == asked["QuotaCode"]]
+    if any(one["Status"] == "PENDING" for one in same):
+        message = "Only one open service quota increase request is allowed per quota."
+        raise JsonRESTError("ResourceAlreadyExistsException", message)
     request = {
         "Id": uuid.uuid4().hex,
         "ServiceCode": asked["ServiceCode"],
         "QuotaCode": asked["QuotaCode"],
         "DesiredValue": asked["DesiredValue"],
-        "Status": "APPROVED",
-        "Created": time.time(),
+        "Status": "PENDING",
+        "Created": clock.now().timestamp(),
     }
     _requests(self.backend).append(request)
     return json.dumps({"RequestedQuota": request})

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import DuplicateTransitGatewayAttachmentError, InvalidTransitGatewayID
+from moto.ec2.exceptions import DuplicateTransitGatewayAttachmentError, EC2ClientError, InvalidTransitGatewayID
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.transit_gateway import TransitGateway
 from moto.ec2.models.transit_gateway_attachments import TransitGatewayAttachment, TransitGatewayVpcAttachment
@@ -13,6 +14,7 @@ from moto.ec2.responses import EC2Response
 from .ram import is_shared
 from .tools import of_every_account, patch, seen_by
 
+_associate_transit_gateway_route_table = EC2Backend.associate_transit_gateway_route_table
 _create_route = EC2Backend.create_route
 _create_transit_gateway = EC2Backend.create_transit_gateway
 _create_transit_gateway_vpn_attachment = EC2Backend.create_transit_gateway_vpn_attachment
@@ -166,11 +168,26 @@ def _parse_tag_specification(self: EC2Response, expected_type: str | None = None
 
 @patch(EC2Response)
 def accept_transit_gateway_vpc_attachment(self: EC2Response) -> ActionResult:
-    """Without it, not implemented."""
+    """Without it, not implemented. AWS: "The VPC attachment must be in the pendingAcceptance state"."""
     backend = self.ec2_backend
     attachment = backend.transit_gateway_attachments[self._get_param("TransitGatewayAttachmentId")]
+    if attachment.state != "pendingAcceptance":
+        raise EC2ClientError("IncorrectState", f"Transit Gateway Attachment {attachment.id} is in invalid state.")
     _open(backend, backend.transit_gateways[attachment.transit_gateway_id], attachment)
     return ActionResult({"TransitGatewayVpcAttachment": seen_by(backend, attachment)})
+
+
+@patch(EC2Backend)
+def associate_transit_gateway_route_table(
+    self: EC2Backend, transit_gateway_attachment_id: str, transit_gateway_route_table_id: str
+) -> Any:
+    """Without it, a second association takes the place of the first."""
+    if transit_gateway_attachment_id in self.transit_gateway_associations:
+        raise EC2ClientError(
+            "Resource.AlreadyAssociated",
+            f"Transit Gateway Attachment {transit_gateway_attachment_id} is already associated to a route table.",
+        )
+    return _associate_transit_gateway_route_table(self, transit_gateway_attachment_id, transit_gateway_route_table_id)
 
 
 @patch(EC2Backend)
@@ -216,22 +233,34 @@ def association(self: TransitGatewayAttachment) -> dict[str, str] | None:
     return None
 
 
+_FILTERS: dict[str, Callable[[Any], str]] = {
+    "resource-id": lambda attachment: attachment.resource_id,
+    "resource-owner-id": lambda attachment: attachment.resource_owner_id,
+    "resource-type": lambda attachment: attachment.resource_type,
+    "state": lambda attachment: attachment.state,
+    "transit-gateway-attachment-id": lambda attachment: attachment.id,
+    "transit-gateway-id": lambda attachment: attachment.transit_gateway_id,
+    "transit-gateway-owner-id": lambda attachment: attachment.transit_gateway_owner_id,
+    "vpc-id": lambda attachment: attachment.resource_id,
+}
+
+
 def _mine(response: EC2Response, found: list[TransitGatewayAttachment]) -> list[TransitGatewayAttachment]:
-    asked = response._get_param("TransitGatewayAttachmentIds", [])
+    filters = response._filters_from_querystring()
+    asked = response._get_param("TransitGatewayAttachmentIds", []) or filters.get("transit-gateway-attachment-id", [])
     return [
         seen_by(response.ec2_backend, attachment)
         for attachment in found
         if attachment.state != "deleted" or attachment.id in asked
+        if all(_FILTERS[name](attachment) in values for name, values in filters.items() if name in _FILTERS)
     ]
 
 
 @patch(EC2Response)
 def describe_transit_gateway_attachments(self: EC2Response) -> ActionResult:
-    """Without it, one account's tags are shown to the other, deleted attachments are listed, and whoever owns one
-    passes the filter by owner."""
+    """Without it, one account's tags are shown to the other, deleted attachments are listed, and most filters match
+    everything."""
     found = _describe_transit_gateway_attachments(self).result["TransitGatewayAttachments"]  # type: ignore[index]
-    if owners := self._filters_from_querystring().get("resource-owner-id"):
-        found = [attachment for attachment in found if attachment.resource_owner_id in owners]
     return ActionResult({"TransitGatewayAttachments": _mine(self, found)})
 
 

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.nat_gateways import NatGateway
-from moto.ec2.models.route_tables import RouteTable
+from moto.ec2.models.route_tables import Route, RouteTable
 from moto.ec2.models.vpcs import VPC
 from moto.ec2.responses import EC2Response
 
 from .tools import kept, patch
 
+_create_route = EC2Backend.create_route
 _create_dhcp_options = EC2Response.create_dhcp_options
 _delete_nat_gateway = EC2Backend.delete_nat_gateway
 _delete_vpc = EC2Backend.delete_vpc
 _modify_managed_prefix_list = EC2Backend.modify_managed_prefix_list
+
+# AWS's quota for each table (facts B17), which an account can have raised.
+_MOST_ROUTES = 500
 
 
 @patch(EC2Backend)
@@ -56,6 +62,39 @@ def create_dhcp_options(self: EC2Response) -> ActionResult:
     tags = self._parse_tag_specification().get("dhcp-options", {})
     answer.result["DhcpOptions"].add_tags(tags)  # type: ignore[index]
     return answer
+
+
+@patch(Route)
+@property
+def state(self: Route) -> str:
+    """Without it, a route is active whatever has become of its target."""
+    return "active" if all(_leads_on(self)) else "blackhole"
+
+
+def _leads_on(route: Route) -> Iterator[bool]:
+    """Yield for each target of a route whether it takes up traffic."""
+    backend, vpc = route.route_table.ec2_backend, route.route_table.vpc_id
+    gateway: Any = route.gateway
+    if route.vpc_pcx:
+        yield route.vpc_pcx.status["Code"] == "active"
+    if route.nat_gateway:
+        yield route.nat_gateway.state == "available"
+    if route.transit_gateway:
+        attachments = backend.transit_gateway_attachments.values()
+        wanted = (route.transit_gateway.id, vpc, "available")
+        yield wanted in [(one.transit_gateway_id, one.resource_id, one.state) for one in attachments]
+    if gateway and gateway.id.startswith("igw-"):
+        yield gateway.id in backend.internet_gateways and gateway.vpc is not None
+    if gateway and gateway.id.startswith("vgw-"):
+        yield any((one.vpc_id, one.state) == (vpc, "attached") for one in gateway.vpc_attachments)
+
+
+@patch(EC2Backend)
+def create_route(self: EC2Backend, route_table_id: str, *args: Any, **kwargs: Any) -> Route:
+    """Without it, a route table takes any number of routes."""
+    if len(self.get_route_table(route_table_id).routes) >= _MOST_ROUTES:
+        raise EC2ClientError("RouteLimitExceeded", f"The maximum number of routes in {route_table_id} is reached.")
+    return _create_route(self, route_table_id, *args, **kwargs)
 
 
 def _propagating(table: RouteTable) -> list[str]:

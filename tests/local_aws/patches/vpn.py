@@ -5,6 +5,8 @@ import uuid
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import EC2Backend
 from moto.ec2.models.vpn_connections import VPNConnection
 from moto.ec2.responses import EC2Response
 
@@ -12,6 +14,8 @@ from .tools import patch
 
 _create_customer_gateway = EC2Response.create_customer_gateway
 _create_vpn_connection = EC2Response.create_vpn_connection
+_delete_customer_gateway = EC2Backend.delete_customer_gateway
+_delete_vpn_gateway = EC2Backend.delete_vpn_gateway
 _get_filter_value = VPNConnection.get_filter_value
 
 # AWS spells these members one way in a request and another way in an answer.
@@ -45,14 +49,43 @@ def _tunnel(number: int, connection: VPNConnection, asked: dict[str, Any]) -> di
     }
 
 
+def _identity(gateway: Any) -> tuple[str | None, ...]:
+    return gateway.type, gateway.ip_address, gateway.bgp_asn, gateway.bgp_asn_extended, gateway.device_name
+
+
 @patch(EC2Response)
 def create_customer_gateway(self: EC2Response) -> ActionResult:
-    """Without it, an extended ASN and the device's name are dropped."""
+    """Without it, an extended ASN and the device's name are dropped, and an identical request makes another gateway."""
     answer = _create_customer_gateway(self)
     gateway = answer.result["CustomerGateway"]  # type: ignore[index]
     gateway.bgp_asn_extended = self._get_param("BgpAsnExtended")
     gateway.device_name = self._get_param("DeviceName")
+    for other in self.ec2_backend.customer_gateways.values():
+        if other is not gateway and other.state != "deleted" and _identity(other) == _identity(gateway):
+            del self.ec2_backend.customer_gateways[gateway.id]
+            return ActionResult({"CustomerGateway": other})
     return answer
+
+
+def _connections(backend: EC2Backend) -> list[VPNConnection]:
+    return [connection for connection in backend.vpn_connections.values() if connection.state != "deleted"]
+
+
+@patch(EC2Backend)
+def delete_customer_gateway(self: EC2Backend, customer_gateway_id: str) -> None:
+    """Without it, a customer gateway goes although a VPN connection uses it."""
+    if any(connection.customer_gateway_id == customer_gateway_id for connection in _connections(self)):
+        raise EC2ClientError("IncorrectState", "The customer gateway is in use.")
+    _delete_customer_gateway(self, customer_gateway_id)
+
+
+@patch(EC2Backend)
+def delete_vpn_gateway(self: EC2Backend, vpn_gateway_id: str) -> Any:
+    """Without it, a VPN gateway goes although a VPN connection uses it, or while it is attached to a VPC."""
+    attached = [one for one in self.get_vpn_gateway(vpn_gateway_id).vpc_attachments if one.state != "detached"]
+    if attached or any(connection.vpn_gateway_id == vpn_gateway_id for connection in _connections(self)):
+        raise EC2ClientError("IncorrectState", f"The vpnGateway '{vpn_gateway_id}' is in use.")
+    return _delete_vpn_gateway(self, vpn_gateway_id)
 
 
 @patch(EC2Response)
@@ -154,6 +187,19 @@ def modify_vpn_tunnel_options(self: EC2Response) -> ActionResult:
         if tunnel["OutsideIpAddress"] == self._get_param("VpnTunnelOutsideIpAddress"):
             tunnel.update(_as_answered(self._get_param("TunnelOptions", {})))
             _keep_keys(self, connection, [tunnel])
+    return ActionResult({"VpnConnection": connection})
+
+
+@patch(EC2Response)
+def modify_vpn_connection(self: EC2Response) -> ActionResult:
+    """Without it, not implemented. The connection keeps its tunnels and gets another gateway at either end."""
+    connection = _asked_connection(self)
+    if customer := self._get_param("CustomerGatewayId"):
+        connection.customer_gateway_id = self.ec2_backend.get_customer_gateway(customer).id
+    vpn, transit = self._get_param("VpnGatewayId"), self._get_param("TransitGatewayId")
+    if vpn or transit:
+        connection.vpn_gateway_id = self.ec2_backend.get_vpn_gateway(vpn).id if vpn else None
+        connection.transit_gateway_id = transit
     return ActionResult({"VpnConnection": connection})
 
 

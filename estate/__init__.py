@@ -1,0 +1,1 @@
+"""The estate file: read, validated and explained."""

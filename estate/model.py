@@ -1,0 +1,159 @@
+"""The estate: one YAML file as one frozen model. `load` reads and checks it."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field
+
+from estate.source import Problem
+from estate.state import State
+from estate.twins import INHERITED, TWIN
+from modules.astronomer import Product
+from modules.catalog import Connection
+from modules.cluster import Cluster
+from modules.context import CheckedProps
+from modules.cross_account_role.props import CrossAccountRoleProps
+from modules.entry import PendingInput
+from modules.opt_in_region.props import OptInRegionProps
+from modules.policy_alarm.props import PolicyAlarmProps
+from modules.service_quotas.props import ServiceQuotasProps
+from modules.vocabulary import AccountId, Day, Props, Reason, Region, Slug, Tags, Text
+from modules.vpc.props import VpcProps
+
+SECTIONS = ("clusters", "networks", "connections")
+"""The sections whose keys are names."""
+
+RoleName = Annotated[
+    str, Text("an IAM role name", r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-", "terraform-deployer")
+]
+
+
+# 5.100 is the first with every argument that is used here, and what 7 takes away nobody knows.
+_PROVIDER = r"(?:5\.[1-9]\d{2,}|6\.(?:0|[1-9]\d*))(?:\.\d+)?"
+
+
+ProviderVersion = Annotated[
+    str,
+    Text(
+        "a version constraint of the AWS provider",
+        rf"(?:~> ?)?{_PROVIDER}|>= ?{_PROVIDER}, ?< ?7\.0",
+        "~> VERSION, VERSION alone, or >= VERSION, < 7.0, where VERSION is 5.100 or newer, up to 6.x",
+        "~> 6.0",
+    ),
+]
+
+
+class Astro(Props):
+    """Your Astro organization."""
+
+    product: Product
+    """The product of clusters that name none: `hybrid` if they run in your own AWS account, `hosted-dedicated` if they
+    run in Astronomer's and are yours alone, `hosted-standard` if you share them with other organizations. The Astro UI
+    shows Hybrid or Hosted as Product Type in Organization Settings > General, and lists dedicated clusters in
+    Organization Settings > Clusters."""
+    organization: Slug
+    """Its short name, as in <organization>.astronomer.run."""
+
+
+class Terraform(Props):
+    """What the stacks ask of Terraform."""
+
+    aws_provider: ProviderVersion = "~> 5.100"
+    """The version constraint of the AWS provider, such as `~> 6.0`. Nothing else changes with it."""
+
+
+class Deployer(Props):
+    """The role that Terraform assumes in each account of the estate. Without it, your own credentials are used."""
+
+    role: RoleName
+
+
+class Account(Props):
+    """The dedicated AWS account that an Astro Hybrid data plane lives in."""
+
+    account_id: AccountId
+    region: Region
+    without_hybrid_reason: Reason | None = None
+    """Why there is an account although no cluster is Hybrid. Default: `account` is refused then, because its role lets
+    Astronomer do much, and a Hosted cluster has no use for it."""
+    cross_account_role: CrossAccountRoleProps
+    policy_alarm: PolicyAlarmProps | None = None
+    service_quotas: ServiceQuotasProps | None = None
+    opt_in_region: OptInRegionProps | None = None
+    confirmed: Day | None = None
+    """The day on which Astronomer and AWS had answered everything that you asked for, as `main.py handoff` lists it."""
+
+    def sections(self) -> Iterator[tuple[str, CheckedProps]]:
+        """Yield the sections that are given, by name."""
+        sections: dict[str, CheckedProps | None] = {
+            "cross_account_role": self.cross_account_role,
+            "policy_alarm": self.policy_alarm,
+            "service_quotas": self.service_quotas,
+            "opt_in_region": self.opt_in_region,
+        }
+        yield from ((name, props) for name, props in sections.items() if props)
+
+
+class Estate(Props):
+    """Your side of Astro on AWS."""
+
+    name: Slug
+    """What AWS names begin with."""
+    state: State
+    """Where Terraform keeps its state."""
+    tags: Tags = Field(default_factory=dict, max_length=40)
+    """Tags of every resource."""
+    astro: Astro
+    terraform: Terraform = Terraform()
+    deployer: Deployer | None = None
+    clusters: dict[Slug, Cluster] = Field(default_factory=dict)
+    """Astronomer's side: its clusters."""
+    account: Account | None = None
+    networks: dict[Slug, VpcProps] = Field(default_factory=dict)
+    """Your side: VPCs, existing or to be made. Each is a Terraform stack of its own, with its connections."""
+    connections: dict[Slug, Connection] = Field(default_factory=dict)
+    """What joins the two."""
+
+    def pending_inputs(self) -> Iterator[tuple[str, PendingInput]]:
+        """What others must still give, with what waits for it: `connections.lake`, `clusters.prod`, or its twin
+        `clusters.prod.dr`."""
+        twins, waiting = self.twins(), dict[tuple[str, PendingInput], None]()
+        needs: dict[str, list[PendingInput]] = {name: [] for name in self.clusters}
+        for connection in self.connections.values():
+            for name in connection.cluster_names():
+                needs[name] += connection.needs_of_clusters
+        for name, cluster in self.clusters.items():
+            for pending in needs[name]:
+                if getattr(cluster, pending.field) is None:
+                    entry = twins.get(name, name) if pending.field in INHERITED else name
+                    waiting[self.cluster_entry(entry), pending] = None
+        yield from waiting
+        for name, connection in self.connections.items():
+            for pending in connection.pending_inputs():
+                yield f"connections.{name}", pending
+
+    def twins(self) -> dict[str, str]:
+        """The cluster of each twin for disaster recovery, by the twin's name."""
+        return {f"{name}{TWIN}": name for name, cluster in self.clusters.items() if cluster.dr}
+
+    def cluster_entry(self, name: str) -> str:
+        """Where the file describes a cluster: `clusters.prod`, of its twin `clusters.prod.dr`."""
+        base = self.clusters.get(name.removesuffix(TWIN))
+        is_twin = name.endswith(TWIN) and base is not None and base.dr is not None
+        return f"clusters.{name.removesuffix(TWIN)}.dr" if is_twin else f"clusters.{name}"
+
+    def data_plane(self) -> dict[str, Cluster]:
+        """The Hybrid clusters that live in `account`, and their twins."""
+        account_id = self.account.account_id if self.account else None
+        return {
+            name: cluster
+            for name, cluster in self.clusters.items()
+            if account_id and cluster.product == "hybrid" and cluster.account_id == account_id
+        }
+
+    def expired(self, today: date) -> Iterator[Problem]:
+        """What the file says was to be gone by `today`. No rule of the file: a right one stays right."""
+        for name, connection in self.connections.items():
+            for field, message in connection.expired(today):
+                yield Problem(("connections", name, *field), message)

@@ -1,0 +1,228 @@
+"""Rules across the entries of an estate. Each yields problems that name both entries."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from estate.model import Account, Estate
+from estate.ranges import overlaps
+from estate.source import Location, Problem, did_you_mean, shortened
+from estate.twins import TWIN
+from modules.astronomer import ASTRO_CIDRS, vcpus
+from modules.aws import OPT_IN
+from modules.context import Context
+from modules.vocabulary import partition
+
+Names = Mapping[str, Mapping[str, Any]]
+"""The entries of each section as the file has them, wrong ones too: their names count."""
+
+
+def check(estate: Estate, names: Names) -> Iterator[Problem]:
+    """Yield what is wrong with entries that are valid by themselves. Only those are in `estate`."""
+    yield from _names(estate, names)
+    yield from _references(estate, names)
+    yield from _offered(estate)
+    yield from _twins(estate)
+    yield from _regions(estate)
+    yield from overlaps(estate)
+    yield from _claimed_once(estate)
+    yield from _routed_back(estate)
+    yield from _for_hybrid(estate, names)
+    yield from _fits(estate)
+
+
+_RESERVED = {"backend", "vpc-id", "subnet-ids", "route-table-ids"}
+"""cdktf calls a construct of its own `backend`; the others are the outputs of an exported module."""
+
+
+def _names(estate: Estate, names: Names) -> Iterator[Problem]:
+    for section in ("clusters", "connections"):
+        for name, entry in getattr(estate, section).items():
+            twin = f"{name}{TWIN}"
+            if entry.dr is not None and names[section].get(twin) is not None:
+                yield Problem(
+                    (section, twin),
+                    f"has the name of the twin that {section}.{name}.dr describes, and only one of them can count; "
+                    f"rename one, or take {section}.{name}.dr out",
+                )
+    first: dict[str, str] = {}
+    for name, network in estate.networks.items():
+        if network.vpc_id and (other := first.setdefault(network.vpc_id, name)) != name:
+            yield Problem(
+                ("networks", name, "vpc_id"),
+                f"{network.vpc_id!r} is networks.{other} too; put both into one entry, or two stacks change one VPC",
+            )
+    for section in ("networks", "connections"):
+        for name in sorted(_RESERVED & getattr(estate, section).keys()):
+            yield Problem((section, name), "is a name that the Terraform of a stack has a use for; rename the entry")
+    for name in sorted(set(estate.networks) & set(estate.connections)):
+        yield Problem(
+            ("connections", name), "has the name of a network; both would have one Terraform address: rename one"
+        )
+
+
+def _references(estate: Estate, names: Names) -> Iterator[Problem]:
+    listed = {section: sorted(known) for section, known in names.items()}
+    for name, connection in estate.connections.items():
+        # A connection that Astronomer makes is of no network.
+        wanted = [("network", connection.network, "networks")] if connection.network else []
+        wanted += [(connection.cluster_field, cluster, "clusters") for cluster in connection.cluster_names()]
+        for field, reference, section in wanted:
+            if reference not in names[section] and reference not in getattr(estate, section):
+                known = listed[section]
+                more = f" and {len(known) - 10} more" if len(known) > 10 else ""
+                yield Problem(
+                    ("connections", name, field),
+                    f"{reference!r} is not an entry of `{section}`{did_you_mean(reference, known)}; "
+                    f"there are: {', '.join(map(shortened, known[:10])) or 'none'}{more}",
+                )
+
+
+def _offered(estate: Estate) -> Iterator[Problem]:
+    for name, cluster in estate.clusters.items():
+        if (aws := partition(cluster.region)) != "aws":
+            yield Problem(
+                ("clusters", name, "region"),
+                f"{cluster.region!r} is in the partition {aws}, where Astronomer has no clusters; give the cluster's "
+                "region in the partition aws",
+            )
+        try:
+            ASTRO_CIDRS[cluster.product].check(cluster.cidr)
+        except ValueError as error:
+            yield Problem(("clusters", name, "cidr"), f"{str(cluster.cidr)!r} {error}")
+    for name, connection in estate.connections.items():
+        for cluster in connection.cluster_names():
+            if (
+                connection.dedicated_only
+                and cluster in estate.clusters
+                and estate.clusters[cluster].product == "hosted-standard"
+            ):
+                yield Problem(
+                    ("connections", name, connection.cluster_field),
+                    f"{cluster!r} is a hosted-standard cluster, and Astronomer offers {connection.type} to dedicated "
+                    "and Hybrid clusters only; use its external IP addresses, or a dedicated cluster",
+                )
+
+
+def _twins(estate: Estate) -> Iterator[Problem]:
+    for name, connection in estate.connections.items():
+        clusters = [estate.clusters[each] for each in connection.cluster_names() if each in estate.clusters]
+        if connection.dr is not None and clusters and not any(cluster.dr for cluster in clusters):
+            yield Problem(
+                ("connections", name, "dr"), "is for clusters with a twin, and none here has `dr`; take it out"
+            )
+
+
+def _regions(estate: Estate) -> Iterator[Problem]:
+    for name, connection in estate.connections.items():
+        network = estate.networks.get(connection.network)
+        for cluster_name in connection.cluster_names():
+            cluster = estate.clusters.get(cluster_name)
+            if connection.same_region and network and cluster and cluster.region != network.region:
+                yield Problem(
+                    ("connections", name, connection.cluster_field),
+                    f"{cluster_name!r} is in {cluster.region} and network {connection.network!r} in {network.region}; "
+                    f"{connection.same_region}",
+                )
+
+
+def _for_hybrid(estate: Estate, names: Names) -> Iterator[Problem]:
+    """`account` is of Hybrid clusters."""
+    account, written = estate.account, names["clusters"]
+    if not account:
+        return
+    if (aws := partition(account.region)) != "aws":
+        yield Problem(
+            ("account", "region"),
+            f"{account.region!r} is in the partition {aws}, where Astronomer has no account that could assume the "
+            "role; give a region in the partition aws",
+        )
+    if account.service_quotas and account.service_quotas.size_for_clusters:
+        for name, cluster in estate.data_plane().items():
+            if vcpus(cluster.node_type) is None:
+                yield Problem(
+                    ("clusters", name, "node_type"),
+                    f"{cluster.node_type!r} has a number of vCPUs that is not known here; write "
+                    "account.service_quotas.vcpus in place of size_for_clusters",
+                )
+    if set(written) - set(estate.clusters):
+        return  # One of those that are wrong by themselves may be Hybrid.
+    hybrid = [name for name, cluster in estate.clusters.items() if cluster.product == "hybrid"]
+    still_to_come = not estate.clusters and estate.astro.product == "hybrid"
+    if account.without_hybrid_reason and hybrid:
+        yield Problem(
+            ("account", "without_hybrid_reason"), f"is given, and clusters.{hybrid[0]} is Hybrid; remove the reason"
+        )
+    elif not (account.without_hybrid_reason or hybrid or still_to_come):
+        yield Problem(
+            ("account",),
+            "is for Hybrid clusters, and there are none: its role would let Astronomer do much in an account where a "
+            "Hosted cluster needs nothing; remove account, describe the Hybrid cluster in clusters, or explain in "
+            "account.without_hybrid_reason",
+        )
+
+
+def _fits(estate: Estate) -> Iterator[Problem]:
+    if account := estate.account:
+        document = account.cross_account_role.policy_file
+        context = Context(account.account_id, account.region, None, estate.clusters, document)
+        for section, props in account.sections():
+            for field, message in props.check(context):
+                yield Problem(("account", section, *field), message)
+        yield from _opted_in(estate, account)
+    for name, connection in estate.connections.items():
+        if network := estate.networks.get(connection.network):
+            context = Context(network.account_id, network.region, network, estate.clusters)
+            for field, message in connection.check(context):
+                yield Problem(("connections", name, *field), message)
+
+
+def _opted_in(estate: Estate, account: Account) -> Iterator[Problem]:
+    enabled = account.opt_in_region.regions if account.opt_in_region else ()
+    wanted: dict[Location, str] = {("account", "region"): account.region}
+    for name, cluster in estate.data_plane().items():
+        wanted["clusters", name, "region"] = cluster.region
+    for path, region in wanted.items():
+        if region in OPT_IN and region not in enabled:
+            yield Problem(
+                path,
+                f"{region!r} is off in an AWS account until it is enabled; write "
+                f"account.opt_in_region: {{regions: [{', '.join((*enabled, region))}]}}",
+            )
+
+
+def _claimed_once(estate: Estate) -> Iterator[Problem]:
+    # A network that is made has a role for its flow logs, by its own name.
+    taken: dict[tuple[object, ...], tuple[Location, str | None]] = {
+        (network.account_id, "role", name): (("networks", name), None)
+        for name, network in estate.networks.items()
+        if network.create and not network.create.flow_logs.off_reason
+    }
+    for name, connection in estate.connections.items():
+        network = estate.networks.get(connection.network)
+        places = {
+            "network": (connection.network,),
+            "account": (network.account_id, network.region) if network else (connection.network,),
+            "global": (network.account_id,) if network else (connection.network,),
+        }
+        for claim in (*connection.claims(), *connection.iam_claims(name, estate.clusters)):
+            place = ("connections", name, *claim.field)
+            other, shared = taken.setdefault((*places[claim.scope], *claim.key), (place, claim.shared))
+            if other != place and (shared is None or shared != claim.shared):
+                # Of another connection its name is enough.
+                told = other if other[:2] == place[:2] else other[:2]
+                yield Problem(place, f"{claim.what}, and so does {'.'.join(map(str, told))}; {claim.remedy}")
+
+
+def _routed_back(estate: Estate) -> Iterator[Problem]:
+    routed: dict[str, list[str]] = {}
+    for name, connection in estate.connections.items():
+        if connection.leads_back:
+            routed.setdefault(connection.network, []).append(f"connections.{name}")
+    for name, network in estate.networks.items():
+        if name in routed and not (network.create or network.route_tables or network.routes_elsewhere):
+            more = f" and {len(routed[name]) - 1} more" if len(routed[name]) > 1 else ""
+            yield Problem(
+                ("networks", name),
+                f"has no route_tables, so traffic from {routed[name][0]}{more} has no way back; set them, write "
+                "route_tables: all, or explain in routes_elsewhere who routes",
+            )

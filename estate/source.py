@@ -1,0 +1,243 @@
+"""Reads a YAML file into plain values, remembering where each one stands."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+MAX_BYTES = 1_000_000
+MAX_VALUES = 100_000
+MAX_DEPTH = 30
+_SHOWN = 60
+
+Location = tuple[str | int, ...]
+"""Keys and indices that lead to a value."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it stands in the data and in the file (both from 1), and a sentence with the remedy."""
+
+    path: Location
+    message: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        field = ".".join(shortened(str(part)) or "''" for part in self.path)
+        # A file that does not exist has no line.
+        place = f"{self.line}:{self.column}:" if self.line else ""
+        text = f"{place} {field + ': ' if field else ''}{self.message}"
+        return printable(text)
+
+
+def printable(text: str) -> str:
+    """Text from outside on one line, as a terminal and a log can show it: what they would act on is written as escapes.
+
+    Newlines are escaped too, since the log of a CI job reads commands at the start of a line.
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def shortened(text: str) -> str:
+    """What a file says, as long as a message has room for."""
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+class Source:
+    """A YAML file as values: maps are `dict`, sequences `tuple`, scalars `str`, `int`, `float`, `bool` or `None`.
+
+    `problems` holds what is wrong with the file itself; `value` is None where nothing could be read. Keys given twice
+    are all reported; the first one counts. Aliases may repeat a value, up to MAX_VALUES values in all.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.problems: list[Problem] = []
+        self._marks: dict[tuple[Location, bool], tuple[int, int]] = {}
+        self._raw: dict[Location, str] = {}
+        self._count = 0
+        self.value: Any = None
+        root = self._compose(file)
+        if root is not None:
+            try:
+                self.value = self._convert(root, ())
+            except _TooMuchError as error:
+                self.problems = [Problem((), str(error))]
+                self.value = None
+
+    def where(self, path: Location, *, key: bool = False) -> tuple[int, int]:
+        """Line and column of the value at `path` (of its key where asked), or of the nearest part that exists."""
+        for end in range(len(path), -1, -1):
+            for wanted in ((path[:end], key and end == len(path)), (path[:end], True)):
+                if wanted in self._marks:
+                    return self._marks[wanted]
+        return 1, 1
+
+    def knows(self, path: Location) -> bool:
+        """Whether the file has a value at `path`."""
+        return (path, False) in self._marks or (path, True) in self._marks
+
+    def written(self, path: Location) -> str | None:
+        """A scalar as the file spells it, shortened; None for maps, sequences and what is not there."""
+        raw = self._raw.get(path)
+        return raw if raw is None else shortened(raw)
+
+    def _compose(self, file: Path) -> Node | None:
+        try:
+            size = file.stat().st_size
+            with file.open("rb") as opened:
+                data = opened.read(MAX_BYTES + 1)
+            size = max(size, len(data))  # a pipe tells none
+            text = data.decode("utf-8-sig") if size <= MAX_BYTES else ""
+        except FileNotFoundError:
+            near = difflib.get_close_matches(file.name, [one.name for one in file.parent.glob("*.y*ml")], n=1)
+            meant = f"; did you mean {file.with_name(near[0])}?" if near else ""
+            problem = f"there is no such file{meant}; name the estate with ASTRO_ESTATE or as an argument"
+            return self._fail(problem, at=(0, 0))
+        except IsADirectoryError:
+            return self._fail("is a folder; name the YAML file in it")
+        except UnicodeDecodeError as error:
+            return self._fail(f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
+        except OSError as error:
+            return self._fail(f"cannot be read: {error.strerror}")
+        if size > MAX_BYTES:
+            return self._fail(f"has {size:,} bytes, more than the {MAX_BYTES:,} that an estate may have; split it")
+        try:
+            root = YAML(typ="safe", pure=True).compose(text)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            problem = (error.problem or str(error.context)).strip()
+            if "'\\t'" in problem:
+                problem += "; YAML indents with spaces, not tabs"
+            elif problem == "could not find expected ':'":
+                # Seen when the line is over: the word that is no key stands where it began.
+                mark = error.context_mark or mark
+                problem += ", with a space after it"
+            elif problem.startswith("but "):
+                problem = f"{error.context}, {problem}"
+            return self._fail(f"is not YAML: {problem}", (mark.line + 1, mark.column + 1) if mark else (1, 1))
+        except YAMLError as error:
+            return self._fail(f"is not YAML: {str(error).splitlines()[0]}")
+        except RecursionError:
+            return self._fail(f"is nested deeper than {MAX_DEPTH} levels; an estate needs six")
+        if root is None:
+            return self._fail("is empty; `main.py schema` describes an estate, examples/ has some")
+        return root
+
+    def _fail(self, message: str, at: tuple[int, int] = (1, 1)) -> None:
+        self.problems.append(Problem((), message, *at))
+
+    def _convert(self, node: Node, path: Location) -> Any:
+        self._take(1)
+        if len(path) > MAX_DEPTH:
+            raise _TooMuchError(f"is nested deeper than {MAX_DEPTH} levels; an estate needs six")
+        self._marks[path, False] = at = (node.start_mark.line + 1, node.start_mark.column + 1)
+        if node.tag not in _TAGS:
+            tag = shortened(node.tag.replace(_YAML, "!!", 1))
+            self.problems.append(
+                Problem(path, f"has the tag {tag}; an estate holds plain values: take the tag out", *at)
+            )
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return tuple(self._convert(item, (*path, index)) for index, item in enumerate(node.value))
+        assert isinstance(node, ScalarNode)  # noqa: S101
+        self._raw[path] = node.value
+        return _scalar(node)
+
+    def _mapping(self, node: MappingNode, path: Location) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node, own in self._entries(node, path):
+            at = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            if not isinstance(key_node, ScalarNode):
+                self.problems.append(Problem(path, "has a key that is not a name; keys are plain text", *at))
+                continue
+            key = key_node.value
+            if key not in result:
+                self._marks[(*path, key), True] = at
+                result[key] = self._convert(value_node, (*path, key))
+            elif own:
+                first = self._marks[(*path, key), True]
+                self.problems.append(
+                    Problem((*path, key), f"is given twice, first in line {first[0]}; keep one of them", *at)
+                )
+        return result
+
+    def _entries(self, node: MappingNode, path: Location) -> Iterator[tuple[Node, Node, bool]]:
+        """Keys and values: first the map's own, then of each map that it merges (`<<`), whose keys yield to these."""
+        merges: list[Node] = []
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                merges.insert(0, value_node)
+            else:
+                yield key_node, value_node, True
+        while merges:
+            merged = merges.pop()
+            self._take(1 + len(merged.value))
+            if isinstance(merged, SequenceNode):
+                merges += reversed(merged.value)
+            elif isinstance(merged, MappingNode):
+                merges += [value_node for key_node, value_node in reversed(merged.value) if key_node.tag == _MERGE]
+                yield from ((key, value, False) for key, value in merged.value if key.tag != _MERGE)
+            else:
+                at = (merged.start_mark.line + 1, merged.start_mark.column + 1)
+                self.problems.append(Problem(path, "merges (<<) what is not a map; name the anchor of one", *at))
+
+    def _take(self, values: int) -> None:
+        self._count += values
+        if self._count > MAX_VALUES:
+            raise _TooMuchError(f"holds more than {MAX_VALUES:,} values once its aliases are followed; write fewer")
+
+
+_YAML = "tag:yaml.org,2002:"
+_MERGE = f"{_YAML}merge"
+_TAGS = {_YAML + kind for kind in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "value")}
+
+
+class _TooMuchError(Exception):
+    pass
+
+
+def _scalar(node: ScalarNode) -> str | int | float | bool | None:
+    kind = node.tag.rsplit(":", 1)[-1]
+    text: str = node.value
+    if kind == "null" and text.lower() in ("", "~", "null"):
+        return None
+    if kind == "bool":
+        return {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.get(
+            text.lower(), text
+        )
+    try:
+        if kind == "int":
+            return int(text.replace("_", ""), 0) if not re.fullmatch(r"[+-]?0\d+", text) else int(text)
+        if kind == "float":
+            return float(text.replace("_", ""))
+    except ValueError:
+        return text
+    return text  # dates too: a value type that wants one reads the text
+
+
+_COMPARED = 300
+"""How many names a misspelt one is compared with: each comparison takes time."""
+
+
+def did_you_mean(given: str, allowed: list[str] | str) -> str:
+    options = (
+        allowed if isinstance(allowed, list) else [word.strip(" '") for word in allowed.replace(" or ", ",").split(",")]
+    )
+    close = difflib.get_close_matches(given, options, n=1) if len(options) <= _COMPARED and not given.isdigit() else []
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def value_at(data: Mapping[Any, Any], *keys: Any) -> Any:
+    """The value below these keys of nested maps; None if there is none."""
+    value: Any = data
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) and isinstance(key, str) else None
+    return value

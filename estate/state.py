@@ -1,0 +1,89 @@
+"""Where Terraform keeps its state: the section `state` of an estate."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from modules.vocabulary import BucketName, KmsKey, Props, Region, Text
+
+KeyPrefix = Annotated[
+    str, Text("a key prefix", r"[\w.-]+(?:/[\w.-]+)*", "letters, digits and _.-, parts joined by /", "astro/prod")
+]
+
+
+CloudName = Annotated[
+    str, Text("an HCP Terraform name", r"[A-Za-z0-9_-]{3,40}", "3 to 40 letters, digits, _ and -", "acme")
+]
+
+
+ProjectName = Annotated[
+    str,
+    Text(
+        "a project of HCP Terraform",
+        r"[A-Za-z0-9_-][A-Za-z0-9 _-]{1,38}[A-Za-z0-9_-]",
+        "3 to 40 letters, digits, spaces, _ and -, without a space at its ends",
+        "Default Project",
+    ),
+]
+
+
+# HCP Terraform allows 90 characters, and a stack's name has up to 39.
+WorkspacePrefix = Annotated[
+    str,
+    Text("what a workspace's name begins with", r"[A-Za-z0-9_-]{1,50}", "1 to 50 letters, digits, _ and -", "astro-"),
+]
+
+
+HostName = Annotated[
+    str,
+    Text(
+        "a host name",
+        r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
+        "lower-case letters, digits and -, parts joined by dots, without https://",
+        "terraform.acme.example",
+    ),
+]
+
+
+class S3State(Props):
+    """State in an S3 bucket, one key a stack, locked by a lock file. `main.py state create` makes the bucket."""
+
+    backend: Literal["s3"]
+    bucket: BucketName
+    region: Region
+    kms_key: KmsKey | None = None
+    """Key that encrypts the state. Default: the bucket's own encryption."""
+    key_prefix: KeyPrefix | None = None
+    """Folder of the state files in the bucket. Default: the estate's `name`."""
+
+    def key(self, estate: str, stack: str) -> str:
+        """Return the key of a stack's state, in the estate of that name."""
+        return f"{self.key_prefix or estate}/{stack}.tfstate"
+
+
+class CloudState(Props):
+    """State and runs in HCP Terraform, one workspace a stack."""
+
+    backend: Literal["cloud"]
+    organization: CloudName
+    hostname: HostName | None = None
+    """Of your Terraform Enterprise. Default: HCP Terraform."""
+    project: ProjectName | None = None
+    """Where Terraform makes the workspaces. Default: the organization's default project."""
+    workspace_prefix: WorkspacePrefix | None = None
+    """What the workspaces' names begin with, before the stack's name. Default: the estate's `name` and a hyphen."""
+
+    def workspace(self, estate: str, stack: str) -> str:
+        """The name of a stack's workspace, in the estate of that name."""
+        return f"{self.workspace_prefix or estate + '-'}{stack}"
+
+
+class NoState(Props):
+    """No backend of ours: yours is given later, by `terraform init -backend-config` or an override file."""
+
+    backend: Literal["none"]
+    partial: Literal["s3", "gcs", "azurerm", "http", "pg", "consul"] | None = None
+    """Write an empty block of this backend for `-backend-config` to fill. Default: no block."""
+
+
+State = Annotated[S3State | CloudState | NoState, Field(discriminator="backend")]

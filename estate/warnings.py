@@ -1,0 +1,180 @@
+"""Warnings of `check`: what an estate may say, and what a person should look at. Nothing here stops a synth."""
+
+import re
+import typing
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from estate.explain import locate
+from estate.model import Estate
+from estate.source import Location, Problem, Source
+from estate.twins import TWIN
+from modules.astronomer import AS_OF, NODE_TYPES, REGIONS, ClusterId
+from modules.vocabulary import HostedZoneId
+from modules.workload_identity.props import Namespace
+
+_EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+_LISTED = 5
+
+
+def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Problem]:
+    """Return the warnings on an estate and the file that it was read from, in the order of the file."""
+    found = [
+        *estate.expired(today),
+        *_placeholders(file, source),
+        *_unpublished(estate),
+        *_unused(estate),
+        *_blocked(estate),
+        *_cut_by_failover(estate),
+    ]
+    return sorted(
+        {locate(problem, source) for problem in found},
+        key=lambda problem: (problem.line, problem.column, problem.message),
+    )
+
+
+def _unpublished(estate: Estate) -> Iterator[Problem]:
+    """What AWS has and Astronomer's lists do not: it is to be had on request (facts C11)."""
+    for name, cluster in estate.clusters.items():
+        if cluster.region not in REGIONS[cluster.product]:
+            yield Problem(
+                ("clusters", name, "region"),
+                f"{cluster.region!r} is not among the regions that Astronomer lists for {cluster.product} clusters as "
+                f"of {AS_OF}; if the cluster is not there yet, ask Astronomer's support whether it can be",
+            )
+        if cluster.product == "hybrid" and cluster.node_type not in NODE_TYPES:
+            yield Problem(
+                ("clusters", name, "node_type"),
+                f"{cluster.node_type!r} is not among the node types that Astronomer lists as of {AS_OF}; ask their "
+                "support whether the cluster can have it",
+            )
+
+
+def _unused(estate: Estate) -> Iterator[Problem]:
+    networks = {connection.network for connection in estate.connections.values()}
+    for name, network in estate.networks.items():
+        if name not in networks:
+            built = "its VPC is created, and no cluster reaches it" if network.create else "nothing is built for it"
+            yield Problem(
+                ("networks", name), f"has no connection, so that {built}; add one to connections, or remove the entry"
+            )
+    twins, data_plane = estate.twins(), estate.data_plane()
+    named = {cluster for connection in estate.connections.values() for cluster in connection.cluster_names()}
+    named |= {twins[cluster] for cluster in named & twins.keys()}
+    for name in estate.clusters:
+        if name not in (named | twins.keys() | data_plane.keys()):
+            yield Problem(
+                ("clusters", name), "is in no connection, so that nothing is built for it; add one, or remove the entry"
+            )
+    account = estate.account
+    if account and not data_plane and not account.without_hybrid_reason:
+        yield Problem(
+            ("account",),
+            "has no Hybrid cluster yet: what Astronomer asks for of it (its name, region, range, node type and "
+            "number of nodes) is missing in the hand-over; describe it in clusters, such as prod: {region: us-east-1}",
+        )
+
+
+def _blocked(estate: Estate) -> Iterator[Problem]:
+    """A field of a cluster that is not known, with all that is not built until it is."""
+    blocked: dict[Location, list[str]] = {}
+    how: dict[Location, str] = {}
+    for name, connection in estate.connections.items():
+        for cluster_name in connection.cluster_names():
+            cluster = estate.clusters[cluster_name]
+            for need in connection.needs_of_clusters:
+                if getattr(cluster, need.field) is None:
+                    place = ("clusters", cluster_name, need.field)
+                    blocked.setdefault(place, []).append(f"connections.{name} ({connection.blocked})")
+                    if (cluster.product, need.field) == ("hybrid", "account_id"):
+                        how[place] = "give the dedicated account that the Hybrid cluster is in"
+                    else:
+                        how[place] = need.how
+    for place, entries in blocked.items():
+        more = f" and {len(entries) - _LISTED} more" if len(entries) > _LISTED else ""
+        yield Problem(place, f"is not known, and blocks {', '.join(entries[:_LISTED])}{more}; {how[place]}")
+
+
+def _cut_by_failover(estate: Estate) -> Iterator[Problem]:
+    """Connections that a failover of a cluster to its twin would cut (facts A20)."""
+    for name, connection in estate.connections.items():
+        if connection.dr is not None or f"{name}{TWIN}" in estate.connections:
+            continue
+        network = estate.networks.get(connection.network)
+        for cluster_name in connection.cluster_names():
+            cluster = estate.clusters[cluster_name]
+            twin = cluster.dr
+            if not twin or f"{cluster_name}{TWIN}" in connection.cluster_names():
+                continue
+            if what := connection.cut_by_failover(cluster, twin):
+                elsewhere = connection.same_region and network and network.region != twin.region
+                entry = f"dr: {{network: ...}} with a network in {twin.region}" if elsewhere else "dr: {}"
+                yield Problem(
+                    ("connections", name),
+                    f"has no `dr`: after a failover of {cluster_name!r} to {twin.region}, {what}; write {entry}, and "
+                    "what else differs there",
+                )
+
+
+def _placeholders(file: Path, source: Source) -> Iterator[Problem]:
+    """Values that stand for yours in the examples: whoever they belong to in AWS, it is not you."""
+    values = [(path, value) for path, value in _texts(source.value, ()) if path[0] != "tags"]
+    if _is_example(file, values):
+        return
+    first: dict[str, Location] = {}
+    times: Counter[str] = Counter()
+    for path, value in values:
+        for made_up in _made_up(path, value):
+            first.setdefault(made_up, path)
+            times[made_up] += 1
+    for made_up, path in first.items():
+        others = times[made_up] - 1
+        more = f", here and in {others} more place{'s' * (others > 1)}" if others else ""
+        yield Problem(path, f"{made_up!r} is a placeholder of the examples{more}; replace it with your own")
+
+
+def _texts(value: Any, path: Location) -> Iterator[tuple[Location, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict | tuple):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(inner, (*path, key))
+
+
+def _is_example(file: Path, values: list[tuple[Location, str]]) -> bool:
+    """Whether this is a file of our examples as it was: in their folder, and with no real account in it."""
+    accounts = [value for path, value in values if path[-1] == "account_id"]
+    return file.resolve().is_relative_to(_EXAMPLES) and all(map(_looks_made_up, accounts))
+
+
+# An ID with its prefix, or an account: what has eight hexadecimal digits and more between other characters.
+_DIGITS = re.compile(r"(?<![0-9A-Za-z])(?:[a-z]+-)*([0-9A-Fa-f]{8,})(?![0-9A-Za-z])")
+_SEQUENCES = ("01234567", "12345678", "fedcba98", "76543210")
+# RFC 5737, RFC 2606: addresses and domains that are nobody's.
+_NOBODYS = re.compile(
+    r"(?<![\d.])(?:192\.0\.2|198\.51\.100|203\.0\.113)\.\d{1,3}(?![\d.])|[\w.@/:*-]*(?:\.example|\bexample\.(?:com|net|org))\b"
+)
+# IDs that look like real ones.
+_WHOLE = {
+    "quasarian-quantum-1234",
+    *(typing.get_args(kind)[1].example for kind in (ClusterId, HostedZoneId, Namespace)),
+}
+
+
+def _made_up(path: Location, value: str) -> Iterator[str]:
+    """What in a value stands for a value of yours."""
+    if value in _WHOLE or (path[-1] in ("organization", "bucket") and re.match(r"acme(?:-|$)", value)):
+        yield value
+    for match in _DIGITS.finditer(value):
+        digits = match[1].lower()
+        if len(set(digits)) <= 2 or any(sequence in digits for sequence in _SEQUENCES):
+            yield match[0]
+    for match in _NOBODYS.finditer(value):
+        yield match[0]
+
+
+def _looks_made_up(account_id: str) -> bool:
+    return bool(list(_made_up(("account_id",), account_id)))

@@ -1,0 +1,202 @@
+"""What Astronomer publishes about Astro on AWS. It changes without us: each table names its source and its date."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from modules.aws import AS_OF as AWS_AS_OF
+from modules.aws import INSTANCE_FAMILIES
+from modules.vocabulary import PRIVATE, RFC_1918, Range, Text
+
+Product = Literal["hybrid", "hosted-dedicated", "hosted-standard"]
+
+AS_OF = "2024-08"
+"""The month of the lists that Astronomer publishes, as they are below. More regions and sizes are to be had on request
+(facts C11)."""
+
+_HOSTED_REGIONS = [
+    "ap-northeast-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-south-1",
+    "eu-central-1",
+    "eu-west-1",
+    "eu-west-2",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+]
+
+REGIONS: Mapping[Product, Sequence[str]] = {
+    "hybrid": [
+        "af-south-1",
+        "ap-east-1",
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-northeast-3",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-south-1",
+        "ca-central-1",
+        "eu-central-1",
+        "eu-south-1",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "me-south-1",
+        "sa-east-1",
+        "us-east-1",
+        "us-east-2",
+        "us-west-1",
+        "us-west-2",
+    ],
+    "hosted-dedicated": _HOSTED_REGIONS,
+    "hosted-standard": _HOSTED_REGIONS,
+}
+"""Where Astronomer offers clusters (astronomer/docs, resource references)."""
+
+_ASTRO_CIDR = Range("a range of an Astro VPC", 16, 21, RFC_1918, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
+
+AstroCidr = Annotated[IPv4Network, _ASTRO_CIDR]
+
+ASTRO_CIDRS: Mapping[Product, Range] = {
+    "hybrid": replace(_ASTRO_CIDR, what="a range of a Hybrid cluster's VPC", smallest=20),
+    "hosted-dedicated": _ASTRO_CIDR,
+    "hosted-standard": _ASTRO_CIDR,
+}
+"""What `cidr` may be, by product (seed 000; Hosted: astronomer/docs, resource references)."""
+
+PodCidr = Annotated[IPv4Network, Range("a range of Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
+
+_SIZES = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "metal")
+_FAMILIES = {"m5": 96, "m5d": 96, "m6i": 128, "m6id": 128, "r6i": 128, "c6i": 128}
+"""The families that come in all of these sizes, with the vCPUs of a metal (AWS, *Amazon EC2 instance types*)."""
+NODE_TYPES = (
+    *(f"{family}.{size}" for family in _FAMILIES for size in _SIZES),
+    *("t2.xlarge", "t3.xlarge", "t3.2xlarge"),
+)
+"""The node types that Astronomer publishes for Hybrid clusters (facts A9)."""
+
+
+def _node_type(value: str) -> str:
+    if value.partition(".")[0] not in INSTANCE_FAMILIES:
+        close = difflib.get_close_matches(value, NODE_TYPES, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"is of no instance family that AWS has as of {AWS_AS_OF}{meant}")
+    return value
+
+
+NodeType = Annotated[
+    str,
+    Text(
+        "an EC2 instance type",
+        r"[a-z][a-z0-9-]{1,20}\.(?:nano|micro|small|medium|large|(?:[1-9]\d{0,2})?xlarge|metal(?:-\d{1,3}xl)?)",
+        "a family and a size",
+        "m5.xlarge",
+    ),
+    AfterValidator(_node_type),
+]
+
+DatabaseType = Annotated[
+    str, Text("a database's instance type", r"db\.[a-z][a-z0-9]+\.\d{0,2}[a-z]+", "a class of RDS", "db.m6g.large")
+]
+
+ClusterId = Annotated[
+    str,
+    Text(
+        "a cluster ID",
+        r"[a-z][a-z0-9]{19,31}",
+        "20 to 32 lower-case letters and digits, as the Astro UI shows it",
+        "clmk2qqia000008mhff3ndjr0",
+        late=True,
+    ),
+]
+
+IssuerUrl = Annotated[
+    str,
+    Text(
+        "an OIDC issuer",
+        r"https://[A-Za-z0-9.-]+(?:/[\w.-]+)*",
+        "https:// and no / at the end",
+        "https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF",
+    ),
+]
+
+ASTRONOMER_ACCOUNT = "406882777402"
+"""The AWS account that Astronomer's control plane calls from (seeds 000 to 002)."""
+
+ROLE = "astronomer-remote-management"
+"""The role that Astronomer assumes in the dedicated account (facts A6)."""
+POLICY = "AstronomerCrossAccountRole"
+"""The name of that role's policy (facts A6)."""
+
+ASTRO_NEEDS = ("amazonaws.com", "astronomer.cloud", "astronomer.io", "astronomer.run", "datakin.com")
+"""Where the names are that a cluster resolves to work at all (facts A8, A18)."""
+
+
+def astro_names_in(domains: Iterable[str]) -> list[str]:
+    """Of what Astro needs, that which `domains` hold or are part of."""
+    return [need for need in ASTRO_NEEDS if any(_contains_either_way(domain, need) for domain in domains)]
+
+
+def _contains_either_way(domain: str, other: str) -> bool:
+    return domain == "." or f".{other}".endswith(f".{domain}") or f".{domain}".endswith(f".{other}")
+
+
+def domains_of(organization: str, *, subdomains: bool) -> tuple[str, ...]:
+    """What users and CI/CD must reach to work with Astro (facts A18)."""
+    return (
+        "cloud.astronomer.io",
+        "api.astronomer.io",
+        "auth.astronomer.io",
+        "updates.astronomer.io",
+        "install.astronomer.io",
+        "images.astronomer.cloud",
+        f"astro-{organization}.datakin.com",
+        f"{organization}.astronomer.run",
+        *(("*.astronomer.run",) if subdomains else ()),
+    )
+
+
+def vcpus(node_type: str) -> int | None:
+    """Return the vCPUs of an instance type by AWS's specifications: a large has 2, an xlarge 4, an Nxlarge N times as
+    many, and a metal those of its host. None for a type that does not follow them."""
+    family, size = node_type.split(".")
+    if size == "metal":
+        return _FAMILIES.get(family)
+    if size == "large":
+        return 2
+    times = re.fullmatch(r"(\d*)xlarge|metal-(\d+)xl", size)
+    return 4 * int(times[1] or times[2] or 1) if times else None
+
+
+DEPLOYMENT_ACCOUNTS = (
+    "kpo",
+    "dag-processor-serviceaccount",
+    "scheduler-serviceaccount",
+    "triggerer-serviceaccount",
+    "webserver-serviceaccount",
+    "worker-serviceaccount",
+)
+"""Kubernetes service accounts that run a Deployment's code, after its namespace and a hyphen (facts A17)."""
+
+
+def deployment_role(namespace: str) -> str:
+    """Return the name of the role that a Deployment has in its cluster's account since September 2023 (facts A17)."""
+    return f"astro-{namespace}"
+
+
+def cluster_role(cluster_id: str) -> str:
+    """Return the name of the role that all Deployments of an older cluster share (facts A17)."""
+    return f"AirflowS3Logs-{cluster_id}"
+
+
+URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
+"""Where Astronomer publishes the document (seed 002, step 4)."""

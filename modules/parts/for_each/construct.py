@@ -1,0 +1,54 @@
+"""What constructs make of a value that Terraform knows later.
+
+A root has every value of the estate, and a construct makes one resource for each entry of a map, with the entry's name
+in its address. In an exported module the values are expressions, such as `${var.vpc_id}`, and a map that may have other
+entries is a `MapExpression`: then one resource has a `for_each`. Constructs are written the same for both.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from cdktf import TerraformIterator, Token
+
+from modules.expressions import MapExpression, listed
+
+Entries = Mapping[str, Any] | MapExpression
+
+
+def each(*maps: Entries) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Any]]:
+    """Every combination of one entry of each map: the names, the values as text, and the `for_each` if there is one.
+
+    A `MapExpression` has the name "", and of several the resource's keys are the names joined by `_`.
+    """
+    late = [map_ for map_ in maps if isinstance(map_, MapExpression)]
+    over = TerraformIterator.from_map(Token.as_any_map(_combined(late))) if late else None
+    several = (f"${{each.value[{number}]}}" for number in range(len(late)))
+    ours = iter(["${each.value}"]) if len(late) == 1 else several
+    parts = [[("", next(ours))] if isinstance(map_, MapExpression) else list(map_.items()) for map_ in maps]
+    for combination in product(*parts):
+        yield tuple(name for name, _ in combination), tuple(str(value) for _, value in combination), over
+
+
+def _combined(late: list[MapExpression]) -> str:
+    if len(late) == 1:
+        return f"${{{late[0].expression}}}"
+    keys = ", ".join(f"keys({one.expression})" for one in late)
+    values = ", ".join(f"{one.expression}[names[{number}]]" for number, one in enumerate(late))
+    return f'${{{{for names in setproduct({keys}) : join("_", names) => [{values}]}}}}'
+
+
+def values(*maps: Entries) -> list[str]:
+    """All values as text, each once, in the order of their letters."""
+    known = sorted({str(value) for map_ in maps if not isinstance(map_, MapExpression) for value in map_.values()})
+    late = [f"values({map_.expression})" for map_ in maps if isinstance(map_, MapExpression)]
+    if not late:
+        return known
+    return Token.as_list(f"${{sort(distinct(concat({', '.join([listed(known), *late])})))}}")
+
+
+def by_name(ranges: Entries) -> Any:
+    """A cluster's ranges for a handoff."""
+    if isinstance(ranges, MapExpression):
+        return Token.as_any(f"${{{ranges.expression}}}")
+    return {name or "cidr": str(cidr) for name, cidr in ranges.items()}

@@ -1,0 +1,208 @@
+"""Policy documents in files of yours: read, checked by IAM's rules, and cut into policies that IAM has room for."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+from modules.vocabulary import duplicates
+
+# IAM's quotas (facts B9): what one managed policy may hold, white space not counted, and how many a role may have.
+_POLICY_SIZE = 6_144
+POLICIES = 10
+_FILE_SIZE = 1_000_000
+_SHOWN = 10
+_ACCOUNT = "{{.AWSAccount}}"
+
+
+@dataclass(frozen=True)
+class PolicyDocument:
+    """A policy document that IAM takes for a role's managed policies; in the estate file, the name of its file.
+
+    A document that is too large for one policy is several here, cut between statements. Where it says
+    `{{.AWSAccount}}`, as Astronomer's does, so do these until they are made for an account.
+    """
+
+    _texts: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """How many policies it takes."""
+        return len(self._texts)
+
+    def policies(self, account_id: str, name: str) -> dict[str, str]:
+        """The policies of an account: `name`, `name-2`, ... each with its compact JSON, the same for the same file."""
+        names = [name, *(f"{name}-{number}" for number in range(2, len(self._texts) + 1))]
+        return {name: text.replace(_ACCOUNT, account_id) for name, text in zip(names, self._texts, strict=True)}
+
+    @classmethod
+    def read(cls, value: object, info: ValidationInfo) -> "PolicyDocument":
+        """Reads the file that the estate names. Raises ValueError with everything that is wrong with it."""
+        if isinstance(value, PolicyDocument):
+            return value
+        if not isinstance(value, str) or not value:
+            raise ValueError('is not the name of a file; allowed: a path, such as "policies/astronomer.json"')
+        document = _document(Path((info.context or {}).get("folder", "."), value))
+        if problems := list(_problems(document)):
+            more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+            raise ValueError(f"is not a policy document that IAM would take: {'; '.join(problems[:_SHOWN])}{more}")
+        return cls(tuple(_split(document)))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(cls.read)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1, "examples": ["policies/astronomer.json"]}
+
+
+def _document(file: Path) -> Any:
+    try:
+        if not file.is_file():
+            raise ValueError(
+                "does not exist, relative to this file; save the policy document there (Astronomer's own with "
+                "`main.py policy fetch`)"
+            )
+        if file.stat().st_size > _FILE_SIZE:
+            raise ValueError(f"has more than {_FILE_SIZE:,} bytes; a policy document has a few thousand")
+        _check_pin(file)
+        return json.loads(file.read_text("utf-8-sig"), object_pairs_hook=_unique)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error.msg} in line {error.lineno}, column {error.colno} of it") from None
+    except RecursionError:
+        raise ValueError("is nested too deep for a policy document") from None
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+
+
+def pin_file(document: Path) -> Path:
+    """Where the SHA-256 of a document stands that `main.py policy fetch` saved: beside it, as `sha256sum` writes it."""
+    return document.with_name(document.name + ".sha256")
+
+
+def _check_pin(document: Path) -> None:
+    pin = pin_file(document)
+    if pin.is_file() and pin.read_text("utf-8").split()[:1] != [hashlib.sha256(document.read_bytes()).hexdigest()]:
+        raise ValueError(
+            f"is not the document that {pin.name} beside it pins; see `main.py policy diff` and `main.py policy fetch`,"
+            " or take the pin out if the change is yours"
+        )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python keeps the last of equal keys: half of a policy could be lost without a word."""
+    names = [name for name, _ in pairs]
+    if twice := duplicates(names):
+        raise ValueError(f"has the key {', '.join(twice)} twice in one object; merge the two")
+    return dict(pairs)
+
+
+def _problems(document: Any) -> Iterator[str]:
+    """What IAM would refuse (and `terraform validate` accepts), or Terraform would change."""
+    if not isinstance(document, dict) or not isinstance(statements := document.get("Statement"), list | dict):
+        yield "it has no Statement; allowed: an object with Version and Statement"
+        return
+    if unknown := sorted(document.keys() - {"Version", "Id", "Statement"}):
+        yield f"it has {', '.join(unknown)}; allowed: Version, Id, Statement"
+    if document.get("Version") not in ("2012-10-17", "2008-10-17"):
+        yield 'its Version is not "2012-10-17" (in quotes)'
+    statements = _listed(statements)
+    if not statements:
+        yield "it has no statement"
+    for number, statement in enumerate(statements, 1):
+        for problem in _statement_problems(statement):
+            yield f"statement {number} {problem}"
+    sids = [sid for statement in statements if isinstance(statement, dict) and (sid := statement.get("Sid"))]
+    if twice := duplicates(sid for sid in sids if isinstance(sid, str)):
+        yield f"the Sid {', '.join(twice)} is there twice"
+
+    text = _rendered(document)
+    if found := re.search(r"[$%]\{[^\"}]*\}?", text):
+        yield f"it holds {found[0]}, which Terraform would take for an expression of its own; write it without"
+    if found := re.search(r"\{\{[^\"}]*(?:\}\})?", text.replace(_ACCOUNT, "")):
+        yield f"it holds {found[0]}; the only placeholder that is known is {_ACCOUNT}"
+    if found := re.search(r"[^\t\n\r\x20-\xff]", text):
+        yield f"it holds the character {found[0]!r}; IAM takes Latin-1 only"
+
+
+_STATEMENT = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+
+
+def _statement_problems(statement: Any) -> Iterator[str]:
+    if not isinstance(statement, dict):
+        yield "is not an object"
+        return
+    if unknown := sorted(statement.keys() - _STATEMENT):
+        hint = " (a principal belongs to a trust policy)" if {"Principal", "NotPrincipal"} & set(unknown) else ""
+        yield f"has {', '.join(unknown)}{hint}; allowed: {', '.join(sorted(_STATEMENT))}"
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        yield f"has the Effect {json.dumps(statement.get('Effect'))}; allowed: Allow, Deny"
+    if not isinstance(sid := statement.get("Sid", ""), str) or not re.fullmatch(r"[A-Za-z0-9]*", sid):
+        yield f"has the Sid {json.dumps(sid)}; allowed: letters and digits"
+    yield from _either(statement, "Action", r"\*|[a-zA-Z0-9*-]+:[a-zA-Z0-9*?]+", "service:Action")
+    yield from _either(statement, "Resource", r"\*|arn:.+", "an ARN")
+    if "Condition" in statement and not _is_condition(statement["Condition"]):
+        yield "has a Condition that is not {operator: {key: value or values}}"
+
+
+def _either(statement: dict[str, Any], element: str, pattern: str, allowed: str) -> Iterator[str]:
+    """What is wrong with Action or NotAction, Resource or NotResource: exactly one must be there."""
+    present = [name for name in (element, f"Not{element}") if name in statement]
+    if len(present) != 1:
+        yield f"has {' and '.join(present) or f'neither {element} nor Not{element}'}; give one of the two"
+        return
+    values = _listed(statement[present[0]])
+    wrong = [value for value in values if not (isinstance(value, str) and re.fullmatch(pattern, value))]
+    if wrong or not values:
+        shown = json.dumps(wrong[0]) if wrong else "nothing"
+        yield f"has {shown} as {present[0]}; allowed: {allowed}, a list of such, or *"
+
+
+def _is_condition(condition: Any) -> bool:
+    return isinstance(condition, dict) and all(
+        isinstance(keys, dict) and all(isinstance(one, str | int) for value in keys.values() for one in _listed(value))
+        for keys in condition.values()
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _rendered(document: Any) -> str:
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return re.sub(r"\{\{\s*\.AWSAccount\s*\}\}", _ACCOUNT, text)
+
+
+def _split(document: dict[str, Any]) -> Iterator[str]:
+    """The document as policies that IAM has room for: as many statements in each as fit, in the order of the file.
+
+    All are attached to one role, and IAM judges a role by all statements of all its policies: the meaning is the same.
+    """
+    parts: list[list[Any]] = []
+    for number, statement in enumerate(_listed(document["Statement"]), 1):
+        if parts and _size(document, [*parts[-1], statement]) <= _POLICY_SIZE:
+            parts[-1].append(statement)
+            continue
+        if (size := _size(document, [statement])) > _POLICY_SIZE:
+            raise ValueError(
+                f"has {size:,} characters in statement {number} alone, and IAM takes {_POLICY_SIZE:,} in a policy; "
+                "write it as several statements with some of its actions each"
+            )
+        parts.append([statement])
+    if len(parts) > POLICIES:
+        raise ValueError(f"is as large as {len(parts)} policies, and IAM takes {POLICIES} for a role; shorten it")
+    return (_rendered(document | {"Statement": part}) for part in parts)
+
+
+def _size(document: dict[str, Any], statements: list[Any]) -> int:
+    text = _rendered(document | {"Statement": statements}).replace(_ACCOUNT, 12 * "0")
+    return len(re.sub(r"\s", "", text))

@@ -1,0 +1,40 @@
+"""Shares resources of ours with exact principals, by AWS RAM."""
+
+from collections.abc import Mapping
+
+from cdktf_cdktf_provider_aws.ram_principal_association import RamPrincipalAssociation
+from cdktf_cdktf_provider_aws.ram_resource_association import RamResourceAssociation
+from cdktf_cdktf_provider_aws.ram_resource_share import RamResourceShare
+from constructs import Construct
+
+from modules.connection import SharingProps
+from modules.context import ConnectionContext
+from modules.expressions import MapExpression, listed
+from modules.parts.for_each.construct import each
+from modules.vocabulary import construct_id
+
+
+def share(scope: Construct, props: SharingProps, context: ConnectionContext, resources: Mapping[str, str]) -> str:
+    """Share `resources` (ARNs by name) with those whom `props` names, or the clusters' accounts. The share's ARN.
+
+    Clusters often have one account: the associations are keyed by account, so that none is replaced when the cluster
+    that was first in an account goes. Our own account has no need of a share.
+    """
+    made = RamResourceShare(
+        scope,
+        "share",
+        name=context.name,
+        allow_external_principals=not props.inside_organization,
+        tags={"Name": context.name},
+    )
+    for name, arn in resources.items():
+        RamResourceAssociation(
+            scope, construct_id("share-resource", name), resource_arn=arn, resource_share_arn=made.arn
+        )
+    accounts = {cluster.account_id for cluster in context.clusters.values()} - {None, context.network.account_id}
+    if principals := props.share_with or accounts:
+        for _, (principal,), over in each(MapExpression(f"toset({listed(sorted(map(str, principals)))})")):
+            RamPrincipalAssociation(
+                scope, "share-principal", for_each=over, principal=principal, resource_share_arn=made.arn
+            )
+    return made.arn

@@ -1,0 +1,53 @@
+"""A Route 53 Resolver endpoint, and the security group that says who may ask whom."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from cdktf import Token
+from cdktf_cdktf_provider_aws.route53_resolver_endpoint import (
+    Route53ResolverEndpoint,
+    Route53ResolverEndpointIpAddress,
+)
+from constructs import Construct
+
+from modules.context import ConnectionContext
+from modules.parts.ingress.construct import new_group
+from modules.parts.resolver_endpoint.props import ResolverEndpoint
+
+DNS = 53
+
+
+def resolver_endpoint(
+    scope: Construct,
+    props: ResolverEndpoint,
+    context: ConnectionContext,
+    direction: Literal["INBOUND", "OUTBOUND"],
+    description: str,
+    **rules: Iterable[Any],
+) -> tuple[str, list[str]]:
+    """Its ID and addresses. `description` and `rules` (`ingress` or `egress`) are the security group's."""
+    subnets = context.network.subnets
+    group = new_group(
+        scope,
+        "security-group",
+        # Not the bare name: AWS refuses one that begins with "sg-".
+        f"resolver-{context.name}",
+        description=description,
+        vpc_id=context.network.vpc_id,
+        tag=context.name,
+        # In the group itself, where ranges that are there twice need no names of their own, and no rule can be added.
+        **rules,
+    )
+    endpoint = Route53ResolverEndpoint(
+        scope,
+        "endpoint",
+        name=context.name,
+        direction=direction,
+        security_group_ids=[group.id],
+        ip_address=[
+            Route53ResolverEndpointIpAddress(subnet_id=subnets[name], ip=props.ips.get(name))
+            for name in props.subnets or subnets
+        ],
+        tags={"Name": context.name},
+    )
+    return endpoint.id, Token.as_list(f"${{{endpoint.fqn}.ip_address[*].ip}}")

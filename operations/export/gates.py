@@ -1,0 +1,69 @@
+"""Conditions for what needs a pending value: a `count` or a filtered `for_each` on everything that refers to it."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from modules.expressions import unwrap
+
+Block = dict[str, Any]
+"""What stands between the braces of a block, in Terraform's JSON syntax."""
+Address = tuple[str, str, str]
+"""`resource` or `data`, type and name."""
+
+
+def gated(blocks: Mapping[Address, Block], pending: Iterable[str]) -> dict[Address, tuple[str, ...]]:
+    """The blocks that need pending values, themselves or by what they refer to, with the expressions of these."""
+    texts = {address: "\n".join(_strings(block)) for address, block in blocks.items()}
+    gated = {address: {one for one in pending if _mentions(text, one)} for address, text in texts.items()}
+    changed = True
+    while changed:
+        changed = False
+        for address, text in texts.items():
+            for other, expressions in gated.items():
+                if not expressions <= gated[address] and _mentions(text, _reference(other)):
+                    gated[address] |= expressions
+                    changed = True
+    return {address: tuple(sorted(expressions)) for address, expressions in gated.items() if expressions}
+
+
+def _mentions(text: str, what: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(what)}(?![\w-])", text) is not None
+
+
+def _reference(address: Address) -> str:
+    section, type_, name = address
+    return f"data.{type_}.{name}" if section == "data" else f"{type_}.{name}"
+
+
+def conditional(block: Block, expressions: tuple[str, ...]) -> Block:
+    if not expressions:
+        return block
+    if "for_each" in block:
+        over = unwrap(block["for_each"])
+        return block | {"for_each": f"${{{_each(str(over), expressions)}}}"}
+    return {"count": f"${{{_count(expressions)}}}"} | block
+
+
+def _count(expressions: tuple[str, ...]) -> str:
+    return f"{' || '.join(f'{one} == null' for one in expressions)} ? 0 : 1"
+
+
+def _each(over: str, expressions: tuple[str, ...]) -> str:
+    return f"{{for key, value in {over} : key => value if {' && '.join(f'{one} != null' for one in expressions)}}}"
+
+
+def index(addresses: Iterable[Address], form: str) -> Callable[[str], str]:
+    """Replaces each reference to an attribute of one of `addresses` by `form`, of the two."""
+    either = "|".join(re.escape(_reference(address)) for address in sorted(addresses))
+    if not either:
+        return lambda text: text
+    return lambda text: re.sub(rf"(?<![\w.-])({either})\.(\w+)", lambda found: form.format(*found.groups()), text)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(item)
+    elif isinstance(value, str):
+        yield value

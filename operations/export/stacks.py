@@ -1,0 +1,54 @@
+"""The stacks of an estate as Terraform modules."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cdktf import App
+
+from estate.model import Estate
+from operations.export.variables import Variable, for_modules
+from stacks.app import build
+from stacks.base import AstroStack
+from stacks.hcl import Address, Blocks
+
+
+@dataclass(frozen=True)
+class ExportedStack:
+    """A stack of an estate as a Terraform module.
+
+    `json`: its Terraform as JSON. `blocks`: which of its arguments are blocks. `variables`: at least those that it
+    names. `pending`: the expressions that are null while a value is pending. `tags`: what the provider is to put on
+    every resource."""
+
+    name: str
+    account_id: str
+    region: str
+    tags: Mapping[str, str]
+    json: Mapping[str, Any]
+    blocks: Mapping[Address, Blocks]
+    variables: Mapping[str, Variable]
+    pending: Collection[str]
+
+
+def exported_stacks(app: App, estate: Estate) -> dict[str, ExportedStack]:
+    """Returns every stack of the estate, by name. Raises ValueError if two values would have one variable."""
+    late, inputs = for_modules(estate)
+    stacks = [stack for stack in build(app, late).node.children if isinstance(stack, AstroStack)]
+    app.synth()
+    return {
+        stack.plan.name: ExportedStack(
+            name=stack.plan.name,
+            account_id=stack.plan.account_id,
+            region=stack.plan.region,
+            tags=estate.tags,
+            # As it is written: on its way to Python it would lose each null.
+            json=json.loads(Path(app.outdir, "stacks", stack.plan.name, "cdk.tf.json").read_text("utf-8")),
+            blocks=stack.blocks(),
+            variables=inputs[None].variables | inputs[stack.plan.network].variables,
+            pending=inputs[None].pending,
+        )
+        for stack in stacks
+    }

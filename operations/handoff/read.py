@@ -1,0 +1,165 @@
+"""Reads what the stacks deployed. Nothing is written, and what cannot be read is reported as such."""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import boto3
+from botocore import exceptions
+from botocore.config import Config
+
+from estate.errors import ExitCode, UserError
+from estate.model import Estate
+from estate.plan import stacks_of
+from estate.state import S3State
+from operations.terraform import Terraform, TerraformError, find_terraform
+
+# A person waits for the answer, and a state that is not read is reported as not read.
+_QUICK = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+_SECONDS = 30
+"""How long Terraform may take to read one state."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What is known of one stack."""
+
+    status: Literal["deployed", "not deployed", "not read"]
+    why: str | None = None
+    """Why it was not read."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """The output `handoff`: a map for each entry."""
+    vpc_id: str | None = None
+    digests: Mapping[str, Any] = field(default_factory=dict)
+    """A digest for each entry, as of its last deploy."""
+
+
+def read(estate: Estate, file: Path | None, folder: Path, environ: Mapping[str, str]) -> dict[str, Deployed]:
+    """Return what is known of each stack: from `file`, the state in S3, or by Terraform from the stacks in `folder`.
+
+    Raises UserError.
+    """
+    stacks = [stack.name for stack in stacks_of(estate)]
+    if file:
+        return _from_file(stacks, file)
+    if isinstance(estate.state, S3State):
+        return _from_s3(stacks, estate.state, estate.name)
+    return _by_terraform(stacks, folder, environ)
+
+
+def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
+    expected = "give the file that `cdktf deploy --outputs-file FILE` wrote"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}; {expected}", ExitCode.BAD_INPUT) from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{file} is not a JSON file; {expected}", ExitCode.BAD_INPUT) from None
+    if not _is_of_maps(found) or (found and not any("handoff" in outputs for outputs in found.values())):
+        shape = '{"network-lake": {"handoff": {"lake-peering": {...}}}}'
+        raise UserError(
+            f"{file} has no output `handoff` by stack and entry, such as {shape}; {expected}", ExitCode.BAD_INPUT
+        )
+    how = f"`cdktf deploy '*' --outputs-file {file}` writes all stacks"
+    missing = Deployed("not read", f"{file} does not hold it; {how}")
+    return {name: _deployed(found[name]) if name in found else missing for name in stacks}
+
+
+def _from_s3(stacks: Iterable[str], state: S3State, estate: str) -> dict[str, Deployed]:
+    found: dict[str, Deployed] = {}
+    stopped: str | None = None
+    try:
+        client = boto3.Session().client("s3", region_name=state.region, config=_QUICK)
+    except exceptions.BotoCoreError as error:
+        return dict.fromkeys(stacks, Deployed("not read", _plain(error)))
+    with closing(client) as s3:
+        for name in stacks:
+            if stopped:
+                # It would fail again, and no sooner.
+                found[name] = Deployed("not read", stopped)
+                continue
+            key = state.key(estate, name)
+            where = f"s3://{state.bucket}/{key}"
+            try:
+                found[name] = _from_state(s3.get_object(Bucket=state.bucket, Key=key)["Body"].read(), where)
+            except s3.exceptions.NoSuchKey:
+                found[name] = Deployed("not deployed")
+            except exceptions.ClientError as error:
+                code = error.response.get("Error", {}).get("Code", "")
+                found[name] = Deployed("not read", f"AWS answers {_plain(code)} to GetObject of {where}")
+                if code in ("NoSuchBucket", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+                    stopped = found[name].why
+            except exceptions.BotoCoreError as error:
+                stopped = _plain(error)
+                found[name] = Deployed("not read", stopped)
+    return found
+
+
+def _from_state(content: bytes, where: str) -> Deployed:
+    try:
+        state = json.loads(content)
+    except (ValueError, RecursionError):
+        return Deployed("not read", f"{where} is not a Terraform state")
+    outputs = state.get("outputs") if isinstance(state, dict) else None
+    if not isinstance(outputs, dict):
+        return Deployed("not read", f"{where} is not a Terraform state")
+    if not outputs and not state.get("resources"):
+        return Deployed("not deployed")
+    return _deployed({name: one.get("value") for name, one in outputs.items() if isinstance(one, dict)})
+
+
+def _by_terraform(stacks: Iterable[str], folder: Path, environ: Mapping[str, str]) -> dict[str, Deployed]:
+    found: dict[str, Deployed] = {}
+    terraform: Terraform | None = None
+    for name in stacks:
+        if not (folder / name / ".terraform").is_dir():
+            how = f"run `cdktf diff {name}`, or give --outputs FILE"
+            found[name] = Deployed("not read", f"Terraform is not initialized in {folder / name}; {how}")
+            continue
+        try:
+            terraform = terraform or Terraform(find_terraform(environ), environ)
+            outputs = terraform.output(folder / name, timeout=_SECONDS)
+            found[name] = _deployed(outputs) if outputs else Deployed("not deployed")
+        except TerraformError as error:
+            found[name] = Deployed("not read", _plain(error))
+    return found
+
+
+def _deployed(outputs: Mapping[str, Any]) -> Deployed:
+    facts, stack = harmless(outputs.get("handoff")), harmless(outputs.get("deployed"))
+    stack = stack if isinstance(stack, dict) else {}
+    digests, vpc_id = stack.get("digests"), stack.get("vpc_id")
+    return Deployed(
+        "deployed",
+        facts=facts if isinstance(facts, dict) else {},
+        vpc_id=vpc_id if isinstance(vpc_id, str) else None,
+        digests=digests if isinstance(digests, dict) else {},
+    )
+
+
+def _is_of_maps(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, dict) for one in value.values())
+
+
+def harmless(value: Any) -> Any:
+    """Replace what could act on a terminal or hide text: control, format and private characters."""
+    if isinstance(value, dict):
+        return {harmless(str(key)): harmless(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [harmless(one) for one in value]
+    if isinstance(value, str):
+        # C: control, format, surrogate, private, unassigned. Zl, Zp: separators that some programs break lines at.
+        kinds = ((one, unicodedata.category(one)) for one in value)
+        return "".join(
+            "\ufffd" if one not in "\n\t" and (kind[0] == "C" or kind in ("Zl", "Zp")) else one for one, kind in kinds
+        )
+    return value
+
+
+def _plain(error: object) -> str:
+    """One line of an error that others wrote, without what a terminal would act on."""
+    return " ".join(str(harmless(str(error))).split())

@@ -1,0 +1,446 @@
+"""The status of each entry, and what remains to be done: by you, by Astronomer, by your network team."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from estate.model import Estate
+from estate.plan import StackPlan, network_stack, stacks_of
+from modules.astronomer import ROLE
+from modules.catalog import Connection
+from modules.cluster import Cluster
+from modules.entry import PendingInput, Step, fact
+from modules.vocabulary import partition
+from operations.handoff.read import Deployed
+
+Status = Literal[
+    "waiting", "not read", "not deployed", "changed", "handed over", "for Astronomer to create", "confirmed", "built"
+]
+"""`waiting`: a value is missing. `changed`: edited since the last deploy. `handed over`: deployed, and somebody has
+something to do. `confirmed`: the file says that it works. `built`: nothing is left to do."""
+
+Digests = Mapping[str, Mapping[str, str]]
+"""What is synthesized now: a digest for each entry, by stack."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the file that a stack builds, or Astronomer."""
+
+    path: str
+    """Its place in the file, such as `connections.lake`."""
+    type: str
+    stack: str | None
+    status: Status
+    deployed: bool | None
+    """None where the stack was not read."""
+    changed: bool | None
+    """Whether it was edited since its deploy; None where that is not known."""
+    facts: Mapping[str, Any] | None
+    steps: tuple[Step, ...] = ()
+    waits_for: tuple[str, ...] = ()
+    confirmed: bool = False
+
+    @property
+    def open_steps(self) -> tuple[Step, ...]:
+        """The steps that nothing shows to be done."""
+        return () if self.confirmed else tuple(step for step in self.steps if not step.done)
+
+
+@dataclass(frozen=True)
+class Action:
+    """A line of `Next`."""
+
+    actor: Literal["you", "Astronomer", "your network team"]
+    entry: str | None
+    action: str
+    deadline: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What Astronomer is asked to do, with the facts that it takes."""
+
+    action: str
+    deadline: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """One request to Astronomer's support: for a cluster, or for the account while there is none."""
+
+    subject: str
+    cluster: str | None
+    cluster_id: str | None
+    requests: tuple[Request, ...]
+    not_before: str | None = None
+    """What must be done before it is sent."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is known of an estate."""
+
+    estate: Estate
+    stacks: Mapping[str, Deployed]
+    entries: tuple[Entry, ...]
+
+    def of_connection(self, name: str) -> Entry:
+        """The entry of a connection."""
+        return next(entry for entry in self.entries if entry.path == f"connections.{name}")
+
+
+def report(estate: Estate, stacks: Mapping[str, Deployed], digests: Digests) -> Report:
+    """Compare the file, what is synthesized from it and what is deployed."""
+    found: list[Entry] = []
+    for plan in stacks_of(estate):
+        found += _of_account(estate, plan, stacks[plan.name], digests.get(plan.name, {}))
+    for name in estate.networks:
+        stack = network_stack(name)
+        deployed = stacks[stack]
+        facts = {"vpc_id": deployed.vpc_id} if deployed.vpc_id else None
+        found.append(_entry(f"networks.{name}", "network", stack, deployed, name, digests.get(stack, {}), facts=facts))
+    for name, connection in estate.connections.items():
+        found.append(_of_connection(estate, name, connection, stacks, digests))
+    return Report(estate, stacks, tuple(found))
+
+
+def _of_account(estate: Estate, plan: StackPlan, stack: Deployed, digests: Mapping[str, str]) -> Iterator[Entry]:
+    account = estate.account
+    if not account or plan.network:
+        return
+
+    def entry(section: str, steps: Iterable[Step]) -> Entry:
+        where, facts = f"account.{section}", _facts(stack, section)
+        confirmed = account.confirmed is not None
+        return _entry(where, section, plan.name, stack, section, digests, facts, tuple(steps), confirmed=confirmed)
+
+    def handed_over(section: str) -> Mapping[str, Any]:
+        return _facts(stack, section) or {}
+
+    if plan.kind == "account":
+        role = account.cross_account_role
+        yield entry("cross_account_role", role.steps(handed_over("cross_account_role"), estate.data_plane()))
+        if alarm := account.policy_alarm:
+            yield entry("policy_alarm", alarm.steps(handed_over("policy_alarm")))
+    elif plan.kind == "regions" and account.opt_in_region:
+        yield entry("opt_in_region", account.opt_in_region.steps(handed_over("opt_in_region")))
+    elif plan.kind == "quotas" and account.service_quotas:
+        yield entry("service_quotas", account.service_quotas.steps(handed_over("service_quotas"), plan.region))
+
+
+def _of_connection(
+    estate: Estate, name: str, connection: Connection, stacks: Mapping[str, Deployed], digests: Digests
+) -> Entry:
+    stack = network_stack(connection.network) if connection.network else None
+    deployed = stacks[stack] if stack else None
+    facts = _facts(deployed, name) if deployed else connection.asked_of_astronomer()
+    return _entry(
+        f"connections.{name}",
+        connection.type,
+        stack,
+        deployed,
+        name,
+        digests.get(stack, {}) if stack else {},
+        facts,
+        tuple(connection.steps(facts or {}, estate.clusters)),
+        tuple(one.field for one in pending(estate, name)),
+        confirmed=connection.confirmed is not None,
+    )
+
+
+def _entry(
+    path: str,
+    type_: str,
+    stack: str | None,
+    deployed: Deployed | None,
+    key: str,
+    digests: Mapping[str, str],
+    facts: Mapping[str, Any] | None,
+    steps: tuple[Step, ...] = (),
+    waits_for: tuple[str, ...] = (),
+    *,
+    confirmed: bool = False,
+) -> Entry:
+    there: bool | None = None
+    changed: bool | None = None
+    if deployed and deployed.status != "not read":
+        # A network hands nothing over but its ID: older deploys have it nowhere.
+        known = key in deployed.facts or key in deployed.digests or type_ == "network"
+        there = deployed.status == "deployed" and known
+        if there and key in deployed.digests and key in digests:
+            changed = deployed.digests[key] != digests[key]
+    open_ = not confirmed and any(not step.done for step in steps)
+    status: Status
+    if waits_for:
+        status = "waiting"
+    elif deployed is None:
+        status = "confirmed" if confirmed else "for Astronomer to create"
+    elif there is None:
+        status = "not read"
+    elif not there:
+        status = "not deployed"
+    elif changed:
+        status = "changed"
+    elif open_:
+        status = "handed over"
+    else:
+        status = "confirmed" if confirmed else "built"
+    return Entry(path, type_, stack, status, there, changed, facts, steps, waits_for, confirmed)
+
+
+def _facts(stack: Deployed, key: str) -> Mapping[str, Any] | None:
+    facts = stack.facts.get(key)
+    return facts if isinstance(facts, Mapping) else None
+
+
+def pending(estate: Estate, name: str) -> Iterator[PendingInput]:
+    """Yield what a connection waits for: its own values, and those of its clusters that it needs."""
+    connection = estate.connections[name]
+    yield from connection.pending_inputs()
+    for cluster in connection.cluster_names():
+        for need in connection.needs_of_clusters:
+            if getattr(estate.clusters[cluster], need.field) is None:
+                yield need
+
+
+# What remains to be done.
+
+
+def actions(found: Report) -> list[Action]:
+    """What remains to be done, in order."""
+    return list(_actions(found))
+
+
+def _actions(found: Report) -> Iterator[Action]:
+    estate = found.estate
+    whys: dict[str, list[str]] = {}
+    for name, stack in found.stacks.items():
+        if stack.status == "not read":
+            whys.setdefault(str(stack.why), []).append(name)
+    for why, names in whys.items():
+        unread = f"{', '.join(names)} not read: {why}"
+        yield Action("you", None, f"make the state readable, or give --outputs FILE; {unread}")
+    of_account = {plan.name for plan in stacks_of(estate) if plan.network is None}
+    yield from _deploys(found, [name for name in found.stacks if name in of_account])
+    yield from _remaining(found, "account.")
+    yield from _deploys(found, [name for name in found.stacks if name not in of_account])
+    for entry, one in estate.pending_inputs():
+        if one.giver == "your network team":
+            yield Action("your network team", entry, f"give `{one.field}`: {one.how}")
+        else:
+            yield Action("you", entry, f"get `{one.field}` from {one.giver}: {one.how}")
+    requests = tickets(found)
+    if any(ticket.cluster_id is None and ticket.cluster for ticket in requests):
+        unknown = [ticket.cluster for ticket in requests if ticket.cluster and ticket.cluster_id is None]
+        entries = {estate.cluster_entry(name): None for name in unknown if not _is_to_be_created(estate, name)}
+        for entry in entries:
+            yield Action("you", entry, "copy `id` from the Astro UI, Organization Settings > Clusters: tickets name it")
+    actors = {step.actor for entry in _connections(found) for step in entry.open_steps}
+    if "Astronomer" in actors:
+        yield Action("you", None, "send Astronomer's support the tickets of `main.py handoff --for astronomer`")
+    if "your network team" in actors:
+        yield Action("you", None, "send your network team the page of `main.py handoff --for network-team`")
+    yield from _remaining(found, "connections.")
+    for entry in _connections(found):
+        if entry.open_steps and entry.status in ("handed over", "for Astronomer to create"):
+            yield Action("you", entry.path, "write the date as `confirmed` when it works")
+
+
+def _connections(found: Report) -> list[Entry]:
+    return [entry for entry in found.entries if entry.path.startswith("connections.")]
+
+
+def _deploys(found: Report, stacks: list[str]) -> Iterator[Action]:
+    names: list[str] = []
+    deadlines: dict[str, None] = {}
+    for name in stacks:
+        stack = found.stacks[name]
+        entries = [entry for entry in found.entries if entry.stack == name]
+        due = [one for one in entries if one.deployed is False or one.changed]
+        gone = set(stack.digests) - {one.path.rpartition(".")[2] for one in entries}
+        if stack.status == "not deployed" or (stack.status == "deployed" and (due or gone)):
+            names.append(name)
+        for entry in due:
+            connection = found.estate.connections.get(entry.path.removeprefix("connections."))
+            if connection and connection.deploy_by and not entry.waits_for and entry.path.startswith("connections."):
+                deadlines[f"{entry.path.removeprefix('connections.')} {connection.deploy_by}"] = None
+    if names:
+        command = f"`cdktf deploy {' '.join(names)}`"
+        yield Action("you", None, f"deploy what is new or changed: {command}", ", ".join(deadlines) or None)
+
+
+def _remaining(found: Report, section: str) -> Iterator[Action]:
+    for entry in found.entries:
+        if entry.path.startswith(section):
+            for step in entry.open_steps:
+                yield Action(step.actor, entry.path, step.action, step.deadline)
+
+
+# What each reader gets.
+
+
+def _is_to_be_created(estate: Estate, name: str) -> bool:
+    return name in estate.data_plane() and estate.clusters[name].id is None
+
+
+def cluster_id(estate: Estate, name: str) -> str | None:
+    """The ID of a cluster, for a twin without its own that of its cluster."""
+    twin_of = estate.twins().get(name)
+    return estate.clusters[name].id or (estate.clusters[twin_of].id if twin_of else None)
+
+
+_QUESTIONS = {
+    "account_id": "tell us the ID of the AWS account that the cluster's VPC is in",
+    "vpc_id": "tell us the ID of the cluster's VPC",
+}
+
+
+def tickets(found: Report) -> list[Ticket]:
+    """Return one ticket for each cluster that Astronomer has something to do for."""
+    estate = found.estate
+    questions = [
+        (entry, _QUESTIONS.get(one.field)) for entry, one in estate.pending_inputs() if one.giver == "Astronomer"
+    ]
+    result: list[Ticket] = []
+    for name, cluster in estate.clusters.items():
+        requests = [Request(text) for entry, text in questions if text and entry == estate.cluster_entry(name)]
+        setup, not_before = _setup(found, name, cluster) if _is_to_be_created(estate, name) else (None, None)
+        requests = [*([setup] if setup else []), *requests, *_requests(found, name)]
+        if requests:
+            what = f"create cluster {name}" if setup else f"cluster {name}"
+            id_ = cluster_id(estate, name)
+            subject = f"Astro on AWS, organization {estate.astro.organization}: {what}{f' ({id_})' if id_ else ''}"
+            result.append(Ticket(subject, name, id_, tuple(requests), not_before))
+    if estate.account and not estate.data_plane():
+        setup, not_before = _setup(found, None, None)
+        if setup:
+            what = f"set up account {estate.account.account_id}"
+            subject = f"Astro on AWS, organization {estate.astro.organization}: {what}"
+            result.insert(0, Ticket(subject, None, None, (setup,), not_before))
+    return result
+
+
+def _setup(found: Report, name: str | None, cluster: Cluster | None) -> tuple[Request | None, str | None]:
+    """The request to create a cluster in the dedicated account, and what must be done before it is sent."""
+    account = found.estate.account
+    if account is None or account.confirmed:
+        return None, None
+    entry = next(entry for entry in found.entries if entry.path == "account.cross_account_role")
+    expected = f"arn:{partition(account.region)}:iam::{account.account_id}:role/{ROLE}"
+    known = entry.facts or {"account_id": account.account_id, "role_arn": expected}
+    facts = pick(known, account.cross_account_role.for_astronomer)
+    if cluster:
+        facts |= {
+            "cluster_name": name,
+            "region": cluster.region,
+            "node_type": cluster.node_type,
+            "max_nodes": cluster.max_nodes,
+            "db_type": cluster.db_type,
+            "cidr": str(cluster.cidr),
+        }
+    twin_of = found.estate.twins().get(name or "")
+    what = f"the disaster-recovery cluster of {twin_of}" if twin_of else f"the cluster {name}" if name else "a cluster"
+    with_it = "with the following configuration" if name else "for which your defaults are fine unless we send others"
+    why = {True: None, False: "the stack `account` is not deployed", None: "the stack `account` was not read"}
+    return Request(f"create {what} in our dedicated AWS account, {with_it}", facts=facts), why[entry.deployed]
+
+
+def _requests(found: Report, cluster: str) -> Iterator[Request]:
+    estate = found.estate
+    for name, connection in estate.connections.items():
+        if cluster not in connection.cluster_names():
+            continue
+        entry = found.of_connection(name)
+        facts = {**network_facts(found, connection.network), **(entry.facts or {})}
+        told = pick(facts, connection.for_astronomer) if connection.network else dict(entry.facts or {})
+        for step in entry.open_steps:
+            if step.actor == "Astronomer" and step.cluster in (None, cluster):
+                yield Request(step.action, step.deadline, told)
+
+
+def pick(facts: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """The facts at dotted paths, by the last part of each; `*` stands for every key of a map."""
+    result: dict[str, Any] = {}
+    for path in paths:
+        *before, last = path.split(".")
+        if "*" not in before:
+            value = fact(facts, *before, last)
+        else:
+            at = before.index("*")
+            inner = fact(facts, *before[:at])
+            value = None
+            if isinstance(inner, Mapping):
+                rest = [*before[at + 1 :], last]
+                value = {key: one for key in inner if (one := fact(inner, key, *rest)) is not None} or None
+        if value is not None:
+            result[last] = value
+    return result
+
+
+def network_facts(found: Report, name: str) -> dict[str, Any]:
+    """What the file and the deploy say of a network; empty without one."""
+    network = found.estate.networks.get(name)
+    if network is None:
+        return {}
+    return {
+        "account_id": network.account_id,
+        "region": network.region,
+        "vpc_id": network.vpc_id or found.stacks[network_stack(name)].vpc_id,
+        "cidrs": [str(cidr) for _, cidr in network.occupied_cidrs()],
+        "dns_servers": dns_servers(found, name),
+    }
+
+
+def dns_servers(found: Report, network: str) -> list[str] | None:
+    """Where Astro can send queries for names of a network; None where that is not known yet. The VPC's own resolver
+    is not among them: it answers only inside the VPC (Route 53 developer guide, on forwarding to VPC + 2)."""
+    servers: list[str] = []
+    for name, connection in found.estate.connections.items():
+        if connection.network == network:
+            if (known := connection.dns_servers(found.of_connection(name).facts or {})) is None:
+                return None
+            servers += known
+    return list(dict.fromkeys(servers))
+
+
+@dataclass(frozen=True)
+class TeamSection:
+    """What your network team gets of one connection."""
+
+    connection: str
+    type: str
+    network: str
+    steps: tuple[Action, ...]
+    facts: Mapping[str, Any]
+
+
+def for_network_team(found: Report) -> list[TeamSection]:
+    """Return the devices, tunnels, routes and names that your network team has to know; never a key."""
+    estate = found.estate
+    result: list[TeamSection] = []
+    for name, connection in estate.connections.items():
+        if not connection.for_network_team or not connection.network:
+            continue
+        entry = found.of_connection(name)
+        facts = pick(entry.facts or {}, connection.for_network_team) | connection.on_premises_facts()
+        ranges = {
+            cluster: [str(cidr) for cidr in routed.values()]
+            for cluster in connection.cluster_names()
+            if isinstance(routed := estate.clusters[cluster].side().routed_cidrs(), Mapping)
+        }
+        steps = [
+            Action("your network team", entry.path, f"give `{one.field}`: {one.how}")
+            for one in pending(estate, name)
+            if one.giver == "your network team"
+        ]
+        steps += [
+            Action(step.actor, entry.path, step.action, step.deadline)
+            for step in entry.open_steps
+            if step.actor == "your network team"
+        ]
+        if facts or steps:
+            facts |= {"astro_cidrs": ranges} if ranges else {}
+            result.append(TeamSection(name, connection.type, connection.network, tuple(steps), facts))
+    return result

@@ -1,0 +1,80 @@
+"""Reads the values of Terraform variables as Terraform reads them from the environment."""
+
+import json
+import re
+from collections.abc import Iterator
+
+from modules.entry import Secret
+
+_TOKEN = re.compile(
+    r'(?P<space>\s+|#[^\n]*|//[^\n]*|/\*.*?\*/)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[\[\]{},=:])|(?P<word>[\w.+-]+)',
+    re.DOTALL,
+)
+
+
+def status(secret: Secret, value: str | None) -> str | None:
+    """Return what is wrong with the value of a secret's variable, without the value; None if nothing is."""
+    if value is None:
+        return "not set"
+    problem = secret.problem(literal(value))
+    return problem and f"set, but {problem}"
+
+
+def literal(text: str) -> object:
+    """Return an HCL literal as a `list`, a `dict` and strings, to which Terraform converts numbers and booleans.
+
+    None for `null`, and for what is no literal: Terraform refuses expressions in a variable."""
+    try:
+        tokens = _tokens(text)
+        value = _value(next(tokens), tokens)
+        return value if next(tokens, None) is None else None
+    except (StopIteration, ValueError, RecursionError):
+        return None
+
+
+def _tokens(text: str) -> Iterator[str]:
+    place = 0
+    while place < len(text):
+        if not (match := _TOKEN.match(text, place)):
+            raise ValueError(text[place])
+        place = match.end()
+        if match.lastgroup != "space":
+            yield match[0]
+
+
+def _value(word: str, tokens: Iterator[str]) -> object:
+    if word == "[":
+        items: list[object] = []
+        while (word := next(tokens)) != "]":
+            items.append(_value(word, tokens))
+            if (word := next(tokens)) == "]":
+                break
+            _expect(word, ",")
+        return items
+    if word == "{":
+        entries: dict[str, object] = {}
+        while (word := next(tokens)) != "}":
+            # A new line separates entries as a comma does.
+            if word != ",":
+                key = _text(word) if word[0] == '"' else word
+                _expect(next(tokens), "=:")
+                entries[key] = _value(next(tokens), tokens)
+        return entries
+    if word == "null":
+        return None
+    if word[0] == '"':
+        return _text(word)
+    if word in ("true", "false") or re.fullmatch(r"-?\d+(\.\d+)?", word):
+        return word
+    raise ValueError(word)
+
+
+def _text(word: str) -> str:
+    if re.search(r"(?<!\$)\$\{|(?<!%)%\{", word):
+        raise ValueError(word)
+    return json.loads(word, strict=False).replace("$${", "${").replace("%%{", "%{")
+
+
+def _expect(word: str, marks: str) -> None:
+    if word not in marks:
+        raise ValueError(word)

@@ -1,0 +1,45 @@
+"""Digests of what is synthesized for each entry, by which `main.py handoff` finds what was edited since its deploy."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# Where Terraform runs and how it signs in changes no resource.
+_OF_THE_RUN = ("assume_role", "allowed_account_ids")
+
+
+def digests(stack: Mapping[str, Any], entries: Iterable[str]) -> dict[str, str]:
+    """Return a digest for each of `entries` of a stack, given as Terraform JSON.
+
+    A digest depends on the entry's resources and facts, and on the provider's settings, and on no other entry. The
+    blocks of no entry belong to the first: those of one section of `account` that are built in another's stack.
+    """
+    names = {entry.replace("_", "-"): entry for entry in entries}
+    first = next(iter(names.values()), "")
+    parts: dict[str, dict[str, Any]] = {entry: {} for entry in names.values()}
+    for section in ("data", "resource"):
+        for type_, blocks in stack.get(section, {}).items():
+            for name, block in blocks.items():
+                parts.setdefault(names.get(name.split("_")[0], first), {})[f"{section}.{type_}.{name}"] = block
+    facts = stack.get("output", {}).get("handoff", {}).get("value", {})
+    settings = [
+        {key: value for key, value in provider.items() if key not in _OF_THE_RUN}
+        for provider in stack.get("provider", {}).get("aws", [])
+    ]
+    return {entry: _digest([settings, part, facts.get(entry)]) for entry, part in parts.items()}
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(_without_remarks(value), sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_REMARKS = ("//", "precondition", "postcondition")
+"""cdktf's own metadata, and conditions, whose messages are words: none of them changes a resource."""
+
+
+def _without_remarks(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_remarks(item) for key, item in value.items() if key not in _REMARKS}
+    return [_without_remarks(item) for item in value] if isinstance(value, list) else value
