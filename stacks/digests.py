@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from modules.parts.attachments.construct import ID as ATTACHMENTS
+
 # Where Terraform runs and how it signs in changes no resource.
 _OF_THE_RUN = ("assume_role", "allowed_account_ids")
 
@@ -21,6 +23,9 @@ def digests(stack: Mapping[str, Any], entries: Iterable[str]) -> dict[str, str]:
     for section in ("data", "resource"):
         for type_, blocks in stack.get(section, {}).items():
             for name, block in blocks.items():
+                if name == ATTACHMENTS:
+                    # Of several entries. Each has a lookup and routes that change with it.
+                    continue
                 parts.setdefault(names.get(name.split("_")[0], first), {})[f"{section}.{type_}.{name}"] = block
     facts = stack.get("output", {}).get("handoff", {}).get("value", {})
     settings = [

@@ -8,6 +8,7 @@ from estate.model import Estate
 from estate.plan import StackPlan
 from modules.catalog import construct_for
 from modules.context import ConnectionContext
+from modules.parts.attachments.construct import forget_unless_accepted
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
 
@@ -21,7 +22,6 @@ class NetworkStack(AstroStack):
         assert name
         vpc = Vpc(self, name, estate.networks[name], f"{estate.name}-{name}")
         facts: dict[str, Any] = {}
-        imports: list[dict[str, str]] = []
         for key, connection in estate.connections.items():
             if connection.network == name:
                 context = ConnectionContext(
@@ -33,7 +33,5 @@ class NetworkStack(AstroStack):
                 )
                 built = construct_for(connection)(self, key, connection, context)
                 facts[key] = built.handoff
-                imports += getattr(built, "imports", [])
-        if imports:
-            self.add_override("import", imports)
+        forget_unless_accepted(self)
         self.hand_off(facts, vpc.network.vpc_id)

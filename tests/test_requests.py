@@ -297,28 +297,50 @@ def test_an_attachment_that_is_available_already_is_imported(aws: LocalAws, tmp_
     assert stack.changes() == []
 
 
-def test_a_rename_keeps_the_attachment_that_terraform_forgot(aws: LocalAws, tmp_path: Path) -> None:
-    """What docs/recovery.md says of it, walked (facts C1)."""
+ACCEPTER = "aws_ec2_transit_gateway_vpc_attachment_accepter.accepted_attachments"
+FORGOTTEN = (
+    "If you apply this plan, Terraform will discard its tracking information for the following objects, but it will not "
+    "delete them:\n{}\n\nAfter applying this plan, Terraform will no longer manage these objects. You will need to "
+    "import them into Terraform to manage them again."
+)
+FIREWALL = "  allow: {type: egress_domains, network: lake, dns_firewall: {}}\n"
+
+
+def test_terraform_never_deletes_what_astronomer_attached(aws: LocalAws, tmp_path: Path) -> None:
+    """Neither for another name, nor with its line or entry, nor in a destroy (facts C1)."""
     stack = Stack(tmp_path, aws)
 
-    def hub(name: str) -> tuple[str, str]:
-        connection = f"type: transit_gateway, clusters: [{name}], network: lake, transit_gateway_id: {HUB}"
-        return cluster(name, 1), f"  hub: {{{connection}, attachments: {{{name}: {tgw_attach(1)}}}}}\n"
+    def hub(entry: str, **attached: int) -> tuple[str, str]:
+        lines = ", ".join(f"{name}: {tgw_attach(number)}" for name, number in attached.items())
+        names = ", ".join(attached) or "none"
+        connection = f"type: transit_gateway, clusters: [{names}], network: lake, transit_gateway_id: {HUB}"
+        clusters = "".join(cluster(name, number) for name, number in attached.items()) or cluster("none", 1)
+        return clusters, f"  {entry}: {{{connection}, attachments: {{{lines}}}}}\n"
 
-    aws.make(stack.write(*hub("dev")))
+    def states() -> list[str]:
+        found = aws.client("ec2", ASTRO).describe_transit_gateway_attachments()["TransitGatewayAttachments"]
+        return [one["State"] for one in found]
+
+    aws.make(stack.write(*hub("hub", dev=1, qa=2)))
     assert stack.run("apply", "-auto-approve") == ([], [])
-    stack.forget("aws_ec2_transit_gateway_vpc_attachment_accepter.hub_accepter_dev")
-    stack.write(*hub("development"))
-    accepter = "aws_ec2_transit_gateway_vpc_attachment_accepter"
-    assert [change for change in stack.changes() if accepter in change] == [
-        f"update {accepter}.hub_accepter_development"
-    ]
-    assert stack.run("apply", "-auto-approve", f"-target={accepter}.hub_accepter_development")[0] == []
-    (found,) = aws.client("ec2", ASTRO).describe_transit_gateway_attachments()["TransitGatewayAttachments"]
-    assert found["State"] == "available"
 
+    stack.write(*hub("hub", development=1, qa=2))
+    assert [one for one in stack.changes() if ACCEPTER in one] == [f'update {ACCEPTER}["{tgw_attach(1)}"]']
+    assert stack.run("apply", "-auto-approve") == ([], [])
+    stack.write(*hub("center", development=1, qa=2))
+    assert not [one for one in stack.changes() if ACCEPTER in one and "update" not in one]
 
-FIREWALL = "  allow: {type: egress_domains, network: lake, dns_firewall: {}}\n"
+    stack.write(*hub("hub", development=1))
+    for command, numbers in (("apply", [2]), ("destroy", [1, 2])):
+        errors, _ = stack.run(command, "-auto-approve")
+        assert [one.partition(", but")[0] for one in errors] == [
+            f'Resource {ACCEPTER}["{tgw_attach(number)}"] has lifecycle.prevent_destroy set' for number in numbers
+        ]
+    stack.write(*hub("hub"))
+    objects = "\n".join(f' - {ACCEPTER}["{tgw_attach(number)}"]' for number in (1, 2))
+    assert stack.run("apply", "-auto-approve") == ([], [FORGOTTEN.format(objects)])
+    assert stack.run("destroy", "-auto-approve") == ([], [])
+    assert states() == ["available", "available"]
 
 
 def test_what_is_gone_blocks_neither_the_network_nor_its_destroy(aws: LocalAws, tmp_path: Path) -> None:
@@ -348,7 +370,8 @@ def test_what_is_gone_blocks_neither_the_network_nor_its_destroy(aws: LocalAws, 
     assert stack.run("plan", "-destroy") == ([], [])
 
     stack.write(clusters, peering("prod", None) + hub + "}\n" + FIREWALL)
-    assert stack.run("apply", "-auto-approve") == ([], [])
+    forgotten = f' - {ACCEPTER}["{tgw_attach(1)}"]'
+    assert stack.run("apply", "-auto-approve") == ([], [FORGOTTEN.format(forgotten)])
     assert stack.changes() == []
     assert len(aws.client("route53resolver", US).list_firewall_rule_groups()["FirewallRuleGroups"]) == 1
     assert stack.run("destroy", "-auto-approve") == ([], [])

@@ -18,14 +18,12 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_route_table_propagation import
     Ec2TransitGatewayRouteTablePropagation,
 )
 from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment import Ec2TransitGatewayVpcAttachment
-from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import (
-    Ec2TransitGatewayVpcAttachmentAccepter,
-)
 from constructs import Construct
 
 from modules.cluster import ClusterSide
 from modules.context import ConnectionContext
 from modules.expressions import MapExpression, listed, term
+from modules.parts.attachments.construct import accept
 from modules.parts.for_each.construct import Entries, each
 from modules.parts.lookup.construct import Kind, Lookup, announce
 from modules.parts.ram_share.construct import share
@@ -65,8 +63,6 @@ class TransitGateway(Construct):
     def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
         self._props, self._context = props, context
-        self.imports: list[dict[str, str]] = []
-        """Import blocks for the stack."""
         network = context.network
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
@@ -200,39 +196,22 @@ class TransitGateway(Construct):
         # The ID is not taken from the request: while the gateway is to change, a tag even, Terraform would read that
         # later, and detach whatever has an ID that it does not know.
         request = self._request(name, attachment_id, cluster.account_id, cluster)
-        lifecycle = request.lifecycle
         if cluster.account_id == self._context.network.account_id:
             # AWS accepts the attachments of the gateway's own account by itself, and associates them with the
             # gateway's default table, if it has one (facts C3).
             if not self._tables:
-                return {"lifecycle": lifecycle}
+                return {"lifecycle": request.lifecycle}
             associated = self._associate(
-                self._tables, name, attachment_id, replace_existing_association=True, lifecycle=lifecycle
+                self._tables, name, attachment_id, replace_existing_association=True, lifecycle=request.lifecycle
             )
             self._route_back(self._tables.back, name, cluster, attachment_id, [associated])
             return {"depends_on": [associated]}
-        accepter = Ec2TransitGatewayVpcAttachmentAccepter(
-            self,
-            construct_id("accepter", name),
-            transit_gateway_attachment_id=attachment_id,
-            transit_gateway_default_route_table_association=self._tables is None,
-            transit_gateway_default_route_table_propagation=self._tables is None,
-            tags={"Name": f"{self._context.name}-{name}"},
-            lifecycle=lifecycle,
-        )
-        # AWS refuses to accept an attachment that is available because the gateway, or somebody, accepted it before
-        # (facts C2): that one is imported. Terraform passes over the import of what is in its state.
-        self.imports.append(
-            {
-                "to": f"{accepter.terraform_resource_type}.{accepter.friendly_unique_id}",
-                "for_each": f"${{toset({request.ids_if('state', 'available')})}}",
-                "id": "${each.value}",
-            }
-        )
+        full_name = f"{self._context.name}-{name}"
+        accepted = accept(self, attachment_id, full_name, request, default_tables=self._tables is None)
         if self._tables:
-            self._associate(self._tables, name, accepter.id)
-            self._route_back(self._tables.back, name, cluster, accepter.id)
-        return {"depends_on": [accepter]}
+            self._associate(self._tables, name, accepted.reference(attachment_id))
+            self._route_back(self._tables.back, name, cluster, accepted.reference(attachment_id))
+        return {"depends_on": [accepted.resource]}
 
     def _associate(
         self, tables: _Tables, name: str, attachment_id: str, **arguments: Any

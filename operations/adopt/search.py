@@ -102,8 +102,12 @@ class _Search:
         if "for_each" not in planned:
             yield "", {}
             return
+        if isinstance(over := planned["for_each"], Mapping):
+            for key, value in over.items():
+                yield f"[{hcl_string(key)}]", {"${each.key}": key, "${each.value}": value}
+            return
         # Names are resources of their own: only what has no name in the file, such as an account, is gone through.
-        inside = str(planned["for_each"]).removeprefix("${toset(").removesuffix(")}")
+        inside = str(over).removeprefix("${toset(").removesuffix(")}")
         for value in json.loads(inside) if inside.startswith("[") else self._resolve(f"${{{inside}}}", {}):
             yield f"[{hcl_string(value)}]", {"${each.key}": value, "${each.value}": value}
 

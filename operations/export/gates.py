@@ -13,7 +13,9 @@ Address = tuple[str, str, str]
 
 
 def gated(blocks: Mapping[Address, Block], pending: Iterable[str]) -> dict[Address, tuple[str, ...]]:
-    """The blocks that need pending values, themselves or by what they refer to, with the expressions of these."""
+    """The blocks that need pending values, themselves or by what they refer to, with the expressions of these.
+
+    A block whose `for_each` names a pending value has no instance for it, and needs no condition."""
     texts = {address: "\n".join(_strings(block)) for address, block in blocks.items()}
     gated = {address: {one for one in pending if _mentions(text, one)} for address, text in texts.items()}
     changed = True
@@ -24,6 +26,9 @@ def gated(blocks: Mapping[Address, Block], pending: Iterable[str]) -> dict[Addre
                 if not expressions <= gated[address] and _mentions(text, _reference(other)):
                     gated[address] |= expressions
                     changed = True
+    for address, expressions in gated.items():
+        over = str(blocks[address].get("for_each", ""))
+        expressions -= {one for one in expressions if _mentions(over, one)}
     return {address: tuple(sorted(expressions)) for address, expressions in gated.items() if expressions}
 
 

@@ -1,7 +1,9 @@
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
+from cdktf import TerraformStack
 from pydantic import ValidationError
 
 from modules.cluster import Cluster
@@ -31,7 +33,8 @@ DEV = Cluster(
 FOUND = "${data.aws_ec2_transit_gateway.hub_gateway.id}"
 MADE = "${aws_ec2_transit_gateway.hub_gateway.id}"
 SHARE = "${aws_ram_resource_share.hub_share.arn}"
-ACCEPTED = "${aws_ec2_transit_gateway_vpc_attachment_accepter.hub_accepter_prod.id}"
+ACCEPTER = "aws_ec2_transit_gateway_vpc_attachment_accepter.accepted_attachments"
+ACCEPTED = f'${{{ACCEPTER}["tgw-attach-0aaaaaaaaaaaaaaaa"].id}}'
 
 
 def hub(synth: Synth, values: dict[str, Any], **clusters: Cluster) -> dict[str, Any]:
@@ -143,20 +146,42 @@ def test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions(synth: Synt
     }
     (accepter,) = tf["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"].values()
     vpc = f'join("", compact({REQUEST}.resource_id)) == "vpc-0aaaaaaaaaaaaaaaa"'
-    assert conditions(accepter) == expected("333333333333", vpc)
+    assert accepter["lifecycle"]["prevent_destroy"] is True
+    assert conditions(accepter) == [
+        f'${{each.key != "tgw-attach-0aaaaaaaaaaaaaaaa" || ({one[2:-1]})}}' for one in expected("333333333333", vpc)
+    ]
     assert accepter == {
-        "transit_gateway_attachment_id": "tgw-attach-0aaaaaaaaaaaaaaaa",
+        "for_each": {"tgw-attach-0aaaaaaaaaaaaaaaa": "acme-conn-prod"},
+        "transit_gateway_attachment_id": "${each.key}",
         "transit_gateway_default_route_table_association": True,
         "transit_gateway_default_route_table_propagation": True,
-        "tags": {"Name": "acme-conn-prod"},
+        "tags": {"Name": "${each.value}"},
     }
     # The default table does it all: nothing is associated or routed besides.
     assert not any("route_table" in kind or kind == "aws_ec2_transit_gateway_route" for kind in tf["resource"])
 
 
+def test_connections_accept_in_one_place_each_with_its_tables(synth: Synth) -> None:
+    def two(stack: TerraformStack) -> None:
+        for name, number, more in (("hub", "a", {}), ("spoke", "b", TABLES)):
+            values = MINIMAL | {"attachments": {"prod": f"tgw-attach-0{number * 16}"}} | more
+            props = TransitGatewayProps.model_validate(values)
+            TransitGateway(stack, name, props, replace(sides(LAKE, None, prod=PROD), name=f"acme-{name}"))
+
+    tf = synth(two)
+    (accepter,) = tf["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"].values()
+    assert accepter["for_each"] == {
+        "tgw-attach-0aaaaaaaaaaaaaaaa": "acme-hub-prod",
+        "tgw-attach-0bbbbbbbbbbbbbbbb": "acme-spoke-prod",
+    }
+    in_default = '${contains(["tgw-attach-0aaaaaaaaaaaaaaaa"], each.key)}'
+    assert accepter["transit_gateway_default_route_table_association"] == in_default
+    assert [block["to"] for block in tf["import"]] == [f"{ACCEPTER}[each.key]"]
+
+
 def test_an_attachment_must_be_to_the_gateway_that_is_made_here(synth: Synth) -> None:
     (accepter,) = hub(synth, NEW | ATTACHED)["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"].values()
-    assert conditions(accepter)[2].endswith("== aws_ec2_transit_gateway.hub_gateway.id}")
+    assert conditions(accepter)[2].endswith("== aws_ec2_transit_gateway.hub_gateway.id)}")
 
 
 def test_does_not_accept_what_an_account_attached_to_its_own_gateway(synth: Synth) -> None:
@@ -188,7 +213,7 @@ def test_routes_the_vpc_to_every_range_of_an_attached_cluster_and_to_no_other(sy
             "route_table_id": LAKE.route_tables[table],
             "destination_cidr_block": cidr,
             "transit_gateway_id": FOUND,
-            "depends_on": ["aws_ec2_transit_gateway_vpc_attachment_accepter.hub_accepter_dev"],
+            "depends_on": [ACCEPTER],
         }
         for table in ("private-a", "private-b")
         for name, cidr in (("dev", "172.20.16.0/20"), ("dev_extra", "10.9.0.0/24"))
@@ -200,7 +225,7 @@ def test_named_tables_take_the_place_of_the_default_ones(synth: Synth) -> None:
         MINIMAL | ATTACHED | {"route_tables": TABLES["route_tables"] | {"others": {"vpn": "tgw-rtb-0cccccccccccccccc"}}}
     )
     tf = hub(synth, values)["resource"]
-    accepter = tf["aws_ec2_transit_gateway_vpc_attachment_accepter"]["hub_accepter_prod"]
+    accepter = tf["aws_ec2_transit_gateway_vpc_attachment_accepter"]["accepted_attachments"]
     assert accepter["transit_gateway_default_route_table_association"] is False
     assert accepter["transit_gateway_default_route_table_propagation"] is False
     assert tf["aws_ec2_transit_gateway_route_table_association"] == {

@@ -36,7 +36,8 @@ class Lookup:
         self._scope, self._kind, self._id = scope, kind, request_id
         id_, ids = construct_id("request", *names), construct_id("requests", *names)
         by_id = {kind.id_filter: request_id}
-        self._conditions: list[Precondition] = []
+        self.expectations: list[tuple[str, str]] = []
+        """The conditions as expressions, each with its message."""
         if is_late(request_id):
             # A module may be called with depends_on, and then nothing that is read can be in a for_each.
             exists = Postcondition(condition="${length(self.ids) > 0}", error_message=missing)
@@ -68,14 +69,15 @@ class Lookup:
 
     def expect(self, condition: str, message: str) -> None:
         """Require that the expression `condition` is true of the request, if it exists."""
-        self._conditions.append(
-            Precondition(condition=f"${{{self._unless_missing}{condition}}}", error_message=message)
-        )
+        self.expectations.append((f"{self._unless_missing}{condition}", message))
 
     @property
     def lifecycle(self) -> TerraformResourceLifecycle:
         """The lifecycle of a resource that is created only if all conditions hold."""
-        return TerraformResourceLifecycle(precondition=self._conditions)
+        conditions = [
+            Precondition(condition=f"${{{one}}}", error_message=message) for one, message in self.expectations
+        ]
+        return TerraformResourceLifecycle(precondition=conditions)
 
 
 def announce(

@@ -1,0 +1,86 @@
+"""Acceptance of transit gateway attachments that other accounts created.
+
+Terraform deletes the attachment when it destroys an accepter (facts C1), and only its owner can create it again. One
+resource of a stack therefore accepts all of them, at an address without names of the file and with the attachment's ID
+as its key, so that a rename changes nothing. Terraform refuses to destroy one of several, and forgets the last one.
+"""
+
+from typing import Any
+
+from cdktf import Precondition, TerraformResourceLifecycle, TerraformStack
+from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import (
+    Ec2TransitGatewayVpcAttachmentAccepter,
+)
+from constructs import Construct
+
+from modules.expressions import is_late, listed, term
+from modules.parts.lookup.construct import Lookup
+
+# An underscore, which names of the file never have.
+ID = "accepted_attachments"
+_ADDRESS = f"aws_ec2_transit_gateway_vpc_attachment_accepter.{ID}"
+
+
+def accept(scope: Construct, attachment_id: str, name: str, request: Lookup, *, default_tables: bool) -> "Accepted":
+    """Accept an attachment if everything expected of its `request` is true, and tag it with `name`.
+
+    With `default_tables`, the gateway's default route tables associate and propagate it."""
+    stack = TerraformStack.of(scope)
+    found = stack.node.try_find_child(ID)
+    accepted = found if isinstance(found, Accepted) else Accepted(stack, ID)
+    accepted.add(attachment_id, name, request, default_tables=default_tables)
+    return accepted
+
+
+def forget_unless_accepted(stack: TerraformStack) -> None:
+    """Let Terraform forget what an earlier version of the stack accepted, if this one accepts nothing."""
+    if not stack.node.try_find_child(ID):
+        stack.add_override("removed", [{"from": _ADDRESS, "lifecycle": {"destroy": False}}])
+
+
+class Accepted(Construct):
+    """The attachments that a stack accepts."""
+
+    def __init__(self, scope: Construct, id_: str) -> None:
+        super().__init__(scope, id_)
+        self._names: dict[str, str] = {}
+        self._defaults: list[str] = []
+        self._available: list[str] = []
+        self._conditions: list[Precondition] = []
+        self.resource = Ec2TransitGatewayVpcAttachmentAccepter(
+            self, "Default", transit_gateway_attachment_id="${each.key}", tags={"Name": "${each.value}"}
+        )
+
+    def add(self, attachment_id: str, name: str, request: Lookup, *, default_tables: bool) -> None:
+        key = term(attachment_id)
+        self._names[attachment_id] = name
+        self._defaults += [attachment_id] if default_tables else []
+        self._available.append(request.ids_if("state", "available"))
+        self._conditions += [
+            Precondition(condition=f"${{each.key != {key} || ({condition})}}", error_message=message)
+            for condition, message in request.expectations
+        ]
+        self._render()
+
+    def reference(self, attachment_id: str) -> str:
+        """The expression of the attachment's ID once it is accepted."""
+        return f"${{{_ADDRESS}[{term(attachment_id)}].id}}"
+
+    def _render(self) -> None:
+        over: Any = self._names
+        if any(map(is_late, over)):
+            # The ID of a pending attachment is null.
+            pairs = ", ".join(f"[{term(id_)}, {term(name)}]" for id_, name in over.items())
+            over = f"${{{{for one in [{pairs}] : one[0] => one[1] if one[0] != null}}}}"
+        self.resource.add_override("for_each", over)
+        default: Any = bool(self._defaults)
+        if default and len(self._defaults) < len(self._names):
+            default = f"${{contains({listed(self._defaults)}, each.key)}}"
+        for argument in ("association", "propagation"):
+            self.resource.add_override(f"transit_gateway_default_route_table_{argument}", default)
+        self.resource.lifecycle = TerraformResourceLifecycle(prevent_destroy=True, precondition=self._conditions)
+        # AWS refuses to accept an attachment that is available because the gateway, or somebody, accepted it before
+        # (facts C2): that one is imported. Terraform passes over the import of what is in its state.
+        available = self._available[0] if len(self._available) == 1 else f"concat({', '.join(self._available)})"
+        block = {"to": f"{_ADDRESS}[each.key]", "for_each": f"${{toset({available})}}", "id": "${each.key}"}
+        TerraformStack.of(self).add_override("import", [block])
