@@ -474,9 +474,11 @@ def _secrets(estate: Estate) -> Iterator[str]:
     """Yield a line for each value that Terraform needs and no file holds: whether it is set, and what it is."""
     from operations.variables import status
 
+    state_names = {plan.name: plan.state_name for plan in stacks_of(estate)}
     for stack, variable, secret in secrets(estate):
         if isinstance(estate.state, CloudState):
-            where = f"workspace {estate.state.workspace(estate.name, stack)} needs the sensitive variable {variable}"
+            workspace = estate.state.workspace(estate.name, state_names[stack])
+            where = f"workspace {workspace} needs the sensitive variable {variable}"
             yield f"{where}, {secret.type}: {secret.description}"
         else:
             name = f"TF_VAR_{variable}"

@@ -44,6 +44,17 @@ ProviderVersion = Annotated[
 ]
 
 
+FormerPath = Annotated[
+    str,
+    Text(
+        "the former path of a name",
+        r"(?:clusters|networks|connections)(?:\.[a-z][a-z0-9_-]*)+|account(?:\.[a-z][a-z0-9_-]*){3,}",
+        "a path below clusters, networks, connections or account that ends in the name it had",
+        "connections.lake-peering",
+    ),
+]
+
+
 class Astro(Props):
     """Your Astro organization."""
 
@@ -114,6 +125,10 @@ class Estate(Props):
     """Your side: VPCs, existing or to be made. Each is a Terraform stack of its own, with its connections."""
     connections: dict[Slug, Connection] = Field(default_factory=dict)
     """What joins the two."""
+    renamed: dict[FormerPath, Slug] = Field(default_factory=dict)
+    """Names that changed after a deploy: the former path and the new name, such as `connections.lake: data-lake` or
+    `connections.office.gateways.a: main`. Terraform then moves what exists, and deletes nothing. A line stays in the
+    file: states and names in AWS keep the first name. Names above the last one in a path are today's."""
 
     def pending_inputs(self) -> Iterator[tuple[str, PendingInput]]:
         """What others must still give, with what waits for it: `connections.lake`, `clusters.prod`, or its twin

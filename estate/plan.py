@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from estate.model import Account, Estate
+from estate.renames import former_name
 from modules.cluster import vcpus_by_region
 from modules.entry import Secret
 
@@ -19,12 +20,26 @@ class StackPlan:
     region: str
     network: str | None = None
     """The entry of `networks` that the stack builds. None for the stacks of `account`."""
+    former: str | None = None
+    """The first name of a stack that was renamed."""
+
+    @property
+    def state_name(self) -> str:
+        """The name under which its state is kept."""
+        return self.former or self.name
 
 
 def stacks_of(estate: Estate) -> list[StackPlan]:
     """Return the stacks in the order of a first deployment."""
     networks = (
-        StackPlan(network_stack(name), "network", network.account_id, network.region, name)
+        StackPlan(
+            network_stack(name),
+            "network",
+            network.account_id,
+            network.region,
+            name,
+            former=network_stack(former) if (former := former_name(estate, ("networks",), name)) != name else None,
+        )
         for name, network in estate.networks.items()
     )
     return [*(_account_stacks(estate, estate.account) if estate.account else ()), *networks]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from estate import renames
 from estate.model import Account, Estate
 from estate.ranges import overlaps
 from estate.source import Location, Problem, did_you_mean, shortened
@@ -19,6 +20,7 @@ Names = Mapping[str, Mapping[str, Any]]
 def check(estate: Estate, names: Names) -> Iterator[Problem]:
     """Yield what is wrong with entries that are valid by themselves. Only those are in `estate`."""
     yield from _names(estate, names)
+    yield from renames.check(estate)
     yield from _references(estate, names)
     yield from _offered(estate)
     yield from _twins(estate)

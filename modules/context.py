@@ -1,6 +1,6 @@
 """What entries are checked against, and what the constructs of connections receive."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
@@ -72,3 +72,5 @@ class ConnectionContext:
     organization: str = ""
     """The short name of the Astro organization."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
+    former_name: Callable[[tuple[str, ...], str], str] = lambda where, name: name  # noqa: ARG005
+    """Returns the first name of an entry of the map at a path of the file, which names in AWS keep."""

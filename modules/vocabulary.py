@@ -329,6 +329,10 @@ UNIQUE = AfterValidator(_each_once)
 """Of a list in which no value stands twice."""
 
 
+BY_REFERENCE = object()
+"""Marks a map whose keys are names of entries elsewhere in the file."""
+
+
 def construct_id(*parts: str) -> str:
     """A construct ID from names of the file. Names hold no underscore, so that two sets of names never meet."""
     return "_".join(part for part in parts if part)

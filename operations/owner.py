@@ -43,9 +43,9 @@ def foreign_estate(folder: Path, estate: Estate) -> str | None:
 
 def other_states(folder: Path, estate: Estate) -> Iterator[str]:
     """Yield a line for each stack in `folder` that Terraform has initialized with another state than the file's."""
-    for stack in (stack.name for stack in stacks_of(estate)):
-        there = folder / "stacks" / stack
-        wanted, found = _wanted(estate, stack), _initialized(there)
+    for plan in stacks_of(estate):
+        stack, there = plan.name, folder / "stacks" / plan.name
+        wanted, found = _wanted(estate, plan.state_name), _initialized(there)
         if wanted is None or found is None or any(there.glob("*override.tf*")):
             continue
         if found[0] != wanted[0] or any(_plain(found[1].get(key)) != value for key, value in wanted[1].items()):

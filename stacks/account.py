@@ -10,6 +10,7 @@ from modules.opt_in_region.construct import OptInRegion, RegionPermissions
 from modules.policy_alarm.construct import PolicyAlarm
 from modules.service_quotas.construct import ServiceQuotas
 from stacks.base import AstroStack
+from stacks.moves import move_renamed
 
 
 class AccountStack(AstroStack):
@@ -46,6 +47,7 @@ class AccountStack(AstroStack):
                 account_id=account.account_id,
                 region=account.region,
             ).handoff
+        move_renamed(self, estate)
         self.hand_off(facts)
 
 
@@ -68,4 +70,6 @@ class QuotasStack(AstroStack):
         assert estate.account.service_quotas
         vcpus = vcpus_by_region(estate.data_plane().values()).get(plan.region, 0)
         props = estate.account.service_quotas
-        self.hand_off({"service_quotas": ServiceQuotas(self, "service-quotas", props, vcpus=vcpus).handoff})
+        facts = {"service_quotas": ServiceQuotas(self, "service-quotas", props, vcpus=vcpus).handoff}
+        move_renamed(self, estate)
+        self.hand_off(facts)

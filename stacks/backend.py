@@ -6,9 +6,8 @@ from estate.model import Estate
 from estate.state import CloudState, NoState, S3State
 
 
-def attach_backend(stack: TerraformStack, estate: Estate) -> None:
-    """Give `stack` the backend of `estate.state`: one key or workspace a stack."""
-    name = stack.node.id
+def attach_backend(stack: TerraformStack, name: str, estate: Estate) -> None:
+    """Give `stack` the backend of `estate.state`, with a key or workspace for `name`."""
     match estate.state:
         case S3State() as state:
             S3Backend(

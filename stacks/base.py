@@ -30,6 +30,11 @@ TERRAFORM = ">= 1.10"
 """The first Terraform whose S3 backend locks by a file."""
 
 
+def logical_id(path: Iterable[str]) -> str:
+    """Return the Terraform name of a construct, from the IDs that lead to it below its stack."""
+    return "_".join(part for part in path if part != "Default")
+
+
 class ReadableStack(TerraformStack):
     """A stack whose Terraform addresses are the names of its constructs, and whose HCL says what its JSON says."""
 
@@ -45,7 +50,7 @@ class ReadableStack(TerraformStack):
         """
         node = getattr(tf_element, "node", tf_element)
         path: str = node.path
-        id_ = "_".join(part for part in path.split("/")[1:] if part != "Default")
+        id_ = logical_id(path.split("/")[1:])
         if self._paths.setdefault(id_, path) != path:
             raise ValueError(f"{path} and {self._paths[id_]} would both have the Terraform name {id_}")
         return id_
@@ -74,7 +79,7 @@ class AstroStack(ReadableStack):
         super().__init__(scope, plan.name)
         self.plan = plan
         account_id, region = plan.account_id, plan.region
-        attach_backend(self, estate)
+        attach_backend(self, plan.state_name, estate)
         role = estate.deployer
         # Ids of our own hold an underscore, which names of the file never do.
         AwsProvider(

@@ -1,16 +1,19 @@
 """A stack for each of your networks: the VPC and every connection of it."""
 
+from functools import partial
 from typing import Any
 
 from constructs import Construct
 
 from estate.model import Estate
 from estate.plan import StackPlan
+from estate.renames import former_name
 from modules.catalog import construct_for
 from modules.context import ConnectionContext
 from modules.parts.attachments.construct import forget_unless_accepted
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
+from stacks.moves import move_renamed
 
 
 class NetworkStack(AstroStack):
@@ -20,12 +23,13 @@ class NetworkStack(AstroStack):
         super().__init__(scope, plan, estate)
         name = plan.network
         assert name
-        vpc = Vpc(self, name, estate.networks[name], f"{estate.name}-{name}")
+        vpc = Vpc(self, name, estate.networks[name], f"{estate.name}-{former_name(estate, ('networks',), name)}")
         facts: dict[str, Any] = {}
         for key, connection in estate.connections.items():
             if connection.network == name:
                 context = ConnectionContext(
-                    name=f"{estate.name}-{key}",
+                    name=f"{estate.name}-{former_name(estate, ('connections',), key)}",
+                    former_name=partial(former_name, estate),
                     network=vpc.network,
                     organization=estate.astro.organization,
                     clusters={cluster: estate.clusters[cluster].side() for cluster in connection.cluster_names()},
@@ -34,4 +38,5 @@ class NetworkStack(AstroStack):
                 built = construct_for(connection)(self, key, connection, context)
                 facts[key] = built.handoff
         forget_unless_accepted(self)
+        move_renamed(self, estate)
         self.hand_off(facts, vpc.network.vpc_id)

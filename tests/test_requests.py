@@ -299,8 +299,8 @@ def test_an_attachment_that_is_available_already_is_imported(aws: LocalAws, tmp_
 
 ACCEPTER = "aws_ec2_transit_gateway_vpc_attachment_accepter.accepted_attachments"
 FORGOTTEN = (
-    "If you apply this plan, Terraform will discard its tracking information for the following objects, but it will not "
-    "delete them:\n{}\n\nAfter applying this plan, Terraform will no longer manage these objects. You will need to "
+    "If you apply this plan, Terraform will discard its tracking information for the following objects, but it will "
+    "not delete them:\n{}\n\nAfter applying this plan, Terraform will no longer manage these objects. You will need to "
     "import them into Terraform to manage them again."
 )
 FIREWALL = "  allow: {type: egress_domains, network: lake, dns_firewall: {}}\n"

@@ -8,7 +8,7 @@ from modules.connection import ConnectionProps
 from modules.context import Context
 from modules.entry import Claim, FieldPath, PendingInput
 from modules.parts.ingress.props import Ingress, Ports, ingress_claims
-from modules.vocabulary import NetworkAclId, Slug
+from modules.vocabulary import BY_REFERENCE, NetworkAclId, Slug
 
 RuleNumber = Annotated[int, Field(ge=1, le=32766)]
 
@@ -26,7 +26,7 @@ class AclRule(Ports):
     rule_number: RuleNumber
     """The number, in and out, of the rule for the cluster's `cidr`: 1 to 32766, yours to choose, so that no rule ever
     moves when another is added."""
-    additional_rule_numbers: dict[Slug, RuleNumber] = Field(default_factory=dict)
+    additional_rule_numbers: Annotated[dict[Slug, RuleNumber], BY_REFERENCE] = Field(default_factory=dict)
     """A number for each of the cluster's `additional_cidrs`, by the same names."""
 
     def numbers(self) -> dict[str, int]:

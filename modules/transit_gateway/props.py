@@ -10,6 +10,7 @@ from modules.context import Context
 from modules.entry import Claim, FieldPath, PendingInput, Step, in_words
 from modules.expressions import FOR_EACH
 from modules.vocabulary import (
+    BY_REFERENCE,
     Cidr,
     PrivateAsn,
     Props,
@@ -97,7 +98,7 @@ class TransitGatewayProps(SharingProps):
     """Share the gateway with the clusters' accounts and accept what they attach. False where somebody else does:
     another connection of the same gateway, or its owner in another account. Then only your network is attached and
     routed."""
-    attachments: dict[Slug, TransitGatewayAttachmentId] = Field(default_factory=dict)
+    attachments: Annotated[dict[Slug, TransitGatewayAttachmentId], BY_REFERENCE] = Field(default_factory=dict)
     """The attachment of each cluster, by its name in `clusters`; absent until Astronomer has attached it."""
     route_tables: RouteTables | None = None
     """The existing gateway's tables for association and routes. Default: the gateway's own default association and

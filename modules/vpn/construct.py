@@ -112,10 +112,11 @@ class Vpn(Construct):
             **self._tunnels(name, gateway),
         )
         self._route(name, connection)
+        former = self._context.former_name(("connections", self.node.id, "gateways"), name)
         CloudwatchMetricAlarm(
             self,
             construct_id("alarm", name),
-            alarm_name=f"{self._context.name}-{name}-tunnel-down",
+            alarm_name=f"{self._context.name}-{former}-tunnel-down",
             alarm_description=f"A tunnel of VPN connection {self._context.name}-{name} was down in the last 5 minutes",
             namespace="AWS/VPN",
             metric_name="TunnelState",

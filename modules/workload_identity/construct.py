@@ -61,7 +61,8 @@ class WorkloadIdentity(Construct):
         )
 
     def _role(self, name: str, role: WorkloadRole, trust: Statement, description: str) -> str:
-        aws_name = truncated_name(f"{self._context.name}-{name}", 64)
+        former, roles = self._context.former_name, ("connections", self.node.id, "roles")
+        aws_name = truncated_name(f"{self._context.name}-{former(roles, name)}", 64)
         made = IamRole(
             self,
             construct_id(name, "role"),
@@ -72,7 +73,7 @@ class WorkloadIdentity(Construct):
         )
         policies = dict(role.policy_arns)
         for file, parts in role.policy_files.items():
-            base = f"{aws_name}-{file}"
+            base = f"{aws_name}-{former((*roles, name, 'policy_files'), file)}"
             for policy_name, text in parts.policies(self._context.network.account_id, base).items():
                 key = construct_id(file, policy_name.removeprefix(base).removeprefix("-"))
                 policies[key] = IamPolicy(

@@ -35,14 +35,14 @@ class Adoption:
     region: str
     outcomes: tuple[Outcome, ...]
     imported_anyway: frozenset[str] = frozenset()
-    """Addresses with an import block in the stack itself: a resource can have only one."""
+    """Resources with an import block in the stack itself: an instance can have only one."""
 
     def those(self, state: State) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.state == state]
 
     def imports(self) -> str:
         """Terraform's `import` blocks of what was found; empty where nothing was."""
-        found = (one for one in self.those("found") if one.address not in self.imported_anyway)
+        found = (one for one in self.those("found") if one.address.partition("[")[0] not in self.imported_anyway)
         return "\n".join(f"import {{\n  to = {one.address}\n  id = {hcl_string(one.id)}\n}}\n" for one in found)
 
     def write(self, folder: Path) -> Path | None:

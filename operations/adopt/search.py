@@ -59,7 +59,7 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
             ) from error
         if aws.denied:
             denied.setdefault(account_id, set()).update(aws.denied)
-        imported_anyway = frozenset(block["to"] for block in stack.get("import", []))
+        imported_anyway = frozenset(block["to"].partition("[")[0] for block in stack.get("import", []))
         found.append(Adoption(name, account_id, region, outcomes, imported_anyway))
     if denied:
         lines = (f"account {account_id} denies {', '.join(sorted(actions))}" for account_id, actions in denied.items())

@@ -4,7 +4,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from botocore.config import Config
 from estate.errors import ExitCode, UserError
 from estate.model import Estate
 from estate.plan import stacks_of
+from estate.renames import renames
 from estate.state import S3State
 from operations.terraform import Terraform, TerraformError, find_terraform
 
@@ -43,12 +44,25 @@ def read(estate: Estate, file: Path | None, folder: Path, environ: Mapping[str, 
 
     Raises UserError.
     """
-    stacks = [stack.name for stack in stacks_of(estate)]
+    plans = stacks_of(estate)
+    stacks = [plan.name for plan in plans]
     if file:
-        return _from_file(stacks, file)
-    if isinstance(estate.state, S3State):
-        return _from_s3(stacks, estate.state, estate.name)
-    return _by_terraform(stacks, folder, environ)
+        found = _from_file(stacks, file)
+    elif isinstance(state := estate.state, S3State):
+        found = _from_s3({plan.name: state.key(estate.name, plan.state_name) for plan in plans}, state)
+    else:
+        found = _by_terraform(stacks, folder, environ)
+    return {name: _renamed(estate, deployed) for name, deployed in found.items()}
+
+
+def _renamed(estate: Estate, deployed: Deployed) -> Deployed:
+    """What was deployed under former names, under those of today."""
+    facts, digests = dict(deployed.facts), dict(deployed.digests)
+    for one in renames(estate):
+        for values in (facts, digests) if one.where in (("connections",), ("networks",)) else ():
+            if one.former in values:
+                values.setdefault(one.name, values.pop(one.former))
+    return replace(deployed, facts=facts, digests=digests)
 
 
 def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
@@ -69,20 +83,19 @@ def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
     return {name: _deployed(found[name]) if name in found else missing for name in stacks}
 
 
-def _from_s3(stacks: Iterable[str], state: S3State, estate: str) -> dict[str, Deployed]:
+def _from_s3(keys: Mapping[str, str], state: S3State) -> dict[str, Deployed]:
     found: dict[str, Deployed] = {}
     stopped: str | None = None
     try:
         client = boto3.Session().client("s3", region_name=state.region, config=_QUICK)
     except exceptions.BotoCoreError as error:
-        return dict.fromkeys(stacks, Deployed("not read", _plain(error)))
+        return dict.fromkeys(keys, Deployed("not read", _plain(error)))
     with closing(client) as s3:
-        for name in stacks:
+        for name, key in keys.items():
             if stopped:
                 # It would fail again, and no sooner.
                 found[name] = Deployed("not read", stopped)
                 continue
-            key = state.key(estate, name)
             where = f"s3://{state.bucket}/{key}"
             try:
                 found[name] = _from_state(s3.get_object(Bucket=state.bucket, Key=key)["Body"].read(), where)

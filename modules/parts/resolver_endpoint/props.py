@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from modules.context import CheckedProps, Context
 from modules.entry import FieldPath
-from modules.vocabulary import UNIQUE, Address, Slug
+from modules.vocabulary import BY_REFERENCE, UNIQUE, Address, Slug
 
 
 class ResolverEndpoint(CheckedProps):
@@ -14,7 +14,7 @@ class ResolverEndpoint(CheckedProps):
 
     subnets: Annotated[tuple[Slug, ...], Field(min_length=2, max_length=20), UNIQUE] | None = None
     """Names of the network's subnets, at least two, each in another availability zone. Default: all of them."""
-    ips: dict[Slug, Address] = Field(default_factory=dict)
+    ips: Annotated[dict[Slug, Address], BY_REFERENCE] = Field(default_factory=dict)
     """A fixed address in a subnet, by the subnet's name, for firewalls that must know it. Default: AWS takes one."""
 
     @model_validator(mode="after")

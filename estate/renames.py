@@ -1,0 +1,138 @@
+"""Former names of entries: Terraform addresses, states and names in AWS that exist under them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from estate.model import Estate
+from estate.source import Problem
+from estate.twins import TWIN
+from modules.vocabulary import BY_REFERENCE
+
+
+@dataclass(frozen=True)
+class Rename:
+    """A name that changed. `where` is the path of the map that has it: `("connections", "office", "gateways")`."""
+
+    where: tuple[str, ...]
+    former: str
+    name: str
+
+
+def renames(estate: Estate) -> list[Rename]:
+    """Return the lines of `renamed`, the oldest first."""
+    paths = ((path.split("."), name) for path, name in estate.renamed.items())
+    return [Rename(tuple(where), former, name) for (*where, former), name in paths]
+
+
+def former_name(estate: Estate, where: tuple[str, ...], name: str) -> str:
+    """Return the first name of an entry of the map at `where`: its state and its names in AWS keep that one."""
+    for one in reversed(renames(estate)):
+        if one.where == where:
+            name = _undo(one, estate, name)
+    return name
+
+
+def former_paths(estate: Estate, path: tuple[str, ...], names_from: int) -> Iterator[tuple[str, ...]]:
+    """Yield the former paths of a construct in a stack, the latest first.
+
+    A path is the name of a network, a connection or a section of `account`, and construct IDs. Pieces of an ID are
+    names of the file from number `names_from` on."""
+    for one in reversed(renames(estate)):
+        first, *rest = path
+        if one.where in (("networks",), ("connections",)):
+            first = _undo(one, estate, first)
+        elif _concerns(one, estate, first):
+            ids = (id_.split("_") for id_ in rest)
+            rest = [
+                "_".join([*id_[:names_from], *(_undo(one, estate, name) for name in id_[names_from:])]) for id_ in ids
+            ]
+        if (former := (first, *rest)) != path:
+            yield former
+            path = former
+
+
+def _concerns(rename: Rename, estate: Estate, entry: str) -> bool:
+    """Whether construct IDs of `entry` can have the name."""
+    section, *rest = rename.where
+    connection = estate.connections.get(entry)
+    if section == "account":
+        return rest[0].replace("_", "-") == entry
+    if section == "connections":
+        return entry in (rest[0], f"{rest[0]}{TWIN}")
+    if section == "networks":
+        return rest[0] in (entry, connection.network if connection else None)
+    cluster = rest[0] if rest else rename.name
+    return connection is not None and not {cluster, f"{cluster}{TWIN}"}.isdisjoint(connection.cluster_names())
+
+
+def _undo(rename: Rename, estate: Estate, name: str) -> str:
+    """The name before the rename. With an entry, the twin that its `dr` describes changed its name, too."""
+    if name == f"{rename.name}{TWIN}":
+        entry = names_at(estate, rename.where).get(rename.name)
+        return f"{rename.former}{TWIN}" if getattr(entry, "dr", None) is not None else name
+    return rename.former if name == rename.name else name
+
+
+def names_at(estate: Estate, where: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the map of names at a path of the file; an empty one if there is none."""
+    value: Any = estate
+    for piece in where:
+        value = value.get(piece) if isinstance(value, Mapping) else getattr(value, piece, None)
+    return value if isinstance(value, Mapping) else {}
+
+
+def check(estate: Estate) -> Iterator[Problem]:
+    """Yield the lines of `renamed` that Terraform cannot follow."""
+    lines = renames(estate)
+    for path, one in zip(estate.renamed, lines, strict=True):
+        place, names = ("renamed", path), names_at(estate, one.where)
+        where = ".".join(one.where)
+        later = [other for other in lines if other.where == one.where and other.former == one.name]
+        if one.name not in names and not later:
+            known = ", ".join(names) or "none"
+            yield Problem(place, f"{one.name!r} is not an entry of `{where}`; there are: {known}")
+        if one.former in names:
+            yield Problem(place, f"{one.former!r} is still an entry of `{where}`; a former name cannot be in use")
+        if next(other for other in lines if (other.where, other.name) == (one.where, one.name)) != one:
+            yield Problem(place, f"two entries of `{where}` cannot both become {one.name!r}; remove one line")
+        for entry in (
+            (*estate.networks, *estate.connections) if len(one.where) != 1 or one.where[0] == "clusters" else ()
+        ):
+            if _concerns(one, estate, entry) and len(same := _places(estate, entry, one.name)) > 1:
+                yield Problem(
+                    place,
+                    f"{one.name!r} is {' and '.join(same)}, which the addresses of {entry} do not tell apart; choose "
+                    "another name",
+                )
+
+
+def _places(estate: Estate, entry: str, name: str) -> list[str]:
+    """Where an entry's addresses can have `name` from."""
+    connection = estate.connections.get(entry)
+    owners: list[tuple[str, ...]] = [("networks", entry)]
+    if connection:
+        owners = [("connections", entry), ("networks", connection.network)]
+        owners += [("clusters", cluster) for cluster in connection.cluster_names()]
+    found = [f"clusters.{name}"] if connection and name in connection.cluster_names() else []
+    for section, owner in owners:
+        found += [
+            ".".join((section, owner, *path)) for path in _paths_of(names_at(estate, (section,)).get(owner), name)
+        ]
+    return found
+
+
+def _paths_of(value: Any, name: str) -> Iterator[tuple[str, ...]]:
+    """The paths of `name` as a key of a map below `value`."""
+    items = value.items() if isinstance(value, Mapping) else ()
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields.items()
+        items = (
+            (name, getattr(value, name)) for name, one in fields if name != "dr" and BY_REFERENCE not in one.metadata
+        )
+    elif name in dict(items):
+        yield (name,)
+    for key, one in items:
+        yield from ((key, *path) for path in _paths_of(one, name))
