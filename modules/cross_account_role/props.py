@@ -50,6 +50,9 @@ class CrossAccountRoleProps(CheckedProps):
         missing = {name: cluster for name, cluster in clusters.items() if cluster.id is None}
         role, account = in_words(facts.get("role_arn")), in_words(facts.get("account_id"))
         done = bool(clusters) and not missing
+        if not clusters:
+            what = "its name, region, node type and number of nodes, which the ticket then requests"
+            yield Step("you", f"describe the cluster in `clusters`: {what}")
         send = f"send Astronomer the role {role}: `main.py handoff --for astronomer` writes the ticket"
         yield Step("you", f"{send}. Wait a minute after the deploy, until AWS has the role everywhere", done=done)
         for name in missing if clusters else (None,):
@@ -57,8 +60,6 @@ class CrossAccountRoleProps(CheckedProps):
             yield Step("Astronomer", f"create {what} in account {account}, with the role {role}", cluster=name)
         if missing:
             yield Step("you", f"copy the IDs of {in_words(list(missing))} from the Astro UI to `clusters.*.id`")
-        elif not clusters:
-            yield Step("you", "describe the cluster in `clusters`: its name, region, node type and number of nodes")
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         boundary = self.permissions_boundary
