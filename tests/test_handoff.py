@@ -254,9 +254,10 @@ def test_an_account_without_a_cluster_gives_a_ticket_and_no_map(tmp_path: Path) 
         "Please confirm in this ticket when it is done.\n"
     )
     assert "mermaid" not in write.your_page(found)
-    # Before the ticket: one that is sent without the cluster says nothing of it.
+    # A ticket that is sent without the cluster says nothing of it.
     steps = [action for _, entry, action in lines(found) if entry == "account.cross_account_role"]
-    assert [step.split()[0] for step in steps] == ["describe", "send", "create"]
+    assert [step.split()[0] for step in steps] == ["send", "create", "describe"]
+    assert "if `clusters` has one before. Wait" in steps[0]
     assert write.ticket_page(found_in(found.estate)).startswith(
         "**Not yet to be sent**: the stack `account` is not deployed.\n"
     )
