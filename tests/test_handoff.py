@@ -592,6 +592,11 @@ def test_without_s3_an_uninitialized_stack_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "stacks/account/.terraform").mkdir(parents=True)
     found = read(estate, None, tmp_path / "stacks", {"PATH": ""})
     assert str(found["account"].why).startswith("`terraform` is not on the PATH.")
+    # The stack of that name is another estate's.
+    (tmp_path / "manifest.json").write_text('{"estate": "meridian"}')
+    whys = {stack.why for stack in read(estate, None, tmp_path / "stacks", {"PATH": ""}).values()}
+    (why,) = whys
+    assert str(why).startswith(f"{tmp_path} holds the Terraform of estate 'meridian', and this file is estate 'acme'")
 
 
 def test_a_file_of_outputs_tells_of_the_stacks_that_it_has(tmp_path: Path) -> None:
