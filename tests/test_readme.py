@@ -119,6 +119,7 @@ def test_the_readme_previews_each_stack_by_itself(tmp_path: Path) -> None:
     [
         # What cdktf does at its question, which nobody expects.
         ("README.md", ["Enter approves", "Dismiss", "exits with 0", "Ctrl-C", "docs/recovery.md#the-state-is-locked"]),
+        ("README.md", ["Quote the `*`", "`cdktf diff` takes one stack"]),
         ("README.md", ["a repository of your own", '"app": "astro-on-aws"']),
         ("docs/recovery.md", ["Dismiss", "Error acquiring the state lock", "force-unlock <ID>"]),
         ("docs/recovery.md", ["`-migrate-state`", "Never use it"]),
