@@ -129,9 +129,8 @@ def _paths_of(value: Any, name: str) -> Iterator[tuple[str, ...]]:
     items = value.items() if isinstance(value, Mapping) else ()
     if isinstance(value, BaseModel):
         fields = type(value).model_fields.items()
-        items = (
-            (name, getattr(value, name)) for name, one in fields if name != "dr" and BY_REFERENCE not in one.metadata
-        )
+        own = (field for field, info in fields if field != "dr" and BY_REFERENCE not in info.metadata)
+        items = ((field, getattr(value, field)) for field in own)
     elif name in dict(items):
         yield (name,)
     for key, one in items:

@@ -27,6 +27,8 @@ IN_PLACE = (
     {
         ("aws_route53_resolver_rule", "name"),
         ("aws_ec2_managed_prefix_list", "entry"),
+        # A name as the value of a key, for a tag.
+        ("aws_ec2_transit_gateway_vpc_attachment_accepter", "for_each"),
     },
 )
 """Arguments that AWS changes without a replacement: of all types, and of one."""
@@ -37,12 +39,8 @@ def maps_of_names(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str,
     if isinstance(value, BaseModel):
         for field, info in type(value).model_fields.items():
             found = getattr(value, field)
-            if (
-                isinstance(found, Mapping)
-                and typing.get_args(info.annotation)[:1] == (Slug,)
-                and field != "renamed"
-                and BY_REFERENCE not in info.metadata
-            ):
+            keys = typing.get_args(info.annotation)[:1] if isinstance(found, Mapping) else ()
+            if keys == (Slug,) and BY_REFERENCE not in info.metadata:
                 yield (*path, field)
             if field != "dr":
                 yield from maps_of_names(found, (*path, field))
@@ -68,7 +66,15 @@ def refer(data: Any, fields: tuple[str, ...], old: str, new: str) -> Any:
 
 def renamed(data: Any, where: tuple[str, ...], old: str, new: str) -> dict[str, Any]:
     """The data of a file with another name in the map at `where`, and the line that says so."""
-    place = data = data | {"connections": refer(data.get("connections", {}), REFERENCES.get(where[-1], ()), old, new)}
+    fields = REFERENCES.get(where[-1], ())
+    network = where[1] if where[0] == "networks" and len(where) > 1 else None
+    connections = data.get("connections", {}).items()
+    place = data = data | {
+        "connections": {
+            name: refer(one, fields, old, new) if network in (None, one.get("network")) else one
+            for name, one in connections
+        }
+    }
     for piece in where[:-1]:
         place[piece] = dict(place[piece])
         place = place[piece]
@@ -162,7 +168,7 @@ def test_a_rename_that_terraform_cannot_follow_is_refused(tmp_path: Path, line: 
 def test_a_name_of_two_things_of_a_connection_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(f"{VPN.replace('floor:', 'main:')}renamed: {{connections.plant.static_routes.floor: main}}\n")
-    with pytest.raises(EstateError, match="main' is .*gateways.main and .*static_routes.main, which the addresses of"):
+    with pytest.raises(EstateError, match=r"main' is .*gateways.main and .*static_routes.main, which"):
         load(file)
 
 

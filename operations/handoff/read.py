@@ -17,6 +17,8 @@ from estate.model import Estate
 from estate.plan import stacks_of
 from estate.renames import renames
 from estate.state import S3State
+from estate.twins import TWIN
+from operations.owner import foreign_estate
 from operations.terraform import Terraform, TerraformError, find_terraform
 
 # A person waits for the answer, and a state that is not read is reported as not read.
@@ -50,6 +52,8 @@ def read(estate: Estate, file: Path | None, folder: Path, environ: Mapping[str, 
         found = _from_file(stacks, file)
     elif isinstance(state := estate.state, S3State):
         found = _from_s3({plan.name: state.key(estate.name, plan.state_name) for plan in plans}, state)
+    elif why := foreign_estate(folder.parent, estate):
+        found = dict.fromkeys(stacks, Deployed("not read", why))
     else:
         found = _by_terraform(stacks, folder, environ)
     return {name: _renamed(estate, deployed) for name, deployed in found.items()}
@@ -60,8 +64,9 @@ def _renamed(estate: Estate, deployed: Deployed) -> Deployed:
     facts, digests = dict(deployed.facts), dict(deployed.digests)
     for one in renames(estate):
         for values in (facts, digests) if one.where in (("connections",), ("networks",)) else ():
-            if one.former in values:
-                values.setdefault(one.name, values.pop(one.former))
+            for end in ("", TWIN):
+                if f"{one.former}{end}" in values:
+                    values.setdefault(f"{one.name}{end}", values.pop(f"{one.former}{end}"))
     return replace(deployed, facts=facts, digests=digests)
 
 
