@@ -10,7 +10,7 @@ from estate.plan import StackPlan
 from estate.renames import former_name
 from modules.catalog import construct_for
 from modules.context import ConnectionContext
-from modules.parts.attachments.construct import forget_unless_accepted
+from modules.parts.attachments.construct import accepted_in
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
 from stacks.moves import move_renamed
@@ -24,6 +24,7 @@ class NetworkStack(AstroStack):
         name = plan.network
         assert name
         vpc = Vpc(self, name, estate.networks[name], f"{estate.name}-{former_name(estate, ('networks',), name)}")
+        accepted_in(self)
         facts: dict[str, Any] = {}
         for key, connection in estate.connections.items():
             if connection.network == name:
@@ -37,6 +38,5 @@ class NetworkStack(AstroStack):
                 )
                 built = construct_for(connection)(self, key, connection, context)
                 facts[key] = built.handoff
-        forget_unless_accepted(self)
         move_renamed(self, estate)
         self.hand_off(facts, vpc.network.vpc_id)

@@ -16,6 +16,7 @@ from tests.terraform import Terraform, cli_environment
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
+ACCEPTER = "aws_ec2_transit_gateway_vpc_attachment_accepter.accepted_attachments"
 
 # What a deployment must be told besides the file: long and unlike anything else, so that a leak is found by searching.
 SECRETS = {
@@ -65,7 +66,10 @@ class Deployment:
         self._run([sys.executable, "main.py", "adopt", str(self.estate), "--out", str(out)])
 
     def destroy(self) -> None:
-        """`cdktf destroy` of every stack. Raises CalledProcessError."""
+        """`cdktf destroy` of every stack, which forgets Astronomer's attachments. Raises CalledProcessError."""
+        for name, stack in self.stacks.items():
+            if name.startswith("network-"):
+                self.terraform.forget(stack, ACCEPTER)
         self._cdktf("destroy")
 
     def changes(self) -> dict[str, bool]:

@@ -109,6 +109,11 @@ class Terraform(terraform.Terraform):
         """Plan and apply without asking. What Terraform wrote, for a log."""
         return self._run(folder, "apply", "-input=false", "-no-color", "-auto-approve")
 
+    def forget(self, folder: Path, address: str) -> None:
+        """Remove a resource from the state, if it is there. AWS keeps it."""
+        if self._run(folder, "state", "list", address).strip():
+            self._run(folder, "state", "rm", address)
+
     def destroy(self, folder: Path) -> str:
         """Destroy everything in the state without asking. What Terraform wrote, for a log."""
         return self._run(folder, "destroy", "-input=false", "-no-color", "-auto-approve")

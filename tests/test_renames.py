@@ -75,10 +75,11 @@ def renamed(data: Any, where: tuple[str, ...], old: str, new: str) -> dict[str, 
             for name, one in connections
         }
     }
-    for piece in where[:-1]:
+    *above, last = where
+    for piece in above:
         place[piece] = dict(place[piece])
         place = place[piece]
-    place[where[-1]] = {new if key == old else key: one for key, one in place[where[-1]].items()}
+    place[last] = {new if key == old else key: one for key, one in place[last].items()}
     return data | {"renamed": {".".join((*where, old)): new}}
 
 

@@ -2,7 +2,8 @@
 
 Terraform deletes the attachment when it destroys an accepter (facts C1), and only its owner can create it again. One
 resource of a stack therefore accepts all of them, at an address without names of the file and with the attachment's ID
-as its key, so that a rename changes nothing. Terraform refuses to destroy one of several, and forgets the last one.
+as its key: a rename changes nothing. Every stack of a network has the resource, so that Terraform refuses to destroy
+what it accepted also when the file names no attachment any more.
 """
 
 from typing import Any
@@ -25,17 +26,15 @@ def accept(scope: Construct, attachment_id: str, name: str, request: Lookup, *, 
     """Accept an attachment if everything expected of its `request` is true, and tag it with `name`.
 
     With `default_tables`, the gateway's default route tables associate and propagate it."""
-    stack = TerraformStack.of(scope)
-    found = stack.node.try_find_child(ID)
-    accepted = found if isinstance(found, Accepted) else Accepted(stack, ID)
+    accepted = accepted_in(TerraformStack.of(scope))
     accepted.add(attachment_id, name, request, default_tables=default_tables)
     return accepted
 
 
-def forget_unless_accepted(stack: TerraformStack) -> None:
-    """Let Terraform forget what an earlier version of the stack accepted, if this one accepts nothing."""
-    if not stack.node.try_find_child(ID):
-        stack.add_override("removed", [{"from": _ADDRESS, "lifecycle": {"destroy": False}}])
+def accepted_in(stack: TerraformStack) -> "Accepted":
+    """Return the attachments that a stack accepts, of which there may be none yet."""
+    found = stack.node.try_find_child(ID)
+    return found if isinstance(found, Accepted) else Accepted(stack, ID)
 
 
 class Accepted(Construct):
@@ -50,6 +49,7 @@ class Accepted(Construct):
         self.resource = Ec2TransitGatewayVpcAttachmentAccepter(
             self, "Default", transit_gateway_attachment_id="${each.key}", tags={"Name": "${each.value}"}
         )
+        self._render()
 
     def add(self, attachment_id: str, name: str, request: Lookup, *, default_tables: bool) -> None:
         key = term(attachment_id)
@@ -79,6 +79,8 @@ class Accepted(Construct):
         for argument in ("association", "propagation"):
             self.resource.add_override(f"transit_gateway_default_route_table_{argument}", default)
         self.resource.lifecycle = TerraformResourceLifecycle(prevent_destroy=True, precondition=self._conditions)
+        if not self._available:
+            return
         # AWS refuses to accept an attachment that is available because the gateway, or somebody, accepted it before
         # (facts C2): that one is imported. Terraform passes over the import of what is in its state.
         available = self._available[0] if len(self._available) == 1 else f"concat({', '.join(self._available)})"
