@@ -1,4 +1,4 @@
-"""The server's process: `python -m tests.local_aws` prints its address when ready, and serves until it is ended."""
+"""The server's process: `python -m local_aws` prints its address when ready, and serves until it is ended."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def _refuse(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.local_aws", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
     parser.add_argument("--calls", type=Path, help="a file that gets one line service:Action for each call")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")

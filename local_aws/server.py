@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .facts import Facts
     from .faults import Report, Switch
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[1]
 _CONFIG = Path(__file__).with_name("aws-config")
 
 

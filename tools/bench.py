@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 BARE = "import modules; from cdktf import App, TerraformStack; app = App(); TerraformStack(app, 'empty'); app.synth()"
 
 

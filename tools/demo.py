@@ -16,10 +16,10 @@ from rich.table import Table
 
 from estate.load import load
 from estate.model import Estate
+from local_aws import LocalAws, inventory
 from operations.terraform import TerraformError
-from tests.deployment import ROOT, Deployment
-from tests.local_aws import LocalAws, inventory
-from tests.world import facts_of
+from tests.support.deployment import ROOT, Deployment
+from tests.support.world import facts_of
 
 EXAMPLE = ROOT / "examples/complete.yaml"
 

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/evidence.md"
 
 ROWS = {
@@ -77,7 +77,7 @@ def page(recorded: str) -> str:
         figures.setdefault(line["row"], {})[line["test"]] = line["figure"]
     known = {row: command for command, rows in ROWS.items() for row in rows}
     wrong = [f"{row}: not recorded; `{command}` does" for row, command in known.items() if row not in figures]
-    wrong += [f"{row}: not a row of tests/evidence.py" for row in figures.keys() - known.keys()]
+    wrong += [f"{row}: not a row of tools/evidence.py" for row in figures.keys() - known.keys()]
     if wrong:
         raise LookupError("\n".join(sorted(wrong)))
     lines = [
@@ -110,7 +110,7 @@ def main() -> None:
         PAGE.read_text().splitlines(), text.splitlines(), "committed", "this run", "", "", 0, ""
     )
     if told := "\n".join(changes):
-        accept = f"python -m tests.evidence --golden {' '.join(map(str, files))}"
+        accept = f"python -m tools.evidence --golden {' '.join(map(str, files))}"
         sys.exit(f"docs/evidence.md is not what this run gives; `{accept}` accepts:\n{told}")
 
 

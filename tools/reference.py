@@ -1,4 +1,4 @@
-"""docs/reference.md, made from the model: `pytest --golden tests/test_readme.py` writes it."""
+"""docs/reference.md, made from the model: `pytest --golden tests/project/test_readme.py` writes it."""
 
 import re
 import types
@@ -20,7 +20,7 @@ Titles = Mapping[type[BaseModel], str]
 HEAD = """\
 # Estate reference
 
-<!-- Made from the model by `pytest --golden tests/test_readme.py`. -->
+<!-- Made from the model by `pytest --golden tests/project/test_readme.py`. -->
 
 Every key of `astro.yaml`, from the top down. A key without a default that is not required may be left out.
 `main.py check` says what else a value must be, where it is not; `main.py schema` says it to editors."""

@@ -9,7 +9,7 @@ from moto.core.utils import utcnow
 from moto.logs.models import LogGroup, logs_backends
 from moto.sns.models import sns_backends
 
-from tests.filter_pattern import compiled
+from local_aws.filter_pattern import compiled
 
 from .tools import patch
 
@@ -20,7 +20,7 @@ _update_state = Alarm.update_state
 
 @patch(LogGroup)
 def put_log_events(self: LogGroup, log_stream_name: str, log_events: list[dict[str, Any]]) -> str:
-    """Without it, metric filters count nothing. Patterns are read by tests/filter_pattern.py, for JSON events only."""
+    """Without it, metric filters count nothing. Patterns are read by filter_pattern.py, for JSON events only."""
     token = _put_log_events(self, log_stream_name, log_events)
     for one in logs_backends[self.account_id][self.region].filters.metric_filters:
         if one["logGroupName"] != self.name:

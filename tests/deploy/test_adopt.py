@@ -16,16 +16,16 @@ import cdktf
 import pytest
 
 from estate.load import load
+from local_aws import LocalAws
 from operations.adopt.kinds import KINDS
 from operations.adopt.report import Outcome
 from operations.adopt.search import adopt
 from operations.terraform import find_terraform
 from stacks.app import build
-from tests.deployment import SECRETS
-from tests.local_aws import LocalAws
-from tests.terraform import Terraform, cli_environment
+from tests.support import ROOT
+from tests.support.deployment import SECRETS
+from tests.support.terraform import Terraform, cli_environment
 
-ROOT = Path(__file__).parent.parent
 OURS, ASTRO = "111111111111", "333333333333"
 VPC, PEERING = "vpc-0123456789abcdef0", "pcx-0123456789abcdef0"
 EXTERNAL_ID = json.loads(SECRETS["TF_VAR_external_ids"])[0]
@@ -310,7 +310,6 @@ def test_every_type_that_a_module_makes_can_be_looked_for() -> None:
     assert made | {"terraform_data"} == {kind for kind in KINDS if "." not in kind}
 
 
-@pytest.mark.terraform
 @pytest.mark.slow
 def test_what_was_made_by_hand_is_imported_and_nothing_is_made_anew(
     aws: LocalAws, account: str, tmp_path: Path
@@ -580,7 +579,6 @@ def test_credentials_of_another_account_are_refused_with_both_named(account: str
     assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
 
 
-@pytest.mark.local_aws
 def test_every_action_that_is_denied_is_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # moto lets everybody do everything for so many calls, and then asks IAM.
     monkeypatch.setenv("INITIAL_NO_AUTH_ACTION_COUNT", "3")

@@ -1,7 +1,7 @@
 """The alarm as deployed: CloudTrail's records go into its log group, and the subscriber of its topic hears, or not.
 
 That a record counts, that the count changes the alarm, and that the alarm tells the topic is AWS's part, and here our
-model of it (tests/local_aws/patches/cloudwatch.py), which reads patterns by tests/filter_pattern.py.
+model of it (local_aws/patches/cloudwatch.py), which reads patterns by local_aws/filter_pattern.py.
 """
 
 import json
@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 
-from tests.cloudtrail import ACCOUNT, CHANGES, SEEDS_MISS, UNRELATED, record
-from tests.deployment import ROOT, Deployment
-from tests.evidence import record as figure
-from tests.filter_pattern import compiled
-from tests.local_aws import LocalAws
+from local_aws import LocalAws
+from local_aws.filter_pattern import compiled
+from tests.support import ROOT
+from tests.support.cloudtrail import ACCOUNT, CHANGES, SEEDS_MISS, UNRELATED, record
+from tests.support.deployment import Deployment
+from tools.evidence import record as figure
 
-pytestmark = [pytest.mark.terraform, pytest.mark.local_aws, pytest.mark.proof]
+pytestmark = pytest.mark.proof
 
 LOG_GROUP = "organization-trail"
 ESTATE = f"""

@@ -1,8 +1,8 @@
-"""Both sides of every connection: Astronomer does its part with boto3 (tests/astronomer.py), `cdktf deploy` does yours,
-in the order of reality, and a stranger in an account of its own tries each of the same steps.
+"""Both sides of every connection: Astronomer does its part with boto3 (tests/support/astronomer.py), `cdktf deploy`
+does yours, in the order of reality, and a stranger in an account of its own tries each of the same steps.
 
 Each account has a world of its own in moto, which decides nothing by IAM's policies. So trust policies are read back
-from there, and decided on by ministack (tests/deciding_aws.py).
+from there, and decided on by ministack (tests/support/deciding_aws.py).
 """
 
 import json
@@ -17,15 +17,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from estate.load import load
+from local_aws import LocalAws
 from operations.terraform import TerraformFailed
-from tests.astronomer import CONTROL_PLANE, Astronomer
-from tests.deciding_aws import DecidingAws
-from tests.deployment import ROOT, SECRETS, Deployment
-from tests.evidence import record as figure
-from tests.local_aws import LocalAws
-from tests.world import facts_of
+from tests.support import ROOT
+from tests.support.astronomer import CONTROL_PLANE, Astronomer
+from tests.support.deciding_aws import DecidingAws
+from tests.support.deployment import SECRETS, Deployment
+from tests.support.world import facts_of
+from tools.evidence import record as figure
 
-pytestmark = [pytest.mark.terraform, pytest.mark.local_aws, pytest.mark.proof]
+pytestmark = pytest.mark.proof
 
 LAKE, HYBRID, HOSTED, STRANGER = "111111111111", "222222222222", "333333333333", "666666666666"
 ISSUER = "https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.proof
+from tests.support import ROOT
 
-ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.proof
 
 
 def cdktf(folder: Path, *arguments: str, **environ: str) -> tuple[int, str]:

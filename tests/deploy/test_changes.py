@@ -10,13 +10,13 @@ import cdktf
 import pytest
 
 from estate.load import load
+from local_aws import LocalAws
 from operations.terraform import TerraformFailed, find_terraform
 from stacks.app import build
-from tests.deployment import SECRETS
-from tests.local_aws import LocalAws
-from tests.terraform import Terraform, cli_environment
+from tests.support.deployment import SECRETS
+from tests.support.terraform import Terraform, cli_environment
 
-pytestmark = [pytest.mark.terraform, pytest.mark.proof]
+pytestmark = pytest.mark.proof
 
 OURS = "111111111111"
 VPC = "vpc-0123456789abcdef0"

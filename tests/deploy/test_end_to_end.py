@@ -9,13 +9,11 @@ import pytest
 
 from estate.load import load
 from estate.state import S3State
-from tests.demo import EXAMPLE, accounts_and_regions, read_back
-from tests.deployment import SECRETS, Deployment
-from tests.evidence import record
-from tests.local_aws import LocalAws, inventory
-from tests.world import facts_of
-
-pytestmark = pytest.mark.terraform
+from local_aws import LocalAws, inventory
+from tests.support.deployment import SECRETS, Deployment
+from tests.support.world import facts_of
+from tools.demo import EXAMPLE, accounts_and_regions, read_back
+from tools.evidence import record
 
 BUCKET = "acme-astro-tfstate"
 

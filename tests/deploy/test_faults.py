@@ -18,13 +18,14 @@ from pathlib import Path
 
 import pytest
 
+from local_aws import LocalAws, inventory
 from operations.terraform import TerraformFailed, find_terraform
-from tests.deployment import BIN, ROOT
-from tests.evidence import record
-from tests.local_aws import LocalAws, inventory
-from tests.terraform import Terraform, cli_environment
+from tests.support import ROOT
+from tests.support.deployment import BIN
+from tests.support.terraform import Terraform, cli_environment
+from tools.evidence import record
 
-pytestmark = [pytest.mark.terraform, pytest.mark.local_aws, pytest.mark.proof]
+pytestmark = pytest.mark.proof
 
 RECOVERY = ROOT / "docs/recovery.md"
 BUCKET = "acme-astro-tfstate"

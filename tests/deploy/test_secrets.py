@@ -2,7 +2,7 @@
 
 Only `terraform show`, which prints the state, shows an external ID. Logs of TF_LOG are not searched.
 
-A secret that stands in the YAML by mistake: tests/test_bad_input.py, tests/test_estate_properties.py.
+A secret that stands in the YAML by mistake: test_bad_input.py and test_estate_properties.py in tests/unit/estate.
 """
 
 import json
@@ -18,15 +18,15 @@ from urllib.parse import quote
 import pytest
 
 from estate.load import load
+from local_aws import LocalAws
 from operations.terraform import find_terraform
-from tests.deployment import BIN, SECRETS
-from tests.evidence import record
-from tests.local_aws import LocalAws
-from tests.terraform import cli_environment
-from tests.test_stacks import ROOT
-from tests.world import facts_of
+from tests.support import ROOT
+from tests.support.deployment import BIN, SECRETS
+from tests.support.terraform import cli_environment
+from tests.support.world import facts_of
+from tools.evidence import record
 
-pytestmark = [pytest.mark.terraform, pytest.mark.proof]
+pytestmark = pytest.mark.proof
 
 ACCOUNT, BUCKET = "222222222222", "acme-astro-tfstate"
 ESTATE = f"""\

@@ -8,8 +8,8 @@ import boto3
 import pytest
 
 from estate.errors import UserError
+from local_aws import LocalAws
 from operations.state import StateReport, create_state_bucket
-from tests.local_aws import LocalAws
 
 OURS, STRANGER = "111111111111", "333333333333"
 SETTINGS = (

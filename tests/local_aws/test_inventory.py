@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.local_aws import LocalAws, inventory
+from local_aws import LocalAws, inventory
 
 ASTRO = "406882777402"
 ACCOUNTS = (f"{number:012}" for number in itertools.count(111111111111))

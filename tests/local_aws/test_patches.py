@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws import LocalAws
+from local_aws import LocalAws
 
 ASTRO = "406882777402"
 ACCOUNTS = (f"{number:012}" for number in itertools.count(111111111111))
@@ -194,7 +194,7 @@ class TestS3:
 
 
 class TestCloudWatch:
-    """From an event in a log group to who hears of it; the whole way is in tests/test_alarm.py."""
+    """From an event in a log group to who hears of it; the whole way is in tests/deploy/test_alarm.py."""
 
     @pytest.fixture
     def queue(self, aws, account) -> str:

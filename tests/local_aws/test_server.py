@@ -16,9 +16,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.local_aws import LocalAws
-
-ROOT = Path(__file__).parents[1]
+from local_aws import LocalAws
+from tests.support import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +139,7 @@ def test_the_server_ends_with_its_block_also_after_a_failure():
 
 def test_the_server_ends_when_its_parent_is_killed():
     program = (
-        "import os, signal; from tests.local_aws import LocalAws\n"
+        "import os, signal; from local_aws import LocalAws\n"
         "aws = LocalAws().__enter__(); print(aws.url, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.local_aws import LocalAws
+from local_aws import LocalAws
 
 OURS, ASTRO, STRANGER = "111111111111", "406882777402", "333333333333"
 EAST = {"account": OURS, "region": "us-east-1"}

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,18 +10,15 @@ from typing import Any
 import pytest
 
 from estate.load import load
+from local_aws import LocalAws
 from operations.terraform import find_terraform
-from tests.as_modules import account_of, call_modules, export, made_by
-from tests.deployment import SECRETS
-from tests.evidence import record
-from tests.local_aws import LocalAws
-from tests.terraform import Terraform, cli_environment
-from tests.world import facts_of
-
-pytestmark = pytest.mark.terraform
-
-ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+from tests.support import EXAMPLES
+from tests.support.as_modules import account_of, call_modules, export, made_by
+from tests.support.deployment import SECRETS
+from tests.support.synth import synth
+from tests.support.terraform import Terraform, cli_environment
+from tests.support.world import facts_of
+from tools.evidence import record
 
 
 @pytest.fixture
@@ -31,19 +26,6 @@ def aws() -> Iterator[LocalAws]:
     """A world of its own for each example: they use the same IDs for different things."""
     with LocalAws() as aws:
         yield aws
-
-
-def synth(example: Path, out: Path, *, hcl: bool) -> dict[str, Path]:
-    """The stacks of an example as Terraform folders with local state, by name."""
-    env = os.environ | {"ASTRO_ESTATE": str(example), "CDKTF_OUTDIR": str(out)}
-    if hcl:
-        env["SYNTH_HCL_OUTPUT"] = "true"
-    subprocess.run([sys.executable, "main.py"], cwd=ROOT, env=env, check=True)
-    folders = {folder.name: folder for folder in sorted((out / "stacks").iterdir())}
-    for folder in folders.values():
-        # Terraform's own way to replace what a configuration says: here, where the state is kept.
-        (folder / "state_override.tf.json").write_text('{"terraform": {"backend": {"local": {}}}}')
-    return folders
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)

@@ -18,6 +18,7 @@ from cdktf_cdktf_provider_aws.route import Route
 from pydantic import TypeAdapter, ValidationError
 
 from estate.load import load
+from local_aws import LocalAws
 from modules.astronomer import AstroCidr
 from modules.expressions import Expression, MapExpression, subnet, truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, each
@@ -25,14 +26,13 @@ from modules.vocabulary import PrivateCidr, PublicIp, TopicArn, VpcId
 from modules.vpc.props import NewVpc
 from operations.export.variables import Inputs, _Entry, _rule, _text, for_modules
 from operations.terraform import find_terraform
-from tests.as_modules import call_modules, export, made_by, variables_of
-from tests.conftest import Synth
-from tests.local_aws import LocalAws
-from tests.terraform import Terraform, cli_environment
-from tests.test_examples import synth as synth_example
-from tests.world import facts_of
+from tests.support import ROOT
+from tests.support.as_modules import call_modules, export, made_by, variables_of
+from tests.support.synth import Synth
+from tests.support.synth import synth as synth_example
+from tests.support.terraform import Terraform, cli_environment
+from tests.support.world import facts_of
 
-ROOT = Path(__file__).parent.parent
 COMPLETE = ROOT / "examples/complete.yaml"
 
 
@@ -207,7 +207,6 @@ CHECKED: dict[Any, tuple[list[str], list[str]]] = {
 }
 
 
-@pytest.mark.terraform
 def test_a_variable_takes_what_the_estate_takes(tmp_path: Path) -> None:
     asked, expected = [], []
     for annotation, (right, wrong) in CHECKED.items():
@@ -221,7 +220,6 @@ def test_a_variable_takes_what_the_estate_takes(tmp_path: Path) -> None:
     assert answers(tmp_path, asked) == expected
 
 
-@pytest.mark.terraform
 def test_terraform_cuts_names_and_ranges_as_we_do(tmp_path: Path) -> None:
     names = ["acme", "a-name-of-31-letters-and-digits", "ends-with-a-hyphen-here-x"]
     late = [
@@ -260,7 +258,6 @@ def answers(folder: Path, expressions: list[str]) -> list[Any]:
 # The folder
 
 
-@pytest.mark.terraform
 def test_a_module_has_no_provider_and_no_backend_and_says_what_it_needs(modules: dict[str, Path]) -> None:
     for module in modules.values():
         assert (module / "versions.tf").read_text() == (
@@ -286,7 +283,6 @@ def test_a_module_has_no_provider_and_no_backend_and_says_what_it_needs(modules:
         assert variables_of(module) == sorted(variables_of(module))
 
 
-@pytest.mark.terraform
 def test_both_syntaxes_have_the_same_variables(modules: dict[str, Path]) -> None:
     for name, module in modules.items():
         if name.startswith("json_"):
@@ -294,7 +290,6 @@ def test_both_syntaxes_have_the_same_variables(modules: dict[str, Path]) -> None
     assert variables_of(modules["json_account"]) == ["external_ids", "name"]
 
 
-@pytest.mark.terraform
 def test_the_readme_calls_a_module_by_variables_that_it_has(modules: dict[str, Path]) -> None:
     block = (ROOT / "docs/ways.md").read_text().split('module "network_lake" {\n')[1].split("}\n")[0]
     arguments = re.findall(r"^  (\w+) +=", block, re.MULTILINE)
@@ -302,7 +297,6 @@ def test_the_readme_calls_a_module_by_variables_that_it_has(modules: dict[str, P
     assert set(arguments[1:]) <= set(variables_of(modules["hcl_network-lake"]))
 
 
-@pytest.mark.terraform
 def test_a_secret_has_no_default_and_is_passed_on_by_the_example(modules: dict[str, Path]) -> None:
     declared = json.loads((modules["json_account"] / "variables.tf.json").read_text())["variable"]["external_ids"]
     assert declared["sensitive"] is True
@@ -311,14 +305,12 @@ def test_a_secret_has_no_default_and_is_passed_on_by_the_example(modules: dict[s
     assert "  external_ids = var.external_ids\n" in example
 
 
-@pytest.mark.terraform
 def test_everything_that_terraform_formats_is_formatted(modules: dict[str, Path]) -> None:
     (folder,) = {module.parents[1] for module in modules.values()}
     environment = cli_environment(folder, os.environ)
     assert Terraform(find_terraform(environment), environment).fmt_check(folder) == []
 
 
-@pytest.mark.terraform
 def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str, Path]) -> None:
     readme = (modules["json_network-archive"] / "README.md").read_text()
     rows = readme.split("<!-- BEGIN_TF_DOCS -->\n")[1].split("<!-- END_TF_DOCS -->")[0].splitlines()
@@ -407,7 +399,6 @@ def test_hcl_needs_terraform_to_format_it(tmp_path: Path) -> None:
 # In a root
 
 
-@pytest.mark.terraform
 @pytest.mark.parametrize("name", ["json_account", "hcl_network-lake"])
 def test_the_example_of_a_module_is_valid(modules: dict[str, Path], name: str, tmp_path: Path) -> None:
     shutil.copytree(modules[name], tmp_path / name)
@@ -443,7 +434,6 @@ def planned(folder: Path, aws: LocalAws) -> dict[str, Any]:
     return terraform.plan_json(folder)
 
 
-@pytest.mark.terraform
 def test_a_module_works_under_count_for_each_and_depends_on_and_many_times_in_a_root(
     modules: dict[str, Path], aws: LocalAws, complete: Path, tmp_path: Path
 ) -> None:

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from local_aws import LocalAws
 from operations.terraform import TerraformFailed, find_terraform
-from tests.deployment import SECRETS
-from tests.local_aws import LocalAws
-from tests.terraform import Terraform, cli_environment
-from tests.test_examples import ROOT, synth
-
-pytestmark = pytest.mark.terraform
+from tests.support import ROOT
+from tests.support.deployment import SECRETS
+from tests.support.synth import synth
+from tests.support.terraform import Terraform, cli_environment
 
 PEERING = ROOT / "examples/vpc_peering.yaml"
 ROLE = ROOT / "examples/cross_account_role.yaml"

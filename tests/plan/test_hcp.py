@@ -21,11 +21,11 @@ from estate.load import load
 from estate.plan import secrets
 from estate.state import CloudState
 from operations.terraform import find_terraform
-from tests.deployment import SECRETS
-from tests.terraform import Terraform, cli_environment, find_mirror
-from tests.test_stacks import synth_all
+from tests.support import ROOT
+from tests.support.deployment import SECRETS
+from tests.support.synth import synth_all
+from tests.support.terraform import Terraform, cli_environment, find_mirror
 
-ROOT = Path(__file__).parent.parent
 HOST = "terraform.acme.example"
 STATE = f"{{backend: cloud, hostname: {HOST}, organization: acme, project: Data platform}}"
 
@@ -185,7 +185,6 @@ def test_the_variables_that_are_named_are_those_of_the_stacks(tmp_path: Path) ->
         assert asked == {(stack, variable) for stack, variable, _ in secrets(estate)}, example
 
 
-@pytest.mark.terraform
 def test_cdktf_makes_the_workspace_and_uploads_the_stack_and_its_lock_file_and_no_secret(
     file: Path, hcp: StandIn, tmp_path: Path
 ) -> None:
@@ -224,7 +223,6 @@ def test_cdktf_makes_the_workspace_and_uploads_the_stack_and_its_lock_file_and_n
     assert terraform.validate(there) == []
 
 
-@pytest.mark.terraform
 def test_hcl_names_the_same_workspace(hcp: StandIn, file: Path, tmp_path: Path) -> None:
     file.write_text(with_state((ROOT / "examples/vpc_peering.yaml").read_text()))
     out = tmp_path / "terraform"

@@ -15,12 +15,9 @@ import pytest
 from estate.load import load
 from operations.terraform import NEEDED, find_terraform
 from stacks.base import TERRAFORM
-from tests.conftest import without_metadata
-from tests.test_main import run
-from tests.test_stacks import synth_all
-
-ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+from tests.support import EXAMPLES, ROOT
+from tests.support.commands import run
+from tests.support.synth import synth_all, without_metadata
 
 # OpenTofu 1.6 is a fork of Terraform 1.5 and has all of its language.
 BLOCKS = {"terraform", "provider", "variable", "data", "resource", "output", "check", "import", "removed"}
@@ -158,7 +155,6 @@ def asked(tofu: Path) -> list[str]:
     return [line.split()[0] for line in (tofu.parent / "asked").read_text().splitlines()]
 
 
-@pytest.mark.terraform
 def test_handoff_reads_the_state_by_tofu(tofu: Path, tmp_path: Path) -> None:
     stack = tmp_path / "out/stacks/network-lake"
     (stack / ".terraform").mkdir(parents=True)
@@ -173,7 +169,6 @@ def test_handoff_reads_the_state_by_tofu(tofu: Path, tmp_path: Path) -> None:
     assert asked(tofu) == ["version", "output"]
 
 
-@pytest.mark.terraform
 def test_hcl_is_formatted_by_tofu(tofu: Path, tmp_path: Path) -> None:
     environment = {"PATH": str(tofu), "TERRAFORM_BINARY_NAME": "tofu"}
     example = str(ROOT / "examples/vpc_peering.yaml")
@@ -183,7 +178,6 @@ def test_hcl_is_formatted_by_tofu(tofu: Path, tmp_path: Path) -> None:
     assert asked(tofu) == ["version", "fmt"]
 
 
-@pytest.mark.terraform
 def test_a_module_is_formatted_by_tofu(tofu: Path, tmp_path: Path) -> None:
     environment = {"PATH": str(tofu), "TERRAFORM_BINARY_NAME": "tofu"}
     options = ["--estate", str(ROOT / "examples/vpc_peering.yaml"), "--format", "hcl", "--out", str(tmp_path / "out")]

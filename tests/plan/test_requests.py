@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 
 from estate.load import load
+from local_aws import LocalAws
+from local_aws.facts import Facts, TransitGateway
 from operations.terraform import TerraformFailed, find_terraform
-from tests.local_aws import LocalAws
-from tests.local_aws.facts import Facts, TransitGateway
-from tests.terraform import Terraform, cli_environment
-from tests.test_examples import synth
-from tests.world import facts_of
-
-pytestmark = pytest.mark.terraform
+from tests.support.synth import synth
+from tests.support.terraform import Terraform, cli_environment
+from tests.support.world import facts_of
 
 PEERINGS = ("missing", "expired", "rejected", "deleted", "failed", "busy", "account", "region", "range", "vpc", "good")
 ATTACHMENTS = (

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import ROOT
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent
 SYNTH = """
 import sys
 from importlib.util import find_spec

@@ -12,8 +12,8 @@ from modules.catalog import TYPES
 from modules.cluster import Cluster
 from modules.connection import ConnectionProps, SharingProps
 from modules.vpc.props import NewVpc, VpcProps
+from tests.support import ROOT
 
-ROOT = Path(__file__).parent.parent
 PARTS = ("estate", "modules", "stacks", "operations")
 FILES = [ROOT / "main.py", *(f for part in PARTS for f in (ROOT / part).rglob("*.py"))]
 CDKTF = {"cdktf", "constructs", "cdktf_cdktf_provider_aws", "jsii"}
@@ -121,7 +121,8 @@ def test_a_folder_a_type_an_example_and_a_test_have_one_name() -> None:
     folders = {file.parent.name for file in (ROOT / "modules").glob("*/props.py")}
     assert {file.parent.name for file in (ROOT / "modules").glob("*/construct.py")} == folders
     assert {file.stem for file in (ROOT / "examples").glob("*.yaml")} == folders | {"complete"}
-    assert {file.stem.removeprefix("test_") for file in (ROOT / "tests/modules").glob("test_*.py")} == folders
+    tests = {file.stem.removeprefix("test_") for file in (ROOT / "tests/unit/modules").glob("test_*.py")}
+    assert tests == folders | {"aws"}
 
 
 def test_rules_across_entries_name_no_field_of_one_connection_type() -> None:
@@ -139,6 +140,17 @@ def words(file: Path) -> tuple[set[str], set[str]]:
     nodes = list(ast.walk(ast.parse(file.read_text())))
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return texts, {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
+def test_no_test_file_is_imported() -> None:
+    for file in (*ROOT.glob("tests/**/*.py"), *ROOT.glob("tools/*.py")):
+        theirs = {f"{module}." for module in imports(file) if module.split(".")[0] == "tests"}
+        assert all(module.startswith("tests.support.") for module in theirs), name(file)
+
+
+def test_the_local_aws_imports_nothing_of_this_project() -> None:
+    for file in ROOT.glob("local_aws/**/*.py"):
+        assert not packages(file) & {*PARTS, "main", "tests", "tools"}, name(file)
 
 
 def test_no_two_files_import_each_other() -> None:

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.evidence import record
-
-ROOT = Path(__file__).parent.parent
+from tests.support import ROOT
+from tools.evidence import record
 
 
 class Mutation(NamedTuple):
@@ -30,105 +29,105 @@ MUTATIONS = [
         "modules/cross_account_role/construct.py",
         'variable="sts:ExternalId"',
         'variable="sts:RoleSessionName"',
-        "tests/modules/test_cross_account_role.py::test_only_astronomers_account_gets_in_and_only_with_one_of_the_external_ids",
+        "tests/unit/modules/test_cross_account_role.py::test_only_astronomers_account_gets_in_and_only_with_one_of_the_external_ids",
     ),
     Mutation(
         "the role may be destroyed",
         "modules/cross_account_role/construct.py",
         "prevent_destroy=keep)",
         "prevent_destroy=False)",
-        "tests/modules/test_cross_account_role.py::test_the_role_has_astronomers_policy_and_cannot_be_destroyed",
+        "tests/unit/modules/test_cross_account_role.py::test_the_role_has_astronomers_policy_and_cannot_be_destroyed",
     ),
     Mutation(
         "routes lead to the range of the pods",
         "modules/cluster.py",
         '{"": self.cidr, **self.additional_cidrs}',
         '{"": self.pod_cidr or self.cidr, **self.additional_cidrs}',
-        "tests/modules/test_vpc_peering.py::test_routes_every_named_table_back_to_every_range_of_the_cluster",
+        "tests/unit/modules/test_vpc_peering.py::test_routes_every_named_table_back_to_every_range_of_the_cluster",
     ),
     Mutation(
         "state has no lock",
         "stacks/backend.py",
         '"terraform.backend.s3.use_lockfile", True',
         '"terraform.backend.s3.use_lockfile", False',
-        "tests/test_stacks.py::test_a_stack_is_one_state_one_account_one_region",
+        "tests/unit/stacks/test_stacks.py::test_a_stack_is_one_state_one_account_one_region",
     ),
     Mutation(
         "a peering is accepted from any account",
         "modules/vpc_peering/construct.py",
         'f"{account} == {term(account_id)}"',
         '"true"',
-        "tests/modules/test_vpc_peering.py::test_reads_the_request_by_its_id_and_accepts_it_on_six_conditions",
+        "tests/unit/modules/test_vpc_peering.py::test_reads_the_request_by_its_id_and_accepts_it_on_six_conditions",
     ),
     Mutation(
         "an attachment is accepted from any account",
         "modules/transit_gateway/construct.py",
         'f"{account} == {term(account_id)}"',
         '"true"',
-        "tests/modules/test_transit_gateway.py::test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions",
+        "tests/unit/modules/test_transit_gateway.py::test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions",
     ),
     Mutation(
         "a share inside the organization is open to everybody",
         "modules/parts/ram_share/construct.py",
         "allow_external_principals=not props.inside_organization",
         "allow_external_principals=True",
-        "tests/modules/test_transit_gateway.py::test_shares_with_whom_the_file_names_and_inside_the_organization_only",
+        "tests/unit/modules/test_transit_gateway.py::test_shares_with_whom_the_file_names_and_inside_the_organization_only",
     ),
     Mutation(
         "an endpoint is connected without being asked",
         "modules/private_link/construct.py",
         "acceptance_required=not props.acceptance_off_reason",
         "acceptance_required=False",
-        "tests/modules/test_private_link.py::test_a_service_before_existing_balancers_allows_astronomers_role_and_asks_us_each_time",
+        "tests/unit/modules/test_private_link.py::test_a_service_before_existing_balancers_allows_astronomers_role_and_asks_us_each_time",
     ),
     Mutation(
         "the alarm does not hear of a policy's new version",
         "modules/policy_alarm/props.py",
         '        "CreatePolicyVersion",\n',
         "",
-        "tests/modules/test_policy_alarm.py::test_every_change_rings",
+        "tests/unit/modules/test_policy_alarm.py::test_every_change_rings",
     ),
     Mutation(
         "the trail's key serves every trail",
         "modules/policy_alarm/construct.py",
         '["kms:DescribeKey"], ["*"], of_trail)',
         '["kms:DescribeKey"], ["*"])',
-        "tests/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
+        "tests/project/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
     ),
     Mutation(
         "Astronomer's role may switch regions of other accounts",
         "modules/opt_in_region/construct.py",
         '"account:EnableRegion"],\n                    resources=[account]',
         '"account:EnableRegion"],\n                    resources=["*"]',
-        "tests/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
+        "tests/project/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
     ),
     Mutation(
         "a security group is open to all addresses",
         "modules/resolver_rules/construct.py",
         "cidr_blocks=sorted(addresses)",
         'cidr_blocks=["0.0.0.0/0"]',
-        "tests/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
+        "tests/project/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
     ),
     Mutation(
         "a secret is shown in plans",
         "stacks/base.py",
         "sensitive=True",
         "sensitive=False",
-        "tests/test_stacks.py::test_a_secret_is_a_sensitive_variable_without_a_default",
+        "tests/unit/stacks/test_stacks.py::test_a_secret_is_a_sensitive_variable_without_a_default",
     ),
     Mutation(
         "an address is an index",
         "modules/parts/routes/construct.py",
         'construct_id("route", table, name, range_name)',
         'construct_id("route", str(len(scope.node.children)))',
-        "tests/test_stacks.py::test_addresses_of_an_example_change_only_on_purpose",
+        "tests/unit/stacks/test_stacks.py::test_addresses_of_an_example_change_only_on_purpose",
     ),
     Mutation(
         "a stack may be applied in any account",
         "stacks/base.py",
         "allowed_account_ids=[account_id],",
         "",
-        "tests/test_stacks.py::test_a_stack_is_one_state_one_account_one_region",
+        "tests/unit/stacks/test_stacks.py::test_a_stack_is_one_state_one_account_one_region",
     ),
 ]
 

@@ -19,13 +19,12 @@ import pytest
 
 from estate.load import load
 from stacks.app import build
-from tests.evidence import record
+from tests.support import EXAMPLES, ROOT
+from tools.evidence import record
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent
 CHECKOV = ROOT / ".work/checkov"
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 Stack = dict[str, Any]
 """A synthesized stack: the parsed JSON."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from modules.bindings.lazy import load_lazily
+from tests.support import ROOT
 
-ROOT = Path(__file__).parent.parent
 MAIN = [sys.executable, str(ROOT / "main.py")]
 
 

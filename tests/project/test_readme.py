@@ -9,11 +9,11 @@ import pytest
 import typer.main
 
 from main import cli
-from tests.reference import reference
-from tests.test_main import run
-from tests.yours import yours
+from tests.support import ROOT
+from tests.support.commands import run
+from tests.support.yours import yours
+from tools.reference import reference
 
-ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 REFERENCE = ROOT / "docs/reference.md"
 DOCUMENTS = [
@@ -104,7 +104,7 @@ def test_every_fact_that_is_referred_to_is_told() -> None:
         *DOCUMENTS,
         *(
             file
-            for part in ("estate", "modules", "stacks", "operations", "tests", "examples")
+            for part in ("estate", "modules", "stacks", "operations", "local_aws", "tests", "tools", "examples")
             for file in (ROOT / part).rglob("*")
             if file.suffix in (".py", ".yaml")
         ),

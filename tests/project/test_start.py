@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from operations.start import PACKAGES
-from tests.yours import yours
+from tests.support import ROOT
+from tests.support.yours import yours
 
-ROOT = Path(__file__).parent.parent
 # What is no part of a fresh clone.
 MADE = shutil.ignore_patterns(
     ".git", ".venv", ".work", "node_modules", "cdktf.out", "dist", "tests", "*cache*", "*.egg-info", "astro.yaml"

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests import sbom
-from tests.evidence import record
+from tests.support import ROOT
+from tools import sbom
+from tools.evidence import record
 
-ROOT = Path(__file__).parent.parent
-LOCKS = [ROOT / "requirements.lock", *sorted((ROOT / "tests").glob("*.lock"))]
+LOCKS = [ROOT / "requirements.lock", *sorted((ROOT / "tools").glob("*.lock"))]
 NODE: dict[str, dict[str, Any]] = json.loads((ROOT / "package-lock.json").read_text())["packages"]
 
 ALLOWED = {

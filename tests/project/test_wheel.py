@@ -13,14 +13,12 @@ from typing import Any
 import pytest
 
 from estate.load import load
-from tests.conftest import without_metadata
-from tests.evidence import record
-from tests.test_stacks import synth_all
-from tests.yours import yours
+from tests.support import ROOT
+from tests.support.synth import synth_all, without_metadata
+from tests.support.yours import yours
+from tools.evidence import record
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")

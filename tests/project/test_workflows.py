@@ -13,9 +13,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from operations.terraform import find_terraform
-from tests.terraform import Terraform, cli_environment
+from tests.support import ROOT
+from tests.support.terraform import Terraform, cli_environment
 
-ROOT = Path(__file__).parent.parent
 WORKFLOWS = ROOT / "examples/workflows"
 BIN = Path(sys.executable).parent
 STACKS = ["network-edge", "network-lake"]

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from estate.model import Estate
-from tests.deployment import SECRETS
-from tests.local_aws import LocalAws
-
-ROOT = Path(__file__).parent.parent
+from local_aws import LocalAws
+from tests.support import ROOT
+from tests.support.deployment import SECRETS
 
 
 def export(example: Path, folder: Path) -> dict[str, Path]:

@@ -8,8 +8,8 @@ import base64
 import json
 from typing import Any
 
-from tests.deciding_aws import DecidingAws
-from tests.local_aws import LocalAws
+from local_aws import LocalAws
+from tests.support.deciding_aws import DecidingAws
 
 CONTROL_PLANE = "406882777402"
 MANAGEMENT = "astronomer-remote-management"

@@ -1,6 +1,6 @@
 """An AWS that decides by IAM's policies, for tests: ministack, which moto's world knows nothing of.
 
-It is installed by itself (`make .work/ministack/.installed`), from the hashes in tests/ministack.lock.
+It is installed by itself (`make .work/ministack/.installed`), from the hashes in tools/ministack.lock.
 """
 
 import json
@@ -16,7 +16,8 @@ from typing import Any
 
 import boto3
 
-ROOT = Path(__file__).parent.parent
+from tests.support import ROOT
+
 INSTALLED = ROOT / ".work/ministack"
 
 

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from local_aws import LocalAws
 from operations.terraform import find_terraform
-from tests.local_aws import LocalAws
-from tests.terraform import Terraform, cli_environment
+from tests.support import ROOT
+from tests.support.terraform import Terraform, cli_environment
 
-ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 
 # What a deployment must be told besides the file: long and unlike anything else, so that a leak is found by searching.

@@ -1,12 +1,7 @@
 """What an estate says exists already, made on the local AWS with the very IDs of the file."""
 
 from estate.model import Estate
-from modules.ip_allowlist.props import IpAllowlistProps
-from modules.network_rules.props import NetworkRulesProps
-from modules.transit_gateway.props import TransitGatewayProps
-from modules.vpc_peering.props import VpcPeeringProps
-from modules.vpn.props import VpnProps
-from tests.local_aws.facts import (
+from local_aws.facts import (
     Facts,
     HostedZone,
     LoadBalancer,
@@ -18,6 +13,11 @@ from tests.local_aws.facts import (
     Vpc,
     VpnGateway,
 )
+from modules.ip_allowlist.props import IpAllowlistProps
+from modules.network_rules.props import NetworkRulesProps
+from modules.transit_gateway.props import TransitGatewayProps
+from modules.vpc_peering.props import VpcPeeringProps
+from modules.vpn.props import VpnProps
 
 
 def facts_of(estate: Estate) -> Facts:

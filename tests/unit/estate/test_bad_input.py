@@ -2,7 +2,7 @@
 
 Told elsewhere: overlapping ranges (B13, the local AWS peers equal ones), an entry that does not exist, account IDs as
 numbers, keys given twice, tag keys that begin with `aws:`, files that are empty, huge, no YAML, or bombs of aliases in
-test_estate.py; external IDs (B10), which stand in no file, in test_guards.py; each type's own in tests/modules.
+test_estate.py; external IDs (B10), which stand in no file, in test_guards.py; each type's own in tests/unit/modules.
 
 What an estate cannot say, so that it cannot be wrong: what the trust policy holds, whom it names (B11, B28's
 principals where no type shares an endpoint service) or a region in it; a requester block (B15); a CloudWatch filter
@@ -19,7 +19,9 @@ from typing import Any
 
 import pytest
 
-from tests.test_estate import BASE, changed, mistakes
+from tests.support.catalogue import ENTRIES
+from tests.support.estates import BASE, changed, mistakes
+from tools.evidence import record
 
 
 def statements(*actions: int, effect: str = "Allow", **more: Any) -> str:
@@ -604,3 +606,8 @@ def test_many_ranges_are_compared_in_seconds(tmp_path: Path) -> None:
     assert [line.split("overlaps ")[1].split(",")[0] for line in mistakes(tmp_path, text)] == [
         "10.128.0.0/24 of clusters.dev.additional_cidrs.a0"
     ]
+
+
+@pytest.mark.proof
+def test_the_catalogue_and_the_tests_of_bad_input_are_counted() -> None:
+    record("bad estates with their exact message", f"{len(ENTRIES)} in tests/data/catalogue, {len(MISTAKES)} here")

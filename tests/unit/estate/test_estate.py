@@ -6,38 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from estate.load import EstateError, load
+from estate.load import load
 from operations.export.variables import for_modules
-
-BASE = """\
-name: acme
-state: {backend: s3, bucket: acme-astro-tfstate, region: us-east-1}
-astro: {product: hosted-dedicated, organization: acme}
-clusters:
-  prod: {region: us-east-1, account_id: "333333333333", cidr: 172.20.0.0/20, pod_cidr: 100.64.0.0/19}
-  dev: {region: us-east-1, account_id: "333333333333", cidr: 172.21.0.0/20}
-networks:
-  lake: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16], route_tables: all}
-connections:
-  lake-prod: {type: vpc_peering, cluster: prod, network: lake, peering_id: pcx-0123456789abcdef0}
-  lake-dev: {type: vpc_peering, cluster: dev, network: lake}
-"""
-
-
-def mistakes(folder: Path, text: str | bytes) -> list[str]:
-    """What `load` says about a file, each without the file's name."""
-    file = folder / "astro.yaml"
-    file.write_bytes(text.encode() if isinstance(text, str) else text)
-    try:
-        load(file)
-    except EstateError as error:
-        return [line.removeprefix(f"{file}:") for line in str(error).splitlines()]
-    return []
-
-
-def changed(old: str, new: str) -> str:
-    assert BASE.count(old) >= 1, old
-    return BASE.replace(old, new, 1)
+from tests.support.estates import BASE, changed, mistakes
 
 
 def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What holds for every file: no traceback, and a valid estate always builds, the same for the same entries."""
 
 import copy
-import io
 import json
 import os
 import random
@@ -24,10 +23,11 @@ from estate.model import Estate
 from estate.twins import TWIN
 from operations.terraform import find_terraform
 from stacks.app import build
-from tests.evidence import record
-from tests.random_estates import Data, random_estate
-from tests.terraform import Terraform, cli_environment
-from tests.test_stacks import EXAMPLES, ROOT
+from tests.support import EXAMPLES, ROOT
+from tests.support.estates import written
+from tests.support.random_estates import Data, random_estate
+from tests.support.terraform import Terraform, cli_environment
+from tools.evidence import record
 
 Path_ = tuple[Any, ...]
 
@@ -40,14 +40,6 @@ JUNK: list[Any] = [
     *("${x}", "%{x}", "null", "10.0.0.0/8", "10.0.0.0/33", "::/0", "2026-01-01", "a\nb", "../..", "all", "१११"),
     *([], {}, [[]], [{}], {"a": {"b": [1, {"c": None}]}}, [1, "x", None], {1: 2}),
 ]
-
-
-def written(data: Any) -> str:
-    text = io.StringIO()
-    writer = YAML(typ="safe", pure=True)
-    writer.sort_base_mapping_type_on_output = False  # type: ignore[reportAttributeAccessIssue]
-    writer.dump(data, text)
-    return text.getvalue()
 
 
 def paths(value: Any, path: Path_ = ()) -> Iterator[Path_]:

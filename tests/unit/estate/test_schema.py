@@ -9,10 +9,9 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from estate.schema import json_schema
-from tests.test_estate import BASE
+from tests.support import EXAMPLES, ROOT
+from tests.support.estates import BASE
 
-ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 VALIDATOR = Draft202012Validator(json_schema())
 
 

@@ -20,13 +20,13 @@ from modules.astronomer import NODE_TYPES, REGIONS
 from modules.catalog import Connection
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from tests.bench import estate_of
-from tests.random_estates import random_estate
-from tests.test_catalogue import FOLDER, GOOD, Mistake, accept
-from tests.test_estate_properties import written
-from tests.test_main import run
-from tests.test_stacks import EXAMPLES, ROOT
-from tests.yours import yours
+from tests.support import EXAMPLES, ROOT
+from tests.support.catalogue import FOLDER, GOOD, Mistake, accept
+from tests.support.commands import run
+from tests.support.estates import written
+from tests.support.random_estates import random_estate
+from tests.support.yours import yours
+from tools.bench import estate_of
 
 TODAY = date(2026, 11, 26)
 FILES = [*EXAMPLES, ROOT / "examples/workflows/astro.yaml"]

@@ -14,8 +14,7 @@ from modules.astronomer import NODE_TYPES, vcpus
 from modules.astronomer import REGIONS as ASTRO_REGIONS
 from modules.aws import INSTANCE_FAMILIES, OPT_IN, REGIONS
 from modules.vocabulary import partition
-
-ROOT = Path(__file__).parent.parent
+from tests.support import ROOT
 
 
 def test_the_regions_are_those_of_botocore() -> None:

@@ -8,17 +8,18 @@ from cdktf import TerraformStack, TerraformVariable
 from pydantic import ValidationError
 
 from estate.load import EstateError, load
+from local_aws import LocalAws
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
 from modules.parts.iam_policy.props import PolicyDocument
 from operations.terraform import find_terraform
-from tests.conftest import Synth
-from tests.deployment import SECRETS
-from tests.local_aws import LocalAws
-from tests.terraform import Terraform, cli_environment
-from tests.test_examples import synth as synthesized
+from tests.support import ROOT
+from tests.support.deployment import SECRETS
+from tests.support.synth import Synth
+from tests.support.synth import synth as synthesized
+from tests.support.terraform import Terraform, cli_environment
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 STATEMENT = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 NAMES = [f"AstronomerCrossAccountRole{part}" for part in ("", "-2", "-3")]
 

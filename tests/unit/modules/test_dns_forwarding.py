@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from modules.cluster import Cluster
 from modules.dns_forwarding.construct import DnsForwarding
 from modules.dns_forwarding.props import DnsForwardingProps
-from tests.conftest import Synth, sides
-from tests.networks import context_of, network
+from tests.support.networks import context_of, network, sides
+from tests.support.synth import Synth
 
 BASE: dict[str, Any] = {
     "type": "dns_forwarding",

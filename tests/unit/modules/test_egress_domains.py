@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from modules.egress_domains.construct import EgressDomains
 from modules.egress_domains.props import EgressDomainsProps
-from tests.conftest import Synth, sides
+from tests.support.networks import sides
+from tests.support.synth import Synth
 
 MINIMAL: dict[str, Any] = {"type": "egress_domains", "network": "lake"}
 SIDES = replace(sides(), organization="acme", clusters={})

@@ -6,7 +6,8 @@ from pydantic import ValidationError
 from modules.cluster import Cluster
 from modules.hosted_zone.construct import HostedZone
 from modules.hosted_zone.props import HostedZoneProps
-from tests.conftest import LAKE, Synth, sides
+from tests.support.networks import LAKE, sides
+from tests.support.synth import Synth
 
 BASE: dict[str, Any] = {"type": "hosted_zone", "clusters": ("prod", "stage"), "network": "lake"}
 EXISTING: dict[str, Any] = BASE | {"zone_id": "Z0123456789ABCDEFGHIJ"}

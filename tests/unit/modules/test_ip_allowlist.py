@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from modules.cluster import Cluster
 from modules.ip_allowlist.construct import IpAllowlist
 from modules.ip_allowlist.props import IpAllowlistProps
-from tests.conftest import Synth, sides
-from tests.networks import context_of, network
+from tests.support.networks import context_of, network, sides
+from tests.support.synth import Synth
 
 MINIMAL: dict[str, Any] = {"type": "ip_allowlist", "clusters": ("prod",), "network": "lake"}
 INGRESS = {"api": {"security_group": "sg-0123456789abcdef0", "from_port": 443, "to_port": 444}}

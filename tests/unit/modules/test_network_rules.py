@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from modules.cluster import Cluster
 from modules.network_rules.construct import NetworkRules
 from modules.network_rules.props import NetworkRulesProps
-from tests.conftest import Synth, sides
-from tests.networks import context_of, network
+from tests.support.networks import context_of, network, sides
+from tests.support.synth import Synth
 
 MINIMAL: dict[str, Any] = {"type": "network_rules", "cluster": "prod", "network": "lake"}
 GROUP = {"security_group": "sg-0123456789abcdef0", "from_port": 5432}

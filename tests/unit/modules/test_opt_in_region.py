@@ -9,10 +9,10 @@ from modules.astronomer import REGIONS
 from modules.aws import OPT_IN
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
 from modules.opt_in_region.props import OptInRegionProps
-from tests.conftest import Synth
-from tests.test_stacks import synth_all
+from tests.support import ROOT
+from tests.support.synth import Synth, synth_all
 
-EXAMPLE = Path(__file__).parents[2] / "examples/opt_in_region.yaml"
+EXAMPLE = ROOT / "examples/opt_in_region.yaml"
 PROPS = OptInRegionProps(regions=("me-south-1", "af-south-1"))
 
 

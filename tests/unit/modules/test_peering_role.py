@@ -9,9 +9,11 @@ from estate.load import EstateError, load
 from modules.cluster import Cluster
 from modules.peering_role.construct import PeeringRole
 from modules.peering_role.props import PeeringRoleProps
-from tests.conftest import PROD, Synth, sides
+from tests.support import ROOT
+from tests.support.networks import PROD, sides
+from tests.support.synth import Synth
 
-EXAMPLE = Path(__file__).parents[2] / "examples/peering_role.yaml"
+EXAMPLE = ROOT / "examples/peering_role.yaml"
 MINIMAL: dict[str, Any] = {"type": "peering_role", "cluster": "prod", "network": "lake", "expires": "2026-12-31"}
 ID = "clmk2qqia000008mhff3ndjr0"
 

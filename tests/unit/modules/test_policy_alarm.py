@@ -6,12 +6,12 @@ import pytest
 from cdktf import TerraformStack
 from pydantic import ValidationError
 
+from local_aws.filter_pattern import compiled
 from modules.context import Context
 from modules.policy_alarm.construct import PolicyAlarm
 from modules.policy_alarm.props import PATTERNS, Filter, PolicyAlarmProps
-from tests.cloudtrail import CHANGES, POLICY, SEEDS_MISS, UNRELATED, record
-from tests.conftest import Synth
-from tests.filter_pattern import compiled
+from tests.support.cloudtrail import CHANGES, POLICY, SEEDS_MISS, UNRELATED, record
+from tests.support.synth import Synth
 
 ACCOUNT = "222222222222"
 MINIMAL: dict[str, Any] = {"subscribers": {"security": "security@acme.example"}}
@@ -362,7 +362,7 @@ def test_a_topic_of_another_region_does_not_fit_the_account() -> None:
     assert list(props.check(Context("111111111111", "eu-west-1"))) == []
 
 
-# The filter, on events of the shape that CloudTrail records: tests/cloudtrail.py.
+# The filter, on events of the shape that CloudTrail records: tests/support/cloudtrail.py.
 
 
 @pytest.mark.parametrize(("name", "parameters"), CHANGES)

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from modules.cluster import Cluster
 from modules.private_link.construct import PrivateLink
 from modules.private_link.props import PrivateLinkProps
-from tests.conftest import LAKE, Synth, sides
-from tests.networks import context_of, network
+from tests.support.networks import LAKE, context_of, network, sides
+from tests.support.synth import Synth
 
 NLB = "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef"
 ROLE = "arn:aws:iam::333333333333:role/astronomer-remote-management"

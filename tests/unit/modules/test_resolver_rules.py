@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from modules.resolver_rules.construct import ResolverRules
 from modules.resolver_rules.props import ResolverRulesProps
-from tests.conftest import Synth, sides
-from tests.networks import context_of, network
+from tests.support.networks import context_of, network, sides
+from tests.support.synth import Synth
 
 BASE: dict[str, Any] = {"type": "resolver_rules", "clusters": ("prod",), "network": "lake"}
 SHARED: dict[str, Any] = BASE | {"rules": {"corp": {"rule_id": "rslvr-rr-0123456789abcdef0"}}}

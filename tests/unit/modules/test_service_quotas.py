@@ -8,10 +8,10 @@ from modules.astronomer import vcpus
 from modules.cluster import vcpus_by_region
 from modules.service_quotas.construct import ServiceQuotas
 from modules.service_quotas.props import Quota, ServiceQuotasProps
-from tests.conftest import Synth
-from tests.test_stacks import synth_all
+from tests.support import ROOT
+from tests.support.synth import Synth, synth_all
 
-EXAMPLE = Path(__file__).parents[2] / "examples/service_quotas.yaml"
+EXAMPLE = ROOT / "examples/service_quotas.yaml"
 
 
 def quota(code: str, value: int, service: str = "ec2") -> Quota:

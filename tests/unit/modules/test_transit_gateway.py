@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from modules.cluster import Cluster
 from modules.transit_gateway.construct import TransitGateway
 from modules.transit_gateway.props import TransitGatewayProps
-from tests.conftest import LAKE, PROD, Synth, sides
-from tests.networks import context_of, network
+from tests.support.networks import LAKE, PROD, context_of, network, sides
+from tests.support.synth import Synth
 
 MINIMAL: dict[str, Any] = {
     "type": "transit_gateway",

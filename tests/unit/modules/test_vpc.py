@@ -9,7 +9,7 @@ from modules.context import Network
 from modules.expressions import subnet
 from modules.vpc.construct import Vpc
 from modules.vpc.props import NewVpc, VpcProps
-from tests.conftest import Synth
+from tests.support.synth import Synth
 
 PLACE: dict[str, Any] = {"account_id": "111111111111", "region": "us-east-1"}
 EXISTING: dict[str, Any] = {**PLACE, "vpc_id": "vpc-0123456789abcdef0", "cidrs": ("10.20.0.0/16",)}

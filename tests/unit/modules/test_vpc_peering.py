@@ -10,7 +10,8 @@ from modules.vpc.construct import Vpc
 from modules.vpc.props import VpcProps
 from modules.vpc_peering.construct import VpcPeering
 from modules.vpc_peering.props import VpcPeeringProps
-from tests.conftest import LAKE, Synth, sides
+from tests.support.networks import LAKE, sides
+from tests.support.synth import Synth
 
 MINIMAL: dict[str, Any] = {"type": "vpc_peering", "cluster": "prod", "network": "lake"}
 REQUESTED = VpcPeeringProps(**MINIMAL, peering_id="pcx-0123456789abcdef0")

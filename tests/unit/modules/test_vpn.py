@@ -11,8 +11,8 @@ from modules.vpc.construct import Vpc
 from modules.vpc.props import VpcProps
 from modules.vpn.construct import Vpn
 from modules.vpn.props import VpnProps
-from tests.conftest import Synth, sides
-from tests.networks import context_of, network
+from tests.support.networks import context_of, network, sides
+from tests.support.synth import Synth
 
 MINIMAL: dict[str, Any] = {"type": "vpn", "network": "lake", "gateways": {"a": {"ip": "203.0.113.10"}}}
 BGP: dict[str, Any] = {**MINIMAL, "bgp_asn": 65010}

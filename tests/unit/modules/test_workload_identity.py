@@ -9,10 +9,11 @@ from estate.load import EstateError, load
 from modules.cluster import Cluster
 from modules.workload_identity.construct import WorkloadIdentity
 from modules.workload_identity.props import WorkloadIdentityProps
-from tests.conftest import PROD, Synth, sides
-from tests.networks import context_of, network
+from tests.support import ROOT
+from tests.support.networks import PROD, context_of, network, sides
+from tests.support.synth import Synth
 
-EXAMPLE = Path(__file__).parents[2] / "examples/workload_identity.yaml"
+EXAMPLE = ROOT / "examples/workload_identity.yaml"
 NAMESPACE = "geometric-gyroscope-9932"
 ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
 OIDC = PROD.model_copy(update={"oidc_issuer_url": f"https://{ISSUER}"})

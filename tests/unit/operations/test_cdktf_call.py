@@ -15,9 +15,9 @@ from estate.load import load
 from estate.plan import secrets
 from operations.cdktf_call import CdktfCall, Process, find_call, parse_procargs
 from operations.variables import literal
-from tests.test_main import run
+from tests.support import ROOT
+from tests.support.commands import run
 
-ROOT = Path(__file__).parent.parent
 ACCOUNT, VPN = ROOT / "examples/cross_account_role.yaml", ROOT / "examples/vpn.yaml"
 IDS = {"TF_VAR_external_ids": '["abc-123"]'}
 NOT_SET = "stack account needs TF_VAR_external_ids, which is not set: export TF_VAR_external_ids='[\"…\"]'\n"
@@ -26,7 +26,7 @@ NOT_SET = "stack account needs TF_VAR_external_ids, which is not set: export TF_
 @pytest.fixture
 def cdktf(tmp_path: Path) -> Path:
     """A program of that name, which as the real one removes TF_VAR_... and runs main.py in a shell with a pipe for
-    standard input. The real one is run by tests/test_cdktf_runs.py."""
+    standard input. The real one is run by tests/deploy/test_cdktf_runs.py."""
     program = tmp_path / "cdktf"
     program.write_text(
         f"#!{sys.executable}\n"

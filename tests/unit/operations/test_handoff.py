@@ -18,21 +18,19 @@ from estate.errors import UserError
 from estate.load import load
 from estate.model import Estate
 from estate.plan import stacks_of
+from local_aws import LocalAws
 from operations.handoff import write
 from operations.handoff.read import Deployed, harmless, read
 from operations.handoff.status import Digests, Report, actions, report, tickets
 from operations.handoff.write import flowchart
 from operations.terraform import find_terraform
-from tests.local_aws import LocalAws
-from tests.terraform import Terraform, cli_environment
-from tests.test_estate import BASE
-from tests.test_examples import synth
-from tests.test_main import run
-from tests.test_stacks import synth_all
-from tests.world import facts_of
+from tests.support import EXAMPLES, ROOT
+from tests.support.commands import run
+from tests.support.estates import BASE
+from tests.support.synth import synth, synth_all
+from tests.support.terraform import Terraform, cli_environment
+from tests.support.world import facts_of
 
-ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 PEERED = {"account_id": "111111111111", "vpc_id": "vpc-0123456789abcdef0", "peering_status": "active", "dns": None}
 WAITING = {"account_id": "111111111111", "vpc_id": "vpc-0123456789abcdef0"}
 LAKE = Deployed("deployed", facts={"lake-prod": PEERED, "lake-dev": WAITING})
@@ -470,7 +468,7 @@ def test_the_map_has_every_entry_and_dots_what_is_not_built(estate: Estate) -> N
 
 
 def parse(chart: str) -> subprocess.CompletedProcess[str]:
-    command = ["node", "tests/mermaid.mjs"]
+    command = ["node", "tests/support/mermaid.mjs"]
     return subprocess.run(command, cwd=ROOT, input=chart, capture_output=True, text=True, check=False)
 
 

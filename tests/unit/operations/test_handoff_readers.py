@@ -15,9 +15,8 @@ from estate.plan import stacks_of
 from operations.handoff import write
 from operations.handoff.read import Deployed
 from operations.handoff.status import Report, report
-from tests.test_stacks import synth_all
-
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.yaml"))
+from tests.support import EXAMPLES
+from tests.support.synth import synth_all
 
 A, N, YOU = {"astronomer"}, {"network team"}, set[str]()
 READERS: Mapping[str, Mapping[str, set[str]]] = {

@@ -3,27 +3,16 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from local_aws import LocalAws
 from operations.terraform import find_terraform
-from tests.local_aws import LocalAws
-from tests.test_estate import BASE
-from tests.yours import yours
-
-ROOT = Path(__file__).parent.parent
-
-
-def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of main.py."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "ASTRO_"))} | environment
-    command = [sys.executable, str(ROOT / "main.py"), *arguments]
-    result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    return result.returncode, result.stdout, result.stderr
+from tests.support.commands import run
+from tests.support.estates import BASE
+from tests.support.yours import yours
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from local_aws import LocalAws
 from operations.imports import HEADER, drop_all
 from operations.terraform import find_terraform
-from tests.local_aws import LocalAws
-from tests.terraform import Terraform, cli_environment
-from tests.test_estate import BASE
-from tests.test_main import run
+from tests.support.commands import run
+from tests.support.estates import BASE
+from tests.support.terraform import Terraform, cli_environment
 
 ELSEWHERE = 'docs/recovery.md, "The state is somewhere else"\n'
 CLOUD = "{backend: cloud, organization: acme}"

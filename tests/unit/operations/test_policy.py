@@ -16,15 +16,14 @@ import pytest
 
 from estate.errors import UserError
 from estate.load import EstateError, load
+from local_aws import LocalAws
 from modules.parts.iam_policy.props import pin_file
 from operations.policy.compare import Change, compare
 from operations.policy.documents import fetch, in_account, read
 from operations.policy.lint import lint, policies_of
 from stacks.app import build
-from tests.evidence import record
-from tests.local_aws import LocalAws
-
-ROOT = Path(__file__).parent.parent
+from tests.support import ROOT
+from tools.evidence import record
 
 
 def document(*statements: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from operations.policy.compare import compare
-from tests.evidence import record
+from tools.evidence import record
 
 Document = dict[str, Any]
 

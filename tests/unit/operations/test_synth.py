@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from main import cli
 from modules.bindings.lazy import load_lazily
 from operations.output import compare, files, install
-from tests.test_estate import BASE
-from tests.test_main import run
+from tests.support import ROOT
+from tests.support.commands import run
+from tests.support.estates import BASE
 
-ROOT = Path(__file__).parent.parent
 COMPLETE = ROOT / "examples/complete.yaml"
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from operations.terraform import TerraformError, TerraformFailed, find_terraform
-from tests import terraform
-from tests.terraform import Terraform, cli_environment, find_mirror
+from tests.support import terraform
+from tests.support.terraform import Terraform, cli_environment, find_mirror
 
 TINY = {
     "terraform": {"required_providers": {"aws": {"source": "hashicorp/aws", "version": "~> 5.100"}}},

@@ -22,9 +22,10 @@ from modules.vocabulary import Text
 from operations.terraform import find_terraform
 from stacks.base import ReadableStack
 from stacks.hcl import render
-from tests.reference import whole
-from tests.terraform import Terraform
-from tests.test_stacks import EXAMPLES, synth_all
+from tests.support import EXAMPLES
+from tests.support.synth import synth_all
+from tests.support.terraform import Terraform
+from tools.reference import whole
 
 TEXTS = [
     'say "hi"',

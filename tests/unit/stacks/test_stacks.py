@@ -10,25 +10,11 @@ from cdktf_cdktf_provider_aws.eip import Eip
 from constructs import Construct
 
 from estate.load import load
-from estate.model import Estate
 from stacks.app import build
 from stacks.base import ReadableStack
-from tests.conftest import without_metadata
-from tests.test_estate import BASE
-
-ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
-
-
-def synth_all(estate: Estate, folder: Path) -> dict[str, Any]:
-    """The parsed JSON of every stack, by name."""
-    build(cdktf.App(outdir=str(folder)), estate).synth()
-    return {file.parent.name: json.loads(file.read_text()) for file in sorted(folder.glob("stacks/*/cdk.tf.json"))}
-
-
-def estate_of(folder: Path, text: str) -> Estate:
-    (folder / "astro.yaml").write_text(text)
-    return load(folder / "astro.yaml")
+from tests.support import EXAMPLES, ROOT
+from tests.support.estates import BASE, estate_of
+from tests.support.synth import synth_all, without_metadata
 
 
 def test_a_stack_is_one_state_one_account_one_region(tmp_path: Path) -> None:
@@ -180,7 +166,7 @@ def test_addresses_of_an_example_change_only_on_purpose(
     file: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     """A change here moves or replaces resources of users: `pytest --golden` accepts it."""
-    golden = ROOT / "tests/golden" / f"{file.stem}.txt"
+    golden = ROOT / "tests/data/golden" / f"{file.stem}.txt"
     found = "".join(line + "\n" for line in addresses(synth_all(load(file), tmp_path)))
     if pytestconfig.getoption("golden"):
         golden.write_text(found)
