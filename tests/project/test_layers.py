@@ -150,7 +150,7 @@ def test_no_test_file_is_imported() -> None:
 
 def test_the_local_aws_imports_nothing_of_this_project() -> None:
     for file in ROOT.glob("local_aws/**/*.py"):
-        assert not packages(file) & {*PARTS, "main", "tests", "tools"}, name(file)
+        assert not packages(file) & {*PARTS, "main", "tests"}, name(file)
 
 
 def test_no_two_files_import_each_other() -> None:

@@ -21,6 +21,7 @@ DOCUMENTS = [
     *sorted(ROOT.glob("C*.md")),
     *sorted(ROOT.glob("docs/*.md")),
     *sorted(ROOT.glob("examples/**/*.md")),
+    *sorted(ROOT.glob("local_aws/*.md")),
 ]
 CODE = re.compile(r"^ *```\w*\n(.*?)^ *```|`([^`\n]+)`", re.DOTALL | re.MULTILINE)
 
