@@ -1,4 +1,4 @@
-"""An AWS on this machine, for tests: moto's server, what moto lacks, and a world with the IDs that a file names. README.md lists its files."""
+"""An AWS on this machine, for tests: moto's server, what moto lacks, and a world with the IDs that a file names."""
 
 from .inventory import inventory
 from .server import LocalAws
