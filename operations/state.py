@@ -187,7 +187,8 @@ class _Bucket:
                         " it (s3:ListBucket). Bucket names are shared by all of AWS: choose another, or sign in to the"
                         " account that owns it."
                     ) from error
-            raise
+                case _:
+                    raise
         if (there := found["BucketRegion"]) != self._region:
             raise UserError(
                 f"the bucket {self._bucket} is in {there}, not in {self._region}, and a bucket cannot move. Name its"

@@ -90,6 +90,12 @@ def _with_resource(statement: Mapping[str, Any]) -> Mapping[str, Any]:
     return statement if {"Resource", "NotResource"} & statement.keys() else {**statement, "Resource": "*"}
 
 
+def written_by(vendors: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
+    """Whether every statement is one of the vendor's: a long document is split over several policies."""
+    theirs = listed(vendors["Statement"])
+    return all(statement in theirs for statement in statements(document))
+
+
 def policies_of(stack: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Returns every policy document in a synthesized stack by its address: managed and inline policies, trust policies,
     and those of keys, buckets, topics and endpoints.
