@@ -44,7 +44,7 @@ class LocalAws:
         self._credentials: dict[tuple[str, str], dict[str, str]] = {}
 
     def __enter__(self) -> LocalAws:
-        command = [sys.executable, "-m", __package__, "--until-stdin-closes"]
+        command = [sys.executable, "-m", "local_aws", "--until-stdin-closes"]
         if self._calls:
             command += ["--calls", str(self._calls.resolve())]
         # The server ends when its standard input does: it cannot outlive us, however we end.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,7 +68,7 @@ for _kind, (_module, _name) in _GENERATORS.items():
 
 
 @contextmanager
-def _ids(**ids: str | None) -> Iterator[None]:
+def _ids(**ids: str | None) -> Generator[None]:
     """The next resource of each kind gets the ID, if there is one."""
     outer, _chosen.ids = _chosen.ids, {kind: id_ for kind, id_ in ids.items() if id_}
     try:

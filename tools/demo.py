@@ -6,7 +6,7 @@ What the local AWS cannot show (packets, DNS answers, IAM's decisions) is not sh
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ def read_back(aws: LocalAws, estate: Estate) -> Iterator[tuple[str, str, str]]:
                 for role in aws.client("iam", network.account_id).list_roles()["Roles"]:
                     if role["RoleName"].startswith(f"{estate.name}-{name}"):
                         yield name, "IAM role", role["Arn"]
+            case _:
+                pass
 
 
 def _account(aws: LocalAws, estate: Estate) -> Iterator[tuple[str, str, str]]:
@@ -120,7 +122,7 @@ def demo(console: Console) -> bool:
     started = time.monotonic()
 
     @contextmanager
-    def step(title: str) -> Iterator[Callable[[str], None]]:
+    def step(title: str) -> Generator[Callable[[str], None]]:
         begun = time.monotonic()
         console.rule(f"[bold]{title}", align="left")
         yield lambda line: console.print(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ _get_resolver_rule = Route53ResolverBackend.get_resolver_rule
 
 
 @contextmanager
-def _shared_rule(backend: Route53ResolverBackend, rule_id: str) -> Iterator[None]:
+def _shared_rule(backend: Route53ResolverBackend, rule_id: str) -> Generator[None]:
     """While it lasts, a rule that another account shares with the caller is among the caller's own."""
     for other in of_every_account(route53resolver_backends, backend.region_name):
         rule = other.resolver_rules.get(rule_id)

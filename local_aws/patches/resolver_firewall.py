@@ -39,7 +39,7 @@ def _make(self: Route53ResolverResponse, kind: str) -> str:
     id_ = f"{_KINDS[kind]}-{uuid.uuid4().hex[:17]}"
     backend = self.route53resolver_backend
     words = "".join("-" * (i > 0 and c.isupper()) + c.lower() for i, c in enumerate(kind))
-    made = {
+    made: dict[str, Any] = {
         **json.loads(self.body),
         "Id": id_,
         "Arn": f"arn:aws:route53resolver:{backend.region_name}:{backend.account_id}:{words}/{id_}",

@@ -1,6 +1,8 @@
 """Deployments that are killed, meet each other, lose their state or find AWS busy: what there is in the end is what an
 undisturbed one leaves. The steps that a person takes are read from docs/recovery.md, and run as they stand there."""
 
+# pyright: reportMissingParameterType=false
+
 import getpass
 import os
 import re
@@ -11,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -118,7 +120,7 @@ def _without_questions(command: str) -> str:
 
 
 @contextmanager
-def checkout(folder: Path, synthesized: Path) -> Iterator[Checkout]:
+def checkout(folder: Path, synthesized: Path) -> Generator[Checkout]:
     """With an AWS of its own, where nothing is but the state bucket, and the stack initialized."""
     with LocalAws() as aws:
         s3 = aws.client("s3")
@@ -187,7 +189,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, synthesized: Path) -> Iterator[Checkout]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, synthesized: Path) -> Generator[Checkout]:
     """A deployment without any fault."""
     with checkout(tmp_path_factory.mktemp("undisturbed") / "checkout", synthesized) as there:
         there.run(".venv/bin/python main.py state create")

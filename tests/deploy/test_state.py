@@ -1,4 +1,6 @@
 import json
+
+# pyright: reportMissingParameterType=false
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,5 +1,7 @@
 """What exists, as far as this project makes it: nothing of that is missed, and what is gone does not count."""
 
+# pyright: reportMissingParameterType=false
+
 import itertools
 import re
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """What moto 5.2.5 lacks or does unlike AWS, as the patches mend it: one test fails for each that is taken away."""
 
+# pyright: reportMissingParameterType=false
+
 import itertools
 import json
 import re

@@ -1,5 +1,7 @@
 """The server: one process that speaks AWS, for every account, and ends with its block."""
 
+# pyright: reportMissingParameterType=false
+
 import contextlib
 import os
 import socket

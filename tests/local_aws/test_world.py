@@ -1,5 +1,7 @@
 """What exists before anything is deployed, by the IDs that a file names."""
 
+# pyright: reportMissingParameterType=false
+
 from collections.abc import Iterator
 
 import pytest

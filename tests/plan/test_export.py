@@ -1,5 +1,7 @@
 """`main.py export`: stacks as Terraform modules. That they plan what their stacks plan is shown in test_examples.py."""
 
+# pyright: reportPrivateUsage=false
+
 import json
 import os
 import re

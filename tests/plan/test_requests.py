@@ -2,6 +2,8 @@
 
 All mistakes are in one estate, so that one plan has to report them all."""
 
+# pyright: reportPrivateUsage=false
+
 import json
 import os
 from collections.abc import Iterator

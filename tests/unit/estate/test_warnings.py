@@ -1,5 +1,7 @@
 """The warnings of `main.py check`: which value, on which line, and what they leave alone."""
 
+# pyright: reportPrivateUsage=false
+
 import random
 import re
 import shutil

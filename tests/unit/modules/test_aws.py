@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
@@ -25,7 +26,8 @@ def test_the_regions_are_those_of_botocore() -> None:
 
 
 def test_the_instance_families_are_those_of_botocore() -> None:
-    types = botocore.session.get_session().get_service_model("ec2").shape_for("InstanceType").enum
+    shape: Any = botocore.session.get_session().get_service_model("ec2").shape_for("InstanceType")
+    types = shape.enum
     assert {one.split(".")[0] for one in types} == INSTANCE_FAMILIES
     assert set(NODE_TYPES) <= set(types)
 

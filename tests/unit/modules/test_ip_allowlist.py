@@ -26,7 +26,7 @@ ONE = cluster("203.0.113.20", "203.0.113.21")
 
 
 def test_a_prefix_list_has_the_addresses_of_every_cluster_and_room_for_more(synth: Synth) -> None:
-    props = IpAllowlistProps(**{**MINIMAL, "clusters": ("one", "two")}, max_entries=5)
+    props = IpAllowlistProps.model_validate({**MINIMAL, "clusters": ("one", "two"), "max_entries": 5})
     both = sides(one=ONE, two=cluster("198.51.100.7"))
     assert synth(lambda stack: IpAllowlist(stack, "public", props, both))["resource"] == {
         "aws_ec2_managed_prefix_list": {

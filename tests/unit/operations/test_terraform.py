@@ -1,8 +1,11 @@
 """Terraform as the commands run it, and what more of it the tests run."""
 
+# pyright: reportMissingParameterType=false
+
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +54,7 @@ def write_mirror(mirror: Path, host: str = "registry.example") -> Path:
     return provider
 
 
-def write_json(folder: Path, configuration: dict) -> Path:
+def write_json(folder: Path, configuration: dict[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "main.tf.json").write_text(json.dumps(configuration))
     return folder
