@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,22 @@ def test_check_says_what_the_readme_shows(tmp_path: Path) -> None:
         file.write_text(text)
         _, out, err = run("check", str(file))
         assert [line.strip() for line in told.splitlines()] == (out + err).replace(str(file), file.name).splitlines()
+
+
+def tree(text: str) -> Iterator[str]:
+    """The paths of the tree in CONTRIBUTING.md, which indents what is in a folder."""
+    folder = ""
+    for indent, entry in re.findall(r"^( {0,2})(\S+) {2,}\S", text, re.MULTILINE):
+        folder = folder if indent else entry
+        yield folder + entry if indent else entry
+
+
+def test_every_path_in_contributing_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    (shown,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    named = {*tree(shown), *re.findall(r"`((?:\w+/)+[\w.<>*]*)`", text)}
+    assert {"modules/astronomer.py", "tests/unit/modules/test_<type>.py", "estate/load.py", "tests/plan/"} <= named
+    assert [path for path in sorted(named) if not any(ROOT.glob(re.sub("<.*?>", "*", path)))] == []
 
 
 def test_every_type_has_its_row() -> None:
