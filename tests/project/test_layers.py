@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from estate.model import Account, Estate
+from modules.astronomer import ASTRONOMER_ACCOUNT, BOUNDARY, DEFAULT_DB_TYPE, POLICY, ROLE, URL
 from modules.catalog import TYPES
 from modules.cluster import Cluster
 from modules.connection import ConnectionProps, SharingProps
@@ -135,6 +136,16 @@ def test_rules_across_entries_name_no_field_of_one_connection_type() -> None:
         assert (texts | attributes) & own == texts & TYPES.keys() == set(), file.name
 
 
+def test_what_astronomer_publishes_is_in_one_file() -> None:
+    published = {ASTRONOMER_ACCOUNT, ROLE, POLICY, URL, "datakin.com", "AirflowS3Logs", BOUNDARY, DEFAULT_DB_TYPE}
+    for file in FILES:
+        tree = ast.parse(file.read_text())
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in prose]
+        found = {fact for fact in published for text in texts if isinstance(text, str) and fact in text}
+        assert not found or name(file) == "modules/astronomer.py", f"{name(file)} has {found}"
+
+
 def words(file: Path) -> tuple[set[str], set[str]]:
     """The strings of a file, and the attributes that it reads."""
     nodes = list(ast.walk(ast.parse(file.read_text())))
@@ -151,6 +162,18 @@ def test_no_test_file_is_imported() -> None:
 def test_the_local_aws_imports_nothing_of_this_project() -> None:
     for file in ROOT.glob("local_aws/**/*.py"):
         assert not packages(file) & {*PARTS, "main", "tests"}, name(file)
+
+
+def test_a_file_has_one_subject_and_at_most_450_lines() -> None:
+    long = [name(file) for file in FILES if len(file.read_text().splitlines()) > 450]
+    assert long == ["operations/adopt/kinds.py"], "only a table of data may be longer"
+
+
+def test_the_door_catches_mistakes_of_users_once() -> None:
+    handlers = [
+        node for node in ast.walk(ast.parse((ROOT / "main.py").read_text())) if isinstance(node, ast.ExceptHandler)
+    ]
+    assert [ast.unparse(one.type) for one in handlers if one.type] == ["UserError", "BrokenPipeError", "OSError"]
 
 
 def test_no_two_files_import_each_other() -> None:
