@@ -12,8 +12,8 @@ from botocore import exceptions
 
 from estate.errors import UserError
 from modules.astronomer import ROLE
+from modules.parts.iam_policy.props import listed
 from operations.aws import CLIENT_CONFIG
-from operations.policy.documents import listed
 
 NONCURRENT_DAYS = 90
 NONCURRENT_KEPT = 10

@@ -7,10 +7,10 @@ from typing import Any
 import jmespath
 
 from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
+from modules.parts.iam_policy.props import listed
 from operations.adopt.arguments import Arguments, UnknownError
 from operations.aws import Aws
 from operations.policy.compare import compare
-from operations.policy.documents import listed
 
 
 def remarks_on(

@@ -18,7 +18,7 @@ from estate.errors import ExitCode, UserError
 from estate.source import Source, printable
 from modules.astronomer import URL
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
-from modules.parts.iam_policy.props import pin_file
+from modules.parts.iam_policy.props import listed, pin_file
 from operations.aws import CLIENT_CONFIG
 
 MAX_BYTES = 1_000_000
@@ -122,11 +122,6 @@ def _served(url: str) -> bytes:
 
 
 # Read
-
-
-def listed(value: Any) -> list[Any]:
-    """A list; IAM writes one value without."""
-    return value if isinstance(value, list) else [value]
 
 
 def statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

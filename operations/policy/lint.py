@@ -10,7 +10,8 @@ from typing import Any
 
 from estate.errors import UserError
 from estate.source import printable
-from operations.policy.documents import listed, statements
+from modules.parts.iam_policy.props import listed
+from operations.policy.documents import statements
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def test_the_environment_of_no_account_is_that_of_the_first(aws):
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PROFILE": "default",
-        "AWS_CONFIG_FILE": str(ROOT / "tests" / "local_aws" / "aws-config"),
+        "AWS_CONFIG_FILE": str(ROOT / "local_aws/aws-config"),
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     assert aws.url.startswith("http://127.0.0.1:")
