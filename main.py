@@ -197,11 +197,13 @@ def export(
     with _app() as app:
         from operations.export.stacks import exported_stacks
         from operations.export.write import write
+        from operations.output import counted
 
         exported = exported_stacks(app, estate)
     for name in _chosen(file, stacks, exported):
-        write(exported[name], out / name, formatter)
-        print(out / name)
+        changed = write(exported[name], out / name, formatter)
+        blocks = sum(map(len, exported[name].json.get("resource", {}).values()))
+        print(f"{out / name}: {'written' if changed else 'up to date'}, {counted(blocks, 'resource block')}")
 
 
 @cli.command()

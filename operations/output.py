@@ -52,8 +52,8 @@ def summary(folder: Path) -> str:
     """Return how many stacks and resources a synthesized folder holds, with the names of the stacks."""
     stacks = sorted({file.parent for file in files(folder)} - {Path()})
     counts = {stack.name: len(addresses(folder / stack)) for stack in stacks}
-    names = ", ".join(f"{name} ({_counted(count, 'resource')})" for name, count in counts.items())
-    return f"{_counted(len(counts), 'stack')}: {names}"
+    names = ", ".join(f"{name} ({counted(count, 'resource')})" for name, count in counts.items())
+    return f"{counted(len(counts), 'stack')}: {names}"
 
 
 def addresses(stack: Path) -> set[str]:
@@ -65,7 +65,8 @@ def addresses(stack: Path) -> set[str]:
     return {f"{kind}.{name}" for kind, name in re.findall(r'^resource "([^"]+)" "([^"]+)"', text, re.MULTILINE)}
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural if it is not one."""
     return f"{number} {noun}{'s' * (number != 1)}"
 
 

@@ -50,7 +50,9 @@ class CrossAccountRoleProps(CheckedProps):
         missing = {name: cluster for name, cluster in clusters.items() if cluster.id is None}
         role, account = in_words(facts.get("role_arn")), in_words(facts.get("account_id"))
         done = bool(clusters) and not missing
-        send = f"send Astronomer the role {role}: `main.py handoff --for astronomer` writes the ticket"
+        described = "its name, region, node type and number of nodes"
+        first = "" if clusters else f", which requests a cluster by {described} if `clusters` has one before"
+        send = f"send Astronomer the role {role}: `main.py handoff --for astronomer` writes the ticket{first}"
         yield Step("you", f"{send}. Wait a minute after the deploy, until AWS has the role everywhere", done=done)
         for name in missing if clusters else (None,):
             what = f"the cluster {name}" if name else "a cluster"
@@ -58,7 +60,7 @@ class CrossAccountRoleProps(CheckedProps):
         if missing:
             yield Step("you", f"copy the IDs of {in_words(list(missing))} from the Astro UI to `clusters.*.id`")
         elif not clusters:
-            yield Step("you", "describe the cluster in `clusters`: its name, region, node type and number of nodes")
+            yield Step("you", f"describe the cluster in `clusters`: {described}")
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         boundary = self.permissions_boundary

@@ -51,10 +51,8 @@ class VpcPeering(Construct):
         }
 
         let_cluster_in(self, props.ingress, cluster, f"Astro cluster {props.cluster} by peering")
-        if props.peering_id is None:
+        if props.peering_id is None or cluster.account_id is None:
             self._announce(network, cluster)
-            return
-        if cluster.account_id is None:
             return
 
         # The ID is not taken from the request: while our VPC is to change, a tag even, Terraform would read that later,
@@ -130,25 +128,26 @@ class VpcPeering(Construct):
         return request
 
     def _announce(self, network: Network, cluster: ClusterSide) -> None:
-        """Warn of a pending request that could be this connection's, and say how to accept it."""
+        """Warn of a pending request that is or could be this connection's, and say how to accept it."""
         entry, side = f"connections.{self.node.id}", f"clusters.{self._props.cluster}"
+        add_id = f"`peering_id: {{}}` to {entry}"
         filters = {"status-code": "pending-acceptance", "requester-vpc-info.cidr-block": str(cluster.cidr)}
         if not Token.is_unresolved(network.vpc_id):
             filters["accepter-vpc-info.vpc-id"] = network.vpc_id
+        if self._props.peering_id:
+            filters["vpc-peering-connection-id"] = self._props.peering_id
         if cluster.account_id:
             filters["requester-vpc-info.owner-id"] = cluster.account_id
-            account = f"AWS account {cluster.account_id}"
-            remedy = f"add `peering_id: {{}}` to {entry}, and deploy again."
+            account, remedy = f"AWS account {cluster.account_id}", f"add {add_id}"
         else:
             account = "an AWS account"
-            remedy = (
-                f"add `account_id` to {side} after Astronomer has confirmed the requester's account, and "
-                f"`peering_id: {{}}` to {entry}, and deploy again."
-            )
+            remedy = f"add `account_id` to {side} after Astronomer has confirmed the requester's account"
+            remedy += f", and {add_id}" if not self._props.peering_id else ""
         announce(
             self,
             _PEERING,
             "pending",
             filters,
-            f"{entry}: {{}} is pending, from {account} with range {cluster.cidr}. To accept it, {remedy}",
+            f"{entry}: {{}} is pending, from {account} with range {cluster.cidr}. To accept it, {remedy}, and deploy "
+            "again.",
         )

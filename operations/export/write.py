@@ -13,10 +13,12 @@ from operations.terraform import Terraform
 from stacks.hcl import render
 
 
-def write(stack: ExportedStack, folder: Path, terraform: Terraform | None) -> None:
+def write(stack: ExportedStack, folder: Path, terraform: Terraform | None) -> bool:
     """Write the module of `stack` into `folder`: as HCL where `terraform` is given, which formats it, else as JSON.
 
-    Replaces what it wrote before, in either format, and no other file. Raises OSError and TerraformFailed."""
+    Replaces what it wrote before, in either format, and no other file. Returns whether a file changed. Raises OSError
+    and TerraformFailed."""
+    before = _files(folder)
     blocks: dict[Address, Block] = {
         (section, type_, name): _plain(block)
         for section in ("data", "resource")
@@ -56,6 +58,13 @@ def write(stack: ExportedStack, folder: Path, terraform: Terraform | None) -> No
         (folder / name).write_text(text, "utf-8")
     if terraform:
         terraform.fmt(folder, [Path(name) for name in texts if name.endswith(".tf")])
+    return _files(folder) != before
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    """The content of the files that are, or could be, written by us."""
+    names = ("*.tf", "*.tf.json", "*.md", ".terraform-docs.yml", "examples/basic/*.tf")
+    return {file: file.read_bytes() for name in names for file in folder.glob(name)}
 
 
 def _outputs(stack: Mapping[str, Any], blocks: Iterable[Address], counted: Iterable[Address]) -> dict[str, Block]:

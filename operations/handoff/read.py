@@ -16,6 +16,7 @@ from estate.errors import ExitCode, UserError
 from estate.model import Estate
 from estate.plan import stacks_of
 from estate.state import S3State
+from operations.owner import foreign_estate
 from operations.terraform import Terraform, TerraformError, find_terraform
 
 # A person waits for the answer, and a state that is not read is reported as not read.
@@ -48,6 +49,8 @@ def read(estate: Estate, file: Path | None, folder: Path, environ: Mapping[str, 
         return _from_file(stacks, file)
     if isinstance(estate.state, S3State):
         return _from_s3(stacks, estate.state, estate.name)
+    if why := foreign_estate(folder.parent, estate):
+        return dict.fromkeys(stacks, Deployed("not read", why))
     return _by_terraform(stacks, folder, environ)
 
 

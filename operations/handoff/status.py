@@ -226,6 +226,7 @@ def _actions(found: Report) -> Iterator[Action]:
     yield from _deploys(found, [name for name in found.stacks if name in of_account])
     yield from _remaining(found, "account.")
     yield from _deploys(found, [name for name in found.stacks if name not in of_account])
+    yield from _left_behind(found)
     for entry, one in estate.pending_inputs():
         if one.giver == "your network team":
             yield Action("your network team", entry, f"give `{one.field}`: {one.how}")
@@ -269,6 +270,19 @@ def _deploys(found: Report, stacks: list[str]) -> Iterator[Action]:
     if names:
         command = f"`cdktf deploy {' '.join(names)}`"
         yield Action("you", None, f"deploy what is new or changed: {command}", ", ".join(deadlines) or None)
+
+
+def _left_behind(found: Report) -> Iterator[Action]:
+    """Yield the peerings that are deployed and no longer in the file: AWS keeps them active (facts C4)."""
+    kept = {getattr(connection, "peering_id", None) for connection in found.estate.connections.values()}
+    for stack in found.stacks.values():
+        for name, facts in stack.facts.items():
+            peering_id = facts.get("peering_id") if isinstance(facts, Mapping) else None
+            if isinstance(peering_id, str) and peering_id not in kept:
+                how = f"delete the VPC peering connection {peering_id}, or ask Astronomer to delete it"
+                yield Action(
+                    "you", None, f"{how}: AWS keeps it active after `connections.{name}` is deployed without it"
+                )
 
 
 def _remaining(found: Report, section: str) -> Iterator[Action]:

@@ -105,9 +105,12 @@ class Stack:
 def every_mistake(stack: Stack) -> Facts:
     """The file with all connections, and an AWS in which the requests differ from it, each as its name says."""
     peered, attached = [f"p-{name}" for name in PEERINGS], [f"t-{name}" for name in ATTACHMENTS]
-    numbers = {name: number for number, name in enumerate([*peered, "p-new", "p-unknown", *attached, "t-new"])}
+    numbers = {
+        name: number for number, name in enumerate([*peered, "p-new", "p-unknown", *attached, "t-new", "p-given"])
+    }
     clusters = {name: cluster(name, number) for name, number in numbers.items()}
-    clusters["p-unknown"] = clusters["p-unknown"].replace(f'account_id: "{ASTRO}", ', "")
+    for name in ("p-unknown", "p-given"):
+        clusters[name] = clusters[name].replace(f'account_id: "{ASTRO}", ', "")
     clusters["t-vpc"] = clusters["t-vpc"].replace("}", ", vpc_id: vpc-0aaaaaaaaaaaaaaaa}")
     attachments = ", ".join(f"{name}: {tgw_attach(numbers[name])}" for name in attached)
     facts = stack.write(
@@ -115,11 +118,12 @@ def every_mistake(stack: Stack) -> Facts:
         "".join(peering(name, numbers[name]) for name in peered)
         + peering("p-new", None)
         + peering("p-unknown", None)
+        + peering("p-given", numbers["p-given"])
         + f"  hub: {{type: transit_gateway, clusters: [{', '.join(attached)}, t-new], network: lake, "
         f"transit_gateway_id: {HUB}, attachments: {{{attachments}}}}}\n",
     )
     requests: dict[str, Any] = {request["id"]: request for request in facts.get("peering_requests", [])}
-    for name in ("p-new", "p-unknown"):
+    for name in ("p-new", "p-unknown", "p-given"):
         requests[pcx(numbers[name])] = {
             "id": pcx(numbers[name]),
             "requester": {"account": ASTRO, "region": "us-east-1", "cidr": f"172.20.{numbers[name] * 8}.0/21"},
@@ -213,6 +217,8 @@ ATTACHMENT_ERRORS = {
 PENDING = [
     f"connections.hub: {tgw_attach(24)} is pending, from AWS account {ASTRO}. To accept it as the attachment of "
     f"cluster t-new, add `t-new: {tgw_attach(24)}` to connections.hub.attachments, and deploy again.",
+    f"connections.peer-p-given: {pcx(25)} is pending, from an AWS account with range 172.20.200.0/21. To accept it, "
+    "add `account_id` to clusters.p-given after Astronomer has confirmed the requester's account, and deploy again.",
     f"connections.peer-p-new: {pcx(11)} is pending, from AWS account {ASTRO} with range 172.20.88.0/21. To accept it, "
     f"add `peering_id: {pcx(11)}` to connections.peer-p-new, and deploy again.",
     f"connections.peer-p-unknown: {pcx(12)} is pending, from an AWS account with range 172.20.96.0/21. To accept it, "

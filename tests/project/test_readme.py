@@ -1,6 +1,8 @@
 """The documents say what is so."""
 
+import os
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +82,56 @@ def test_every_command_that_it_names_exists(document: Path) -> None:
 def test_the_commands_that_are_searched_for_are_found() -> None:
     found = {line for file in DOCUMENTS for line in code(file.read_text())}
     assert {"python main.py check", "make setup", "main.py policy diff"} <= found
+
+
+@document
+def test_cdktf_and_the_shell_take_its_cdktf_commands(document: Path) -> None:
+    for line in code(document.read_text()):
+        for call in re.findall(r"(?:^|[ $&;])cdktf ((?:diff|deploy|destroy)(?: [^|;&]*)?)", line):
+            # Unquoted, a shell writes the names of files in its place.
+            assert "*" not in call.replace("'*'", ""), line
+            command, *words = re.sub(r'"\$\(.*?\)"', "NAME", call).split()
+            stacks = [word for word in words if not word.startswith("-")]
+            assert command != "diff" or (len(stacks) <= 1 and "'*'" not in stacks), line
+
+
+def test_a_pipeline_is_given_a_deploy_that_asks_nobody() -> None:
+    lines = [line for file in DOCUMENTS for line in file.read_text().splitlines() if "pipeline" in line]
+    deploys = [line for line in lines if "cdktf deploy" in line]
+    assert len(deploys) == 2
+    assert all("`cdktf deploy '*' --auto-approve`" in line for line in deploys)
+
+
+def test_the_readme_previews_each_stack_by_itself(tmp_path: Path) -> None:
+    (loop,) = re.findall(r"^ +(cdktf synth && for .*)$", README.read_text(), re.MULTILINE)
+    program = tmp_path / "cdktf"
+    program.write_text(
+        '#!/bin/sh\necho "$@" >> calls\n'
+        "[ $1 = diff ] || mkdir -p cdktf.out/stacks/account cdktf.out/stacks/network-b cdktf.out/stacks/network-c\n"
+        '[ "$2" != network-b ]\n'
+    )
+    program.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", loop], cwd=tmp_path, env=os.environ | {"PATH": path}, check=True)
+    assert (tmp_path / "calls").read_text().splitlines() == ["synth", "diff account", "diff network-b"]
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        # What cdktf does at its question, which nobody expects.
+        ("README.md", ["Enter approves", "Dismiss", "exits with 0", "Ctrl-C", "docs/recovery.md#the-state-is-locked"]),
+        ("README.md", ["Quote the `*`", "`cdktf diff` takes one stack"]),
+        ("README.md", ["a repository of your own", '"app": "astro-on-aws"']),
+        ("docs/recovery.md", ["Dismiss", "Error acquiring the state lock", "force-unlock <ID>"]),
+        ("docs/recovery.md", ["`-migrate-state`", "Never use it"]),
+        ("docs/recovery.md", ["A peering outlives its entry", "`main.py handoff` names the old peering"]),
+        ("docs/recovery.md", ["cdktf destroy '*'", "`removal_reason`", "`lifecycle.prevent_destroy`"]),
+    ],
+)
+def test_what_stopped_people_is_documented(document: str, told: list[str]) -> None:
+    text = " ".join((ROOT / document).read_text().split())
+    assert [words for words in told if words not in text] == []
 
 
 def test_check_says_what_the_readme_shows(tmp_path: Path) -> None:

@@ -154,6 +154,19 @@ def test_says_which_request_is_pending_while_the_file_has_no_id(synth: Synth) ->
     assert check["condition"] == "${length(data.aws_vpc_peering_connections.lake-peering_pending.ids) == 0}"
 
 
+def test_says_that_a_request_waits_for_its_account(synth: Synth) -> None:
+    unknown = Cluster(product="hosted-dedicated", region="us-east-1")
+    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides(prod=unknown)))
+    assert "resource" not in tf
+    found = tf["data"]["aws_vpc_peering_connections"]["lake-peering_pending"]["filter"]
+    assert {"name": "vpc-peering-connection-id", "values": ["pcx-0123456789abcdef0"]} in found
+    (check,) = tf["check"]["lake-peering_pending"]["assert"]
+    assert check["error_message"].endswith(
+        " is pending, from an AWS account with range 172.20.0.0/20. To accept it, add `account_id` to clusters.prod "
+        "after Astronomer has confirmed the requester's account, and deploy again."
+    )
+
+
 def test_a_vpc_that_the_stack_makes_has_no_pending_request_before_its_deploy(synth: Synth) -> None:
     """Its ID is known too late for a check, and Terraform would warn of that."""
 

@@ -14,6 +14,7 @@ import pytest
 from estate.load import load
 from estate.plan import secrets
 from operations.cdktf_call import CdktfCall, Process, find_call, parse_procargs
+from operations.imports import FILE, HEADER
 from operations.variables import literal
 from tests.support import ROOT
 from tests.support.commands import run
@@ -115,6 +116,19 @@ def test_the_account_is_not_destroyed_without_a_reason(cdktf: Path, tmp_path: Pa
     reason = "  cross_account_role:\n    removal_reason: Astro is no longer used here\n"
     estate.write_text(estate.read_text().replace("  cross_account_role:\n", reason))
     assert call(cdktf, command, estate, IDS) == (0, "")
+
+
+def test_a_destroy_drops_the_imports_and_a_deploy_keeps_them(cdktf: Path) -> None:
+    estate, stack = ROOT / "examples/vpc_peering.yaml", cdktf.parent / "cdktf.out/stacks/network-lake"
+    imports = stack / FILE
+    stack.mkdir(parents=True)
+    to = "aws_vpc_peering_connection_accepter.lake-peering_accepter"
+    imports.write_text(f'{HEADER}\nimport {{\n  to = {to}\n  id = "pcx-1"\n}}\n')
+    there = {}
+    for command in ("deploy", "diff", "destroy"):
+        assert call(cdktf, f"{command} network-lake --auto-approve", estate) == (0, "")
+        there[command] = imports.exists()
+    assert there == {"deploy": True, "diff": True, "destroy": False}
 
 
 def test_all_reasons_are_given_at_once(cdktf: Path) -> None:

@@ -171,6 +171,28 @@ def test_an_entry_that_the_file_no_longer_has_is_to_be_deployed_away(tmp_path: P
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "left"),
+    [
+        ("  lake-prod: ", "  lake-main: ", False),
+        (", peering_id: pcx-0123456789abcdef0", "", True),
+        ("peering_id: pcx-0123456789abcdef0", "peering_id: pcx-0fffffffffffffff0", True),
+        ("type: vpc_peering, cluster: prod, network: lake, peering_id: pcx-0123456789abcdef0", "NOTHING", True),
+    ],
+)
+def test_a_peering_that_outlives_its_entry_is_yours_to_delete(tmp_path: Path, old: str, new: str, left: bool) -> None:
+    text = BASE.replace(old, new, 1)
+    assert text != BASE
+    estate = estate_of(tmp_path, "\n".join(line for line in text.splitlines() if "NOTHING" not in line) + "\n")
+    peered = {"lake-prod": PEERED | {"peering_id": "pcx-0123456789abcdef0"}}
+    expected = (
+        "delete the VPC peering connection pcx-0123456789abcdef0, or ask Astronomer to delete it: AWS keeps it active "
+        "after `connections.lake-prod` is deployed without it"
+    )
+    found = lines(found_in(estate, {"network-lake": Deployed("deployed", facts=peered)}))
+    assert (("you", None, expected) in found) == left
+
+
 def test_a_digest_is_the_same_from_a_synth_that_writes_hcl(tmp_path: Path) -> None:
     file = ROOT / "examples/vpc_peering.yaml"
     folder = tmp_path / "out"
@@ -230,6 +252,10 @@ def test_an_account_without_a_cluster_gives_a_ticket_and_no_map(tmp_path: Path) 
         "Please confirm in this ticket when it is done.\n"
     )
     assert "mermaid" not in write.your_page(found)
+    # A ticket that is sent without the cluster says nothing of it.
+    steps = [action for _, entry, action in lines(found) if entry == "account.cross_account_role"]
+    assert [step.split()[0] for step in steps] == ["send", "create", "describe"]
+    assert "if `clusters` has one before. Wait" in steps[0]
     assert write.ticket_page(found_in(found.estate)).startswith(
         "**Not yet to be sent**: the stack `account` is not deployed.\n"
     )
@@ -410,7 +436,20 @@ def test_dns_servers_are_null_until_they_are_known() -> None:
     assert told(["10.20.0.10", "10.20.1.7"]) == ["10.20.0.10", "10.20.1.7", "10.20.8.2"]
 
 
-KEYS = ["rules", "id", "corp", "service", "cidrs", "associate", "prod", "roles", "peering_status", "a", "servers"]
+KEYS = [
+    "rules",
+    "id",
+    "peering_id",
+    "corp",
+    "service",
+    "cidrs",
+    "associate",
+    "prod",
+    "roles",
+    "peering_status",
+    "a",
+    "servers",
+]
 
 
 @settings(max_examples=40, deadline=None)
@@ -551,6 +590,11 @@ def test_without_s3_an_uninitialized_stack_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "stacks/account/.terraform").mkdir(parents=True)
     found = read(estate, None, tmp_path / "stacks", {"PATH": ""})
     assert str(found["account"].why).startswith("`terraform` is not on the PATH.")
+    # The stack of that name is another estate's.
+    (tmp_path / "manifest.json").write_text('{"estate": "meridian"}')
+    whys = {stack.why for stack in read(estate, None, tmp_path / "stacks", {"PATH": ""}).values()}
+    (why,) = whys
+    assert str(why).startswith(f"{tmp_path} holds the Terraform of estate 'meridian', and this file is estate 'acme'")
 
 
 def test_a_file_of_outputs_tells_of_the_stacks_that_it_has(tmp_path: Path) -> None:
