@@ -5,12 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 from modules.cluster import Cluster
+from operations.handoff.actions import actions
 from operations.handoff.status import (
     Action,
     Entry,
     Report,
     Ticket,
-    actions,
     cluster_id,
     for_network_team,
     network_facts,

@@ -20,8 +20,9 @@ from estate.model import Estate
 from estate.plan import stacks_of
 from local_aws import LocalAws
 from operations.handoff import write
+from operations.handoff.actions import actions
 from operations.handoff.read import Deployed, harmless, read
-from operations.handoff.status import Digests, Report, actions, report, tickets
+from operations.handoff.status import Digests, Report, report, tickets
 from operations.handoff.write import flowchart
 from operations.terraform import find_terraform
 from tests.support import EXAMPLES, ROOT
