@@ -35,7 +35,7 @@ test: lint .work/provider6/.warmed .work/cdktn/.warmed
 proof: setup $(EVIDENCE)/test.jsonl $(TOOLBOX)
 	@rm -f $(EVIDENCE)/proof.jsonl
 	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/proof.jsonl" pytest -m proof $(WORKERS)
-	@$(TOOLS) python -m tests.evidence $(EVIDENCE)/test.jsonl $(EVIDENCE)/proof.jsonl
+	@$(TOOLS) python -m tools.evidence $(EVIDENCE)/test.jsonl $(EVIDENCE)/proof.jsonl
 
 $(EVIDENCE)/test.jsonl:
 	@$(MAKE) --no-print-directory test
@@ -48,7 +48,7 @@ unit: setup
 # The whole inner loop on other bindings, and every example synthesized on them, byte for byte.
 test-provider6 test-cdktn: test-%: setup .work/%/.warmed
 	@$(TOOLS) .work/$*/bin/python -m pytest $(UNIT)
-	@$(TOOLS) pytest tests/test_bindings.py -k $*
+	@$(TOOLS) pytest tests/project/test_bindings.py -k $*
 
 lint: setup
 	@$(TOOLS) ruff check
@@ -56,14 +56,14 @@ lint: setup
 	@$(TOOLS) pyright
 
 demo: setup
-	@$(TOOLS) python -m tests.demo
+	@$(TOOLS) python -m tools.demo
 
 bench: setup
-	@$(TOOLS) python -m tests.bench
+	@$(TOOLS) python -m tools.bench
 
 wheel: .venv/.installed .work/cyclonedx/.installed
 	@rm -rf dist && $(TOOLS) python -m pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w dist .
-	@$(TOOLS) python -m tests.sbom
+	@$(TOOLS) python -m tools.sbom
 	@ls dist/*.*
 
 setup: .venv/.installed node_modules/.installed .venv/.warmed
@@ -112,10 +112,10 @@ endef
 	@$*/bin/python -c "$$PROGRAM"
 	@touch $@
 
-# Other bindings, each in an environment of its own: .venv by link, but for what tests/%.lock has in its place.
+# Other bindings, each in an environment of its own: .venv by link, but for what tools/%.lock has in its place.
 REPLACED_provider6 := cdktf_cdktf_provider_aws*
 REPLACED_cdktn := cdktf* constructs*
-.work/provider6/.installed .work/cdktn/.installed: .work/%/.installed: tests/%.lock .venv/.installed
+.work/provider6/.installed .work/cdktn/.installed: .work/%/.installed: tools/%.lock .venv/.installed
 	@echo "Installing the Python packages of $< ..."
 	@rm -rf $(@D) && .venv/bin/python -m venv --without-pip $(@D)
 	@cd $(@D)/lib/python3*/site-packages && ln -s "$(CURDIR)"/.venv/lib/python3*/site-packages/* . && \
@@ -124,7 +124,7 @@ REPLACED_cdktn := cdktf* constructs*
 	  --require-hashes --target . -r "$(CURDIR)"/$<
 	@touch $@
 
-$(TOOLBOX): .work/%/.installed: tests/%.lock .venv/.installed
+$(TOOLBOX): .work/%/.installed: tools/%.lock .venv/.installed
 	@echo "Installing the Python packages of $< ..."
 	@rm -rf $(@D) && .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-compile \
 	  --require-hashes --target $(@D) -r $<

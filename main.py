@@ -12,7 +12,7 @@ if _obstacle := obstacle():
     sys.exit(_obstacle)
 
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -25,10 +25,9 @@ from typer.core import TyperGroup
 from estate.errors import ExitCode, UserError
 from estate.load import load
 from estate.model import Estate
-from estate.plan import secrets, stacks_of
 from estate.schema import json_schema
 from estate.source import Problem, Source
-from estate.state import CloudState, S3State
+from estate.state import S3State
 from estate.warnings import warnings
 from modules.astronomer import ROLE
 
@@ -73,9 +72,11 @@ EstateFile = Annotated[Path, typer.Argument(envvar="ASTRO_ESTATE", show_envvar=T
 def main(context: typer.Context) -> None:
     """Your side of Astro on AWS. Without a command: write the Terraform of the estate, as `cdktf synth` does."""
     if context.invoked_subcommand is None:
+        from operations.cdktf_call import prepare
+
         file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
         estate = _current(Path(file))
-        _prepare_call(estate, Path(out))
+        prepare(estate, Path(out), os.environ, os.getppid())
         _write(estate, Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
 
 
@@ -90,9 +91,10 @@ def synth(
 
     Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
     from operations.output import compare, summary
+    from operations.owner import refuse_foreign_folder
 
     if not check:
-        _stop_in_foreign_folder(estate := _current(file), out)
+        refuse_foreign_folder(out, estate := _current(file))
         installed = _write(estate, out, hcl=hcl)
         for removed in installed.deleted:
             gone = not any((out / removed.parent).glob("cdk.tf*"))
@@ -109,48 +111,6 @@ def synth(
     print(f"{out} is up to date: {summary(out)}")
 
 
-def _prepare_call(estate: Estate, out: Path) -> None:
-    """Exit if a `cdktf` above this process, or its output folder, would lead Terraform somewhere it cannot succeed."""
-    from operations.cdktf_call import find_call
-    from operations.imports import drop_all
-    from operations.terraform import TerraformError, find_terraform
-
-    call = find_call(os.getppid())
-    _stop_in_foreign_folder(estate, out, migrates=call is not None and "migrate-state" in call.options)
-    if not call:
-        return
-    # A workspace of HCP Terraform has variables of its own.
-    needed = [] if isinstance(estate.state, CloudState) else secrets(estate)
-    stacks = [stack.name for stack in stacks_of(estate)]
-    reasons = [*filter(None, [call.unanswerable()]), *call.missing(needed, stacks, out / "stacks")]
-    keeps_role = estate.account and estate.account.cross_account_role.removal_reason is None
-    if call.command == "destroy" and keeps_role and "account" in call.chosen(stacks):
-        reasons.append(
-            "Terraform does not destroy Astronomer's role in stack account without a reason: write "
-            'account.cross_account_role.removal_reason (docs/recovery.md, "Taking it all down")'
-        )
-    try:
-        find_terraform(os.environ)
-    except TerraformError as error:
-        reasons.append(str(error))
-    if reasons:
-        raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
-    if call.command == "destroy":
-        for stack in call.chosen(stacks):
-            drop_all(out / "stacks" / stack)
-
-
-def _stop_in_foreign_folder(estate: Estate, out: Path, *, migrates: bool = False) -> None:
-    """Exit if `out` is of another estate, or is initialized with another state, which Terraform would propose to copy.
-    `migrates`: the person asked for the copy."""
-    from operations.owner import foreign_estate, other_states
-
-    if reason := foreign_estate(out, estate):
-        raise UserError(reason, ExitCode.BAD_INPUT)
-    if not migrates and (reasons := list(other_states(out, estate))):
-        raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
-
-
 def _write(estate: Estate, out: Path, *, hcl: bool) -> "Installed":
     """Synthesize into `out`, and drop the import blocks there of resources that are no longer in it."""
     from operations.imports import drop_stale
@@ -164,7 +124,7 @@ def _write(estate: Estate, out: Path, *, hcl: bool) -> "Installed":
 
 
 @contextmanager
-def _synthesized(estate: Estate, *, hcl: bool = False) -> Iterator[Path]:
+def _synthesized(estate: Estate, *, hcl: bool = False) -> Generator[Path]:
     """The whole output, in a folder that is gone afterwards."""
     with _app(hcl=hcl) as app:
         from operations.owner import sign
@@ -179,6 +139,16 @@ def _synthesized(estate: Estate, *, hcl: bool = False) -> Iterator[Path]:
         yield folder
 
 
+def _stacks(estate: Estate) -> dict[str, Any]:
+    """The parsed JSON of each stack, by name."""
+    import json
+
+    with _synthesized(estate) as fresh:
+        return {
+            one.parent.name: json.loads(one.read_text("utf-8")) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))
+        }
+
+
 def _formatter() -> "Terraform":
     """Terraform, which formats HCL so that two machines write the same bytes."""
     from operations.terraform import Terraform, find_terraform
@@ -190,7 +160,7 @@ def _formatter() -> "Terraform":
 
 
 @contextmanager
-def _app(*, hcl: bool = False) -> Iterator["App"]:
+def _app(*, hcl: bool = False) -> Generator["App"]:
     """An app that writes one format, whatever the environment says, into a folder of its own: a synth that fails leaves
     nothing half done."""
     # The stacks look at nothing else, and Node at what there was when it started.
@@ -219,11 +189,9 @@ def export(
     what Terraform may know later.
 
     Replaces what it wrote before, and nothing else."""
-    for folder in (out.absolute(), *out.absolute().parents):
-        if (folder / "__init__.py").exists():
-            what = "is in a Python package, which Terraform modules must not be written into"
-            remedy = "choose another directory, such as terraform-modules"
-            raise UserError(f"--out: {out} {what}; {remedy}", ExitCode.BAD_INPUT)
+    from operations.owner import refuse_python_package
+
+    refuse_python_package(out)
     estate = _current(file)
     formatter = _formatter() if syntax is Format.HCL else None
     with _app() as app:
@@ -243,8 +211,10 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
     """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
 
     Exits with 4 if there are warnings only. They stop no synth, except an entry whose last day is over."""
+    from operations.variables import report
+
     source = Source(file)
-    estate = _load(file, source)
+    estate = load(file, source)
     # What a cluster lacks is a warning, with what it blocks.
     waiting = [
         f"{entry} waits for {a.field} from {a.giver}: {a.how}"
@@ -254,7 +224,7 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
     counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
     counted = ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in counts)
     print(f"{file}: {counted}, no mistakes")
-    for line in (*waiting, *_secrets(estate)):
+    for line in (*waiting, *report(estate, os.environ)):
         print(line)
     if found := warnings(estate, file, source, datetime.now(UTC).date()):
         raise UserError("\n".join(f"{file}:{problem}" for problem in found), ExitCode.WARNINGS_ONLY)
@@ -281,24 +251,16 @@ def handoff(
     """Print what is deployed, what remains to be done and by whom: for you, or what to send to whom.
 
     Reads the state from where the estate keeps it, and writes nothing. Exits with 4 if a stack could not be read."""
-    estate = _load(file)
     import json
 
     from operations.handoff import read, status, write
 
+    estate = load(file)
     stacks = read.read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
-    digests: dict[str, dict[str, str]] = {}
-    if any(stack.digests for stack in stacks.values()):
-        with _synthesized(estate) as fresh:
-            for name in stacks:
-                synthesized = json.loads((fresh / f"stacks/{name}/cdk.tf.json").read_text("utf-8"))
-                digests[name] = synthesized["output"]["deployed"]["value"]["digests"]
+    fresh = _stacks(estate) if any(stack.digests for stack in stacks.values()) else {}
+    digests = {name: fresh[name]["output"]["deployed"]["value"]["digests"] for name in stacks if fresh}
     found = status.report(estate, stacks, digests)
-    as_values, as_text = {
-        Reader.YOU: (write.yours, write.your_page),
-        Reader.ASTRONOMER: (write.astronomers, write.ticket_page),
-        Reader.NETWORK_TEAM: (write.network_teams, write.team_page),
-    }[reader]
+    as_values, as_text = write.BY_READER[reader]
     print(json.dumps(as_values(found), indent=2) if as_json else as_text(found))
     if unread := [f"{name} was not read: {stack.why}" for name, stack in stacks.items() if stack.status == "not read"]:
         raise UserError("\n".join(unread), ExitCode.WARNINGS_ONLY)
@@ -314,24 +276,17 @@ def adopt(
 
     They go beside what a synth writes, as stacks/<stack>/imports.tf: the next `cdktf deploy` shows what it imports, and
     asks. Only reads AWS. Exits with 4 where a person has to decide something."""
-    import json
-
     from operations.adopt.search import adopt as look_for
+    from operations.owner import refuse_foreign_folder
+    from operations.variables import external_ids
 
-    estate, external_ids = _current(file), _external_ids()
-    _stop_in_foreign_folder(estate, out)
-    with _synthesized(estate) as fresh:
-        stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
-    chosen = _chosen(file, stack, stacks)
-    adoptions = look_for({name: stacks[name] for name in chosen}, external_ids)
+    estate, ids = _current(file), external_ids(os.environ)
+    refuse_foreign_folder(out, estate)
+    stacks = _stacks(estate)
+    adoptions = look_for({name: stacks[name] for name in _chosen(file, stack, stacks)}, ids)
     files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
-    words = {"found": "import", "absent": "make", "unimportable": "again", "alike": "ALIKE", "several": "SEVERAL"}
     for adoption in adoptions:
-        count = f"{len(adoption.those('found'))} of {len(adoption.outcomes)} to import"
-        print(f"{adoption.stack} (account {adoption.account_id}, {adoption.region}): {count}")
-        for one in adoption.outcomes:
-            told = (f" = {one.id}" if one.id else "", f": {one.detail}" if one.detail else "")
-            print(f"  {words[one.state]:8}{one.address}{''.join(told)}")
+        print(adoption.report())
     if not any(files):
         print("Nothing of the estate is there yet: there is nothing to import.")
     else:
@@ -359,7 +314,7 @@ def create(file: EstateFile = Path("astro.yaml")) -> None:
 
     Versioned, encrypted, private, TLS only. Old versions of objects expire after 90 days but for the newest ten, in a
     bucket that exists already too."""
-    estate = _load(file)
+    estate = load(file)
     if not isinstance(estate.state, S3State):
         raise UserError(
             f"{file}: state.backend: {estate.state.backend!r} keeps no state in S3; only s3 has a bucket",
@@ -395,9 +350,9 @@ def fetch(
     from modules.astronomer import URL
     from operations.policy.compare import compare
     from operations.policy.documents import fetch as fetch_document
-    from operations.policy.documents import read
+    from operations.policy.documents import policy_file, read
 
-    document = to or _policy_file(file)
+    document = to or policy_file(file)
     outcome = fetch_document(document, url or URL, accept=accept)
     if outcome != "changed" or accept:
         print(f"{document}: {'unchanged' if outcome == 'same' else 'saved and pinned'}")
@@ -418,17 +373,17 @@ def diff(
 ) -> None:
     """Compare two documents, or the account's with the estate's, action by action; exits with 3 if NEW allows more."""
     from operations.policy.compare import compare
-    from operations.policy.documents import in_account, read
+    from operations.policy.documents import in_account, policy_file, read
 
     if old and new:
         before, after = [read(old)], [read(new)]
     else:
-        estate = _load(file)
+        estate = load(file)
         if estate.account is None:
             raise UserError(f"{file}: has no `account`, so no policy to compare", ExitCode.BAD_INPUT)
         account_id = estate.account.account_id
         before = [read(old, account_id)] if old else in_account(ROLE, account_id)
-        after = [read(_policy_file(file), account_id)]
+        after = [read(policy_file(file), account_id)]
     changes = compare(before, after)
     for change in changes:
         print(change)
@@ -443,21 +398,15 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
     finding.
 
     Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it."""
-    import json
-
-    from operations.policy.documents import listed, read, statements
+    from operations.policy.documents import policy_file, read
     from operations.policy.lint import lint as lint_policies
-    from operations.policy.lint import policies_of
+    from operations.policy.lint import policies_of, written_by
 
-    estate = _load(file)
-    with _synthesized(estate) as fresh:
-        stacks = {one.parent.name: json.loads(one.read_text()) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))}
+    estate = load(file)
+    stacks = _stacks(estate)
     policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
-    vendors = []
-    if estate.account:
-        vendors = listed(read(_policy_file(file), estate.account.account_id)["Statement"])
-    # A long document is split over several policies.
-    theirs = {name for name, one in policies.items() if vendors and all(s in vendors for s in statements(one))}
+    vendors = read(policy_file(file), estate.account.account_id) if estate.account else None
+    theirs = {name for name, one in policies.items() if vendors and written_by(vendors, one)}
     found = lint_policies({name: one for name, one in policies.items() if name not in theirs})
     found_in_theirs = lint_policies({name: policies[name] for name in theirs})
     for name in sorted(policies):
@@ -472,49 +421,6 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
         sys.exit(ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY)
 
 
-def _secrets(estate: Estate) -> Iterator[str]:
-    """Yield a line for each value that Terraform needs and no file holds: whether it is set, and what it is."""
-    from operations.variables import status
-
-    state_names = {plan.name: plan.state_name for plan in stacks_of(estate)}
-    for stack, variable, secret in secrets(estate):
-        if isinstance(estate.state, CloudState):
-            workspace = estate.state.workspace(estate.name, state_names[stack])
-            where = f"workspace {workspace} needs the sensitive variable {variable}"
-            yield f"{where}, {secret.type}: {secret.description}"
-        else:
-            name = f"TF_VAR_{variable}"
-            found = status(secret, os.environ.get(name)) or "set"
-            yield f"stack {stack} needs {name}, {secret.type} ({found}): {secret.description}"
-
-
-def _external_ids() -> list[str]:
-    """Return the value of the variable; an empty list if it is not set."""
-    from modules.cross_account_role.props import EXTERNAL_IDS
-    from operations.variables import literal, status
-
-    value = os.environ.get(name := f"TF_VAR_{EXTERNAL_IDS.variable()}")
-    if value is None:
-        return []
-    if problem := status(EXTERNAL_IDS, value):
-        raise UserError(f"{name} is {problem}; write it as {EXTERNAL_IDS.example()}", ExitCode.BAD_INPUT)
-    ids = literal(value)
-    return list(map(str, ids)) if isinstance(ids, list) else []
-
-
-def _policy_file(file: Path) -> Path:
-    """The `policy_file` of an estate file, which need not be there yet, or right."""
-    value = Source(file).value
-    for key in ("account", "cross_account_role", "policy_file"):
-        value = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(value, str):
-        raise UserError(
-            f"{file}: has no account.cross_account_role.policy_file; name the file that the document goes to",
-            ExitCode.BAD_INPUT,
-        )
-    return file.parent / value
-
-
 def _expired(file: Path, estate: Estate) -> list[str]:
     """What was to be gone by now, a line each: the only thing here that depends on the day."""
     if not (expired := list(estate.expired(datetime.now(UTC).date()))):
@@ -523,13 +429,9 @@ def _expired(file: Path, estate: Estate) -> list[str]:
     return [f"{file}:{Problem(one.path, one.message, *source.where(one.path))}" for one in expired]
 
 
-def _load(file: Path, source: Source | None = None) -> Estate:
-    return load(file, source)
-
-
 def _current(file: Path) -> Estate:
     """The estate, where nothing in it should be gone by now."""
-    estate = _load(file)
+    estate = load(file)
     if expired := _expired(file, estate):
         raise UserError("\n".join(expired), ExitCode.BAD_INPUT)
     return estate

@@ -83,6 +83,8 @@ NODE_TYPES = (
     *("t2.xlarge", "t3.xlarge", "t3.2xlarge"),
 )
 """The node types that Astronomer publishes for Hybrid clusters (facts A9)."""
+DEFAULT_NODE_TYPE, DEFAULT_DB_TYPE = "m5.xlarge", "db.m6g.large"
+"""What a Hybrid cluster has if nothing else is requested (facts A9)."""
 
 
 def _node_type(value: str) -> str:
@@ -136,6 +138,24 @@ ROLE = "astronomer-remote-management"
 """The role that Astronomer assumes in the dedicated account (facts A6)."""
 POLICY = "AstronomerCrossAccountRole"
 """The name of that role's policy (facts A6)."""
+
+BOUNDARY = "OperationalBoundary"
+"""A part of the names of Astronomer's permissions boundaries."""
+
+ALARM_PATTERNS: Mapping[Literal["seed-hybrid", "seed-preview"], str] = {
+    "seed-hybrid": (
+        "{ ($.eventName = AttachRolePolicy || $.eventName = DetachRolePolicy || $.eventName = SetPolicyVersion) && "
+        f'($.requestParameters.policyArn = "*{BOUNDARY}*" || $.requestParameters.policyArn = '
+        f'"*{POLICY}"  || $.requestParameters.roleName = {ROLE}) }}'
+    ),
+    "seed-preview": (
+        "{ ($.eventName = AttachRolePolicy || $.eventName = DetachRolePolicy || $.eventName = SetPolicyVersion || "
+        "$.eventName = CreatePolicyVersion) && "
+        f'($.requestParameters.policyArn = "*{POLICY}"  || '
+        f"$.requestParameters.roleName = {ROLE}) }}"
+    ),
+}
+"""The filter patterns of Astronomer's pages for an alarm on its policies, to the letter (facts B5)."""
 
 ASTRO_NEEDS = ("amazonaws.com", "astronomer.cloud", "astronomer.io", "astronomer.run", "datakin.com")
 """Where the names are that a cluster resolves to work at all (facts A8, A18)."""

@@ -1,6 +1,7 @@
 """The regions and instance families of AWS: what it has beyond what Astronomer publishes.
 
-AWS adds to them without us, so they carry a date. `tests/test_aws.py` compares them with the botocore of the tests.
+AWS adds to them without us, so they carry a date. `tests/unit/modules/test_aws.py` compares them with the botocore of
+the tests.
 """
 
 from collections.abc import Mapping

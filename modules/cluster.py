@@ -7,7 +7,18 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from modules.astronomer import AstroCidr, ClusterId, DatabaseType, IssuerUrl, NodeType, PodCidr, Product, vcpus
+from modules.astronomer import (
+    DEFAULT_DB_TYPE,
+    DEFAULT_NODE_TYPE,
+    AstroCidr,
+    ClusterId,
+    DatabaseType,
+    IssuerUrl,
+    NodeType,
+    PodCidr,
+    Product,
+    vcpus,
+)
 from modules.entry import FieldPath
 from modules.expressions import FOR_EACH, Expression, MapExpression
 from modules.vocabulary import UNIQUE, AccountId, PrivateCidr, Props, PublicIp, Region, Slug, VpcId
@@ -71,11 +82,11 @@ class Cluster(_InOneRegion):
     account_id: AccountId | None = None
     """The AWS account that the cluster's VPC is in: the dedicated account (Hybrid; default `account.account_id`) or
     Astronomer's (Hosted: ask their support)."""
-    node_type: NodeType = "m5.xlarge"
+    node_type: NodeType = DEFAULT_NODE_TYPE
     """Hybrid: the instance type of its nodes, for `main.py handoff`. Default: Astronomer's own."""
     max_nodes: Annotated[int, Field(ge=1, le=1000)] = 20
     """Hybrid: the most nodes it may have. Default: Astronomer's own; mind the account's quota of vCPUs."""
-    db_type: DatabaseType = "db.m6g.large"
+    db_type: DatabaseType = DEFAULT_DB_TYPE
     """Hybrid: the instance type of Airflow's metadata database. Default: Astronomer's own since 2023-03-28."""
     dr: DisasterRecovery | None = None
 

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from estate.errors import ExitCode, UserError
+from estate.model import Estate
+from estate.plan import secrets, stacks_of
+from estate.state import CloudState
 from modules.entry import Secret
+from operations.imports import drop_all
+from operations.owner import refuse_foreign_folder
+from operations.terraform import TerraformError, find_terraform
 from operations.variables import status
 
 COMMANDS = {"deploy": "deploy", "apply": "deploy", "destroy": "destroy", "diff": "diff", "plan": "diff"}
@@ -98,6 +105,41 @@ class CdktfCall:
         return " ".join(value for name, value in environ.items() if name.startswith("TF_CLI_ARGS"))
 
 
+def prepare(estate: Estate, out: Path, environ: Mapping[str, str], pid: int) -> None:
+    """Raise UserError if a `cdktf` at or above process `pid`, or its output folder, would lead Terraform somewhere it
+    cannot succeed. Otherwise drop the import blocks of what the call destroys."""
+    call = find_call(pid)
+    refuse_foreign_folder(out, estate, migrates=call is not None and "migrate-state" in call.options)
+    if not call:
+        return
+    stacks = [stack.name for stack in stacks_of(estate)]
+    if reasons := list(_obstacles(call, estate, stacks, out / "stacks", environ)):
+        raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
+    if call.command == "destroy":
+        for stack in call.chosen(stacks):
+            drop_all(out / "stacks" / stack)
+
+
+def _obstacles(
+    call: CdktfCall, estate: Estate, stacks: Collection[str], folder: Path, environ: Mapping[str, str]
+) -> Iterator[str]:
+    if reason := call.unanswerable():
+        yield reason
+    # A workspace of HCP Terraform has variables of its own.
+    needed = [] if isinstance(estate.state, CloudState) else secrets(estate)
+    yield from call.missing(needed, stacks, folder)
+    keeps_role = estate.account and estate.account.cross_account_role.removal_reason is None
+    if call.command == "destroy" and keeps_role and "account" in call.chosen(stacks):
+        yield (
+            "Terraform does not destroy Astronomer's role in stack account without a reason: write "
+            'account.cross_account_role.removal_reason (docs/recovery.md, "Taking it all down")'
+        )
+    try:
+        find_terraform(environ)
+    except TerraformError as error:
+        yield str(error)
+
+
 def find_call(pid: int, read: Callable[[int], Process | None] | None = None) -> CdktfCall | None:
     """Return the call of the nearest `cdktf` at or above process `pid`; None without one that runs Terraform."""
     read = read or (_read_macos if sys.platform == "darwin" else _read_linux)
@@ -169,7 +211,7 @@ def _is_terminal(file: Path) -> bool | None:
         os.close(descriptor)
 
 
-def _read_macos(pid: int) -> Process | None:
+def _read_macos(pid: int) -> Process | None:  # pyright: ignore[reportUnusedFunction] (elsewhere, pyright reads macOS as never)
     try:
         shown = subprocess.run(["ps", "-o", "ppid=,tty=", "-p", str(pid)], capture_output=True, text=True, check=True)
         parent, terminal = shown.stdout.split()

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from estate.errors import ExitCode, UserError
 from estate.model import Estate
 from estate.plan import stacks_of
 from estate.state import CloudState, S3State
@@ -24,6 +25,24 @@ def sign(folder: Path, estate: Estate) -> None:
     manifest = folder / _MANIFEST
     content = json.loads(manifest.read_text("utf-8"))
     manifest.write_text(json.dumps({**content, "estate": estate.name}, indent=2, sort_keys=True), "utf-8")
+
+
+def refuse_foreign_folder(folder: Path, estate: Estate, *, migrates: bool = False) -> None:
+    """Raise UserError if `folder` is of another estate, or is initialized with another state, which Terraform would
+    propose to copy. `migrates`: the person asked for the copy."""
+    if reason := foreign_estate(folder, estate):
+        raise UserError(reason, ExitCode.BAD_INPUT)
+    if not migrates and (reasons := list(other_states(folder, estate))):
+        raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
+
+
+def refuse_python_package(folder: Path) -> None:
+    """Raise UserError if `folder` is in a Python package: a wheel of it would ship what is written there."""
+    for one in (folder.absolute(), *folder.absolute().parents):
+        if (one / "__init__.py").exists():
+            what = "is in a Python package, which Terraform modules must not be written into"
+            remedy = "choose another directory, such as terraform-modules"
+            raise UserError(f"--out: {folder} {what}; {remedy}", ExitCode.BAD_INPUT)
 
 
 def foreign_estate(folder: Path, estate: Estate) -> str | None:

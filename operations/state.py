@@ -12,8 +12,8 @@ from botocore import exceptions
 
 from estate.errors import UserError
 from modules.astronomer import ROLE
+from modules.parts.iam_policy.props import listed
 from operations.aws import CLIENT_CONFIG
-from operations.policy.documents import listed
 
 NONCURRENT_DAYS = 90
 NONCURRENT_KEPT = 10
@@ -187,7 +187,8 @@ class _Bucket:
                         " it (s3:ListBucket). Bucket names are shared by all of AWS: choose another, or sign in to the"
                         " account that owns it."
                     ) from error
-            raise
+                case _:
+                    raise
         if (there := found["BucketRegion"]) != self._region:
             raise UserError(
                 f"the bucket {self._bucket} is in {there}, not in {self._region}, and a bucket cannot move. Name its"

@@ -2,14 +2,44 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from estate.errors import ExitCode, UserError
+from estate.model import Estate
+from estate.plan import secrets, stacks_of
+from estate.state import CloudState
+from modules.cross_account_role.props import EXTERNAL_IDS
 from modules.entry import Secret
 
 _TOKEN = re.compile(
     r'(?P<space>\s+|#[^\n]*|//[^\n]*|/\*.*?\*/)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[\[\]{},=:])|(?P<word>[\w.+-]+)',
     re.DOTALL,
 )
+
+
+def report(estate: Estate, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each value that Terraform needs and no file holds: whether it is set, and what it is."""
+    state_names = {plan.name: plan.state_name for plan in stacks_of(estate)}
+    for stack, variable, secret in secrets(estate):
+        if isinstance(estate.state, CloudState):
+            workspace = estate.state.workspace(estate.name, state_names[stack])
+            where = f"workspace {workspace} needs the sensitive variable {variable}"
+            yield f"{where}, {secret.type}: {secret.description}"
+        else:
+            name = f"TF_VAR_{variable}"
+            found = status(secret, environ.get(name)) or "set"
+            yield f"stack {stack} needs {name}, {secret.type} ({found}): {secret.description}"
+
+
+def external_ids(environ: Mapping[str, str]) -> list[str]:
+    """Return the external IDs of Astronomer's role; an empty list if their variable is not set. Raises UserError."""
+    value = environ.get(name := f"TF_VAR_{EXTERNAL_IDS.variable()}")
+    if value is None:
+        return []
+    if problem := status(EXTERNAL_IDS, value):
+        raise UserError(f"{name} is {problem}; write it as {EXTERNAL_IDS.example()}", ExitCode.BAD_INPUT)
+    ids = literal(value)
+    return list(map(str, ids)) if isinstance(ids, list) else []
 
 
 def status(secret: Secret, value: str | None) -> str | None:

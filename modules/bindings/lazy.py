@@ -2,7 +2,7 @@
 
 Importing any resource of `cdktf_cdktf_provider_aws` imports all 2,100 of its submodules, and jsii's Node process then
 requires as many again: seconds and hundreds of megabytes for the twenty that an estate uses. `load_lazily` makes both
-sides load what is named; the synthesized bytes are the same (`tests/test_provider.py`). `ASTRO_EAGER_PROVIDER=1` turns
+sides load what is named; the synthesized bytes are the same (`test_provider.py`). `ASTRO_EAGER_PROVIDER=1` turns
 it off. The bindings of CDK Terrain are as eager in Node, and lazy by themselves in Python.
 """
 

@@ -10,7 +10,7 @@ from modules.entry import FieldPath, PendingInput, Step, fact
 from modules.parts.ingress.props import Ingress
 from modules.vocabulary import UNIQUE, BucketName, IamPrincipal, Props, Region, Slug, Text
 
-KeyPrefix = Annotated[
+ObjectPrefix = Annotated[
     str,
     Text(
         "a prefix of keys",
@@ -37,7 +37,7 @@ class Bucket(Props):
     principals: Annotated[tuple[IamPrincipal, ...], Field(min_length=1, max_length=20)]
     """The ARNs of who may: a Deployment's role, such as arn:aws:iam::333333333333:role/astro-etl."""
     access: Literal["read", "read-write"] = "read"
-    prefix: KeyPrefix | None = None
+    prefix: ObjectPrefix | None = None
     """Only keys that begin so. Default: the whole bucket."""
 
 

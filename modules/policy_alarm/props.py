@@ -3,7 +3,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from modules.astronomer import POLICY, ROLE
+from modules.astronomer import ALARM_PATTERNS, BOUNDARY, POLICY, ROLE
 from modules.context import CheckedProps, Context
 from modules.entry import FieldPath, Step, fact, in_words
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
@@ -44,23 +44,13 @@ _CORRECTED = (
         f"*:policy/{POLICY}",
         f"*:policy/{POLICY}-*",
         f"*:policy/{REGIONS_POLICY}",
-        "*OperationalBoundary*",
+        f"*{BOUNDARY}*",
     )
     + "))) }"
 )
 PATTERNS: Mapping[Filter, str] = {
     "corrected": _CORRECTED,
-    "seed-hybrid": (
-        "{ ($.eventName = AttachRolePolicy || $.eventName = DetachRolePolicy || $.eventName = SetPolicyVersion) && "
-        '($.requestParameters.policyArn = "*OperationalBoundary*" || $.requestParameters.policyArn = '
-        '"*AstronomerCrossAccountRole"  || $.requestParameters.roleName = astronomer-remote-management) }'
-    ),
-    "seed-preview": (
-        "{ ($.eventName = AttachRolePolicy || $.eventName = DetachRolePolicy || $.eventName = SetPolicyVersion || "
-        "$.eventName = CreatePolicyVersion) && "
-        '($.requestParameters.policyArn = "*AstronomerCrossAccountRole"  || '
-        "$.requestParameters.roleName = astronomer-remote-management) }"
-    ),
+    **ALARM_PATTERNS,
 }
 """CloudWatch Logs filter patterns; the seeds' to the letter. CloudWatch takes up to 1,024 characters (facts B5)."""
 

@@ -9,6 +9,7 @@ from cdktf_cdktf_provider_aws.vpc_endpoint_connection_notification import VpcEnd
 from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
 from constructs import Construct
 
+from modules.astronomer import ROLE
 from modules.context import ConnectionContext
 from modules.expressions import truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, values
@@ -71,7 +72,7 @@ class PrivateLink(Construct):
     def _astronomers_roles(self) -> set[str]:
         """Of each cluster whose account is known: until it is, nobody may ask."""
         return {
-            f"arn:{partition(cluster.region)}:iam::{cluster.account_id}:role/astronomer-remote-management"
+            f"arn:{partition(cluster.region)}:iam::{cluster.account_id}:role/{ROLE}"
             for cluster in self._context.clusters.values()
             if cluster.account_id
         }

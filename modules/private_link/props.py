@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from modules.astronomer import ROLE
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
 from modules.context import Context
@@ -50,7 +51,7 @@ ServicePrincipal = Annotated[
         "whom an endpoint service can allow",
         r"arn:aws(?:-cn|-us-gov)?:iam::\d{12}:(?:root|(?:role|user)/[\w+=,.@/-]{1,512})",
         "the ARN of an IAM role or user, or arn:aws:iam::ACCOUNT:root for a whole account; never *",
-        "arn:aws:iam::333333333333:role/astronomer-remote-management",
+        f"arn:aws:iam::333333333333:role/{ROLE}",
     ),
 ]
 ServiceName = Annotated[

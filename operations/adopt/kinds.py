@@ -6,6 +6,8 @@ The IDs are those of the provider's documentation of each type, under "Import".
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from modules.astronomer import POLICY, ROLE
+
 NAME = "Tags[?Key=='Name'].Value | [0]"
 """JMESPath of what EC2 resources are called."""
 
@@ -122,8 +124,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
     "aws_cloudwatch_log_metric_filter": Kind(
         "logs:describe_metric_filters",
         # Whatever a person called it: these are the names that Astronomer's pages have it look for.
-        "metricFilters[?contains(filterPattern || '', 'AstronomerCrossAccountRole')"
-        " || contains(filterPattern || '', 'astronomer-remote-management')]",
+        f"metricFilters[?contains(filterPattern || '', '{POLICY}') || contains(filterPattern || '', '{ROLE}')]",
         "{log_group_name}:{name}",
         fixed={"filterName": "name", "logGroupName": "log_group_name"},
         remedy="to keep its log group and topic, write them as account.policy_alarm.log_group and topic_arn; once ours "

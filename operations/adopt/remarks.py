@@ -7,6 +7,7 @@ from typing import Any
 import jmespath
 
 from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
+from modules.parts.iam_policy.props import listed
 from operations.adopt.arguments import Arguments, UnknownError
 from operations.aws import Aws
 from operations.policy.compare import compare
@@ -47,11 +48,10 @@ def _trust(document: Mapping[str, Any], external_ids: frozenset[str]) -> Iterato
         yield f"an apply would no longer trust {', '.join(others)}"
 
 
-def _values(expression: str, document: Mapping[str, Any]) -> set[str]:
+def _values(expression: str, document: Mapping[str, Any]) -> frozenset[str]:
     """What IAM writes as one value or as a list, here or there."""
-    statements = document.get("Statement", [])
-    listed = {"Statement": statements if isinstance(statements, list) else [statements]}
-    return set(jmespath.search(f"{expression}[] | []", listed) or ())
+    found = jmespath.search(f"{expression}[] | []", {"Statement": listed(document.get("Statement", []))})
+    return frozenset(found or ())
 
 
 def _document(arguments: Arguments) -> dict[str, Any] | None:

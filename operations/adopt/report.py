@@ -8,6 +8,7 @@ from typing import Literal
 from operations.imports import FILE, HEADER, is_ours
 
 State = Literal["found", "absent", "alike", "several", "unimportable"]
+_WORDS = {"found": "import", "absent": "make", "unimportable": "again", "alike": "ALIKE", "several": "SEVERAL"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,15 @@ class Adoption:
 
     def those(self, state: State) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.state == state]
+
+    def report(self) -> str:
+        """What was found, a line for each address."""
+        count = f"{len(self.those('found'))} of {len(self.outcomes)} to import"
+        lines = [f"{self.stack} (account {self.account_id}, {self.region}): {count}"]
+        for one in self.outcomes:
+            told = (f" = {one.id}" if one.id else "", f": {one.detail}" if one.detail else "")
+            lines.append(f"  {_WORDS[one.state]:8}{one.address}{''.join(told)}")
+        return "\n".join(lines)
 
     def imports(self) -> str:
         """Terraform's `import` blocks of what was found; empty where nothing was."""

@@ -1,16 +1,16 @@
 """Writes the hand-over for each reader, as Markdown to paste or as JSON for programs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from modules.cluster import Cluster
+from operations.handoff.actions import actions
 from operations.handoff.status import (
     Action,
     Entry,
     Report,
     Ticket,
-    actions,
     cluster_id,
     for_network_team,
     network_facts,
@@ -243,3 +243,11 @@ def _label(*lines: str) -> str:
     escaped = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;", "`": "#96;"}
     text = "<br/>".join("".join(escaped.get(one, one) for one in line) for line in lines)
     return f'"{text}"'
+
+
+BY_READER: dict[str, tuple[Callable[[Report], dict[str, Any]], Callable[[Report], str]]] = {
+    "you": (yours, your_page),
+    "astronomer": (astronomers, ticket_page),
+    "network-team": (network_teams, team_page),
+}
+"""What each reader gets: as values for programs, and as a page."""

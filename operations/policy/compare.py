@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from estate.errors import UserError
 from estate.source import printable
-from operations.policy.documents import listed, statements
+from modules.parts.iam_policy.props import listed
+from operations.policy.documents import statements
 from operations.policy.requests import MOST_STATES, Classes, Constraint, Key, Patterns, pattern_of
 
 

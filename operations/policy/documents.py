@@ -14,16 +14,29 @@ from typing import Any, Literal
 import boto3
 from botocore import exceptions
 
-from estate.errors import UserError
-from estate.source import printable
+from estate.errors import ExitCode, UserError
+from estate.source import Source, printable
 from modules.astronomer import URL
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
-from modules.parts.iam_policy.props import pin_file
+from modules.parts.iam_policy.props import listed, pin_file
 from operations.aws import CLIENT_CONFIG
 
 MAX_BYTES = 1_000_000
 MAX_SECONDS = 60
 _USUAL = "a policy document has a few thousand"
+
+
+def policy_file(file: Path) -> Path:
+    """The `policy_file` of an estate file, which need not be there yet, or right. Raises UserError."""
+    value = Source(file).value
+    for key in ("account", "cross_account_role", "policy_file"):
+        value = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(value, str):
+        raise UserError(
+            f"{file}: has no account.cross_account_role.policy_file; name the file that the document goes to",
+            ExitCode.BAD_INPUT,
+        )
+    return file.parent / value
 
 
 # Fetch and pin
@@ -109,11 +122,6 @@ def _served(url: str) -> bytes:
 
 
 # Read
-
-
-def listed(value: Any) -> list[Any]:
-    """A list; IAM writes one value without."""
-    return value if isinstance(value, list) else [value]
 
 
 def statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

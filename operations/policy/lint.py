@@ -10,7 +10,8 @@ from typing import Any
 
 from estate.errors import UserError
 from estate.source import printable
-from operations.policy.documents import listed, statements
+from modules.parts.iam_policy.props import listed
+from operations.policy.documents import statements
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,12 @@ def _allows_everything(statement: Mapping[str, Any]) -> bool:
 
 def _with_resource(statement: Mapping[str, Any]) -> Mapping[str, Any]:
     return statement if {"Resource", "NotResource"} & statement.keys() else {**statement, "Resource": "*"}
+
+
+def written_by(vendors: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
+    """Whether every statement is one of the vendor's: a long document is split over several policies."""
+    theirs = listed(vendors["Statement"])
+    return all(statement in theirs for statement in statements(document))
 
 
 def policies_of(stack: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

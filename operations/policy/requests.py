@@ -205,26 +205,16 @@ class Key:
         return _TESTS[kind](constraint.name, found, constraint.values)
 
 
-def _numbers(values: Iterable[str]) -> Iterator[float]:
-    for value in values:
-        try:
-            number = float(value)
-        except ValueError:
-            continue
-        yield from (number, number - 0.5, number + 0.5)
-
-
-def _dates(values: Iterable[str]) -> Iterator[float]:
-    for value in values:
-        if (date := _timestamp(value)) is not None:
-            yield from (date, date - 0.5, date + 0.5)
-
-
-def _timestamp(value: str) -> float | None:
+def _number(value: str) -> float | None:
     try:
         return float(value)
     except ValueError:
-        pass
+        return None
+
+
+def _timestamp(value: str) -> float | None:
+    if (number := _number(value)) is not None:
+        return number
     try:
         date = datetime.fromisoformat(value)
     except ValueError:
@@ -243,6 +233,17 @@ def _addresses(values: Iterable[str]) -> Iterator[tuple[int, int]]:
         yield from ((network.version, number) for number in (first, last + 1, first - 1) if number >= 0)
 
 
+def _around(read: Callable[[str], float | None]) -> Callable[[Iterable[str]], Iterator[float]]:
+    """Each value, and one below and above it: between them nothing changes."""
+
+    def points(values: Iterable[str]) -> Iterator[float]:
+        for value in values:
+            if (number := read(value)) is not None:
+                yield from (number, number - 0.5, number + 0.5)
+
+    return points
+
+
 def _compares(read: Callable[[str], float | None]) -> Callable[[str, float, Sequence[str]], bool]:
     def holds(operator: str, found: float, values: Sequence[str]) -> bool:
         wanted = [number for value in values if (number := read(value)) is not None]
@@ -252,13 +253,6 @@ def _compares(read: Callable[[str], float | None]) -> Callable[[str, float, Sequ
         return any((found < one if less else found > one) or (equal and found == one) for one in wanted)
 
     return holds
-
-
-def _number(value: str) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        return None
 
 
 def _inside(operator: str, found: tuple[int, int], values: Sequence[str]) -> bool:
@@ -282,8 +276,8 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "address": ("ipaddress", "notipaddress"),
 }
 _BOUNDS: dict[str, Callable[[Iterable[str]], Iterator[Any]]] = {
-    "number": _numbers,
-    "date": _dates,
+    "number": _around(_number),
+    "date": _around(_timestamp),
     "address": _addresses,
 }
 _TESTS: dict[str, Callable[[str, Any, Sequence[str]], bool]] = {

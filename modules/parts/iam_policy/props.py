@@ -114,7 +114,7 @@ def _problems(document: Any) -> Iterator[str]:
         yield f"it has {', '.join(unknown)}; allowed: Version, Id, Statement"
     if document.get("Version") not in ("2012-10-17", "2008-10-17"):
         yield 'its Version is not "2012-10-17" (in quotes)'
-    statements = _listed(statements)
+    statements = listed(statements)
     if not statements:
         yield "it has no statement"
     for number, statement in enumerate(statements, 1):
@@ -159,7 +159,7 @@ def _either(statement: dict[str, Any], element: str, pattern: str, allowed: str)
     if len(present) != 1:
         yield f"has {' and '.join(present) or f'neither {element} nor Not{element}'}; give one of the two"
         return
-    values = _listed(statement[present[0]])
+    values = listed(statement[present[0]])
     wrong = [value for value in values if not (isinstance(value, str) and re.fullmatch(pattern, value))]
     if wrong or not values:
         shown = json.dumps(wrong[0]) if wrong else "nothing"
@@ -168,12 +168,13 @@ def _either(statement: dict[str, Any], element: str, pattern: str, allowed: str)
 
 def _is_condition(condition: Any) -> bool:
     return isinstance(condition, dict) and all(
-        isinstance(keys, dict) and all(isinstance(one, str | int) for value in keys.values() for one in _listed(value))
+        isinstance(keys, dict) and all(isinstance(one, str | int) for value in keys.values() for one in listed(value))
         for keys in condition.values()
     )
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """Return a list; IAM writes one value without."""
     return value if isinstance(value, list) else [value]
 
 
@@ -188,7 +189,7 @@ def _split(document: dict[str, Any]) -> Iterator[str]:
     All are attached to one role, and IAM judges a role by all statements of all its policies: the meaning is the same.
     """
     parts: list[list[Any]] = []
-    for number, statement in enumerate(_listed(document["Statement"]), 1):
+    for number, statement in enumerate(listed(document["Statement"]), 1):
         if parts and _size(document, [*parts[-1], statement]) <= _POLICY_SIZE:
             parts[-1].append(statement)
             continue

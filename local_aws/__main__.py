@@ -1,0 +1,200 @@
+"""The server's process: `python -m local_aws` prints its address when ready, and serves until it is ended."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import logging
+import os
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import botocore.session
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from . import clock, world
+from .faults import Faults
+
+# The services that this project calls by REST, by the name they sign with.
+_REST_SERVICES = ("account", "ram", "route53", "s3")
+# Where IAM's word for a service is not the one that it signs with.
+_IAM_NAMES = {"monitoring": "cloudwatch"}
+
+
+class Request:
+    """What a WSGI environment says of the call: the service, the protocol it speaks, and the action."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.method = environ["REQUEST_METHOD"]
+        self.path = environ.get("PATH_INFO", "")
+        self.query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        self.headers = {name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_")}
+        signature = re.search(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
+        self.service = signature[1] if signature else ""
+        self.target = environ.get("HTTP_X_AMZ_TARGET", "")
+        self.form: dict[str, list[str]] = {}
+        if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input"] = io.BytesIO(body)
+            self.form = parse_qs(body.decode())
+
+    @property
+    def action(self) -> str:
+        if self.target:
+            return self.target.rpartition(".")[2]
+        return self.form.get("Action", [""])[0] or self._rest_action() or f"{self.method} {self.path}"
+
+    def _rest_action(self) -> str:
+        for method, path, query, headers, action in _rest_operations(self.service):
+            right_path = method == self.method and path.fullmatch(self.path)
+            if right_path and query <= self.query.keys() and headers <= self.headers:
+                return action
+        return ""
+
+
+@cache
+def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], set[str], set[str], str]]:
+    """Method, path, query's keys, headers and name of a service's operations, those with the most to match first."""
+    if service not in _REST_SERVICES:
+        return []
+    found = []
+    model: Any = botocore.session.get_session().get_service_model(service)
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        http = operation.http
+        path, _, query = http["requestUri"].partition("?")
+        pattern = re.sub(r"\\{[^}]*?\\\+\\}", ".+", re.escape(path.rstrip("/")))
+        pattern = re.sub(r"\\{[^}]*?\\}", "[^/]+", pattern)
+        keys = {part.partition("=")[0] for part in query.split("&") if part}
+        required = operation.input_shape.required_members if operation.input_shape else []
+        members = [operation.input_shape.members[member].serialization for member in required]
+        headers = {member["name"].lower() for member in members if member.get("location") == "header"}
+        found.append((http["method"], re.compile(pattern + "/?"), keys, headers, name))
+    return sorted(found, key=lambda operation: -len(operation[2] | operation[3]))
+
+
+def _error(request: Request, code: str, message: str) -> tuple[str, bytes]:
+    """An error in the words of the service's protocol, so that every client understands it."""
+    escaped = message.replace("&", "&amp;").replace("<", "&lt;")
+    error = f"<Code>{code}</Code><Message>{escaped}</Message>"
+    if request.service == "ec2":
+        body = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>none</RequestID></Response>"
+    elif request.service == "s3":
+        body = f"<Error>{error}</Error>"
+    elif request.form or request.service == "route53":
+        body = f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>none</RequestId></ErrorResponse>"
+    else:
+        return "application/json", json.dumps({"__type": code, "message": message}).encode()
+    return "text/xml", body.encode()
+
+
+class Application:
+    """moto, with answers to the point where it has none, a log of the calls, and doors to world, faults and time."""
+
+    def __init__(self, calls: Path | None) -> None:
+        self._faults = Faults()
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        # moto's stores are plain dictionaries: a listing fails while another call adds to them. A call takes
+        # milliseconds, and the callers spend their time waiting, so that one at a time costs nothing.
+        self._one_at_a_time = threading.Lock()
+        self._calls = calls.open("a", buffering=1) if calls else None
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] in ("/_world", "/_faults", "/_time"):
+            status, body = self._told(environ)
+            start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+            return [body]
+
+        request = Request(environ)
+        if not request.service:
+            return self._answer(environ, request, start_response)
+        if self._calls:
+            service = _IAM_NAMES.get(request.service, request.service)
+            self._calls.write(f"{service}:{request.action}\n")
+        if fault := self._faults.before(request.service, request.action):
+            return _refuse(request, start_response, *fault)
+        answer = self._answer(environ, request, start_response)
+        self._faults.after(request.action)
+        return answer
+
+    def _answer(self, environ: dict[str, Any], request: Request, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        reason, answer = "", {}
+        try:
+            with self._one_at_a_time:
+                content = self._moto(
+                    environ, lambda status, headers, _=None: answer.update(status=status, headers=headers)
+                )
+        except NotImplementedError as error:
+            reason = str(error) or "not implemented"
+        except Exception as error:
+            traceback.print_exc()
+            reason = f"moto failed: {error!r}"
+        else:
+            kind = dict(answer["headers"]).get("Content-Type", "")
+            unknown_path = answer["status"].startswith("404") and "html" in kind and request.service != "s3"
+            if not answer["status"].startswith("500") and not unknown_path:
+                start_response(answer["status"], answer["headers"])
+                return content
+            reason = f"moto answered {answer['status']}"
+
+        # Not 500, as moto would: the AWS provider tries that again twenty-five times, and looks as if it hung.
+        message = f"the local AWS does not do {request.service}:{request.action}: {reason}"
+        return _refuse(request, start_response, "400 Bad Request", "NotImplemented", message)
+
+    def _told(self, environ: dict[str, Any]) -> tuple[str, bytes]:
+        """Answer the tests themselves, in JSON: what is to exist, what is to go wrong, how much time passes."""
+        try:
+            told = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"null")
+            if environ["PATH_INFO"] == "/_world":
+                with self._one_at_a_time:
+                    world.make(told)
+            elif environ["PATH_INFO"] == "/_time":
+                clock.let_pass(told)
+            elif told is None:
+                return "200 OK", json.dumps(self._faults.report()).encode()
+            else:
+                self._faults.switch(told)
+        except Exception as error:
+            return "400 Bad Request", f"{type(error).__name__}: {error}".encode()
+        return "200 OK", b""
+
+
+def _refuse(
+    request: Request, start_response: Callable[..., Any], status: str, code: str, message: str
+) -> Iterable[bytes]:
+    kind, body = _error(request, code, message)
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("x-amzn-errortype", code)]
+    start_response(status, headers)
+    return [body]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="default: any free one")
+    parser.add_argument("--calls", type=Path, help="a file that gets one line service:Action for each call")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
+    arguments = parser.parse_args()
+
+    # It would make all callers one account.
+    os.environ.pop("MOTO_ACCOUNT_ID", None)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+    application = Application(arguments.calls)
+    server = make_server("127.0.0.1", arguments.port, application, threaded=True, request_handler=MotoRequestHandler)
+    if arguments.until_stdin_closes:
+        threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+
+if TYPE_CHECKING:
+    from .facts import Facts
+    from .faults import Report, Switch
+
+_ROOT = Path(__file__).parents[1]
+_CONFIG = Path(__file__).with_name("aws-config")
+
+
+class LocalAws:
+    """An AWS on this machine, in a process of its own that ends with the `with` block.
+
+    Every account exists, and each has a world of its own in every region. Nothing listens but on 127.0.0.1.
+
+        with LocalAws() as aws:
+            aws.make({"topics": [{"account": "111111111111", "region": "us-east-1", "name": "pages"}]})
+            subprocess.run(["terraform", "apply"], env={**os.environ, **aws.environment("111111111111")})
+            aws.client("sns", account="111111111111").list_topics()
+
+    `calls` names a file that gets one line `service:Action` for each call that is served.
+    """
+
+    # Whom moto takes an unknown access key for.
+    FIRST_ACCOUNT = "123456789012"
+
+    def __init__(self, calls: Path | None = None) -> None:
+        self._calls = calls
+        self._clients: dict[tuple[str, str, str, str], Any] = {}
+        self._credentials: dict[tuple[str, str], dict[str, str]] = {}
+
+    def __enter__(self) -> LocalAws:
+        command = [sys.executable, "-m", "local_aws", "--until-stdin-closes"]
+        if self._calls:
+            command += ["--calls", str(self._calls.resolve())]
+        # The server ends when its standard input does: it cannot outlive us, however we end.
+        pipe = subprocess.PIPE
+        # A bucket is its account's own, as in AWS; moto lets everybody in unless told.
+        environ = {**os.environ, "MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS": "false"}
+        self._process = subprocess.Popen(command, cwd=_ROOT, env=environ, stdin=pipe, stdout=pipe, text=True)
+        assert self._process.stdout
+        self.url = self._process.stdout.readline().strip()
+        if not self.url:
+            self._stop()
+            raise RuntimeError("the local AWS did not start; its own words are on standard error")
+        # One session, because each loads every service's description anew.
+        # Whatever profile the process is told to use, by a user or by a test, is none of its business.
+        variables = {"profile": (None, None, "default", None), "config_file": (None, None, str(_CONFIG), None)}
+        self._session = boto3.Session(botocore_session=botocore.session.Session(variables))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        self._stop()
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        self._process.communicate()
+
+    def environment(self, account: str | None = None) -> dict[str, str]:
+        """What to add to a process's environment, so that its AWS is this one, and it acts in the account."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # The user's own profiles and keys must not be found; a profile that is named must exist all the same.
+            "AWS_PROFILE": "default",
+            "AWS_CONFIG_FILE": str(_CONFIG),
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            **self._credentials_of(account or self.FIRST_ACCOUNT),
+        }
+
+    def client(self, service: str, account: str = FIRST_ACCOUNT, region: str = "us-east-1", role: str = "local") -> Any:
+        """A boto3 client that acts in the account, as the role: the name matters to what lets roles in by their ARN."""
+        key = (service, account, region, role)
+        if key not in self._clients:
+            keys = {name.lower(): value or None for name, value in self._credentials_of(account, role).items()}
+            self._clients[key] = self._session.client(service, region, endpoint_url=self.url, **keys)  # type: ignore[call-overload]
+        return self._clients[key]
+
+    def make(self, facts: Facts) -> None:
+        """Make what is to exist before anything is deployed; what is there already is left alone."""
+        self._tell("/_world", facts)
+
+    def pass_time(self, **units: float) -> None:
+        """Move the server's time forward: `days=8`, as `timedelta` takes it."""
+        self._tell("/_time", timedelta(**units).total_seconds())
+
+    def go_wrong(self, switch: Switch) -> None:
+        """Do so from now on, in place of what was said before; `{}` ends it."""
+        self._tell("/_faults", switch)
+
+    def report(self) -> Report:
+        """What was called, changed and refused since the last `go_wrong`."""
+        return json.loads(self._tell("/_faults"))
+
+    def _tell(self, path: str, told: Any = None) -> str:
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc)
+        try:
+            connection.request("POST", path, json.dumps(told), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            message = answer.read().decode()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise ValueError(message)
+        return message
+
+    def _credentials_of(self, account: str, role: str = "local") -> dict[str, str]:
+        """Keys that act in the account: moto lets anybody assume any role, and a role of an account acts in it."""
+        if account == self.FIRST_ACCOUNT:
+            return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": ""}
+        if (account, role) not in self._credentials:
+            arn = f"arn:aws:iam::{account}:role/{role}"
+            keys = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="local")["Credentials"]
+            self._credentials[account, role] = {
+                "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": keys["SessionToken"],
+            }
+        return self._credentials[account, role]

@@ -1,0 +1,607 @@
+"""What a person made by hand, by Astronomer's pages, is found, imported, and left as it is."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cdktf
+import pytest
+
+from estate.load import load
+from local_aws import LocalAws
+from operations.adopt.kinds import KINDS
+from operations.adopt.report import Outcome
+from operations.adopt.search import adopt
+from operations.terraform import find_terraform
+from stacks.app import build
+from tests.support import ROOT
+from tests.support.deployment import SECRETS
+from tests.support.terraform import Terraform, cli_environment
+
+OURS, ASTRO = "111111111111", "333333333333"
+VPC, PEERING = "vpc-0123456789abcdef0", "pcx-0123456789abcdef0"
+EXTERNAL_ID = json.loads(SECRETS["TF_VAR_external_ids"])[0]
+ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(server: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
+    """The AWS of this process and of those that it starts."""
+    for key, value in server.environment().items():
+        monkeypatch.setenv(key, value)
+    return server
+
+
+@pytest.fixture
+def account() -> str:
+    """One that nobody has used."""
+    return str(uuid.uuid4().int)[:12]
+
+
+ESTATE = """
+name: acme
+state: {backend: none}
+tags: {owner: data-platform}
+astro: {product: hosted-dedicated, organization: acme}
+deployer: {role: terraform}
+"""
+ACCOUNT = """
+account:
+  account_id: "{account}"
+  region: us-east-1
+  without_hybrid_reason: the data plane was deleted, and its role stays for the audit
+  cross_account_role: {{policy_file: astronomer.json}}
+"""
+LAKE = """
+networks:
+  lake:
+    account_id: "111111111111"
+    region: us-east-1
+    vpc_id: vpc-0123456789abcdef0
+    cidrs: [10.20.0.0/16]
+    route_tables: {private: rtb-0aaaaaaaaaaaaaaaa}
+    subnets: {private-a: subnet-0aaaaaaaaaaaaaaaa, private-b: subnet-0bbbbbbbbbbbbbbbb}
+clusters:
+  prod:
+    region: us-east-1
+    account_id: "333333333333"
+    vpc_id: vpc-0cccccccccccccccc
+    oidc_issuer_url: https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF
+  dev: {region: us-east-1, account_id: "333333333333", cidr: 172.20.16.0/20}
+"""
+CONNECTIONS = """
+connections:
+  lake-prod:
+    type: vpc_peering
+    cluster: prod
+    network: lake
+    peering_id: pcx-0123456789abcdef0
+    ingress: {postgres: {security_group: sg-0123456789abcdef0, from_port: 5432}}
+  hub:
+    type: transit_gateway
+    clusters: [dev]
+    network: lake
+    create: {}
+    attachments: {dev: tgw-attach-0aaaaaaaaaaaaaaaa}
+    propagate: true
+  corp-dns:
+    type: resolver_rules
+    clusters: [prod]
+    network: lake
+    endpoint_id: ENDPOINT
+    associate_network: true
+    rules: {corp: {domain: corp.acme.example, targets: [10.8.0.2]}}
+  zone: {type: hosted_zone, clusters: [prod], network: lake, domain: data.acme.example}
+  office:
+    type: vpn
+    network: lake
+    gateways: {main: {ip: 203.0.113.10}}
+    bgp_asn: 65010
+    preshared_keys: state
+  readers:
+    type: workload_identity
+    cluster: prod
+    network: lake
+    identity: oidc
+    roles: {audit: {deployments: [quasarian-quantum-1234]}}
+"""
+
+
+def estate_file(folder: Path, *parts: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "examples/policies/astronomer.json", folder)
+    (folder / "astro.yaml").write_text("\n".join((ESTATE, *parts)))
+    return folder / "astro.yaml"
+
+
+def run(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "main.py", "adopt", str(file), *arguments]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **SECRETS}, capture_output=True, text=True)
+
+
+def make_role(aws: LocalAws, account: str, trusted: str = "arn:aws:iam::406882777402:root") -> None:
+    """As the shell script of Astronomer's page does."""
+    iam = aws.client("iam", account)
+    document = (ROOT / "examples/policies/astronomer.json").read_text().replace("{{.AWSAccount}}", account)
+    about = "Permissions boundary for Astronomer cross-account management role"
+    policy = iam.create_policy(PolicyName="AstronomerCrossAccountRole", PolicyDocument=document, Description=about)
+    condition = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}
+    statement = {"Effect": "Allow", "Principal": {"AWS": trusted}, "Action": "sts:AssumeRole", "Condition": condition}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.create_role(RoleName="astronomer-remote-management", AssumeRolePolicyDocument=trust)
+    iam.attach_role_policy(RoleName="astronomer-remote-management", PolicyArn=policy["Policy"]["Arn"])
+
+
+def make_network(aws: LocalAws) -> str:
+    """What Astronomer's page on networks has a person make in the console. The resolver endpoint's ID."""
+    private = "rtb-0aaaaaaaaaaaaaaaa"
+    place = {"account": OURS, "region": "us-east-1"}
+    subnets = [
+        {"id": "subnet-0aaaaaaaaaaaaaaaa", "cidr": "10.20.0.0/24", "zone": "us-east-1a"},
+        {"id": "subnet-0bbbbbbbbbbbbbbbb", "cidr": "10.20.1.0/24", "zone": "us-east-1b"},
+    ]
+    aws.make(
+        {
+            "vpcs": [
+                {
+                    **place,  # type: ignore[typeddict-item]
+                    "id": VPC,
+                    "cidr": "10.20.0.0/16",
+                    "dns_hostnames": True,
+                    "route_tables": [private],
+                    "subnets": subnets,
+                    "security_groups": ["sg-0123456789abcdef0"],
+                }
+            ],
+            "peering_requests": [
+                {
+                    "id": PEERING,
+                    "requester": {"account": ASTRO, "region": "us-east-1", "cidr": "172.20.0.0/20"},
+                    "accepter": {**place, "vpc": VPC},  # type: ignore[typeddict-item]
+                }
+            ],
+        }
+    )
+    ec2 = aws.client("ec2", OURS)
+
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=PEERING)
+    ec2.modify_vpc_peering_connection_options(
+        VpcPeeringConnectionId=PEERING, AccepterPeeringConnectionOptions={"AllowDnsResolutionFromRemoteVpc": True}
+    )
+    ec2.create_route(RouteTableId=private, DestinationCidrBlock="172.20.0.0/20", VpcPeeringConnectionId=PEERING)
+    opened = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "172.20.0.0/20"}]}
+    ec2.authorize_security_group_ingress(GroupId="sg-0123456789abcdef0", IpPermissions=[opened])
+
+    off = {"DefaultRouteTableAssociation": "disable", "DefaultRouteTablePropagation": "disable"}
+    hub = ec2.create_transit_gateway(
+        Description="Astro", Options={"AmazonSideAsn": 64512, **off}, TagSpecifications=named("transit-gateway", "hub")
+    )["TransitGateway"]["TransitGatewayId"]
+    dev = "tgw-attach-0aaaaaaaaaaaaaaaa"
+    attached = {"account": ASTRO, "region": "us-east-1", "id": dev, "transit_gateway": hub, "cidr": "172.20.16.0/20"}
+    aws.make({"transit_gateway_attachments": [attached]})  # type: ignore[typeddict-item]
+    ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=dev)
+    lake = ec2.create_transit_gateway_vpc_attachment(
+        TransitGatewayId=hub, VpcId=VPC, SubnetIds=[subnet["id"] for subnet in subnets]
+    )["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
+    for name, associated, propagated in (("clusters", dev, lake), ("network", lake, dev)):
+        tags = named("transit-gateway-route-table", f"hub-{name}")
+        made = ec2.create_transit_gateway_route_table(TransitGatewayId=hub, TagSpecifications=tags)
+        table = made["TransitGatewayRouteTable"]["TransitGatewayRouteTableId"]
+        where = {"TransitGatewayRouteTableId": table}
+        ec2.associate_transit_gateway_route_table(**where, TransitGatewayAttachmentId=associated)
+        ec2.enable_transit_gateway_route_table_propagation(**where, TransitGatewayAttachmentId=propagated)
+    ec2.create_route(RouteTableId=private, DestinationCidrBlock="172.20.16.0/20", TransitGatewayId=hub)
+
+    group = ec2.create_security_group(GroupName="dns", Description="DNS", VpcId=VPC)["GroupId"]
+    resolver = aws.client("route53resolver", OURS)
+    endpoint = resolver.create_resolver_endpoint(
+        CreatorRequestId="1",
+        SecurityGroupIds=[group],
+        Direction="OUTBOUND",
+        IpAddresses=[{"SubnetId": subnet["id"]} for subnet in subnets],
+    )["ResolverEndpoint"]["Id"]
+    rule = resolver.create_resolver_rule(
+        CreatorRequestId="1",
+        Name="to-corp",
+        RuleType="FORWARD",
+        DomainName="corp.acme.example",
+        ResolverEndpointId=endpoint,
+        TargetIps=[{"Ip": "10.8.0.2", "Port": 53, "Protocol": "Do53"}],
+    )["ResolverRule"]["Id"]
+    resolver.associate_resolver_rule(ResolverRuleId=rule, VPCId=VPC)
+
+    route53 = aws.client("route53", OURS)
+    zone = route53.create_hosted_zone(
+        Name="data.acme.example", CallerReference="1", VPC={"VPCRegion": "us-east-1", "VPCId": VPC}
+    )["HostedZone"]["Id"]
+    astros = {"VPCRegion": "us-east-1", "VPCId": "vpc-0cccccccccccccccc"}
+    route53.create_vpc_association_authorization(HostedZoneId=zone, VPC=astros)
+
+    gateway = ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64512)["VpnGateway"]["VpnGatewayId"]
+    ec2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=VPC)
+    device = ec2.create_customer_gateway(Type="ipsec.1", PublicIp="203.0.113.10", BgpAsn=65010)
+    ec2.create_vpn_connection(
+        Type="ipsec.1",
+        CustomerGatewayId=device["CustomerGateway"]["CustomerGatewayId"],
+        VpnGatewayId=gateway,
+        Options={"StaticRoutesOnly": False},
+    )
+    aws.client("iam", OURS).create_open_id_connect_provider(
+        Url=f"https://{ISSUER}",
+        ClientIDList=["sts.amazonaws.com"],
+        ThumbprintList=["9e99a48a9960b14926bb7f3b02e22da2b0ab7280"],
+    )
+    return endpoint
+
+
+def named(kind: str, name: str) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": f"acme-{name}"}]}]
+
+
+def plans(file: Path, out: Path) -> dict[str, dict[str, tuple[str, list[str]]]]:
+    """What the real provider plans, by stack and address: the action, and which arguments change."""
+    environ = {**os.environ, **SECRETS, "ASTRO_ESTATE": str(file), "CDKTF_OUTDIR": str(out)}
+    subprocess.run([sys.executable, "main.py"], cwd=ROOT, env=environ, check=True)
+
+    def plan(folder: Path) -> dict[str, tuple[str, list[str]]]:
+        environment = cli_environment(folder, environ)
+        terraform = Terraform(find_terraform(environment), environment)
+        terraform.init(folder)
+        return {
+            one["address"]: changed(one["change"])
+            for one in terraform.plan_json(folder)["resource_changes"]
+            if one["mode"] == "managed"
+        }
+
+    folders = sorted((out / "stacks").iterdir())
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return dict(zip((folder.name for folder in folders), pool.map(plan, folders), strict=True))
+
+
+def changed(change: dict[str, Any]) -> tuple[str, list[str]]:
+    before, after = change["before"] or {}, change["after"] or {}
+    action = "-".join(change["actions"])
+    if "importing" in change:
+        action = f"import {action}"
+    return action, sorted(key for key in after if before and before.get(key) != after[key])
+
+
+def planned(file: Path) -> dict[str, Any]:
+    """The synthesized stacks, by name."""
+    out = file.parent / "synthesized"
+    build(cdktf.App(outdir=str(out)), load(file)).synth()
+    return {one.parent.name: json.loads(one.read_text()) for one in sorted(out.glob("stacks/*/cdk.tf.json"))}
+
+
+def looked_for(file: Path) -> dict[str, Outcome]:
+    """What became of each resource, by address."""
+    return {one.address: one for stack in adopt(planned(file), [EXTERNAL_ID]) for one in stack.outcomes}
+
+
+def states(outcomes: dict[str, Outcome]) -> dict[str, list[str]]:
+    """The addresses by what became of them."""
+    found: dict[str, list[str]] = {}
+    for address, outcome in outcomes.items():
+        found.setdefault(outcome.state, []).append(address)
+    return found
+
+
+def test_every_type_that_a_module_makes_can_be_looked_for() -> None:
+    files = [file for file in (ROOT / "modules").rglob("*.py") if "cdktf_cdktf_provider_aws" in file.read_text()]
+    imported = {
+        name for file in files for name in re.findall(r"cdktf_cdktf_provider_aws\.(\w+) import", file.read_text())
+    }
+    made = {f"aws_{name}" for name in imported if not name.startswith("data_")} - {"aws_provider"}
+    assert len(made) > 60
+    assert made | {"terraform_data"} == {kind for kind in KINDS if "." not in kind}
+
+
+@pytest.mark.slow
+def test_what_was_made_by_hand_is_imported_and_nothing_is_made_anew(
+    aws: LocalAws, account: str, tmp_path: Path
+) -> None:
+    make_role(aws, account)
+    endpoint = make_network(aws)
+    file, out = (
+        estate_file(tmp_path, ACCOUNT.format(account=account), LAKE, CONNECTIONS.replace("ENDPOINT", endpoint)),
+        tmp_path / "out",
+    )
+    done = run(file, "--out", str(out))
+    assert (done.returncode, done.stderr) == (4, "")
+    decisions = [line for line in done.stdout.splitlines() if re.search(r"ALIKE|SEVERAL| = .*: ", line)]
+    assert [re.sub(r"vpn-\w+", "ID", line) for line in decisions] == [
+        "  import  aws_vpn_connection.office_connection_main = ID: an apply would change "
+        "Options.TunnelOptions[0].Phase1DHGroupNumbers[].Value from None to [20]; an apply would change "
+        "Options.TunnelOptions[1].Phase1DHGroupNumbers[].Value from None to [20]"
+    ]
+    assert EXTERNAL_ID not in done.stdout
+    assert all(EXTERNAL_ID not in one.read_text() for one in out.rglob("imports.tf"))
+
+    every = {address: change for stack in plans(file, out).values() for address, change in stack.items()}
+    assert sorted(address for address, (action, _) in every.items() if action == "create") == [
+        "aws_cloudwatch_metric_alarm.office_alarm_main",
+        "aws_iam_role.readers_audit_role",
+        "aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies",
+        'aws_ram_principal_association.corp-dns_share-principal["333333333333"]',
+        'aws_ram_principal_association.hub_share-principal["333333333333"]',
+        "aws_ram_resource_association.corp-dns_share-resource_corp",
+        "aws_ram_resource_association.hub_share-resource_gateway",
+        "aws_ram_resource_share.corp-dns_share",
+        "aws_ram_resource_share.hub_share",
+        "aws_vpn_gateway_route_propagation.office_propagation_private",
+    ]
+    kept = {address: change for address, change in every.items() if change[0] != "create"}
+    assert {action for action, _ in kept.values()} == {"import no-op", "import update"}
+    assert len(kept) == 26
+    changes = {address: set(arguments) - {"tags", "tags_all"} for address, (_, arguments) in kept.items()}
+    tunnels = changes.pop("aws_vpn_connection.office_connection_main")
+    assert all(re.match("tunnel[12]_", argument) for argument in tunnels)
+    # Beyond tags: texts that AWS changes in place, and what only Terraform's state holds.
+    assert {address: arguments for address, arguments in changes.items() if arguments} == {
+        "aws_iam_role.cross-account-role_role": {"description"},
+        "aws_route53_resolver_rule.corp-dns_rule_corp": {"name"},
+        "aws_route53_zone.zone_zone": {"comment", "force_destroy"},
+        "aws_vpc_peering_connection_accepter.lake-prod_accepter": {"auto_accept"},
+        "aws_vpc_security_group_ingress_rule.lake-prod_ingress_postgres": {"description"},
+    }
+
+
+def test_nothing_there_is_nothing_to_import_and_what_an_earlier_run_wrote_goes(
+    aws: LocalAws, account: str, tmp_path: Path
+) -> None:
+    file, out = estate_file(tmp_path, ACCOUNT.format(account=account)), tmp_path / "out"
+    make_role(aws, account)
+    assert run(file, "--out", str(out)).returncode == 0
+    written = out / "stacks/account/imports.tf"
+    policy = f"arn:aws:iam::{account}:policy/AstronomerCrossAccountRole"
+    assert written.read_text() == (
+        "# Written by `main.py adopt`. Once these are applied, the file has done its work and may be deleted.\n\n"
+        f'import {{\n  to = aws_iam_policy.cross-account-role_policy\n  id = "{policy}"\n}}\n\n'
+        'import {\n  to = aws_iam_role.cross-account-role_role\n  id = "astronomer-remote-management"\n}\n\n'
+        "import {\n  to = aws_iam_role_policy_attachment.cross-account-role_attachment\n"
+        f'  id = "astronomer-remote-management/{policy}"\n}}\n\n'
+        "import {\n  to = aws_iam_role_policy_attachments_exclusive.cross-account-role_only-attachments\n"
+        '  id = "astronomer-remote-management"\n}\n'
+    )
+    iam = aws.client("iam", account)
+    iam.detach_role_policy(RoleName="astronomer-remote-management", PolicyArn=policy)
+    iam.delete_role(RoleName="astronomer-remote-management")
+    iam.delete_policy(PolicyArn=policy)
+    done = run(file, "--out", str(out))
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        [
+            f"account (account {account}, us-east-1): 0 of 5 to import",
+            "  make    aws_iam_policy.cross-account-role_policy",
+            "  make    aws_iam_role.cross-account-role_role",
+            "  make    aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies: goes with "
+            "aws_iam_role.cross-account-role_role",
+            "  make    aws_iam_role_policy_attachment.cross-account-role_attachment: goes with "
+            "aws_iam_role.cross-account-role_role",
+            "  make    aws_iam_role_policy_attachments_exclusive.cross-account-role_only-attachments: goes with "
+            "aws_iam_role.cross-account-role_role",
+            "Nothing of the estate is there yet: there is nothing to import.",
+        ],
+    )
+    assert not written.exists()
+
+
+def test_a_filter_and_an_alarm_of_other_names_are_told_and_the_trail_of_that_name_is_found(
+    aws: LocalAws, account: str, tmp_path: Path
+) -> None:
+    logs = aws.client("logs", account)
+    logs.create_log_group(logGroupName="aws-cloudtrail-logs")
+    pattern = '{ ($.eventName = AttachRolePolicy) && ($.requestParameters.policyArn = "*AstronomerCrossAccountRole") }'
+    logs.put_metric_filter(
+        logGroupName="aws-cloudtrail-logs",
+        filterName="AstroPolicyChanges",
+        filterPattern=pattern,
+        metricTransformations=[{"metricName": "Changes", "metricNamespace": "Astro", "metricValue": "1"}],
+    )
+    bucket = f"acme-policy-alarm-{account}"
+    aws.client("s3", account).create_bucket(Bucket=bucket)
+    aws.client("cloudtrail", account).create_trail(Name="acme-policy-alarm", S3BucketName=bucket)
+    file = estate_file(
+        tmp_path, ACCOUNT.format(account=account), "  policy_alarm: {subscribers: {security: security@acme.example}}"
+    )
+    found = looked_for(file)
+    assert found["aws_cloudwatch_log_metric_filter.policy-alarm_filter"] == Outcome(
+        "aws_cloudwatch_log_metric_filter.policy-alarm_filter",
+        "alike",
+        detail="filterName AstroPolicyChanges, not acme-policy-alarm and logGroupName aws-cloudtrail-logs, not that of "
+        "aws_cloudwatch_log_group.policy-alarm_log-group, which is to be made; to keep its log group and topic, write "
+        "them as account.policy_alarm.log_group and topic_arn; once ours is deployed, delete this filter and its alarm",
+    )
+    assert states(found)["found"] == [
+        "aws_cloudtrail.policy-alarm_trail",
+        "aws_s3_bucket.policy-alarm_bucket",
+    ]
+
+
+def test_a_role_that_is_not_as_the_file_says_is_imported_with_a_remark(
+    aws: LocalAws, account: str, tmp_path: Path
+) -> None:
+    make_role(aws, account, trusted="arn:aws:iam::999999999999:root")
+    iam, name = aws.client("iam", account), "astronomer-remote-management"
+    boundary = iam.create_policy(PolicyName="Boundary", PolicyDocument=document("s3:*"))["Policy"]["Arn"]
+    iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
+    policy = f"arn:aws:iam::{account}:policy/AstronomerCrossAccountRole"
+    iam.create_policy_version(PolicyArn=policy, PolicyDocument=document("s3:*"), SetAsDefault=True)
+    iam.attach_role_policy(RoleName=name, PolicyArn=boundary)
+    iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document("s3:*"))
+    file = estate_file(tmp_path, ACCOUNT.format(account=account))
+    (stack,) = adopt(planned(file), ["another-external-id"])
+    assert [(one.id, one.detail) for one in stack.outcomes if one.to_decide] == [
+        (
+            policy,
+            "an apply would put the file's document in the place of the one in AWS, which allows other things: "
+            "`main.py policy diff` tells them, `policy_mode: vendor-managed` leaves AWS's",
+        ),
+        (
+            name,
+            f"an apply would take off its permissions boundary {boundary}: write it as `permissions_boundary`; its "
+            "external IDs are not those of TF_VAR_external_ids, a plan does not show that, and an apply would lock out "
+            "whoever uses another one; an apply would no longer trust arn:aws:iam::999999999999:root",
+        ),
+        (name, "an apply would change PolicyNames from ['inline'] to []"),
+        (name, f"an apply would change AttachedPolicies[].PolicyArn from {[policy, boundary]} to {[policy]}"),
+    ]
+    file.write_text(file.read_text().replace("astronomer.json}", "astronomer.json, policy_mode: vendor-managed}"))
+    assert not looked_for(file)["aws_iam_policy.cross-account-role_policy"].to_decide
+
+
+def test_a_role_that_trusts_nobody_is_told_to_have_other_external_ids(
+    aws: LocalAws, account: str, tmp_path: Path
+) -> None:
+    name = "astronomer-remote-management"
+    aws.client("iam", account).create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})
+    )
+    found = looked_for(estate_file(tmp_path, ACCOUNT.format(account=account)))
+    assert found["aws_iam_role.cross-account-role_role"].detail == (
+        "its external IDs are not those of TF_VAR_external_ids, a plan does not show that, and an apply would lock out "
+        "whoever uses another one"
+    )
+
+
+def document(action: str) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
+
+
+def test_a_stack_of_cloudformation_is_named_and_lets_go_of_what_it_made(
+    aws: LocalAws, account: str, tmp_path: Path
+) -> None:
+    """docs/adopt.md, "Letting go of CloudFormation": Retain on each resource by an update, then delete the stack."""
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]}
+    trust["Statement"][0]["Principal"] = {"AWS": "arn:aws:iam::406882777402:root"}  # type: ignore[index]
+    trust["Statement"][0]["Condition"] = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}  # type: ignore[index]
+    role = {"RoleName": "astronomer-remote-management", "AssumeRolePolicyDocument": trust}
+    policy = {"ManagedPolicyName": "AstronomerCrossAccountRole", "PolicyDocument": json.loads(document("s3:*"))}
+    template: dict[str, Any] = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Policy": {
+            "Type": "AWS::IAM::ManagedPolicy",
+            "Properties": {**policy, "Roles": [{"Ref": "Role"}]},
+        },
+    }
+    stacks = aws.client("cloudformation", account)
+    stacks.create_stack(StackName="AstroCrossAccount", TemplateBody=json.dumps({"Resources": template}))
+    file = estate_file(tmp_path, ACCOUNT.format(account=account))
+    address = "aws_iam_role.cross-account-role_role"
+    assert looked_for(file)[address].detail == (
+        "CloudFormation stack AstroCrossAccount in us-east-1 would delete it with itself: see docs/adopt.md first"
+    )
+    for resource in template.values():
+        # AWS takes a new DeletionPolicy only with another change.
+        resource |= {"DeletionPolicy": "Retain", "Metadata": {"KeptBy": "Terraform"}}
+    stacks.update_stack(StackName="AstroCrossAccount", TemplateBody=json.dumps({"Resources": template}))
+    stacks.delete_stack(StackName="AstroCrossAccount")
+    found = looked_for(file)
+    assert (found[address].id, found[address].detail) == ("astronomer-remote-management", "")
+    # It has no inline policy that an apply would take away.
+    none = "aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies"
+    assert states(found) == {"found": [one for one in found if one != none], "absent": [none]}
+
+
+EDGE = """
+networks:
+  edge: {{account_id: "{account}", region: us-east-1, create: {{cidr: 10.30.0.0/20, nat: none, availability_zones: 2}}}}
+"""
+
+
+def test_a_vpc_is_ours_by_its_range_and_name_and_of_two_neither_is_taken(
+    aws: LocalAws, account: str, tmp_path: Path
+) -> None:
+    ec2, file = aws.client("ec2", account), estate_file(tmp_path, EDGE.format(account=account))
+    legacy = ec2.create_vpc(CidrBlock="10.30.0.0/20", TagSpecifications=named("vpc", "legacy"))["Vpc"]["VpcId"]
+    found = looked_for(file)
+    assert (found["aws_vpc.edge_vpc"].state, found["aws_vpc.edge_vpc"].detail) == (
+        "alike",
+        f"{legacy} has Name acme-legacy, not acme-edge; to keep it as it is, write vpc_id and its parts in place of "
+        "create; to adopt it, give it the Name",
+    )
+    ours = ec2.create_vpc(CidrBlock="10.30.0.0/20", TagSpecifications=named("vpc", "edge"))["Vpc"]["VpcId"]
+    cidr = planned(file)["network-edge"]["resource"]["aws_subnet"]["edge_subnet_private-a"]["cidr_block"]
+    # Killed before it was attached.
+    gateway = ec2.create_internet_gateway(TagSpecifications=named("internet-gateway", "edge"))["InternetGateway"]
+    made = ec2.create_subnet(VpcId=ours, CidrBlock=cidr, AvailabilityZone="us-east-1c")["Subnet"]
+    found = looked_for(file)
+    assert found["aws_vpc.edge_vpc"] == Outcome("aws_vpc.edge_vpc", "found", ours)
+    assert found["aws_default_security_group.edge_default-security-group"].state == "unimportable"
+    address = "aws_internet_gateway.edge_internet-gateway"
+    assert found[address] == Outcome(address, "found", gateway["InternetGatewayId"])
+    assert (
+        found["aws_subnet.edge_subnet_private-a"].detail
+        == f"{made['SubnetId']} has AvailabilityZone us-east-1c, not us-east-1a"
+    )
+    other = ec2.create_vpc(CidrBlock="10.30.0.0/20", TagSpecifications=named("vpc", "edge"))["Vpc"]["VpcId"]
+    found = looked_for(file)
+    assert found["aws_vpc.edge_vpc"].state == "several"
+    assert {ours, other} == set(re.findall(r"vpc-\w+", found["aws_vpc.edge_vpc"].detail))
+    assert found["aws_internet_gateway.edge_internet-gateway"] == Outcome(
+        "aws_internet_gateway.edge_internet-gateway", "absent", detail="goes with aws_vpc.edge_vpc"
+    )
+    assert "found" not in states(found)
+
+
+@pytest.mark.usefixtures("aws")
+def test_credentials_of_another_account_are_refused_with_both_named(account: str, tmp_path: Path) -> None:
+    file = estate_file(tmp_path, ACCOUNT.format(account=account), EDGE.format(account=LocalAws.FIRST_ACCOUNT))
+    file.write_text(file.read_text().replace("deployer: {role: terraform}", ""))
+    done = run(file, "--out", str(tmp_path / "out"))
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        f"account: your credentials are of account 123456789012, and the stack is of {account}; sign in there, give "
+        "`deployer.role`, which is assumed in each account, or name the stacks of your account with --stack\n",
+    )
+    done = run(file, "--out", str(tmp_path / "out"), "--stack", "network-edge")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (
+        0,
+        "network-edge (account 123456789012, us-east-1): 0 of 20 to import",
+    )
+    done = run(file, "--stack", "edge")
+    told = f"edge: no stack of {file}; there are: account, network-edge\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+
+
+def test_every_action_that_is_denied_is_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # moto lets everybody do everything for so many calls, and then asks IAM.
+    monkeypatch.setenv("INITIAL_NO_AUTH_ACTION_COUNT", "3")
+    with LocalAws() as aws:
+        iam = aws.client("iam")
+        iam.create_user(UserName="reader")
+        allowed = json.loads(document("sts:*"))
+        iam.put_user_policy(UserName="reader", PolicyName="some", PolicyDocument=json.dumps(allowed))
+        key = iam.create_access_key(UserName="reader")["AccessKey"]
+        for name, value in aws.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+        file = estate_file(tmp_path, *(part.format(account=LocalAws.FIRST_ACCOUNT) for part in (ACCOUNT, EDGE)))
+        file.write_text(file.read_text().replace("deployer: {role: terraform}", ""))
+        done = run(file, "--out", str(tmp_path / "out"))
+        assert (done.returncode, done.stdout, done.stderr.splitlines()) == (
+            1,
+            "",
+            [
+                "account 123456789012 denies ec2:DescribeFlowLogs, ec2:DescribeInternetGateways, "
+                "ec2:DescribeRouteTables, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, "
+                "iam:GetPolicy, iam:GetRole, logs:DescribeLogGroups",
+                "Allow these actions, which only read, to look again. Nothing was written.",
+            ],
+        )

@@ -1,0 +1,168 @@
+"""The alarm as deployed: CloudTrail's records go into its log group, and the subscriber of its topic hears, or not.
+
+That a record counts, that the count changes the alarm, and that the alarm tells the topic is AWS's part, and here our
+model of it (local_aws/patches/cloudwatch.py), which reads patterns by local_aws/filter_pattern.py.
+"""
+
+import json
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws import LocalAws
+from local_aws.filter_pattern import compiled
+from tests.support import ROOT
+from tests.support.cloudtrail import ACCOUNT, CHANGES, SEEDS_MISS, UNRELATED, record
+from tests.support.deployment import Deployment
+from tools.evidence import record as figure
+
+pytestmark = pytest.mark.proof
+
+LOG_GROUP = "organization-trail"
+ESTATE = f"""
+name: acme
+state: {{backend: s3, bucket: acme-astro-tfstate, region: us-east-1}}
+astro: {{product: hybrid, organization: acme}}
+deployer: {{role: terraform-deployer}}
+account:
+  account_id: "{ACCOUNT}"
+  region: us-east-1
+  cross_account_role: {{policy_file: policies/astronomer.json}}
+  policy_alarm:
+    log_group: {LOG_GROUP}
+    subscribers: {{security: security@acme.example}}
+    filter: corrected
+"""
+
+
+class Deployed:
+    """The estate, deployed with one filter after the other."""
+
+    def __init__(self, aws: LocalAws, folder: Path) -> None:
+        self._aws = aws
+        self._file = folder / "astro.yaml"
+        self._file.write_text(ESTATE)
+        shutil.copytree(ROOT / "examples/policies", folder / "policies")
+        aws.make({"log_groups": [{"account": ACCOUNT, "region": "us-east-1", "name": LOG_GROUP}]})
+        self._deployment = Deployment(self._file, folder / "work", aws, print)
+        self._deployment.create_state()
+
+    def client(self, service: str) -> Any:
+        return self._aws.client(service, ACCOUNT)
+
+    def pattern(self, name: str) -> str:
+        """The pattern that is there once the estate asks for the filter of that name."""
+        self._file.write_text(ESTATE.replace("filter: corrected", f"filter: {name}"))
+        self._deployment.deploy()
+        [found] = self.client("logs").describe_metric_filters(logGroupName=LOG_GROUP)["metricFilters"]
+        return found["filterPattern"]
+
+    def deliver(self, records: list[dict[str, Any]]) -> None:
+        """What CloudTrail does with its records."""
+        now = int(time.time() * 1000)
+        events = [{"timestamp": now, "message": json.dumps(one)} for one in records]
+        self.client("logs").put_log_events(
+            logGroupName=LOG_GROUP, logStreamName=f"{ACCOUNT}_CloudTrail", logEvents=events
+        )
+
+    def counted(self) -> float:
+        """What the alarm's metric says of the last hour."""
+        now = datetime.now(UTC)
+        found = self.client("cloudwatch").get_metric_statistics(
+            Namespace="acme-policy-alarm",
+            MetricName="Changes",
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(minutes=1),
+            Period=3600,
+            Statistics=["Sum"],
+        )
+        return sum(point["Sum"] for point in found["Datapoints"])
+
+    def state(self) -> str:
+        [alarm] = self.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        return alarm["StateValue"]
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    with LocalAws() as aws:
+        yield Deployed(aws, tmp_path_factory.mktemp("alarm"))
+
+
+@pytest.fixture
+def subscriber() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The address of an endpoint on this machine, and the messages that it has heard."""
+    heard: list[dict[str, Any]] = []
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            notification = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            heard.append(json.loads(notification["Message"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Endpoint) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/", heard
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_every_change_reaches_the_subscriber_and_nothing_else_does(
+    deployed: Deployed, subscriber: tuple[str, list[dict[str, Any]]]
+) -> None:
+    rings = compiled(deployed.pattern("corrected"))
+    assert len(UNRELATED) >= 200
+    missed = [change for change in CHANGES if not rings(record(*change))]
+    false_alarms = [event for event in UNRELATED if rings(event)]
+    assert (missed, false_alarms) == ([], [])
+
+    address, heard = subscriber
+    [topic] = deployed.client("sns").list_topics()["Topics"]
+    # The estate takes HTTPS only; here nothing leaves this machine.
+    deployed.client("sns").subscribe(TopicArn=topic["TopicArn"], Protocol="http", Endpoint=address)
+    deployed.client("logs").create_log_stream(logGroupName=LOG_GROUP, logStreamName=f"{ACCOUNT}_CloudTrail")
+    deployed.deliver(UNRELATED)
+    assert (deployed.counted(), deployed.state(), heard) == (0, "OK", [])
+    first, *others = [record(*change) for change in CHANGES]
+    deployed.deliver([first])
+    assert (deployed.counted(), deployed.state(), heard) == (
+        1,
+        "ALARM",
+        [
+            {
+                "AlarmName": "acme-policy-alarm",
+                "AlarmArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:acme-policy-alarm",
+                "AWSAccountId": ACCOUNT,
+                "OldStateValue": "OK",
+                "NewStateValue": "ALARM",
+                "NewStateReason": "1.0 of Changes in 300 s",
+            }
+        ],
+    )
+    deployed.deliver([*others, *UNRELATED])
+    assert (deployed.counted(), len(heard)) == (len(CHANGES), 1)
+    figure("alarm: events that must ring / missed", f"{len(CHANGES)} / {len(missed)}")
+    figure("alarm: unrelated events / false alarms", f"{len(UNRELATED)} / {len(false_alarms)}")
+
+
+@pytest.mark.parametrize("name", list(SEEDS_MISS))
+def test_the_seeds_own_patterns_miss_what_is_listed(deployed: Deployed, name: str) -> None:
+    rings = compiled(deployed.pattern(name))
+    missed = Counter(event for event, parameters in CHANGES if not rings(record(event, parameters)))
+    assert missed == SEEDS_MISS[name]
+    figure("seeds' own patterns: missed", f"{name} {missed.total()} of {len(CHANGES)}")

@@ -1,0 +1,194 @@
+"""Deploys after the first: what changes in the file changes in AWS, and nothing of anybody else's is touched."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cdktf
+import pytest
+
+from estate.load import load
+from local_aws import LocalAws
+from operations.terraform import TerraformFailed, find_terraform
+from stacks.app import build
+from tests.support.deployment import SECRETS
+from tests.support.terraform import Terraform, cli_environment
+
+pytestmark = pytest.mark.proof
+
+OURS = "111111111111"
+VPC = "vpc-0123456789abcdef0"
+PLACE = {"account": OURS, "region": "us-east-1"}
+SUBNETS = {"a": "subnet-0aaaaaaaaaaaaaaaa", "b": "subnet-0bbbbbbbbbbbbbbbb"}
+ESTATE = f"""
+name: acme
+state: {{backend: none}}
+astro: {{product: hosted-dedicated, organization: acme}}
+clusters: {{prod: {{region: us-east-1, account_id: "333333333333"}}}}
+networks:
+  edge:
+    account_id: "{OURS}"
+    region: us-east-1
+    vpc_id: {VPC}
+    cidrs: [10.20.0.0/16]
+    route_tables: {{private: rtb-0aaaaaaaaaaaaaaaa}}
+    subnets: {{a: {SUBNETS["a"]}, b: {SUBNETS["b"]}}}
+connections:
+"""
+OFFICE = "  office: {type: vpn, network: edge, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}"
+ENDPOINTS = "  aws: {type: private_link, network: edge, endpoints: {queues: {service: sqs}}}"
+
+
+@pytest.fixture
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        vpc = {"id": VPC, "cidr": "10.20.0.0/16", "dns_hostnames": True, "route_tables": ["rtb-0aaaaaaaaaaaaaaaa"]}
+        subnets = [
+            {"id": id_, "cidr": f"10.20.{number}.0/24", "zone": f"us-east-1{zone}"}
+            for number, (zone, id_) in enumerate(SUBNETS.items())
+        ]
+        aws.make({"vpcs": [{**PLACE, **vpc, "subnets": subnets}]})  # type: ignore[typeddict-item]
+        yield aws
+
+
+class Deployed:
+    """A stack that is deployed from one version of the file after the other."""
+
+    def __init__(self, aws: LocalAws, folder: Path, stack: str) -> None:
+        self._file, self._out = folder / "astro.yaml", folder / "out"
+        self._stack = self._out / "stacks" / stack
+        environ = cli_environment(folder, {**os.environ, **aws.environment(OURS), **SECRETS})
+        self._terraform = Terraform(find_terraform(environ), environ)
+        self.ec2 = aws.client("ec2", OURS)
+
+    def deploy(self, estate: str) -> None:
+        self._file.write_text(estate)
+        build(cdktf.App(outdir=str(self._out)), load(self._file)).synth()
+        (self._stack / "state_override.tf.json").write_text('{"terraform": {"backend": {"local": {}}}}')
+        self._terraform.init(self._stack)
+        self._terraform.apply(self._stack)
+
+    def settled(self) -> bool:
+        return not self._terraform.plan(self._stack)
+
+    def destroy(self) -> None:
+        self._terraform.destroy(self._stack)
+
+
+@pytest.fixture
+def network(aws: LocalAws, tmp_path: Path) -> Deployed:
+    return Deployed(aws, tmp_path, "network-edge")
+
+
+def alive(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """AWS goes on to show what is deleted."""
+    return [one for one in found if one["State"] != "deleted"]
+
+
+def test_a_vpn_outlives_its_devices_and_its_gateway(network: Deployed) -> None:
+    ec2 = network.ec2
+    # Another team's, of the same address and ASN: AWS would answer a request without a name with it.
+    theirs = ec2.create_customer_gateway(Type="ipsec.1", IpAddress="203.0.113.10", BgpAsn=65010)["CustomerGateway"]
+
+    def connection() -> dict[str, Any]:
+        [found] = alive(ec2.describe_vpn_connections()["VpnConnections"])
+        return found
+
+    def devices() -> dict[str, tuple[str, str]]:
+        """Ours, by ID."""
+        found = alive(ec2.describe_customer_gateways()["CustomerGateways"])
+        by_id = {one["CustomerGatewayId"]: (one["IpAddress"], one["BgpAsn"]) for one in found}
+        assert by_id.pop(theirs["CustomerGatewayId"]) == ("203.0.113.10", "65010")
+        return by_id
+
+    network.deploy(ESTATE + OFFICE)
+    first = connection()
+    assert devices() == {first["CustomerGatewayId"]: ("203.0.113.10", "65010")}
+
+    network.deploy(ESTATE + OFFICE.replace("203.0.113.10", "203.0.113.99").replace("65010", "65011"))
+    moved = connection()
+    assert {**moved, "CustomerGatewayId": "", "CustomerGatewayConfiguration": ""} == {
+        **first,
+        "CustomerGatewayId": "",
+        "CustomerGatewayConfiguration": "",
+    }
+    assert devices() == {moved["CustomerGatewayId"]: ("203.0.113.99", "65011")}
+
+    network.deploy(ESTATE + OFFICE.replace("a:", "main:").replace("65010", "65010, amazon_asn: 64900"))
+    last = connection()
+    assert devices() == {last["CustomerGatewayId"]: ("203.0.113.10", "65010")}
+    [gateway] = alive(ec2.describe_vpn_gateways()["VpnGateways"])
+    attached = [one["VpcId"] for one in gateway["VpcAttachments"] if one["State"] == "attached"]
+    assert (gateway["VpnGatewayId"], gateway["AmazonSideAsn"], attached) == (last["VpnGatewayId"], 64900, [VPC])
+    [table] = ec2.describe_route_tables(RouteTableIds=["rtb-0aaaaaaaaaaaaaaaa"])["RouteTables"]
+    assert table["PropagatingVgws"] == [{"GatewayId": gateway["VpnGatewayId"]}]
+    assert network.settled()
+    network.destroy()
+    assert devices() == {}
+
+
+def test_another_name_of_the_estate_leaves_what_is_in_use(network: Deployed) -> None:
+    def there() -> list[list[str]]:
+        endpoints = network.ec2.describe_vpc_endpoints()["VpcEndpoints"]
+        groups = network.ec2.describe_security_groups()["SecurityGroups"]
+        ids = [one["GroupId"] for one in groups if one["GroupName"] != "default"]
+        return [[one["VpcEndpointId"] for one in endpoints if one["State"] != "deleted"], ids]
+
+    network.deploy(ESTATE + ENDPOINTS)
+    before = there()
+    network.deploy((ESTATE + ENDPOINTS).replace("name: acme", "name: emca"))
+    assert there() == before
+    assert [len(ids) for ids in before] == [1, 1]
+    assert network.settled()
+
+
+def test_a_role_that_the_vendor_manages_keeps_what_the_vendor_does(aws: LocalAws, tmp_path: Path) -> None:
+    account = Deployed(aws, tmp_path, "account")
+    iam = aws.client("iam", OURS)
+    role, policy = "astronomer-remote-management", f"arn:aws:iam::{OURS}:policy/AstronomerCrossAccountRole"
+    boundary = f"arn:aws:iam::{OURS}:policy/AstronomerOperationalBoundary"
+    text = f"""
+name: acme
+state: {{backend: none}}
+astro: {{product: hybrid, organization: acme}}
+account:
+  account_id: "{OURS}"
+  region: us-east-1
+  cross_account_role: {{policy_file: policy.json, policy_mode: vendor-managed}}
+"""
+
+    def deploy(parts: int, mode: str = "vendor-managed") -> None:
+        actions = [[f"ec2:Describe{'X' * 100}{part}{number:02}" for number in range(50)] for part in range(parts)]
+        statements = [{"Effect": "Allow", "Action": names, "Resource": "*"} for names in actions]
+        document = {"Version": "2012-10-17", "Statement": statements}
+        (tmp_path / "policy.json").write_text(json.dumps(document))
+        account.deploy(text.replace("vendor-managed", mode))
+
+    def attached() -> list[str]:
+        found = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+        return sorted(one["PolicyArn"].removeprefix(policy) for one in found)
+
+    def in_aws() -> list[str]:
+        found = iam.list_policies(Scope="Local")["Policies"]
+        return sorted(one["Arn"].removeprefix(policy) for one in found if one["Arn"].startswith(policy))
+
+    deploy(2)
+    assert attached() == ["", "-2"]
+    # Astronomer reduces its policy, and bounds its role.
+    reduced = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}]}
+    iam.create_policy_version(PolicyArn=policy, PolicyDocument=json.dumps(reduced), SetAsDefault=True)
+    iam.create_policy(PolicyName="AstronomerOperationalBoundary", PolicyDocument=json.dumps(reduced))
+    iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
+    assert account.settled()
+    with pytest.raises(TerraformFailed, match="takes 3 policies, and took 2 when") as refused:
+        deploy(3)
+    assert "policy_mode: strict" in " ".join(refused.value.stderr.split())
+    deploy(1)
+    assert (attached(), in_aws()) == (["", "-2"], ["", "-2"])
+    assert iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    # The file decides from here on: what it does not take is no longer attached, and still there.
+    deploy(1, "strict")
+    assert (attached(), in_aws()) == ([""], ["", "-2"])
+    assert "PermissionsBoundary" not in iam.get_role(RoleName=role)["Role"]

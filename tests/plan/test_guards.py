@@ -1,0 +1,50 @@
+"""What must not happen at apply time does not: by the real provider, on the local AWS."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_aws import LocalAws
+from operations.terraform import TerraformFailed, find_terraform
+from tests.support import ROOT
+from tests.support.deployment import SECRETS
+from tests.support.synth import synth
+from tests.support.terraform import Terraform, cli_environment
+
+PEERING = ROOT / "examples/vpc_peering.yaml"
+ROLE = ROOT / "examples/cross_account_role.yaml"
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+def failure(aws: LocalAws, folder: Path, account: str, **environment: str) -> str:
+    """What Terraform says when it refuses to apply the stack in `folder` with the credentials of `account`."""
+    environ = cli_environment(folder, {**os.environ, **aws.environment(account), **SECRETS, **environment})
+    terraform = Terraform(find_terraform(environ), environ)
+    terraform.init(folder)
+    with pytest.raises(TerraformFailed) as refused:
+        terraform.apply(folder)
+    return " ".join(str(refused.value).split())
+
+
+def test_a_stack_is_not_applied_in_another_account(aws: LocalAws, tmp_path: Path) -> None:
+    said = failure(aws, synth(PEERING, tmp_path, hcl=False)["network-lake"], "999999999999")
+    assert "AWS account ID not allowed: 999999999999" in said
+
+
+@pytest.mark.parametrize("external_ids", ['["x"]', "[]", '["schlüssel-1"]', '["good-id", "with space"]', "[null]"])
+def test_an_external_id_that_iam_would_refuse_stops_the_plan_and_is_not_shown(
+    aws: LocalAws, tmp_path: Path, external_ids: str
+) -> None:
+    folder = synth(ROLE, tmp_path, hcl=False)["account"]
+    said = failure(aws, folder, "222222222222", TF_VAR_external_ids=external_ids)
+    assert "Invalid value for variable" in said
+    for part in ("schlüssel-1", "with space", "good-id"):
+        assert part not in said
+    assert aws.client("iam", "222222222222").list_roles()["Roles"] == []

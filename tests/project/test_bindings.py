@@ -1,0 +1,67 @@
+"""Every example on other bindings, in JSON and in HCL: the same bytes as on those of requirements.lock.
+
+`make test`, `make test-provider6` and `make test-cdktn` install the others into `.work`.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+pytestmark = pytest.mark.slow
+
+SYNTH = """
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+print(*(name for name in ("cdktf", "cdktn") if find_spec(name)))
+import modules
+from cdktf import App
+from stacks.app import build
+from estate.load import load
+for file in sorted(Path("examples").glob("*.yaml")):
+    for form in ("json", "hcl"):
+        folder = Path(sys.argv[1], form, file.stem)
+        folder.mkdir(parents=True)
+        build(App(outdir=str(folder), hcl_output=form == "hcl"), load(file)).synth()
+"""
+
+
+def synth(python: Path, out: Path) -> tuple[str, dict[str, bytes]]:
+    """Which of cdktf and cdktn `python` has, and every file that a synth of all examples writes, by path."""
+    result = subprocess.run([python, "-c", SYNTH, out], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout.strip(), {str(f.relative_to(out)): f.read_bytes() for f in out.rglob("*") if f.is_file()}
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    name, files = synth(Path(sys.executable), tmp_path_factory.mktemp("ours"))
+    assert name == "cdktf"
+    assert {"json/complete/stacks/account/cdk.tf.json", "hcl/complete/stacks/account/cdk.tf"} <= set(files)
+    return files
+
+
+def other(name: str) -> Path:
+    python = ROOT / ".work" / name / "bin/python"
+    if not python.exists():
+        pytest.skip(f"`make test-{name}` installs these bindings")
+    return python
+
+
+def test_the_bindings_of_provider6_write_the_same_bytes(tmp_path: Path, ours: dict[str, bytes]) -> None:
+    assert synth(other("provider6"), tmp_path) == ("cdktf", ours)
+
+
+def test_cdktn_without_cdktf_writes_the_same_bytes_but_for_its_version(tmp_path: Path, ours: dict[str, bytes]) -> None:
+    name, theirs = synth(other("cdktn"), tmp_path)
+    assert name == "cdktn"
+    assert {path: text.replace(b'"version": "0.24.0"', b'"version": "0.21.0"') for path, text in theirs.items()} == {
+        # Its JSON has an empty list on one line.
+        path: re.sub(rb"\[\n\s*\]", b"[]", text)
+        for path, text in ours.items()
+    }

@@ -1,0 +1,174 @@
+"""The tests would fail if the code were wrong: each place that a promise hangs on is broken once, in a copy."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support import ROOT
+from tools.evidence import record
+
+
+class Mutation(NamedTuple):
+    """What is broken: in a file, text that stands there once, and what it becomes; and the test that must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    caught_by: str
+
+
+MUTATIONS = [
+    Mutation(
+        "the role asks for no external ID",
+        "modules/cross_account_role/construct.py",
+        'variable="sts:ExternalId"',
+        'variable="sts:RoleSessionName"',
+        "tests/unit/modules/test_cross_account_role.py::test_only_astronomers_account_gets_in_and_only_with_one_of_the_external_ids",
+    ),
+    Mutation(
+        "the role may be destroyed",
+        "modules/cross_account_role/construct.py",
+        "prevent_destroy=keep)",
+        "prevent_destroy=False)",
+        "tests/unit/modules/test_cross_account_role.py::test_the_role_has_astronomers_policy_and_cannot_be_destroyed",
+    ),
+    Mutation(
+        "routes lead to the range of the pods",
+        "modules/cluster.py",
+        '{"": self.cidr, **self.additional_cidrs}',
+        '{"": self.pod_cidr or self.cidr, **self.additional_cidrs}',
+        "tests/unit/modules/test_vpc_peering.py::test_routes_every_named_table_back_to_every_range_of_the_cluster",
+    ),
+    Mutation(
+        "state has no lock",
+        "stacks/backend.py",
+        '"terraform.backend.s3.use_lockfile", True',
+        '"terraform.backend.s3.use_lockfile", False',
+        "tests/unit/stacks/test_stacks.py::test_a_stack_is_one_state_one_account_one_region",
+    ),
+    Mutation(
+        "a peering is accepted from any account",
+        "modules/vpc_peering/construct.py",
+        'f"{account} == {term(account_id)}"',
+        '"true"',
+        "tests/unit/modules/test_vpc_peering.py::test_reads_the_request_by_its_id_and_accepts_it_on_six_conditions",
+    ),
+    Mutation(
+        "an attachment is accepted from any account",
+        "modules/transit_gateway/construct.py",
+        'f"{account} == {term(account_id)}"',
+        '"true"',
+        "tests/unit/modules/test_transit_gateway.py::test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions",
+    ),
+    Mutation(
+        "a share inside the organization is open to everybody",
+        "modules/parts/ram_share/construct.py",
+        "allow_external_principals=not props.inside_organization",
+        "allow_external_principals=True",
+        "tests/unit/modules/test_transit_gateway.py::test_shares_with_whom_the_file_names_and_inside_the_organization_only",
+    ),
+    Mutation(
+        "an endpoint is connected without being asked",
+        "modules/private_link/construct.py",
+        "acceptance_required=not props.acceptance_off_reason",
+        "acceptance_required=False",
+        "tests/unit/modules/test_private_link.py::test_a_service_before_existing_balancers_allows_astronomers_role_and_asks_us_each_time",
+    ),
+    Mutation(
+        "the alarm does not hear of a policy's new version",
+        "modules/policy_alarm/props.py",
+        '        "CreatePolicyVersion",\n',
+        "",
+        "tests/unit/modules/test_policy_alarm.py::test_every_change_rings",
+    ),
+    Mutation(
+        "the trail's key serves every trail",
+        "modules/policy_alarm/construct.py",
+        '["kms:DescribeKey"], ["*"], of_trail)',
+        '["kms:DescribeKey"], ["*"])',
+        "tests/project/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
+    ),
+    Mutation(
+        "Astronomer's role may switch regions of other accounts",
+        "modules/opt_in_region/construct.py",
+        '"account:EnableRegion"],\n                    resources=[account]',
+        '"account:EnableRegion"],\n                    resources=["*"]',
+        "tests/project/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
+    ),
+    Mutation(
+        "a security group is open to all addresses",
+        "modules/resolver_rules/construct.py",
+        "cidr_blocks=sorted(addresses)",
+        'cidr_blocks=["0.0.0.0/0"]',
+        "tests/project/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
+    ),
+    Mutation(
+        "a secret is shown in plans",
+        "stacks/base.py",
+        "sensitive=True",
+        "sensitive=False",
+        "tests/unit/stacks/test_stacks.py::test_a_secret_is_a_sensitive_variable_without_a_default",
+    ),
+    Mutation(
+        "an address is an index",
+        "modules/parts/routes/construct.py",
+        'construct_id("route", table, name, range_name)',
+        'construct_id("route", str(len(scope.node.children)))',
+        "tests/unit/stacks/test_stacks.py::test_addresses_of_an_example_change_only_on_purpose",
+    ),
+    Mutation(
+        "a stack may be applied in any account",
+        "stacks/base.py",
+        "allowed_account_ids=[account_id],",
+        "",
+        "tests/unit/stacks/test_stacks.py::test_a_stack_is_one_state_one_account_one_region",
+    ),
+]
+
+
+def copy(to: Path) -> Path:
+    """The project in a folder of its own, with the tools of this one."""
+    left = shutil.ignore_patterns(".*", "node_modules", "dist", "cdktf.out*", "__pycache__")
+    shutil.copytree(ROOT, to, ignore=left)
+    for tools in (".venv", "node_modules"):
+        (to / tools).symlink_to(ROOT / tools)
+    return to
+
+
+def run(folder: Path, *tests: str) -> tuple[int, str]:
+    """pytest's exit code, and what it says at last."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not proof", *tests]
+    # What a broken copy finds is no evidence.
+    environment = os.environ | {"ASTRO_EVIDENCE": ""}
+    said = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return said.returncode, said.stdout.splitlines()[-1]
+
+
+def test_each_place_that_is_broken_is_still_there_once() -> None:
+    found = {one.name: (ROOT / one.file).read_text().count(one.old) for one in MUTATIONS}
+    assert found == dict.fromkeys(found, 1)
+
+
+@pytest.mark.proof
+def test_the_tests_pass_where_nothing_is_broken(tmp_path: Path) -> None:
+    code, said = run(copy(tmp_path / "copy"), *sorted({one.caught_by for one in MUTATIONS}))
+    assert code == 0, said
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.name)
+def test_a_mutation_is_caught(mutation: Mutation, tmp_path: Path) -> None:
+    folder = copy(tmp_path / "copy")
+    source = (folder / mutation.file).read_text()
+    (folder / mutation.file).write_text(source.replace(mutation.old, mutation.new))
+    code, said = run(folder, mutation.caught_by)
+    # 1 is a test that failed; a copy that cannot even be read would be another number.
+    assert (code, "failed" in said) == (1, True), said
+    record("mutations caught", "1 of 1")
+    shutil.rmtree(folder)

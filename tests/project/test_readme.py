@@ -1,0 +1,188 @@
+"""The documents say what is so."""
+
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from main import cli
+from tests.support import ROOT
+from tests.support.commands import run
+from tests.support.yours import yours
+from tools.reference import reference
+
+README = ROOT / "README.md"
+REFERENCE = ROOT / "docs/reference.md"
+DOCUMENTS = [
+    README,
+    *sorted(ROOT.glob("C*.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("examples/**/*.md")),
+    *sorted(ROOT.glob("local_aws/*.md")),
+]
+CODE = re.compile(r"^ *```\w*\n(.*?)^ *```|`([^`\n]+)`", re.DOTALL | re.MULTILINE)
+
+document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
+
+
+def code(text: str) -> list[str]:
+    """The lines of blocks of code, without their comments, and what stands in backquotes."""
+    lines = [line for match in CODE.finditer(text) for line in (match[1] or match[2]).splitlines()]
+    return [re.sub(r"(^|\s+)#.*", "", line).strip() for line in lines]
+
+
+def anchors(text: str) -> Counter[str]:
+    """The headings as GitHub names them in links."""
+    titles = re.findall(
+        r"^#+ (.*)$", re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
+    )
+    return Counter(re.sub(r"[^\w -]", "", title).strip().replace(" ", "-").lower() for title in titles)
+
+
+def test_the_estate_reference_is_that_of_the_model(pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("golden"):
+        REFERENCE.write_text(reference())
+    assert REFERENCE.read_text() == reference()
+
+
+@document
+def test_every_link_leads_somewhere(document: Path) -> None:
+    text = document.read_text()
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if not target.startswith("https://"):
+            path, _, heading = target.partition("#")
+            there = document.parent / path if path else document
+            assert there.exists(), target
+            assert not heading or anchors(there.read_text())[heading] == 1, target
+
+
+@document
+def test_every_command_that_it_names_exists(document: Path) -> None:
+    targets = re.findall(r"^([\w -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    made = {target for line in targets for target in line.split()}
+    for line in code(document.read_text()):
+        for words in re.findall(r"\bmain\.py ([a-z]+(?: .*)?)$", line):
+            command: Any = typer.main.get_command(cli)
+            for word in words.split():
+                if word.startswith("--"):
+                    assert word in {name for option in command.params for name in option.opts}, line
+                elif hasattr(command, "commands"):
+                    assert word in command.commands, line
+                    command = command.commands[word]
+        for target in re.findall(r"^make ([\w-]+)", line):
+            assert target in made, line
+
+
+def test_the_commands_that_are_searched_for_are_found() -> None:
+    found = {line for file in DOCUMENTS for line in code(file.read_text())}
+    assert {"python main.py check", "make setup", "main.py policy diff"} <= found
+
+
+@document
+def test_cdktf_and_the_shell_take_its_cdktf_commands(document: Path) -> None:
+    for line in code(document.read_text()):
+        for call in re.findall(r"(?:^|[ $&;])cdktf ((?:diff|deploy|destroy)(?: [^|;&]*)?)", line):
+            # Unquoted, a shell writes the names of files in its place.
+            assert "*" not in call.replace("'*'", ""), line
+            command, *words = re.sub(r'"\$\(.*?\)"', "NAME", call).split()
+            stacks = [word for word in words if not word.startswith("-")]
+            assert command != "diff" or (len(stacks) <= 1 and "'*'" not in stacks), line
+
+
+def test_a_pipeline_is_given_a_deploy_that_asks_nobody() -> None:
+    lines = [line for file in DOCUMENTS for line in file.read_text().splitlines() if "pipeline" in line]
+    deploys = [line for line in lines if "cdktf deploy" in line]
+    assert len(deploys) == 2
+    assert all("`cdktf deploy '*' --auto-approve`" in line for line in deploys)
+
+
+def test_the_readme_previews_each_stack_by_itself(tmp_path: Path) -> None:
+    (loop,) = re.findall(r"^ +(cdktf synth && for .*)$", README.read_text(), re.MULTILINE)
+    program = tmp_path / "cdktf"
+    program.write_text(
+        '#!/bin/sh\necho "$@" >> calls\n'
+        "[ $1 = diff ] || mkdir -p cdktf.out/stacks/account cdktf.out/stacks/network-b cdktf.out/stacks/network-c\n"
+        '[ "$2" != network-b ]\n'
+    )
+    program.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", loop], cwd=tmp_path, env=os.environ | {"PATH": path}, check=True)
+    assert (tmp_path / "calls").read_text().splitlines() == ["synth", "diff account", "diff network-b"]
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        # What cdktf does at its question, which nobody expects.
+        ("README.md", ["Enter approves", "Dismiss", "exits with 0", "Ctrl-C", "docs/recovery.md#the-state-is-locked"]),
+        ("README.md", ["Quote the `*`", "`cdktf diff` takes one stack"]),
+        ("README.md", ["a repository of your own", '"app": "astro-on-aws"']),
+        ("docs/recovery.md", ["Dismiss", "Error acquiring the state lock", "force-unlock <ID>"]),
+        ("docs/recovery.md", ["`-migrate-state`", "Never use it"]),
+        ("docs/recovery.md", ["A peering outlives its entry", "`main.py handoff` names the old peering"]),
+        ("docs/recovery.md", ["cdktf destroy '*'", "`removal_reason`", "`lifecycle.prevent_destroy`"]),
+    ],
+)
+def test_what_stopped_people_is_documented(document: str, told: list[str]) -> None:
+    text = " ".join((ROOT / document).read_text().split())
+    assert [words for words in told if words not in text] == []
+
+
+def test_check_says_what_the_readme_shows(tmp_path: Path) -> None:
+    wrong, right = re.findall(r"\$ python main\.py check[^\n]*\n((?: +astro\.yaml.*\n)+)", README.read_text())
+    file, good = tmp_path / "astro.yaml", yours((ROOT / "examples/vpc_peering.yaml").read_text())
+    for text, told in (
+        (good.replace("10.20.0.0/16", "10.20.0.1/16").replace("cluster: prod", "cluster: prd"), wrong),
+        (good, right),
+    ):
+        file.write_text(text)
+        _, out, err = run("check", str(file))
+        assert [line.strip() for line in told.splitlines()] == (out + err).replace(str(file), file.name).splitlines()
+
+
+def tree(text: str) -> Iterator[str]:
+    """The paths of the tree in CONTRIBUTING.md, which indents what is in a folder."""
+    folder = ""
+    for indent, entry in re.findall(r"^( {0,2})(\S+) {2,}\S", text, re.MULTILINE):
+        folder = folder if indent else entry
+        yield folder + entry if indent else entry
+
+
+def test_every_path_in_contributing_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    (shown,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    named = {*tree(shown), *re.findall(r"`((?:\w+/)+[\w.<>*]*)`", text)}
+    assert {"modules/astronomer.py", "tests/unit/modules/test_<type>.py", "estate/load.py", "tests/plan/"} <= named
+    assert [path for path in sorted(named) if not any(ROOT.glob(re.sub("<.*?>", "*", path)))] == []
+
+
+def test_every_type_has_its_row() -> None:
+    rows = {match[1] for match in re.finditer(r"^\| \[.*\]\(examples/(\w+)\.yaml\)", README.read_text(), re.MULTILINE)}
+    assert rows == {file.parent.name for file in (ROOT / "modules").glob("*/props.py")}
+
+
+def test_every_fact_that_is_referred_to_is_told() -> None:
+    told = set(re.findall(r"\b[AB]\d+\b|\b00\d\b", (ROOT / "docs/facts.md").read_text()))
+    sources = [
+        ROOT / "main.py",
+        *DOCUMENTS,
+        *(
+            file
+            for part in ("estate", "modules", "stacks", "operations", "local_aws", "tests", "tools", "examples")
+            for file in (ROOT / part).rglob("*")
+            if file.suffix in (".py", ".yaml")
+        ),
+    ]
+    found: set[str] = set()
+    for file in sources:
+        for named in re.findall(
+            r"\b(?:facts|seeds?) ((?:[AB]\d+|00\d)(?:(?:,| to| and) (?:[AB]\d+|00\d))*)", file.read_text()
+        ):
+            found |= set(re.findall(r"[AB]\d+|00\d", named))
+    assert found - told == set()

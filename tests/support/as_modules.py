@@ -1,0 +1,106 @@
+"""A root that calls the exported modules of an estate, as a team without Python would write it."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from estate.model import Estate
+from local_aws import LocalAws
+from tests.support import ROOT
+from tests.support.deployment import SECRETS
+
+
+def export(example: Path, folder: Path) -> dict[str, Path]:
+    """The modules of every stack, in JSON and in HCL, by `<syntax>_<stack>`."""
+    for syntax in ("json", "hcl"):
+        command = [sys.executable, "main.py", "export", "--format", syntax, "--out", str(folder / syntax)]
+        subprocess.run([*command, "--estate", str(example)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    found = sorted(file for file in folder.glob("*/*") if file.is_dir())
+    return {f"{file.parent.name}_{file.name}": file for file in found}
+
+
+def account_of(estate: Estate, stack: str) -> str:
+    if not stack.startswith("network-"):
+        assert estate.account
+        return estate.account.account_id
+    return estate.networks[stack.removeprefix("network-")].account_id
+
+
+def call_modules(
+    folder: Path,
+    modules: Mapping[str, Path],
+    estate: Estate,
+    aws: LocalAws,
+    under: Mapping[str, dict[str, Any]] | None = None,
+) -> None:
+    """Write a root into `folder` that calls each of `modules` in it, with a provider of its account and region.
+
+    Secrets are passed on, and what a stack would look up. `under`: arguments of calls, such as `count`, by what is
+    added to the modules' names; each module is called with each."""
+    providers: dict[str, dict[str, Any]] = {}
+    calls: dict[str, dict[str, Any]] = {}
+    for name, module in modules.items():
+        account, region = account_of(estate, module.name), _region_of(module)
+        alias = f"a{account}_{region}"
+        providers[alias] = {
+            "alias": alias,
+            "region": region,
+            "allowed_account_ids": [account],
+            **_keys(aws.environment(account)),
+            **({"default_tags": {"tags": estate.tags}} if estate.tags else {}),
+        }
+        secrets = {secret.removeprefix("TF_VAR_"): json.loads(value) for secret, value in SECRETS.items()}
+        given = {secret: value for secret, value in secrets.items() if secret in variables_of(module)}
+        network = estate.networks.get(module.name.removeprefix("network-"))
+        if network and network.route_tables == "all" and "route_tables" in variables_of(module):
+            found = aws.client("ec2", account, region).describe_route_tables(
+                Filters=[{"Name": "vpc-id", "Values": [network.vpc_id]}]
+            )
+            tables = [table["RouteTableId"] for table in found["RouteTables"]]
+            given["route_tables"] = {f"table-{number}": id_ for number, id_ in enumerate(tables)}
+        for suffix, arguments in (under or {"": {}}).items():
+            calls[name + suffix] = {
+                "source": f"./{module.relative_to(folder)}",
+                "providers": {"aws": f"aws.{alias}"},
+                **given,
+                **arguments,
+            }
+    document = {
+        "provider": {"aws": list(providers.values())},
+        "module": calls,
+        "resource": {"terraform_data": {"first": {}}},
+    }
+    (folder / "main.tf.json").write_text(json.dumps(document))
+
+
+def _keys(environment: dict[str, str]) -> dict[str, str]:
+    """An account's keys as arguments of a provider."""
+    names = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY", "token": "AWS_SESSION_TOKEN"}
+    return {argument: environment[name] for argument, name in names.items() if environment[name]}
+
+
+def variables_of(module: Path) -> list[str]:
+    """The names of a module's variables, in either syntax."""
+    (file,) = module.glob("variables.tf*")
+    if file.suffix == ".tf":
+        return re.findall(r'^variable "(\w+)"', file.read_text(), re.MULTILINE)
+    return list(json.loads(file.read_text()).get("variable", {}))
+
+
+def _region_of(module: Path) -> str:
+    found = re.search(r'^  region += "(.*)"$', (module / "examples/basic/main.tf").read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def made_by(planned: dict[str, Any], module: str = "") -> list[str]:
+    """What a plan makes, at whatever addresses, sorted: in the root, or in a module by its address."""
+    return sorted(
+        json.dumps([change["type"], change["change"]["after"], change["change"]["after_unknown"]], sort_keys=True)
+        for change in planned["resource_changes"]
+        if change["mode"] == "managed" and change.get("module_address", "") == module
+    )

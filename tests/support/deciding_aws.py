@@ -1,0 +1,123 @@
+"""An AWS that decides by IAM's policies, for tests: ministack, which moto's world knows nothing of.
+
+It is installed by itself (`make .work/ministack/.installed`), from the hashes in tools/ministack.lock.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import boto3
+
+from tests.support import ROOT
+
+INSTALLED = ROOT / ".work/ministack"
+
+
+class DecidingAws:
+    """ministack in a process of its own, on 127.0.0.1, with `AUTH=true`: signatures and policies are checked.
+
+    with DecidingAws(folder) as aws:
+        aws.root("iam", "222222222222").create_role(...)
+        aws.role("sts", "406882777402", "control-plane").assume_role(...)
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> "DecidingAws":
+        if not (INSTALLED / ".installed").exists():
+            raise RuntimeError("ministack is not installed; run `make .work/ministack/.installed`")
+        self._log = (self._folder / "ministack.log").open("w")
+        # Its socket is made here and handed over: a port that is only found free may be another's a moment later.
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port, fd = server.getsockname()[1], server.fileno()
+            self._url = f"http://127.0.0.1:{port}"
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
+                "AUTH": "true",
+                "GATEWAY_PORT": str(port),
+                "HOME": str(self._folder),
+                "TMPDIR": str(self._folder),
+                "PYTHONPATH": str(INSTALLED),
+            }
+            # As ministack starts itself, but for the socket. -S: its packages are those of PYTHONPATH, and not ours.
+            command = [sys.executable, "-S", "-m", "hypercorn", "ministack.app:app", "--bind", f"fd://{fd}"]
+            self._process = subprocess.Popen(
+                [*command, "--workers", "0", "--keep-alive", "75"],
+                env=environment,
+                pass_fds=[fd],
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            # Waits until it has started, or has ended and its socket with it.
+            with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as client:
+                client.request("GET", "/_ministack/health")
+                client.getresponse()
+        except OSError as error:
+            self._stop()
+            raise RuntimeError(f"ministack did not start:\n{Path(self._log.name).read_text()}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._log.close()
+
+    def _client(self, service: str, **keys: str) -> Any:
+        return boto3.client(service, region_name="us-east-1", endpoint_url=self._url, **keys)  # type: ignore[call-overload]
+
+    def root(self, service: str, account: str) -> Any:
+        """A client of the account's root user: no policy binds it."""
+        return self._client(service, aws_access_key_id=account, aws_secret_access_key="test")
+
+    def session(self, service: str, credentials: dict[str, str]) -> Any:
+        """A client with the credentials that STS gave."""
+        return self._client(
+            service,
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+        )
+
+    def role(self, service: str, account: str, name: str) -> Any:
+        """A client that acts as a role of the account, which is made there and may assume any role that lets it."""
+        iam = self.root("iam", account)
+        if name not in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
+            iam.create_role(
+                RoleName=name, AssumeRolePolicyDocument=_allow("sts:AssumeRole", Principal={"AWS": account})
+            )
+            iam.put_role_policy(RoleName=name, PolicyName="assume", PolicyDocument=_allow("sts:*", Resource="*"))
+        arn = f"arn:aws:iam::{account}:role/{name}"
+        assumed = self.root("sts", account).assume_role(RoleArn=arn, RoleSessionName="local")
+        return self.session(service, assumed["Credentials"])
+
+    def copy_roles(self, source: Any, account: str) -> None:
+        """Make the roles that an IAM client finds in the account here, with their trust and their managed policies."""
+        iam = self.root("iam", account)
+        for role in source.list_roles()["Roles"]:
+            name, trust = role["RoleName"], json.dumps(role["AssumeRolePolicyDocument"])
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+            for attached in source.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+                arn = attached["PolicyArn"]
+                version = source.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+                found = source.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
+                document = json.dumps(found["Document"])
+                made = iam.create_policy(PolicyName=attached["PolicyName"], PolicyDocument=document)
+                iam.attach_role_policy(RoleName=name, PolicyArn=made["Policy"]["Arn"])
+
+
+def _allow(action: str, **more: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, **more}]})

@@ -1,0 +1,41 @@
+"""Networks and clusters, as the file has them and as a construct receives them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from modules.cluster import Cluster
+from modules.context import ConnectionContext, Context, Network
+from modules.vpc.props import VpcProps
+
+
+def network(*subnets: str, **changes: Any) -> VpcProps:
+    """An existing VPC with subnets of these names."""
+    ids = {name: f"subnet-{number:017x}" for number, name in enumerate(subnets)}
+    lake = {"account_id": "111111111111", "region": "us-east-1", "vpc_id": "vpc-0123456789abcdef0"}
+    return VpcProps.model_validate(lake | {"cidrs": ("10.20.0.0/16",), "subnets": ids} | changes)
+
+
+def context_of(network: VpcProps, clusters: Mapping[str, Cluster]) -> Context:
+    """What a connection of this network is checked against."""
+    return Context(network.account_id, network.region, network, clusters)
+
+
+LAKE = Network(
+    account_id="111111111111",
+    region="us-east-1",
+    vpc_id="vpc-0123456789abcdef0",
+    cidrs=("10.20.0.0/16",),
+    route_tables={"private-a": "rtb-0aaaaaaaaaaaaaaaa", "private-b": "rtb-0bbbbbbbbbbbbbbbb"},
+    subnets={"private-a": "subnet-0aaaaaaaaaaaaaaaa", "private-b": "subnet-0bbbbbbbbbbbbbbbb"},
+)
+PROD = Cluster(product="hosted-dedicated", region="us-east-1", account_id="333333333333")
+
+
+def sides(network: Network = LAKE, secrets: dict[str, Any] | None = None, **clusters: Cluster) -> ConnectionContext:
+    """The two sides of a connection named "conn": your network and Astro's clusters, `prod` where none is given."""
+    return ConnectionContext(
+        name="acme-conn",
+        network=network,
+        clusters={name: cluster.side() for name, cluster in (clusters or {"prod": PROD}).items()},
+        secrets=secrets or {},
+    )

@@ -1,0 +1,44 @@
+"""Synthesizes constructs and estates, and reads what is written."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cdktf
+from cdktf import TerraformStack
+
+from estate.model import Estate
+from stacks.app import build
+from tests.support import ROOT
+
+Synth = Callable[[Callable[[TerraformStack], Any]], dict[str, Any]]
+
+
+def without_metadata(value: Any) -> Any:
+    """Parsed Terraform JSON without the comments that cdktf adds for its own CLI."""
+    if isinstance(value, dict):
+        return {key: without_metadata(item) for key, item in value.items() if key != "//"}
+    return [without_metadata(item) for item in value] if isinstance(value, list) else value
+
+
+def synth_all(estate: Estate, folder: Path) -> dict[str, Any]:
+    """The parsed JSON of every stack, by name."""
+    build(cdktf.App(outdir=str(folder)), estate).synth()
+    return {file.parent.name: json.loads(file.read_text()) for file in sorted(folder.glob("stacks/*/cdk.tf.json"))}
+
+
+def synth(example: Path, out: Path, *, hcl: bool) -> dict[str, Path]:
+    """The stacks of an example as Terraform folders with local state, by name."""
+    env = os.environ | {"ASTRO_ESTATE": str(example), "CDKTF_OUTDIR": str(out)}
+    if hcl:
+        env["SYNTH_HCL_OUTPUT"] = "true"
+    subprocess.run([sys.executable, "main.py"], cwd=ROOT, env=env, check=True)
+    folders = {folder.name: folder for folder in sorted((out / "stacks").iterdir())}
+    for folder in folders.values():
+        # Terraform's own way to replace what a configuration says: here, where the state is kept.
+        (folder / "state_override.tf.json").write_text('{"terraform": {"backend": {"local": {}}}}')
+    return folders

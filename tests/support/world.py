@@ -1,0 +1,206 @@
+"""What an estate says exists already, made on the local AWS with the very IDs of the file."""
+
+from estate.model import Estate
+from local_aws.facts import (
+    Facts,
+    HostedZone,
+    LoadBalancer,
+    PeeringRequest,
+    ResolverRule,
+    Subnet,
+    TransitGateway,
+    TransitGatewayAttachment,
+    Vpc,
+    VpnGateway,
+)
+from modules.ip_allowlist.props import IpAllowlistProps
+from modules.network_rules.props import NetworkRulesProps
+from modules.transit_gateway.props import TransitGatewayProps
+from modules.vpc_peering.props import VpcPeeringProps
+from modules.vpn.props import VpnProps
+
+
+def facts_of(estate: Estate) -> Facts:
+    """Your existing networks, and what Astronomer has done so far: requested peerings, attached to gateways."""
+    facts: Facts = {
+        "vpcs": _vpcs(estate),
+        "vpn_gateways": _vpn_gateways(estate),
+        "transit_gateways": _transit_gateways(estate),
+        "transit_gateway_attachments": _transit_gateway_attachments(estate),
+        "peering_requests": _peering_requests(estate),
+        "resolver_rules": _resolver_rules(estate),
+        "hosted_zones": _hosted_zones(estate),
+        "load_balancers": _load_balancers(estate),
+    }
+    return facts
+
+
+def _vpcs(estate: Estate) -> list[Vpc]:
+    found: list[Vpc] = []
+    for name, network in estate.networks.items():
+        if network.vpc_id is None:
+            continue
+        tables = network.route_tables
+        groups = [
+            rule.security_group
+            for connection in estate.connections.values()
+            if isinstance(connection, VpcPeeringProps | IpAllowlistProps | NetworkRulesProps)
+            and connection.network == name
+            for rule in connection.ingress.values()
+        ]
+        acls = {
+            rule.network_acl
+            for connection in estate.connections.values()
+            if connection.type == "network_rules" and connection.network == name
+            for rule in connection.network_acls.values()
+        }
+        primary, *others = map(str, network.cidrs)
+        # The file does not say what ranges its subnets have: any that fit do.
+        ranges = network.cidrs[0].subnets(new_prefix=28)
+        found.append(
+            Vpc(
+                account=network.account_id,
+                region=network.region,
+                id=network.vpc_id,
+                cidr=primary,
+                secondary_cidrs=others,
+                dns_hostnames=True,
+                route_tables=[] if tables == "all" else list(tables.values()),
+                subnets=[
+                    Subnet(id=subnet, cidr=str(cidr), zone=f"{network.region}{zone}")
+                    for subnet, cidr, zone in zip(network.subnets.values(), ranges, "abcdef", strict=False)
+                ],
+                security_groups=sorted(set(groups)),
+                network_acls=sorted(acls),
+            )
+        )
+    return found
+
+
+def _peering_requests(estate: Estate) -> list[PeeringRequest]:
+    found: list[PeeringRequest] = []
+    for connection in estate.connections.values():
+        if connection.type != "vpc_peering" or connection.peering_id is None:
+            continue
+        network, cluster = estate.networks[connection.network], estate.clusters[connection.cluster]
+        if network.vpc_id is None or cluster.account_id is None:
+            continue
+        found.append(
+            {
+                "id": connection.peering_id,
+                "requester": {"account": cluster.account_id, "region": cluster.region, "cidr": str(cluster.cidr)},
+                "accepter": {"account": network.account_id, "region": network.region, "vpc": network.vpc_id},
+            }
+        )
+    return found
+
+
+def _transit_gateways(estate: Estate) -> list[TransitGateway]:
+    """Each with every route table that a connection names."""
+    found: dict[str, TransitGateway] = {}
+    for connection in estate.connections.values():
+        if isinstance(connection, VpnProps):
+            named = [connection.route_tables.association, *connection.route_tables.routes.values()]
+        elif isinstance(connection, TransitGatewayProps):
+            tables = connection.route_tables
+            named = [tables.clusters, tables.network, *tables.others.values()] if tables else []
+        else:
+            continue
+        if id_ := connection.transit_gateway_id:
+            network = estate.networks[connection.network]
+            gateway = found.setdefault(id_, TransitGateway(account=network.account_id, region=network.region, id=id_))
+            gateway["route_tables"] = sorted({*gateway.get("route_tables", []), *filter(None, named)})
+    return list(found.values())
+
+
+def _vpn_gateways(estate: Estate) -> list[VpnGateway]:
+    found: list[VpnGateway] = []
+    for connection in estate.connections.values():
+        if connection.type == "vpn" and connection.vpn_gateway_id:
+            network = estate.networks[connection.network]
+            assert network.vpc_id
+            found.append(
+                VpnGateway(
+                    account=network.account_id,
+                    region=network.region,
+                    id=connection.vpn_gateway_id,
+                    vpc=network.vpc_id,
+                )
+            )
+    return found
+
+
+def _transit_gateway_attachments(estate: Estate) -> list[TransitGatewayAttachment]:
+    """What the clusters' accounts attached, and a VPC of another account in place of what leads on-premises."""
+    found: list[TransitGatewayAttachment] = []
+    for connection in estate.connections.values():
+        if connection.type != "transit_gateway" or connection.transit_gateway_id is None:
+            continue
+        region = estate.networks[connection.network].region
+        attached = [
+            (estate.clusters[name].account_id, attachment, estate.clusters[name].cidr)
+            for name, attachment in connection.attachments.items()
+        ]
+        attached += [("999999999999", one.attachment_id, one.cidr) for one in connection.on_premises.values()]
+        for account, attachment, cidr in attached:
+            if account and attachment:
+                found.append(
+                    TransitGatewayAttachment(
+                        account=account,
+                        region=region,
+                        id=attachment,
+                        transit_gateway=connection.transit_gateway_id,
+                        cidr=str(cidr),
+                    )
+                )
+    return found
+
+
+def _resolver_rules(estate: Estate) -> list[ResolverRule]:
+    return [
+        ResolverRule(
+            account=estate.networks[connection.network].account_id,
+            region=estate.networks[connection.network].region,
+            id=rule.rule_id,
+            domain=f"{name}.acme.example",
+            targets=["10.8.0.4"],
+        )
+        for connection in estate.connections.values()
+        if connection.type == "resolver_rules"
+        for name, rule in connection.rules.items()
+        if rule.rule_id
+    ]
+
+
+def _hosted_zones(estate: Estate) -> list[HostedZone]:
+    """Each associated with the first network of its connections, which the file need not say."""
+    found: dict[str, HostedZone] = {}
+    for name, connection in estate.connections.items():
+        if connection.type == "hosted_zone" and connection.zone_id:
+            network = estate.networks[connection.network]
+            assert network.vpc_id
+            found.setdefault(
+                connection.zone_id,
+                HostedZone(
+                    account=network.account_id,
+                    region=network.region,
+                    id=connection.zone_id,
+                    domain=f"{name}.acme.example",
+                    vpc=network.vpc_id,
+                ),
+            )
+    return list(found.values())
+
+
+def _load_balancers(estate: Estate) -> list[LoadBalancer]:
+    return [
+        LoadBalancer(
+            account=estate.networks[connection.network].account_id,
+            region=estate.networks[connection.network].region,
+            arn=arn,
+            subnets=list(estate.networks[connection.network].subnets.values()),
+        )
+        for connection in estate.connections.values()
+        if connection.type == "private_link" and connection.service
+        for arn in connection.service.load_balancers
+    ]

@@ -1,0 +1,613 @@
+"""The mistakes that AWS or `terraform validate` would let through until it is too late: each told at its place.
+
+Told elsewhere: overlapping ranges (B13, the local AWS peers equal ones), an entry that does not exist, account IDs as
+numbers, keys given twice, tag keys that begin with `aws:`, files that are empty, huge, no YAML, or bombs of aliases in
+test_estate.py; external IDs (B10), which stand in no file, in test_guards.py; each type's own in tests/unit/modules.
+
+What an estate cannot say, so that it cannot be wrong: what the trust policy holds, whom it names (B11, B28's
+principals where no type shares an endpoint service) or a region in it; a requester block (B15); a CloudWatch filter
+pattern of one's own (B5), which would have to be balanced; a trail's bucket without its policy; a route to a NAT or
+internet gateway, which is always one that is made; an unknown endpoint service, or private DNS on an endpoint without
+DNS hostnames; the size of a prefix list, which is that of its entries; the region of a transit gateway, which its ID
+does not tell: the network's and the clusters' are compared.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.catalogue import ENTRIES
+from tests.support.estates import BASE, changed, mistakes
+from tools.evidence import record
+
+
+def statements(*actions: int, effect: str = "Allow", **more: Any) -> str:
+    """A policy with a statement for each number, of so many actions with 64 characters each."""
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": effect, "Action": [f"s3:{'A' * 58}{n:03}" for n in range(count)], "Resource": "*", **more}
+                for count in actions
+            ],
+        }
+    )
+
+
+POLICIES = {
+    "good": statements(1),
+    "too-large": statements(100),
+    "too-many": statements(*[60] * 11),
+    "misspelt": statements(1, effect="Alow"),
+    "trust": statements(1, Principal={"AWS": "*"}),
+    "yaml": "Version: 2012-10-17\n",
+    "expression": statements(1).replace('"*"', '"arn:aws:s3:::home-${aws:username}"'),
+    "array": "[" * 100_000,
+}
+
+
+def account(policy: str = "good", more: str = "") -> tuple[str, str]:
+    """A change of the base: an account with this policy file."""
+    role = f"cross_account_role: {{policy_file: {policy}.json}}"
+    section = f"account: {{account_id: '222222222222', region: us-east-1, {role}{more}}}"
+    return "connections:\n", f"{section}\nconnections:\n"
+
+
+def connection(fields: str, name: str = "x", network: str = "lake") -> tuple[str, str]:
+    """A change of the base: one more connection, first in line 10."""
+    return "connections:\n", f"connections:\n  {name}: {{network: {network}, {fields}}}\n"
+
+
+def vpn(fields: str, gateways: str = "{a: {ip: 203.0.113.10}}") -> tuple[str, str]:
+    return connection(f"type: vpn, gateways: {gateways}, {fields}")
+
+
+def hub(fields: str) -> tuple[str, str]:
+    return connection(f"type: transit_gateway, clusters: [prod], {fields}")
+
+
+def dns(fields: str) -> tuple[str, str]:
+    return connection(f"type: resolver_rules, clusters: [prod], {fields}")
+
+
+CORP = "rules: {corp: {domain: corp.acme.example, targets: [10.8.0.2]}}"
+GATEWAY = "transit_gateway_id: tgw-0123456789abcdef0"
+TABLES = "route_tables: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa, network: tgw-rtb-0bbbbbbbbbbbbbbbb}"
+NETWORKS_ON = BASE[BASE.index("networks:") :]
+PEERING = "type: vpc_peering, cluster: prod, network: lake, peering_id: pcx-0123456789abcdef0"
+HUB = f"type: transit_gateway, clusters: [prod], network: lake, {GATEWAY}"
+OFFICE = "on_premises: {office: {cidr: 10.8.0.0/16, attachment_id: tgw-attach-0aaaaaaaaaaaaaaaa}}"
+
+MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
+    "B5 a filter of one's own, which could be broken": (
+        account(more=', policy_alarm: {subscribers: {a: a@b.example}, filter: "{ ($.eventName = x"}'),
+        [
+            (
+                "9:158: account.policy_alarm.filter: '{ ($.eventName = x' is not one of 'corrected', "
+                "'seed-hybrid' or 'seed-preview'"
+            )
+        ],
+    ),
+    "B8 an alarm that nobody hears": (
+        account(more=", policy_alarm: {}"),
+        [
+            (
+                "9:118: account.policy_alarm: has neither subscribers nor topic_arn; give one: subscribers of a "
+                "topic that is made, or a topic of your own"
+            )
+        ],
+    ),
+    "B9 a statement that no policy has room for": (
+        account("too-large"),
+        [
+            (
+                "9:92: account.cross_account_role.policy_file: 'too-large.json' has 6,783 characters in statement"
+                " 1 alone, and IAM takes 6,144 in a policy; write it as several statements with some of its "
+                "actions each"
+            )
+        ],
+    ),
+    "B9 more policies than a role may have": (
+        account("too-many"),
+        [
+            (
+                "9:92: account.cross_account_role.policy_file: 'too-many.json' is as large as 11 policies, and "
+                "IAM takes 10 for a role; shorten it"
+            )
+        ],
+    ),
+    "B9 a policy file that is not there": (
+        account("nowhere"),
+        [
+            (
+                "9:92: account.cross_account_role.policy_file: 'nowhere.json' does not exist, relative to this "
+                "file; save the policy document there (Astronomer's own with `main.py policy fetch`)"
+            )
+        ],
+    ),
+    "B9 a policy file whose name no file can have": (
+        account("a" * 300),
+        [f"9:92: account.cross_account_role.policy_file: '{'a' * 57}...' cannot be read: File name too long"],
+    ),
+    "B9 a policy that is not JSON": (
+        account("yaml"),
+        [
+            (
+                "9:92: account.cross_account_role.policy_file: 'yaml.json' is not JSON: Expecting value in line "
+                "1, column 1 of it"
+            )
+        ],
+    ),
+    "B9 a policy that is nested without end": (
+        account("array"),
+        [("9:92: account.cross_account_role.policy_file: 'array.json' is nested too deep for a policy document")],
+    ),
+    "B9 an effect that validate takes": (
+        account("misspelt"),
+        [
+            (
+                "9:92: account.cross_account_role.policy_file: 'misspelt.json' is not a policy document that IAM "
+                'would take: statement 1 has the Effect "Alow"; allowed: Allow, Deny'
+            )
+        ],
+    ),
+    "B9 an expression of Terraform's in the policy": (
+        account("expression"),
+        [
+            (
+                "9:92: account.cross_account_role.policy_file: 'expression.json' is not a policy document that "
+                "IAM would take: it holds ${aws:username}, which Terraform would take for an expression of its "
+                "own; write it without"
+            )
+        ],
+    ),
+    "B11 a trust statement in the policy": (
+        account("trust"),
+        [
+            (
+                "9:92: account.cross_account_role.policy_file: 'trust.json' is not a policy document that IAM "
+                "would take: statement 1 has Principal (a principal belongs to a trust policy); allowed: Action, "
+                "Condition, Effect, NotAction, NotResource, Resource, Sid"
+            )
+        ],
+    ),
+    "B10 an external ID in the file": (
+        account(more=", external_id: hunter2"),
+        ["9:104: account.external_id: is not a key here; allowed: account_id, confirmed, cross_account_role ..."],
+    ),
+    "B30 a Slack webhook in the file": (
+        account(more=", policy_alarm: {subscribers: {slack: 'https://hooks.slack.com/services/T0/B0/hunter2'}}"),
+        [
+            (
+                "9:140: account.policy_alarm.subscribers.slack: is a Slack webhook, which does not understand SNS"
+                " and is a secret besides; configure Slack in AWS Chatbot and write "
+                "https://global.sns-api.chatbot.amazonaws.com"
+            )
+        ],
+    ),
+    "B17 host bits in a static route": (
+        vpn("static_routes: {office: 10.8.0.1/16}"),
+        [
+            (
+                "10:92: connections.x.static_routes.office: '10.8.0.1/16' has host bits set, which AWS refuses; "
+                "write 10.8.0.0/16"
+            )
+        ],
+    ),
+    "B17 host bits in a range of the VPC": (
+        ("10.20.0.0/16", "10.20.0.1/16"),
+        [("8:96: networks.lake.cidrs.0: '10.20.0.1/16' has host bits set, which AWS refuses; write 10.20.0.0/16")],
+    ),
+    "B17 a netmask instead of a length": (
+        ("10.20.0.0/16", "10.20.0.0/255.255.0.0"),
+        [
+            (
+                "8:96: networks.lake.cidrs.0: '10.20.0.0/255.255.0.0' is not a range of a VPC; allowed: an IPv4 "
+                "range of /16 to /28 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
+            )
+        ],
+    ),
+    "B18 on-premises ranges through a peering": (
+        connection("type: vpc_peering, cluster: prod, on_premises: {office: 10.8.0.0/16}"),
+        [
+            (
+                "10:56: connections.x.on_premises: is not a key here; allowed: cluster, confirmed, dr, ingress, "
+                "network, peering_id, resolve_dns, type"
+            )
+        ],
+    ),
+    "B19 a root ARN as a principal": (
+        hub(GATEWAY + ', share_with: ["arn:aws:iam::333333333333:root"]'),
+        [
+            (
+                "10:119: connections.x.share_with.0: 'arn:aws:iam::333333333333:root' is not whom AWS RAM can "
+                "share with; allowed: an account's 12 digits in quotes (not arn:...:root), or the ARN of an "
+                'organization or organizational unit, such as "222222222222"'
+            )
+        ],
+    ),
+    "B19 an account as a number": (
+        hub(GATEWAY + ", share_with: [333333333333]"),
+        [
+            (
+                "10:119: connections.x.share_with.0: '333333333333' is not whom AWS RAM can share with; YAML read"
+                " a number, so put it in quotes; allowed: an account's 12 digits in quotes (not arn:...:root), or"
+                ' the ARN of an organization or organizational unit, such as "222222222222"'
+            )
+        ],
+    ),
+    "B20 an ASN that is not private": (
+        hub("create: {asn: 65535}"),
+        [
+            (
+                "10:77: connections.x.create.asn: '65535' is not a private ASN; allowed: 64512 to 65534 and "
+                "4200000000 to 4294967294"
+            )
+        ],
+    ),
+    "B20 an attachment and a blackhole for one range": (
+        hub(f"{GATEWAY}, {TABLES}, {OFFICE}, blackholes: {{office: 10.8.0.0/16}}"),
+        [
+            (
+                "10:6: connections.x: routes and drops 10.8.0.0/16, as on_premises.office and blackholes.office; "
+                "AWS takes one of them: take one out"
+            )
+        ],
+    ),
+    "A15 a gateway in another region": (
+        (NETWORKS_ON, NETWORKS_ON.replace("us-east-1", "us-west-2").replace(PEERING, HUB)),
+        [
+            (
+                "10:48: connections.lake-prod.clusters: 'prod' is in us-east-1 and network 'lake' in us-west-2; a"
+                " transit gateway attaches VPCs of its own region only: use a network and gateway in the "
+                "cluster's region, which Astronomer's support can peer with your gateway elsewhere"
+            )
+        ],
+    ),
+    "B22 a rule without targets": (
+        dns("endpoint_id: rslvr-out-0123456789abcdef0, rules: {corp: {domain: corp.acme.example}}"),
+        [
+            (
+                "10:118: connections.x.rules.corp: is neither a rule that exists nor a new one; give rule_id, or "
+                "domain and targets"
+            )
+        ],
+    ),
+    "B22 a new rule without an endpoint": (
+        dns(CORP),
+        [
+            (
+                "10:6: connections.x: needs one outbound endpoint for corp; add `endpoint: {}` to create one, or "
+                "set endpoint_id, and not both"
+            )
+        ],
+    ),
+    "B22 an endpoint with one address": (
+        dns("endpoint: {subnets: [a]}, " + CORP),
+        ["10:82: connections.x.endpoint.subnets: this has too few entries, 1; at least 2"],
+    ),
+    "B22 an endpoint in a network without subnets": (
+        dns("endpoint: {}, " + CORP),
+        [
+            (
+                "10:72: connections.x.endpoint: needs two subnets in different availability zones; list them "
+                "in the network's subnets (there are: none)"
+            )
+        ],
+    ),
+    "B22 a name of digits only": (
+        dns("endpoint_id: rslvr-out-0123456789abcdef0, " + CORP.replace("corp:", '"42":')),
+        [
+            (
+                "10:112: connections.x.rules.42: '42' is not a name; allowed: 1 to 31 lower-case letters, digits "
+                'and single hyphens, beginning with a letter, such as "data-lake"'
+            )
+        ],
+    ),
+    "B24 an inside range that AWS keeps": (
+        vpn("bgp_asn: 65010", "{a: {ip: 203.0.113.10, tunnel1_inside_cidr: 169.254.0.0/30}}"),
+        [
+            (
+                "10:87: connections.x.gateways.a.tunnel1_inside_cidr: '169.254.0.0/30' is reserved by AWS; take a"
+                " /30 of 169.254.6.0 to 169.254.168.255, for example"
+            )
+        ],
+    ),
+    "B24 an inside range of elsewhere": (
+        vpn("bgp_asn: 65010", "{a: {ip: 203.0.113.10, tunnel1_inside_cidr: 10.0.0.0/30}}"),
+        [
+            (
+                "10:87: connections.x.gateways.a.tunnel1_inside_cidr: '10.0.0.0/30' is not an inside range of a "
+                "tunnel; allowed: an IPv4 range of /30 inside 169.254.0.0/16"
+            )
+        ],
+    ),
+    "B24 one inside range for both tunnels": (
+        vpn(
+            "bgp_asn: 65010",
+            "{a: {ip: 203.0.113.10, tunnel1_inside_cidr: 169.254.10.0/30, tunnel2_inside_cidr: 169.254.10.0/30}}",
+        ),
+        ["10:43: connections.x.gateways: has the inside range 169.254.10.0/30 twice; each has its own"],
+    ),
+    "B25 a key in the file": (
+        vpn("bgp_asn: 65010, preshared_keys: hunter2hunter2"),
+        [("10:100: connections.x.preshared_keys: this is not one of 'secrets-manager', 'state' or 'variable'")],
+    ),
+    "B26 group 5 in phase 1": (
+        vpn("bgp_asn: 65010, tunnels: {phase1: {dh_groups: [5]}}"),
+        [
+            (
+                "10:115: connections.x.tunnels.phase1.dh_groups.0: '5' is not one of 2, 14, 15, 16, 17, 18, 19, "
+                "20, 21, 22, 23 or 24"
+            )
+        ],
+    ),
+    "B26 phase 2 as long as phase 1": (
+        vpn("bgp_asn: 65010, tunnels: {phase1: {lifetime_seconds: 3600}}"),
+        [
+            (
+                "10:93: connections.x.tunnels: has a phase2.lifetime_seconds of 3600, which is not below phase1's"
+                " 3600; AWS refuses that: change one"
+            )
+        ],
+    ),
+    "B26 a margin of more than half of phase 2": (
+        vpn("bgp_asn: 65010, tunnels: {rekey_margin_seconds: 1800, phase2: {lifetime_seconds: 3599}}"),
+        [
+            (
+                "10:93: connections.x.tunnels: has a rekey_margin_seconds of 1800, more than half of "
+                "phase2.lifetime_seconds; at most 1799"
+            )
+        ],
+    ),
+    "B26 AWS starts what only ikev2 can": (
+        vpn(
+            "bgp_asn: 65010, tunnels: {ike_versions: [ikev1], phase1: {encryption: [AES256]}, weak_reason: An old one}"
+        ),
+        [
+            (
+                "10:93: connections.x.tunnels: has startup_action start, which needs ikev2; write add, and your "
+                "device starts"
+            )
+        ],
+    ),
+    "B27 ASN 0": (vpn("bgp_asn: 0"), ["10:77: connections.x.bgp_asn: '0' is too small; at least 1"]),
+    "B27 an ASN beyond 32 bits": (
+        vpn("bgp_asn: 4294967296"),
+        ["10:77: connections.x.bgp_asn: '4294967296' is too large; at most 4294967294"],
+    ),
+    "B27 BGP and static routes": (
+        vpn("bgp_asn: 65010, static_routes: {office: 10.8.0.0/16}"),
+        [
+            (
+                "10:99: connections.x.static_routes: cannot be combined with bgp_asn, because "
+                "BGP announces the ranges itself; remove one"
+            )
+        ],
+    ),
+    "B27 a private address": (
+        vpn("bgp_asn: 65010", "{a: {ip: 10.0.0.1}}"),
+        [
+            (
+                "10:52: connections.x.gateways.a.ip: '10.0.0.1' is not a public IPv4 address; give the one that "
+                "the internet sees"
+            )
+        ],
+    ),
+    "B27 two gateways of one address": (
+        vpn("bgp_asn: 65010", "{a: {ip: 203.0.113.10}, b: {ip: 203.0.113.10}}"),
+        ["10:43: connections.x.gateways: has the address 203.0.113.10 twice; each has its own"],
+    ),
+    "B29 a lock table of DynamoDB": (
+        ("us-east-1}\nastro", "us-east-1, dynamodb_table: locks}\nastro"),
+        [("2:69: state.dynamodb_table: is not a key here; allowed: backend, bucket, key_prefix, kms_key, region")],
+    ),
+    "B31 a VPC whose subnets would be too small": (
+        ("vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16], route_tables: all", "create: {cidr: 10.30.0.0/25}"),
+        [
+            (
+                "8:72: networks.lake.create.cidr: '10.30.0.0/25' is a /25, not a range to cut subnets from; "
+                "allowed: an IPv4 range of /16 to /24 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or "
+                "100.64.0.0/10"
+            )
+        ],
+    ),
+    "C1 a type that is a list": (
+        ("type: vpc_peering, cluster: prod", "type: [vpc_peering], cluster: prod"),
+        ["10:21: connections.lake-prod.type: this is not one of 'vpc_peering' ..."],
+    ),
+    "C2 a product that is a map": (
+        ("product: hosted-dedicated", "product: {a: b}"),
+        ["3:18: astro.product: this is not one of 'hybrid', 'hosted-dedicated' or 'hosted-standard'"],
+    ),
+    "C3 route tables that are neither": (
+        ("route_tables: all", "route_tables: some"),
+        ["8:125: networks.lake.route_tables: 'some' is not one of 'all' or a map"],
+    ),
+    "C4 a name that YAML reads as true": (
+        ("name: acme", "name: true"),
+        [
+            (
+                "1:7: name: 'true' is not a name; YAML read true or false, so put it in quotes; allowed: 1 to 31 "
+                'lower-case letters, digits and single hyphens, beginning with a letter, such as "data-lake"'
+            )
+        ],
+    ),
+    "C5 the same in YAML 1.1": (
+        ("name: acme", "%YAML 1.1\n---\nname: on"),
+        [
+            (
+                "3:7: name: 'on' is not a name; YAML read true or false, so put it in quotes; allowed: 1 to 31 "
+                'lower-case letters, digits and single hyphens, beginning with a letter, such as "data-lake"'
+            )
+        ],
+    ),
+    "C6 a tag of Python's": (
+        ("organization: acme", "organization: !!python/name:os.system acme"),
+        [
+            (
+                "3:50: astro.organization: has the tag !!python/name:os.system; an estate holds plain values: "
+                "take the tag out"
+            )
+        ],
+    ),
+    "C7 a tag of nobody's": (
+        ("organization: acme", "organization: !foo acme"),
+        ["3:50: astro.organization: has the tag !foo; an estate holds plain values: take the tag out"],
+    ),
+    "C8 tabs": (
+        ("  prod:", "\tprod:"),
+        [("5:1: is not YAML: found character '\\t' that cannot start any token; YAML indents with spaces, not tabs")],
+    ),
+    "C9 a key that is a list": (
+        ("name: acme", "name: acme\n? [a]\n: b"),
+        ["2:3: has a key that is not a name; keys are plain text"],
+    ),
+    "C10 keys that are no text": (
+        ("name: acme", "name: acme\n1: a\nnull: b\ntrue: c"),
+        [
+            (
+                "2:1: 1: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
+                "networks, state, tags, terraform"
+            ),
+            (
+                "3:1: null: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
+                "networks, state, tags, terraform"
+            ),
+            (
+                "4:1: true: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
+                "networks, state, tags, terraform"
+            ),
+        ],
+    ),
+    "C11 a key of a screen's controls": (
+        ("name: acme", 'name: acme\n"a\\e[31m\\n": 1'),
+        [
+            (
+                "2:1: a\\x1b[31m\\n: is not a key here; allowed: account, astro, clusters, connections, deployer, "
+                "name, networks, state, tags, terraform"
+            )
+        ],
+    ),
+    "C12 a key without end": (
+        ("name: acme", "name: acme\n" + "k" * 1_000 + ": 1"),
+        [
+            (
+                "2:1: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...: is not a key here; allowed: "
+                "account, astro, clusters, connections, deployer, name, networks, state, tags, terraform"
+            )
+        ],
+    ),
+    "C13 a key twice beside a merge": (
+        ("  dev: {region: us-east-1,", "  dev: {<<: {region: us-west-2}, region: moon, region: mars,"),
+        [
+            ("6:42: clusters.dev.region: 'moon' is not an AWS region; allowed: a region's code, such as \"us-east-1\""),
+            "6:48: clusters.dev.region: is given twice, first in line 6; keep one of them",
+        ],
+    ),
+    "C14 a merge of no map": (
+        ("  dev: {", "  dev: {<<: 1, "),
+        ["6:13: clusters.dev: merges (<<) what is not a map; name the anchor of one"],
+    ),
+    "C15 a merge of itself": (
+        ("  dev: {", "  dev: &dev {<<: *dev, "),
+        ["1:1: holds more than 100,000 values once its aliases are followed; write fewer"],
+    ),
+    "C16 a secret as a name's value": (
+        ("route_tables: all", "route_tables: {password: hunter2}"),
+        [
+            (
+                "8:136: networks.lake.route_tables.password: is not a route table ID; allowed: rtb- and 8 or 17 "
+                'of 0-9a-f, such as "rtb-0123456789abcdef0"'
+            )
+        ],
+    ),
+}
+"""By the fact that each is about (C: what else a file can be), a change of the base and what is said of it."""
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_where_it_stands(tmp_path: Path, mistake: str) -> None:
+    for name, policy in POLICIES.items():
+        (tmp_path / f"{name}.json").write_text(policy)
+    change, expected = MISTAKES[mistake]
+    found = mistakes(tmp_path, changed(*change))
+    assert len(found) == len(expected), found
+    for said, wanted in zip(found, expected, strict=True):  # " ..." is a list that grows with the product
+        assert said == wanted or (wanted.endswith(" ...") and said.startswith(wanted[:-4]))
+    assert "hunter2" not in "".join(found)
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\r", "\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_line_ends_and_byte_order_marks_move_no_mistake(tmp_path: Path, ending: str, mark: str) -> None:
+    text = mark + changed("name: acme", "name: Acme").replace("cluster: dev", "cluster: devs").replace("\n", ending)
+    assert [line.split(": ")[:2] for line in mistakes(tmp_path, text)] == [
+        ["1:7", "name"],
+        ["11:42", "connections.lake-dev.cluster"],
+    ]
+
+
+def test_a_key_of_its_own_stands_before_a_merged_one_wherever_the_merge_stands(tmp_path: Path) -> None:
+    text = changed("  prod: {", "  prod: &prod {").replace("cidr: 172.21.0.0/20", "cidr: 172.21.0.1/20, <<: *prod")
+    assert [line.split(": ")[:2] for line in mistakes(tmp_path, text)] == [["6:62", "clusters.dev.cidr"]]
+
+
+def test_yaml_1_2_reads_on_and_no_as_names(tmp_path: Path) -> None:
+    text = changed("name: acme", "name: on").replace("dev", "no")
+    assert mistakes(tmp_path, text) == []
+
+
+MANY = 3_000
+PRODS = "prod, " * 50_000
+
+
+def peerings(network: str) -> str:
+    entries = (f"  x{n}: {{type: vpc_peering, cluster: prod, network: {network}{n}}}\n" for n in range(MANY))
+    return "connections:\n" + "".join(entries)
+
+
+NETWORKS = "".join(
+    f'  n{n}: {{account_id: "111111111111", region: us-east-1, vpc_id: vpc-{n:08x}, '
+    f"cidrs: [10.{n // 256}.{n % 256}.0/24], route_tables: all}}\n"
+    for n in range(MANY)
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [
+        (NETWORKS + peerings("n"), 0),
+        (NETWORKS + peerings("m"), MANY),
+        (
+            NETWORKS
+            + f"connections:\n  hub: {{type: transit_gateway, network: n1, create: {{}}, clusters: [{PRODS}]}}\n",
+            1,
+        ),
+    ],
+    ids=["many entries", "many unknown names", "one name many times"],
+)
+@pytest.mark.slow
+def test_a_large_file_is_read_in_seconds(tmp_path: Path, more: str, count: int) -> None:
+    began = time.process_time()
+    found = mistakes(tmp_path, BASE[: BASE.index("  lake:")] + more)
+    assert time.process_time() - began < 20
+    assert len(found) == count
+    assert max(map(len, found), default=0) < 500
+
+
+@pytest.mark.slow
+def test_many_ranges_are_compared_in_seconds(tmp_path: Path) -> None:
+    ranges = ", ".join(f"a{n}: 10.{128 + n // 256}.{n % 256}.0/24" for n in range(9_999))
+    text = changed("cidr: 172.21.0.0/20", f"cidr: 172.21.0.0/20, additional_cidrs: {{{ranges}, last: 10.128.0.0/24}}")
+    assert [line.split("overlaps ")[1].split(",")[0] for line in mistakes(tmp_path, text)] == [
+        "10.128.0.0/24 of clusters.dev.additional_cidrs.a0"
+    ]
+
+
+@pytest.mark.proof
+def test_the_catalogue_and_the_tests_of_bad_input_are_counted() -> None:
+    record("bad estates with their exact message", f"{len(ENTRIES)} in tests/data/catalogue, {len(MISTAKES)} here")

@@ -1,0 +1,429 @@
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cdktf import TerraformStack, TerraformVariable
+from pydantic import ValidationError
+
+from estate.load import EstateError, load
+from local_aws import LocalAws
+from modules.cross_account_role.construct import CrossAccountRole
+from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
+from modules.parts.iam_policy.props import PolicyDocument
+from operations.terraform import find_terraform
+from tests.support import ROOT
+from tests.support.deployment import SECRETS
+from tests.support.synth import Synth
+from tests.support.synth import synth as synthesized
+from tests.support.terraform import Terraform, cli_environment
+
+EXAMPLES = ROOT / "examples"
+STATEMENT = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+NAMES = [f"AstronomerCrossAccountRole{part}" for part in ("", "-2", "-3")]
+
+
+def document(*statements: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements or [STATEMENT]), **more}
+
+
+def written(folder: Path, content: object) -> dict[str, Path]:
+    """The context of an estate in `folder`, which has the policy `policy.json`."""
+    text = content if isinstance(content, str) else json.dumps(content, indent=4)
+    (folder / "policy.json").write_text(text, encoding="utf-8")
+    return {"folder": folder}
+
+
+def props(folder: Path, content: object, **more: Any) -> CrossAccountRoleProps:
+    return CrossAccountRoleProps.model_validate(
+        {"policy_file": "policy.json", **more}, context=written(folder, content)
+    )
+
+
+def sized(size: int) -> dict[str, Any]:
+    """A statement that makes a policy of `size` characters by itself."""
+    empty = len(json.dumps(document({**STATEMENT, "Action": "s3:"}), separators=(",", ":")))
+    return {**STATEMENT, "Action": "s3:" + "x" * (size - empty)}
+
+
+def place(props: CrossAccountRoleProps, region: str = "us-east-1") -> Any:
+    def run(stack: TerraformStack) -> None:
+        ids = TerraformVariable(stack, "external_ids", type="list(string)", sensitive=True)
+        secrets = {"external_ids": ids.list_value}
+        CrossAccountRole(stack, "role", props, account_id="222222222222", region=region, secrets=secrets)
+
+    return run
+
+
+def test_only_astronomers_account_gets_in_and_only_with_one_of_the_external_ids(synth: Synth, tmp_path: Path) -> None:
+    tf = synth(place(props(tmp_path, document())))
+    assert tf["data"] == {
+        "aws_iam_policy_document": {
+            "role_trust": {
+                "statement": [
+                    {
+                        "actions": ["sts:AssumeRole"],
+                        "principals": [{"type": "AWS", "identifiers": ["arn:aws:iam::406882777402:root"]}],
+                        "condition": [
+                            {
+                                "test": "StringEquals",
+                                "variable": "sts:ExternalId",
+                                "values": "${var.external_ids}",
+                            }
+                        ],
+                    }
+                ]
+            }
+        }
+    }
+
+
+def test_the_role_has_astronomers_policy_and_cannot_be_destroyed(synth: Synth, tmp_path: Path) -> None:
+    tf = synth(place(props(tmp_path, document())))
+    assert tf["resource"] == {
+        "aws_iam_role": {
+            "role_role": {
+                "name": "astronomer-remote-management",
+                "description": "Astronomer manages the Astro data plane of this account",
+                "assume_role_policy": "${sensitive(data.aws_iam_policy_document.role_trust.json)}",
+                "lifecycle": {"prevent_destroy": True},
+            }
+        },
+        "aws_iam_policy": {
+            "role_policy": {
+                "name": "AstronomerCrossAccountRole",
+                "description": "What Astronomer may do in this account",
+                "policy": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}',
+                "lifecycle": {"prevent_destroy": True, "ignore_changes": ["description"]},
+            }
+        },
+        "aws_iam_role_policy_attachment": {
+            "role_attachment": {
+                "role": "${aws_iam_role.role_role.name}",
+                "policy_arn": "${aws_iam_policy.role_policy.arn}",
+            }
+        },
+        "aws_iam_role_policy_attachments_exclusive": {
+            "role_only-attachments": {
+                "role_name": "${aws_iam_role.role_role.name}",
+                "policy_arns": ["${aws_iam_role_policy_attachment.role_attachment.policy_arn}"],
+            }
+        },
+        "aws_iam_role_policies_exclusive": {
+            "role_no-inline-policies": {"role_name": "${aws_iam_role.role_role.name}", "policy_names": []}
+        },
+    }
+
+
+def test_a_reason_lets_it_go_a_boundary_bounds_it_and_the_vendor_may_own_the_document(
+    synth: Synth, tmp_path: Path
+) -> None:
+    boundary = "arn:aws:iam::222222222222:policy/boundary"
+    more = {"removal_reason": "We leave Hybrid", "policy_mode": "vendor-managed", "permissions_boundary": boundary}
+    tf = synth(place(props(tmp_path, document(), **more)))["resource"]
+    assert tf["aws_iam_role"]["role_role"]["permissions_boundary"] == boundary
+    assert tf["aws_iam_role"]["role_role"]["lifecycle"] == {"prevent_destroy": False}
+    lifecycle = tf["aws_iam_policy"]["role_policy"]["lifecycle"]
+    assert {key: lifecycle[key] for key in ("prevent_destroy", "ignore_changes")} == {
+        "prevent_destroy": False,
+        "ignore_changes": ["description", "policy"],
+    }
+    assert not {kind for kind in tf if kind.endswith("_exclusive")}
+
+
+def test_a_boundary_is_astronomers_where_the_vendor_decides(synth: Synth, tmp_path: Path) -> None:
+    def ignored(**more: Any) -> object:
+        role = synth(place(props(tmp_path, document(), **more)))["resource"]["aws_iam_role"]["role_role"]
+        return role["lifecycle"].get("ignore_changes")
+
+    ours = {"permissions_boundary": "arn:aws:iam::222222222222:policy/boundary"}
+    vendors = {"policy_mode": "vendor-managed"}
+    assert [ignored(), ignored(**ours), ignored(**vendors, **ours), ignored(**vendors)] == [
+        *[None] * 3,
+        ["permissions_boundary"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "kinds"),
+    [
+        ({}, ["aws_iam_policy.role_policy"]),
+        (
+            {"policy_mode": "vendor-managed"},
+            ["aws_iam_policy.role_policy", "aws_iam_role_policy_attachment.role_attachment"],
+        ),
+        ({"removal_reason": "We leave Hybrid"}, []),
+    ],
+)
+def test_policies_that_the_file_no_longer_takes_stay_in_aws(
+    synth: Synth, tmp_path: Path, more: dict[str, Any], kinds: list[str]
+) -> None:
+    tf = synth(place(props(tmp_path, document(sized(6144), sized(3000)), **more)))
+    left = {"lifecycle": {"destroy": False}}
+    assert tf.get("removed", []) == [{"from": f"{kind}-{part}", **left} for part in range(3, 11) for kind in kinds]
+
+
+@pytest.mark.parametrize("mode", ["strict", "vendor-managed"])
+def test_a_policy_that_something_else_of_ours_attaches_is_kept(synth: Synth, tmp_path: Path, mode: str) -> None:
+    def run(stack: TerraformStack) -> None:
+        of_role = props(tmp_path, document(sized(6144), sized(3000)), policy_mode=mode)
+        role = CrossAccountRole(
+            stack, "role", of_role, account_id="222222222222", region="us-east-1", secrets={"external_ids": ["id"]}
+        )
+        role.keeps("arn:aws:iam::222222222222:policy/further")
+
+    kept = synth(run)["resource"].get("aws_iam_role_policy_attachments_exclusive", {})
+    assert [one["policy_arns"] for one in kept.values()] == (
+        []
+        if mode == "vendor-managed"
+        else [
+            [
+                "${aws_iam_role_policy_attachment.role_attachment.policy_arn}",
+                "${aws_iam_role_policy_attachment.role_attachment-2.policy_arn}",
+                "arn:aws:iam::222222222222:policy/further",
+            ]
+        ]
+    )
+
+
+@pytest.mark.terraform
+@pytest.mark.local_aws
+def test_what_is_attached_to_the_role_or_written_into_it_shows_in_a_plan_and_an_apply_takes_it_off(
+    tmp_path: Path,
+) -> None:
+    account, name = "222222222222", "astronomer-remote-management"
+    further = json.dumps(document())
+    with LocalAws() as aws:
+        stack = synthesized(EXAMPLES / "opt_in_region.yaml", tmp_path, hcl=False)["account"]
+        environment = cli_environment(stack, {**os.environ, **aws.environment(account), **SECRETS})
+        terraform = Terraform(find_terraform(environment), environment)
+        terraform.init(stack)
+        terraform.apply(stack)
+        assert terraform.plan(stack) is False
+        iam = aws.client("iam", account)
+        policy = iam.create_policy(PolicyName="further", PolicyDocument=further)["Policy"]["Arn"]
+        iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+        iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=further)
+        planned = {one["address"]: one["change"] for one in terraform.plan_json(stack)["resource_changes"]}
+        changes = {address: one for address, one in planned.items() if one["actions"] not in (["no-op"], ["read"])}
+        assert {address: one["actions"] for address, one in changes.items()} == {
+            "aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies": ["update"],
+            "aws_iam_role_policy_attachments_exclusive.cross-account-role_only-attachments": ["update"],
+        }
+        inline, attached = changes.values()
+        assert (inline["before"]["policy_names"], inline["after"]["policy_names"]) == (["inline"], [])
+        assert set(attached["before"]["policy_arns"]) - set(attached["after"]["policy_arns"]) == {policy}
+        terraform.apply(stack)
+        assert terraform.plan(stack) is False
+        left = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        assert sorted(one["PolicyName"] for one in left) == ["AstronomerCrossAccountRole", "AstronomerOptInRegions"]
+        assert iam.list_role_policies(RoleName=name)["PolicyNames"] == []
+
+
+def test_a_large_document_is_several_policies_all_attached(synth: Synth, tmp_path: Path) -> None:
+    tf = synth(place(props(tmp_path, document(sized(6144), sized(3000), sized(3000), sized(3000)))))["resource"]
+    policies = tf["aws_iam_policy"]
+    assert [policies[f"role_policy{part}"]["name"] for part in ("", "-2", "-3")] == NAMES
+    assert [len(policies[f"role_policy{part}"]["policy"]) for part in ("", "-2", "-3")] == [6144, 5962, 3000]
+    assert tf["aws_iam_role_policy_attachment"] == {
+        f"role_attachment{part}": {
+            "role": "${aws_iam_role.role_role.name}",
+            "policy_arn": f"${{aws_iam_policy.role_policy{part}.arn}}",
+        }
+        for part in ("", "-2", "-3")
+    }
+
+
+def policies(folder: Path, content: object) -> dict[str, str]:
+    return props(folder, content).policies("222222222222")
+
+
+def test_the_account_stands_wherever_the_placeholder_did(tmp_path: Path) -> None:
+    arns = ["arn:aws:iam::{{.AWSAccount}}:role/a", "arn:aws:iam::{{ .AWSAccount }}:role/b"]
+    text = policies(tmp_path, document({**STATEMENT, "Resource": arns}))["AstronomerCrossAccountRole"]
+    assert json.loads(text)["Statement"][0]["Resource"] == [
+        "arn:aws:iam::222222222222:role/a",
+        "arn:aws:iam::222222222222:role/b",
+    ]
+
+
+def test_statements_keep_their_order_and_none_is_lost(tmp_path: Path) -> None:
+    statements = [{**sized(1500), "Sid": f"S{number}"} for number in range(20)]
+    texts = policies(tmp_path, document(*statements))
+    assert len(texts) > 1
+    assert [json.loads(text)["Version"] for text in texts.values()] == ["2012-10-17"] * len(texts)
+    assert [one for text in texts.values() for one in json.loads(text)["Statement"]] == statements
+
+
+def test_size_is_counted_for_a_real_account_and_without_white_space(tmp_path: Path) -> None:
+    # The ID is two characters shorter than the placeholder.
+    at_account = {**sized(6100), "Resource": "arn:{{.AWSAccount}}"}
+    size = len(policies(tmp_path, document(at_account))[NAMES[0]])
+    longer = {**at_account, "Action": at_account["Action"] + "x" * (6144 - size)}
+    assert len(policies(tmp_path, document(longer))[NAMES[0]]) == 6144
+    with pytest.raises(ValidationError, match="6,145 characters in statement 1"):
+        policies(tmp_path, document({**longer, "Action": longer["Action"] + "x"}))
+
+
+@pytest.mark.parametrize(
+    "write", [lambda text: text, lambda text: "\ufeff" + text, lambda text: text.replace(" ", "\t")]
+)
+def test_however_the_file_is_laid_out_the_policy_is_the_same(tmp_path: Path, write: Any) -> None:
+    assert policies(tmp_path, write(json.dumps(document(), indent=4))) == policies(tmp_path, document())
+
+
+def test_one_statement_need_not_be_a_list(tmp_path: Path) -> None:
+    assert policies(tmp_path, {"Version": "2012-10-17", "Statement": STATEMENT}) == policies(tmp_path, document())
+
+
+def test_our_example_is_marked_as_ours_and_denies_itself_the_audit_roles() -> None:
+    text = (EXAMPLES / "policies/astronomer.json").read_text()
+    assert text.count("{{.AWSAccount}}") > max(line.count("{{.AWSAccount}}") for line in text.splitlines()) > 1
+    statements = json.loads(text)["Statement"]
+    assert statements[0]["Sid"] == "ExampleOfThisProjectNotAstronomersDocument"
+    assert [one["Condition"] for one in statements if one["Effect"] == "Deny"] == [
+        {"StringEquals": {"aws:ResourceTag/customeraudit": "TRUE"}}
+    ]
+    role = load(EXAMPLES / "cross_account_role.yaml").account
+    assert role
+    assert list(role.cross_account_role.policies("222222222222")) == NAMES[:1]
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("{", "is not JSON: .* in line 1, column 2"),
+        ("[" * 100_000, "is nested too deep"),
+        (" " * 1_000_001, "has more than 1,000,000 bytes"),
+        ('{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Effect": "Allow"}]}', "has the key Effect twice"),
+        ([], "has no Statement"),
+        ({"Version": "2012-10-17"}, "has no Statement"),
+        (document(Statement=[]), "has no statement"),
+        (document(Version=None), "Version is not"),
+        (document(Principal="*"), "it has Principal"),
+        (document({**STATEMENT, "Effect": "Alow"}), 'statement 1 has the Effect "Alow"; allowed: Allow, Deny'),
+        (document({**STATEMENT, "Effect": ["Allow"]}), "has the Effect"),
+        (document({**STATEMENT, "Principal": "*"}), "has Principal .a principal belongs to a trust policy"),
+        (document(STATEMENT, {**STATEMENT, "NotPrincipal": {"AWS": "*"}}), "statement 2 has NotPrincipal"),
+        (document({**STATEMENT, "Actions": "s3:*"}), "statement 1 has Actions"),
+        (document({"Effect": "Allow", "Resource": "*"}), "neither Action nor NotAction"),
+        (document({"Effect": "Allow", "Action": "*"}), "neither Resource nor NotResource"),
+        (document({**STATEMENT, "NotAction": "s3:*"}), "Action and NotAction; give one"),
+        (document({**STATEMENT, "Action": "s3"}), 'has "s3" as Action'),
+        (document({**STATEMENT, "Action": []}), "has nothing as Action"),
+        (document({**STATEMENT, "Action": ["s3:*", 1]}), "has 1 as Action"),
+        (document({**STATEMENT, "Resource": "my-bucket"}), 'has "my-bucket" as Resource'),
+        (document({**STATEMENT, "Condition": {"StringEquals": "x"}}), "has a Condition"),
+        (document({**STATEMENT, "Condition": {"StringEquals": {"a:b": {"c": "d"}}}}), "has a Condition"),
+        (document({**STATEMENT, "Sid": "not one"}), "has the Sid"),
+        (document(*[{**STATEMENT, "Sid": "Same"}] * 2), "the Sid Same is there twice"),
+        (document("s3:*"), "statement 1 is not an object"),  # type: ignore[arg-type]
+        (document({**STATEMENT, "Resource": "arn:aws:s3:::${aws:username}"}), r"holds \$\{aws:username\}"),
+        (document({**STATEMENT, "Resource": "arn:aws:s3:::%{if true}"}), r"holds %\{if true\}"),
+        (document({**STATEMENT, "Resource": "arn:aws:s3:::{{.Bucket}}"}), r"holds \{\{\.Bucket\}\}"),
+        (document({**STATEMENT, "Resource": "arn:aws:s3:::{{.AWSAccount}"}), r"holds \{\{\.AWSAccount; the only"),
+        (json.dumps(document({**STATEMENT, "Resource": "arn:${x}"})).replace("$", "\\u0024"), r"holds \$\{x\}"),
+        (document({**STATEMENT, "Resource": "arn:aws:s3:::b\u2013c"}), "holds the character"),
+        (document(sized(6145)), "6,145 characters in statement 1 alone"),
+        (document(*[sized(6144)] * 11), "is as large as 11 policies"),
+    ],
+)  # fmt: skip
+def test_refuses_a_document_that_iam_would_refuse_or_terraform_would_change(
+    tmp_path: Path, content: object, hint: str
+) -> None:
+    with pytest.raises(ValidationError, match=hint):
+        props(tmp_path, content)
+
+
+def test_ten_full_policies_are_the_most(tmp_path: Path) -> None:
+    assert len(policies(tmp_path, document(*[sized(6144)] * 10))) == 10
+
+
+def test_a_mistake_in_the_document_is_told_at_the_line_of_the_estate(tmp_path: Path) -> None:
+    written(tmp_path, document({**STATEMENT, "Effect": "Alow"}))
+    text = (EXAMPLES / "cross_account_role.yaml").read_text().replace("policies/astronomer.json", "policy.json")
+    (tmp_path / "astro.yaml").write_text(text)
+    line = next(n for n, line in enumerate(text.splitlines(), 1) if "policy_file" in line)
+    with pytest.raises(EstateError) as caught:
+        load(tmp_path / "astro.yaml")
+    assert str(caught.value) == (
+        f"{tmp_path}/astro.yaml:{line}:18: account.cross_account_role.policy_file: 'policy.json' is not a policy "
+        'document that IAM would take: statement 1 has the Effect "Alow"; allowed: Allow, Deny'
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "hint"),
+    [
+        ("policy_file", "nowhere.json", "does not exist"),
+        ("policy_file", ".", "does not exist"),
+        ("policy_file", "a\0b", "does not exist"),
+        ("policy_file", "", "is not the name of a file"),
+        ("policy_file", {"Version": "2012-10-17"}, "is not the name of a file"),
+        ("policy_mode", "lenient", "'strict' or 'vendor-managed'"),
+        ("permissions_boundary", "arn:aws:iam::222222222222:role/boundary", "is not a managed policy"),
+        ("removal_reason", "because", "is not a reason"),
+        ("external_ids", ["id"], "Extra inputs"),
+    ],
+)
+def test_rejects_what_cannot_work(tmp_path: Path, field: str, value: object, hint: str) -> None:
+    with pytest.raises(ValidationError, match=hint):
+        props(tmp_path, document(), **{field: value})
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "policy.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValidationError, match=r"is not UTF-8 text \(byte 0\)"):
+        CrossAccountRoleProps.model_validate({"policy_file": "policy.json"}, context={"folder": tmp_path})
+
+
+def test_without_an_estate_file_the_path_is_relative_to_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, document())
+    monkeypatch.chdir(tmp_path)
+    found = CrossAccountRoleProps.model_validate({"policy_file": "policy.json"}).policy_file
+    assert isinstance(found, PolicyDocument)
+    assert CrossAccountRoleProps(policy_file=found).policy_file is found
+
+
+@pytest.mark.terraform
+@pytest.mark.parametrize("hcl", [False, True], ids=["json", "hcl"])
+@pytest.mark.parametrize(
+    ("ids", "passes"),
+    [
+        (["ok"], True),
+        (["a" * 1224, "A9_+=,.@:/-"], True),
+        ([], False),
+        (["a"], False),
+        (["a" * 1225], False),
+        (["marked-ids-marked", "s p a c e"], False),
+        (["marked-\u00efds-marked"], False),
+        (["marked-ids-marked\n"], False),
+        ([None], False),
+    ],
+)
+def test_terraform_refuses_what_is_no_external_id_and_never_shows_it(
+    tmp_path: Path, ids: list[str | None], passes: bool, hcl: bool
+) -> None:
+    assert (EXTERNAL_IDS.problem(ids) is None) == passes
+    condition = "${" + EXTERNAL_IDS.condition("var.external_ids") + "}"
+    if hcl:
+        # As cdktf writes it: quotes inside an interpolation stand as they are.
+        validation = f'validation {{\n condition = "{condition}"\n error_message = "{EXTERNAL_IDS.allowed}"\n}}'
+        text = f'variable "external_ids" {{\n type = {EXTERNAL_IDS.type}\n sensitive = true\n {validation}\n}}\n'
+        (tmp_path / "main.tf").write_text(text)
+    else:
+        validation = {"condition": condition, "error_message": EXTERNAL_IDS.allowed}
+        variable = {"type": EXTERNAL_IDS.type, "sensitive": True, "validation": [validation]}
+        (tmp_path / "main.tf.json").write_text(json.dumps({"variable": {"external_ids": variable}}))
+    environment = cli_environment(tmp_path, {**os.environ, "TF_VAR_external_ids": json.dumps(ids)})
+    terraform = Terraform(find_terraform(environment), environment)
+    terraform.init(tmp_path)
+    if passes:
+        terraform.plan(tmp_path)
+        return
+    with pytest.raises(Exception, match="Invalid value for variable") as caught:
+        terraform.plan(tmp_path)
+    assert "marked" not in str(caught.value)

@@ -1,0 +1,109 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from modules.cluster import Cluster
+from modules.hosted_zone.construct import HostedZone
+from modules.hosted_zone.props import HostedZoneProps
+from tests.support.networks import LAKE, sides
+from tests.support.synth import Synth
+
+BASE: dict[str, Any] = {"type": "hosted_zone", "clusters": ("prod", "stage"), "network": "lake"}
+EXISTING: dict[str, Any] = BASE | {"zone_id": "Z0123456789ABCDEFGHIJ"}
+MADE: dict[str, Any] = BASE | {"domain": "corp.acme.example"}
+PROD = Cluster(region="us-east-1", vpc_id="vpc-0cccccccccccccccc")
+STAGE = Cluster(region="us-west-2", vpc_id="vpc-0dddddddddddddddd")
+
+
+def zone(synth: Synth, values: dict[str, Any], **clusters: Cluster) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The Terraform and the handoff of a connection."""
+    made: list[HostedZone] = []
+    props = HostedZoneProps.model_validate(values)
+    joins = sides(LAKE, None, **(clusters or {"prod": PROD, "stage": STAGE}))
+    tf = synth(lambda stack: made.append(HostedZone(stack, "corp", props, joins)))
+    return tf, made[0].handoff
+
+
+def test_authorizes_each_vpc_of_astros_in_its_own_region(synth: Synth) -> None:
+    tf, _ = zone(synth, EXISTING)
+    assert tf["data"] == {"aws_route53_zone": {"corp_zone": {"zone_id": "Z0123456789ABCDEFGHIJ"}}}
+    assert tf["resource"] == {
+        "aws_route53_vpc_association_authorization": {
+            f"corp_authorization_{name}": {
+                "zone_id": "${data.aws_route53_zone.corp_zone.zone_id}",
+                "vpc_id": vpc_id,
+                "vpc_region": region,
+            }
+            for name, vpc_id, region in (
+                ("prod", "vpc-0cccccccccccccccc", "us-east-1"),
+                ("stage", "vpc-0dddddddddddddddd", "us-west-2"),
+            )
+        }
+    }
+
+
+def test_makes_a_private_zone_that_keeps_associations_made_elsewhere_and_its_records(synth: Synth) -> None:
+    tf, _ = zone(synth, MADE)
+    assert "data" not in tf
+    assert tf["resource"]["aws_route53_zone"] == {
+        "corp_zone": {
+            "name": "corp.acme.example",
+            "comment": "acme-conn",
+            "vpc": [{"vpc_id": "vpc-0123456789abcdef0", "vpc_region": "us-east-1"}],
+            "force_destroy": False,
+            "lifecycle": {"ignore_changes": ["vpc"]},
+            "tags": {"Name": "acme-conn"},
+        }
+    }
+    authorized = tf["resource"]["aws_route53_vpc_association_authorization"]["corp_authorization_prod"]
+    assert authorized["zone_id"] == "${aws_route53_zone.corp_zone.zone_id}"
+
+
+def test_waits_for_a_vpc_that_is_not_known_and_authorizes_the_others(synth: Synth) -> None:
+    tf, handoff = zone(synth, EXISTING, prod=PROD, stage=Cluster(region="us-west-2"))
+    assert list(tf["resource"]["aws_route53_vpc_association_authorization"]) == ["corp_authorization_prod"]
+    assert list(handoff["associate"]) == ["prod"]
+    assert [need.field for need in HostedZoneProps.needs_of_clusters] == ["vpc_id"]
+
+
+def test_hands_over_what_astronomer_runs(synth: Synth) -> None:
+    _, handoff = zone(synth, EXISTING, prod=PROD)
+    assert list(handoff) == ["account_id", "zone_id", "domain", "associate"]
+    command = handoff["associate"]["prod"]
+    assert command.startswith("aws route53 associate-vpc-with-hosted-zone --hosted-zone-id ${")
+    assert command.endswith(" --vpc VPCRegion=us-east-1,VPCId=vpc-0cccccccccccccccc")
+
+
+def test_claims_the_zones_name_in_the_network_and_each_authorization() -> None:
+    claims = [list(HostedZoneProps.model_validate(values).claims()) for values in (MADE, EXISTING)]
+    assert [[(claim.scope, claim.key) for claim in each] for each in claims] == [
+        [("network", ("zone", "corp.acme.example"))],
+        [("account", ("zone", "Z0123456789ABCDEFGHIJ", cluster)) for cluster in ("prod", "stage")],
+    ]
+
+
+def test_hides_what_astro_needs_only_for_a_reason() -> None:
+    for domain in ("com", "astronomer.io", "sqs.us-east-1.amazonaws.com"):
+        with pytest.raises(ValidationError, match="which it needs to work"):
+            HostedZoneProps.model_validate(MADE | {"domain": domain})
+        HostedZoneProps.model_validate(MADE | {"domain": domain, "shadows_astro": "Ticket OPS-1: shared endpoints"})
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ({"domain": None}, "neither or both of zone_id and domain"),
+        ({"zone_id": "Z0123456789ABCDEFGHIJ"}, "neither or both of zone_id and domain"),
+        ({"zone_id": "/hostedzone/Z0123456789ABCDEFGHIJ", "domain": None}, "is not the ID of a hosted zone"),
+        ({"domain": "."}, "is not a domain name"),
+        ({"domain": "Corp.acme.example"}, "is not a domain name"),
+        ({"domain": "corp.acme.example."}, "without a dot at either end"),
+        ({"clusters": ()}, "at least 1"),
+        ({"clusters": ("prod", "prod")}, r"clusters\n.*prod twice"),
+        ({"shadows_astro": "Ticket OPS-1: shared endpoints"}, "no domain that holds what Astro needs"),
+    ],
+)
+def test_rejects_what_cannot_work(values: dict[str, Any], hint: str) -> None:
+    with pytest.raises(ValidationError, match=hint):
+        HostedZoneProps.model_validate(MADE | values)

@@ -1,0 +1,163 @@
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from estate.load import EstateError, load
+from modules.cluster import Cluster
+from modules.peering_role.construct import PeeringRole
+from modules.peering_role.props import PeeringRoleProps
+from tests.support import ROOT
+from tests.support.networks import PROD, sides
+from tests.support.synth import Synth
+
+EXAMPLE = ROOT / "examples/peering_role.yaml"
+MINIMAL: dict[str, Any] = {"type": "peering_role", "cluster": "prod", "network": "lake", "expires": "2026-12-31"}
+ID = "clmk2qqia000008mhff3ndjr0"
+
+
+def props(**more: Any) -> PeeringRoleProps:
+    return PeeringRoleProps.model_validate({**MINIMAL, **more})
+
+
+def test_the_clusters_account_may_assume_it_until_the_day_is_over(synth: Synth) -> None:
+    tf = synth(lambda stack: PeeringRole(stack, "conn", props(), sides()))
+    assert tf["data"]["aws_iam_policy_document"]["conn_trust"] == {
+        "statement": [
+            {
+                "actions": ["sts:AssumeRole"],
+                "principals": [{"type": "AWS", "identifiers": ["arn:aws:iam::333333333333:root"]}],
+                "condition": [
+                    {"test": "DateLessThan", "variable": "aws:CurrentTime", "values": ["2027-01-01T00:00:00Z"]}
+                ],
+            }
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("vpc_id", "theirs"),
+    [
+        (None, "arn:aws:ec2:us-east-1:333333333333:vpc/*"),
+        ("vpc-0aaaaaaaaaaaaaaaa", "arn:aws:ec2:us-east-1:333333333333:vpc/vpc-0aaaaaaaaaaaaaaaa"),
+    ],
+)
+def test_it_may_accept_peerings_of_that_account_with_this_vpc_and_nothing_else(
+    synth: Synth, vpc_id: str | None, theirs: str
+) -> None:
+    tf = synth(
+        lambda stack: PeeringRole(stack, "conn", props(), sides(prod=PROD.model_copy(update={"vpc_id": vpc_id})))
+    )
+    vpc = "arn:aws:ec2:us-east-1:111111111111:vpc/vpc-0123456789abcdef0"
+    assert tf["data"]["aws_iam_policy_document"]["conn_accept"] == {
+        "statement": [
+            {
+                "actions": ["ec2:AcceptVpcPeeringConnection"],
+                "resources": ["arn:aws:ec2:us-east-1:111111111111:vpc-peering-connection/*"],
+                "condition": [
+                    {"test": "ArnEquals", "variable": "ec2:AccepterVpc", "values": [vpc]},
+                    {"test": "ArnLike", "variable": "ec2:RequesterVpc", "values": [theirs]},
+                ],
+            },
+            {"actions": ["ec2:AcceptVpcPeeringConnection"], "resources": [vpc]},
+        ]
+    }
+    assert tf["resource"] == {
+        "aws_iam_role": {
+            "conn_role": {
+                "name": "acme-conn",
+                "description": "Accepts the peering of Astro cluster prod, until 2026-12-31",
+                "assume_role_policy": "${data.aws_iam_policy_document.conn_trust.json}",
+                "max_session_duration": 3600,
+            }
+        },
+        "aws_iam_role_policy": {
+            "conn_policy": {
+                "name": "accept-peering",
+                "role": "${aws_iam_role.conn_role.name}",
+                "policy": "${data.aws_iam_policy_document.conn_accept.json}",
+            }
+        },
+    }
+
+
+def test_hands_over_what_astronomers_support_asks_for(synth: Synth) -> None:
+    given: dict[str, object] = {}
+    cluster = Cluster(product="hybrid", region="us-east-1", account_id="333333333333", id=ID)
+    synth(lambda stack: given.update(PeeringRole(stack, "conn", props(), sides(prod=cluster)).handoff))
+    assert given.pop("role_arn")
+    assert given == {
+        "account_id": "111111111111",
+        "region": "us-east-1",
+        "vpc_id": "vpc-0123456789abcdef0",
+        "cidrs": ["10.20.0.0/16"],
+        "cluster_id": ID,
+        "expires": "2026-12-31",
+    }
+
+
+def test_without_the_clusters_account_nobody_can_be_trusted_yet(synth: Synth) -> None:
+    cluster = Cluster(product="hosted-dedicated", region="us-east-1")
+    tf = synth(lambda stack: PeeringRole(stack, "conn", props(), sides(prod=cluster)))
+    assert tf.get("resource", {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        (date(2026, 12, 31), []),
+        (
+            date(2027, 1, 1),
+            [
+                (
+                    ("expires",),
+                    "'2026-12-31' was the role's last day; take the entry out and deploy, which deletes the role, or "
+                    "give a later day",
+                )
+            ],
+        ),
+    ],
+)
+def test_its_last_day_is_the_one_in_the_file(today: date, expected: list[object]) -> None:
+    assert list(props().expired(today)) == expected
+
+
+def test_an_expired_estate_is_told_by_entry_and_still_loads() -> None:
+    estate = load(EXAMPLE)
+    assert list(estate.expired(date(2099, 12, 31))) == []
+    (problem,) = estate.expired(date(2100, 1, 1))
+    assert problem.path == ("connections", "lake-role", "expires")
+
+
+def test_ranges_that_meet_are_told_before_anybody_asks_for_the_peering(tmp_path: Path) -> None:
+    (tmp_path / "astro.yaml").write_text(EXAMPLE.read_text().replace("10.20.0.0/16", "172.20.0.0/16"))
+    with pytest.raises(EstateError, match="overlaps"):
+        load(tmp_path / "astro.yaml")
+
+
+def test_it_stands_beside_the_peering_that_it_is_for(tmp_path: Path) -> None:
+    peering = "  lake-peering: {type: vpc_peering, cluster: prod, network: lake}\n"
+    routed = EXAMPLE.read_text().replace("cidrs: [10.20.0.0/16]", "cidrs: [10.20.0.0/16], route_tables: all")
+    (tmp_path / "astro.yaml").write_text(routed + peering)
+    assert list(load(tmp_path / "astro.yaml").connections) == ["lake-role", "lake-peering"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "hint"),
+    [
+        ("expires", "31.12.2026", "is not a day; allowed: year-month-day"),
+        ("expires", "2026-02-30", "is not a day"),
+        ("expires", "20261231", "is not a day"),
+        ("expires", 2026, "is not a day"),
+    ],
+)
+def test_rejects_what_cannot_work(field: str, value: object, hint: str) -> None:
+    with pytest.raises(ValidationError, match=hint):
+        props(**{field: value})
+
+
+def test_a_role_without_an_end_is_no_temporary_one() -> None:
+    with pytest.raises(ValidationError, match="expires"):
+        PeeringRoleProps.model_validate({key: value for key, value in MINIMAL.items() if key != "expires"})

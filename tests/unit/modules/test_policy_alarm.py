@@ -1,0 +1,454 @@
+from collections import Counter
+from typing import Any
+
+import botocore.session
+import pytest
+from cdktf import TerraformStack
+from pydantic import ValidationError
+
+from local_aws.filter_pattern import compiled
+from modules.context import Context
+from modules.policy_alarm.construct import PolicyAlarm
+from modules.policy_alarm.props import PATTERNS, Filter, PolicyAlarmProps
+from tests.support.cloudtrail import CHANGES, POLICY, SEEDS_MISS, UNRELATED, record
+from tests.support.synth import Synth
+
+ACCOUNT = "222222222222"
+MINIMAL: dict[str, Any] = {"subscribers": {"security": "security@acme.example"}}
+TRAIL = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/acme-alarm"
+LOG_GROUP = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:acme-alarm"
+ASTRONOMER = f"arn:aws:iam::{ACCOUNT}:role/astronomer-remote-management"
+OF_TRAIL = {"test": "StringEquals", "variable": "aws:SourceArn", "values": [TRAIL]}
+OF_ALARM = [
+    {
+        "test": "ArnEquals",
+        "variable": "aws:SourceArn",
+        "values": [f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:acme-alarm"],
+    },
+    {"test": "StringEquals", "variable": "aws:SourceAccount", "values": [ACCOUNT]},
+]
+ADMINISTERED = {
+    "effect": "Allow",
+    "principals": [{"type": "AWS", "identifiers": [f"arn:aws:iam::{ACCOUNT}:root"]}],
+    "actions": ["kms:*"],
+    "resources": ["*"],
+    "condition": [{"test": "ArnNotEquals", "variable": "aws:PrincipalArn", "values": [ASTRONOMER]}],
+}
+
+
+def place(region: str = "us-east-1", **more: Any) -> Any:
+    props = PolicyAlarmProps.model_validate(more or MINIMAL)
+
+    def run(stack: TerraformStack) -> None:
+        PolicyAlarm(stack, "alarm", props, name="acme-alarm", account_id=ACCOUNT, region=region)
+
+    return run
+
+
+def documents(tf: dict[str, Any]) -> dict[str, Any]:
+    """The statements of every policy document, by name."""
+    return {
+        name.removeprefix("alarm_"): document["statement"]
+        for name, document in tf["data"]["aws_iam_policy_document"].items()
+    }
+
+
+def service(name: str, actions: list[str], resources: list[str], *conditions: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "effect": "Allow",
+        "principals": [{"type": "Service", "identifiers": [f"{name}.amazonaws.com"]}],
+        "actions": actions,
+        "resources": resources,
+        "condition": list(conditions),
+    }
+
+
+def test_the_alarm_rings_at_one_change_in_five_minutes_and_rests_without_events(synth: Synth) -> None:
+    tf = synth(place())["resource"]
+    assert tf["aws_cloudwatch_log_metric_filter"] == {
+        "alarm_filter": {
+            "name": "acme-alarm",
+            "log_group_name": "${aws_cloudwatch_log_group.alarm_log-group.name}",
+            "pattern": PATTERNS["corrected"],
+            "metric_transformation": {
+                "name": "Changes",
+                "namespace": "acme-alarm",
+                "value": "1",
+                "default_value": "0",
+            },
+        }
+    }
+    alarm = tf["aws_cloudwatch_metric_alarm"]["alarm_alarm"]
+    assert alarm.pop("alarm_description").startswith("Astronomer's role, its policies or a permissions boundary")
+    assert alarm == {
+        "alarm_name": "acme-alarm",
+        "namespace": "acme-alarm",
+        "metric_name": "Changes",
+        "statistic": "Sum",
+        "period": 300,
+        "evaluation_periods": 1,
+        "comparison_operator": "GreaterThanOrEqualToThreshold",
+        "threshold": 1,
+        "treat_missing_data": "notBreaching",
+        "alarm_actions": ["${aws_sns_topic.alarm_topic.arn}"],
+    }
+
+
+def test_a_trail_of_every_region_with_global_events_delivers_to_bucket_and_log_group(synth: Synth) -> None:
+    tf = synth(place())["resource"]
+    assert tf["aws_cloudtrail"] == {
+        "alarm_trail": {
+            "name": "acme-alarm",
+            "s3_bucket_name": "${aws_s3_bucket.alarm_bucket.bucket}",
+            "kms_key_id": "${aws_kms_key.alarm_trail-key.arn}",
+            "is_multi_region_trail": True,
+            "include_global_service_events": True,
+            "enable_log_file_validation": True,
+            "cloud_watch_logs_group_arn": "${aws_cloudwatch_log_group.alarm_log-group.arn}:*",
+            "cloud_watch_logs_role_arn": "${aws_iam_role.alarm_delivery-role.arn}",
+            "depends_on": ["aws_s3_bucket_policy.alarm_bucket-policy", "aws_iam_role_policy.alarm_delivery-policy"],
+        }
+    }
+    assert tf["aws_cloudwatch_log_group"] == {
+        "alarm_log-group": {
+            "name": "acme-alarm",
+            "retention_in_days": 365,
+            "kms_key_id": "${aws_kms_key.alarm_trail-key.arn}",
+        }
+    }
+
+
+def test_the_bucket_is_private_versioned_encrypted_and_forgets_in_time(synth: Synth) -> None:
+    tf = synth(place(**MINIMAL, trail_retention_days=400))["resource"]
+    of_bucket = {"bucket": "${aws_s3_bucket.alarm_bucket.id}"}
+    found = {kind: resources for kind, resources in tf.items() if kind.startswith("aws_s3_bucket")}
+    assert found == {
+        "aws_s3_bucket": {
+            "alarm_bucket": {
+                "bucket": f"acme-alarm-{ACCOUNT}",
+                "force_destroy": False,
+                "depends_on": ["aws_kms_key.alarm_trail-key"],
+            }
+        },
+        "aws_s3_bucket_public_access_block": {
+            "alarm_bucket-public-access": {
+                **of_bucket,
+                "block_public_acls": True,
+                "block_public_policy": True,
+                "ignore_public_acls": True,
+                "restrict_public_buckets": True,
+            }
+        },
+        "aws_s3_bucket_ownership_controls": {
+            "alarm_bucket-ownership": {**of_bucket, "rule": {"object_ownership": "BucketOwnerEnforced"}}
+        },
+        "aws_s3_bucket_versioning": {
+            "alarm_bucket-versioning": {**of_bucket, "versioning_configuration": {"status": "Enabled"}}
+        },
+        "aws_s3_bucket_server_side_encryption_configuration": {
+            "alarm_bucket-encryption": {
+                **of_bucket,
+                "rule": [
+                    {
+                        "apply_server_side_encryption_by_default": {
+                            "sse_algorithm": "aws:kms",
+                            "kms_master_key_id": "${aws_kms_key.alarm_trail-key.arn}",
+                        }
+                    }
+                ],
+            }
+        },
+        "aws_s3_bucket_lifecycle_configuration": {
+            "alarm_bucket-lifecycle": {
+                **of_bucket,
+                "rule": [
+                    {
+                        "id": "retention",
+                        "status": "Enabled",
+                        "filter": [{"prefix": "AWSLogs/"}],
+                        "expiration": [{"days": 400}],
+                        "noncurrent_version_expiration": [{"noncurrent_days": 30}],
+                        "abort_incomplete_multipart_upload": [{"days_after_initiation": 7}],
+                    }
+                ],
+                "depends_on": ["aws_s3_bucket_versioning.alarm_bucket-versioning"],
+            }
+        },
+        "aws_s3_bucket_policy": {
+            "alarm_bucket-policy": {
+                **of_bucket,
+                "policy": "${data.aws_iam_policy_document.alarm_bucket-access.json}",
+                "depends_on": ["aws_s3_bucket_public_access_block.alarm_bucket-public-access"],
+            }
+        },
+    }
+
+
+def test_only_this_trail_writes_to_the_bucket_and_astronomer_is_kept_out(synth: Synth) -> None:
+    bucket = "${aws_s3_bucket.alarm_bucket.arn}"
+    denied = {
+        "effect": "Deny",
+        "principals": [{"type": "AWS", "identifiers": ["*"]}],
+        "actions": ["s3:*"],
+        "resources": [bucket, f"{bucket}/*"],
+    }
+    acl = {"test": "StringEquals", "variable": "s3:x-amz-acl", "values": ["bucket-owner-full-control"]}
+    assert documents(synth(place()))["bucket-access"] == [
+        {**denied, "condition": [{"test": "Bool", "variable": "aws:SecureTransport", "values": ["false"]}]},
+        {**denied, "condition": [{"test": "ArnEquals", "variable": "aws:PrincipalArn", "values": [ASTRONOMER]}]},
+        service("cloudtrail", ["s3:GetBucketAcl"], [bucket], OF_TRAIL),
+        service("cloudtrail", ["s3:PutObject"], [f"{bucket}/AWSLogs/{ACCOUNT}/*"], OF_TRAIL, acl),
+    ]
+
+
+def test_each_key_serves_its_own_service_for_its_own_resource_and_not_astronomer(synth: Synth) -> None:
+    tf = synth(place())
+    assert tf["resource"]["aws_kms_key"] == {
+        f"alarm_{key}": {
+            "description": description,
+            "enable_key_rotation": True,
+            "deletion_window_in_days": 30,
+            "policy": f"${{data.aws_iam_policy_document.alarm_{key}-access.json}}",
+        }
+        for key, description in (
+            ("trail-key", "CloudTrail's events in the bucket and the log group"),
+            ("topic-key", "Notifications of changes to Astronomer's access"),
+        )
+    }
+    context = {
+        "test": "StringLike",
+        "variable": "kms:EncryptionContext:aws:cloudtrail:arn",
+        "values": [f"arn:aws:cloudtrail:*:{ACCOUNT}:trail/acme-alarm"],
+    }
+    of_log_group = {"test": "ArnEquals", "variable": "kms:EncryptionContext:aws:logs:arn", "values": [LOG_GROUP]}
+    data_keys = ["kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
+    for_logs = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", *data_keys, "kms:DescribeKey"]
+    assert documents(tf)["trail-key-access"] == [
+        ADMINISTERED,
+        service("cloudtrail", data_keys, ["*"], OF_TRAIL, context),
+        service("cloudtrail", ["kms:DescribeKey"], ["*"], OF_TRAIL),
+        service("logs.us-east-1", for_logs, ["*"], of_log_group),
+    ]
+    assert documents(tf)["topic-key-access"] == [
+        ADMINISTERED,
+        service("cloudwatch", ["kms:Decrypt", *data_keys], ["*"], *OF_ALARM),
+    ]
+
+
+def test_the_delivery_role_writes_the_streams_of_one_log_group_and_astronomer_cannot_delete_it(synth: Synth) -> None:
+    tf = synth(place())
+    assert tf["resource"]["aws_iam_role"] == {
+        "alarm_delivery-role": {
+            "name": "acme-alarm-delivery",
+            "description": "CloudTrail writes its events to the log group",
+            "assume_role_policy": "${data.aws_iam_policy_document.alarm_delivery-trust.json}",
+            "tags": {"customeraudit": "TRUE"},
+        }
+    }
+    assert tf["resource"]["aws_iam_role_policy"] == {
+        "alarm_delivery-policy": {
+            "name": "write-log-streams",
+            "role": "${aws_iam_role.alarm_delivery-role.id}",
+            "policy": "${data.aws_iam_policy_document.alarm_delivery-permissions.json}",
+        }
+    }
+    # No condition: CloudTrail sends none of the keys that could be asked for, and delivery would end in silence.
+    assert documents(tf)["delivery-trust"] == [
+        {
+            "effect": "Allow",
+            "principals": [{"type": "Service", "identifiers": ["cloudtrail.amazonaws.com"]}],
+            "actions": ["sts:AssumeRole"],
+        }
+    ]
+    assert documents(tf)["delivery-permissions"] == [
+        {
+            "actions": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "resources": [f"{LOG_GROUP}:log-stream:{ACCOUNT}_CloudTrail_us-east-1*"],
+        }
+    ]
+
+
+def test_only_this_alarm_publishes_to_the_encrypted_topic_and_everyone_named_hears(synth: Synth) -> None:
+    chatbot = "https://global.sns-api.chatbot.amazonaws.com"
+    tf = synth(place(subscribers={"security": "security@acme.example", "slack": chatbot}))
+    topic = "${aws_sns_topic.alarm_topic.arn}"
+    found = {kind: resources for kind, resources in tf["resource"].items() if kind.startswith("aws_sns")}
+    assert found == {
+        "aws_sns_topic": {
+            "alarm_topic": {"name": "acme-alarm", "kms_master_key_id": "${aws_kms_key.alarm_topic-key.arn}"}
+        },
+        "aws_sns_topic_policy": {
+            "alarm_topic-policy": {
+                "arn": topic,
+                "policy": "${data.aws_iam_policy_document.alarm_topic-access.json}",
+            }
+        },
+        "aws_sns_topic_subscription": {
+            "alarm_subscription_security": {
+                "topic_arn": topic,
+                "protocol": "email",
+                "endpoint": "security@acme.example",
+            },
+            "alarm_subscription_slack": {"topic_arn": topic, "protocol": "https", "endpoint": chatbot},
+        },
+    }
+    assert documents(tf)["topic-access"] == [service("cloudwatch", ["sns:Publish"], [topic], *OF_ALARM)]
+
+
+def test_with_a_log_group_and_a_topic_of_yours_nothing_is_made_but_filter_and_alarm(synth: Synth) -> None:
+    topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:security"
+    tf = synth(place(log_group="/org/trail", topic_arn=topic))
+    assert sorted(tf["resource"]) == ["aws_cloudwatch_log_metric_filter", "aws_cloudwatch_metric_alarm"]
+    assert "data" not in tf
+    assert tf["resource"]["aws_cloudwatch_log_metric_filter"]["alarm_filter"]["log_group_name"] == "/org/trail"
+    assert tf["resource"]["aws_cloudwatch_metric_alarm"]["alarm_alarm"]["alarm_actions"] == [topic]
+
+
+def test_with_a_log_group_of_yours_no_trail_bucket_or_role_is_made(synth: Synth) -> None:
+    tf = synth(place(**MINIMAL, log_group="/org/trail"))
+    assert sorted(tf["resource"]) == [
+        "aws_cloudwatch_log_metric_filter",
+        "aws_cloudwatch_metric_alarm",
+        "aws_kms_key",
+        "aws_sns_topic",
+        "aws_sns_topic_policy",
+        "aws_sns_topic_subscription",
+    ]
+    assert sorted(documents(tf)) == ["topic-access", "topic-key-access"]
+
+
+def test_a_bucket_with_files_is_destroyed_for_a_reason_only(synth: Synth) -> None:
+    tf = synth(place(**MINIMAL, removal_reason="The account is closed"))["resource"]
+    assert tf["aws_s3_bucket"]["alarm_bucket"]["force_destroy"] is True
+
+
+def test_arns_are_of_the_regions_partition(synth: Synth) -> None:
+    tf = synth(place("us-gov-west-1"))
+    arns = [text for text in str(documents(tf)).split("'") if text.startswith("arn:")]
+    assert arns
+    assert all(arn.startswith("arn:aws-us-gov:") for arn in arns)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ({}, "has neither subscribers nor topic_arn; give one"),
+        ({**MINIMAL, "topic_arn": f"arn:aws:sns:us-east-1:{ACCOUNT}:x"}, "has both subscribers and topic_arn"),
+        ({"topic_arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:x"}, "is not an SNS topic"),
+        ({"topic_arn": "arn:aws:sns:us-east-1::x"}, "is not an SNS topic"),
+        ({"subscribers": {"Security": "security@acme.example"}}, "is not a name"),
+        ({"subscribers": {"security": "security"}}, "is not an e-mail address or HTTPS endpoint"),
+        ({"subscribers": {"security": "http://acme.example/hook"}}, "is not an e-mail address or HTTPS endpoint"),
+        ({"subscribers": {"security": "https://acme.example/${x}"}}, "is not an e-mail address or HTTPS endpoint"),
+        ({"subscribers": {"slack": "https://hooks.slack.com/services/T0/B0/x"}}, "does not understand SNS"),
+        ({**MINIMAL, "log_group": "my group"}, "is not the name of a log group"),
+        ({**MINIMAL, "log_retention_days": 366}, "400, 545"),
+        ({**MINIMAL, "log_retention_days": 0}, "400, 545"),
+        ({**MINIMAL, "trail_retention_days": 89}, "90"),
+        ({**MINIMAL, "filter": "mine"}, "'corrected', 'seed-hybrid' or 'seed-preview'"),
+        ({**MINIMAL, "removal_reason": "because"}, "is not a reason"),
+        ({**MINIMAL, "log_group": "theirs", "log_retention_days": 30}, "has log_retention_days, and makes no trail"),
+        ({**MINIMAL, "log_group": "theirs", "removal_reason": "Closing it"}, "has removal_reason, and makes no trail"),
+    ],
+)  # fmt: skip
+def test_rejects_what_cannot_work(given: dict[str, Any], hint: str) -> None:
+    with pytest.raises(ValidationError, match=hint):
+        PolicyAlarmProps.model_validate(given)
+
+
+def test_a_topic_of_another_region_does_not_fit_the_account() -> None:
+    props = PolicyAlarmProps.model_validate({"topic_arn": f"arn:aws:sns:eu-west-1:{ACCOUNT}:security"})
+    assert [field for field, _ in props.check(Context("111111111111", "us-east-1"))] == [("topic_arn",)]
+    assert list(props.check(Context("111111111111", "eu-west-1"))) == []
+
+
+# The filter, on events of the shape that CloudTrail records: tests/support/cloudtrail.py.
+
+
+@pytest.mark.parametrize(("name", "parameters"), CHANGES)
+def test_every_change_rings(name: str, parameters: dict[str, Any]) -> None:
+    assert compiled(PATTERNS["corrected"])(record(name, parameters))
+
+
+def test_nothing_else_rings() -> None:
+    assert [event for event in UNRELATED if compiled(PATTERNS["corrected"])(event)] == []
+
+
+@pytest.mark.parametrize("name", list(PATTERNS))
+def test_cloudwatch_has_room_for_the_pattern(name: Filter) -> None:
+    assert len(PATTERNS[name]) <= 1024
+
+
+def test_changes_are_calls_of_iam_with_its_own_parameters() -> None:
+    iam: Any = botocore.session.get_session().get_service_model("iam")
+    assert "SetPolicyVersion" not in iam.operation_names
+    for name, parameters in CHANGES:
+        takes = iam.operation_model(name).input_shape
+        given = {key[0].upper() + key[1:] for key in parameters}
+        assert set(takes.required_members) <= given <= set(takes.members)
+
+
+@pytest.mark.parametrize("name", list(SEEDS_MISS))
+def test_the_seeds_filters_ring_for_little_of_it(name: Filter) -> None:
+    heard = compiled(PATTERNS[name])
+    missed = Counter(event for event, parameters in CHANGES if not heard(record(event, parameters)))
+    assert missed == SEEDS_MISS[name]
+
+
+def test_the_seeds_filters_are_to_the_letter_and_wait_for_an_event_that_does_not_exist() -> None:
+    assert PATTERNS["seed-hybrid"] == (
+        "{ ($.eventName = AttachRolePolicy || $.eventName = DetachRolePolicy || $.eventName = SetPolicyVersion) && "
+        '($.requestParameters.policyArn = "*OperationalBoundary*" || $.requestParameters.policyArn = '
+        '"*AstronomerCrossAccountRole"  || $.requestParameters.roleName = astronomer-remote-management) }'
+    )
+    assert PATTERNS["seed-preview"] == (
+        "{ ($.eventName = AttachRolePolicy || $.eventName = DetachRolePolicy || $.eventName = SetPolicyVersion || "
+        '$.eventName = CreatePolicyVersion) && ($.requestParameters.policyArn = "*AstronomerCrossAccountRole"  || '
+        "$.requestParameters.roleName = astronomer-remote-management) }"
+    )
+    for name in ("seed-hybrid", "seed-preview"):
+        assert compiled(PATTERNS[name])(record("SetPolicyVersion", {**POLICY, "versionId": "v2"}))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches"),
+    [
+        ('{ $.a = "x" }', True),
+        ('{ $.a = "X" }', False),
+        ('{ $.a != "y" }', True),
+        ('{ $.a != "x" }', False),
+        ('{ $.none != "x" }', False),
+        ('{ $.none = "*" }', False),
+        ("{ $.none NOT EXISTS }", True),
+        ("{ $.a NOT EXISTS }", False),
+        ("{ $.b.c NOT EXISTS || $.b.d NOT EXISTS }", True),
+        ('{ $.b.c = "a*c" }', True),
+        ('{ $.b.c = "a*d" }', False),
+        ('{ $.b.c = "b" }', False),
+        ("{ $.a = x }", True),
+        ('{ $.a = "x" || $.a = "y" && $.a = "z" }', True),
+        ('{ ($.a = "x" || $.a = "y") && $.a = "z" }', False),
+        ('{ $.n = "1" }', True),
+    ],
+)
+def test_patterns_are_read_as_aws_documents_them(pattern: str, matches: bool) -> None:
+    assert compiled(pattern)({"a": "x", "b": {"c": "abc"}, "n": 1}) is matches
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "$.a = x",
+        "{ }",
+        "{ a = x }",
+        "{ $.a }",
+        "{ $.a = }",
+        "{ ($.a = x }",
+        "{ $.a = x y }",
+        "{ $.a ~ x }",
+        "{ $.a NOT x }",
+    ],
+)
+def test_what_is_no_pattern_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"expected|read|braces|closed|follow"):
+        compiled(pattern)

@@ -1,0 +1,331 @@
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from modules.cluster import Cluster
+from modules.private_link.construct import PrivateLink
+from modules.private_link.props import PrivateLinkProps
+from tests.support.networks import LAKE, context_of, network, sides
+from tests.support.synth import Synth
+
+NLB = "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef"
+ROLE = "arn:aws:iam::333333333333:role/astronomer-remote-management"
+TOPIC = "arn:aws:sns:us-east-1:111111111111:security"
+BASE: dict[str, Any] = {"type": "private_link", "network": "lake"}
+EXISTING: dict[str, Any] = BASE | {"clusters": ("prod",), "service": {"load_balancers": (NLB,)}}
+BALANCER: dict[str, Any] = {
+    "port": 443,
+    "target_port": 8443,
+    "targets": {"one": "10.20.0.20", "on-premises": "10.8.0.20"},
+}
+NEW: dict[str, Any] = BASE | {"clusters": ("prod",), "service": {"load_balancer": BALANCER}}
+SECRETS: dict[str, Any] = {"service": "secretsmanager"}
+ENDPOINT: dict[str, Any] = BASE | {"endpoints": {"secrets": SECRETS}}
+SQS: dict[str, Any] = BASE | {"clusters": ("prod",), "endpoints": {"queues": {"service": "sqs", "for_clusters": True}}}
+PROD = Cluster(region="us-east-1", account_id="333333333333", pod_cidr=IPv4Network("100.64.0.0/19"))
+ANY_ADDRESS = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))
+
+
+def link(synth: Synth, values: dict[str, Any], name: str = "acme-conn", **clusters: Cluster) -> Any:
+    """The resources and data of a connection, and its handoff."""
+    made: list[PrivateLink] = []
+    props = PrivateLinkProps.model_validate(values)
+    joins = sides(LAKE, None, **(clusters or {"prod": PROD}))
+    joins = type(joins)(name=name, network=joins.network, clusters=joins.clusters)
+    tf = synth(lambda stack: made.append(PrivateLink(stack, "pl", props, joins)))
+    return tf["resource"], tf.get("data", {}), made[0].handoff
+
+
+def rule(description: str, port: int, *cidrs: str) -> dict[str, Any]:
+    ports = {"protocol": "tcp", "from_port": port, "to_port": port}
+    return {"description": description, **ports, "cidr_blocks": list(cidrs), **ANY_ADDRESS}
+
+
+def test_a_service_before_existing_balancers_allows_astronomers_role_and_asks_us_each_time(synth: Synth) -> None:
+    resource, _, handoff = link(synth, EXISTING)
+    assert resource == {
+        "aws_vpc_endpoint_service": {
+            "pl_service": {
+                "acceptance_required": True,
+                "allowed_principals": [ROLE],
+                "network_load_balancer_arns": [NLB],
+                "tags": {"Name": "acme-conn"},
+            }
+        }
+    }
+    assert list(handoff) == ["account_id", "region", "service"]
+    assert list(handoff["service"]) == ["service_name", "availability_zones"]
+
+
+def test_a_cluster_whose_account_is_not_known_may_not_ask_yet(synth: Synth) -> None:
+    resource, _, _ = link(synth, EXISTING, prod=Cluster(region="us-east-1"))
+    assert resource["aws_vpc_endpoint_service"]["pl_service"]["allowed_principals"] == []
+    # Clusters of one account are one principal.
+    resource, _, _ = link(synth, EXISTING, prod=PROD, stage=PROD)
+    assert resource["aws_vpc_endpoint_service"]["pl_service"]["allowed_principals"] == [ROLE]
+
+
+def test_guards_are_changed_by_the_file_only(synth: Synth) -> None:
+    service = {
+        "load_balancers": (NLB,),
+        "allowed_principals": ("arn:aws:iam::333333333333:root",),
+        "acceptance_off_reason": "Ticket OPS-1: one principal",
+        "notify": TOPIC,
+        "private_dns_name": "orders.acme.example",
+    }
+    resource, _, handoff = link(synth, EXISTING | {"service": service})
+    assert resource == {
+        "aws_vpc_endpoint_service": {
+            "pl_service": {
+                "acceptance_required": False,
+                "allowed_principals": ["arn:aws:iam::333333333333:root"],
+                "network_load_balancer_arns": [NLB],
+                "private_dns_name": "orders.acme.example",
+                "tags": {"Name": "acme-conn"},
+            }
+        },
+        "aws_vpc_endpoint_connection_notification": {
+            "pl_notification": {
+                "vpc_endpoint_service_id": "${aws_vpc_endpoint_service.pl_service.id}",
+                "connection_notification_arn": TOPIC,
+                "connection_events": ["Accept", "Connect", "Delete", "Reject"],
+            }
+        },
+    }
+    assert "private_dns_record" in handoff["service"]
+
+
+def test_makes_a_protected_internal_balancer_that_sends_to_the_targets(synth: Synth) -> None:
+    resource, _, _ = link(synth, NEW)
+    assert resource["aws_lb"] == {
+        "pl_load-balancer": {
+            "name": "pl-acme-conn",
+            "lifecycle": {"ignore_changes": ["name"]},
+            "load_balancer_type": "network",
+            "internal": True,
+            "enable_cross_zone_load_balancing": True,
+            "enable_deletion_protection": True,
+            "security_groups": ["${aws_security_group.pl_load-balancer-security-group.id}"],
+            "subnets": list(LAKE.subnets.values()),
+            "tags": {"Name": "acme-conn"},
+        }
+    }
+    assert resource["aws_lb_target_group"] == {
+        "pl_targets": {
+            "name": "pl-8443-acme-conn",
+            "vpc_id": "vpc-0123456789abcdef0",
+            "target_type": "ip",
+            "protocol": "TCP",
+            "port": 8443,
+            "lifecycle": {"create_before_destroy": True},
+            "tags": {"Name": "acme-conn"},
+        }
+    }
+    group = "${aws_lb_target_group.pl_targets.arn}"
+    # An address outside the VPC has no zone that AWS could look up.
+    assert resource["aws_lb_target_group_attachment"] == {
+        "pl_target_one": {"target_group_arn": group, "target_id": "10.20.0.20"},
+        "pl_target_on-premises": {"target_group_arn": group, "target_id": "10.8.0.20", "availability_zone": "all"},
+    }
+    assert resource["aws_lb_listener"] == {
+        "pl_listener": {
+            "load_balancer_arn": "${aws_lb.pl_load-balancer.arn}",
+            "protocol": "TCP",
+            "port": 443,
+            "default_action": [{"type": "forward", "target_group_arn": group}],
+            "tags": {"Name": "acme-conn"},
+        }
+    }
+    service = resource["aws_vpc_endpoint_service"]["pl_service"]
+    assert service["network_load_balancer_arns"] == ["${aws_lb.pl_load-balancer.arn}"]
+
+
+def test_the_balancer_is_open_to_the_clusters_and_their_pods_and_reaches_the_targets_only(synth: Synth) -> None:
+    resource, _, _ = link(synth, NEW)
+    assert resource["aws_security_group"] == {
+        "pl_load-balancer-security-group": {
+            "name_prefix": "load-balancer-acme-conn-",
+            "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
+            "description": "PrivateLink: from the Astro clusters to the targets",
+            "vpc_id": "vpc-0123456789abcdef0",
+            "ingress": [rule("Astro clusters", 443, "100.64.0.0/19", "172.20.0.0/20")],
+            "egress": [rule("Targets", 8443, "10.20.0.20/32", "10.8.0.20/32")],
+            "tags": {"Name": "acme-conn"},
+        }
+    }
+
+
+def test_a_balancer_may_be_deleted_for_a_reason_and_listens_where_its_targets_do(synth: Synth) -> None:
+    balancer = {"port": 5432, "targets": {"db": "10.20.0.20"}, "removal_reason": "Ticket OPS-1: replaced"}
+    resource, _, _ = link(synth, NEW | {"service": {"load_balancer": balancer}})
+    assert resource["aws_lb"]["pl_load-balancer"]["enable_deletion_protection"] is False
+    assert resource["aws_lb_target_group"]["pl_targets"]["port"] == 5432
+
+
+def test_long_names_stay_apart_in_the_32_characters_of_a_balancer(synth: Synth) -> None:
+    names = [f"{'a' * 31}-{'b' * 30}{end}" for end in "xy"]
+    made = [link(synth, NEW, name)[0]["aws_lb"]["pl_load-balancer"]["name"] for name in names]
+    assert len(set(made)) == 2
+    assert all(len(name) <= 32 for name in made)
+
+
+def test_an_endpoint_is_open_to_the_network_alone(synth: Synth) -> None:
+    resource, data, handoff = link(synth, ENDPOINT)
+    assert data == {}
+    assert resource == {
+        "aws_security_group": {
+            "pl_security-group_secrets": {
+                "name_prefix": "endpoint-acme-conn-secrets-",
+                "lifecycle": {"create_before_destroy": True, "ignore_changes": ["name_prefix"]},
+                "description": "Endpoint to secretsmanager",
+                "vpc_id": "vpc-0123456789abcdef0",
+                "ingress": [rule("secretsmanager", 443, "10.20.0.0/16")],
+                "tags": {"Name": "acme-conn-secrets"},
+            }
+        },
+        "aws_vpc_endpoint": {
+            "pl_endpoint_secrets": {
+                "vpc_id": "vpc-0123456789abcdef0",
+                "service_name": "com.amazonaws.us-east-1.secretsmanager",
+                "vpc_endpoint_type": "Interface",
+                "private_dns_enabled": True,
+                "subnet_ids": list(LAKE.subnets.values()),
+                "security_group_ids": ["${aws_security_group.pl_security-group_secrets.id}"],
+                "tags": {"Name": "acme-conn-secrets"},
+            }
+        },
+    }
+    assert list(handoff["endpoints"]["secrets"]) == ["id", "service", "dns_names"]
+
+
+def test_an_endpoint_lets_clusters_in_where_asked(synth: Synth) -> None:
+    resource, _, _ = link(synth, SQS)
+    group = resource["aws_security_group"]["pl_security-group_queues"]
+    assert group["ingress"] == [rule("sqs", 443, "10.20.0.0/16", "172.20.0.0/20")]
+
+
+def test_an_endpoint_may_be_for_principals_of_named_accounts_only(synth: Synth) -> None:
+    resource, data, _ = link(synth, BASE | {"endpoints": {"secrets": SECRETS | {"only_accounts": ("111111111111",)}}})
+    policy = "${data.aws_iam_policy_document.pl_policy_secrets.json}"
+    assert resource["aws_vpc_endpoint"]["pl_endpoint_secrets"]["policy"] == policy
+    assert data["aws_iam_policy_document"]["pl_policy_secrets"]["statement"] == [
+        {
+            "actions": ["*"],
+            "resources": ["*"],
+            "principals": [{"type": "AWS", "identifiers": ["*"]}],
+            "condition": [{"test": "StringEquals", "variable": "aws:PrincipalAccount", "values": ["111111111111"]}],
+        }
+    ]
+
+
+def test_only_the_service_must_be_in_the_clusters_region() -> None:
+    assert "works in its own region" in PrivateLinkProps.model_validate(EXISTING).same_region
+    assert PrivateLinkProps.model_validate(SQS).same_region == ""
+
+
+def test_claims_the_names_that_its_endpoints_answer_for() -> None:
+    quiet = {"service": "s3", "private_dns": False}
+    props = PrivateLinkProps.model_validate(BASE | {"endpoints": {"secrets": SECRETS, "objects": quiet}})
+    assert [(claim.scope, claim.key) for claim in props.claims()] == [("network", ("private DNS", "secretsmanager"))]
+
+
+@pytest.mark.parametrize(
+    ("values", "subnets", "fields"),
+    [
+        (NEW, ("private-a",), []),
+        (NEW, (), [("service", "load_balancer")]),
+        (ENDPOINT, (), [("endpoints", "secrets")]),
+        (
+            BASE | {"endpoints": {"secrets": SECRETS | {"subnets": ("private-a", "b")}}},
+            ("private-a",),
+            [("endpoints", "secrets", "subnets", 1)],
+        ),
+    ],
+)
+def test_what_is_made_is_in_subnets_of_the_network(
+    values: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
+) -> None:
+    props = PrivateLinkProps.model_validate(values)
+    assert [field for field, _ in props.check(context_of(network(*subnets), {}))] == fields
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({}, []),
+        (
+            {"account_id": "222222222222"},
+            [
+                (
+                    ("service", "load_balancers", 0),
+                    f"{NLB!r} is not in account 222222222222 and us-east-1; an endpoint service takes load balancers "
+                    "of its own account and region",
+                )
+            ],
+        ),
+        (
+            {"region": "us-west-2"},
+            [
+                (
+                    ("service", "load_balancers", 0),
+                    f"{NLB!r} is not in account 111111111111 and us-west-2; an endpoint service takes load balancers "
+                    "of its own account and region",
+                ),
+                (
+                    ("service", "notify"),
+                    "'arn:aws:sns:us-east-1:555555555555:links' is not in us-west-2; SNS publishes in a topic's own "
+                    "region only",
+                ),
+            ],
+        ),
+    ],
+)
+def test_load_balancers_are_in_the_networks_account_and_region_and_the_topic_in_its_region(
+    place: dict[str, str], said: list[Any]
+) -> None:
+    service = EXISTING["service"] | {"notify": "arn:aws:sns:us-east-1:555555555555:links"}
+    props = PrivateLinkProps.model_validate(EXISTING | {"service": service})
+    assert list(props.check(context_of(network(**place), {}))) == said
+
+
+def balancer(**values: Any) -> dict[str, Any]:
+    return {"service": {"load_balancer": BALANCER | values}}
+
+
+def endpoint(**values: Any) -> dict[str, Any]:
+    return {"endpoints": {"secrets": SECRETS | values}}
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ({"service": None}, "neither service nor endpoints"),
+        ({"service": {}}, "neither or both of load_balancers and load_balancer"),
+        ({"service": {"load_balancers": (NLB,), "load_balancer": BALANCER}}, "neither or both of load_balancers"),
+        ({"service": {"load_balancers": (NLB.replace("/net/", "/app/"),)}}, "is not a network load balancer"),
+        ({"service": {"load_balancers": (NLB, NLB)}}, r"load_balancers\n.*twice"),
+        ({"service": {"load_balancers": (NLB,), "allowed_principals": ("foo",)}}, "is not whom an endpoint service"),
+        ({"service": {"load_balancers": (NLB,), "allowed_principals": ("*",)}}, "is not whom an endpoint service"),
+        ({"service": {"load_balancers": (NLB,), "acceptance_off_reason": "no"}}, "is not a reason"),
+        ({"service": {"load_balancers": (NLB,), "notify": "security@acme.example"}}, "is not an SNS topic"),
+        ({"service": {"load_balancers": (NLB,), "private_dns_name": "https://orders"}}, "is not a domain name"),
+        (balancer(targets={}), "at least 1"),
+        (balancer(targets={"one": "8.8.8.8"}), "is not a private address"),
+        (balancer(targets={"one": "10.20.0.20", "two": "10.20.0.20"}), "10.20.0.20 twice in targets"),
+        (balancer(port=0), "greater than or equal to 1"),
+        (balancer(subnets=("private-a", "private-a")), r"subnets\n.*private-a twice"),
+        (balancer(removal_reason="no"), "is not a reason"),
+        ({"clusters": ()}, "service for clusters and names none"),
+        ({"clusters": ("prod", "prod")}, r"clusters\n.*prod twice"),
+        ({"service": None} | endpoint(), "names clusters and has nothing for them"),
+        ({"service": None, "clusters": ()} | endpoint(for_clusters=True), "endpoints.secrets for clusters and names"),
+        (endpoint(service="com.amazonaws.us-east-1.sqs"), "is not the short name of an AWS service"),
+        (endpoint(service="s3"), "from the VPC's gateway endpoint"),
+        (endpoint(only_accounts=("acme",)), "is not an AWS account ID"),
+    ],
+)
+def test_rejects_what_cannot_work(values: dict[str, Any], hint: str) -> None:
+    with pytest.raises(ValidationError, match=hint):
+        PrivateLinkProps.model_validate(EXISTING | values)

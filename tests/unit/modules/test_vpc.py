@@ -1,0 +1,360 @@
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+from cdktf import TerraformStack
+from pydantic import ValidationError
+
+from modules.context import Network
+from modules.expressions import subnet
+from modules.vpc.construct import Vpc
+from modules.vpc.props import NewVpc, VpcProps
+from tests.support.synth import Synth
+
+PLACE: dict[str, Any] = {"account_id": "111111111111", "region": "us-east-1"}
+EXISTING: dict[str, Any] = {**PLACE, "vpc_id": "vpc-0123456789abcdef0", "cidrs": ("10.20.0.0/16",)}
+VPC = "${aws_vpc.edge_vpc.id}"
+WITH_INTERNET = "${aws_internet_gateway.edge_internet-gateway.vpc_id}"
+
+
+def made(**create: Any) -> VpcProps:
+    return VpcProps.model_validate({**PLACE, "create": {"cidr": "10.30.0.0/20", **create}})
+
+
+def placed(synth: Synth, props: VpcProps) -> dict[str, Any]:
+    return synth(lambda stack: Vpc(stack, "edge", props, "acme-edge"))
+
+
+# Cutting the range
+
+
+def subnets(create: NewVpc) -> dict[str, tuple[str, IPv4Network]]:
+    """The zone and range of each subnet."""
+    return {
+        name: (letter, IPv4Network(subnet(create.cidr, bits, number)))
+        for name, (letter, bits, number) in create.cuts().items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("cidr", "private", "public"),
+    [
+        ("10.30.0.0/20", ["10.30.0.0/22", "10.30.4.0/22", "10.30.8.0/22"], ["12.0/24", "13.0/24", "14.0/24"]),
+        (
+            "10.30.12.0/24",
+            ["10.30.12.0/26", "10.30.12.64/26", "10.30.12.128/26"],
+            ["12.192/28", "12.208/28", "12.224/28"],
+        ),
+        ("10.30.0.0/16", ["10.30.0.0/18", "10.30.64.0/18", "10.30.128.0/18"], ["192.0/20", "208.0/20", "224.0/20"]),
+    ],
+)
+def test_cuts_a_quarter_for_each_private_subnet_and_the_public_ones_from_the_last(
+    cidr: str, private: list[str], public: list[str]
+) -> None:
+    create = NewVpc(cidr=IPv4Network(cidr), availability_zones=3)
+    expected = {f"private-{letter}": (letter, IPv4Network(cut)) for letter, cut in zip("abc", private, strict=True)}
+    expected |= {
+        f"public-{letter}": (letter, IPv4Network(f"10.30.{cut}")) for letter, cut in zip("abc", public, strict=True)
+    }
+    assert subnets(create) == expected
+
+
+def test_a_third_zone_moves_no_subnet() -> None:
+    cidr = IPv4Network("10.30.0.0/20")
+    two, three = (subnets(NewVpc(cidr=cidr, availability_zones=n)) for n in (2, 3))
+    assert two.items() <= three.items()
+    assert set(three) - set(two) == {"private-c", "public-c"}
+
+
+@pytest.mark.parametrize("size", range(16, 25))
+def test_no_two_subnets_meet_and_each_is_of_a_size_that_aws_allows(size: int) -> None:
+    whole = IPv4Network((10 << 24, size))
+    cuts = [cidr for _, cidr in subnets(NewVpc(cidr=whole, availability_zones=3)).values()]
+    assert all(cut.subnet_of(whole) and 16 <= cut.prefixlen <= 28 for cut in cuts)
+    assert sum(cut.overlaps(other) for cut in cuts for other in cuts) == len(cuts)
+
+
+# What is made
+
+
+def test_makes_public_and_private_subnets_in_each_zone(synth: Synth) -> None:
+    tf = placed(synth, made())["resource"]
+    assert tf["aws_vpc"] == {
+        "edge_vpc": {
+            "cidr_block": "10.30.0.0/20",
+            "enable_dns_support": True,
+            "enable_dns_hostnames": True,
+            "tags": {"Name": "acme-edge"},
+        }
+    }
+    assert tf["aws_subnet"] == {
+        f"edge_subnet_{name}": {
+            "vpc_id": vpc,
+            "availability_zone": zone,
+            "cidr_block": cidr,
+            "map_public_ip_on_launch": False,
+            "tags": {"Name": f"acme-edge-{name}"},
+        }
+        for name, vpc, zone, cidr in (
+            ("private-a", VPC, "us-east-1a", "10.30.0.0/22"),
+            ("public-a", WITH_INTERNET, "us-east-1a", "10.30.12.0/24"),
+            ("private-b", VPC, "us-east-1b", "10.30.4.0/22"),
+            ("public-b", WITH_INTERNET, "us-east-1b", "10.30.13.0/24"),
+        )
+    }
+
+
+def test_each_private_subnet_has_its_own_route_table_and_the_public_ones_share_the_way_out(synth: Synth) -> None:
+    tf = placed(synth, made())["resource"]
+    assert tf["aws_internet_gateway"] == {"edge_internet-gateway": {"vpc_id": VPC, "tags": {"Name": "acme-edge"}}}
+    assert tf["aws_route_table"] == {
+        f"edge_route-table_{name}": {"vpc_id": VPC, "tags": {"Name": f"acme-edge-{name}"}}
+        for name in ("public", "private-a", "private-b")
+    }
+    assert tf["aws_route_table_association"] == {
+        f"edge_association_{subnet}": {
+            "subnet_id": f"${{aws_subnet.edge_subnet_{subnet}.id}}",
+            "route_table_id": f"${{aws_route_table.edge_route-table_{table}.id}}",
+        }
+        for subnet, table in (
+            ("public-a", "public"),
+            ("public-b", "public"),
+            ("private-a", "private-a"),
+            ("private-b", "private-b"),
+        )
+    }
+    assert tf["aws_route"] == {
+        "edge_route_public": {
+            "route_table_id": "${aws_route_table.edge_route-table_public.id}",
+            "destination_cidr_block": "0.0.0.0/0",
+            "gateway_id": "${aws_internet_gateway.edge_internet-gateway.id}",
+        }
+    }
+    assert "aws_nat_gateway" not in tf
+    assert "aws_eip" not in tf
+
+
+@pytest.mark.parametrize(
+    ("nat", "homes", "ways"), [("single", "a", {"a": "a", "b": "a"}), ("per_az", "ab", {"a": "a", "b": "b"})]
+)
+def test_private_subnets_reach_the_internet_through_nat(
+    synth: Synth, nat: str, homes: str, ways: dict[str, str]
+) -> None:
+    tf = placed(synth, made(nat=nat))["resource"]
+    assert tf["aws_eip"] == {
+        f"edge_nat-address_{home}": {
+            "domain": "vpc",
+            "tags": {"Name": f"acme-edge-{home}"},
+        }
+        for home in homes
+    }
+    assert tf["aws_nat_gateway"] == {
+        f"edge_nat_{home}": {
+            "allocation_id": f"${{aws_eip.edge_nat-address_{home}.id}}",
+            "subnet_id": f"${{aws_subnet.edge_subnet_public-{home}.id}}",
+            "tags": {"Name": f"acme-edge-{home}"},
+        }
+        for home in homes
+    }
+    del tf["aws_route"]["edge_route_public"]
+    assert tf["aws_route"] == {
+        f"edge_route_private-{letter}": {
+            "route_table_id": f"${{aws_route_table.edge_route-table_private-{letter}.id}}",
+            "destination_cidr_block": "0.0.0.0/0",
+            "nat_gateway_id": f"${{aws_nat_gateway.edge_nat_{home}.id}}",
+        }
+        for letter, home in ways.items()
+    }
+
+
+def test_closes_the_default_security_group(synth: Synth) -> None:
+    tf = placed(synth, made())["resource"]
+    assert tf["aws_default_security_group"] == {
+        "edge_default-security-group": {"vpc_id": VPC, "tags": {"Name": "acme-edge-closed"}}
+    }
+    assert "aws_security_group" not in tf
+
+
+def test_reaches_s3_without_the_internet_unless_told_not_to(synth: Synth) -> None:
+    tf = placed(synth, made())["resource"]
+    assert tf["aws_vpc_endpoint"] == {
+        "edge_s3": {
+            "vpc_id": VPC,
+            "service_name": "com.amazonaws.us-east-1.s3",
+            "vpc_endpoint_type": "Gateway",
+            "route_table_ids": [
+                f"${{aws_route_table.edge_route-table_{table}.id}}" for table in ("public", "private-a", "private-b")
+            ],
+            "tags": {"Name": "acme-edge-s3"},
+        }
+    }
+    assert "aws_vpc_endpoint" not in placed(synth, made(s3_endpoint=False))["resource"]
+
+
+def test_keeps_flow_logs_that_only_this_vpcs_service_can_write(synth: Synth) -> None:
+    tf = placed(synth, made(flow_logs={"retention_days": 365}))
+    group, role = "aws_cloudwatch_log_group.edge_flow-logs", "aws_iam_role.edge_flow-logs-role"
+    assert tf["data"] == {
+        "aws_iam_policy_document": {
+            "edge_flow-logs-trust": {
+                "statement": [
+                    {
+                        "actions": ["sts:AssumeRole"],
+                        "principals": [{"type": "Service", "identifiers": ["vpc-flow-logs.amazonaws.com"]}],
+                        "condition": [
+                            {"test": "StringEquals", "variable": "aws:SourceAccount", "values": ["111111111111"]},
+                            {
+                                "test": "ArnLike",
+                                "variable": "aws:SourceArn",
+                                "values": ["arn:aws:ec2:us-east-1:111111111111:vpc-flow-log/*"],
+                            },
+                        ],
+                    }
+                ]
+            },
+            "edge_flow-logs-delivery": {
+                "statement": [
+                    {
+                        "actions": [
+                            "logs:CreateLogStream",
+                            "logs:DescribeLogStreams",
+                            "logs:PutLogEvents",
+                        ],
+                        "resources": [f"${{{group}.arn}}:*"],
+                    },
+                    {"actions": ["logs:DescribeLogGroups"], "resources": ["*"]},
+                ]
+            },
+        }
+    }
+    made_of = {kind: tf["resource"][kind] for kind in tf["resource"] if "iam" in kind or "log" in kind}
+    assert made_of == {
+        "aws_cloudwatch_log_group": {
+            "edge_flow-logs": {"name": "/aws/vpc-flow-logs/acme-edge", "retention_in_days": 365}
+        },
+        "aws_iam_role": {
+            "edge_flow-logs-role": {
+                "name": "acme-edge",
+                "path": "/vpc-flow-logs/",
+                "description": "Lets VPC Flow Logs write to their log group",
+                "assume_role_policy": "${data.aws_iam_policy_document.edge_flow-logs-trust.json}",
+                "tags": {"customeraudit": "TRUE"},
+            }
+        },
+        "aws_iam_role_policy": {
+            "edge_flow-logs-policy": {
+                "role": f"${{{role}.id}}",
+                "policy": "${data.aws_iam_policy_document.edge_flow-logs-delivery.json}",
+            }
+        },
+        "aws_flow_log": {
+            "edge_flow-log": {
+                "vpc_id": VPC,
+                "traffic_type": "ALL",
+                "log_destination": f"${{{group}.arn}}",
+                "iam_role_arn": f"${{{role}.arn}}",
+                "tags": {"Name": "acme-edge"},
+            }
+        },
+    }
+
+
+def test_keeps_no_flow_logs_for_a_reason(synth: Synth) -> None:
+    tf = placed(synth, made(flow_logs={"off_reason": "The firewall in the inspection VPC logs all of it"}))
+    assert "data" not in tf
+    assert not {kind for kind in tf["resource"] if "iam" in kind or "log" in kind}
+
+
+def test_connections_see_the_private_subnets_and_tables_of_a_made_vpc(synth: Synth) -> None:
+    seen: list[Network] = []
+
+    def place(stack: TerraformStack) -> None:
+        seen.append(network := Vpc(stack, "edge", made(availability_zones=3), "acme-edge").network)
+        stack.add_override("output.seen.value", [network.vpc_id, network.route_tables, network.subnets])
+
+    names = ("private-a", "private-b", "private-c")
+    assert synth(place)["output"]["seen"]["value"] == [
+        VPC,
+        {name: f"${{aws_route_table.edge_route-table_{name}.id}}" for name in names},
+        {name: f"${{aws_subnet.edge_subnet_{name}.id}}" for name in names},
+    ]
+    assert (seen[0].account_id, seen[0].region, seen[0].cidrs) == ("111111111111", "us-east-1", ("10.30.0.0/20",))
+    assert made(availability_zones=3).subnet_names() == names
+
+
+def test_makes_nothing_of_an_existing_vpc(synth: Synth) -> None:
+    assert (
+        synth(lambda stack: Vpc(stack, "lake", VpcProps.model_validate(EXISTING), "acme-lake")).get("resource") is None
+    )
+
+
+def test_uses_the_zones_that_the_file_names(synth: Synth) -> None:
+    props = VpcProps.model_validate(
+        {**PLACE, "region": "ap-northeast-1", "create": {"cidr": "10.30.0.0/20", "zones": {"b": "ap-northeast-1c"}}}
+    )
+    zones = {
+        name: subnet["availability_zone"] for name, subnet in placed(synth, props)["resource"]["aws_subnet"].items()
+    }
+    assert zones == {
+        f"edge_subnet_{kind}-{letter}": zone
+        for kind in ("private", "public")
+        for letter, zone in (("a", "ap-northeast-1a"), ("b", "ap-northeast-1c"))
+    }
+
+
+NEW: dict[str, Any] = {"cidr": "10.30.0.0/20"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "where", "hint"),
+    [
+        (PLACE, (), "names neither vpc_id nor create"),
+        ({**EXISTING, "cidrs": ()}, (), "has a vpc_id and no cidrs"),
+        ({**EXISTING, "create": NEW}, ("create",), "stands beside vpc_id, cidrs, which"),
+        ({**PLACE, "cidrs": ("10.20.0.0/16",), "create": NEW}, ("create",), "stands beside cidrs, which"),
+        ({**PLACE, "route_tables": "all", "create": NEW}, ("create",), "stands beside route_tables, which"),
+        (
+            {**PLACE, "subnets": {"a": "subnet-0123456789abcdef0"}, "create": NEW},
+            ("create",),
+            "stands beside subnets, which",
+        ),
+        (
+            {**PLACE, "routes_elsewhere": "The network team routes", "create": NEW},
+            ("create",),
+            "stands beside routes_elsewhere, which",
+        ),
+        ({**EXISTING, "cidrs": ("10.20.0.0/29",)}, ("cidrs", 0), "is a /29, not a range of a VPC"),
+        ({**EXISTING, "route_tables": {"a": "all"}}, ("route_tables", "map", "a"), "is not a route table ID"),
+        ({**PLACE, "create": {"cidr": "10.30.0.0/25"}}, ("create", "cidr"), "/25, not a range to cut subnets from"),
+        ({**PLACE, "create": {"cidr": "10.0.0.0/15"}}, ("create", "cidr"), "/16 to /24"),
+        ({**PLACE, "create": {"cidr": "11.0.0.0/16"}}, ("create", "cidr"), "RFC 1918"),
+        ({**PLACE, "create": {**NEW, "availability_zones": 4}}, ("create", "availability_zones"), "2 or 3"),
+        ({**PLACE, "create": {**NEW, "nat": "both"}}, ("create", "nat"), "'per_az'"),
+        (
+            {**PLACE, "create": {**NEW, "zones": {"a": "us-west-2a"}}},
+            ("create",),
+            "not in the network's region us-east-1",
+        ),
+        (
+            {**PLACE, "create": {**NEW, "zones": {"a": "use1-az1"}}},
+            ("create", "zones", "a"),
+            "not an availability zone",
+        ),
+        ({**PLACE, "create": {**NEW, "zones": {"a": "us-east-1b"}}}, ("create",), "us-east-1b for two of its zones"),
+        ({**PLACE, "region": "ap-northeast-1", "create": NEW}, ("create",), "ap-northeast-1b, which AWS does not give"),
+        (
+            {**PLACE, "create": {**NEW, "flow_logs": {"retention_days": 100}}},
+            ("create", "flow_logs", "retention_days"),
+            "90, 120",
+        ),
+        (
+            {**PLACE, "create": {**NEW, "flow_logs": {"off_reason": "no"}}},
+            ("create", "flow_logs", "off_reason"),
+            "is not a reason",
+        ),
+    ],
+)
+def test_rejects_what_cannot_work(entry: dict[str, Any], where: tuple[str, ...], hint: str) -> None:
+    with pytest.raises(ValidationError, match=hint) as caught:
+        VpcProps.model_validate(entry)
+    assert caught.value.errors()[0]["loc"] == where

@@ -1,0 +1,183 @@
+"""The door: what each command prints, and with what it exits."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_aws import LocalAws
+from operations.terraform import find_terraform
+from tests.support.commands import run
+from tests.support.estates import BASE
+from tests.support.yours import yours
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "astro.yaml"
+    file.write_text(BASE)
+    return file
+
+
+def test_check_says_what_an_estate_waits_for(file: Path) -> None:
+    file.write_text(yours(BASE))
+    code, out, err = run("check", str(file))
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        f"{file}: 1 network, 2 connections, no mistakes",
+        "connections.lake-dev waits for peering_id from the Astro UI: in Organization Settings > Clusters > VPC "
+        "Peering Connections, create the connection; the ID is shown once it is Pending",
+    ]
+
+
+def test_what_should_be_gone_is_a_warning_of_check_and_stops_a_synth(file: Path, tmp_path: Path) -> None:
+    base, role = yours(BASE), "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n"
+    file.write_text(base + role)
+    line = len((base + role).splitlines())
+    told = (
+        f"{file}:{line}:{role.index('2020') + 1}: connections.role.expires: '2020-01-31' was the role's last day; "
+        "take the entry out and deploy, which deletes the role, or give a later day\n"
+    )
+    code, out, err = run("check", str(file))
+    assert (code, err) == (4, told)
+    assert "no mistakes" in out
+    out_folder = tmp_path / "cdktf.out"
+    assert run(ASTRO_ESTATE=str(file), CDKTF_OUTDIR=str(out_folder)) == (2, "", told)
+    assert not out_folder.exists()
+    file.write_text(base + role.replace("2020", "2999"))
+    assert run("check", str(file))[0] == 0
+
+
+@pytest.mark.parametrize("arguments", [["check"], []])
+def test_a_mistake_exits_with_2_and_leaves_nothing_half_done(file: Path, tmp_path: Path, arguments: list[str]) -> None:
+    file.write_text(BASE.replace("name: acme", "name: Acme"))
+    out = tmp_path / "cdktf.out"
+    code, said, err = run(*arguments, ASTRO_ESTATE=str(file), CDKTF_OUTDIR=str(out))
+    assert (code, said) == (2, "")
+    assert err.startswith(f"{file}:1:7: name: 'Acme' is not a name; ")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("arguments", [["check", "nowhere.yaml"], ["state", "create", "nowhere.yaml"]])
+def test_an_estate_that_is_not_there_is_named(arguments: list[str]) -> None:
+    expected = "nowhere.yaml: there is no such file; name the estate with ASTRO_ESTATE or as an argument\n"
+    assert run(*arguments) == (2, "", expected)
+
+
+def test_a_file_of_a_similar_name_is_suggested(tmp_path: Path) -> None:
+    (tmp_path / "astro.yml").write_text(BASE)
+    missing = tmp_path / "astro.yaml"
+    expected = (
+        f"{missing}: there is no such file; did you mean {tmp_path / 'astro.yml'}?; name the estate with ASTRO_ESTATE "
+        "or as an argument\n"
+    )
+    assert run("check", str(missing)) == (2, "", expected)
+
+
+def test_without_a_command_the_terraform_is_written(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(ASTRO_ESTATE=str(file), CDKTF_OUTDIR=str(out)) == (0, "", "")
+    assert (out / "stacks/network-lake/cdk.tf.json").exists()
+
+
+def test_a_word_that_is_no_command_exits_with_2() -> None:
+    code, out, err = run("chekc")
+    assert (code, out) == (2, "")
+    assert "No such command 'chekc'. Did you mean 'check'?" in err
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+def state_in(bucket: str, file: Path) -> None:
+    file.write_text(BASE.replace("acme-astro-tfstate", bucket))
+
+
+def test_state_create_says_what_it_did_and_a_second_time_does_nothing(file: Path, aws: LocalAws) -> None:
+    state_in("acme-twice", file)
+    for outcome in ("made", "kept"):
+        said = (
+            "acme-twice in account 123456789012, us-east-1\n"
+            f"  {outcome}    bucket\n"
+            f"  {outcome}    public access block\n"
+            f"  {outcome}    object ownership\n"
+            f"  {outcome}    access policy\n"
+            f"  {outcome}    versioning\n"
+            f"  {outcome}    encryption\n"
+            f"  {outcome}    expiry of old versions\n"
+        )
+        assert run("state", "create", str(file), **aws.environment()) == (0, said, "")
+
+
+def test_state_create_refuses_a_bucket_of_another_account(file: Path, aws: LocalAws) -> None:
+    state_in("acme-others", file)
+    aws.client("s3").create_bucket(Bucket="acme-others")
+    role = aws.client("sts", account="999999999999").get_caller_identity()["Arn"]
+    assert run("state", "create", str(file), **aws.environment("999999999999")) == (
+        1,
+        "",
+        f"the bucket acme-others is not one of account 999999999999, or {role} may not see it (s3:ListBucket). Bucket "
+        "names are shared by all of AWS: choose another, or sign in to the account that owns it.\n",
+    )
+
+
+def test_state_create_without_credentials_says_how_to_get_them(file: Path, tmp_path: Path) -> None:
+    nothing = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    code, out, err = run("state", "create", str(file), **nothing)
+    assert (code, out) == (1, "")
+    assert "no usable AWS credentials" in err
+    code, out, err = run("state", "create", str(file), **nothing, AWS_PROFILE="nobody")
+    assert (code, out) == (1, "")
+    assert "The config profile (nobody) could not be found" in err
+
+
+def test_state_create_needs_an_s3_state(file: Path) -> None:
+    s3 = "{backend: s3, bucket: acme-astro-tfstate, region: us-east-1}"
+    file.write_text(BASE.replace(s3, "{backend: none}"))
+    expected = f"{file}: state.backend: 'none' keeps no state in S3; only s3 has a bucket\n"
+    assert run("state", "create", str(file)) == (2, "", expected)
+
+
+def test_policies_are_linted_whatever_format_the_environment_names_and_after_their_last_day(file: Path) -> None:
+    file.write_text(BASE + "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n")
+    told = (
+        "network-lake: data.aws_iam_policy_document.role_accept\n"
+        "network-lake: data.aws_iam_policy_document.role_trust\n"
+        "2 policies of the estate: 0 findings; 0 of Astronomer: 0\n"
+    )
+    assert run("policy", "lint", str(file), SYNTH_HCL_OUTPUT="true") == (0, told, "")
+
+
+@pytest.mark.parametrize("value", ["", "5", '"abc"', '["abc", null]', '{"a": "b"}', "null"])
+def test_external_ids_that_are_no_list_of_texts_are_refused_before_aws_is_asked(file: Path, value: str) -> None:
+    told = "TF_VAR_external_ids is set, but not a list of strings; write it as '[\"…\"]'\n"
+    assert run("adopt", str(file), TF_VAR_external_ids=value) == (2, "", told)
+
+
+@pytest.mark.terraform
+def test_handoff_reads_state_with_your_own_configuration_of_terraform_and_writes_nothing(
+    file: Path, tmp_path: Path
+) -> None:
+    stack, configuration = tmp_path / "out/stacks/network-lake", tmp_path / "own.tfrc"
+    (stack / ".terraform").mkdir(parents=True)
+    (stack / "terraform.tfstate").write_text('{"version": 4, "serial": 1, "lineage": "a", "outputs": {}}')
+    configuration.write_text("")
+    terraform = tmp_path / "terraform"
+    terraform.write_text(
+        f'#!/bin/sh\necho "$TF_CLI_CONFIG_FILE" >> {tmp_path}/used\nexec {find_terraform(os.environ)} "$@"\n'
+    )
+    terraform.chmod(0o755)
+    file.write_text(re.sub(r"^state: .*$", "state: {backend: none}", BASE, flags=re.MULTILINE))
+    before = sorted(tmp_path.rglob("*"))
+    settings = {"CDKTF_OUTDIR": str(tmp_path / "out"), "TF_CLI_CONFIG_FILE": str(configuration)}
+    code, out, err = run("handoff", str(file), "--json", **settings, TERRAFORM_BINARY_NAME=str(terraform))
+    assert (code, err) == (0, "")
+    assert [one["status"] for one in json.loads(out)["connections"].values()] == ["not deployed", "waiting"]
+    assert (tmp_path / "used").read_text() == f"{configuration}\n" * 2
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "used"])

@@ -1,0 +1,190 @@
+"""Names that changed: every resource that exists under a former name is moved to its new address."""
+
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from estate.load import EstateError, load
+from estate.model import Estate
+from estate.plan import stacks_of
+from modules.vocabulary import BY_REFERENCE, Slug
+from tests.support import EXAMPLES
+from tests.support.synth import synth_all
+
+REFERENCES = {
+    "clusters": ("cluster", "clusters", "attachments"),
+    "networks": ("network",),
+    "subnets": ("subnets", "ips"),
+    "additional_cidrs": ("additional_rule_numbers",),
+}
+"""The fields of a connection that refer to names of a map."""
+IN_PLACE = (
+    {"tags", "description", "alarm_description"},
+    {
+        ("aws_route53_resolver_rule", "name"),
+        ("aws_ec2_managed_prefix_list", "entry"),
+        # A name as the value of a key, for a tag.
+        ("aws_ec2_transit_gateway_vpc_attachment_accepter", "for_each"),
+    },
+)
+"""Arguments that AWS changes without a replacement: of all types, and of one."""
+
+
+def maps_of_names(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The paths of all maps of an estate whose keys are names."""
+    if isinstance(value, BaseModel):
+        for field, info in type(value).model_fields.items():
+            found = getattr(value, field)
+            keys = typing.get_args(info.annotation)[:1] if isinstance(found, Mapping) else ()
+            if keys == (Slug,) and BY_REFERENCE not in info.metadata:
+                yield (*path, field)
+            if field != "dr":
+                yield from maps_of_names(found, (*path, field))
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from maps_of_names(one, (*path, key))
+
+
+def refer(data: Any, fields: tuple[str, ...], old: str, new: str) -> Any:
+    """The data with the new name where one of `fields` has the old one."""
+
+    names = {old: new, f"{old}-dr": f"{new}-dr"}
+
+    def named(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {names.get(key, key): one for key, one in value.items()}
+        return [names.get(one, one) for one in value] if isinstance(value, list) else names.get(value, value)
+
+    if not isinstance(data, Mapping):
+        return data
+    return {key: named(one) if key in fields else refer(one, fields, old, new) for key, one in data.items()}
+
+
+def renamed(data: Any, where: tuple[str, ...], old: str, new: str) -> dict[str, Any]:
+    """The data of a file with another name in the map at `where`, and the line that says so."""
+    fields = REFERENCES.get(where[-1], ())
+    network = where[1] if where[0] == "networks" and len(where) > 1 else None
+    connections = data.get("connections", {}).items()
+    place = data = data | {
+        "connections": {
+            name: refer(one, fields, old, new) if network in (None, one.get("network")) else one
+            for name, one in connections
+        }
+    }
+    *above, last = where
+    for piece in above:
+        place[piece] = dict(place[piece])
+        place = place[piece]
+    place[last] = {new if key == old else key: one for key, one in place[last].items()}
+    return data | {"renamed": {".".join((*where, old)): new}}
+
+
+def resources(stacks: Mapping[str, Any], estate: Estate) -> dict[tuple[str, str], dict[str, Any]]:
+    """The managed resources by the name of their state and their address."""
+    return {
+        (plan.state_name, f"{type_}.{name}"): body
+        for plan in stacks_of(estate)
+        for type_, blocks in stacks[plan.name].get("resource", {}).items()
+        for name, body in blocks.items()
+    }
+
+
+def references(value: object) -> bool:
+    return "${" in str(value)
+
+
+def unordered(value: Any) -> Any:
+    return sorted(map(str, value)) if isinstance(value, list) else value
+
+
+def cases() -> Iterator[Any]:
+    for file in EXAMPLES:
+        data = YAML(typ="safe").load(file)
+        for where in dict.fromkeys(maps_of_names(load(file))):
+            names: Any = data
+            for piece in where:
+                names = names.get(piece, {}) if isinstance(names, Mapping) else {}
+            for name in names if isinstance(names, Mapping) else ():
+                yield pytest.param(file, where, str(name), id=f"{file.stem}:{'.'.join((*where, str(name)))}")
+
+
+@pytest.mark.parametrize(("file", "where", "name"), list(cases()))
+def test_a_rename_moves_what_exists(file: Path, where: tuple[str, ...], name: str, tmp_path: Path) -> None:
+    data = renamed(YAML(typ="safe").load(file), where, name, "another")
+    (tmp_path / "astro.yaml").write_text("")
+    (tmp_path / "policies").symlink_to(file.parent / "policies")
+    YAML(typ="safe").dump(data, tmp_path / "astro.yaml")
+    before, after = load(file), load(tmp_path / "astro.yaml")
+    old, stacks = resources(synth_all(before, tmp_path / "old"), before), synth_all(after, tmp_path / "new")
+    new = resources(stacks, after)
+    moves = {
+        (plan.state_name, block["from"]): (plan.state_name, block["to"])
+        for plan in stacks_of(after)
+        for block in stacks[plan.name].get("moved", [])
+    }
+    assert {moves.get(address, address) for address in old} == set(new)
+    assert moves.keys() <= old.keys()
+    changed = {
+        (address[1].split(".")[0], argument)
+        for address, body in old.items()
+        for argument in body.keys() | new[moves.get(address, address)].keys()
+        if argument not in ("//", "lifecycle", *body.get("lifecycle", {}).get("ignore_changes", ()), *IN_PLACE[0])
+        if not references(body.get(argument))
+        if unordered(body.get(argument)) != unordered(new[moves.get(address, address)].get(argument))
+    }
+    assert changed <= IN_PLACE[1]
+
+
+VPN = (EXAMPLES[0].parent / "vpn.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("connections.old: new", "'new' is not an entry of `connections`; there are: office, plant, factory"),
+        ("connections.plant: office", "'plant' is still an entry of `connections`; a former name cannot be in use"),
+        ("connections.old.gateways.y: a", "'a' is not an entry of `connections.old.gateways`; there are: none"),
+        (
+            "connections.plant.gateways.x: floor",
+            "'floor' is not an entry of `connections.plant.gateways`; there are: main",
+        ),
+        (
+            "networks.lake.route_tables.x: prod",
+            "'prod' is not an entry of `networks.lake.route_tables`; there are: private-a, private-b",
+        ),
+    ],
+)
+def test_a_rename_that_terraform_cannot_follow_is_refused(tmp_path: Path, line: str, problem: str) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(f"{VPN}renamed: {{{line}}}\n")
+    with pytest.raises(EstateError) as error:
+        load(file)
+    assert [one.message for one in error.value.problems] == [problem]
+
+
+def test_a_name_of_two_things_of_a_connection_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(f"{VPN.replace('floor:', 'main:')}renamed: {{connections.plant.static_routes.floor: main}}\n")
+    with pytest.raises(EstateError, match=r"main' is .*gateways.main and .*static_routes.main, which"):
+        load(file)
+
+
+def test_names_change_again_and_lines_stay(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    lines = "{connections.first: second, connections.second: office, connections.office.gateways.x: a}"
+    file.write_text(f"{VPN}renamed: {lines}\n")
+    stack = synth_all(load(file), tmp_path / "out")["network-lake"]
+    kind = "aws_customer_gateway"
+    assert [block for block in stack["moved"] if block["from"].startswith(kind)] == [
+        {"from": f"{kind}.office_customer-gateway_x", "to": f"{kind}.office_customer-gateway_a"},
+        {"from": f"{kind}.second_customer-gateway_x", "to": f"{kind}.office_customer-gateway_x"},
+        {"from": f"{kind}.first_customer-gateway_x", "to": f"{kind}.second_customer-gateway_x"},
+        {"from": f"{kind}.second_customer-gateway_b", "to": f"{kind}.office_customer-gateway_b"},
+        {"from": f"{kind}.first_customer-gateway_b", "to": f"{kind}.second_customer-gateway_b"},
+    ]
+    assert stack["resource"]["aws_vpn_gateway"]["office_gateway"]["tags"] == {"Name": "acme-first"}

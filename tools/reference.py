@@ -1,0 +1,146 @@
+"""docs/reference.md, made from the model: `pytest --golden tests/project/test_readme.py` writes it."""
+
+import re
+import types
+import typing
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from estate.model import Estate
+from modules.connection import ConnectionProps
+from modules.vocabulary import Range, Text
+
+Titles = Mapping[type[BaseModel], str]
+"""The heading of each model. An anchor is made of it, so no two are alike."""
+
+HEAD = """\
+# Estate reference
+
+<!-- Made from the model by `pytest --golden tests/project/test_readme.py`. -->
+
+Every key of `astro.yaml`, from the top down. A key without a default that is not required may be left out.
+`main.py check` says what else a value must be, where it is not; `main.py schema` says it to editors."""
+
+
+def reference() -> str:
+    """The page: a section for each model of the estate, each after what names it first, with a row for each key."""
+    models: list[type[BaseModel]] = []
+    _meet(Estate, models)
+    # What all connections have is told once, before the first of them.
+    models.insert(next(i for i, model in enumerate(models) if issubclass(model, ConnectionProps)), ConnectionProps)
+    titles = _titles(models)
+    common = {_row(name, field, titles) for name, field in ConnectionProps.model_fields.items()}
+    sections = [HEAD]
+    for model in models:
+        rows = [_row(name, field, titles) for name, field in model.model_fields.items()]
+        if model is ConnectionProps:
+            told = "Besides those of its type, each connection has these keys."
+        else:
+            told, rows = _flat(model.__doc__ or ""), [row for row in rows if row not in common]
+        head = ["| key | value | default | |", "|---|---|---|---|"]
+        sections.append("\n".join([f"## {titles[model]}", "", told, "", *head, *rows]))
+    return "\n\n".join(sections) + "\n"
+
+
+def _meet(model: type[BaseModel], met: list[type[BaseModel]]) -> None:
+    met.append(model)
+    for field in model.model_fields.values():
+        for each in _models(whole(field)):
+            if each not in met:
+                _meet(each, met)
+
+
+def whole(field: FieldInfo) -> Any:
+    """The annotation of a field, with the metadata that pydantic takes off its outermost layer."""
+    annotation: Any = field.annotation
+    for metadata in field.metadata:
+        annotation = typing.Annotated[annotation, metadata]
+    return annotation
+
+
+def _row(name: str, field: FieldInfo, titles: Titles) -> str:
+    if field.is_required():
+        default = "**required**"
+    elif field.default is None or field.default_factory:
+        default = ""
+    else:
+        default = _default(field.get_default())
+    return f"| `{name}` | {_words(whole(field), titles)} | {default} | {_flat(field.description or '')} |"
+
+
+def _default(value: Any) -> str:
+    """As it would be written in the file; where the value's keys have a table, that table has their defaults."""
+    if isinstance(value, BaseModel):
+        return "see there"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(map(str, value))}]`" if value else ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _words(annotation: Any, titles: Titles) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        for metadata in arguments[1:]:
+            if isinstance(metadata, Text | Range):
+                return metadata.what
+        return _words(arguments[0], titles)
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_words(member, titles) for member in arguments if member is not type(None))
+    if origin is dict:
+        return "map" if arguments[1] is Any else f"map: name to {_words(arguments[1], titles)}"
+    if origin is tuple:
+        return f"list of {_words(arguments[0], titles)}"
+    if _is_model(annotation):
+        return _link(annotation, titles)
+    words = {str: "text", int: "whole number", bool: "`true` or `false`", float: "number"}
+    return words.get(annotation) or _spaced(annotation.__name__)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if _is_model(annotation):
+        return [annotation]
+    return [model for part in typing.get_args(annotation) for model in _models(part)]
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _titles(models: list[type[BaseModel]]) -> Titles:
+    """Of several that have one title, each but the first names its folder below `modules/`: `route tables of vpn`."""
+    seen: Counter[str] = Counter()
+    titles: dict[type[BaseModel], str] = {}
+    for model in models:
+        title = _title(model)
+        titles[model] = f"{title} of {model.__module__.split('.')[-2]}" if seen[title] else title
+        seen[title] += 1
+    return titles
+
+
+def _title(model: type[BaseModel]) -> str:
+    """In words, with the key that chooses it where there is one: `vpc_peering connection`, `s3 state`."""
+    if model is ConnectionProps:
+        return "every connection"
+    for key in ("type", "backend"):
+        if field := model.model_fields.get(key):
+            kind = "connection" if key == "type" else "state"
+            return f"{typing.get_args(field.annotation)[0]} {kind}"
+    return _spaced(model.__name__.removesuffix("Props"))
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+def _link(model: type[BaseModel], titles: Titles) -> str:
+    return f"[{titles[model]}](#{titles[model].replace(' ', '-')})"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
