@@ -76,7 +76,7 @@ def renamed(data: Any, where: tuple[str, ...], old: str, new: str) -> dict[str, 
             for name, one in connections
         }
     }
-    *above, last = where
+    above, last = where[:-1], where[len(where) - 1]
     for piece in above:
         place[piece] = dict(place[piece])
         place = place[piece]
