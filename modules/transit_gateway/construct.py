@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cdktf import Postcondition, TerraformResourceLifecycle
+from cdktf import Postcondition, Precondition, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway import DataAwsEc2TransitGateway
 from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachment import DataAwsEc2TransitGatewayAttachment
 from cdktf_cdktf_provider_aws.data_aws_ec2_transit_gateway_attachments import (
@@ -22,7 +22,7 @@ from constructs import Construct
 
 from modules.cluster import ClusterSide
 from modules.context import ConnectionContext
-from modules.expressions import MapExpression, listed, term
+from modules.expressions import MapExpression, is_late, listed, term
 from modules.parts.attachments.construct import accept
 from modules.parts.for_each.construct import Entries, each
 from modules.parts.lookup.construct import Kind, Lookup, announce
@@ -189,9 +189,8 @@ class TransitGateway(Construct):
         Returns the arguments that make other resources wait for it. Returns None while the attachment, or the cluster's
         account, is unknown."""
         attachment_id = self._props.attachments.get(name)
-        if attachment_id is None:
-            self._announce(name, cluster)
         if attachment_id is None or cluster.account_id is None:
+            self._announce(name, cluster, attachment_id)
             return None
         # The ID is not taken from the request: while the gateway is to change, a tag even, Terraform would read that
         # later, and detach whatever has an ID that it does not know.
@@ -211,7 +210,12 @@ class TransitGateway(Construct):
         if self._tables:
             self._associate(self._tables, name, accepted.reference(attachment_id))
             self._route_back(self._tables.back, name, cluster, accepted.reference(attachment_id))
-        return {"depends_on": [accepted.resource]}
+        after: dict[str, Any] = {"depends_on": [accepted.resource]}
+        if is_late(attachment_id):
+            # A module has no route to a cluster whose attachment is pending: it must name the ID for that.
+            known = Precondition(condition=f"${{{term(attachment_id)} != null}}", error_message="It is not attached.")
+            after["lifecycle"] = TerraformResourceLifecycle(precondition=[known])
+        return after
 
     def _associate(
         self, tables: _Tables, name: str, attachment_id: str, **arguments: Any
@@ -274,22 +278,30 @@ class TransitGateway(Construct):
             )
         return request
 
-    def _announce(self, name: str, cluster: ClusterSide) -> None:
-        """Warn of pending attachments that could be the cluster's, and say how to accept one."""
-        entry, account = f"connections.{self.node.id}", cluster.account_id
-        if account in (None, self._context.network.account_id):
+    def _announce(self, name: str, cluster: ClusterSide, attachment_id: str | None) -> None:
+        """Warn of pending attachments that are or could be the cluster's, and say how to accept one."""
+        entry, account, gateway = f"connections.{self.node.id}", cluster.account_id, self._props.transit_gateway_id
+        if account == self._context.network.account_id or (account is None and attachment_id is None):
             return
-        filters = {"state": "pendingAcceptance", "resource-type": "vpc", "resource-owner-id": str(account)}
-        if self._props.transit_gateway_id:
-            filters["transit-gateway-id"] = self._props.transit_gateway_id
+        filters = {"state": "pendingAcceptance", "resource-type": "vpc"}
+        owner = f"AWS account {account}" if account else "an AWS account"
+        if account:
+            filters["resource-owner-id"] = account
+        if gateway:
+            filters["transit-gateway-id"] = gateway
+        if attachment_id:
+            filters["transit-gateway-attachment-id"] = attachment_id
+            remedy = f"add `account_id` to clusters.{name} after Astronomer has confirmed that the account is theirs"
+        else:
+            remedy = f"add `{name}: {{}}` to {entry}.attachments"
         announce(
             self,
             _ATTACHMENT,
             construct_id("pending", name),
             filters,
-            f"{entry}: {{}} is pending, from AWS account {account}. To accept it as the attachment of cluster {name}, "
-            f"add `{name}: {{}}` to {entry}.attachments, and deploy again.",
-            self._props.attachments.values(),
+            f"{entry}: {{}} is pending, from {owner}. To accept it as the attachment of cluster {name}, {remedy}, and "
+            "deploy again.",
+            () if attachment_id else self._props.attachments.values(),
         )
 
     def _route_back(

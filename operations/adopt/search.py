@@ -22,7 +22,7 @@ from operations.adopt.remarks import remarks_on
 from operations.adopt.report import Adoption, Outcome, hcl_string
 from operations.aws import Aws, caller_account, session_as
 
-_REFERENCE = re.compile(r"\$\{((?:data\.)?aws_\w+)\.([\w-]+)\.(\w+)\}")
+_REFERENCE = re.compile(r'\$\{((?:data\.)?aws_\w+)\.([\w-]+)(?:\["([^"]*)"\])?\.(\w+)\}')
 
 
 def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str] = ()) -> list[Adoption]:
@@ -181,12 +181,15 @@ class _Search:
             raise UnknownError(text)
         return text.replace("$${", "${")
 
-    def _attribute(self, type_: str, name: str, attribute: str) -> Any:
-        address = f"{type_}.{name}"
+    def _attribute(self, type_: str, name: str, key: str | None, attribute: str) -> Any:
+        instance = f"[{hcl_string(key)}]" if key is not None else ""
+        address = f"{type_}.{name}{instance}"
         kind = KINDS.get(type_)
         if not isinstance(kind, Kind):
             raise UnknownError(address)
-        arguments = self._arguments(self._planned[address])
+        planned = self._planned[f"{type_}.{name}"]
+        each = dict(self._instances(planned)).get(instance) if instance else None
+        arguments = self._arguments(planned, each)
         exact = self._matching(kind, address, arguments).exact
         if attribute == "ids":
             return [import_id(kind, item, arguments) for item in exact]

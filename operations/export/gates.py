@@ -17,18 +17,22 @@ def gated(blocks: Mapping[Address, Block], pending: Iterable[str]) -> dict[Addre
 
     A block whose `for_each` names a pending value has no instance for it, and needs no condition."""
     texts = {address: "\n".join(_strings(block)) for address, block in blocks.items()}
-    gated = {address: {one for one in pending if _mentions(text, one)} for address, text in texts.items()}
+    handled = {
+        address: {one for one in pending if _mentions(str(block.get("for_each", "")), one)}
+        for address, block in blocks.items()
+    }
+    gated = {
+        address: {one for one in pending if _mentions(text, one)} - handled[address] for address, text in texts.items()
+    }
     changed = True
     while changed:
         changed = False
         for address, text in texts.items():
             for other, expressions in gated.items():
-                if not expressions <= gated[address] and _mentions(text, _reference(other)):
-                    gated[address] |= expressions
+                needed = expressions - handled[address]
+                if not needed <= gated[address] and _mentions(text, _reference(other)):
+                    gated[address] |= needed
                     changed = True
-    for address, expressions in gated.items():
-        over = str(blocks[address].get("for_each", ""))
-        expressions -= {one for one in expressions if _mentions(over, one)}
     return {address: tuple(sorted(expressions)) for address, expressions in gated.items() if expressions}
 
 

@@ -350,12 +350,12 @@ def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str,
 @pytest.mark.slow
 def test_exporting_again_replaces_the_other_syntax_and_nothing_else(tmp_path: Path) -> None:
     estate = ["--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path)]
-    assert run("network-lake", *estate).stdout == f"{tmp_path}/network-lake: written, 4 resource blocks\n"
-    assert run("network-lake", *estate).stdout == f"{tmp_path}/network-lake: up to date, 4 resource blocks\n"
+    assert run("network-lake", *estate).stdout == f"{tmp_path}/network-lake: written, 5 resource blocks\n"
+    assert run("network-lake", *estate).stdout == f"{tmp_path}/network-lake: up to date, 5 resource blocks\n"
     own = tmp_path / "network-lake/checks.tf"
     own.write_text("")
     before = {file.relative_to(tmp_path) for file in tmp_path.rglob("*.tf*")}
-    told = f"{tmp_path}/network-lake: {{}}, 4 resource blocks\n"
+    told = f"{tmp_path}/network-lake: {{}}, 5 resource blocks\n"
     assert run("network-lake", *estate, "--format", "hcl").stdout == told.format("written")
     assert run("network-lake", *estate, "--format", "hcl").stdout == told.format("up to date")
     after = {file.relative_to(tmp_path) for file in tmp_path.rglob("*.tf*")}
@@ -382,7 +382,7 @@ def test_nothing_is_exported_into_a_python_package(tmp_path: Path, out: str) -> 
 def test_modules_go_to_their_own_directory_by_default(tmp_path: Path) -> None:
     command = [sys.executable, ROOT / "main.py", "export", "--estate", ROOT / "examples/vpc_peering.yaml"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert result.stdout == "terraform-modules/network-lake: written, 4 resource blocks\n"
+    assert result.stdout == "terraform-modules/network-lake: written, 5 resource blocks\n"
 
 
 @pytest.mark.slow

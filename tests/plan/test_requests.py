@@ -106,20 +106,21 @@ def every_mistake(stack: Stack) -> Facts:
     """The file with all connections, and an AWS in which the requests differ from it, each as its name says."""
     peered, attached = [f"p-{name}" for name in PEERINGS], [f"t-{name}" for name in ATTACHMENTS]
     numbers = {
-        name: number for number, name in enumerate([*peered, "p-new", "p-unknown", *attached, "t-new", "p-given"])
+        name: number
+        for number, name in enumerate([*peered, "p-new", "p-unknown", *attached, "t-new", "p-given", "t-given"])
     }
     clusters = {name: cluster(name, number) for name, number in numbers.items()}
-    for name in ("p-unknown", "p-given"):
+    for name in ("p-unknown", "p-given", "t-given"):
         clusters[name] = clusters[name].replace(f'account_id: "{ASTRO}", ', "")
     clusters["t-vpc"] = clusters["t-vpc"].replace("}", ", vpc_id: vpc-0aaaaaaaaaaaaaaaa}")
-    attachments = ", ".join(f"{name}: {tgw_attach(numbers[name])}" for name in attached)
+    attachments = ", ".join(f"{name}: {tgw_attach(numbers[name])}" for name in (*attached, "t-given"))
     facts = stack.write(
         "".join(clusters.values()),
         "".join(peering(name, numbers[name]) for name in peered)
         + peering("p-new", None)
         + peering("p-unknown", None)
         + peering("p-given", numbers["p-given"])
-        + f"  hub: {{type: transit_gateway, clusters: [{', '.join(attached)}, t-new], network: lake, "
+        + f"  hub: {{type: transit_gateway, clusters: [{', '.join(attached)}, t-new, t-given], network: lake, "
         f"transit_gateway_id: {HUB}, attachments: {{{attachments}}}}}\n",
     )
     requests: dict[str, Any] = {request["id"]: request for request in facts.get("peering_requests", [])}
@@ -151,6 +152,7 @@ def every_mistake(stack: Stack) -> Facts:
     found: dict[str, Any] = {one["id"]: one for one in facts.get("transit_gateway_attachments", [])}
     attachment = {name: found[tgw_attach(numbers[f"t-{name}"])] for name in ATTACHMENTS}
     found["new"] = attachment["good"] | {"id": tgw_attach(numbers["t-new"]), "cidr": "172.30.0.0/21"}
+    found["given"] = attachment["good"] | {"id": tgw_attach(numbers["t-given"]), "cidr": "172.30.8.0/21"}
     found["stranger"] = found["new"] | {"id": "tgw-attach-0fedcba9876543210", "account": STRANGER}
     del found[attachment["missing"]["id"]]
     for name in ("rejected", "deleting", "deleted", "failed"):
@@ -217,6 +219,9 @@ ATTACHMENT_ERRORS = {
 PENDING = [
     f"connections.hub: {tgw_attach(24)} is pending, from AWS account {ASTRO}. To accept it as the attachment of "
     f"cluster t-new, add `t-new: {tgw_attach(24)}` to connections.hub.attachments, and deploy again.",
+    f"connections.hub: {tgw_attach(26)} is pending, from an AWS account. To accept it as the attachment of cluster "
+    "t-given, add `account_id` to clusters.t-given after Astronomer has confirmed that the account is theirs, and "
+    "deploy again.",
     f"connections.peer-p-given: {pcx(25)} is pending, from an AWS account with range 172.20.200.0/21. To accept it, "
     "add `account_id` to clusters.p-given after Astronomer has confirmed the requester's account, and deploy again.",
     f"connections.peer-p-new: {pcx(11)} is pending, from AWS account {ASTRO} with range 172.20.88.0/21. To accept it, "
@@ -335,11 +340,11 @@ def test_terraform_never_deletes_what_astronomer_attached(aws: LocalAws, tmp_pat
 
     for connection, numbers in ((hub("hub", development=1), [2]), (hub("hub"), [1, 2]), (hub("none"), [1, 2])):
         stack.write(*connection)
-        for command in ("plan", "destroy"):
-            errors, _ = stack.run(command)
+        for options in ((), ("-destroy",)):
+            errors, _ = stack.run("plan", *options)
             refused = {
                 f'Resource {ACCEPTER}["{tgw_attach(number)}"] has lifecycle.prevent_destroy set'
-                for number in (numbers if command == "plan" else (1, 2))
+                for number in ((1, 2) if options else numbers)
             }
             assert {one.partition(", but")[0] for one in errors} <= refused
             assert errors

@@ -57,7 +57,11 @@ class Accepted(Construct):
         self._defaults += [attachment_id] if default_tables else []
         self._available.append(request.ids_if("state", "available"))
         self._conditions += [
-            Precondition(condition=f"${{each.key != {key} || ({condition})}}", error_message=message)
+            Precondition(
+                condition=f"${{each.key != {key} || ({condition})}}",
+                # Terraform evaluates the messages of all, and in a module the ID of a pending attachment is null.
+                error_message=message.replace(attachment_id, "${each.key}"),
+            )
             for condition, message in request.expectations
         ]
         self._render()
