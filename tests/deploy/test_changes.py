@@ -40,6 +40,21 @@ connections:
 OFFICE = "  office: {type: vpn, network: edge, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}"
 ENDPOINTS = "  aws: {type: private_link, network: edge, endpoints: {queues: {service: sqs}}}"
 
+NAMES = {
+    "office:": "hq:",
+    "aws:": "services:",
+    "{a: {ip": "{main: {ip",
+    "queues:": "messages:",
+    "private:": "inner:",
+}
+LINES = (
+    "connections.office: hq",
+    "connections.aws: services",
+    "connections.hq.gateways.a: main",
+    "connections.services.endpoints.queues: messages",
+    "networks.edge.route_tables.private: inner",
+)
+
 
 @pytest.fixture
 def aws() -> Iterator[LocalAws]:
@@ -64,14 +79,23 @@ class Deployed:
         self.ec2 = aws.client("ec2", OURS)
 
     def deploy(self, estate: str) -> None:
+        self._write(estate)
+        self._terraform.apply(self._stack)
+
+    def _write(self, estate: str) -> None:
         self._file.write_text(estate)
         build(cdktf.App(outdir=str(self._out)), load(self._file)).synth()
         (self._stack / "state_override.tf.json").write_text('{"terraform": {"backend": {"local": {}}}}')
         self._terraform.init(self._stack)
-        self._terraform.apply(self._stack)
 
     def settled(self) -> bool:
         return not self._terraform.plan(self._stack)
+
+    def changes(self, estate: str) -> set[str]:
+        """What a deploy of `estate` would do."""
+        self._write(estate)
+        planned = self._terraform.plan_json(self._stack)["resource_changes"]
+        return {action for change in planned for action in change["change"]["actions"]} - {"no-op", "read"}
 
     def destroy(self) -> None:
         self._terraform.destroy(self._stack)
@@ -127,6 +151,33 @@ def test_a_vpn_outlives_its_devices_and_its_gateway(network: Deployed) -> None:
     assert network.settled()
     network.destroy()
     assert devices() == {}
+
+
+def test_new_names_replace_nothing(network: Deployed) -> None:
+    ec2, old = network.ec2, f"{ESTATE}{OFFICE}\n{ENDPOINTS}\n"
+
+    def ids() -> list[str]:
+        return sorted(
+            [
+                *(one["CustomerGatewayId"] for one in alive(ec2.describe_customer_gateways()["CustomerGateways"])),
+                *(one["VpnConnectionId"] for one in alive(ec2.describe_vpn_connections()["VpnConnections"])),
+                *(one["VpnGatewayId"] for one in alive(ec2.describe_vpn_gateways()["VpnGateways"])),
+                *(one["VpcEndpointId"] for one in alive(ec2.describe_vpc_endpoints()["VpcEndpoints"])),
+                *(one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]),
+            ]
+        )
+
+    network.deploy(old)
+    before = ids()
+    new = old
+    for name, other in NAMES.items():
+        assert old.count(name) == 1
+        new = new.replace(name, other)
+    new += f"renamed: {{{', '.join(LINES)}}}\n"
+    assert network.changes(new) == {"update"}
+    network.deploy(new)
+    assert ids() == before
+    assert network.settled()
 
 
 def test_another_name_of_the_estate_leaves_what_is_in_use(network: Deployed) -> None:

@@ -27,15 +27,15 @@ MUTATIONS = [
     Mutation(
         "the role asks for no external ID",
         "modules/cross_account_role/construct.py",
-        'variable="sts:ExternalId"',
-        'variable="sts:RoleSessionName"',
+        '"sts:ExternalId", secrets',
+        '"sts:RoleSessionName", secrets',
         "tests/unit/modules/test_cross_account_role.py::test_only_astronomers_account_gets_in_and_only_with_one_of_the_external_ids",
     ),
     Mutation(
         "the role may be destroyed",
         "modules/cross_account_role/construct.py",
-        "prevent_destroy=keep)",
-        "prevent_destroy=False)",
+        'prevent_destroy=keep, ignore_changes=["permissions_boundary"]',
+        'prevent_destroy=False, ignore_changes=["permissions_boundary"]',
         "tests/unit/modules/test_cross_account_role.py::test_the_role_has_astronomers_policy_and_cannot_be_destroyed",
     ),
     Mutation(
@@ -64,6 +64,13 @@ MUTATIONS = [
         "modules/transit_gateway/construct.py",
         'f"{account} == {term(account_id)}"',
         '"true"',
+        "tests/unit/modules/test_transit_gateway.py::test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions",
+    ),
+    Mutation(
+        "an attachment may be deleted",
+        "modules/parts/attachments/construct.py",
+        "prevent_destroy=True",
+        "prevent_destroy=False",
         "tests/unit/modules/test_transit_gateway.py::test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions",
     ),
     Mutation(
@@ -97,8 +104,8 @@ MUTATIONS = [
     Mutation(
         "Astronomer's role may switch regions of other accounts",
         "modules/opt_in_region/construct.py",
-        '"account:EnableRegion"],\n                    resources=[account]',
-        '"account:EnableRegion"],\n                    resources=["*"]',
+        '"account:EnableRegion"],\n                [account],',
+        '"account:EnableRegion"],\n                ["*"],',
         "tests/project/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
     ),
     Mutation(
