@@ -78,6 +78,12 @@ def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
         raise UserError(f"{file} cannot be read: {error.strerror}; {expected}", ExitCode.BAD_INPUT) from None
     except (ValueError, RecursionError):
         raise UserError(f"{file} is not a JSON file; {expected}", ExitCode.BAD_INPUT) from None
+    if _is_of_maps(found):
+        # cdktf writes an output under the ID of its construct.
+        found = {
+            stack: {name.removesuffix("_output"): one for name, one in outputs.items()}
+            for stack, outputs in found.items()
+        }
     if not _is_of_maps(found) or (found and not any("handoff" in outputs for outputs in found.values())):
         shape = '{"network-lake": {"handoff": {"lake-peering": {...}}}}'
         raise UserError(

@@ -111,7 +111,7 @@ class Terraform(terraform.Terraform):
 
     def forget(self, folder: Path, address: str) -> None:
         """Remove a resource from the state, if it is there. AWS keeps it."""
-        if self._run(folder, "state", "list", address).strip():
+        if address in self._run(folder, "state", "list"):
             self._run(folder, "state", "rm", address)
 
     def destroy(self, folder: Path) -> str:

@@ -608,6 +608,10 @@ def test_a_file_of_outputs_tells_of_the_stacks_that_it_has(tmp_path: Path) -> No
     file.write_text(json.dumps({"network-lake": outputs, "x": {}}))
     expected = Deployed("deployed", facts={"lake-prod": PEERED}, vpc_id="vpc-1", digests={"a": "b"})
     assert read(estate, file, tmp_path, {}) == {"network-lake": expected}
+    # cdktf itself writes them under the IDs of their constructs.
+    ids = synth_all(estate, tmp_path / "out")["network-lake"]["//"]["outputs"]["network-lake"]
+    file.write_text(json.dumps({"network-lake": {id_: outputs[name] for id_, name in ids.items()}}))
+    assert read(estate, file, tmp_path, {}) == {"network-lake": expected}
     file.write_text("{}")
     assert read(estate, file, tmp_path, {})["network-lake"].status == "not read"
 
