@@ -71,10 +71,10 @@ class Accepted(Construct):
         return f"${{{_ADDRESS}[{term(attachment_id)}].id}}"
 
     def _render(self) -> None:
-        over: Any = self._names
-        if any(map(is_late, over)):
+        over: Any = self._names or "${toset([])}"
+        if any(map(is_late, self._names)):
             # The ID of a pending attachment is null.
-            pairs = ", ".join(f"[{term(id_)}, {term(name)}]" for id_, name in over.items())
+            pairs = ", ".join(f"[{term(id_)}, {term(name)}]" for id_, name in self._names.items())
             over = f"${{{{for one in [{pairs}] : one[0] => one[1] if one[0] != null}}}}"
         self.resource.add_override("for_each", over)
         default: Any = bool(self._defaults)
@@ -82,7 +82,9 @@ class Accepted(Construct):
             default = f"${{contains({listed(self._defaults)}, each.key)}}"
         for argument in ("association", "propagation"):
             self.resource.add_override(f"transit_gateway_default_route_table_{argument}", default)
-        self.resource.lifecycle = TerraformResourceLifecycle(prevent_destroy=True, precondition=self._conditions)
+        self.resource.lifecycle = TerraformResourceLifecycle(
+            prevent_destroy=True, precondition=self._conditions or None
+        )
         if not self._available:
             return
         # AWS refuses to accept an attachment that is available because the gateway, or somebody, accepted it before

@@ -471,15 +471,15 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "2:1: 1: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
-                "networks, state, tags, terraform"
+                "networks, renamed, state, tags, terraform"
             ),
             (
                 "3:1: null: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
-                "networks, state, tags, terraform"
+                "networks, renamed, state, tags, terraform"
             ),
             (
                 "4:1: true: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
-                "networks, state, tags, terraform"
+                "networks, renamed, state, tags, terraform"
             ),
         ],
     ),
@@ -488,7 +488,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "2:1: a\\x1b[31m\\n: is not a key here; allowed: account, astro, clusters, connections, deployer, "
-                "name, networks, state, tags, terraform"
+                "name, networks, renamed, state, tags, terraform"
             )
         ],
     ),
@@ -497,7 +497,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "2:1: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...: is not a key here; allowed: "
-                "account, astro, clusters, connections, deployer, name, networks, state, tags, terraform"
+                "account, astro, clusters, connections, deployer, name, networks, renamed, state, tags, terraform"
             )
         ],
     ),

@@ -63,7 +63,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def test_synth_reports_the_stacks_that_the_folder_holds(estate: Path, out: Path) -> None:
-    held = "2 stacks: network-lake (3 resources), network-sea (0 resources)\n"
+    held = "2 stacks: network-lake (4 resources), network-sea (1 resource)\n"
     assert synth(estate, "--out", out) == (0, f"{out} holds {held}", "")
     assert sorted(snapshot(out)) == [
         "manifest.json",
@@ -115,7 +115,7 @@ def test_a_removed_stack_is_told_and_deleted_and_what_is_yours_stays(estate: Pat
         f"{gone}: is of no stack of the estate, or of the other format",
     ]
     deleted = f"{out / gone}: deleted; what the stack deployed stays until it is destroyed\n"
-    assert synth(estate, "--out", out) == (0, f"{deleted}{out} holds 1 stack: network-lake (3 resources)\n", "")
+    assert synth(estate, "--out", out) == (0, f"{deleted}{out} holds 1 stack: network-lake (4 resources)\n", "")
     assert snapshot(out).keys() - yours.keys() == {"manifest.json", "stacks/network-lake/cdk.tf.json"}
     assert snapshot(out).items() >= yours.items()
 
@@ -150,7 +150,7 @@ def test_the_other_format_does_not_stay_behind(estate: Path, out: Path) -> None:
 @pytest.mark.slow
 def test_stale_hcl_is_told_line_by_line(estate: Path, out: Path) -> None:
     synth_hcl(estate, "--out", out)
-    held = "2 stacks: network-lake (3 resources), network-sea (0 resources)\n"
+    held = "2 stacks: network-lake (4 resources), network-sea (1 resource)\n"
     assert synth_hcl(estate, "--out", out, "--check") == (0, f"{out} is up to date: {held}", "")
     file = out / "stacks/network-lake/cdk.tf"
     file.write_text(file.read_text().replace('source  = "hashicorp/aws"', 'source = "hashicorp/aws"'))
