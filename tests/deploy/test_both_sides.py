@@ -371,8 +371,8 @@ def test_a_stranger_gets_nowhere(play: Play) -> None:
         **{f"{step}, before Astronomer": code for step, code in steps.items()},
         **{f"{step}, after Astronomer": code for step, code in steps.items()},
         "see sharing requests": "none",
-        "approve sharing request 1": "UnknownResourceException",
-        "approve sharing request 2": "UnknownResourceException",
+        "approve sharing request 1": "ResourceShareInvitationArnNotFoundException",
+        "approve sharing request 2": "ResourceShareInvitationArnNotFoundException",
         "accept Astronomer's peering": "InvalidVpcPeeringConnectionId.NotFound",
         "route to the transit gateway": "InvalidTransitGatewayID.NotFound",
     }
