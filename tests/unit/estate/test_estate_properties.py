@@ -221,8 +221,9 @@ def test_what_is_synthesized_of_a_random_estate_is_valid_to_terraform(file: Path
             return
         for name, stack in synthesized(estate, file.parent / "out").items():
             data = json.loads(stack)
-            # A root's own: of these a module has none, and each provider would be a process of its own.
+            # A module has none of these, and each provider would be a process of its own.
             del data["provider"]
+            data.pop("import", None)
             data["terraform"] = {"required_providers": {"aws": {"source": "hashicorp/aws", "version": "~> 5.100"}}}
             folder = file.parent / "root" / f"e{len(estates)}-{name}"
             folder.mkdir(parents=True)
