@@ -15,6 +15,7 @@ ROWS = {
         "examples planned, the same from JSON, from HCL and as modules",
         "deployed end to end, adopted, destroyed",
         "policies of the examples, by parliament",
+        "pairs of policies compared as IAM evaluates them",
         "statements, rules and shares of the examples: nobody, nothing and no port more than is meant",
         "dependencies locked by hash",
         "wheel built twice",

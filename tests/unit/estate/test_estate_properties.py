@@ -296,13 +296,14 @@ def check_only_more(before: dict[str, str], after: dict[str, str], *entries: str
 
 
 def blocks(stack: str) -> dict[tuple[str, str, str], Any]:
-    """What a stack holds by address, but for its output: the facts of every entry."""
+    """What a stack holds by address, but for what is of every entry: its output, and the attachments it accepts."""
     data = json.loads(stack)
     found = {
         (section, kind, name): arguments
         for section in ("resource", "data")
         for kind, entries in data.get(section, {}).items()
         for name, arguments in entries.items()
+        if name != "accepted_attachments"
     }
     found |= {("variable", "", name): declared for name, declared in data.get("variable", {}).items()}
     return found | {(section, "", ""): data[section] for section in ("provider", "terraform")}
