@@ -19,12 +19,18 @@ class Rename:
     where: tuple[str, ...]
     former: str
     name: str
+    today: str
+    """What the entry is called after all later lines."""
 
 
 def renames(estate: Estate) -> list[Rename]:
     """Return the lines of `renamed`, the oldest first."""
-    paths = ((path.split("."), name) for path, name in estate.renamed.items())
-    return [Rename(tuple(where), former, name) for (*where, former), name in paths]
+    found: list[Rename] = []
+    for path, name in reversed(estate.renamed.items()):
+        *where, former = path.split(".")
+        later = (one.today for one in found if (one.where, one.former) == (tuple(where), name))
+        found.insert(0, Rename(tuple(where), former, name, next(later, name)))
+    return found
 
 
 def former_name(estate: Estate, where: tuple[str, ...], name: str) -> str:
@@ -40,11 +46,12 @@ def former_paths(estate: Estate, path: tuple[str, ...], names_from: int) -> Iter
 
     A path is the name of a network, a connection or a section of `account`, and construct IDs. Pieces of an ID are
     names of the file from number `names_from` on."""
+    entry = path[0]
     for one in reversed(renames(estate)):
         first, *rest = path
         if one.where in (("networks",), ("connections",)):
             first = _undo(one, estate, first)
-        elif _concerns(one, estate, first):
+        elif _concerns(one, estate, entry):
             ids = (id_.split("_") for id_ in rest)
             rest = [
                 "_".join([*id_[:names_from], *(_undo(one, estate, name) for name in id_[names_from:])]) for id_ in ids
@@ -55,7 +62,7 @@ def former_paths(estate: Estate, path: tuple[str, ...], names_from: int) -> Iter
 
 
 def _concerns(rename: Rename, estate: Estate, entry: str) -> bool:
-    """Whether construct IDs of `entry` can have the name."""
+    """Return whether construct IDs of `entry`, by its name of today, can contain the name."""
     section, *rest = rename.where
     connection = estate.connections.get(entry)
     if section == "account":
@@ -64,14 +71,14 @@ def _concerns(rename: Rename, estate: Estate, entry: str) -> bool:
         return entry in (rest[0], f"{rest[0]}{TWIN}")
     if section == "networks":
         return rest[0] in (entry, connection.network if connection else None)
-    cluster = rest[0] if rest else rename.name
+    cluster = rest[0] if rest else rename.today
     return connection is not None and not {cluster, f"{cluster}{TWIN}"}.isdisjoint(connection.cluster_names())
 
 
 def _undo(rename: Rename, estate: Estate, name: str) -> str:
     """The name before the rename. With an entry, the twin that its `dr` describes changed its name, too."""
     if name == f"{rename.name}{TWIN}":
-        entry = names_at(estate, rename.where).get(rename.name)
+        entry = names_at(estate, rename.where).get(rename.today)
         return f"{rename.former}{TWIN}" if getattr(entry, "dr", None) is not None else name
     return rename.former if name == rename.name else name
 
@@ -90,8 +97,7 @@ def check(estate: Estate) -> Iterator[Problem]:
     for path, one in zip(estate.renamed, lines, strict=True):
         place, names = ("renamed", path), names_at(estate, one.where)
         where = ".".join(one.where)
-        later = [other for other in lines if other.where == one.where and other.former == one.name]
-        if one.name not in names and not later:
+        if one.name not in names and one.today == one.name:
             known = ", ".join(names) or "none"
             yield Problem(place, f"{one.name!r} is not an entry of `{where}`; there are: {known}")
         if one.former in names:
@@ -110,7 +116,7 @@ def check(estate: Estate) -> Iterator[Problem]:
 
 
 def _places(estate: Estate, entry: str, name: str) -> list[str]:
-    """Where an entry's addresses can have `name` from."""
+    """Return the paths of the file from which an entry's addresses can contain `name`."""
     connection = estate.connections.get(entry)
     owners: list[tuple[str, ...]] = [("networks", entry)]
     if connection:

@@ -188,3 +188,33 @@ def test_names_change_again_and_lines_stay(tmp_path: Path) -> None:
         {"from": f"{kind}.first_customer-gateway_b", "to": f"{kind}.second_customer-gateway_b"},
     ]
     assert stack["resource"]["aws_vpn_gateway"]["office_gateway"]["tags"] == {"Name": "acme-first"}
+
+
+def test_the_order_of_lines_for_different_maps_does_not_matter(tmp_path: Path) -> None:
+    file, kind = tmp_path / "astro.yaml", "aws_customer_gateway"
+    lines = "{connections.office.gateways.x: a, connections.first: second, connections.second: office}"
+    file.write_text(f"{VPN}renamed: {lines}\n")
+    moved = {one["to"]: one["from"] for one in synth_all(load(file), tmp_path / "out")["network-lake"]["moved"]}
+    address = f"{kind}.office_customer-gateway_a"
+    while address in moved:
+        address = moved[address]
+    assert address == f"{kind}.first_customer-gateway_x"
+
+
+def test_a_cluster_and_its_twin_change_their_name_twice(tmp_path: Path) -> None:
+    data = YAML(typ="safe").load(EXAMPLES[0].parent / "complete.yaml")
+    data = renamed(data, ("clusters",), "prod", "third")
+    data["renamed"] = {"clusters.prod": "second", "clusters.second": "third"}
+    (tmp_path / "policies").symlink_to(EXAMPLES[0].parent / "policies")
+    YAML(typ="safe").dump(data, tmp_path / "astro.yaml")
+    stack = synth_all(load(tmp_path / "astro.yaml"), tmp_path / "out")["network-lake"]
+    moved = [(one["from"], one["to"]) for one in stack["moved"] if "aws_route.lake-prod" in one["to"]]
+    assert moved == [
+        (
+            f"aws_route.{entry}_route_private-{table}_{before}{end}",
+            f"aws_route.{entry}_route_private-{table}_{after}{end}",
+        )
+        for entry, end in (("lake-prod-dr", "-dr"), ("lake-prod", ""))
+        for table in "ab"
+        for before, after in (("second", "third"), ("prod", "second"))
+    ]
