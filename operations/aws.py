@@ -212,7 +212,7 @@ class Accounts:
         if mine:
             try:
                 future.set_result(self._sign_in(account_id, region))
-            except Exception as error:  # noqa: BLE001  whoever waits for the session gets the error too
+            except Exception as error:
                 future.set_exception(error)
         session = future.result()
         with self._lock:

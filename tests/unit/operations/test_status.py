@@ -31,13 +31,32 @@ GATEWAY, ATTACHMENT = "tgw-0123456789abcdef0", "tgw-attach-0aaaaaaaaaaaaaaaa"
 ROLE = "astronomer-remote-management"
 
 
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
+def world(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
+    """The world of the example, as the AWS of this process."""
+    for key, value in aws.environment().items():
+        monkeypatch.setenv(key, value)
+    aws.make(facts_of(load(COMPLETE)))
+    return aws
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalAws]:
     with LocalAws() as aws:
-        for key, value in aws.environment().items():
-            monkeypatch.setenv(key, value)
-        aws.make(facts_of(load(COMPLETE)))
         yield aws
+
+
+@pytest.fixture
+def aws(server: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
+    """Shared: each test changes what no other looks at."""
+    yield world(server, monkeypatch)
+    server.go_wrong({})
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
+    """For tests that let time pass, or that change what others look at."""
+    with LocalAws() as aws:
+        yield world(aws, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +91,7 @@ def _model(annotation: Any) -> Any:
 # A peering
 
 
-def test_a_pending_peering_waits_for_you_until_it_expires(aws: LocalAws, estate: Estate) -> None:
+def test_a_pending_peering_waits_for_you_until_it_expires(fresh: LocalAws, estate: Estate) -> None:
     found = look(estate, "lake-prod")
     active = row(found, "active").outcome
     assert (active.state, active.who, active.fix) == ("waiting", "you", "`cdktf deploy network-lake`")
@@ -85,14 +104,14 @@ def test_a_pending_peering_waits_for_you_until_it_expires(aws: LocalAws, estate:
     # The rule does not need it: somebody has deleted it.
     assert states(found) == {**waits, "ingress:postgres": ("failed", "you")}
 
-    aws.pass_time(days=8)
+    fresh.pass_time(days=8)
     expired = row(look(estate, "lake-prod"), "active").outcome
     assert (expired.state, expired.evidence) == ("failed", f"{PCX} is expired: Expired")
     assert "write its new ID as peering_id into connections.lake-prod" in expired.fix
 
 
-def test_a_peering_is_done_step_by_step(aws: LocalAws, estate: Estate) -> None:
-    ec2 = aws.client("ec2", LAKE)
+def test_a_peering_is_done_step_by_step(fresh: LocalAws, estate: Estate) -> None:
+    ec2 = fresh.client("ec2", LAKE)
     ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=PCX)
     options = {"AllowDnsResolutionFromRemoteVpc": True}
     ec2.modify_vpc_peering_connection_options(VpcPeeringConnectionId=PCX, AccepterPeeringConnectionOptions=options)
@@ -113,7 +132,7 @@ def test_a_peering_is_done_step_by_step(aws: LocalAws, estate: Estate) -> None:
         "failed",
         f"{TABLE} routes 172.20.0.0/20 to {gateway}, not to {PCX}",
     )
-    aws.client("ec2", HYBRID).delete_vpc_peering_connection(VpcPeeringConnectionId=PCX)
+    fresh.client("ec2", HYBRID).delete_vpc_peering_connection(VpcPeeringConnectionId=PCX)
     found = look(estate, "lake-prod")
     assert states(found)["active"] == ("failed", "you")
     assert found.code is ExitCode.CHECK_FAILED
@@ -131,14 +150,14 @@ def test_a_request_of_a_stranger_is_not_to_be_accepted(estate: Estate) -> None:
     assert active.fix.startswith("do not accept it")
 
 
-def test_a_request_that_the_file_does_not_name_is_found(aws: LocalAws, estate: Estate) -> None:
+def test_a_request_that_the_file_does_not_name_is_found(fresh: LocalAws, estate: Estate) -> None:
     unnamed = estate.connections["lake-prod"].model_copy(update={"peering_id": None})
     changed = estate.model_copy(update={"connections": {**estate.connections, "lake-prod": unnamed}})
     found = look(changed, "lake-prod")
     assert row(found, "peering_id").outcome.fix == (
         f"write `peering_id: {PCX}` into connections.lake-prod, then `cdktf deploy network-lake`"
     )
-    aws.pass_time(days=8)
+    fresh.pass_time(days=8)
     assert "create the connection" in row(look(changed, "lake-prod"), "peering_id").outcome.fix
 
 
@@ -215,12 +234,12 @@ def test_a_transit_gateway_is_done_step_by_step(aws: LocalAws, estate: Estate) -
     assert f"write `attachments: {{qa: {attached}}}` into connections.hub" in fix
 
 
-def test_an_invitation_that_expired_needs_a_deploy(aws: LocalAws, estate: Estate) -> None:
+def test_an_invitation_that_expired_needs_a_deploy(fresh: LocalAws, estate: Estate) -> None:
     arn = f"arn:aws:ec2:us-east-1:{LAKE}:transit-gateway/{GATEWAY}"
-    share = aws.client("ram", LAKE).create_resource_share(
+    share = fresh.client("ram", LAKE).create_resource_share(
         name="acme-hub", resourceArns=[arn], principals=[HOSTED], allowExternalPrincipals=True
     )["resourceShare"]["resourceShareArn"]
-    aws.pass_time(days=8)
+    fresh.pass_time(days=8)
     found = row(look(estate, "hub", resource_share_arn=share, transit_gateway_id=GATEWAY), f"share:{HOSTED}").outcome
     assert (found.state, found.evidence) == ("failed", f"GetResourceShareAssociations: {HOSTED} is DISASSOCIATED")
     assert found.fix.startswith("`cdktf deploy network-lake`: the invitation has expired")
@@ -272,6 +291,7 @@ def test_a_zone_is_authorized_then_associated(aws: LocalAws, estate: Estate) -> 
     )["HostedZone"]["Id"].rpartition("/")[2]
     assert states(look(estate, "lake-zone", zone_id=zone)) == {"associate:prod": ("failed", "you")}
     vpc = {"VPCRegion": "us-east-1", "VPCId": "vpc-0cccccccccccccccc"}
+    aws.make({"vpcs": [{"account": HYBRID, "region": "us-east-1", "id": vpc["VPCId"], "cidr": "172.20.0.0/20"}]})
     ours.create_vpc_association_authorization(HostedZoneId=zone, VPC=vpc)
     command = {"prod": "aws route53 associate-vpc-with-hosted-zone"}
     found = look(estate, "lake-zone", zone_id=zone, associate=command)
@@ -334,7 +354,7 @@ def test_rules_are_shared_and_asked(aws: LocalAws, estate: Estate) -> None:
     inbound = look(estate, "lake-dns", servers=["10.20.0.21"], domains=["lake.acme.example"])
     assert states(inbound) == {
         "endpoint": ("failed", "you"),
-        "queries": ("waiting", "you"),
+        "queries": ("waiting", "Astronomer"),
         "step:1": ("unknown", "Astronomer"),
     }
 
@@ -352,19 +372,24 @@ def test_a_role_is_unused_until_somebody_assumes_it(aws: LocalAws, estate: Estat
     assert states(look(estate, "lake-readers", **facts)) == {"used:audit": ("done", None)}
 
 
+def policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def test_the_trust_needs_an_external_id(aws: LocalAws, estate: Estate) -> None:
     iam = aws.client("iam", HYBRID)
     principal = {"AWS": "arn:aws:iam::406882777402:root"}
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+    other = {**trust, "Principal": {"AWS": f"arn:aws:iam::{HOSTED}:root"}}
     guarded = {**trust, "Condition": {"StringEquals": {"sts:ExternalId": ["secret-id-1"]}}}
-    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=policy(trust))
     look_ = lambda: states(look(estate, "cross_account_role", role_arn="arn", account_id=HYBRID))  # noqa: E731
     assert (look_()["trust"], look_()["used"]) == (("failed", "you"), ("waiting", "Astronomer"))
-    iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps({"Statement": [guarded]}))
+    iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=policy(guarded))
     found = look(estate, "cross_account_role", role_arn="arn", account_id=HYBRID)
     assert states(found)["trust"] == ("done", None)
     assert "secret-id-1" not in str(as_values(found))
-    iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps({"Statement": []}))
+    iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=policy(other))
     assert look_()["trust"] == ("failed", "you")
 
 
@@ -398,13 +423,13 @@ def test_an_alarm_that_nobody_receives_is_not_done(aws: LocalAws, estate: Estate
     assert (disabled.state, disabled.evidence) == ("failed", "alarm acme-policy-alarm has its actions disabled")
 
 
-def test_a_quota_waits_for_aws(aws: LocalAws, estate: Estate) -> None:
-    quotas = aws.client("service-quotas", HYBRID)
+def test_a_quota_waits_for_aws(fresh: LocalAws, estate: Estate) -> None:
+    quotas = fresh.client("service-quotas", HYBRID)
     id_ = "quota:on-demand:us-east-1"
     assert states(look(estate, "service_quotas"))[id_] == ("failed", "you")
     quotas.request_service_quota_increase(ServiceCode="ec2", QuotaCode="L-1216C47A", DesiredValue=120)
     assert states(look(estate, "service_quotas"))[id_] == ("waiting", "AWS")
-    aws.pass_time(hours=2)
+    fresh.pass_time(hours=2)
     assert states(look(estate, "service_quotas"))[id_] == ("done", None)
 
 
