@@ -23,6 +23,7 @@ import typer
 from typer.core import TyperGroup
 
 from commands.options import EstateFile, Outputs, Reader
+from commands.reach import reach
 from commands.status import status
 from estate.errors import ExitCode, UserError
 from estate.load import load
@@ -68,6 +69,7 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 cli.command()(status)
+cli.command()(reach)
 
 
 @cli.callback(invoke_without_command=True)

@@ -58,18 +58,19 @@ def status(
         return replace(found, rows=tuple(row for row in found.rows if row.outcome.who == who))
 
     before = look()
-    _print(before, output)
+    show(before, output)
     while watch and before.code:
         time.sleep(watch)
         now = look()
         changed = tuple(row for row in now.rows if row not in before.rows)
         if changed:
-            _print(replace(now, rows=changed), output)
+            show(replace(now, rows=changed), output)
         before = now
     sys.exit(before.code)
 
 
-def _print(found: "Status", output: Output) -> None:
+def show(found: "Status", output: Output) -> None:
+    """Print a checklist."""
     from operations.status import write
 
     match output:

@@ -65,10 +65,10 @@ def status(estate: Estate, stacks: Mapping[str, Deployed], now: datetime, only: 
         raise UserError(f"{', '.join(unknown_)}: no entry of the file; there are: {there}", ExitCode.BAD_INPUT)
     role = estate.deployer.role if estate.deployer else None
     with Accounts(role, "status") as accounts:
-        views = [View(found, one, *_where(estate, one), accounts, now) for one in entries]
+        views = [View(found, one, *where(estate, one), accounts, now) for one in entries]
         wanted = [(view, check) for view in views for check in _checks(view)]
         with ThreadPoolExecutor(_THREADS) as pool:
-            outcomes = list(pool.map(lambda one: _outcome(*one), wanted))
+            outcomes = list(pool.map(lambda one: outcome_of(*one), wanted))
         rows: list[Row] = []
         for view in views:
             mine = {
@@ -82,7 +82,7 @@ def _is_named(path: str, names: Collection[str]) -> bool:
     return any(name in (path, path.partition(".")[2]) for name in names)
 
 
-def _where(estate: Estate, entry: Entry) -> tuple[str, str]:
+def where(estate: Estate, entry: Entry) -> tuple[str, str]:
     """The account and region of an entry; empty for one that Astronomer creates."""
     plan = next((plan for plan in stacks_of(estate) if plan.name == entry.stack), None)
     return (plan.account_id, plan.region) if plan else ("", "")
@@ -96,7 +96,7 @@ def _checks(view: View) -> Iterator[Check]:
         yield from checks_of(view.estate.connections[name], view)
 
 
-def _outcome(view: View, check: Check) -> Outcome:
+def outcome_of(view: View, check: Check) -> Outcome:
     """What a check finds. What cannot be read is unknown, with the reason."""
     try:
         return check.look()
@@ -125,23 +125,29 @@ def _rows(view: View, checks: Mapping[str, tuple[Check, Outcome]]) -> Iterator[R
     """The rows of one entry: what was looked at, what the file waits for, and what AWS does not show."""
     entry = view.entry
     for id_, (check, outcome) in checks.items():
-        before = checks.get(check.after)
-        if outcome.state == "failed" and before and before[1].state != "done":
-            outcome = waiting(before[1].who or "you", outcome.evidence, f"first: {before[0].title}")
+        outcome = held_back(checks, check, outcome)
         if outcome.state == "waiting" and not outcome.fix:
             told = (_sentence(step) for step in entry.steps if step.actor == outcome.who and _decides(id_, step))
             outcome = replace(outcome, fix=next(told, check.title))
-        yield _row(entry, id_, check.title, outcome)
+        yield as_row(entry, id_, check.title, outcome)
     waits = pending(view.estate, view.name) if entry.path.startswith("connections.") else ()
     for one in waits:
         if one.field not in checks:
             who = one.giver if one.giver in ("Astronomer", "your network team") else "you"
             evidence = f"the file has no {one.field}"
-            yield _row(entry, one.field, f"{one.field} is known", waiting(who, evidence, f"{one.giver}: {one.how}"))
+            yield as_row(entry, one.field, f"{one.field} is known", waiting(who, evidence, f"{one.giver}: {one.how}"))
     for number, step in enumerate(entry.steps, 1):
         if not step.done and not any(_decides(id_, step) for id_ in checks):
             of = f" (cluster {step.cluster})" if step.cluster and step.cluster not in step.action else ""
-            yield _row(entry, f"step:{number}", f"{step.action}{of}", _unseen(view, step))
+            yield as_row(entry, f"step:{number}", f"{step.action}{of}", _unseen(view, step))
+
+
+def held_back(checks: Mapping[str, tuple[Check, Outcome]], check: Check, outcome: Outcome) -> Outcome:
+    """The outcome, or that it waits for the step that comes before it."""
+    before = checks.get(check.after)
+    if outcome.state == "failed" and before and before[1].state != "done":
+        return waiting(before[1].who or "you", outcome.evidence, f"first: {before[0].title}")
+    return outcome
 
 
 def _decides(id_: str, step: Step) -> bool:
@@ -168,7 +174,8 @@ def _sentence(step: Step) -> str:
     return f"{ask} ({step.deadline})" if step.deadline else ask
 
 
-def _row(entry: Entry, id_: str, title: str, outcome: Outcome) -> Row:
+def as_row(entry: Entry, id_: str, title: str, outcome: Outcome) -> Row:
+    """A row, whose text is made harmless."""
     said = replace(outcome, evidence=_plain(outcome.evidence), fix=_plain(outcome.fix))
     return Row(entry.path, entry.type, id_, _plain(title), said)
 
