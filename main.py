@@ -1,5 +1,7 @@
 """The door. Without an argument it synthesizes the estate, which is what `cdktf` calls it for."""
 
+import atexit
+import gc
 import os
 import sys
 
@@ -10,6 +12,11 @@ if _obstacle := obstacle():
     if _python := other_python():
         os.execv(_python, [_python, *sys.argv])  # noqa: S606
     sys.exit(_obstacle)
+
+if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119 (pathlib is not imported yet)
+    # A run is over before its garbage counts, and the interpreter takes everything apart at its end for nothing.
+    gc.disable()
+    atexit.register(gc.freeze)
 
 import tempfile
 from collections.abc import Collection, Generator
@@ -421,18 +428,17 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
         sys.exit(ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY)
 
 
-def _expired(file: Path, estate: Estate) -> list[str]:
+def _expired(file: Path, estate: Estate, source: Source) -> list[str]:
     """What was to be gone by now, a line each: the only thing here that depends on the day."""
-    if not (expired := list(estate.expired(datetime.now(UTC).date()))):
-        return []
-    source = Source(file)
+    expired = estate.expired(datetime.now(UTC).date())
     return [f"{file}:{Problem(one.path, one.message, *source.where(one.path))}" for one in expired]
 
 
 def _current(file: Path) -> Estate:
     """The estate, where nothing in it should be gone by now."""
-    estate = load(file)
-    if expired := _expired(file, estate):
+    source = Source(file)
+    estate = load(file, source)
+    if expired := _expired(file, estate, source):
         raise UserError("\n".join(expired), ExitCode.BAD_INPUT)
     return estate
 
