@@ -89,7 +89,7 @@ node_modules/.installed: package-lock.json | .venv/.installed
 # jsii unpacks the provider into the user's cache on first use and indexes it in a worker that dies with the process.
 # Short runs never live long enough to finish it, and each stays twice as slow and four times as large.
 define WARM
-import modules, os, sys, time
+import modules.bindings.prepare, os, sys, time
 from pathlib import Path
 from cdktf_cdktf_provider_aws._jsii import __jsii_assembly__ as bindings
 from cdktf_cdktf_provider_aws.vpc import VpcConfig

@@ -82,9 +82,11 @@ def main(context: typer.Context) -> None:
         from operations.cdktf_call import prepare
 
         file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
+        hcl = os.environ.get("SYNTH_HCL_OUTPUT") == "true"
+        _start_node(hcl=hcl)
         estate = _current(Path(file))
         prepare(estate, Path(out), os.environ, os.getppid())
-        _write(estate, Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
+        _write(estate, Path(out), hcl=hcl)
 
 
 @cli.command()
@@ -97,6 +99,7 @@ def synth(
     """Write the Terraform of the estate as `cdktf synth` does, to be committed: one estate, one output, anywhere.
 
     Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
+    _start_node(hcl=hcl)
     from operations.output import compare, summary
     from operations.owner import refuse_foreign_folder
 
@@ -170,12 +173,24 @@ def _formatter() -> "Terraform":
 def _app(*, hcl: bool = False) -> Generator["App"]:
     """An app that writes one format, whatever the environment says, into a folder of its own: a synth that fails leaves
     nothing half done."""
-    # The stacks look at nothing else, and Node at what there was when it started.
-    os.environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
+    _start_node(hcl=hcl)
     from cdktf import App
+
+    import modules.bindings.prepare
 
     with tempfile.TemporaryDirectory() as folder:
         yield App(outdir=folder)
+
+
+def _start_node(*, hcl: bool = False) -> None:
+    """Start what cdktf runs on, which gets ready while the estate is read."""
+    from modules.bindings.lazy import load_lazily
+    from modules.bindings.node import start
+
+    # The stacks look at nothing else, and Node at what there was when it started.
+    os.environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
+    load_lazily(lean=True)
+    start()
 
 
 class Format(StrEnum):
@@ -199,6 +214,7 @@ def export(
     from operations.owner import refuse_python_package
 
     refuse_python_package(out)
+    _start_node()
     estate = _current(file)
     formatter = _formatter() if syntax is Format.HCL else None
     with _app() as app:

@@ -1,1 +1,1 @@
-import modules  # noqa: F401 # pyright: ignore[reportUnusedImport] (makes the bindings lazy before all imports)
+import modules.bindings.prepare

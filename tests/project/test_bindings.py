@@ -19,7 +19,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 print(*(name for name in ("cdktf", "cdktn") if find_spec(name)))
-import modules
+import modules.bindings.prepare
 from cdktf import App
 from stacks.app import build
 from estate.load import load
