@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from modules.bindings.slim import slim_of
+from modules.bindings.slim import PACKAGE, slim_of
 
 MADE_FOR = {"jsii": ["1.142.0"], "cdktf": ["0.21.0"], "cdktn": ["0.24.0"]}
 """The versions whose insides `node.cjs` and `messages.py` know. With another one everything works, and slower."""
@@ -92,7 +92,7 @@ def loads(*, slim: bool) -> list[dict[str, str]]:
         folder = _folder(package)
         for tarball in (folder / "_jsii").glob("*.jsii.tgz") if folder else ():
             version = tarball.name.removesuffix(".jsii.tgz").rsplit("@", 1)[1]
-            if slim and package.endswith("_aws") and (made := slim_of(tarball)).exists():
+            if slim and package == PACKAGE and (made := slim_of(tarball)).exists():
                 tarball = made
             requests.append({"name": name, "version": version, "tarball": str(tarball), "api": "load"})
     return requests

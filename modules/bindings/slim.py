@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+PACKAGE = "cdktf_cdktf_provider_aws"
+"""The only bindings whose resources refer to none of the others; those of CDK Terrain share provider functions."""
+
 _ROOT = Path(__file__).parents[2]
 _FOLDER = Path(__file__).with_name("slim")
 
@@ -23,7 +26,7 @@ _FOLDER = Path(__file__).with_name("slim")
 def used() -> set[str]:
     """The modules of the bindings that constructs and stacks import."""
     files = [*_ROOT.glob("modules/**/construct.py"), *_ROOT.glob("stacks/*.py")]
-    return {name for file in files for name in re.findall(r"cdktf_cdktf_provider_aws\.(\w+)", file.read_text("utf-8"))}
+    return {name for file in files for name in re.findall(rf"{PACKAGE}\.(\w+)", file.read_text("utf-8"))}
 
 
 def slim_of(tarball: Path) -> Path:
@@ -83,5 +86,5 @@ def _kept(source: tarfile.TarFile, kebab: set[str], camel: set[str]) -> Iterator
 
 if __name__ == "__main__":
     for site in sys.path:
-        for found in sorted(Path(site).glob("cdkt*_provider_aws/_jsii/*.tgz")):
+        for found in sorted(Path(site).glob(f"{PACKAGE}/_jsii/*.tgz")):
             make(found)
