@@ -17,6 +17,11 @@ if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119
     # A run is over before its garbage counts, and the interpreter takes everything apart at its end for nothing.
     gc.disable()
     atexit.register(gc.freeze)
+    # The imports below take as long as Node takes to be ready.
+    if sys.argv[1:2] in ([], ["synth"]):
+        from modules.bindings.node import start_for_command
+
+        start_for_command(hcl="--hcl" in sys.argv if sys.argv[1:] else os.environ.get("SYNTH_HCL_OUTPUT") == "true")
 
 import tempfile
 from collections.abc import Collection, Generator
@@ -83,7 +88,6 @@ def main(context: typer.Context) -> None:
 
         file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
         hcl = os.environ.get("SYNTH_HCL_OUTPUT") == "true"
-        _start_node(hcl=hcl)
         estate = _current(Path(file))
         prepare(estate, Path(out), os.environ, os.getppid())
         _write(estate, Path(out), hcl=hcl)
@@ -99,7 +103,6 @@ def synth(
     """Write the Terraform of the estate as `cdktf synth` does, to be committed: one estate, one output, anywhere.
 
     Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
-    _start_node(hcl=hcl)
     from operations.output import compare, summary
     from operations.owner import refuse_foreign_folder
 
@@ -173,24 +176,14 @@ def _formatter() -> "Terraform":
 def _app(*, hcl: bool = False) -> Generator["App"]:
     """An app that writes one format, whatever the environment says, into a folder of its own: a synth that fails leaves
     nothing half done."""
-    _start_node(hcl=hcl)
-    from cdktf import App
+    from modules.bindings.node import start_for_command
 
-    import modules.bindings.prepare
+    start_for_command(hcl=hcl)
+    # `stacks` gives jsii that Node, before cdktf is imported.
+    from stacks.app import App
 
     with tempfile.TemporaryDirectory() as folder:
         yield App(outdir=folder)
-
-
-def _start_node(*, hcl: bool = False) -> None:
-    """Start what cdktf runs on, which gets ready while the estate is read."""
-    from modules.bindings.lazy import load_lazily
-    from modules.bindings.node import start
-
-    # The stacks look at nothing else, and Node at what there was when it started.
-    os.environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
-    load_lazily(lean=True)
-    start(slim=True)
 
 
 class Format(StrEnum):
@@ -214,7 +207,6 @@ def export(
     from operations.owner import refuse_python_package
 
     refuse_python_package(out)
-    _start_node()
     estate = _current(file)
     formatter = _formatter() if syntax is Format.HCL else None
     with _app() as app:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from modules.bindings.lazy import load_lazily
 from modules.bindings.slim import PACKAGE, slim_of
 
 MADE_FOR = {"jsii": ["1.142.0"], "cdktf": ["0.21.0"], "cdktn": ["0.24.0"]}
@@ -43,6 +44,14 @@ class Node:
 _started: list[Node] = []
 
 
+def start_for_command(*, hcl: bool, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Start what a command of ours builds on, in a process that is all ours."""
+    # A stack looks at nothing else, and Node at what there was when it started.
+    environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
+    load_lazily(environ, lean=True)
+    start(environ, slim=True)
+
+
 def start(environ: MutableMapping[str, str] = os.environ, *, slim: bool = False) -> Node | None:
     """Start jsii's Node, unless it was; return it, or None if jsii has to start its own.
 
@@ -64,13 +73,17 @@ def start(environ: MutableMapping[str, str] = os.environ, *, slim: bool = False)
     command = [node, "--max-old-space-size=4069", "--preserve-symlinks", str(_ENTRY)]
     command += [str(jsii / "_embedded/jsii"), json.dumps(MADE_FOR)]
     requests = loads(slim=slim)
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**environ, "JSII_AGENT": f"Python/{platform.python_version()}"},
-    )
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**environ, "JSII_AGENT": f"Python/{platform.python_version()}"},
+        )
+    except OSError:
+        # jsii starts it as well, and says what is wrong with it.
+        return None
     # It ends by itself when its input does; this is for whoever changed their mind.
     atexit.register(process.kill)
     with contextlib.suppress(BrokenPipeError):
