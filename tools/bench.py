@@ -190,7 +190,7 @@ def main(rounds: int = 7) -> None:
             Program("ours", [python, MAIN], COMPLETE),
             Program("check of the same", [python, MAIN, "check"], COMPLETE, codes=(0, 4)),
             Program("CDKTF in TypeScript, compiled", command),
-            Program("CDKTF in Python: ASTRO_EAGER_PROVIDER=1", [python, MAIN], eagerly, 2),
+            Program("CDKTF in Python: ASTRO_EAGER_PROVIDER=1", [python, MAIN], eagerly, 1),
         ]
         if terrain.exists():
             programs.insert(3, Program("ours, on CDK Terrain", [str(terrain), MAIN], COMPLETE))
