@@ -89,7 +89,7 @@ node_modules/.installed: package-lock.json | .venv/.installed
 # jsii unpacks and indexes the provider into the user's cache on first use. Node ends when it is done.
 %/.warmed: %/.installed
 	@echo "Unpacking and indexing the AWS provider's bindings ..."
-	@$*/bin/python -c "import modules.bindings.prepare; import cdktf_cdktf_provider_aws.vpc"
+	@$*/bin/python -c "from modules.bindings.prepare import prepare; prepare(); import cdktf_cdktf_provider_aws.vpc"
 	@touch $@
 
 # What our commands load in place of it.

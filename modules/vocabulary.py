@@ -50,6 +50,8 @@ def describe_fields() -> None:
                 match field, doc:
                     case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                         docs[module, node.name, name] = inspect.cleandoc(text)
+                    case _:
+                        pass
     # In the order of their creation: the models of a model's fields come before it.
     for model in _PROPS:
         for name, info in model.model_fields.items():

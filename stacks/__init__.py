@@ -1,3 +1,5 @@
 """What is deployed: one class, one state, one AWS account and region each."""
 
-import modules.bindings.prepare
+from modules.bindings.prepare import prepare
+
+prepare()

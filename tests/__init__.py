@@ -1,1 +1,3 @@
-import modules.bindings.prepare
+from modules.bindings.prepare import prepare
+
+prepare()

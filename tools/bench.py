@@ -14,7 +14,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def estate_of(networks: int) -> str:
 
 
 @contextlib.contextmanager
-def typescript() -> Iterator[list[str]]:
+def typescript() -> Generator[list[str]]:
     """The command of a CDKTF program without Python that makes the resources of the complete example.
 
     It is what the TypeScript compiler would write: one import for each resource, and no validation. The provider's

@@ -1,8 +1,10 @@
 """What jsii's Python side does with the Node of `node.py`: takes it over, and speaks JSON with it.
 
 jsii converts each message to and from classes by cattrs, which takes longer than Node needs for most answers. The
-bytes of the messages are the same (`tests/test_provider.py`).
+bytes of the messages are the same (`test_provider.py`).
 """
+
+# pyright: reportPrivateUsage=false
 
 import atexit
 import json

@@ -1,8 +1,11 @@
-"""Starts jsii's Node and gives it to jsii. Imported before cdktf by what builds an app."""
+"""Gives jsii the Node of `node.py`. Called before cdktf is imported by what builds an app."""
 
 from modules.bindings.node import start
 
-if _node := start():
-    from modules.bindings.messages import take_over
 
-    take_over(_node)
+def prepare() -> None:
+    """Start jsii's Node, unless it was, and let jsii use it; without one, jsii starts its own."""
+    if node := start():
+        from modules.bindings.messages import take_over
+
+        take_over(node)

@@ -20,7 +20,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 print(*(name for name in ("cdktf", "cdktn") if find_spec(name)))
-import modules.bindings.prepare
+from modules.bindings.prepare import prepare; prepare()
 from cdktf import App
 from stacks.app import build
 from estate.load import load
