@@ -114,8 +114,8 @@ def uses(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("file", FILES, ids=name)
 def test_only_the_door_prints_reads_the_environment_or_exits(file: Path) -> None:
-    # lazy.py prepares the environment that the Node process inherits.
-    if not name(file).startswith(DOOR) and name(file) != "modules/bindings/lazy.py":
+    # bindings/ prepares the environment that the Node process inherits.
+    if not name(file).startswith((*DOOR, "modules/bindings/lazy.py", "modules/bindings/node.py")):
         assert not uses(file) & {"print", "os.environ", "os.getenv", "sys.exit", "exit"}
 
 
