@@ -32,6 +32,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from commands.options import EstateFile, Outputs, Reader
+from commands.reach import reach
+from commands.status import status
 from estate.errors import ExitCode, UserError
 from estate.load import load
 from estate.model import Estate
@@ -69,7 +72,8 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-EstateFile = Annotated[Path, typer.Argument(envvar="ASTRO_ESTATE", show_envvar=True, metavar="FILE")]
+cli.command()(status)
+cli.command()(reach)
 
 
 @cli.callback(invoke_without_command=True)
@@ -178,37 +182,27 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
         raise UserError("\n".join(f"{file}:{problem}" for problem in found), ExitCode.WARNINGS_ONLY)
 
 
-class Reader(StrEnum):
-    YOU = "you"
-    ASTRONOMER = "astronomer"
-    NETWORK_TEAM = "network-team"
-
-
 @cli.command()
 def handoff(
     file: EstateFile = Path("astro.yaml"),
     reader: Annotated[Reader, typer.Option("--for", help="Who reads it.")] = Reader.YOU,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of Markdown.")] = False,
-    outputs: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="The file that `cdktf deploy --outputs-file` wrote. Default: read the stacks' state."
-        ),
-    ] = None,
+    outputs: Outputs = None,
 ) -> None:
     """Print what is deployed, what remains to be done and by whom: for you, or what to send to whom.
 
     Reads the state from where the estate keeps it, and writes nothing. Exits with 4 if a stack could not be read."""
     import json
 
-    from operations.handoff import read, status, write
+    from operations.handoff import read, write
+    from operations.handoff.status import report
     from operations.synth import synthesized_stacks
 
     estate = load(file)
     stacks = read.read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
     fresh = synthesized_stacks(estate, os.environ) if any(stack.digests for stack in stacks.values()) else {}
     digests = {name: fresh[name]["output"]["deployed"]["value"]["digests"] for name in stacks if fresh}
-    found = status.report(estate, stacks, digests)
+    found = report(estate, stacks, digests)
     as_values, as_text = write.BY_READER[reader]
     print(json.dumps(as_values(found), indent=2) if as_json else as_text(found))
     if unread := [f"{name} was not read: {stack.why}" for name, stack in stacks.items() if stack.status == "not read"]:

@@ -53,7 +53,9 @@ class CrossAccountRoleProps(CheckedProps):
         described = "its name, region, node type and number of nodes"
         first = "" if clusters else f", which requests a cluster by {described} if `clusters` has one before"
         send = f"send Astronomer the role {role}: `main.py handoff --for astronomer` writes the ticket{first}"
-        yield Step("you", f"{send}. Wait a minute after the deploy, until AWS has the role everywhere", done=done)
+        yield Step(
+            "you", f"{send}. Wait a minute after the deploy, until AWS has the role everywhere", done=done, key="used"
+        )
         for name in missing if clusters else (None,):
             what = f"the cluster {name}" if name else "a cluster"
             yield Step("Astronomer", f"create {what} in account {account}, with the role {role}", cluster=name)

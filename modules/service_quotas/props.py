@@ -53,14 +53,14 @@ class ServiceQuotasProps(CheckedProps):
         """Yield what remains to be done by people in `region`."""
         for name in facts:
             status = fact(facts, name, "request_status")
-            quota = f"{in_words(fact(facts, name, 'quota'))} in {region}"
+            quota, key = f"{in_words(fact(facts, name, 'quota'))} in {region}", f"quota:{name}:{region}"
             if status in ("DENIED", "NOT_APPROVED", "INVALID_REQUEST"):
-                yield Step("you", f"ask AWS Support about the quota {quota}: the request is {status}")
+                yield Step("you", f"ask AWS Support about the quota {quota}: the request is {status}", key=key)
             else:
                 # Without a request there is nothing to grant: the account has the value already.
                 granted = status in ("APPROVED", "", None)
                 how = f"wait until AWS grants the quota {quota}; the request was {in_words(status)} at the last deploy"
-                yield Step("you", how, done=granted)
+                yield Step("you", how, done=granted, key=key)
 
     def wanted(self, needed: int) -> dict[str, Quota]:
         """What to ask for, by name, in a region whose nodes may need so many vCPUs."""
