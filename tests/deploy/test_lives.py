@@ -11,6 +11,7 @@ import os
 import shutil
 import typing
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from stacks.app import build
 from tests.support import ROOT
 from tests.support.deployment import ACCEPTER, SECRETS
 from tests.support.renames import maps_of_names, renamed
-from tests.support.terraform import Terraform, cli_environment
+from tests.support.terraform import Terraform, cli_environment, running_provider
 from tests.support.world import facts_of
 from tools.evidence import record
 
@@ -40,6 +41,7 @@ FILE: Data = YAML(typ="safe").load(ROOT / "tests/data/lives.yaml")
 BASE: Data = FILE["base"]
 LIVES: dict[str, list[Data]] = FILE["lives"]
 FOR_EVER: dict[str, str] = FILE["for ever"]
+OURS = "111111111111"
 KEYS = {
     f"TF_VAR_{entry}_preshared_keys": '{"a-1": "marked.key.1", "a-2": "marked.key.2"}' for entry in ("new", "entry")
 }
@@ -145,8 +147,16 @@ class Stage:
         self._aws, self._folder = aws, folder
         self._deployed: dict[str, str] = {}
         self._foreign = set[str]()
+        self._terraforms: dict[str, Terraform] = {}
+        self._providers = ExitStack()
         self.steps = self.refused = 0
         shutil.copytree(ROOT / "examples/policies", folder / "policies")
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._providers.close()
 
     def step(self, data: Data, refused: str = "") -> None:
         self.steps += 1
@@ -192,14 +202,17 @@ class Stage:
     def forget(self, address: str) -> None:
         """As docs/recovery.md says, for every stack of a network."""
         for stack in (self._folder / "out").glob("stacks/network-*"):
-            self._terraform(None).forget(stack, address)
+            self._terraform(OURS).forget(stack, address)
 
-    def _terraform(self, account: str | None) -> Terraform:
-        environ = cli_environment(self._folder, {**os.environ, **self._aws.environment(account), **SECRETS, **KEYS})
-        return Terraform(find_terraform(environ), environ)
+    def _terraform(self, account: str) -> Terraform:
+        if account not in self._terraforms:
+            environ = cli_environment(self._folder, {**os.environ, **self._aws.environment(account), **SECRETS, **KEYS})
+            environ = self._providers.enter_context(running_provider(environ))
+            self._terraforms[account] = Terraform(find_terraform(environ), environ)
+        return self._terraforms[account]
 
     def _inventory(self) -> set[str]:
-        accounts = ("111111111111", "222222222222", "333333333333")
+        accounts = (OURS, "222222222222", "333333333333")
         return set(inventory(self._aws, accounts, ("us-east-1", "us-west-2")))
 
 
@@ -226,8 +239,7 @@ def _under(path: str, where: tuple[str, ...], name: str) -> str:
 
 @pytest.mark.parametrize("name", LIVES)
 def test_the_life_of_an_entry(name: str, tmp_path: Path) -> None:
-    with LocalAws() as aws:
-        stage = Stage(aws, tmp_path)
+    with LocalAws() as aws, Stage(aws, tmp_path) as stage:
         data = BASE
         for data_after, refused in states(LIVES[name]):
             stage.step(data_after, refused)
