@@ -28,7 +28,8 @@ class ServiceQuotasProps(CheckedProps):
     region while there is none). Nothing is ever lowered.
 
     Applied means asked, not granted: people at AWS answer a request, in minutes or in days, and may say no. The
-    `handoff` output has each request's ID and status."""
+    `handoff` output has each request's ID and status. AWS takes one open request for a quota: to ask for more, wait
+    until it has answered the last one, or the deploy of this stack fails."""
 
     vcpus: Annotated[int, Field(ge=40)] = 40
     """vCPUs of standard instances, on demand and as spot instances, at least. Default: the least that Astronomer
