@@ -11,9 +11,10 @@ if _obstacle := obstacle():
         os.execv(_python, [_python, *sys.argv])  # noqa: S606
     sys.exit(_obstacle)
 
+import errno
 import tempfile
 from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -25,17 +26,17 @@ from typer.core import TyperGroup
 from estate.errors import ExitCode, UserError
 from estate.load import load
 from estate.model import Estate
+from estate.plan import stacks_of
 from estate.schema import json_schema
-from estate.source import Problem, Source
+from estate.source import Source, printable
 from estate.state import S3State
-from estate.warnings import warnings
+from estate.warnings import expired, warnings
 from modules.astronomer import ROLE
 
 if TYPE_CHECKING:
     from cdktf import App
 
     from operations.output import Installed
-    from operations.terraform import Terraform
 
 
 class Commands(TyperGroup):
@@ -43,28 +44,23 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                print(end="", flush=True)
         except UserError as error:
             print(error, file=sys.stderr)
             sys.exit(error.code)
-        except BrokenPipeError:
-            # Whoever read our output has seen enough; Python would complain once more as it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(ExitCode.FAILED)
         except OSError as error:
-            if error.filename is None:
+            if error.filename is None and error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
                 raise
-            print(f"{error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
+            with suppress(OSError, ValueError):  # Python would complain once more as it ends
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print(f"{error.filename or 'standard output'}: cannot be written: {error.strerror}", file=sys.stderr)
             sys.exit(ExitCode.FAILED)
 
 
-cli = typer.Typer(
-    cls=Commands,
-    add_completion=False,
-    no_args_is_help=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+cli = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 EstateFile = Annotated[Path, typer.Argument(envvar="ASTRO_ESTATE", show_envvar=True, metavar="FILE")]
 
 
@@ -74,10 +70,11 @@ def main(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         from operations.cdktf_call import prepare
 
-        file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
-        estate = _current(Path(file))
-        prepare(estate, Path(out), os.environ, os.getppid())
-        _write(estate, Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
+        file = Path(os.environ.get("ASTRO_ESTATE", "astro.yaml"))
+        out = Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"))
+        estate = load(file)
+        _warn_of_expired(file, estate, prepare(estate, file, out, os.environ, os.getppid()))
+        _write(estate, file, out, hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
 
 
 @cli.command()
@@ -89,51 +86,58 @@ def synth(
 ) -> None:
     """Write the Terraform of the estate as `cdktf synth` does, to be committed: one estate, one output, anywhere.
 
-    Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
-    from operations.output import compare, summary
+    Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched. --check
+    fails on files of others too that Terraform would load, unless `terraform.own_files` of the estate lists them."""
+    from operations.loaded import foreign_files
+    from operations.output import compare, files, summary
     from operations.owner import refuse_foreign_folder
 
+    estate = _current(file)
     if not check:
-        refuse_foreign_folder(out, estate := _current(file))
-        installed = _write(estate, out, hcl=hcl)
+        refuse_foreign_folder(out, estate, file)
+        installed = _write(estate, file, out, hcl=hcl)
         for removed in installed.deleted:
             gone = not any((out / removed.parent).glob("cdk.tf*"))
             print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
         print(f"{out} {'holds' if installed.written else 'is up to date:'} {summary(out)}")
         return
-
-    with _synthesized(_current(file), hcl=hcl) as fresh:
+    with _synthesized(estate, file, hcl=hcl) as fresh:
         changes = list(compare(out, fresh))
+        foreign = list(foreign_files(out, files(out) | files(fresh), estate.terraform.own_files))
+    for line in (*changes, *foreign):
+        print(printable(line))
     if changes:
-        print("\n".join(changes))
         command = f"main.py synth {file} --out {out}{' --hcl' * hcl}"
         raise UserError(f"{out} is not what {file} says now; write it again: {command}", ExitCode.CHECK_FAILED)
+    if foreign:
+        raise UserError(f"{out} holds what {file} does not say, and Terraform would load it", ExitCode.CHECK_FAILED)
     print(f"{out} is up to date: {summary(out)}")
 
 
-def _write(estate: Estate, out: Path, *, hcl: bool) -> "Installed":
+def _write(estate: Estate, file: Path, out: Path, *, hcl: bool) -> "Installed":
     """Synthesize into `out`, and drop the import blocks there of resources that are no longer in it."""
     from operations.imports import drop_stale
     from operations.output import install
 
-    with _synthesized(estate, hcl=hcl) as fresh:
+    with _synthesized(estate, file, hcl=hcl) as fresh:
         installed = install(fresh, out)
-        for stack in sorted(out.glob("stacks/*")):
-            drop_stale(stack)
+        for stack in stacks_of(estate):
+            drop_stale(out / "stacks" / stack.name)
         return installed
 
 
 @contextmanager
-def _synthesized(estate: Estate, *, hcl: bool = False) -> Generator[Path]:
+def _synthesized(estate: Estate, file: Path = Path("astro.yaml"), *, hcl: bool = False) -> Generator[Path]:
     """The whole output, in a folder that is gone afterwards."""
     with _app(hcl=hcl) as app:
         from operations.owner import sign
+        from operations.terraform import hcl_formatter
         from stacks.app import build
 
         folder = Path(app.outdir)
-        formatter = _formatter() if hcl else None
+        formatter = hcl_formatter(os.environ) if hcl else None
         build(app, estate).synth()
-        sign(folder, estate)
+        sign(folder, estate, file)
         if formatter:
             formatter.fmt(folder, sorted(folder.glob("stacks/*/cdk.tf")))
         yield folder
@@ -141,22 +145,10 @@ def _synthesized(estate: Estate, *, hcl: bool = False) -> Generator[Path]:
 
 def _stacks(estate: Estate) -> dict[str, Any]:
     """The parsed JSON of each stack, by name."""
-    import json
+    from operations.output import stacks_in
 
     with _synthesized(estate) as fresh:
-        return {
-            one.parent.name: json.loads(one.read_text("utf-8")) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))
-        }
-
-
-def _formatter() -> "Terraform":
-    """Terraform, which formats HCL so that two machines write the same bytes."""
-    from operations.terraform import Terraform, find_terraform
-
-    return Terraform(
-        find_terraform(os.environ, "HCL is formatted by it, so that two machines write the same; JSON needs none."),
-        os.environ,
-    )
+        return stacks_in(fresh)
 
 
 @contextmanager
@@ -190,20 +182,26 @@ def export(
 
     Replaces what it wrote before, and nothing else."""
     from operations.owner import refuse_python_package
+    from operations.terraform import hcl_formatter
 
     refuse_python_package(out)
-    estate = _current(file)
-    formatter = _formatter() if syntax is Format.HCL else None
+    estate = load(file)
+    formatter = hcl_formatter(os.environ) if syntax is Format.HCL else None
     with _app() as app:
         from operations.export.stacks import exported_stacks
-        from operations.export.write import write
+        from operations.export.write import module, write
         from operations.output import counted
+        from operations.owner import refuse_foreign_estate
 
         exported = exported_stacks(app, estate)
-    for name in _chosen(file, stacks, exported):
-        changed = write(exported[name], out / name, formatter)
+    chosen = _chosen(file, stacks, exported)
+    _warn_of_expired(file, estate, chosen)
+    for name in chosen:
+        refuse_foreign_estate(out / name, estate, file)
+    changed = {name: write(module(exported[name], estate, file, formatter), out / name) for name in chosen}
+    for name in chosen:
         blocks = sum(map(len, exported[name].json.get("resource", {}).values()))
-        print(f"{out / name}: {'written' if changed else 'up to date'}, {counted(blocks, 'resource block')}")
+        print(f"{out / name}: {'written' if changed[name] else 'up to date'}, {counted(blocks, 'resource block')}")
 
 
 @cli.command()
@@ -276,14 +274,18 @@ def adopt(
 
     They go beside what a synth writes, as stacks/<stack>/imports.tf: the next `cdktf deploy` shows what it imports, and
     asks. Only reads AWS. Exits with 4 where a person has to decide something."""
+    from operations.adopt.report import refuse_foreign_imports
     from operations.adopt.search import adopt as look_for
     from operations.owner import refuse_foreign_folder
     from operations.variables import external_ids
 
     estate, ids = _current(file), external_ids(os.environ)
-    refuse_foreign_folder(out, estate)
+    refuse_foreign_folder(out, estate, file)
     stacks = _stacks(estate)
-    adoptions = look_for({name: stacks[name] for name in _chosen(file, stack, stacks)}, ids)
+    chosen = _chosen(file, stack, stacks)
+    for name in chosen:
+        refuse_foreign_imports(out / "stacks" / name)
+    adoptions = look_for({name: stacks[name] for name in chosen}, ids)
     files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     for adoption in adoptions:
         print(adoption.report())
@@ -359,8 +361,7 @@ def fetch(
         return
     beside = document.with_name(document.name + ".new")
     print(f"{document} is not what Astronomer publishes now, saved as {beside}; --accept replaces it:")
-    changes = compare([read(document)], [read(beside)])
-    for change in changes:
+    for change in compare([read(document)], [read(beside)]):
         print(f"  {change}")
     sys.exit(ExitCode.CHECK_FAILED)
 
@@ -421,20 +422,21 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
         sys.exit(ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY)
 
 
-def _expired(file: Path, estate: Estate) -> list[str]:
-    """What was to be gone by now, a line each: the only thing here that depends on the day."""
-    if not (expired := list(estate.expired(datetime.now(UTC).date()))):
-        return []
-    source = Source(file)
-    return [f"{file}:{Problem(one.path, one.message, *source.where(one.path))}" for one in expired]
-
-
 def _current(file: Path) -> Estate:
-    """The estate, where nothing in it should be gone by now."""
+    """The estate, with a warning of what should be gone by now."""
     estate = load(file)
-    if expired := _expired(file, estate):
-        raise UserError("\n".join(expired), ExitCode.BAD_INPUT)
+    _warn_of_expired(file, estate, ())
     return estate
+
+
+def _warn_of_expired(file: Path, estate: Estate, stacks: Collection[str]) -> None:
+    """Print what should be gone by now, the only thing here that depends on the day. Raises UserError if one of these
+    stacks has it."""
+    gone = expired(estate, file, datetime.now(UTC).date())
+    if refused := [line for stack in stacks for line in gone.get(stack, ())]:
+        raise UserError("\n".join(refused), ExitCode.BAD_INPUT)
+    for lines in gone.values():
+        print("\n".join(lines), file=sys.stderr)
 
 
 def _chosen(file: Path, names: list[str] | None, stacks: Collection[str]) -> Collection[str]:

@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-MAX_BYTES = 1_000_000
+from modules.documents import MAX_BYTES, DocumentError, decoded, read_bytes
+
 MAX_VALUES = 100_000
 MAX_DEPTH = 30
 _SHOWN = 60
@@ -90,24 +91,14 @@ class Source:
 
     def _compose(self, file: Path) -> Node | None:
         try:
-            size = file.stat().st_size
-            with file.open("rb") as opened:
-                data = opened.read(MAX_BYTES + 1)
-            size = max(size, len(data))  # a pipe tells none
-            text = data.decode("utf-8-sig") if size <= MAX_BYTES else ""
+            text = decoded(read_bytes(file, MAX_BYTES))
         except FileNotFoundError:
             near = difflib.get_close_matches(file.name, [one.name for one in file.parent.glob("*.y*ml")], n=1)
             meant = f"; did you mean {file.with_name(near[0])}?" if near else ""
             problem = f"there is no such file{meant}; name the estate with ASTRO_ESTATE or as an argument"
             return self._fail(problem, at=(0, 0))
-        except IsADirectoryError:
-            return self._fail("is a folder; name the YAML file in it")
-        except UnicodeDecodeError as error:
-            return self._fail(f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
-        except OSError as error:
-            return self._fail(f"cannot be read: {error.strerror}")
-        if size > MAX_BYTES:
-            return self._fail(f"has {size:,} bytes, more than the {MAX_BYTES:,} that an estate may have; split it")
+        except DocumentError as error:
+            return self._fail(str(error))
         try:
             root = YAML(typ="safe", pure=True).compose(text)
         except MarkedYAMLError as error:
