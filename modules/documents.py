@@ -32,7 +32,7 @@ def read_bytes(file: Path, limit: int = MAX_BYTES) -> bytes:
                 content = opened.read(limit + 1)
         finally:
             os.close(descriptor)
-    except FileNotFoundError:
+    except (FileNotFoundError, DocumentError):
         raise
     except NotADirectoryError as error:
         raise FileNotFoundError(*error.args) from None

@@ -302,13 +302,29 @@ def _tag_key(key: str) -> str:
         raise ValueError(
             "is not a tag key; allowed: 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws:"
         )
+    if _SECRET_TAG.search(key):
+        raise ValueError("may name a secret, and tags are in the Terraform that is written; give the tag another name")
     return key
+
+
+_SECRET_TAG = re.compile(
+    r"(?:^|[^a-z])(?:psk|pin|pass|pwd|passwd|password|secret|token|credentials?|(?:api|access|private|shared).?key)$",
+    re.I,
+)
 
 
 def _tag_value(value: str) -> str:
     if not re.fullmatch(r"[\w .:/=+@-]{0,256}", value):
         raise ValueError("is not a tag value; allowed: up to 256 letters, digits, spaces and _.:/=+-@")
     return value
+
+
+SECRET = re.compile(
+    r"secret|passw|pwd|token|credential|external.?id|(?:shared|private|api|access).?key"
+    r"|(?:^|[^a-z])(?:psk|pass|pin)(?:$|[^a-z])|^key$",
+    re.IGNORECASE,
+)
+"""Found in a name whose value may be a secret."""
 
 
 Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]]

@@ -182,9 +182,14 @@ def _split(document: dict[str, Any]) -> Iterator[str]:
     """The document as policies that IAM has room for: as many statements in each as fit, in the order of the file.
 
     All are attached to one role, and IAM judges a role by all statements of all its policies: the meaning is the same.
+    In several policies those that deny come first: an apply changes one policy after the other, and a statement that
+    moves between two is in neither for a moment.
     """
+    numbered = list(enumerate(listed(document["Statement"]), 1))
+    if _size(document, [statement for _, statement in numbered]) > _POLICY_SIZE:
+        numbered.sort(key=lambda one: one[1]["Effect"] != "Deny")
     parts: list[list[Any]] = []
-    for number, statement in enumerate(listed(document["Statement"]), 1):
+    for number, statement in numbered:
         if parts and _size(document, [*parts[-1], statement]) <= _POLICY_SIZE:
             parts[-1].append(statement)
             continue
