@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.support import EXAMPLES
+from tests.support import ROOT
 from tests.support.estates import BASE, changed, mistakes, written
 
 NAMES = ("psk", "pass", "pin", "key", "password", "preshared_key", "token", "secret", "pwd", "api-key", "external_id")
@@ -23,8 +23,8 @@ def maps(value: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("example", ["complete", "vpn", "workload_identity"])
 def test_a_secret_is_repeated_in_no_map_of_an_estate(example: str, tmp_path: Path) -> None:
-    (tmp_path / "policies").symlink_to(EXAMPLES / "policies")
-    estate = YAML(typ="safe", pure=True).load(EXAMPLES / f"{example}.yaml")
+    (tmp_path / "policies").symlink_to(ROOT / "examples/policies")
+    estate = YAML(typ="safe", pure=True).load(ROOT / f"examples/{example}.yaml")
     places = list(maps(estate))
     assert len(places) > 5
     for place in places:
