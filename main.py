@@ -1,5 +1,8 @@
 """The door. Without an argument it synthesizes the estate, which is what `cdktf` calls it for."""
 
+import atexit
+import errno
+import gc
 import os
 import sys
 
@@ -11,14 +14,22 @@ if _obstacle := obstacle():
         os.execv(_python, [_python, *sys.argv])  # noqa: S606
     sys.exit(_obstacle)
 
-import errno
-import tempfile
-from collections.abc import Collection, Generator
-from contextlib import contextmanager, suppress
+if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119 (pathlib is not imported yet)
+    # A run is over before its garbage counts, and the interpreter takes everything apart at its end for nothing.
+    gc.disable()
+    atexit.register(gc.freeze)
+    # The imports below take as long as Node takes to be ready.
+    if sys.argv[1:2] in ([], ["synth"]):
+        from modules.bindings.node import start_for_command
+
+        start_for_command(hcl="--hcl" in sys.argv if sys.argv[1:] else os.environ.get("SYNTH_HCL_OUTPUT") == "true")
+
+from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -26,17 +37,11 @@ from typer.core import TyperGroup
 from estate.errors import ExitCode, UserError
 from estate.load import load
 from estate.model import Estate
-from estate.plan import stacks_of
 from estate.schema import json_schema
 from estate.source import Source, printable
 from estate.state import S3State
 from estate.warnings import expired, warnings
 from modules.astronomer import ROLE
-
-if TYPE_CHECKING:
-    from cdktf import App
-
-    from operations.output import Installed
 
 
 class Commands(TyperGroup):
@@ -60,7 +65,13 @@ class Commands(TyperGroup):
             sys.exit(ExitCode.FAILED)
 
 
-cli = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+cli = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 EstateFile = Annotated[Path, typer.Argument(envvar="ASTRO_ESTATE", show_envvar=True, metavar="FILE")]
 
 
@@ -69,12 +80,14 @@ def main(context: typer.Context) -> None:
     """Your side of Astro on AWS. Without a command: write the Terraform of the estate, as `cdktf synth` does."""
     if context.invoked_subcommand is None:
         from operations.cdktf_call import prepare
+        from operations.synth import write
 
         file = Path(os.environ.get("ASTRO_ESTATE", "astro.yaml"))
         out = Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"))
-        estate = load(file)
-        _warn_of_expired(file, estate, prepare(estate, file, out, os.environ, os.getppid()))
-        _write(estate, file, out, hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
+        hcl = os.environ.get("SYNTH_HCL_OUTPUT") == "true"
+        estate = load(file, source := Source(file))
+        _warn_of_expired(file, estate, source, prepare(estate, file, out, os.environ, os.getppid()))
+        write(estate, file, out, os.environ, hcl=hcl)
 
 
 @cli.command()
@@ -91,17 +104,19 @@ def synth(
     from operations.loaded import foreign_files
     from operations.output import compare, files, summary
     from operations.owner import refuse_foreign_folder
+    from operations.synth import synthesized, write
 
     estate = _current(file)
     if not check:
         refuse_foreign_folder(out, estate, file)
-        installed = _write(estate, file, out, hcl=hcl)
+        installed = write(estate, file, out, os.environ, hcl=hcl)
         for removed in installed.deleted:
             gone = not any((out / removed.parent).glob("cdk.tf*"))
             print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
         print(f"{out} {'holds' if installed.written else 'is up to date:'} {summary(out)}")
         return
-    with _synthesized(estate, file, hcl=hcl) as fresh:
+
+    with synthesized(estate, file, os.environ, hcl=hcl) as fresh:
         changes = list(compare(out, fresh))
         foreign = list(foreign_files(out, files(out) | files(fresh), estate.terraform.own_files))
     for line in (*changes, *foreign):
@@ -112,55 +127,6 @@ def synth(
     if foreign:
         raise UserError(f"{out} holds what {file} does not say, and Terraform would load it", ExitCode.CHECK_FAILED)
     print(f"{out} is up to date: {summary(out)}")
-
-
-def _write(estate: Estate, file: Path, out: Path, *, hcl: bool) -> "Installed":
-    """Synthesize into `out`, and drop the import blocks there of resources that are no longer in it."""
-    from operations.imports import drop_stale
-    from operations.output import install
-
-    with _synthesized(estate, file, hcl=hcl) as fresh:
-        installed = install(fresh, out)
-        for stack in stacks_of(estate):
-            drop_stale(out / "stacks" / stack.name)
-        return installed
-
-
-@contextmanager
-def _synthesized(estate: Estate, file: Path = Path("astro.yaml"), *, hcl: bool = False) -> Generator[Path]:
-    """The whole output, in a folder that is gone afterwards."""
-    with _app(hcl=hcl) as app:
-        from operations.owner import sign
-        from operations.terraform import hcl_formatter
-        from stacks.app import build
-
-        folder = Path(app.outdir)
-        formatter = hcl_formatter(os.environ) if hcl else None
-        build(app, estate).synth()
-        sign(folder, estate, file)
-        if formatter:
-            formatter.fmt(folder, sorted(folder.glob("stacks/*/cdk.tf")))
-        yield folder
-
-
-def _stacks(estate: Estate) -> dict[str, Any]:
-    """The parsed JSON of each stack, by name."""
-    from operations.output import stacks_in
-
-    with _synthesized(estate) as fresh:
-        return stacks_in(fresh)
-
-
-@contextmanager
-def _app(*, hcl: bool = False) -> Generator["App"]:
-    """An app that writes one format, whatever the environment says, into a folder of its own: a synth that fails leaves
-    nothing half done."""
-    # The stacks look at nothing else, and Node at what there was when it started.
-    os.environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
-    from cdktf import App
-
-    with tempfile.TemporaryDirectory() as folder:
-        yield App(outdir=folder)
 
 
 class Format(StrEnum):
@@ -181,24 +147,23 @@ def export(
     what Terraform may know later.
 
     Replaces what it wrote before, and nothing else."""
-    from operations.owner import refuse_python_package
-    from operations.terraform import hcl_formatter
+    from operations.owner import refuse_foreign_estate, refuse_python_package
+    from operations.synth import formatter, new_app
 
     refuse_python_package(out)
-    estate = load(file)
-    formatter = hcl_formatter(os.environ) if syntax is Format.HCL else None
-    with _app() as app:
+    estate = load(file, source := Source(file))
+    terraform = formatter(os.environ) if syntax is Format.HCL else None
+    with new_app(os.environ) as app:
         from operations.export.stacks import exported_stacks
         from operations.export.write import module, write
         from operations.output import counted
-        from operations.owner import refuse_foreign_estate
 
         exported = exported_stacks(app, estate)
     chosen = _chosen(file, stacks, exported)
-    _warn_of_expired(file, estate, chosen)
+    _warn_of_expired(file, estate, source, chosen)
     for name in chosen:
         refuse_foreign_estate(out / name, estate, file)
-    changed = {name: write(module(exported[name], estate, file, formatter), out / name) for name in chosen}
+    changed = {name: write(module(exported[name], estate, file, terraform), out / name) for name in chosen}
     for name in chosen:
         blocks = sum(map(len, exported[name].json.get("resource", {}).values()))
         print(f"{out / name}: {'written' if changed[name] else 'up to date'}, {counted(blocks, 'resource block')}")
@@ -208,7 +173,8 @@ def export(
 def check(file: EstateFile = Path("astro.yaml")) -> None:
     """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
 
-    Exits with 4 if there are warnings only. They stop no synth, except an entry whose last day is over."""
+    Exits with 4 if there are warnings only. They stop no synth. An entry whose last day is over stops deploys
+    of its stack."""
     from operations.variables import report
 
     source = Source(file)
@@ -252,10 +218,11 @@ def handoff(
     import json
 
     from operations.handoff import read, status, write
+    from operations.synth import synthesized_stacks
 
     estate = load(file)
     stacks = read.read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
-    fresh = _stacks(estate) if any(stack.digests for stack in stacks.values()) else {}
+    fresh = synthesized_stacks(estate, file, os.environ) if any(stack.digests for stack in stacks.values()) else {}
     digests = {name: fresh[name]["output"]["deployed"]["value"]["digests"] for name in stacks if fresh}
     found = status.report(estate, stacks, digests)
     as_values, as_text = write.BY_READER[reader]
@@ -277,11 +244,12 @@ def adopt(
     from operations.adopt.report import refuse_foreign_imports
     from operations.adopt.search import adopt as look_for
     from operations.owner import refuse_foreign_folder
+    from operations.synth import synthesized_stacks
     from operations.variables import external_ids
 
     estate, ids = _current(file), external_ids(os.environ)
     refuse_foreign_folder(out, estate, file)
-    stacks = _stacks(estate)
+    stacks = synthesized_stacks(estate, file, os.environ)
     chosen = _chosen(file, stack, stacks)
     for name in chosen:
         refuse_foreign_imports(out / "stacks" / name)
@@ -361,7 +329,8 @@ def fetch(
         return
     beside = document.with_name(document.name + ".new")
     print(f"{document} is not what Astronomer publishes now, saved as {beside}; --accept replaces it:")
-    for change in compare([read(document)], [read(beside)]):
+    changes = compare([read(document)], [read(beside)])
+    for change in changes:
         print(f"  {change}")
     sys.exit(ExitCode.CHECK_FAILED)
 
@@ -402,9 +371,10 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
     from operations.policy.documents import policy_file, read
     from operations.policy.lint import lint as lint_policies
     from operations.policy.lint import policies_of, written_by
+    from operations.synth import synthesized_stacks
 
     estate = load(file)
-    stacks = _stacks(estate)
+    stacks = synthesized_stacks(estate, file, os.environ)
     policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
     vendors = read(policy_file(file), estate.account.account_id) if estate.account else None
     theirs = {name for name, one in policies.items() if vendors and written_by(vendors, one)}
@@ -424,15 +394,15 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
 
 def _current(file: Path) -> Estate:
     """The estate, with a warning of what should be gone by now."""
-    estate = load(file)
-    _warn_of_expired(file, estate, ())
+    estate = load(file, source := Source(file))
+    _warn_of_expired(file, estate, source, ())
     return estate
 
 
-def _warn_of_expired(file: Path, estate: Estate, stacks: Collection[str]) -> None:
+def _warn_of_expired(file: Path, estate: Estate, source: Source, stacks: Collection[str]) -> None:
     """Print what should be gone by now, the only thing here that depends on the day. Raises UserError if one of these
     stacks has it."""
-    gone = expired(estate, file, datetime.now(UTC).date())
+    gone = expired(estate, file, source, datetime.now(UTC).date())
     if refused := [line for stack in stacks for line in gone.get(stack, ())]:
         raise UserError("\n".join(refused), ExitCode.BAD_INPUT)
     for lines in gone.values():

@@ -37,14 +37,12 @@ def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Pr
     )
 
 
-def expired(estate: Estate, file: Path, today: date) -> dict[str, list[str]]:
+def expired(estate: Estate, file: Path, source: Source, today: date) -> dict[str, list[str]]:
     """Return what the file says was to be gone by `today`, a line each, by the stack that has it."""
     lines: dict[str, list[str]] = {}
-    if problems := list(estate.expired(today)):
-        source = Source(file)
-        for one in problems:
-            stack = network_stack(estate.connections[str(one.path[1])].network)
-            lines.setdefault(stack, []).append(f"{file}:{locate(one, source)}")
+    for one in estate.expired(today):
+        stack = network_stack(estate.connections[str(one.path[1])].network)
+        lines.setdefault(stack, []).append(f"{file}:{locate(one, source)}")
     return lines
 
 

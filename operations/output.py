@@ -65,12 +65,6 @@ def addresses(stack: Path) -> set[str]:
     return {f"{kind}.{name}" for kind, name in re.findall(r'^resource "([^"]+)" "([^"]+)"', text, re.MULTILINE)}
 
 
-def stacks_in(folder: Path) -> dict[str, Any]:
-    """Return the parsed JSON of each synthesized stack, by name."""
-    found = sorted(folder.glob("stacks/*/cdk.tf.json"))
-    return {one.parent.name: json.loads(one.read_text("utf-8")) for one in found}
-
-
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural if it is not one."""
     return f"{number} {noun}{'s' * (number != 1)}"

@@ -68,12 +68,6 @@ def find_terraform(environ: Mapping[str, str], reason: str = "") -> Path:
     return binary
 
 
-def hcl_formatter(environ: Mapping[str, str]) -> "Terraform":
-    """Return Terraform, which formats HCL so that two machines write the same bytes. Raises TerraformError."""
-    reason = "HCL is formatted by it, so that two machines write the same; JSON needs none."
-    return Terraform(find_terraform(environ, reason), environ)
-
-
 @dataclass(frozen=True)
 class Terraform:
     """Runs `binary` in a folder with `environ` and nothing else of this process's environment.

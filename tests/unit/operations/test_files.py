@@ -260,4 +260,4 @@ def test_only_one_file_writes_or_deletes() -> None:
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in calls
     }
-    assert found == {"operations/files.py", "operations/output.py", "operations/owner.py"}
+    assert found == {"operations/files.py", "operations/output.py", "operations/owner.py", "modules/bindings/slim.py"}
