@@ -353,14 +353,6 @@ def _tag_value(value: str) -> str:
     return value
 
 
-SECRET = re.compile(
-    r"secret|passw|pwd|token|credential|external.?id|(?:shared|private|api|access).?key"
-    r"|(?:^|[^a-z])(?:psk|pass|pin)(?:$|[^a-z])|^key$",
-    re.IGNORECASE,
-)
-"""Found in a name whose value may be a secret."""
-
-
 Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]]
 
 
