@@ -1,6 +1,7 @@
 """The door. Without an argument it synthesizes the estate, which is what `cdktf` calls it for."""
 
 import atexit
+import errno
 import gc
 import os
 import sys
@@ -24,6 +25,7 @@ if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119
         start_for_command(hcl="--hcl" in sys.argv if sys.argv[1:] else os.environ.get("SYNTH_HCL_OUTPUT") == "true")
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -39,9 +41,9 @@ from estate.errors import ExitCode, UserError
 from estate.load import load
 from estate.model import Estate
 from estate.schema import json_schema
-from estate.source import Problem, Source
+from estate.source import Source, printable
 from estate.state import S3State
-from estate.warnings import warnings
+from estate.warnings import expired, warnings
 from modules.astronomer import ROLE
 
 
@@ -50,18 +52,19 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                print(end="", flush=True)
         except UserError as error:
             print(error, file=sys.stderr)
             sys.exit(error.code)
-        except BrokenPipeError:
-            # Whoever read our output has seen enough; Python would complain once more as it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(ExitCode.FAILED)
         except OSError as error:
-            if error.filename is None:
+            if error.filename is None and error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
                 raise
-            print(f"{error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
+            with suppress(OSError, ValueError):  # Python would complain once more as it ends
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print(f"{error.filename or 'standard output'}: cannot be written: {error.strerror}", file=sys.stderr)
             sys.exit(ExitCode.FAILED)
 
 
@@ -83,11 +86,12 @@ def main(context: typer.Context) -> None:
         from operations.cdktf_call import prepare
         from operations.synth import write
 
-        file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
+        file = Path(os.environ.get("ASTRO_ESTATE", "astro.yaml"))
+        out = Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"))
         hcl = os.environ.get("SYNTH_HCL_OUTPUT") == "true"
-        estate = _current(Path(file))
-        prepare(estate, Path(out), os.environ, os.getppid())
-        write(estate, Path(out), os.environ, hcl=hcl)
+        estate = load(file, source := Source(file))
+        _warn_of_expired(file, estate, source, prepare(estate, file, out, os.environ, os.getppid()))
+        write(estate, file, out, os.environ, hcl=hcl)
 
 
 @cli.command()
@@ -99,26 +103,33 @@ def synth(
 ) -> None:
     """Write the Terraform of the estate as `cdktf synth` does, to be committed: one estate, one output, anywhere.
 
-    Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
-    from operations.output import compare, summary
+    Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched. --check
+    fails on files of others too that Terraform would load, unless `terraform.own_files` of the estate lists them."""
+    from operations.loaded import foreign_files
+    from operations.output import compare, files, summary
     from operations.owner import refuse_foreign_folder
     from operations.synth import synthesized, write
 
+    estate = _current(file)
     if not check:
-        refuse_foreign_folder(out, estate := _current(file))
-        installed = write(estate, out, os.environ, hcl=hcl)
+        refuse_foreign_folder(out, estate, file)
+        installed = write(estate, file, out, os.environ, hcl=hcl)
         for removed in installed.deleted:
             gone = not any((out / removed.parent).glob("cdk.tf*"))
             print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
         print(f"{out} {'holds' if installed.written else 'is up to date:'} {summary(out)}")
         return
 
-    with synthesized(_current(file), os.environ, hcl=hcl) as fresh:
+    with synthesized(estate, file, os.environ, hcl=hcl) as fresh:
         changes = list(compare(out, fresh))
+        foreign = list(foreign_files(out, files(out) | files(fresh), estate.terraform.own_files))
+    for line in (*changes, *foreign):
+        print(printable(line))
     if changes:
-        print("\n".join(changes))
         command = f"main.py synth {file} --out {out}{' --hcl' * hcl}"
         raise UserError(f"{out} is not what {file} says now; write it again: {command}", ExitCode.CHECK_FAILED)
+    if foreign:
+        raise UserError(f"{out} holds what {file} does not say, and Terraform would load it", ExitCode.CHECK_FAILED)
     print(f"{out} is up to date: {summary(out)}")
 
 
@@ -140,29 +151,34 @@ def export(
     what Terraform may know later.
 
     Replaces what it wrote before, and nothing else."""
-    from operations.owner import refuse_python_package
+    from operations.owner import refuse_foreign_estate, refuse_python_package
     from operations.synth import formatter, new_app
 
     refuse_python_package(out)
-    estate = _current(file)
+    estate = load(file, source := Source(file))
     terraform = formatter(os.environ) if syntax is Format.HCL else None
     with new_app(os.environ) as app:
         from operations.export.stacks import exported_stacks
-        from operations.export.write import write
+        from operations.export.write import module, write
         from operations.output import counted
 
         exported = exported_stacks(app, estate)
-    for name in _chosen(file, stacks, exported):
-        changed = write(exported[name], out / name, terraform)
+    chosen = _chosen(file, stacks, exported)
+    _warn_of_expired(file, estate, source, chosen)
+    for name in chosen:
+        refuse_foreign_estate(out / name, estate, file)
+    changed = {name: write(module(exported[name], estate, file, terraform), out / name) for name in chosen}
+    for name in chosen:
         blocks = sum(map(len, exported[name].json.get("resource", {}).values()))
-        print(f"{out / name}: {'written' if changed else 'up to date'}, {counted(blocks, 'resource block')}")
+        print(f"{out / name}: {'written' if changed[name] else 'up to date'}, {counted(blocks, 'resource block')}")
 
 
 @cli.command()
 def check(file: EstateFile = Path("astro.yaml")) -> None:
     """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
 
-    Exits with 4 if there are warnings only. They stop no synth, except an entry whose last day is over."""
+    Exits with 4 if there are warnings only. They stop no synth. An entry whose last day is over stops deploys
+    of its stack."""
     from operations.variables import report
 
     source = Source(file)
@@ -200,7 +216,7 @@ def handoff(
 
     estate = load(file)
     stacks = read.read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
-    fresh = synthesized_stacks(estate, os.environ) if any(stack.digests for stack in stacks.values()) else {}
+    fresh = synthesized_stacks(estate, file, os.environ) if any(stack.digests for stack in stacks.values()) else {}
     digests = {name: fresh[name]["output"]["deployed"]["value"]["digests"] for name in stacks if fresh}
     found = report(estate, stacks, digests)
     as_values, as_text = write.BY_READER[reader]
@@ -219,15 +235,19 @@ def adopt(
 
     They go beside what a synth writes, as stacks/<stack>/imports.tf: the next `cdktf deploy` shows what it imports, and
     asks. Only reads AWS. Exits with 4 where a person has to decide something."""
+    from operations.adopt.report import refuse_foreign_imports
     from operations.adopt.search import adopt as look_for
     from operations.owner import refuse_foreign_folder
     from operations.synth import synthesized_stacks
     from operations.variables import external_ids
 
     estate, ids = _current(file), external_ids(os.environ)
-    refuse_foreign_folder(out, estate)
-    stacks = synthesized_stacks(estate, os.environ)
-    adoptions = look_for({name: stacks[name] for name in _chosen(file, stack, stacks)}, ids)
+    refuse_foreign_folder(out, estate, file)
+    stacks = synthesized_stacks(estate, file, os.environ)
+    chosen = _chosen(file, stack, stacks)
+    for name in chosen:
+        refuse_foreign_imports(out / "stacks" / name)
+    adoptions = look_for({name: stacks[name] for name in chosen}, ids)
     files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     for adoption in adoptions:
         print(adoption.report())
@@ -348,7 +368,7 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
     from operations.synth import synthesized_stacks
 
     estate = load(file)
-    stacks = synthesized_stacks(estate, os.environ)
+    stacks = synthesized_stacks(estate, file, os.environ)
     policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
     vendors = read(policy_file(file), estate.account.account_id) if estate.account else None
     theirs = {name for name, one in policies.items() if vendors and written_by(vendors, one)}
@@ -366,19 +386,21 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
         sys.exit(ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY)
 
 
-def _expired(file: Path, estate: Estate, source: Source) -> list[str]:
-    """What was to be gone by now, a line each: the only thing here that depends on the day."""
-    expired = estate.expired(datetime.now(UTC).date())
-    return [f"{file}:{Problem(one.path, one.message, *source.where(one.path))}" for one in expired]
-
-
 def _current(file: Path) -> Estate:
-    """The estate, where nothing in it should be gone by now."""
-    source = Source(file)
-    estate = load(file, source)
-    if expired := _expired(file, estate, source):
-        raise UserError("\n".join(expired), ExitCode.BAD_INPUT)
+    """The estate, with a warning of what should be gone by now."""
+    estate = load(file, source := Source(file))
+    _warn_of_expired(file, estate, source, ())
     return estate
+
+
+def _warn_of_expired(file: Path, estate: Estate, source: Source, stacks: Collection[str]) -> None:
+    """Print what should be gone by now, the only thing here that depends on the day. Raises UserError if one of these
+    stacks has it."""
+    gone = expired(estate, file, source, datetime.now(UTC).date())
+    if refused := [line for stack in stacks for line in gone.get(stack, ())]:
+        raise UserError("\n".join(refused), ExitCode.BAD_INPUT)
+    for lines in gone.values():
+        print("\n".join(lines), file=sys.stderr)
 
 
 def _chosen(file: Path, names: list[str] | None, stacks: Collection[str]) -> Collection[str]:

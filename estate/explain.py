@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from estate.model import Estate
 from estate.source import Location, Problem, Source, did_you_mean, shortened
 from estate.twins import INHERITED, TWIN
+from modules.entry import SECRET
 from modules.vocabulary import describe_fields
 
 
@@ -42,7 +43,7 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
             # Never with its value: a secret that was put here must not reach a log.
             allowed = sorted(owner.model_fields) if owner else []
             message = f"is not a key here{did_you_mean(str(path[-1]), allowed)}; allowed: {', '.join(allowed)}"
-            if _SECRET.search(str(path[-1])):
+            if SECRET.search(str(path[-1])):
                 message += "; a secret never stands in this file: Terraform asks for it as a variable"
         case "value_error":
             message = str(cause)
@@ -68,15 +69,13 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
             if is_list and kind == "dict_type":
                 message = "is a list, and each entry needs a name; write `name: ...` in place of `- ...`"
             else:
-                given = "is a list and" if is_list else f"{shown or 'this'} is"
+                # Never its value: in a map of names, a key such as `pin` is a name like any other.
+                given = "is a list and" if is_list else "this is"
                 message = f"{given} not a map of keys and values; write its keys below it, indented"
         case _:
             message = f"{shown or 'this'} {_plain(details)}"
             message += _unquoted(details["input"]) if kind == "int_type" else ""
     yield Problem(path, message, *where)
-
-
-_SECRET = re.compile(r"secret|passw|token|credential|external.?id|shared.?key|private.?key|api.?key|access.?key", re.I)
 
 
 def home(path: Location, source: Source) -> Location:
@@ -94,7 +93,7 @@ def home(path: Location, source: Source) -> Location:
 def _shown(source: Source, path: Location) -> str | None:
     """What the file says at `path`, in quotes. None where it is not a scalar, or may be what no log should hold."""
     written = source.written(path)
-    if written is None or "://" in written or any(_SECRET.search(str(part)) for part in path):
+    if written is None or "://" in written or any(SECRET.search(str(part)) for part in path):
         return None
     return repr(written)
 

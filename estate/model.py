@@ -67,11 +67,25 @@ class Astro(Props):
     """Its short name, as in <organization>.astronomer.run."""
 
 
+OwnFile = Annotated[
+    str,
+    Text(
+        "a file that Terraform loads with a stack",
+        r"[a-z][a-z0-9-]*/[\w.-]+\.(?:tf|tofu|tfvars)(?:\.json)?",
+        "the stack's name, a slash and a file that ends in .tf, .tofu or .tfvars, or in those and .json",
+        "network-lake/backend_override.tf",
+    ),
+]
+
+
 class Terraform(Props):
     """What the stacks ask of Terraform."""
 
     aws_provider: ProviderVersion = "~> 5.100"
     """The version constraint of the AWS provider, such as `~> 6.0`. Nothing else changes with it."""
+    own_files: dict[OwnFile, Reason] = Field(default_factory=dict)
+    """Your own files in the folders of stacks, such as `network-lake/backend_override.tf`, each with the reason for it.
+    `main.py synth --check` refuses every other one that Terraform would load."""
 
 
 class Deployer(Props):

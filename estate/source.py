@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-MAX_BYTES = 1_000_000
+from modules.documents import MAX_BYTES, DocumentError, decoded, read_bytes
+
 MAX_VALUES = 100_000
 MAX_DEPTH = 30
 _SHOWN = 60
@@ -90,29 +92,25 @@ class Source:
 
     def _compose(self, file: Path) -> Node | None:
         try:
-            size = file.stat().st_size
-            with file.open("rb") as opened:
-                data = opened.read(MAX_BYTES + 1)
-            size = max(size, len(data))  # a pipe tells none
-            text = data.decode("utf-8-sig") if size <= MAX_BYTES else ""
+            text = decoded(read_bytes(file, MAX_BYTES))
         except FileNotFoundError:
             near = difflib.get_close_matches(file.name, [one.name for one in file.parent.glob("*.y*ml")], n=1)
             meant = f"; did you mean {file.with_name(near[0])}?" if near else ""
             problem = f"there is no such file{meant}; name the estate with ASTRO_ESTATE or as an argument"
             return self._fail(problem, at=(0, 0))
-        except IsADirectoryError:
-            return self._fail("is a folder; name the YAML file in it")
-        except UnicodeDecodeError as error:
-            return self._fail(f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
-        except OSError as error:
-            return self._fail(f"cannot be read: {error.strerror}")
-        if size > MAX_BYTES:
-            return self._fail(f"has {size:,} bytes, more than the {MAX_BYTES:,} that an estate may have; split it")
+        except DocumentError as error:
+            return self._fail(str(error))
         try:
-            root = YAML(typ="safe", pure=True).compose(text)
+            reader = YAML(typ="safe", pure=True)
+            reader.Composer = _ShallowComposer
+            root = reader.compose(text)
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             problem = (error.problem or str(error.context)).strip()
+            # Never what is quoted there: it may be a secret that begins with *, & or !.
+            problem = re.sub(r" '(?![<\\])[^']{2,}'", "", problem)
+            if problem.startswith("found undefined alias"):
+                problem += "; put a value that begins with * in quotes"
             if "'\\t'" in problem:
                 problem += "; YAML indents with spaces, not tabs"
             elif problem == "could not find expected ':'":
@@ -124,8 +122,8 @@ class Source:
             return self._fail(f"is not YAML: {problem}", (mark.line + 1, mark.column + 1) if mark else (1, 1))
         except YAMLError as error:
             return self._fail(f"is not YAML: {str(error).splitlines()[0]}")
-        except RecursionError:
-            return self._fail(f"is nested deeper than {MAX_DEPTH} levels; an estate needs six")
+        except _TooMuchError as error:
+            return self._fail(str(error))
         if root is None:
             return self._fail("is empty; `main.py schema` describes an estate, examples/ has some")
         return root
@@ -135,14 +133,13 @@ class Source:
 
     def _convert(self, node: Node, path: Location) -> Any:
         self._take(1)
-        if len(path) > MAX_DEPTH:
-            raise _TooMuchError(f"is nested deeper than {MAX_DEPTH} levels; an estate needs six")
+        if len(path) > MAX_DEPTH:  # by aliases
+            raise _TooMuchError(_TOO_DEEP)
         self._marks[path, False] = at = (node.start_mark.line + 1, node.start_mark.column + 1)
         if node.tag not in _TAGS:
-            tag = shortened(node.tag.replace(_YAML, "!!", 1))
-            self.problems.append(
-                Problem(path, f"has the tag {tag}; an estate holds plain values: take the tag out", *at)
-            )
+            # Never the tag: it may be a secret that begins with an exclamation mark.
+            message = "has a YAML tag; remove it, or put a value that begins with ! in quotes"
+            self.problems.append(Problem(path, message, *at))
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
@@ -200,8 +197,25 @@ _MERGE = f"{_YAML}merge"
 _TAGS = {_YAML + kind for kind in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "value")}
 
 
+_TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels; an estate needs six"
+
+
 class _TooMuchError(Exception):
     pass
+
+
+class _ShallowComposer(Composer):
+    """Stops at the first value that is too deep: the scanner takes longer for each open bracket."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._depth += 1
+        if self._depth > MAX_DEPTH + 1:
+            raise _TooMuchError(_TOO_DEEP)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def _scalar(node: ScalarNode) -> str | int | float | bool | None:

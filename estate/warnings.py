@@ -10,6 +10,7 @@ from typing import Any
 
 from estate.explain import locate
 from estate.model import Estate
+from estate.plan import network_stack
 from estate.source import Location, Problem, Source
 from estate.twins import TWIN
 from modules.astronomer import AS_OF, NODE_TYPES, REGIONS, ClusterId
@@ -34,6 +35,15 @@ def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Pr
         {locate(problem, source) for problem in found},
         key=lambda problem: (problem.line, problem.column, problem.message),
     )
+
+
+def expired(estate: Estate, file: Path, source: Source, today: date) -> dict[str, list[str]]:
+    """Return what the file says was to be gone by `today`, a line each, by the stack that has it."""
+    lines: dict[str, list[str]] = {}
+    for one in estate.expired(today):
+        stack = network_stack(estate.connections[str(one.path[1])].network)
+        lines.setdefault(stack, []).append(f"{file}:{locate(one, source)}")
+    return lines
 
 
 def _unpublished(estate: Estate) -> Iterator[Problem]:

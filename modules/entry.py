@@ -123,3 +123,11 @@ def in_words(value: Any) -> str:
     """Format a value from a stack's outputs for a sentence."""
     values = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
     return ", ".join("unknown" if one in (None, "") else str(one) for one in values) or "none"
+
+
+SECRET = re.compile(
+    r"secret|passw|pwd|token|credential|external.?id|(?:shared|private|api|access).?key"
+    r"|(?:^|[^a-z])(?:psk|pass|pin)(?:$|[^a-z])|^key$",
+    re.IGNORECASE,
+)
+"""Found in a name whose value may be a secret."""

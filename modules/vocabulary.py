@@ -336,7 +336,15 @@ def _tag_key(key: str) -> str:
         raise ValueError(
             "is not a tag key; allowed: 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws:"
         )
+    if _SECRET_TAG.search(key):
+        raise ValueError("may name a secret, and tags are in the Terraform that is written; give the tag another name")
     return key
+
+
+_SECRET_TAG = re.compile(
+    r"(?:^|[^a-z])(?:psk|pin|pass|pwd|passwd|password|secret|token|credentials?|(?:api|access|private|shared).?key)$",
+    re.I,
+)
 
 
 def _tag_value(value: str) -> str:

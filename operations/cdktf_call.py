@@ -20,6 +20,7 @@ from estate.errors import ExitCode, UserError
 from estate.model import Estate
 from estate.plan import secrets, stacks_of
 from estate.state import CloudState
+from modules.documents import DocumentError, read_bytes
 from modules.entry import Secret
 from operations.imports import drop_all
 from operations.owner import refuse_foreign_folder
@@ -105,19 +106,22 @@ class CdktfCall:
         return " ".join(value for name, value in environ.items() if name.startswith("TF_CLI_ARGS"))
 
 
-def prepare(estate: Estate, out: Path, environ: Mapping[str, str], pid: int) -> None:
+def prepare(estate: Estate, file: Path, out: Path, environ: Mapping[str, str], pid: int) -> list[str]:
     """Raise UserError if a `cdktf` at or above process `pid`, or its output folder, would lead Terraform somewhere it
-    cannot succeed. Otherwise drop the import blocks of what the call destroys."""
+    cannot succeed. Otherwise drop the import blocks of what the call destroys, and return the stacks that it plans or
+    deploys."""
     call = find_call(pid)
-    refuse_foreign_folder(out, estate, migrates=call is not None and "migrate-state" in call.options)
+    refuse_foreign_folder(out, estate, file, migrates=call is not None and "migrate-state" in call.options)
     if not call:
-        return
+        return []
     stacks = [stack.name for stack in stacks_of(estate)]
     if reasons := list(_obstacles(call, estate, stacks, out / "stacks", environ)):
         raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
     if call.command == "destroy":
         for stack in call.chosen(stacks):
             drop_all(out / "stacks" / stack)
+        return []
+    return call.chosen(stacks)
 
 
 def _obstacles(
@@ -179,7 +183,14 @@ def _parse(process: Process, arguments: tuple[str, ...]) -> CdktfCall | None:
 def _is_in_a_file(stack: Path, variable: str) -> bool:
     """Return whether a file that Terraform loads by itself mentions the variable."""
     files = [*stack.glob("terraform.tfvars*"), *stack.glob("*.auto.tfvars*")]
-    return any(variable in file.read_text("utf-8", "replace") for file in files if file.is_file())
+    return any(variable.encode() in _content(file) for file in files)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return read_bytes(file)
+    except (OSError, DocumentError):
+        return b""
 
 
 def _read_linux(pid: int) -> Process | None:

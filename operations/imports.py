@@ -3,35 +3,48 @@
 import re
 from pathlib import Path
 
+from modules.documents import DocumentError, decoded, read_bytes
+from operations.files import delete, write
 from operations.output import addresses
 
 FILE = "imports.tf"
 HEADER = "# Written by `main.py adopt`. Once these are applied, the file has done its work and may be deleted.\n"
-_BLOCK = re.compile(r"import \{\n  to = (\S+)\n  id = [^\n]*\n\}\n")
+# No more than these: an ID that is an expression could read any file.
+_BLOCK = re.compile(
+    r'import \{\n  to = ([\w.-]+(?:\[(?:\d+|"[^"\\$%\n]*")\])?)\n  id = "(?:[^"\\$%\n]|\\.|[$%](?![{$%]))*"\n\}\n'
+)
+_WHOLE = re.compile(f"{re.escape(HEADER)}(?:\n{_BLOCK.pattern})+")
+_MAX_BYTES = 10_000_000
 
 
 def drop_stale(stack: Path) -> list[str]:
     """Remove the blocks for resources that the stack no longer has, and return their addresses."""
-    file = stack / FILE
-    if not is_ours(file):
+    text = ours(stack)
+    if not text:
         return []
-    there, text = addresses(stack), file.read_text("utf-8")
+    there = addresses(stack)
     stale = [address for address in _BLOCK.findall(text) if address.partition("[")[0] not in there]
     if stale:
         kept = [block[0] for block in _BLOCK.finditer(text) if block[1] not in stale]
         if kept:
-            file.write_text("\n".join([HEADER, *kept]), "utf-8")
+            write(stack / FILE, "\n".join([HEADER, *kept]))
         else:
-            file.unlink()
+            delete(stack, FILE)
     return stale
 
 
 def drop_all(stack: Path) -> None:
     """Remove the blocks of a stack that is about to be destroyed: they could not be imported again."""
-    if is_ours(file := stack / FILE):
-        file.unlink()
+    if ours(stack):
+        delete(stack, FILE)
 
 
-def is_ours(file: Path) -> bool:
-    """Return whether `main.py adopt` wrote the file."""
-    return file.is_file() and file.read_text("utf-8", "replace").startswith(HEADER)
+def ours(stack: Path) -> str:
+    """Return the text of a stack's file of imports; empty if there is none, or more in it than `main.py adopt`
+    writes."""
+    file = stack / FILE
+    try:
+        text = "" if file.is_symlink() else decoded(read_bytes(file, _MAX_BYTES))
+    except (OSError, DocumentError):
+        return ""
+    return text if _WHOLE.fullmatch(text) else ""

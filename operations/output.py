@@ -7,17 +7,19 @@ import difflib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_OWN = ("cdk.tf.json", "cdk.tf", "metadata.json")
-"""What cdktf writes into the folder of a stack: the Terraform as JSON, or as HCL with what its own CLI reads."""
+from modules.documents import DocumentError, parsed
+from operations.files import delete, write_all
+from operations.owner import MANIFEST, manifest_of, refuse_foreign_files, synthesized
 
 
 def files(folder: Path) -> set[Path]:
-    """What some synth wrote, relative to `folder`: none where there is no such folder."""
-    written = [file for name in _OWN for file in folder.glob(f"stacks/*/{name}")]
-    return {file.relative_to(folder) for file in (*written, folder / "manifest.json") if file.is_file()}
+    """What some synth wrote, relative to `folder`, by its manifest: none where there is no such folder."""
+    own = {MANIFEST} if manifest_of(folder) else set[str]()
+    return {Path(name) for name in own | synthesized(folder)}
 
 
 class Installed(NamedTuple):
@@ -31,21 +33,19 @@ def install(fresh: Path, folder: Path) -> Installed:
     """Make what a synth wrote in `folder` the same as in `fresh`; what is the same already is not written again.
 
     Deletes what is not in `fresh`: stacks that are no longer in the estate, and the other format, which Terraform would
-    load too. Raises OSError.
+    load too. Raises UserError, for a file that is not a synth's before any is written.
     """
-    written: list[Path] = []
-    for file in sorted(new := files(fresh)):
-        content = (fresh / file).read_bytes()
-        if not (folder / file).is_file() or (folder / file).read_bytes() != content:
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            (folder / file).write_bytes(content)
-            written.append(file)
-    stale = sorted(files(folder) - new)
-    for file in stale:
-        (folder / file).unlink()
-        if not any((folder / file).parent.iterdir()):
-            (folder / file).parent.rmdir()
-    return Installed(written, stale)
+    owned = sorted(map(str, files(folder)))
+    contents = {str(file): (fresh / file).read_bytes() for file in sorted(files(fresh))}
+    refuse_foreign_files(folder, contents, owned)
+    # The manifest first, so that it lists what a synth that is killed leaves.
+    written = write_all(folder, contents)
+    stale = [name for name in owned if name not in contents]
+    for name in stale:
+        delete(folder, name)
+        with suppress(OSError):
+            (folder / name).parent.rmdir()  # if it is empty
+    return Installed([Path(name) for name in written], [Path(name) for name in stale])
 
 
 def summary(folder: Path) -> str:
@@ -59,8 +59,8 @@ def summary(folder: Path) -> str:
 def addresses(stack: Path) -> set[str]:
     """Return the Terraform addresses of the resources of a synthesized stack."""
     if (file := stack / "cdk.tf.json").is_file():
-        resources = json.loads(file.read_text("utf-8")).get("resource", {})
-        return {f"{kind}.{name}" for kind, named in resources.items() for name in named}
+        document = _document(file.read_text("utf-8", "replace")) or {}
+        return {f"{kind}.{name}" for kind, named in document.get("resource", {}).items() for name in named}
     text = file.read_text("utf-8") if (file := stack / "cdk.tf").is_file() else ""
     return {f"{kind}.{name}" for kind, name in re.findall(r'^resource "([^"]+)" "([^"]+)"', text, re.MULTILINE)}
 
@@ -146,7 +146,7 @@ def _shown(value: Any) -> str:
 def _document(value: Any) -> Any:
     """The object that a string holds as JSON; None where it holds none."""
     try:
-        document = json.loads(value) if isinstance(value, str) else None
-    except ValueError:
+        document = parsed(value) if isinstance(value, str) else None
+    except DocumentError:
         return None
     return document if isinstance(document, dict) else None

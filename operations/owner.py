@@ -1,11 +1,12 @@
-"""Keeps an output folder to one estate and one state.
+"""Keeps an output folder to one estate file and one state, and to what was written into it before.
 
 Terraform remembers in `.terraform` where it found the state of a stack. When that changes under it, through a second
 estate in the same folder or an edit of `state`, it proposes to copy the state from the old place to the new one.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,82 @@ from estate.errors import ExitCode, UserError
 from estate.model import Estate
 from estate.plan import stacks_of
 from estate.state import CloudState, S3State
+from modules.documents import DocumentError, read_bytes, read_json
 
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
+_STACK = re.compile(r"stacks/[\w-]+/cdk\.tf(?:\.json)?")
 
 _Backend = tuple[str, Mapping[str, Any]]
 """Its type, and the settings that decide where the state is and how it is read."""
 
 
-def sign(folder: Path, estate: Estate) -> None:
-    """Write the estate's name into the manifest of a synthesized folder, which `cdktf` reads and leaves as it is."""
-    manifest = folder / _MANIFEST
-    content = json.loads(manifest.read_text("utf-8"))
-    manifest.write_text(json.dumps({**content, "estate": estate.name}, indent=2, sort_keys=True), "utf-8")
+def sign(folder: Path, estate: Estate, file: Path) -> None:
+    """Write whose output it is into the manifest of a synthesized folder, which `cdktf` reads and leaves as it is."""
+    manifest = folder / MANIFEST
+    manifest.write_text(signed(estate, file, json.loads(manifest.read_text("utf-8"))), "utf-8")
 
 
-def refuse_foreign_folder(folder: Path, estate: Estate, *, migrates: bool = False) -> None:
-    """Raise UserError if `folder` is of another estate, or is initialized with another state, which Terraform would
-    propose to copy. `migrates`: the person asked for the copy."""
-    if reason := foreign_estate(folder, estate):
-        raise UserError(reason, ExitCode.BAD_INPUT)
+def signed(estate: Estate, file: Path, content: Mapping[str, Any]) -> str:
+    """Return the text of a manifest, with the names of the estate and its file."""
+    return json.dumps({**content, "estate": estate.name, "file": file.name}, indent=2, sort_keys=True)
+
+
+def manifest_of(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a folder: None if there is none, and empty if it is not signed by this program."""
+    try:
+        content = read_json(folder / MANIFEST)
+    except FileNotFoundError:
+        return None
+    except DocumentError:
+        return {}
+    return content if isinstance(content, dict) and isinstance(content.get("estate"), str) else {}
+
+
+def synthesized(folder: Path) -> set[str]:
+    """Return the files of stacks that a synth wrote into `folder`, by its manifest, which exist."""
+    stacks = (manifest_of(folder) or {}).get("stacks")
+    found: set[str] = set()
+    for stack in stacks.values() if isinstance(stacks, dict) else ():
+        path = stack.get("synthesizedStackPath") if isinstance(stack, dict) else None
+        if isinstance(path, str) and _STACK.fullmatch(path):
+            base = path.rpartition("/")[0]
+            # Both formats: a synth that was killed may have left the other one. cdktf's own CLI reads metadata.json
+            # beside HCL.
+            found |= {f"{base}/cdk.tf", f"{base}/cdk.tf.json"}
+            found |= {f"{base}/metadata.json"} if path.endswith("cdk.tf") else set()
+    return {name for name in found if (folder / name).is_file()}
+
+
+def refuse_foreign_files(folder: Path, contents: Mapping[str, bytes], owned: Collection[str]) -> None:
+    """Raise UserError if writing `contents` into `folder` would change a file that is not one of `owned`."""
+    foreign = [name for name in contents if name not in owned and _differs(folder / name, contents[name])]
+    if foreign:
+        names = ", ".join(str(folder / name) for name in sorted(foreign))
+        what = f"of this program by {folder / MANIFEST}, and would be overwritten"
+        raise UserError(f"{names}: not {what}; move it away, or write into another folder (--out)", ExitCode.BAD_INPUT)
+
+
+def _differs(file: Path, content: bytes) -> bool:
+    try:
+        return file.is_symlink() or read_bytes(file, len(content)) != content
+    except FileNotFoundError:
+        return False
+    except DocumentError:  # longer, or no file
+        return True
+
+
+def refuse_foreign_folder(folder: Path, estate: Estate, file: Path, *, migrates: bool = False) -> None:
+    """Raise UserError if `folder` is of another estate or estate file, or is initialized with another state, which
+    Terraform would propose to copy. `migrates`: the person asked for the copy."""
+    refuse_foreign_estate(folder, estate, file)
     if not migrates and (reasons := list(other_states(folder, estate))):
         raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
+
+
+def refuse_foreign_estate(folder: Path, estate: Estate, file: Path) -> None:
+    """Raise UserError if `folder` is of another estate or estate file."""
+    if reason := foreign_estate(folder, estate, file):
+        raise UserError(reason, ExitCode.BAD_INPUT)
 
 
 def refuse_python_package(folder: Path) -> None:
@@ -45,19 +101,29 @@ def refuse_python_package(folder: Path) -> None:
             raise UserError(f"--out: {folder} {what}; {remedy}", ExitCode.BAD_INPUT)
 
 
-def foreign_estate(folder: Path, estate: Estate) -> str | None:
-    """Return why `folder` is not for this estate; None if it is."""
-    try:
-        owner = json.loads((folder / _MANIFEST).read_text("utf-8"))["estate"]
-    except (OSError, ValueError, KeyError, TypeError):
+def foreign_estate(folder: Path, estate: Estate, file: Path | None = None) -> str | None:
+    """Return why `folder` is not for this estate, read from `file`; None if it is."""
+    manifest = manifest_of(folder)
+    if manifest is None:
         return None
-    if owner == estate.name:
-        return None
-    return (
-        f"{folder} holds the Terraform of estate {owner!r}, and this file is estate {estate.name!r}: give each estate "
-        f"a folder, with `--output {folder}-{estate.name}` for every cdktf command (`--out` for main.py); if the "
-        'estate was renamed, follow docs/recovery.md, "The state is somewhere else"'
-    )
+    if not manifest:
+        return (
+            f"{folder / MANIFEST} is not of this program, and would be overwritten; write into another folder, with "
+            "`--output` for every cdktf command (`--out` for main.py)"
+        )
+    if manifest["estate"] != estate.name:
+        return (
+            f"{folder} holds the Terraform of estate {manifest['estate']!r}, and this file is estate {estate.name!r}: "
+            f"give each estate a folder, with `--output {folder}-{estate.name}` for every cdktf command (`--out` for "
+            'main.py); if the estate was renamed, follow docs/recovery.md, "The state is somewhere else"'
+        )
+    if file and manifest.get("file", file.name) != file.name:
+        return (
+            f"{folder} holds the Terraform of {manifest['file']!r}, and not of {file.name!r}, which is estate "
+            f"{estate.name!r} too: give each file a folder, with `--output` for every cdktf command (`--out` for "
+            f'main.py); if the file was renamed, write "file": "{file.name}" into {folder / MANIFEST}'
+        )
+    return None
 
 
 def other_states(folder: Path, estate: Estate) -> Iterator[str]:
@@ -95,7 +161,7 @@ def _wanted(estate: Estate, stack: str) -> _Backend | None:
 def _initialized(stack: Path) -> _Backend | None:
     """Return the backend that Terraform uses in the folder of a stack; None before `terraform init`."""
     try:
-        backend = json.loads((stack / ".terraform/terraform.tfstate").read_text("utf-8"))["backend"]
+        backend = read_json(stack / ".terraform/terraform.tfstate")["backend"]
         return backend["type"], backend["config"]
     except FileNotFoundError:
         state = stack / "terraform.tfstate"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from estate.model import Estate
+from estate.plan import stacks_of
 from modules.bindings.node import start_for_command
 from operations.imports import drop_stale
 from operations.output import Installed, install
@@ -18,33 +19,33 @@ if TYPE_CHECKING:
     from stacks.app import App
 
 
-def write(estate: Estate, out: Path, environ: MutableMapping[str, str], *, hcl: bool) -> Installed:
+def write(estate: Estate, file: Path, out: Path, environ: MutableMapping[str, str], *, hcl: bool) -> Installed:
     """Synthesize into `out`, and drop the import blocks there of resources that are no longer in it."""
-    with synthesized(estate, environ, hcl=hcl) as fresh:
+    with synthesized(estate, file, environ, hcl=hcl) as fresh:
         installed = install(fresh, out)
-        for stack in sorted(out.glob("stacks/*")):
-            drop_stale(stack)
+        for stack in stacks_of(estate):
+            drop_stale(out / "stacks" / stack.name)
         return installed
 
 
 @contextmanager
-def synthesized(estate: Estate, environ: MutableMapping[str, str], *, hcl: bool = False) -> Generator[Path]:
-    """Yield a folder with the whole output, which is deleted afterwards."""
+def synthesized(estate: Estate, file: Path, environ: MutableMapping[str, str], *, hcl: bool = False) -> Generator[Path]:
+    """Yield a folder with the whole output of the estate in `file`, which is deleted afterwards."""
     with new_app(environ, hcl=hcl) as app:
         from stacks.app import build
 
         folder = Path(app.outdir)
         terraform = formatter(environ) if hcl else None
         build(app, estate).synth()
-        sign(folder, estate)
+        sign(folder, estate, file)
         if terraform:
             terraform.fmt(folder, sorted(folder.glob("stacks/*/cdk.tf")))
         yield folder
 
 
-def synthesized_stacks(estate: Estate, environ: MutableMapping[str, str]) -> dict[str, Any]:
+def synthesized_stacks(estate: Estate, file: Path, environ: MutableMapping[str, str]) -> dict[str, Any]:
     """Return the parsed JSON of each stack, by name."""
-    with synthesized(estate, environ) as fresh:
+    with synthesized(estate, file, environ) as fresh:
         return {
             one.parent.name: json.loads(one.read_text("utf-8")) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))
         }

@@ -1,5 +1,6 @@
-# A workspace of HCP Terraform for each stack, which plans pull requests and runs on what is merged. astro.yaml then has
-# `state: {backend: cloud, organization: acme}`, whose workspaces have these names.
+# A workspace of HCP Terraform for each stack, which runs on what is merged. astro.yaml then has
+# `state: {backend: cloud, organization: acme}`, whose workspaces have these names. Make the job `fresh` of github.yml or
+# gitlab-ci.yml a required check of a merge: a plan runs whatever Terraform would load, so pull requests are not planned.
 terraform {
   required_providers {
     tfe = {
@@ -31,6 +32,8 @@ resource "tfe_workspace" "stack" {
   working_directory = "terraform/stacks/${each.key}"
   trigger_patterns  = ["terraform/stacks/${each.key}/*"]
   auto_apply        = false
+
+  speculative_enabled = false
 
   vcs_repo {
     identifier                 = "acme/astro"

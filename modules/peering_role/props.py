@@ -24,8 +24,8 @@ class PeeringRoleProps(ConnectionProps):
     """The entry of `clusters` whose account may assume the role. Where its `vpc_id` is known, the role accepts peerings
     of that VPC only, else of any in that account and region."""
     expires: Day
-    """The last day, in UTC, on which AWS lets anyone assume the role. After it, `main.py check` warns and nothing is
-    synthesized until the entry is taken out or the day is moved."""
+    """The last day, in UTC, on which AWS lets anyone assume the role. After it, `main.py check` warns, and
+    `cdktf` deploys nothing of its stack until the entry is taken out or the day is moved."""
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return ""  # Nothing uses it once the peering is active.

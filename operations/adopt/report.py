@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from operations.imports import FILE, HEADER, is_ours
+from estate.errors import ExitCode, UserError
+from operations.files import delete, write
+from operations.imports import FILE, HEADER, ours
 
 State = Literal["found", "absent", "alike", "several", "unimportable"]
 _WORDS = {"found": "import", "absent": "make", "unimportable": "again", "alike": "ALIKE", "several": "SEVERAL"}
@@ -58,14 +60,21 @@ class Adoption:
     def write(self, folder: Path) -> Path | None:
         """Put the blocks beside what cdktf writes into `folder`, the stack's: a synth leaves them there. The file, or
         None where there is nothing to import; then what an earlier run wrote is taken away."""
-        file = folder / FILE
         if blocks := self.imports():
-            folder.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"{HEADER}\n{blocks}", encoding="utf-8")
-            return file
-        if is_ours(file):
-            file.unlink()
+            refuse_foreign_imports(folder)
+            write(folder / FILE, f"{HEADER}\n{blocks}")
+            return folder / FILE
+        if ours(folder):
+            delete(folder, FILE)
         return None
+
+
+def refuse_foreign_imports(folder: Path) -> None:
+    """Raise UserError if a stack's folder has import blocks that `main.py adopt` did not write."""
+    file = folder / FILE
+    if (file.is_symlink() or file.exists()) and not ours(folder):
+        what = "holds more than `main.py adopt` writes, and would be overwritten"
+        raise UserError(f"{file}: {what}; give the file another name", ExitCode.BAD_INPUT)
 
 
 def hcl_string(value: str) -> str:

@@ -4,21 +4,42 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from estate.model import Estate
 from operations.export.gates import Address, Block, conditional, gated, index
 from operations.export.readme import DOCS, VERSIONS, example, readme
 from operations.export.stacks import ExportedStack
+from operations.files import delete, write_all
+from operations.owner import MANIFEST, manifest_of, refuse_foreign_files, signed
 from operations.terraform import Terraform
 from stacks.hcl import render
 
+_PARTS = ("variables", "outputs", "main")
+_NAMES = {
+    *("versions.tf", "examples/basic/main.tf", ".terraform-docs.yml", "README.md"),
+    *(f"{part}.tf{end}" for part in _PARTS for end in ("", ".json")),
+}
 
-def write(stack: ExportedStack, folder: Path, terraform: Terraform | None) -> bool:
-    """Write the module of `stack` into `folder`: as HCL where `terraform` is given, which formats it, else as JSON.
 
-    Replaces what it wrote before, in either format, and no other file. Returns whether a file changed. Raises OSError
-    and TerraformFailed."""
-    before = _files(folder)
+def write(module: Mapping[str, bytes], folder: Path) -> bool:
+    """Write the files of a module into `folder`, and delete those that an earlier export wrote and this one does not.
+
+    Returns whether a file changed. Raises UserError, for a file that no export wrote before any is written."""
+    listed = (manifest_of(folder) or {}).get("files")
+    owned = {MANIFEST, *(_NAMES.intersection(map(str, listed)) if isinstance(listed, list) else ())}
+    refuse_foreign_files(folder, module, owned)
+    changed = write_all(folder, module)
+    stale = [name for name in sorted(owned - module.keys()) if (folder / name).is_file()]
+    for name in stale:
+        delete(folder, name)
+    return bool(changed or stale)
+
+
+def module(stack: ExportedStack, estate: Estate, file: Path, terraform: Terraform | None) -> dict[str, bytes]:
+    """Return the files of the module of `stack`, by name: as HCL where `terraform` is given, which formats it, else as
+    JSON. `file` is that of the estate. Raises TerraformFailed."""
     blocks: dict[Address, Block] = {
         (section, type_, name): _plain(block)
         for section in ("data", "resource")
@@ -48,23 +69,23 @@ def write(stack: ExportedStack, folder: Path, terraform: Terraform | None) -> bo
         "README.md": readme(stack, variables, outputs),
     }
     for part, tree in trees.items():
-        (folder / f"{part}.tf{'.json' if terraform else ''}").unlink(missing_ok=True)
         if terraform:
             texts[f"{part}.tf"] = render(tree, stack.blocks if part == "main" else {})
         else:
             texts[f"{part}.tf.json"] = json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
-    for name, text in texts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, "utf-8")
-    if terraform:
-        terraform.fmt(folder, [Path(name) for name in texts if name.endswith(".tf")])
-    return _files(folder) != before
+    # The manifest first, so that it lists what an export that is killed leaves.
+    files = {MANIFEST: signed(estate, file, {"files": sorted(texts)}) + "\n"} | texts
+    contents = {name: text.encode() for name, text in files.items()}
+    return contents | _formatted(contents, terraform) if terraform else contents
 
 
-def _files(folder: Path) -> dict[Path, bytes]:
-    """The content of the files that are, or could be, written by us."""
-    names = ("*.tf", "*.tf.json", "*.md", ".terraform-docs.yml", "examples/basic/*.tf")
-    return {file: file.read_bytes() for name in names for file in folder.glob(name)}
+def _formatted(contents: Mapping[str, bytes], terraform: Terraform) -> dict[str, bytes]:
+    names = [name for name in contents if name.endswith(".tf")]
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_all(folder, {name: contents[name] for name in names})
+        terraform.fmt(folder, map(Path, names))
+        return {name: (folder / name).read_bytes() for name in names}
 
 
 def _outputs(stack: Mapping[str, Any], blocks: Iterable[Address], counted: Iterable[Address]) -> dict[str, Block]:

@@ -18,11 +18,14 @@ from estate.plan import stacks_of
 from estate.renames import renames
 from estate.state import S3State
 from estate.twins import TWIN
+from modules.documents import DocumentError, read_json
 from operations.owner import foreign_estate
 from operations.terraform import Terraform, TerraformError, find_terraform
 
 # A person waits for the answer, and a state that is not read is reported as not read.
 _QUICK = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+_OUTPUTS = 10_000_000
+"""How many bytes a file of outputs may have."""
 _SECONDS = 30
 """How long Terraform may take to read one state."""
 
@@ -73,11 +76,11 @@ def _renamed(estate: Estate, deployed: Deployed) -> Deployed:
 def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
     expected = "give the file that `cdktf deploy --outputs-file FILE` wrote"
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}; {expected}", ExitCode.BAD_INPUT) from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{file} is not a JSON file; {expected}", ExitCode.BAD_INPUT) from None
+        found = read_json(file, _OUTPUTS)
+    except FileNotFoundError:
+        raise UserError(f"{file}: there is no such file; {expected}", ExitCode.BAD_INPUT) from None
+    except DocumentError as error:
+        raise UserError(f"{file}: {error}; {expected}", ExitCode.BAD_INPUT) from None
     if _is_of_maps(found):
         # cdktf writes an output under the ID of its construct.
         found = {

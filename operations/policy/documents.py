@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import json
 import time
 import urllib.parse
 import urllib.request
@@ -17,11 +16,12 @@ from botocore import exceptions
 from estate.errors import ExitCode, UserError
 from estate.source import Source, printable
 from modules.astronomer import URL
+from modules.documents import MAX_BYTES, DocumentError, decoded, parsed, read_bytes
 from modules.opt_in_region.props import POLICY as OPT_IN_REGIONS
 from modules.parts.iam_policy.props import listed, pin_file
 from operations.aws import CLIENT_CONFIG
+from operations.files import delete, write, write_all
 
-MAX_BYTES = 1_000_000
 MAX_SECONDS = 60
 _USUAL = "a policy document has a few thousand"
 
@@ -52,22 +52,27 @@ def fetch(document: Path, url: str = URL, *, accept: bool = False) -> Literal["n
     digest = hashlib.sha256(served).hexdigest()
     pin = pin_file(document)
     beside = document.with_name(document.name + ".new")
-    try:
-        # A pin that was emptied or overwritten pins nothing that is served.
-        pinned = pin.read_text("utf-8", "replace").split()[:1] if pin.exists() else None
-        if pinned == [digest] and document.exists() and document.read_bytes() == served:
-            beside.unlink(missing_ok=True)
-            return "same"
-        if (pinned is not None or document.exists()) and not accept:
-            beside.write_bytes(served)
-            return "changed"
-        document.parent.mkdir(parents=True, exist_ok=True)
-        document.write_bytes(served)
-        pin.write_text(f"{digest}  {document.name}\n")
-        beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"{error.filename} cannot be written: {error.strerror}") from error
+    # A pin that was emptied or overwritten pins nothing that is served.
+    pinned, there = _content(pin), _content(document)
+    if pinned is not None and pinned.split()[:1] == [digest.encode()] and there == served:
+        delete(document.parent, beside.name)
+        return "same"
+    if (pinned is not None or there is not None) and not accept:
+        write(beside, served)
+        return "changed"
+    write_all(document.parent, {document.name: served, pin.name: f"{digest}  {document.name}\n"})
+    delete(document.parent, beside.name)
     return "new" if pinned is None else "changed"
+
+
+def _content(file: Path) -> bytes | None:
+    """Return what a file holds; None if there is none. Raises UserError."""
+    try:
+        return read_bytes(file)
+    except FileNotFoundError:
+        return None
+    except DocumentError as error:
+        raise UserError(f"{file}: {error}", ExitCode.BAD_INPUT) from None
 
 
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):
@@ -101,8 +106,8 @@ def _download(url: str) -> bytes:
         ) from error
     try:
         _parsed(served, None)
-    except ValueError as error:
-        raise UserError(f"{_shown(url)} does not serve a policy document: {error}") from None
+    except DocumentError as error:
+        raise UserError(f"{_shown(url)} does not serve a policy document: it {error}") from None
     return served
 
 
@@ -152,36 +157,19 @@ def _mistake(statement: Any) -> str | None:
 def read(file: Path, account_id: str | None = None) -> dict[str, Any]:
     """A document from a file, with `{{.AWSAccount}}` replaced where an account is given. Raises UserError."""
     try:
-        # A pipe or a device may never end.
-        if file.exists() and not file.is_file():
-            raise UserError(f"{file} is not a file")
-        with file.open("rb") as opened:
-            content = opened.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise UserError(f"{file} has more than {MAX_BYTES:,} bytes; {_USUAL}")
-    try:
-        return _parsed(content, account_id)
-    except ValueError as error:
-        raise UserError(f"{file} is not a policy document: {error}") from None
+        return _parsed(read_bytes(file), account_id)
+    except FileNotFoundError:
+        raise UserError(f"{file}: there is no such file", ExitCode.BAD_INPUT) from None
+    except DocumentError as error:
+        raise UserError(f"{file}: {error}", ExitCode.BAD_INPUT) from None
 
 
 def _parsed(content: bytes, account_id: str | None) -> dict[str, Any]:
-    """Raises ValueError with what is wrong."""
-    try:
-        text = content.decode("utf-8-sig")
-        document = json.loads(text.replace("{{.AWSAccount}}", account_id) if account_id else text)
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8") from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"it is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise ValueError("it is not an object")  # noqa: TRY004 (of the content, as the others)
-    if "Statement" not in document:
-        raise ValueError("it has no Statement")
+    """Raises DocumentError."""
+    text = decoded(content)
+    document = parsed(text.replace("{{.AWSAccount}}", account_id) if account_id else text)
+    if not isinstance(document, dict) or "Statement" not in document:
+        raise DocumentError("is not a policy document: an object with Version and Statement")
     return document
 
 

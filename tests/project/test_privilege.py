@@ -18,6 +18,7 @@ import cdktf
 import pytest
 
 from estate.load import load
+from modules.parts.iam_policy.props import listed
 from stacks.app import build
 from tests.support import EXAMPLES, ROOT
 from tools.evidence import record
@@ -57,15 +58,60 @@ def too_much(stack: Stack) -> Iterator[tuple[str, str]]:
                     yield f"data.aws_iam_policy_document.{name}", found
     for kind, each in stack.get("resource", {}).items():
         for name, resource in each.items():
-            for found in _is_open(kind, resource):
+            for found in (*_is_open(kind, resource), *_inline(kind, resource)):
                 yield f"{kind}.{name}", found
 
 
+def _inline(kind: str, resource: dict[str, Any]) -> Iterator[str]:
+    """What is too much in a document that is written into a resource, or in a policy of AWS that is attached."""
+    for argument, value in resource.items():
+        document = _document(value) if argument.endswith("policy") else None
+        for statement in listed((document or {}).get("Statement", [])):
+            if statement.get("Effect") == "Allow":
+                yield from _allows_too_much(_as_terraform(statement))
+    if kind == "aws_iam_role_policy_attachment" and re.search(r"::aws:policy/|:iam::\*:", resource["policy_arn"]):
+        yield f"attached {resource['policy_arn']}"
+
+
+def _document(value: Any) -> dict[str, Any] | None:
+    try:
+        return json.loads(value) if isinstance(value, str) and value.lstrip().startswith("{") else None
+    except ValueError:
+        return None
+
+
+def _as_terraform(statement: dict[str, Any]) -> dict[str, Any]:
+    """A statement of JSON as the data source writes it."""
+    found: dict[str, Any] = {}
+    for key, name in (("Action", "actions"), ("NotAction", "not_actions"), ("Resource", "resources")):
+        if key in statement:
+            found[name] = listed(statement[key])
+    for key, name in (("Principal", "principals"), ("NotPrincipal", "not_principals")):
+        if key in statement:
+            who = statement[key] if isinstance(statement[key], dict) else {"AWS": statement[key]}
+            found[name] = [{"type": type_, "identifiers": listed(each)} for type_, each in who.items()]
+    conditions = statement.get("Condition", {}).items()
+    found["condition"] = [
+        {"test": test, "variable": variable, "values": listed(values)}
+        for test, keys in conditions
+        for variable, values in keys.items()
+    ]
+    return found
+
+
 def _allows_too_much(statement: dict[str, Any]) -> Iterator[str]:
-    asked = {condition["variable"] for condition in statement.get("condition", [])}
-    yield from (f"action {action}" for action in statement["actions"] if "*" in action)
+    # A condition counts only if it names values: a pattern of * lets everybody in.
+    asked = {
+        condition["variable"]
+        for condition in statement.get("condition", [])
+        if not any(set(str(value)) <= {"*", "?"} for value in condition["values"])
+    }
+    yield from (f"action {action}" for action in statement.get("actions", ()) if "*" in action)
+    yield from (
+        f"{name} allows all others" for name in ("not_actions", "not_principals", "not_resources") if name in statement
+    )
     # In the policy of a resource, * is that resource.
-    if "principals" not in statement and "*" in statement["resources"]:
+    if "principals" not in statement and "*" in statement.get("resources", ()):
         yield "every resource"
     for principal in statement.get("principals", []):
         for who in principal["identifiers"]:
@@ -96,7 +142,7 @@ def _is_open(kind: str, resource: dict[str, Any]) -> Iterator[str]:
     for rule in rules:
         ranges = [rule.get("cidr_ipv4"), rule.get("cidr_ipv6"), rule.get("cidr_block"), rule.get("ipv6_cidr_block")]
         ranges += [*(rule.get("cidr_blocks") or []), *(rule.get("ipv6_cidr_blocks") or [])]
-        yield from (f"open to {cidr}" for cidr in ranges if cidr and cidr.endswith("/0"))
+        yield from (f"open to {cidr}" for cidr in ranges if cidr and re.search(r"/[0-7]$", cidr))
         if rule.get("protocol", rule.get("ip_protocol")) not in ("tcp", "udp", "icmp"):
             yield "every protocol"
     if kind == "aws_ram_principal_association":
@@ -104,7 +150,8 @@ def _is_open(kind: str, resource: dict[str, Any]) -> Iterator[str]:
         yield from (f"shared with {who}" for who in each if not who.isdigit())
     if kind == "aws_vpc_endpoint_service" and not resource["acceptance_required"]:
         yield "accepts every endpoint"
-    if kind == "aws_vpc_endpoint_service_allowed_principal" and "*" in resource["principal_arn"]:
+    offered = [*(resource.get("allowed_principals") or []), resource.get("principal_arn", "")]
+    if kind.startswith("aws_vpc_endpoint_service") and any("*" in who for who in offered):
         yield "offered to everybody"
 
 
@@ -148,6 +195,75 @@ def test_nothing_is_allowed_or_open_but_what_is_meant(stacks: dict[str, Stack]) 
         "statements, rules and shares of the examples: nobody, nothing and no port more than is meant",
         f"{len(statements)} statements; {len(meant)} acknowledged",
     )
+
+
+def _policy(**more: Any) -> str:
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::acme/*", **more}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _statement(**more: Any) -> Stack:
+    one = {"actions": ["sts:AssumeRole"], "resources": ["arn:aws:s3:::acme"], **more}
+    return {"data": {"aws_iam_policy_document": {"one": {"statement": [one]}}}}
+
+
+def _resource(kind: str, **more: Any) -> Stack:
+    return {"resource": {kind: {"one": more}}}
+
+
+def _asks(test: str, variable: str, value: str) -> list[dict[str, Any]]:
+    return [{"test": test, "variable": variable, "values": [value]}]
+
+
+_ROOT = [{"type": "AWS", "identifiers": ["arn:aws:iam::406882777402:root"]}]
+_TOKEN = [{"type": "Federated", "identifiers": ["issuer"]}]
+BLIND: dict[str, tuple[Stack, set[str]]] = {
+    "a service offered to all": (
+        _resource("aws_vpc_endpoint_service", acceptance_required=True, allowed_principals=["*"]),
+        {"offered to everybody"},
+    ),
+    "an inline policy": (
+        _resource("aws_iam_policy", policy=_policy(Action="*", Resource="*")),
+        {"action *", "every resource"},
+    ),
+    "a policy of AWS": (
+        _resource("aws_iam_role_policy_attachment", policy_arn="arn:aws:iam::aws:policy/AdministratorAccess"),
+        {"attached arn:aws:iam::aws:policy/AdministratorAccess"},
+    ),
+    "an inline trust": (_resource("aws_iam_role", assume_role_policy=_policy(Principal="*")), {"everybody"}),
+    "an inline key policy": (_resource("aws_kms_key", policy=_policy(Principal={"AWS": "*"})), {"everybody"}),
+    "an inline bucket policy": (
+        _resource("aws_s3_bucket_policy", policy=_policy(Principal={"AWS": ["*"]})),
+        {"everybody"},
+    ),
+    "halves of all addresses": (
+        _resource("aws_security_group", ingress=[{"cidr_blocks": ["0.0.0.0/1", "128.0.0.0/1"], "protocol": "tcp"}]),
+        {"open to 0.0.0.0/1", "open to 128.0.0.0/1"},
+    ),
+    "any external ID": (
+        _statement(principals=_ROOT, condition=_asks("StringLike", "sts:ExternalId", "*")),
+        {"everybody in arn:aws:iam::406882777402:root"},
+    ),
+    "any subject": (
+        _statement(
+            principals=_TOKEN,
+            condition=[*_asks("StringEquals", "issuer:aud", "sts"), *_asks("StringLike", "issuer:sub", "*")],
+        ),
+        {"any token of issuer"},
+    ),
+    "all but some principals": (_statement(not_principals=_ROOT), {"not_principals allows all others"}),
+    "all but some actions": (
+        {"data": {"aws_iam_policy_document": {"one": {"statement": [{"not_actions": ["iam:*"], "resources": ["a"]}]}}}},
+        {"not_actions allows all others"},
+    ),
+}
+"""Mutations that a reading of document data sources alone does not see, each with what is to be found."""
+
+
+@pytest.mark.parametrize("mutation", BLIND)
+def test_no_place_is_blind(mutation: str) -> None:
+    stack, expected = BLIND[mutation]
+    assert {what for _, what in too_much(stack)} == expected
 
 
 def test_whatever_is_too_much_is_seen() -> None:

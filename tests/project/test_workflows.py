@@ -69,10 +69,24 @@ def test_files_that_no_linter_knows_have_the_keys_of_their_documentation() -> No
     assert atlantis["version"] == 3
     for project in atlantis["projects"]:
         assert project.keys() == {"name", "dir", "terraform_version", "autoplan"}
-        assert project["autoplan"].keys() == {"when_modified"}
+        assert project["autoplan"].keys() == {"enabled", "when_modified"}
     assert spacelift.keys() == {"version", "stack_defaults", "stacks"}
     assert spacelift["stack_defaults"].keys() == {"terraform_version"}
     assert {key for stack in spacelift["stacks"].values() for key in stack} == {"project_root"}
+
+
+def test_nothing_is_planned_before_the_gate() -> None:
+    """A plan runs what is committed: a data source of a file that nobody listed can run any program."""
+    github, gitlab = read("github.yml")["jobs"], read("gitlab-ci.yml")
+    runs = {job: " ".join(step.get("run", "") for step in body["steps"]).split() for job, body in github.items()}
+    assert [job for job, words in runs.items() if "--check" in words] == ["fresh"]
+    assert [job for job, words in runs.items() if words.count("terraform") > 1] == ["plan", "apply"]
+    assert (github["plan"]["needs"], github["apply"]["needs"]) == ("fresh", "plan")
+    assert gitlab["stages"] == ["check", "plan", "apply"]
+    assert [gitlab[job]["stage"] for job in ("fresh", "plan", "apply")] == gitlab["stages"]
+    assert not any("needs" in job or "allow_failure" in job for job in gitlab.values() if isinstance(job, dict))
+    assert {project["autoplan"]["enabled"] for project in read("atlantis.yaml")["projects"]} == {False}
+    assert "speculative_enabled = false" in (WORKFLOWS / "hcp-terraform.tf").read_text()
 
 
 def commands() -> list[str]:

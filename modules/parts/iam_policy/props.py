@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from modules.documents import DocumentError, decoded, parsed, read_bytes
 from modules.vocabulary import duplicates
 
 # IAM's quotas (facts B9): what one managed policy may hold, white space not counted, and how many a role may have.
 _POLICY_SIZE = 6_144
 POLICIES = 10
-_FILE_SIZE = 1_000_000
 _SHOWN = 10
 _ACCOUNT = "{{.AWSAccount}}"
 
@@ -64,23 +64,14 @@ class PolicyDocument:
 
 def _document(file: Path) -> Any:
     try:
-        if not file.is_file():
-            raise ValueError(
-                "does not exist, relative to this file; save the policy document there (Astronomer's own with "
-                "`main.py policy fetch`)"
-            )
-        if file.stat().st_size > _FILE_SIZE:
-            raise ValueError(f"has more than {_FILE_SIZE:,} bytes; a policy document has a few thousand")
-        _check_pin(file)
-        return json.loads(file.read_text("utf-8-sig"), object_pairs_hook=_unique)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is not JSON: {error.msg} in line {error.lineno}, column {error.colno} of it") from None
-    except RecursionError:
-        raise ValueError("is nested too deep for a policy document") from None
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
+        content = read_bytes(file)
+    except FileNotFoundError:
+        raise ValueError(
+            "does not exist, relative to this file; save the policy document there (Astronomer's own with "
+            "`main.py policy fetch`)"
+        ) from None
+    _check_pin(file, content)
+    return parsed(decoded(content), _unique)
 
 
 def pin_file(document: Path) -> Path:
@@ -88,9 +79,13 @@ def pin_file(document: Path) -> Path:
     return document.with_name(document.name + ".sha256")
 
 
-def _check_pin(document: Path) -> None:
+def _check_pin(document: Path, content: bytes) -> None:
     pin = pin_file(document)
-    if pin.is_file() and pin.read_text("utf-8").split()[:1] != [hashlib.sha256(document.read_bytes()).hexdigest()]:
+    try:
+        pinned = read_bytes(pin).split()[:1]
+    except FileNotFoundError:
+        return
+    if pinned != [hashlib.sha256(content).hexdigest().encode()]:
         raise ValueError(
             f"is not the document that {pin.name} beside it pins; see `main.py policy diff` and `main.py policy fetch`,"
             " or take the pin out if the change is yours"
@@ -101,7 +96,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Python keeps the last of equal keys: half of a policy could be lost without a word."""
     names = [name for name, _ in pairs]
     if twice := duplicates(names):
-        raise ValueError(f"has the key {', '.join(twice)} twice in one object; merge the two")
+        raise DocumentError(f"has the key {', '.join(twice)} twice in one object; merge the two")
     return dict(pairs)
 
 
@@ -187,9 +182,14 @@ def _split(document: dict[str, Any]) -> Iterator[str]:
     """The document as policies that IAM has room for: as many statements in each as fit, in the order of the file.
 
     All are attached to one role, and IAM judges a role by all statements of all its policies: the meaning is the same.
+    In several policies those that deny come first: an apply changes one policy after the other, and a statement that
+    moves between two is in neither for a moment.
     """
+    numbered = list(enumerate(listed(document["Statement"]), 1))
+    if _size(document, [statement for _, statement in numbered]) > _POLICY_SIZE:
+        numbered.sort(key=lambda one: one[1]["Effect"] != "Deny")
     parts: list[list[Any]] = []
-    for number, statement in enumerate(listed(document["Statement"]), 1):
+    for number, statement in numbered:
         if parts and _size(document, [*parts[-1], statement]) <= _POLICY_SIZE:
             parts[-1].append(statement)
             continue

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from cdktf import TerraformStack, TerraformVariable
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from estate.load import EstateError, load
 from local_aws import LocalAws
@@ -238,6 +238,19 @@ def test_what_is_attached_to_the_role_or_written_into_it_shows_in_a_plan_and_an_
         assert iam.list_role_policies(RoleName=name)["PolicyNames"] == []
 
 
+def test_what_denies_is_in_the_first_of_several_policies(tmp_path: Path) -> None:
+    """A statement that moves between two policies is in neither for a moment."""
+    denies = {"Sid": "Keep", "Effect": "Deny", "Action": "iam:*", "Resource": "*"}
+    for allowed in range(1, 5):
+        file = tmp_path / "astronomer.json"
+        large = {"Effect": "Allow", "Action": [f"s3:{'A' * 58}{n:03}" for n in range(60)], "Resource": "*"}
+        file.write_text(json.dumps({"Version": "2012-10-17", "Statement": [*[large] * allowed, denies]}))
+        document = TypeAdapter(PolicyDocument).validate_python(str(file))
+        texts = list(document.policies("111111111111", "a").values())
+        assert len(texts) == allowed
+        assert [number for number, text in enumerate(texts) if '"Sid":"Keep"' in text] == [0]
+
+
 def test_a_large_document_is_several_policies_all_attached(synth: Synth, tmp_path: Path) -> None:
     tf = synth(place(props(tmp_path, document(sized(6144), sized(3000), sized(3000), sized(3000)))))["resource"]
     policies = tf["aws_iam_policy"]
@@ -311,7 +324,7 @@ def test_our_example_is_marked_as_ours_and_denies_itself_the_audit_roles() -> No
     ("content", "hint"),
     [
         ("{", "is not JSON: .* in line 1, column 2"),
-        ("[" * 100_000, "is nested too deep"),
+        ("[" * 100_000, "is nested deeper than 100 levels"),
         (" " * 1_000_001, "has more than 1,000,000 bytes"),
         ('{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Effect": "Allow"}]}', "has the key Effect twice"),
         ([], "has no Statement"),
@@ -374,8 +387,8 @@ def test_a_mistake_in_the_document_is_told_at_the_line_of_the_estate(tmp_path: P
     ("field", "value", "hint"),
     [
         ("policy_file", "nowhere.json", "does not exist"),
-        ("policy_file", ".", "does not exist"),
-        ("policy_file", "a\0b", "does not exist"),
+        ("policy_file", ".", "is a folder"),
+        ("policy_file", "a\0b", "is not the name of a file"),
         ("policy_file", "", "is not the name of a file"),
         ("policy_file", {"Version": "2012-10-17"}, "is not the name of a file"),
         ("policy_mode", "lenient", "'strict' or 'vendor-managed'"),

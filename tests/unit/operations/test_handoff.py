@@ -646,7 +646,7 @@ def test_a_file_that_cdktf_did_not_write_is_refused_with_what_is_expected(
 
 
 def test_a_file_of_outputs_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"outputs\.json cannot be read: No such file or directory; give the file"):
+    with pytest.raises(UserError, match=r"outputs\.json: there is no such file; give the file"):
         read(estate_of(tmp_path, BASE), tmp_path / "outputs.json", tmp_path, {})
 
 

@@ -262,10 +262,10 @@ def test_a_document_that_was_there_unpinned_is_not_overwritten(tmp_path: Path, u
     [
         (b"", "cannot be fetched"),
         (b"<html>", "does not serve a policy document: it is not JSON"),
-        (b"[]", "it is not an object"),
-        (b'{"a": 1}', "it has no Statement"),
+        (b"[]", "it is not a policy document: an object with Version and Statement"),
+        (b'{"a": 1}', "it is not a policy document: an object with Version and Statement"),
         ('{"Statement": []}'.encode("utf-16"), "it is not UTF-8"),
-        (b"[" * 500_000, "it is nested too deeply"),
+        (b"[" * 500_000, "it is nested deeper than 100 levels"),
         (b" " * 1_000_001, "more than 1,000,000 bytes"),
     ],
 )
@@ -329,7 +329,7 @@ def test_a_pin_that_says_nothing_is_a_document_that_differs(tmp_path: Path, url:
 def test_a_document_that_cannot_be_saved_is_told(tmp_path: Path, url: str) -> None:
     (tmp_path / "file").touch()
     Astronomer.serves = json.dumps(document({"Action": "s3:*"})).encode()
-    with pytest.raises(UserError, match=r"file cannot be written: File exists"):
+    with pytest.raises(UserError, match=r"astronomer\.json: cannot be written: "):
         fetch(tmp_path / "file/astronomer.json", url)
 
 
@@ -351,7 +351,7 @@ def test_a_document_is_read_for_an_account(tmp_path: Path) -> None:
     )
     assert read(file, "222222222222")["Statement"][0]["Resource"] == "arn:aws:iam::222222222222:role/a222222222222"
     file.write_text("{")
-    with pytest.raises(UserError, match=r"policy\.json is not a policy document: it is not JSON"):
+    with pytest.raises(UserError, match=r"policy\.json: is not JSON"):
         read(file)
 
 
@@ -364,15 +364,15 @@ def test_no_command_waits_for_a_document_that_has_no_end(tmp_path: Path) -> None
     for name in ("fifo", "large", "deep", "utf-16", "", "/dev/zero", "none"):
         with pytest.raises(UserError) as error:
             read(tmp_path / name)
-        messages.append(str(error.value).removeprefix(f"{tmp_path / name} "))
+        messages.append(str(error.value).removeprefix(f"{tmp_path / name}: "))
     assert messages == [
-        "is not a file",
-        "has more than 1,000,000 bytes; a policy document has a few thousand",
-        "is not a policy document: it is nested too deeply",
-        "is not a policy document: it is not UTF-8",
-        "is not a file",
-        "is not a file",
-        "cannot be read: No such file or directory",
+        "is a pipe; save the document in a file",
+        "has more than 1,000,000 bytes",
+        "is nested deeper than 100 levels",
+        "is not UTF-8 text (byte 0); save it as UTF-8",
+        "is a folder; name a file in it",
+        "is a device; save the document in a file",
+        "there is no such file",
     ]
 
 

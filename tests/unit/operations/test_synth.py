@@ -56,6 +56,12 @@ def synth_hcl(*arguments: object) -> tuple[int, str, str]:
     return run("synth", *map(str, arguments), "--hcl")
 
 
+ELSES = (
+    "Terraform would load it, and it is not of the estate; delete it, or give its reason in the estate as "
+    "`terraform: {own_files: {"
+)
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
@@ -111,6 +117,8 @@ def test_a_removed_stack_is_told_and_deleted_and_what_is_yours_stays(estate: Pat
     assert told.splitlines() == [
         "manifest.json: differs",
         f"{gone}: is of no stack of the estate, or of the other format",
+        f"stacks/network-lake/extra.tf.json: {ELSES}network-lake/extra.tf.json: ...}}}}`",
+        f"stacks/network-lake/imports.tf: {ELSES}network-lake/imports.tf: ...}}}}`",
     ]
     deleted = f"{out / gone}: deleted; what the stack deployed stays until it is destroyed\n"
     assert synth(estate, "--out", out) == (0, f"{deleted}{out} holds 1 stack: network-lake (4 resources)\n", "")
@@ -200,11 +208,14 @@ def test_a_folder_that_cannot_be_written_is_named(estate: Path, out: Path) -> No
     out.write_text("a file")
     code, told, error = synth(estate, "--out", out)
     assert (code, told) == (1, "")
-    assert error == f"{out}: cannot be written: File exists\n"
+    assert error == f"{out / 'manifest.json'}: cannot be written: File exists\n"
 
 
 def folder(path: Path, **stacks: Any) -> Path:
     """Output of these stacks, as a synth would leave it."""
+    path.mkdir()
+    paths = {name: {"synthesizedStackPath": f"stacks/{name}/cdk.tf.json"} for name in stacks}
+    (path / "manifest.json").write_text(json.dumps({"estate": "acme", "stacks": paths}))
     for name, stack in stacks.items():
         file = path / "stacks" / name / "cdk.tf.json"
         file.parent.mkdir(parents=True)

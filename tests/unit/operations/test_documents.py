@@ -1,0 +1,134 @@
+"""What a command is given in place of a document: it answers with a sentence within two seconds, and exits with 2."""
+
+import os
+import signal
+import socket
+import time
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from main import cli
+from modules.documents import MAX_DEPTH, DocumentError, parsed
+from tests.support import ROOT
+from tests.support.estates import BASE
+
+POLICY = str(ROOT / "examples/policies/read-lake.json")
+ESTATE = str(ROOT / "examples/cross_account_role.yaml")
+READS: dict[tuple[str, str], list[str]] = {
+    ("synth", "file"): ["synth", "{}"],
+    ("export", "file"): ["export", "--estate", "{}"],
+    ("check", "file"): ["check", "{}"],
+    ("handoff", "file"): ["handoff", "{}"],
+    ("handoff", "outputs"): ["handoff", ESTATE, "--outputs", "{}"],
+    ("adopt", "file"): ["adopt", "{}"],
+    ("state create", "file"): ["state", "create", "{}"],
+    ("policy fetch", "file"): ["policy", "fetch", "{}"],
+    ("policy fetch", "to"): ["policy", "fetch", "--to", "{}"],
+    ("policy diff", "old"): ["policy", "diff", "{}", POLICY],
+    ("policy diff", "new"): ["policy", "diff", POLICY, "{}"],
+    ("policy diff", "file"): ["policy", "diff", "--estate", "{}"],
+    ("policy lint", "file"): ["policy", "lint", "{}"],
+    ("", "ASTRO_ESTATE"): [],
+}
+"""A call for each document that a command reads, by the command and its parameter."""
+FOLDERS = {("synth", "out"), ("export", "out"), ("adopt", "out")}
+"""Paths that are written to: tests/unit/operations/test_files.py has them."""
+KINDS = ("folder", "pipe", "device", "socket", "loop", "huge", "deep", "encoding", "binary", "below a file")
+
+
+def paths(app: typer.Typer, *above: str) -> Iterator[tuple[str, str]]:
+    """The command and the name of each parameter that is a path."""
+    for command in app.registered_commands:
+        assert command.callback
+        name = command.name or command.callback.__name__
+        for parameter, type_ in typing.get_type_hints(command.callback).items():
+            if Path in (type_, *typing.get_args(type_)):
+                yield " ".join((*above, name)), parameter
+    for group in app.registered_groups:
+        assert group.typer_instance
+        yield from paths(group.typer_instance, str(group.name))
+
+
+def test_every_path_of_every_command_has_its_row() -> None:
+    assert set(paths(cli)) == READS.keys() - {("", "ASTRO_ESTATE")} | FOLDERS
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    folder = tmp_path_factory.mktemp("bad")
+    files = {kind: folder / kind for kind in KINDS} | {"device": Path("/dev/zero")}
+    files["folder"].mkdir()
+    os.mkfifo(files["pipe"])
+    files["loop"].symlink_to(files["loop"])
+    files["huge"].write_bytes(b"a: 1\n" * 3_000_000)
+    files["deep"].write_text("[" * 100_000)
+    files["encoding"].write_text(BASE, encoding="utf-16")
+    files["binary"].write_bytes(bytes(range(256)))
+    (folder / "file").write_text("")
+    files["below a file"] = folder / "file/astro.yaml"
+    with socket.socket(socket.AF_UNIX) as server:
+        os.chdir(folder)  # the name of a socket is short
+        server.bind("socket")
+        os.chdir(ROOT)
+        yield files
+
+
+def refuse(*_: object) -> None:
+    raise TimeoutError
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("read", READS, ids=lambda read: " ".join(read).strip())
+def test_what_is_no_document_is_refused_at_once(
+    read: tuple[str, str], kind: str, bad: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("operations.policy.documents._download", lambda _: Path(POLICY).read_bytes())
+    if read == ("policy fetch", "to") and kind in ("huge", "deep", "encoding", "binary", "below a file"):
+        return  # a document that is replaced is not parsed
+    environment = {"CDKTF_OUTDIR": str(tmp_path / "out")}
+    if not READS[read]:
+        environment["ASTRO_ESTATE"] = str(bad[kind])
+    arguments = [argument.replace("{}", str(bad[kind])) for argument in READS[read]]
+    before = signal.signal(signal.SIGALRM, refuse)
+    signal.alarm(30)
+    began = time.process_time()
+    try:
+        result = CliRunner(env=environment).invoke(cli, arguments)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert time.process_time() - began < 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "is not JSON: Expecting property name enclosed in double quotes in line 1, column 2 of it"),
+        ("[" * 100_000, f"is nested deeper than {MAX_DEPTH} levels"),
+        ("[" * 500 + "]" * 500, f"is nested deeper than {MAX_DEPTH} levels"),
+        ("1" * 10_000, "holds a number of thousands of digits"),
+    ],
+)
+def test_json_that_cannot_be_used_is_told_in_our_words(text: str, told: str) -> None:
+    with pytest.raises(DocumentError) as raised:
+        parsed(text)
+    assert str(raised.value) == told
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop", "huge", "deep", "encoding"])
+def test_a_policy_file_that_is_no_document_is_told_at_its_line(kind: str, bad: dict[str, Path], tmp_path: Path) -> None:
+    text = Path(ESTATE).read_text().replace("policies/astronomer.json", str(bad[kind]))
+    (tmp_path / "astro.yaml").write_text(text)
+    result = CliRunner().invoke(cli, ["check", str(tmp_path / "astro.yaml")])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert ": account.cross_account_role.policy_file: " in result.stderr

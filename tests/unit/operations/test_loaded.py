@@ -1,0 +1,119 @@
+"""What Terraform would load beside a synth's own files: `synth --check` refuses it, unless the estate lists it."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from main import cli
+from modules.bindings.lazy import load_lazily
+from operations.imports import HEADER, ours
+from operations.loaded import foreign_files
+from operations.output import files
+from tests.support.estates import BASE
+
+LAKE = "stacks/network-lake"
+BLOCK = '\nimport {\n  to = aws_route.lake-prod_route["a"]\n  id = "rtb-1_10.0.0.0/16"\n}\n'
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("loaded")
+    (folder / "astro.yaml").write_text(BASE)
+    assert synth(folder)[0] == 0
+    return folder
+
+
+@pytest.fixture
+def estate(made: Path) -> Iterator[Path]:
+    """The folder of an estate and its output, which a test may add to."""
+    before = {file: file.read_bytes() for file in made.rglob("*") if file.is_file()}
+    yield made
+    for file in sorted(made.rglob("*"), reverse=True):
+        if file.is_symlink() or (file.is_file() and file not in before):
+            file.unlink()
+    for file, content in before.items():
+        file.write_bytes(content)
+
+
+def synth(folder: Path, *options: str) -> tuple[int, str, str]:
+    load_lazily()
+    command = ["synth", str(folder / "astro.yaml"), "--out", str(folder / "terraform"), *options]
+    result = CliRunner(env={"SYNTH_HCL_OUTPUT": "false"}).invoke(cli, command)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def found(folder: Path, *listed: str) -> list[str]:
+    out = folder / "terraform"
+    return [line.split(": ")[0] for line in foreign_files(out, files(out), listed)]
+
+
+def test_an_override_opens_no_role_unseen(estate: Path) -> None:
+    file = estate / "terraform" / LAKE / "zz_override.tf.json"
+    file.write_text('{"resource": {"aws_vpc_peering_connection_accepter": {"lake-prod_accepter": {"auto_accept": 1}}}}')
+    told = (
+        f"{LAKE}/zz_override.tf.json: Terraform would load it, and it is not of the estate; delete it, or give its "
+        "reason in the estate as `terraform: {own_files: {network-lake/zz_override.tf.json: ...}}`\n"
+    )
+    refused = f"{estate}/terraform holds what {estate}/astro.yaml does not say, and Terraform would load it\n"
+    assert synth(estate, "--check") == (3, told, refused)
+    listed = "terraform: {own_files: {network-lake/zz_override.tf.json: Asked for by the platform team}}\n"
+    (estate / "astro.yaml").write_text(BASE + listed)
+    assert synth(estate, "--check")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            f"{base}.{end}{json}"
+            for base, end, json in itertools.product(
+                ("evil", "override", "zz_override", "cdk_override", "ÄÖ", "a b"), ("tf", "tofu"), ("", ".json")
+            )
+        ),
+        *(f"{base}.tfvars{json}" for base in ("terraform", "a.auto", "a", ".a.auto") for json in ("", ".json")),
+        "cdk.tofu",
+        "cdk.tofu.json",
+        "imports.tf.json",
+    ],
+)
+def test_whatever_terraform_or_opentofu_loads_is_found(estate: Path, name: str) -> None:
+    (estate / "terraform" / LAKE / name).write_text("{}")
+    assert found(estate) == [f"{LAKE}/{name}"]
+    assert found(estate, f"network-lake/{name}") == []
+
+
+@pytest.mark.parametrize("name", [".evil.tf", "main.tf~", "#main.tf#", "notes.md", "terraform.tfstate", "a/main.tf"])
+def test_what_terraform_does_not_load_is_left_alone(estate: Path, name: str) -> None:
+    (estate / "terraform" / LAKE / name).parent.mkdir(exist_ok=True)
+    (estate / "terraform" / LAKE / name).write_text("")
+    assert found(estate) == []
+
+
+@pytest.mark.parametrize("name", ["cdk.tf.json", "imports.tf", "x.tf"])
+def test_a_link_is_found_even_if_its_name_is_listed(estate: Path, name: str) -> None:
+    file, elsewhere = estate / "terraform" / LAKE / name, estate / "elsewhere"
+    elsewhere.write_bytes(file.read_bytes() if file.exists() else (HEADER + BLOCK).encode())
+    file.unlink(missing_ok=True)
+    file.symlink_to(elsewhere)
+    assert found(estate, f"network-lake/{name}") == [f"{LAKE}/{name}"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        'data "external" "x" {\n  program = ["sh"]\n}\n',
+        '\nimport {\n  to = aws_route.a\n  id = file("/etc/passwd")\n}\n',
+        '\nimport {\n  to = aws_route.a\n  id = "${file("/etc/passwd")}"\n}\n',
+        '\nimport {\n  to = aws_route.a\n  id = "a"\n  provider = aws.other\n}\n',
+        '\nimport {\n  to = aws_route.a[file("x")]\n  id = "a"\n}\n',
+    ],
+)
+def test_imports_are_ours_only_if_nothing_else_is_in_them(estate: Path, more: str) -> None:
+    stack = estate / "terraform" / LAKE
+    (stack / "imports.tf").write_text(HEADER + BLOCK)
+    assert (found(estate), bool(ours(stack))) == ([], True)
+    (stack / "imports.tf").write_text(HEADER + BLOCK + more)
+    assert (found(estate), bool(ours(stack))) == ([f"{LAKE}/imports.tf"], False)
