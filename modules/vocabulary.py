@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from modules.aws import AS_OF, REGIONS
+from modules.aws import AS_OF, PARTITIONS, REGIONS
 
 
 class Props(BaseModel):
@@ -133,15 +133,33 @@ def aws_id(prefix: str, what: str) -> Text:
     )
 
 
-def arn(service: str, resource: str, what: str, example: str, account: str = r"\d{12}") -> Text:
+@dataclass(frozen=True)
+class Arn(Text):
+    """An ARN, or a shorter name that the pattern allows. Its partition exists, and its region is one of that."""
+
+    def check(self, value: object) -> str:
+        text = super().check(value)
+        if text.startswith("arn:"):
+            _, its_partition, _, region, _ = text.split(":", 4)
+            if its_partition not in PARTITIONS:
+                close = difflib.get_close_matches(its_partition, PARTITIONS, n=1)
+                meant = f"; did you mean {close[0]!r}?" if close else ""
+                raise ValueError(f"has the partition {its_partition!r}{meant}; allowed: {', '.join(PARTITIONS)}")
+            if region and _region(region) and partition(region) != its_partition:
+                raise ValueError(
+                    f"has the partition {its_partition}, and {region} is in {partition(region)}; copy the ARN from AWS"
+                )
+        return text
+
+
+ARN = r"arn:aws(?:-[a-z]+)*"
+"""A regular expression for the beginning of an ARN; `Arn` checks which partition it is."""
+
+
+def arn(service: str, resource: str, what: str, example: str, account: str = r"\d{12}") -> Arn:
     """The shape of an ARN of one service; `resource` is a regular expression for what follows the account."""
-    return Text(
-        what,
-        rf"arn:aws(?:-cn|-us-gov)?:{service}:[a-z0-9-]*:{account}:{resource}",
-        f"the ARN of {what}",
-        example,
-        late=True,
-    )
+    region = "" if service == "iam" else r"[a-z0-9-]+"
+    return Arn(what, rf"{ARN}:{service}:{region}:{account}:{resource}", f"the ARN of {what}", example, late=True)
 
 
 RFC_1918 = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -221,9 +239,9 @@ AvailabilityZone = Annotated[
 ]
 Principal = Annotated[
     str,
-    Text(
+    Arn(
         "whom AWS RAM can share with",
-        r"\d{12}|arn:aws(?:-cn|-us-gov)?:organizations::\d{12}:"
+        rf"\d{{12}}|{ARN}:organizations::\d{{12}}:"
         r"(?:organization/o-[a-z0-9]{10,32}|ou/o-[a-z0-9]{10,32}/ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})",
         "an account's 12 digits in quotes (not arn:...:root), or the ARN of an organization or organizational unit",
         "222222222222",
@@ -248,9 +266,9 @@ IamPrincipal = Annotated[
 ]
 KmsKey = Annotated[
     str,
-    Text(
+    Arn(
         "a KMS key",
-        r"alias/[\w/-]+|arn:aws(?:-cn|-us-gov)?:kms:[a-z0-9-]+:\d{12}:(?:key|alias)/[\w/-]+",
+        rf"alias/[\w/-]+|{ARN}:kms:[a-z0-9-]+:\d{{12}}:(?:key|alias)/[\w/-]+",
         "alias/NAME, or the ARN of a key or alias",
         "alias/terraform-state",
     ),
