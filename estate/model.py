@@ -90,6 +90,8 @@ class Account(Props):
     Astronomer do much, and a Hosted cluster has no use for it."""
     cross_account_role: CrossAccountRoleProps
     policy_alarm: PolicyAlarmProps | None = None
+    policy_alarm_removal_reason: Reason | None = None
+    """Why an alarm that was deployed may be destroyed when `policy_alarm` is taken out. Default: a plan fails."""
     service_quotas: ServiceQuotasProps | None = None
     opt_in_region: OptInRegionProps | None = None
     confirmed: Day | None = None
