@@ -10,6 +10,7 @@ from modules.cross_account_role.construct import CrossAccountRole
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
 from modules.policy_alarm.construct import EventForwarder, PolicyAlarm
 from modules.service_quotas.construct import ServiceQuotas
+from modules.vocabulary import partition
 from stacks.base import AstroStack
 from stacks.moves import move_renamed
 
@@ -21,10 +22,15 @@ class AccountStack(AstroStack):
         super().__init__(scope, plan, estate)
         account = estate.account
         assert account
+        props = account.cross_account_role
+        if estate.controls and props.permissions_boundary is None:
+            # Whether the role has a boundary of yours decides what the construct leaves to Astronomer.
+            boundary = estate.controls.boundary(partition(account.region), account.account_id)
+            props = props.model_copy(update={"permissions_boundary": boundary})
         role = CrossAccountRole(
             self,
             "cross-account-role",
-            account.cross_account_role,
+            props,
             account_id=account.account_id,
             region=account.region,
             secrets=self.secret_variables("", account.cross_account_role.secrets()),
