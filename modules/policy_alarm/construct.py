@@ -317,7 +317,7 @@ class PolicyAlarm(Construct):
                 EVENTBRIDGE,
                 ["kms:Decrypt", *DATA_KEYS],
                 ["*"],
-                ("ArnEquals", "kms:EncryptionContext:aws:sns:topicArn", self._arn("sns", self._name)),
+                ("StringEquals", "kms:EncryptionContext:aws:sns:topicArn", self._arn("sns", self._name)),
             ),
         )
         rules = [self._arn("events", f"rule/{rule}") for rule in self._rules.values()]

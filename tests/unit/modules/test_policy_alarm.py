@@ -241,7 +241,7 @@ def test_each_key_serves_its_own_service_for_its_own_resource_and_not_astronomer
         service("logs.us-east-1", for_logs, ["*"], of_log_group),
     ]
     topic = {
-        "test": "ArnEquals",
+        "test": "StringEquals",
         "variable": "kms:EncryptionContext:aws:sns:topicArn",
         "values": [f"arn:aws:sns:us-east-1:{ACCOUNT}:acme-alarm"],
     }
