@@ -12,7 +12,7 @@ if _obstacle := obstacle():
     sys.exit(_obstacle)
 
 import tempfile
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -30,6 +30,8 @@ from estate.source import Problem, Source
 from estate.state import S3State
 from estate.warnings import warnings
 from modules.astronomer import ROLE
+from operations.permissions.jobs import Job
+from operations.selection import chosen
 
 if TYPE_CHECKING:
     from cdktf import App
@@ -200,10 +202,28 @@ def export(
         from operations.output import counted
 
         exported = exported_stacks(app, estate)
-    for name in _chosen(file, stacks, exported):
+    for name in chosen(file, stacks, exported):
         changed = write(exported[name], out / name, formatter)
         blocks = sum(map(len, exported[name].json.get("resource", {}).values()))
         print(f"{out / name}: {'written' if changed else 'up to date'}, {counted(blocks, 'resource block')}")
+
+
+@cli.command()
+def permissions(
+    stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
+    jobs: Annotated[list[Job] | None, typer.Option("--for", help="Repeat for several. Default: plan.")] = None,
+    file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
+) -> None:
+    """Print the least IAM policies for a job, by stack, as JSON.
+
+    The actions were measured. `apply` changes and creates; add `--for destroy` for a role that may also remove."""
+    import json
+
+    from operations.permissions.compose import permissions
+
+    estate = _current(file)
+    trees = _stacks(estate)
+    print(json.dumps(permissions(estate, trees, jobs or [Job.PLAN], chosen(file, stacks, trees)), indent=2))
 
 
 @cli.command()
@@ -283,7 +303,7 @@ def adopt(
     estate, ids = _current(file), external_ids(os.environ)
     refuse_foreign_folder(out, estate)
     stacks = _stacks(estate)
-    adoptions = look_for({name: stacks[name] for name in _chosen(file, stack, stacks)}, ids)
+    adoptions = look_for({name: stacks[name] for name in chosen(file, stack, stacks)}, ids)
     files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     for adoption in adoptions:
         print(adoption.report())
@@ -399,26 +419,14 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
 
     Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it."""
     from operations.policy.documents import policy_file, read
-    from operations.policy.lint import lint as lint_policies
-    from operations.policy.lint import policies_of, written_by
+    from operations.policy.lint import report
 
     estate = load(file)
-    stacks = _stacks(estate)
-    policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
     vendors = read(policy_file(file), estate.account.account_id) if estate.account else None
-    theirs = {name for name, one in policies.items() if vendors and written_by(vendors, one)}
-    found = lint_policies({name: one for name, one in policies.items() if name not in theirs})
-    found_in_theirs = lint_policies({name: policies[name] for name in theirs})
-    for name in sorted(policies):
-        print(f"{name}{' (of Astronomer)' * (name in theirs)}")
-    for finding in (*found, *found_in_theirs):
-        print(finding)
-    print(
-        f"{len(policies) - len(theirs)} policies of the estate: {len(found)} findings; "
-        f"{len(theirs)} of Astronomer: {len(found_in_theirs)}"
-    )
-    if found or found_in_theirs:
-        sys.exit(ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY)
+    lines, code = report(_stacks(estate), vendors)
+    print("\n".join(lines))
+    if code:
+        sys.exit(code)
 
 
 def _expired(file: Path, estate: Estate) -> list[str]:
@@ -435,13 +443,6 @@ def _current(file: Path) -> Estate:
     if expired := _expired(file, estate):
         raise UserError("\n".join(expired), ExitCode.BAD_INPUT)
     return estate
-
-
-def _chosen(file: Path, names: list[str] | None, stacks: Collection[str]) -> Collection[str]:
-    """The stacks that are named, or all."""
-    if unknown := sorted(set(names or ()) - set(stacks)):
-        raise UserError(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", ExitCode.BAD_INPUT)
-    return names or stacks
 
 
 if __name__ == "__main__":

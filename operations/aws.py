@@ -12,6 +12,7 @@ from botocore.config import Config
 
 from modules.aws import OPT_IN
 from modules.vocabulary import partition
+from operations.permissions.actions import adopt_action
 
 CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
 """The defaults would wait for minutes on an endpoint that does not answer."""
@@ -42,14 +43,6 @@ _ABSENT = re.compile(r"NoSuch|NotFound|^404|does not exist")
 _DENIED = re.compile(r"AccessDenied|UnauthorizedOperation|NotAuthorized|AuthorizationError|^403$")
 _OFF = re.compile(r"InvalidClientTokenId|UnrecognizedClient|AuthFailure|OptInRequired")
 """How a region answers that is off."""
-_ACTIONS = {
-    "s3:ListBuckets": "s3:ListAllMyBuckets",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-}
-"""Where IAM names an action otherwise than the API."""
-_PREFIXES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 
 
 class Aws:
@@ -97,8 +90,7 @@ class Aws:
         except exceptions.ClientError as error:
             code = error.response["Error"]["Code"]
             if _DENIED.search(code):
-                action = f"{_PREFIXES.get(service, service)}:{client.meta.method_to_api_mapping[operation]}"
-                self.denied.add(_ACTIONS.get(action, action))
+                self.denied.add(adopt_action(call))
             elif not _ABSENT.search(f"{code} {error}") and not (region in OPT_IN and _OFF.search(code)):
                 raise
             return {}
