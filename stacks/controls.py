@@ -15,9 +15,10 @@ from modules.vocabulary import partition
 def apply_controls(stack: Construct, controls: Controls, account_id: str, region: str) -> None:
     """Give what the section `controls` names to the resources of a stack that have none of their own."""
     nodes = list(stack.node.find_all())
+    boundary = controls.boundary(partition(region), account_id)
     for role in (node for node in nodes if isinstance(node, IamRole)):
-        if controls.permissions_boundary and role.permissions_boundary_input is None:
-            role.permissions_boundary = controls.boundary(partition(region), account_id)
+        if boundary and role.permissions_boundary_input is None:
+            role.permissions_boundary = boundary
         # Astronomer, and the policies that keep it out, know its role without a path.
         if controls.role_path and role.name_input != ROLE:
             role.path = controls.role_path

@@ -35,7 +35,7 @@ def signing_names() -> dict[str, str]:
     """The name that each service signs with, by the name that the provider logs."""
     session = botocore.session.get_session()
     models = (session.get_service_model(name) for name in session.get_available_services())
-    return {model.service_id: model.signing_name for model in models}
+    return {str(model.service_id): str(model.signing_name) for model in models}
 
 
 _RECORD = re.compile(r"^(?=\d{4}-\d\d-\d\dT)", re.MULTILINE)

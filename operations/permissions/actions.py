@@ -1,7 +1,9 @@
 """IAM's actions: their names, and those that were measured for each type of resource."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from botocore import xform_name
 from botocore.session import get_session
@@ -88,5 +90,5 @@ def adopt_action(call: str) -> str:
     """Return IAM's name for a call of boto3, such as `s3:list_buckets`."""
     service, operation = call.split(":")
     model = get_session().get_service_model(service)
-    names = {xform_name(name): name for name in model.operation_names}
-    return action(model.signing_name, names[operation])
+    names = {xform_name(name): name for name in cast(Iterable[str], model.operation_names)}
+    return action(str(model.signing_name), names[operation])

@@ -1,7 +1,6 @@
 """The policies that `main.py permissions` prints."""
 
 import json
-import re
 from typing import Any
 
 import parliament
@@ -43,7 +42,7 @@ def test_policies_are_of_actions_that_exist_and_fit_iam(trees: dict[str, Any], j
             assert len(json.dumps(policy, separators=(",", ":"))) <= 6_144
             issues = [str(one) for one in parliament.analyze_policy_string(json.dumps(policy)).findings]
             assert [one for one in issues if "UNKNOWN" in one or "MALFORMED" in one] == []
-            assert not re.search(r'[a-z0-9-]+:\*"|"\*:', json.dumps(policy)), "no action is a wildcard"
+            assert not any("*" in one for statement in policy["Statement"] for one in statement["Action"])
 
 
 def test_names_of_actions_are_those_of_iam() -> None:
