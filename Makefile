@@ -61,12 +61,12 @@ demo: setup
 bench: setup
 	@$(TOOLS) python -m tools.bench
 
-wheel: .venv/.installed .work/cyclonedx/.installed
+wheel: .venv/.slim .work/provider6/.slim .work/cyclonedx/.installed
 	@rm -rf dist && $(TOOLS) python -m pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w dist .
 	@$(TOOLS) python -m tools.sbom
 	@ls dist/*.*
 
-setup: .venv/.installed node_modules/.installed .venv/.warmed
+setup: .venv/.installed node_modules/.installed .venv/.slim .venv/.warmed
 
 .venv/.installed: requirements.lock
 	@for python in python3 python3.13 python3.12 python3.11 none; do \
@@ -86,30 +86,15 @@ node_modules/.installed: package-lock.json | .venv/.installed
 	@$(TOOLS) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-# jsii unpacks the provider into the user's cache on first use and indexes it in a worker that dies with the process.
-# Short runs never live long enough to finish it, and each stays twice as slow and four times as large.
-define WARM
-import modules, os, sys, time
-from pathlib import Path
-from cdktf_cdktf_provider_aws._jsii import __jsii_assembly__ as bindings
-from cdktf_cdktf_provider_aws.vpc import VpcConfig
-VpcConfig(cidr_block="10.0.0.0/16")
-mac = sys.platform == "darwin"
-user = Path.home() / ("Library/Caches/com.amazonaws.jsii/package-cache" if mac else ".cache/aws/jsii/package-cache")
-cache = Path(os.environ.get("JSII_RUNTIME_PACKAGE_CACHE_ROOT") or user)
-provider = cache / bindings.name / bindings.version
-deadline = time.monotonic() + 60
-while not any(provider.glob("*/.jsii.runtime.v*.json")):
-    if time.monotonic() > deadline:
-        print("No index after a minute: each synthesis stays a second slower.", file=sys.stderr)
-        break
-    time.sleep(0.1)
-endef
-
-%/.warmed: export PROGRAM = $(WARM)
+# jsii unpacks and indexes the provider into the user's cache on first use. Node ends when it is done.
 %/.warmed: %/.installed
 	@echo "Unpacking and indexing the AWS provider's bindings ..."
-	@$*/bin/python -c "$$PROGRAM"
+	@$*/bin/python -c "from modules.bindings.prepare import prepare; prepare(); import cdktf_cdktf_provider_aws.vpc"
+	@touch $@
+
+# What our commands load in place of it.
+%/.slim: %/.installed modules/bindings/slim.py $(wildcard modules/*/construct.py modules/parts/*/construct.py stacks/*.py)
+	@$*/bin/python -m modules.bindings.slim
 	@touch $@
 
 # Other bindings, each in an environment of its own: .venv by link, but for what tools/%.lock has in its place.

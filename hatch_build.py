@@ -10,7 +10,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 LIBRARY = "astro_on_aws"
-IMPORT = re.compile(r"^( *)(from|import) (estate|modules|operations|stacks)\b", re.MULTILINE)
+IMPORT = re.compile(r"^( *)(from|import) (commands|estate|modules|operations|stacks)\b", re.MULTILINE)
 COMMAND = "`main.py "
 
 

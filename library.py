@@ -26,6 +26,8 @@ OTHERS = {
 def __getattr__(name: str) -> Any:
     folder = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Props")).lower()
     home = OTHERS.get(name) or f"modules.{folder}.{'props' if name.endswith('Props') else 'construct'}"
+    if home.endswith((".construct", ".app")):
+        importlib.import_module(f"{__name__}.modules.bindings.prepare").prepare()
     try:
         return getattr(importlib.import_module(f"{__name__}.{home}"), name)
     except ModuleNotFoundError as error:

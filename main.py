@@ -1,5 +1,7 @@
 """The door. Without an argument it synthesizes the estate, which is what `cdktf` calls it for."""
 
+import atexit
+import gc
 import os
 import sys
 
@@ -11,17 +13,27 @@ if _obstacle := obstacle():
         os.execv(_python, [_python, *sys.argv])  # noqa: S606
     sys.exit(_obstacle)
 
-import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119 (pathlib is not imported yet)
+    # A run is over before its garbage counts, and the interpreter takes everything apart at its end for nothing.
+    gc.disable()
+    atexit.register(gc.freeze)
+    # The imports below take as long as Node takes to be ready.
+    if sys.argv[1:2] in ([], ["synth"]):
+        from modules.bindings.node import start_for_command
+
+        start_for_command(hcl="--hcl" in sys.argv if sys.argv[1:] else os.environ.get("SYNTH_HCL_OUTPUT") == "true")
+
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from commands.options import EstateFile, Outputs, Reader
+from commands.reach import reach
+from commands.status import status
 from estate.errors import ExitCode, UserError
 from estate.load import load
 from estate.model import Estate
@@ -32,12 +44,6 @@ from estate.warnings import warnings
 from modules.astronomer import ROLE
 from operations.permissions.jobs import Job
 from operations.selection import chosen
-
-if TYPE_CHECKING:
-    from cdktf import App
-
-    from operations.output import Installed
-    from operations.terraform import Terraform
 
 
 class Commands(TyperGroup):
@@ -67,7 +73,8 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-EstateFile = Annotated[Path, typer.Argument(envvar="ASTRO_ESTATE", show_envvar=True, metavar="FILE")]
+cli.command()(status)
+cli.command()(reach)
 
 
 @cli.callback(invoke_without_command=True)
@@ -75,11 +82,13 @@ def main(context: typer.Context) -> None:
     """Your side of Astro on AWS. Without a command: write the Terraform of the estate, as `cdktf synth` does."""
     if context.invoked_subcommand is None:
         from operations.cdktf_call import prepare
+        from operations.synth import write
 
         file, out = os.environ.get("ASTRO_ESTATE", "astro.yaml"), os.environ.get("CDKTF_OUTDIR", "cdktf.out")
+        hcl = os.environ.get("SYNTH_HCL_OUTPUT") == "true"
         estate = _current(Path(file))
         prepare(estate, Path(out), os.environ, os.getppid())
-        _write(estate, Path(out), hcl=os.environ.get("SYNTH_HCL_OUTPUT") == "true")
+        write(estate, Path(out), os.environ, hcl=hcl)
 
 
 @cli.command()
@@ -94,83 +103,24 @@ def synth(
     Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched."""
     from operations.output import compare, summary
     from operations.owner import refuse_foreign_folder
+    from operations.synth import synthesized, write
 
     if not check:
         refuse_foreign_folder(out, estate := _current(file))
-        installed = _write(estate, out, hcl=hcl)
+        installed = write(estate, out, os.environ, hcl=hcl)
         for removed in installed.deleted:
             gone = not any((out / removed.parent).glob("cdk.tf*"))
             print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
         print(f"{out} {'holds' if installed.written else 'is up to date:'} {summary(out)}")
         return
 
-    with _synthesized(_current(file), hcl=hcl) as fresh:
+    with synthesized(_current(file), os.environ, hcl=hcl) as fresh:
         changes = list(compare(out, fresh))
     if changes:
         print("\n".join(changes))
         command = f"main.py synth {file} --out {out}{' --hcl' * hcl}"
         raise UserError(f"{out} is not what {file} says now; write it again: {command}", ExitCode.CHECK_FAILED)
     print(f"{out} is up to date: {summary(out)}")
-
-
-def _write(estate: Estate, out: Path, *, hcl: bool) -> "Installed":
-    """Synthesize into `out`, and drop the import blocks there of resources that are no longer in it."""
-    from operations.imports import drop_stale
-    from operations.output import install
-
-    with _synthesized(estate, hcl=hcl) as fresh:
-        installed = install(fresh, out)
-        for stack in sorted(out.glob("stacks/*")):
-            drop_stale(stack)
-        return installed
-
-
-@contextmanager
-def _synthesized(estate: Estate, *, hcl: bool = False) -> Generator[Path]:
-    """The whole output, in a folder that is gone afterwards."""
-    with _app(hcl=hcl) as app:
-        from operations.owner import sign
-        from stacks.app import build
-
-        folder = Path(app.outdir)
-        formatter = _formatter() if hcl else None
-        build(app, estate).synth()
-        sign(folder, estate)
-        if formatter:
-            formatter.fmt(folder, sorted(folder.glob("stacks/*/cdk.tf")))
-        yield folder
-
-
-def _stacks(estate: Estate) -> dict[str, Any]:
-    """The parsed JSON of each stack, by name."""
-    import json
-
-    with _synthesized(estate) as fresh:
-        return {
-            one.parent.name: json.loads(one.read_text("utf-8")) for one in sorted(fresh.glob("stacks/*/cdk.tf.json"))
-        }
-
-
-def _formatter() -> "Terraform":
-    """Terraform, which formats HCL so that two machines write the same bytes."""
-    from operations.terraform import Terraform, find_terraform
-
-    return Terraform(
-        find_terraform(os.environ, "HCL is formatted by it, so that two machines write the same; JSON needs none."),
-        os.environ,
-    )
-
-
-@contextmanager
-def _app(*, hcl: bool = False) -> Generator["App"]:
-    """An app that writes one format, whatever the environment says, into a folder of its own: a synth that fails leaves
-    nothing half done."""
-    # The stacks look at nothing else, and Node at what there was when it started.
-    os.environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
-    from cdktf import App
-
-    with tempfile.TemporaryDirectory() as folder:
-        yield App(outdir=folder)
 
 
 class Format(StrEnum):
@@ -192,18 +142,19 @@ def export(
 
     Replaces what it wrote before, and nothing else."""
     from operations.owner import refuse_python_package
+    from operations.synth import formatter, new_app
 
     refuse_python_package(out)
     estate = _current(file)
-    formatter = _formatter() if syntax is Format.HCL else None
-    with _app() as app:
+    terraform = formatter(os.environ) if syntax is Format.HCL else None
+    with new_app(os.environ) as app:
         from operations.export.stacks import exported_stacks
         from operations.export.write import write
         from operations.output import counted
 
         exported = exported_stacks(app, estate)
     for name in chosen(file, stacks, exported):
-        changed = write(exported[name], out / name, formatter)
+        changed = write(exported[name], out / name, terraform)
         blocks = sum(map(len, exported[name].json.get("resource", {}).values()))
         print(f"{out / name}: {'written' if changed else 'up to date'}, {counted(blocks, 'resource block')}")
 
@@ -220,9 +171,10 @@ def permissions(
     import json
 
     from operations.permissions.compose import permissions
+    from operations.synth import synthesized_stacks
 
     estate = _current(file)
-    trees = _stacks(estate)
+    trees = synthesized_stacks(estate, os.environ)
     print(json.dumps(permissions(estate, trees, jobs or [Job.PLAN], chosen(file, stacks, trees)), indent=2))
 
 
@@ -250,36 +202,27 @@ def check(file: EstateFile = Path("astro.yaml")) -> None:
         raise UserError("\n".join(f"{file}:{problem}" for problem in found), ExitCode.WARNINGS_ONLY)
 
 
-class Reader(StrEnum):
-    YOU = "you"
-    ASTRONOMER = "astronomer"
-    NETWORK_TEAM = "network-team"
-
-
 @cli.command()
 def handoff(
     file: EstateFile = Path("astro.yaml"),
     reader: Annotated[Reader, typer.Option("--for", help="Who reads it.")] = Reader.YOU,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of Markdown.")] = False,
-    outputs: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="The file that `cdktf deploy --outputs-file` wrote. Default: read the stacks' state."
-        ),
-    ] = None,
+    outputs: Outputs = None,
 ) -> None:
     """Print what is deployed, what remains to be done and by whom: for you, or what to send to whom.
 
     Reads the state from where the estate keeps it, and writes nothing. Exits with 4 if a stack could not be read."""
     import json
 
-    from operations.handoff import read, status, write
+    from operations.handoff import read, write
+    from operations.handoff.status import report
+    from operations.synth import synthesized_stacks
 
     estate = load(file)
     stacks = read.read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
-    fresh = _stacks(estate) if any(stack.digests for stack in stacks.values()) else {}
+    fresh = synthesized_stacks(estate, os.environ) if any(stack.digests for stack in stacks.values()) else {}
     digests = {name: fresh[name]["output"]["deployed"]["value"]["digests"] for name in stacks if fresh}
-    found = status.report(estate, stacks, digests)
+    found = report(estate, stacks, digests)
     as_values, as_text = write.BY_READER[reader]
     print(json.dumps(as_values(found), indent=2) if as_json else as_text(found))
     if unread := [f"{name} was not read: {stack.why}" for name, stack in stacks.items() if stack.status == "not read"]:
@@ -298,11 +241,12 @@ def adopt(
     asks. Only reads AWS. Exits with 4 where a person has to decide something."""
     from operations.adopt.search import adopt as look_for
     from operations.owner import refuse_foreign_folder
+    from operations.synth import synthesized_stacks
     from operations.variables import external_ids
 
     estate, ids = _current(file), external_ids(os.environ)
     refuse_foreign_folder(out, estate)
-    stacks = _stacks(estate)
+    stacks = synthesized_stacks(estate, os.environ)
     adoptions = look_for({name: stacks[name] for name in chosen(file, stack, stacks)}, ids)
     files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     for adoption in adoptions:
@@ -420,27 +364,27 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
     Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it."""
     from operations.policy.documents import policy_file, read
     from operations.policy.lint import report
+    from operations.synth import synthesized_stacks
 
     estate = load(file)
     vendors = read(policy_file(file), estate.account.account_id) if estate.account else None
-    lines, code = report(_stacks(estate), vendors)
+    lines, code = report(synthesized_stacks(estate, os.environ), vendors)
     print("\n".join(lines))
     if code:
         sys.exit(code)
 
 
-def _expired(file: Path, estate: Estate) -> list[str]:
+def _expired(file: Path, estate: Estate, source: Source) -> list[str]:
     """What was to be gone by now, a line each: the only thing here that depends on the day."""
-    if not (expired := list(estate.expired(datetime.now(UTC).date()))):
-        return []
-    source = Source(file)
+    expired = estate.expired(datetime.now(UTC).date())
     return [f"{file}:{Problem(one.path, one.message, *source.where(one.path))}" for one in expired]
 
 
 def _current(file: Path) -> Estate:
     """The estate, where nothing in it should be gone by now."""
-    estate = load(file)
-    if expired := _expired(file, estate):
+    source = Source(file)
+    estate = load(file, source)
+    if expired := _expired(file, estate, source):
         raise UserError("\n".join(expired), ExitCode.BAD_INPUT)
     return estate
 

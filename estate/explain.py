@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from estate.model import Estate
 from estate.source import Location, Problem, Source, did_you_mean, shortened
 from estate.twins import INHERITED, TWIN
+from modules.vocabulary import describe_fields
 
 
 def explain(error: ValidationError, data: Any, source: Source) -> Iterator[Problem]:
@@ -121,6 +122,7 @@ def _choices(owner: type[BaseModel] | None, name: int | str) -> str:
     field = owner.model_fields.get(str(name)) if owner else None
     if field is None or typing.get_origin(field.annotation) is not Literal:
         return ""
+    describe_fields()
     values = ", ".join(map(repr, typing.get_args(field.annotation)))
     return f": one of {values}. {' '.join((field.description or '').split())}".rstrip()
 

@@ -6,6 +6,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from estate.model import Estate
+from modules.vocabulary import describe_fields
 
 
 class _Schema(GenerateJsonSchema):
@@ -20,4 +21,5 @@ class _Schema(GenerateJsonSchema):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of estate files."""
+    describe_fields()
     return {"$schema": _Schema.schema_dialect, **Estate.model_json_schema(schema_generator=_Schema)}

@@ -26,6 +26,8 @@ _REQUEST_LIMIT = Fault("503 Service Unavailable", "RequestLimitExceeded", "Reque
 _THROTTLING = Fault("400 Bad Request", "Throttling", "Rate exceeded")
 _INTERNAL = Fault("500 Internal Server Error", "InternalError", "An internal error has occurred")
 _UNAVAILABLE = Fault("503 Service Unavailable", "ServiceUnavailable", "The service is unavailable. Please try again.")
+_DENIED = Fault("403 Forbidden", "AccessDenied", "User is not authorized to perform this operation.")
+_UNAUTHORIZED = Fault("403 Forbidden", "UnauthorizedOperation", "You are not authorized to perform this operation.")
 _FAULTS = {"s3": (_SLOW_DOWN, _INTERNAL), "ec2": (_REQUEST_LIMIT, _INTERNAL, _UNAVAILABLE)}
 _OF_OTHERS = (_THROTTLING, _INTERNAL, _UNAVAILABLE)
 
@@ -37,6 +39,8 @@ class Switch(TypedDict, total=False):
     """After so many changes: the last one is made and not answered, and no further one is begun. Reads go on."""
     rate: float
     """Of all calls, this part is refused instead of done, 0 to 1."""
+    denied: list[str]
+    """These calls are refused, each as `service:Action`, as if no policy allowed them."""
     seed: int
     """Of the dice for `rate`."""
     drop: bool
@@ -79,6 +83,8 @@ class Faults:
         """What to answer in place of doing it. Waits while nothing may be changed."""
         with self._condition:
             self._calls += 1
+            if f"{service}:{action}" in self._switch.get("denied", ()):
+                return _UNAUTHORIZED if service == "ec2" else _DENIED
             if self._dice.random() < self._switch.get("rate", 0):
                 fault = self._dice.choice(_FAULTS.get(service, _OF_OTHERS))
                 self._codes[fault.code] += 1

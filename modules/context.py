@@ -60,6 +60,8 @@ class Network:
     cidrs: tuple[str | Expression, ...]
     route_tables: Mapping[str, str | Expression] | MapExpression = field(default_factory=dict)
     subnets: Mapping[str, str | Expression] = field(default_factory=dict)
+    dns: str = "true"
+    """The expression of whether both DNS settings of the VPC are on."""
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,9 @@ class Step:
     """The one cluster that it concerns. Default: every cluster of the entry."""
     done: bool = False
     """Whether the stack's outputs prove that it is done."""
+    key: str = ""
+    """What `main.py status` decides it by: the ID of a check, or the part of several before a colon. Default: AWS does
+    not show to your account whether it is done."""
 
 
 def fact(facts: Mapping[str, Any], *path: str) -> Any:

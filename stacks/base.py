@@ -42,6 +42,8 @@ class ReadableStack(TerraformStack):
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_)
         self._paths: dict[str, str] = {}
+        # modules/bindings/node.cjs makes the same addresses, without a message for each.
+        self.node.set_context("astro-on-aws/readable-addresses", True)
 
     def _allocate_logical_id(self, tf_element: Any) -> str:
         """The path below the stack joined with `_`: readable, and the same after a refactor that keeps the names.

@@ -1,1 +1,3 @@
-import modules  # noqa: F401 # pyright: ignore[reportUnusedImport] (makes the bindings lazy before all imports)
+from modules.bindings.prepare import prepare
+
+prepare()

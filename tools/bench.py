@@ -1,49 +1,113 @@
-"""`make bench`: what a synth costs, side by side in one run. Whole processes, medians, and their largest process.
+"""`make bench`: what a synth costs, side by side: processor time of all processes, wall time, memory of all processes.
 
-Ratios are what counts: they hold on other machines, seconds do not.
+The programs take turns, in the reverse order every other round, and what counts is the median of the ratios of a round:
+they hold on other machines, and on busy ones. Memory is measured in runs of its own.
 """
 
+import contextlib
+import json
 import os
+import shutil
 import statistics
+import subprocess
 import sys
+import tarfile
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from modules.bindings import node
+
 ROOT = Path(__file__).parents[1]
-BARE = "import modules; from cdktf import App, TerraformStack; app = App(); TerraformStack(app, 'empty'); app.synth()"
+MAIN = str(ROOT / "main.py")
+COMPLETE = {"ASTRO_ESTATE": str(ROOT / "examples/complete.yaml")}
+BARE = "from cdktf import App, TerraformStack; app = App(); TerraformStack(app, 'empty'); app.synth()"
 
 
-@dataclass(frozen=True)
-class Cost:
-    seconds: float
-    megabytes: float
+@dataclass
+class Program:
+    """A command that is measured. `rounds`: of how many rounds it takes part in the first ones, when it is slow."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    rounds: int = 1_000
+    codes: tuple[int, ...] = (0,)
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    megabytes: float = 0
+
+    def run(self, *, memory: bool = False) -> None:
+        """Run once. Raises RuntimeError if it fails."""
+        with tempfile.TemporaryDirectory() as out:
+            env = os.environ | {"CDKTF_OUTDIR": out} | self.environment
+            # Where it is set, each run would compile the project's own files.
+            env.pop("PYTHONDONTWRITEBYTECODE", None)
+            started = time.perf_counter()
+            # What it prints is not part of the table.
+            process = subprocess.Popen(
+                self.command, env=env, cwd=out, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            if memory:
+                while (peak := _memory(process.pid)) is not None:
+                    self.megabytes = max(self.megabytes, peak)
+                    time.sleep(0.01)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode not in self.codes:
+                raise RuntimeError(f"{self.name} failed with status {process.returncode}")
+            if not memory:
+                self.wall.append(time.perf_counter() - started)
+                self.cpu.append(usage.ru_utime + usage.ru_stime)
 
 
-def measure(name: str, command: list[str], runs: int, console: Console, **environment: str) -> Cost:
-    """The median of `runs` runs after one that warms the caches. Raises RuntimeError where one fails."""
-    costs: list[Cost] = []
-    with tempfile.TemporaryDirectory() as out:
-        env = os.environ | {"CDKTF_OUTDIR": out} | environment
-        for run in range(runs + 1):
-            console.print(f"[dim]{name}: {'warming up' if run == 0 else f'run {run} of {runs}'}[/dim]")
-            costs.append(_once(command, env))
-    return Cost(statistics.median(c.seconds for c in costs[1:]), statistics.median(c.megabytes for c in costs[1:]))
+def _memory(pid: int) -> float | None:
+    """The memory of a process and all below it, what they share counted once; None when it is over."""
+    total, queue = 0.0, [pid]
+    while queue:
+        one = Path("/proc", str(queue.pop()))
+        with contextlib.suppress(OSError, StopIteration):
+            state = (one / "stat").read_text().rpartition(")")[2].split()[0]
+            if one.name == str(pid) and state == "Z":
+                return None
+            lines = (one / "smaps_rollup").read_text().splitlines()
+            total += int(next(line for line in lines if line.startswith("Pss:")).split()[1]) / 1024
+            queue += [int(child) for task in one.glob("task/*/children") for child in task.read_text().split()]
+    return total if Path("/proc/self/smaps_rollup").exists() else None
 
 
-def _once(command: list[str], environment: dict[str, str]) -> Cost:
-    started = time.perf_counter()
-    pid = os.posix_spawn(command[0], command, environment)
-    _, status, usage = os.wait4(pid, 0)
-    if status != 0:
-        raise RuntimeError(f"{command} failed with status {status}")
-    # Of a process and the children that it waited for, the kernel tells the largest; in kilobytes.
-    return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024)
+def measure(programs: list[Program], rounds: int, console: Console) -> None:
+    """Warm up, then run in turns; then once more for memory."""
+    for number in range(rounds + 1):
+        console.print(f"[dim]{'warming up' if number == 0 else f'round {number} of {rounds}'}[/dim]")
+        for program in programs if number % 2 else programs[::-1]:
+            if number <= program.rounds:
+                program.run()
+    for program in programs:
+        program.cpu, program.wall = program.cpu[1:], program.wall[1:]
+        program.run(memory=True)
+
+
+def table(title: str, programs: list[Program]) -> Table:
+    """A table that is Markdown as well; the first program is what the others are compared with."""
+    result = Table(box=box.MARKDOWN)
+    for number, column in enumerate((title, "CPU s", "wall s", "memory MB", "CPU, times", "wall, times")):
+        result.add_column(column, justify="right" if number else "left")
+    first = programs[0]
+    for one in programs:
+        times = [
+            f"{statistics.median(a / b for a, b in zip(theirs, base, strict=False)):.2f}"
+            for theirs, base in ((one.cpu, first.cpu), (one.wall, first.wall))
+        ]
+        seconds = [f"{statistics.median(values):.2f}" for values in (one.cpu, one.wall)]
+        result.add_row(one.name, *seconds, f"{one.megabytes:.0f}", *times)
+    return result
 
 
 def estate_of(networks: int) -> str:
@@ -73,42 +137,88 @@ def estate_of(networks: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(runs: int = 5) -> None:
-    console = Console(stderr=True)
-    ours = [sys.executable, str(ROOT / "main.py")]
-    complete = {"ASTRO_ESTATE": str(ROOT / "examples/complete.yaml")}
-    bare = measure("bare", [sys.executable, "-c", BARE], runs, console, PYTHONPATH=str(ROOT))
-    lazy = measure("lazy", ours, runs, console, **complete)
-    eager = measure("eager", ours, min(runs, 3), console, **complete, ASTRO_EAGER_PROVIDER="1")
+@contextlib.contextmanager
+def typescript() -> Generator[list[str]]:
+    """The command of a CDKTF program without Python that makes the resources of the complete example.
 
-    table = _table("synth of examples/complete.yaml", "seconds", "largest process, MB", "against bare", "against eager")
-    rows = (("ours", lazy), ("ours, ASTRO_EAGER_PROVIDER=1", eager), ("bare: App().synth(), one empty stack", bare))
-    for name, cost in rows:
-        times, quicker = f"{cost.seconds / bare.seconds:.1f}x", f"{eager.seconds / cost.seconds:.1f}x quicker"
-        table.add_row(name, f"{cost.seconds:.2f}", f"{cost.megabytes:.0f}", times, "" if cost is eager else quicker)
-    growth = _table("networks, three connections each", "seconds", "ms for each further one", "largest process, MB")
-    before: tuple[int, Cost] | None = None
+    It is what the TypeScript compiler would write: one import for each resource, and no validation. The provider's
+    package for Node is the one inside the Python bindings."""
+    (provider,) = (request["tarball"] for request in node.loads(slim=False) if "provider-aws" in request["name"])
     with tempfile.TemporaryDirectory() as folder:
-        for networks in (1, 10, 25, 50):
+        packages = Path(folder, "node_modules")
+        (packages / "@cdktf").mkdir(parents=True)
+        for name in ("cdktf", "constructs"):
+            (packages / name).symlink_to(ROOT / "node_modules" / name)
+        with tarfile.open(provider) as archive:
+            archive.extractall(packages / "@cdktf", filter="data")
+        (packages / "@cdktf/package").rename(packages / "@cdktf/provider-aws")
+        out = Path(folder, "out")
+        env = os.environ | COMPLETE | {"CDKTF_OUTDIR": str(out)}
+        subprocess.run([sys.executable, MAIN], env=env, check=True)
+        (program := Path(folder, "main.js")).write_text("\n".join(_program(out)))
+        yield [str(node.bundled_node()), "--preserve-symlinks", "--preserve-symlinks-main", str(program)]
+
+
+def _program(out: Path) -> Iterator[str]:
+    yield "const { App, TerraformStack } = require('cdktf'); const app = new App(); let stack, one;"
+    yield "const of = (folder, type) => Object.values(require(`@cdktf/provider-aws/lib/${folder}`))"
+    yield "  .find((each) => each.tfResourceType === type);"
+    yield "const { AwsProvider } = require('@cdktf/provider-aws/lib/provider');"
+    for file in sorted(out.glob("stacks/*/cdk.tf.json")):
+        tree = json.loads(file.read_text())
+        yield f"stack = new TerraformStack(app, '{file.parent.name}'); new AwsProvider(stack, 'aws', {{}});"
+        for section, prefix in (("data", "data-"), ("resource", "")):
+            for type_, resources in tree.get(section, {}).items():
+                if not type_.startswith("aws_"):
+                    continue
+                folder = prefix + (type_ if prefix else type_.removeprefix("aws_")).replace("_", "-")
+                for name, arguments in resources.items():
+                    yield f"one = new (of('{folder}', '{type_}'))(stack, '{prefix}{name}', {{}});"
+                    values = {key: value for key, value in arguments.items() if key != "//"}
+                    yield f"for (const [k, v] of Object.entries({json.dumps(values)})) one.addOverride(k, v);"
+    yield "app.synth();"
+
+
+def main(rounds: int = 7) -> None:
+    console, out = Console(stderr=True), Console(width=120)
+    python, terrain = sys.executable, ROOT / ".work/cdktn/bin/python"
+    bare = Program("plain App().synth(), one empty stack", [python, "-P", "-c", BARE])
+    with typescript() as command, tempfile.TemporaryDirectory() as folder:
+        eagerly = {**COMPLETE, "ASTRO_EAGER_PROVIDER": "1"}
+        programs = [
+            bare,
+            Program("ours", [python, MAIN], COMPLETE),
+            Program("check of the same", [python, MAIN, "check"], COMPLETE, codes=(0, 4)),
+            Program("CDKTF in TypeScript, compiled", command),
+            Program("CDKTF in Python: ASTRO_EAGER_PROVIDER=1", [python, MAIN], eagerly, 1),
+        ]
+        if terrain.exists():
+            programs.insert(3, Program("ours, on CDK Terrain", [str(terrain), MAIN], COMPLETE))
+        measure(programs, rounds, console)
+        out.print(table("synth of examples/complete.yaml", programs))
+
+        cache = Path(folder, "cache")
+        first = Program("first run: with an empty cache", [python, MAIN], {**COMPLETE, _CACHE: str(cache)})
+        second = Program("second run", [python, MAIN], {**COMPLETE, _CACHE: str(cache)})
+        for number in range(4):
+            for program in (first, second):
+                console.print(f"[dim]{program.name}, {number + 1} of 4[/dim]")
+                program.run(memory=number == 3)
+            shutil.rmtree(cache)
+        out.print()
+        out.print(table("a container, a new CI job", [second, first]))
+
+        growth = [Program("complete", [python, MAIN], COMPLETE)]
+        for networks in (1, 10, 50, 250):
             file = Path(folder, f"{networks}.yaml")
             file.write_text(estate_of(networks))
-            cost = measure(f"{networks} networks", ours, runs, console, ASTRO_ESTATE=str(file))
-            each = f"{(cost.seconds - before[1].seconds) * 1000 / (networks - before[0]):.0f}" if before else ""
-            growth.add_row(str(networks), f"{cost.seconds:.2f}", each, f"{cost.megabytes:.0f}")
-            before = networks, cost
-    out = Console(width=120)
-    out.print(table)
-    out.print()
-    out.print(growth)
+            growth.append(Program(f"{networks} networks", [python, MAIN], {"ASTRO_ESTATE": str(file)}, 3))
+        measure(growth, 3, console)
+        out.print()
+        out.print(table("networks, three connections each", growth[1:]))
 
 
-def _table(*columns: str) -> Table:
-    """A table that is Markdown as well, for docs/decisions.md."""
-    table = Table(box=box.MARKDOWN)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
-    return table
-
+_CACHE = "JSII_RUNTIME_PACKAGE_CACHE_ROOT"
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

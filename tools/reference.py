@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from estate.model import Estate
 from modules.connection import ConnectionProps
-from modules.vocabulary import Range, Text
+from modules.vocabulary import Range, Text, describe_fields
 
 Titles = Mapping[type[BaseModel], str]
 """The heading of each model. An anchor is made of it, so no two are alike."""
@@ -28,6 +28,7 @@ Every key of `astro.yaml`, from the top down. A key without a default that is no
 
 def reference() -> str:
     """The page: a section for each model of the estate, each after what names it first, with a row for each key."""
+    describe_fields()
     models: list[type[BaseModel]] = []
     _meet(Estate, models)
     # What all connections have is told once, before the first of them.

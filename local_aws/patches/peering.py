@@ -77,5 +77,8 @@ def get_filter_value(self: VPCPeeringConnection, filter_name: str, method_name: 
 def describe_vpc_peering_connections(self: EC2Response) -> ActionResult:
     """Without it, filters are ignored, and one account's tags are shown to the other."""
     found = _describe_vpc_peering_connections(self).result["VpcPeeringConnections"]  # type: ignore[index]
+    for connection in found:
+        # Kept by the request itself: what an account sees of it is a copy.
+        _expires(connection)
     mine = [seen_by(self.ec2_backend, connection) for connection in found]
     return ActionResult({"VpcPeeringConnections": generic_filter(self._filters_from_querystring(), mine)})

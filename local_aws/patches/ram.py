@@ -145,6 +145,12 @@ def get_resource_shares(self: ResourceAccessManagerResponse) -> str:
     return json.dumps({"resourceShares": found})
 
 
+def _associated_since(share: ResourceShare, entity: str) -> float:
+    """Return when an entity was associated: of an account, when it was invited last."""
+    invited = [one["invitationTimestamp"] for one in _invitations(share) if one["receiverAccountId"] == entity]
+    return invited[-1] if invited else kept(share, "associated", clock.now().timestamp())
+
+
 def _associations(
     share: ResourceShare, kind: str, entities: list[str], status: str | None = None
 ) -> list[dict[str, Any]]:
@@ -158,6 +164,7 @@ def _associations(
             "associationType": kind,
             "status": status or by_itself(entity),
             "external": kind == "PRINCIPAL",
+            "creationTime": _associated_since(share, entity),
         }
         for entity in entities
     ]

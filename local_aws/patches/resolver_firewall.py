@@ -50,12 +50,25 @@ def _make(self: Route53ResolverResponse, kind: str) -> str:
         made |= {"OwnerId": backend.account_id, "ShareStatus": "NOT_SHARED"}
     if kind == "FirewallRuleGroupAssociation":
         made.setdefault("MutationProtection", "DISABLED")
-        taken = _all(self, kind).values()
-        if any((one["VpcId"], one["Priority"]) == (made["VpcId"], made["Priority"]) for one in taken):
-            raise JsonRESTError("ValidationException", f"priority {made['Priority']} of {made['VpcId']} is taken")
+        _check_priority(self, made)
     _all(self, kind)[id_] = made
     backend.tagger.tag_resource(made["Arn"], made.get("Tags") or [])
     return _said(kind, made)
+
+
+def _check_priority(self: Route53ResolverResponse, association: dict[str, Any]) -> None:
+    vpc, priority = association["VpcId"], association["Priority"]
+    others = (one for one in _all(self, "FirewallRuleGroupAssociation").values() if one["Id"] != association["Id"])
+    if any((one["VpcId"], one["Priority"]) == (vpc, priority) for one in others):
+        raise JsonRESTError("ValidationException", f"priority {priority} of {vpc} is taken")
+
+
+def update_firewall_rule_group_association(self: Route53ResolverResponse) -> str:
+    kind = "FirewallRuleGroupAssociation"
+    changed = _one(self, kind) | {key: self._get_param(key) for key in ("Name", "Priority") if self._get_param(key)}
+    _check_priority(self, changed)
+    _all(self, kind)[changed["Id"]] = changed
+    return _said(kind, changed)
 
 
 def _drop(self: Route53ResolverResponse, kind: str) -> str:
@@ -161,6 +174,7 @@ for _function in (
     create_firewall_rule,
     update_firewall_rule,
     delete_firewall_rule,
+    update_firewall_rule_group_association,
     list_firewall_rules,
 ):
     setattr(Route53ResolverResponse, _function.__name__, _function)

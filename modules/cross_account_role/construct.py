@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cdktf import DataResource, Fn, Precondition, TerraformResourceLifecycle, TerraformStack
+from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import DataAwsIamPolicyDocument
 from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policies_exclusive import IamRolePoliciesExclusive
@@ -63,6 +64,7 @@ class CrossAccountRole(Construct):
         policies = props.policies(account_id)
         grown = self._unless_grown(len(policies)) if vendor_decides else None
         self._attached: list[str] = []
+        differs: list[dict[str, str]] = []
         for name, text in policies.items():
             part = name.removeprefix(POLICY)
             policy = IamPolicy(
@@ -75,6 +77,11 @@ class CrossAccountRole(Construct):
             )
             attachment = IamRolePolicyAttachment(self, f"attachment{part}", role=role.name, policy_arn=policy.arn)
             self._attached.append(attachment.policy_arn)
+            if vendor_decides:
+                differs.append(self._unless_changed(part, name, text, policy))
+        if differs:
+            # cdktf has no class for a check.
+            TerraformStack.of(self).add_override(f"check.{self.node.id}_document", {"assert": differs})
         if keep:
             self._forget(range(len(policies) + 1, POLICIES + 1), attachments=vendor_decides)
         # Astronomer's document lets the role attach policies, to itself too (facts A2): a plan shows what it has more.
@@ -89,6 +96,21 @@ class CrossAccountRole(Construct):
             "role_arn": role.arn,
             "policies": list(policies),
             "note": "AWS takes some seconds to know a new role everywhere: wait a minute before you hand it over.",
+        }
+
+    def _unless_changed(self, part: str, name: str, text: str, policy: IamPolicy) -> dict[str, str]:
+        """The assertion that the policy in AWS allows what the file does, whatever their form."""
+        documents = (
+            DataAwsIamPolicyDocument(self, f"{side}{part}", source_policy_documents=[one])
+            for side, one in (("filed", text), ("found", policy.policy))
+        )
+        filed, found = (f"data.{one.terraform_resource_type}.{one.friendly_unique_id}.json" for one in documents)
+        return {
+            "condition": f"${{{filed} == {found}}}",
+            "error_message": f"account.cross_account_role.policy_file: the policy {name} in AWS differs from it, and "
+            "this deploy leaves it as it is (policy_mode: vendor-managed). `main.py policy diff` shows the difference. "
+            "Save Astronomer's document with `main.py policy fetch --accept`, or let the file decide: "
+            "policy_mode: strict.",
         }
 
     def _unless_grown(self, parts: int) -> list[Precondition]:

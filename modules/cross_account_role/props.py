@@ -27,11 +27,12 @@ class CrossAccountRoleProps(CheckedProps):
     policy_file: PolicyDocument
     """Your copy of Astronomer's policy document (JSON), relative to the estate file. `{{.AWSAccount}}` in it becomes
     the account's ID. Astronomer publishes it; this project does not (facts A1)."""
-    policy_mode: Literal["strict", "vendor-managed"] = "strict"
-    """Who changes what the role may do once it is made. Default `strict`: this file does. A plan shows what anyone else
-    changed in the policy, attached to the role or wrote into it, and an apply takes that back. `vendor-managed`:
-    Astronomer does. Terraform leaves the document, further policies and, unless `permissions_boundary` is set, the
-    boundary alone, and a plan fails if the file takes more policies than when the role was created."""
+    policy_mode: Literal["strict", "vendor-managed"] = "vendor-managed"
+    """Who decides what the role may do after it is created. Default `vendor-managed`: Astronomer does. Terraform leaves
+    the document, further policies and, unless `permissions_boundary` is set, the boundary alone. A plan warns if the
+    document in AWS differs from the file, and fails if the file takes more policies than when the role was created.
+    `strict`: the file does. A plan shows what anyone else changed in the policy, attached to the role or wrote into it,
+    and an apply reverts it."""
     permissions_boundary: PolicyArn | None = None
     """The ARN of a managed policy that bounds the role; with `OperationalBoundary` in its name, as Astronomer's have,
     `policy_alarm` hears when it is changed. Default: none, as in Astronomer's own template."""
@@ -53,7 +54,9 @@ class CrossAccountRoleProps(CheckedProps):
         described = "its name, region, node type and number of nodes"
         first = "" if clusters else f", which requests a cluster by {described} if `clusters` has one before"
         send = f"send Astronomer the role {role}: `main.py handoff --for astronomer` writes the ticket{first}"
-        yield Step("you", f"{send}. Wait a minute after the deploy, until AWS has the role everywhere", done=done)
+        yield Step(
+            "you", f"{send}. Wait a minute after the deploy, until AWS has the role everywhere", done=done, key="used"
+        )
         for name in missing if clusters else (None,):
             what = f"the cluster {name}" if name else "a cluster"
             yield Step("Astronomer", f"create {what} in account {account}, with the role {role}", cluster=name)

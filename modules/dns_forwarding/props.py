@@ -70,7 +70,7 @@ class DnsForwardingProps(ConnectionProps):
         if facts:
             domains, servers = in_words(facts.get("domains")), in_words(facts.get("servers"))
             yield Step("Astronomer", f"forward DNS queries for {domains} to {servers}")
-            yield Step("you", "after that, resolve a name of these domains from a Deployment")
+            yield Step("you", "after that, resolve a name of these domains from a Deployment", key="queries")
 
     def dns_servers(self, facts: Mapping[str, Any]) -> tuple[str, ...] | None:
         known = self.servers or facts.get("servers")

@@ -6,6 +6,7 @@ from constructs import Construct
 
 from modules.context import ConnectionContext
 from modules.hosted_zone.props import HostedZoneProps
+from modules.parts.lookup.construct import with_dns
 from modules.vocabulary import construct_id
 
 
@@ -55,6 +56,11 @@ class HostedZone(Construct):
             vpc=[Route53ZoneVpc(vpc_id=context.network.vpc_id, vpc_region=context.network.region)],
             force_destroy=False,
             # Astro's VPCs are associated from their side: Terraform would take them out again.
-            lifecycle=TerraformResourceLifecycle(ignore_changes=["vpc"]),
+            lifecycle=TerraformResourceLifecycle(
+                ignore_changes=["vpc"],
+                precondition=with_dns(
+                    context.network, f"connections.{self.node.id}.domain", "name the zone of another VPC in zone_id"
+                ),
+            ),
             tags={"Name": context.name},
         )

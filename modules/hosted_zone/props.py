@@ -69,6 +69,7 @@ class HostedZoneProps(ConnectionProps):
                     f"associate VPC {vpc_id} with our private hosted zone, from the VPC's account: {in_words(command)}",
                     cluster=name,
                     done=isinstance(associated, list) and vpc_id in associated,
+                    key=f"associate:{name}",
                 )
 
     def claims(self) -> Iterator[Claim]:

@@ -75,7 +75,11 @@ class IpAllowlistProps(ConnectionProps):
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         for name, bucket in self.buckets.items():
             if fact(facts, "bucket_policies", name):
-                yield Step("you", f"add the statements of `bucket_policies.{name}` to the policy of {bucket.bucket}")
+                yield Step(
+                    "you",
+                    f"add the statements of `bucket_policies.{name}` to the policy of {bucket.bucket}",
+                    key=f"bucket:{name}",
+                )
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         yield from super().check(context)

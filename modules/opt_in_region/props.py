@@ -38,7 +38,7 @@ class OptInRegionProps(CheckedProps):
             status = facts.get(region)
             enabled = status in ("ENABLED", "ENABLED_BY_DEFAULT")
             how = f"wait until AWS enables {region}; it was {in_words(status)} at the last deploy"
-            yield Step("you", how, done=enabled)
+            yield Step("you", how, done=enabled, key=f"region:{region}")
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         if context.document and len(context.document) >= POLICIES:

@@ -33,7 +33,7 @@ class PeeringRoleProps(ConnectionProps):
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if role := facts.get("role_arn"):
             request = f"request a VPC peering with the following VPC and accept it with the role {in_words(role)}"
-            yield Step("Astronomer", f"{request}, and send us its ID", f"by {self.expires}")
+            yield Step("Astronomer", f"{request}, and send us its ID", f"by {self.expires}", key="used")
             yield Step("you", "after that, replace this entry with a `vpc_peering` that has the peering's ID")
 
     @property

@@ -121,7 +121,7 @@ class PolicyAlarmProps(CheckedProps):
             unconfirmed = fact(facts, "unconfirmed", name)
             how = f"confirm the subscription of {in_words(endpoint)} to the alarm's SNS topic"
             # SNS deletes a subscription that is not confirmed in time.
-            yield Step("you", how, "within 3 days of the deploy", done=unconfirmed is False)
+            yield Step("you", how, "within 3 days of the deploy", done=unconfirmed is False, key=f"subscriber:{name}")
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         for message in foreign_topic(self.topic_arn, context.region):

@@ -15,6 +15,7 @@ from modules.expressions import truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, values
 from modules.parts.iam_policy.construct import document, statement
 from modules.parts.ingress.construct import new_group
+from modules.parts.lookup.construct import with_dns
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
 from modules.vocabulary import construct_id, partition
 
@@ -160,6 +161,8 @@ class PrivateLink(Construct):
             ingress=[_ingress(HTTPS, props.service, ranges)],
             tag=f"{self._context.name}-{name}",
         )
+        field = f"connections.{self.node.id}.endpoints.{name}.private_dns"
+        dns = with_dns(network, f"{field}: true", f"write {field}: false") if props.private_dns else None
         endpoint = VpcEndpoint(
             self,
             construct_id("endpoint", name),
@@ -171,6 +174,7 @@ class PrivateLink(Construct):
             security_group_ids=[group.id],
             policy=self._policy(name, props.only_accounts) if props.only_accounts else None,
             tags={"Name": f"{self._context.name}-{name}"},
+            lifecycle=TerraformResourceLifecycle(precondition=dns) if dns else None,
         )
         return {
             "id": endpoint.id,

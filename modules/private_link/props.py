@@ -210,9 +210,10 @@ class PrivateLinkProps(ConnectionProps):
             if domain := self.service.private_dns_name:
                 record = f"create the TXT record of `service.private_dns_record` in the public zone of {domain}"
                 yield Step("you", f"{record}, then verify the domain in the VPC console under Endpoint services")
-            yield Step("Astronomer", f"create an interface endpoint to {service} in the cluster's VPC")
+            yield Step("Astronomer", f"create an interface endpoint to {service} in the cluster's VPC", key="connected")
             if not self.service.acceptance_off_reason:
-                yield Step("you", f"accept the endpoint of {service} in the VPC console under Endpoint services")
+                how = f"accept the endpoint of {service} in the VPC console under Endpoint services"
+                yield Step("you", how, key="connected")
         for name, endpoint in self.endpoints.items():
             if endpoint.for_clusters:
                 names = in_words(fact(facts, "endpoints", name, "dns_names"))

@@ -119,7 +119,7 @@ class ResolverRulesProps(SharingProps):
             accept = f"accept the resource share of the Route 53 Resolver rules {ids} and " if invited else ""
             associate = f"associate {'them' if accept else f'the Route 53 Resolver rules {ids}'} with the cluster's VPC"
             yield Step("Astronomer", f"{accept}{associate}", INVITATION if invited else None, name)
-        yield Step("you", "after that, resolve a name of the shared domains from a Deployment")
+        yield Step("you", "after that, resolve a name of the shared domains from a Deployment", key="queries")
 
     def on_premises_facts(self) -> dict[str, object]:
         return {"dns_servers": {name: list(rule.targets) for name, rule in self.rules.items() if rule.targets}}

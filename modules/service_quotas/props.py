@@ -28,7 +28,8 @@ class ServiceQuotasProps(CheckedProps):
     region while there is none). Nothing is ever lowered.
 
     Applied means asked, not granted: people at AWS answer a request, in minutes or in days, and may say no. The
-    `handoff` output has each request's ID and status."""
+    `handoff` output has each request's ID and status. AWS takes one open request for a quota: to ask for more, wait
+    until it has answered the last one, or the deploy of this stack fails."""
 
     vcpus: Annotated[int, Field(ge=40)] = 40
     """vCPUs of standard instances, on demand and as spot instances, at least. Default: the least that Astronomer
@@ -53,14 +54,14 @@ class ServiceQuotasProps(CheckedProps):
         """Yield what remains to be done by people in `region`."""
         for name in facts:
             status = fact(facts, name, "request_status")
-            quota = f"{in_words(fact(facts, name, 'quota'))} in {region}"
+            quota, key = f"{in_words(fact(facts, name, 'quota'))} in {region}", f"quota:{name}:{region}"
             if status in ("DENIED", "NOT_APPROVED", "INVALID_REQUEST"):
-                yield Step("you", f"ask AWS Support about the quota {quota}: the request is {status}")
+                yield Step("you", f"ask AWS Support about the quota {quota}: the request is {status}", key=key)
             else:
                 # Without a request there is nothing to grant: the account has the value already.
                 granted = status in ("APPROVED", "", None)
                 how = f"wait until AWS grants the quota {quota}; the request was {in_words(status)} at the last deploy"
-                yield Step("you", how, done=granted)
+                yield Step("you", how, done=granted, key=key)
 
     def wanted(self, needed: int) -> dict[str, Quota]:
         """What to ask for, by name, in a region whose nodes may need so many vCPUs."""

@@ -231,7 +231,13 @@ class TransitGatewayProps(SharingProps):
                 accept = f"accept the resource share of {gateway}, " if invited else ""
                 attach = "attach the cluster's private subnets to it" if invited else f"attach the cluster to {gateway}"
                 route = f"route {in_words(facts.get('cidrs'))} to it, and send us the ID of the attachment"
-                yield Step("Astronomer", f"{accept}{attach}, {route}", INVITATION if invited else None, name)
+                yield Step(
+                    "Astronomer",
+                    f"{accept}{attach}, {route}",
+                    INVITATION if invited else None,
+                    name,
+                    key=f"attachments.{name}",
+                )
 
     def on_premises_facts(self) -> dict[str, object]:
         ranges = {name: str(one.cidr) for name, one in self.on_premises.items()}

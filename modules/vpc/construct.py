@@ -1,5 +1,8 @@
+from cdktf import Postcondition, TerraformIterator, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.data_aws_route_tables import DataAwsRouteTables
+from cdktf_cdktf_provider_aws.data_aws_vpc import DataAwsVpc
+from cdktf_cdktf_provider_aws.data_aws_vpcs import DataAwsVpcs, DataAwsVpcsFilter
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
 from cdktf_cdktf_provider_aws.eip import Eip
 from cdktf_cdktf_provider_aws.flow_log import FlowLog
@@ -16,7 +19,7 @@ from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
 from modules.context import Network
-from modules.expressions import MapExpression, subnet
+from modules.expressions import MapExpression, is_late, listed, subnet
 from modules.parts.iam_policy.construct import document, statement
 from modules.vocabulary import construct_id, partition
 from modules.vpc.props import FlowLogs, NewVpc, VpcProps
@@ -43,14 +46,58 @@ class Vpc(Construct):
             # Read while planning, so that the tables' IDs may key a for_each.
             discovered = DataAwsRouteTables(self, "route-tables", vpc_id=vpc_id)
             tables = MapExpression(f"toset({discovered.fqn}.ids)")
+        cidrs = tuple(map(str, props.cidrs))
         return Network(
             account_id=props.account_id,
             region=props.region,
             vpc_id=vpc_id,
-            cidrs=tuple(map(str, props.cidrs)),
+            cidrs=cidrs,
             route_tables=tables,
             subnets=dict(sorted(props.subnets.items())),
+            dns=self._found(props, vpc_id, cidrs),
         )
+
+    def _found(self, props: VpcProps, vpc_id: str, cidrs: tuple[str, ...]) -> str:
+        """Compare the VPC with the file. Returns the expression of whether both of its DNS settings are on.
+
+        In a destroy, Terraform warns of a postcondition that fails and goes on, also if the VPC is gone."""
+        entry = f"networks.{self.node.id}"
+        exists = _require(
+            "length(self.ids) > 0",
+            f"{entry}.vpc_id: {vpc_id} does not exist in account {props.account_id}, {props.region}. Correct vpc_id. "
+            "If the VPC was deleted, destroy this stack before you remove the network from the file.",
+        )
+        vpcs = DataAwsVpcs(
+            self,
+            "vpcs",
+            filter=[DataAwsVpcsFilter(name="vpc-id", values=[vpc_id])],
+            lifecycle=TerraformResourceLifecycle(postcondition=[exists]),
+        )
+        associated = '[for one in self.cidr_block_associations : one.cidr_block if one.state == "associated"]'
+        named = listed(cidrs)
+        unnamed, missing = f"setsubtract({associated}, {named})", f"setsubtract({named}, {associated})"
+        ranges = [
+            _require(
+                f"length({unnamed}) == 0",
+                f'{entry}.cidrs: {vpc_id} also has ${{join(", ", {unnamed})}}. Add every range of the VPC to cidrs: '
+                "those that are not named are not checked for overlaps.",
+            ),
+            _require(
+                f"length({missing}) == 0",
+                f'{entry}.cidrs: {vpc_id} does not have ${{join(", ", {missing})}}. Remove it from cidrs, '
+                "or associate it with the VPC.",
+            ),
+        ]
+        lifecycle = TerraformResourceLifecycle(postcondition=ranges)
+        if is_late(vpc_id):
+            # A module may be called with depends_on, and then nothing that is read can be in a for_each.
+            vpc, found = DataAwsVpc(self, "vpc", id=vpc_id, depends_on=[vpcs], lifecycle=lifecycle), "{}[*]"
+        else:
+            each = TerraformIterator.from_list(vpcs.ids)
+            vpc = DataAwsVpc(self, "vpc", for_each=each, id="${each.value}", lifecycle=lifecycle)
+            found = "values({})[*]"
+        one = found.format(f"data.{vpc.terraform_resource_type}.{vpc.friendly_unique_id}")
+        return f"alltrue([for one in {one} : one.enable_dns_support && one.enable_dns_hostnames])"
 
     def _made(self, props: VpcProps, create: NewVpc) -> Network:
         vpc = AwsVpc(
@@ -188,3 +235,7 @@ class Vpc(Construct):
             iam_role_arn=role.arn,
             tags={"Name": self._name},
         )
+
+
+def _require(condition: str, message: str) -> Postcondition:
+    return Postcondition(condition=f"${{{condition}}}", error_message=message)

@@ -1,4 +1,4 @@
-from cdktf import Token
+from cdktf import TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.data_aws_vpc_peering_connection import DataAwsVpcPeeringConnection
 from cdktf_cdktf_provider_aws.data_aws_vpc_peering_connections import (
     DataAwsVpcPeeringConnections,
@@ -15,7 +15,7 @@ from modules.cluster import ClusterSide
 from modules.context import ConnectionContext, Network
 from modules.expressions import listed, term
 from modules.parts.ingress.construct import let_cluster_in
-from modules.parts.lookup.construct import Kind, Lookup, announce
+from modules.parts.lookup.construct import Kind, Lookup, announce, with_dns
 from modules.parts.routes.construct import routes
 from modules.vpc_peering.props import VpcPeeringProps
 
@@ -67,11 +67,14 @@ class VpcPeering(Construct):
         )
         # Options apply to an active peering only: the ID of the accepter makes Terraform wait for it. They are written
         # even if false, because destroying them changes nothing in AWS (facts C4).
+        field = f"connections.{id_}.resolve_dns"
+        dns = with_dns(network, f"{field}: true", f"write {field}: false") if props.resolve_dns else None
         VpcPeeringConnectionOptions(
             self,
             "options",
             vpc_peering_connection_id=accepter.id,
             accepter=VpcPeeringConnectionOptionsAccepter(allow_remote_vpc_dns_resolution=props.resolve_dns),
+            lifecycle=TerraformResourceLifecycle(precondition=dns) if dns else None,
         )
         routes(self, props.cluster, network, cluster.routed_cidrs(), vpc_peering_connection_id=accepter.id)
         self.handoff["peering_id"] = accepter.id

@@ -60,7 +60,7 @@ class VpcPeeringProps(ConnectionProps):
         if not self.peering_id or not facts:
             return
         active = facts.get("peering_status") == "active"
-        yield Step("you", "check in the Astro UI that the VPC peering connection is Active", done=active)
+        yield Step("you", "check in the Astro UI that the VPC peering connection is Active", done=active, key="active")
         ranges = facts.get("cidrs")
         if further := ranges[1:] if isinstance(ranges, list) else []:
             how = "add a route over the peering in the Astro UI, Organization Settings > Clusters > Routes, to"

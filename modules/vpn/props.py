@@ -290,7 +290,9 @@ class VpnProps(ConnectionProps):
                 yield Step("you", how)
             case "variable":
                 pass
-        yield Step("your network team", f"configure {devices} with the tunnel addresses and the pre-shared keys")
+        yield Step(
+            "your network team", f"configure {devices} with the tunnel addresses and the pre-shared keys", key="tunnel"
+        )
 
     def claims(self) -> Iterator[Claim]:
         if self.terminates == "astro":

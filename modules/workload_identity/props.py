@@ -194,7 +194,9 @@ class WorkloadIdentityProps(ConnectionProps):
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if roles := facts.get("roles"):
-            yield Step("you", f"create Airflow connections in the Deployments that assume {in_words(roles)}")
+            yield Step(
+                "you", f"create Airflow connections in the Deployments that assume {in_words(roles)}", key="used"
+            )
 
     def pending_inputs(self) -> tuple[PendingInput, ...]:
         if self.identity == "cluster_role":

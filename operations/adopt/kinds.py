@@ -41,13 +41,27 @@ class Kind:
     told: Mapping[str, str] = field(default_factory=dict)
     """What an apply changes in place and nobody should have to find in a plan."""
     arn: str = ""
+    users: "Users | None" = None
+    """What can use it. An item that something outside the stack uses is not imported, but told."""
     remedy: str = ""
-    """What to do about an item that differs in `fixed`."""
+    """What to do about an item that differs in `fixed`, or that something else uses."""
 
     @property
     def shows_id(self) -> bool:
         """Whether AWS has an ID for it, and does not know it by what it is of."""
         return "{" not in self.id
+
+
+@dataclass(frozen=True)
+class Users:
+    """Resources of one type that use another: those in whose description its ID occurs."""
+
+    type: str
+    """Those of this type that the stack plans are its own users."""
+    call: str
+    items: str
+    id: str
+    """As they are imported by."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,9 @@ class Unimportable:
 
 
 _NAMED = {NAME: "tags.Name"}
+_VPN_CONNECTIONS = Users(
+    "aws_vpn_connection", "ec2:describe_vpn_connections", "VpnConnections[?State != 'deleted']", "VpnConnectionId"
+)
 _IAM = "join('', ['arn:', _partition, ':iam::', _account, "
 _ALIVE = "@.State == 'available' || @.State == 'pending'"
 
@@ -157,6 +174,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "CustomerGatewayId",
         same={"IpAddress": "ip_address", "DeviceName": "device_name"},
         fixed={"BgpAsn || BgpAsnExtended": "bgp_asn || bgp_asn_extended", "Type": "type"},
+        users=_VPN_CONNECTIONS,
         # One without a name, as a person makes it. Whoever gave it another name made it for something else.
         unfinished={
             "IpAddress": "ip_address",
@@ -238,6 +256,8 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "Arn",
         each=("iam:get_open_id_connect_provider", {"OpenIDConnectProviderArn": "Arn"}),
         same={"Url": "url"},
+        users=Users("aws_iam_role", "iam:list_roles", "Roles", "RoleName"),
+        remedy="name it in provider_arn",
     ),
     "aws_iam_policy": Kind(
         "iam:get_policy",
@@ -561,6 +581,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         f"VpnGateways[?{_ALIVE}]",
         "VpnGatewayId",
         same={"VpcAttachments[?State == 'attached'].VpcId | [0]": "vpc_id"},
+        users=_VPN_CONNECTIONS,
         fixed={"AmazonSideAsn": "amazon_side_asn"},
         unfinished={
             **_NAMED,

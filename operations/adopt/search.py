@@ -87,6 +87,9 @@ class _Search:
         self._matches: dict[str, _Matches] = {}
 
     def outcomes(self) -> Iterator[Outcome]:
+        if others := dict(self._used_by_others()):
+            # What goes with them is not found either.
+            self._matches = others
         for address, planned in self._resources.items():
             if isinstance(kind := KINDS[address.split(".")[0]], Unimportable):
                 yield Outcome(address, "unimportable", detail=kind.made_again)
@@ -110,6 +113,32 @@ class _Search:
         inside = str(over).removeprefix("${toset(").removesuffix(")}")
         for value in json.loads(inside) if inside.startswith("[") else self._resolve(f"${{{inside}}}", {}):
             yield f"[{hcl_string(value)}]", {"${each.key}": value, "${each.value}": value}
+
+    def _found(self) -> Iterator[tuple[str, Kind, str]]:
+        """The address of everything that is planned and found once, its kind, and its ID."""
+        for address, planned in self._resources.items():
+            type_ = address.split(".")[0]
+            if not isinstance(kind := KINDS[type_], Kind):
+                continue
+            try:
+                for key, each in self._instances(planned):
+                    arguments = self._arguments(planned, each)
+                    exact = self._matching(kind, f"{address}{key}", arguments).exact
+                    if len(exact) == 1:
+                        yield f"{address}{key}", kind, import_id(kind, exact[0], arguments)
+            except UnknownError:
+                continue
+
+    def _used_by_others(self) -> Iterator[tuple[str, _Matches]]:
+        found = list(self._found())
+        ours = {(address.split(".")[0], id_) for address, _, id_ in found}
+        for address, kind, id_ in found:
+            if users := kind.users:
+                items = jmespath.search(users.items, self._aws.ask(users.call)) or []
+                ids = (item[users.id] for item in items if id_ in json.dumps(item, default=str))
+                if others := sorted(one for one in ids if (users.type, one) not in ours):
+                    told = f"{id_} is used by {', '.join(others)}, which this stack does not make"
+                    yield address, _Matches([], [told])
 
     def _outcome(self, kind: Kind, address: str, arguments: Arguments) -> Outcome:
         matches = self._matching(kind, address, arguments)

@@ -20,7 +20,7 @@ from estate.state import NoState
 from modules.astronomer import ASTRO_CIDRS
 from modules.cluster import Cluster
 from modules.expressions import FOR_EACH, Expression, MapExpression, unwrap
-from modules.vocabulary import AccountId, Range, Slug, Text
+from modules.vocabulary import AccountId, Range, Slug, Text, describe_fields
 
 Variable = dict[str, Any]
 """The block of a variable in Terraform's JSON syntax."""
@@ -38,6 +38,7 @@ def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
     """The estate with expressions in it, and the inputs of each network's module, and under None of every module.
 
     Raises ValueError where two values would have one variable."""
+    describe_fields()
     shared = Inputs()
     inputs: dict[str | None, Inputs] = {None: shared} | {name: Inputs() for name in estate.networks}
     name = _Entry(shared, "").scalar(("name",), _text(Slug), estate.name, "What AWS names begin with.")

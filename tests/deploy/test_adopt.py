@@ -64,7 +64,7 @@ account:
   account_id: "{account}"
   region: us-east-1
   without_hybrid_reason: the data plane was deleted, and its role stays for the audit
-  cross_account_role: {{policy_file: astronomer.json}}
+  cross_account_role: {{policy_mode: strict, policy_file: astronomer.json}}
 """
 LAKE = """
 networks:
@@ -460,7 +460,7 @@ def test_a_role_that_is_not_as_the_file_says_is_imported_with_a_remark(
         (name, "an apply would change PolicyNames from ['inline'] to []"),
         (name, f"an apply would change AttachedPolicies[].PolicyArn from {[policy, boundary]} to {[policy]}"),
     ]
-    file.write_text(file.read_text().replace("astronomer.json}", "astronomer.json, policy_mode: vendor-managed}"))
+    file.write_text(file.read_text().replace("policy_mode: strict", "policy_mode: vendor-managed"))
     assert not looked_for(file)["aws_iam_policy.cross-account-role_policy"].to_decide
 
 
@@ -515,6 +515,67 @@ def test_a_stack_of_cloudformation_is_named_and_lets_go_of_what_it_made(
     # It has no inline policy that an apply would take away.
     none = "aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies"
     assert states(found) == {"found": [one for one in found if one != none], "absent": [none]}
+
+
+SHARED = """
+clusters:
+  prod: {{region: us-east-1, account_id: "333333333333", oidc_issuer_url: "https://{issuer}"}}
+networks:
+  lake:
+    account_id: "{account}"
+    region: us-east-1
+    vpc_id: {vpc}
+    cidrs: [10.20.0.0/16]
+    route_tables: all
+connections:
+  office: {{type: vpn, network: lake, gateways: {{a: {{ip: 203.0.113.10}}}}, bgp_asn: 65010}}
+  readers:
+    type: workload_identity
+    cluster: prod
+    network: lake
+    identity: oidc
+    roles: {{etl: {{deployments: [geometric-gyroscope-9932]}}}}
+"""
+
+
+def test_what_others_use_is_not_taken_over(aws: LocalAws, account: str, tmp_path: Path) -> None:
+    ec2, iam = aws.client("ec2", account), aws.client("iam", account)
+    vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    file = estate_file(tmp_path, SHARED.format(account=account, vpc=vpc, issuer=ISSUER))
+    gateway, theirs = (ec2.create_vpn_gateway(Type="ipsec.1", AmazonSideAsn=64512)["VpnGateway"] for _ in "ab")
+    ec2.attach_vpn_gateway(VpnGatewayId=gateway["VpnGatewayId"], VpcId=vpc)
+    device = ec2.create_customer_gateway(Type="ipsec.1", PublicIp="203.0.113.10", BgpAsn=65010)["CustomerGateway"]
+    provider = iam.create_open_id_connect_provider(
+        Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"], ThumbprintList=["9" * 40]
+    )["OpenIDConnectProviderArn"]
+    shared = {
+        "aws_vpn_gateway.office_gateway": gateway["VpnGatewayId"],
+        "aws_customer_gateway.office_customer-gateway_a": device["CustomerGatewayId"],
+        "aws_iam_openid_connect_provider.readers_provider": provider,
+    }
+    found = looked_for(file)
+    assert {address: (found[address].state, found[address].id) for address in shared} == {
+        address: ("found", id_) for address, id_ in shared.items()
+    }
+
+    ids = {"CustomerGatewayId": device["CustomerGatewayId"]}
+    made = ec2.create_vpn_connection(Type="ipsec.1", VpnGatewayId=theirs["VpnGatewayId"], **ids)
+    other = ec2.create_customer_gateway(Type="ipsec.1", PublicIp="203.0.113.99", BgpAsn=65010)["CustomerGateway"]
+    ids = {"CustomerGatewayId": other["CustomerGatewayId"]}
+    elsewhere = ec2.create_vpn_connection(Type="ipsec.1", VpnGatewayId=gateway["VpnGatewayId"], **ids)
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity", "Principal": {"Federated": provider}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": trust})
+    iam.create_role(RoleName="of-another-team", AssumeRolePolicyDocument=document)
+    users = (elsewhere["VpnConnection"]["VpnConnectionId"], made["VpnConnection"]["VpnConnectionId"], "of-another-team")
+    remedies = ("to keep it as it is, write vpn_gateway_id", None, "name it in provider_arn")
+    found = looked_for(file)
+    assert {address: (found[address].state, found[address].detail) for address in shared} == {
+        address: (
+            "alike",
+            "; ".join(filter(None, (f"{id_} is used by {user}, which this stack does not make", remedy))),
+        )
+        for (address, id_), user, remedy in zip(shared.items(), users, remedies, strict=True)
+    }
 
 
 EDGE = """

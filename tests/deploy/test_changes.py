@@ -91,6 +91,9 @@ class Deployed:
     def settled(self) -> bool:
         return not self._terraform.plan(self._stack)
 
+    def warnings(self) -> list[str]:
+        return [one["detail"] for one in self._terraform.plan_json(self._stack)["warnings"]]
+
     def changes(self, estate: str) -> set[str]:
         """What a deploy of `estate` would do."""
         self._write(estate)
@@ -227,12 +230,15 @@ account:
 
     deploy(2)
     assert attached() == ["", "-2"]
+    assert account.warnings() == []
     # Astronomer reduces its policy, and bounds its role.
     reduced = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}]}
     iam.create_policy_version(PolicyArn=policy, PolicyDocument=json.dumps(reduced), SetAsDefault=True)
     iam.create_policy(PolicyName="AstronomerOperationalBoundary", PolicyDocument=json.dumps(reduced))
     iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
     assert account.settled()
+    [warning] = account.warnings()
+    assert "the policy AstronomerCrossAccountRole in AWS differs from it, and this deploy leaves it as it is" in warning
     with pytest.raises(TerraformFailed, match="takes 3 policies, and took 2 when") as refused:
         deploy(3)
     assert "policy_mode: strict" in " ".join(refused.value.stderr.split())

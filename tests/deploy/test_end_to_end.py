@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from estate.load import load
 from estate.state import S3State
 from local_aws import LocalAws, inventory
+from tests.support.commands import run
 from tests.support.deployment import SECRETS, Deployment
 from tests.support.world import facts_of
 from tools.demo import EXAMPLE, accounts_and_regions, read_back
@@ -64,6 +66,15 @@ def test_deploy_lose_the_state_change_and_destroy_leave_what_the_file_says_and_t
         ("lake-readers", "IAM role", "arn:aws:iam::111111111111:role/acme-lake-readers-audit"),
         ("archive-role", "IAM role", "arn:aws:iam::444444444444:role/acme-archive-role"),
     }
+
+    # What you do is done, and nothing has failed; the rest waits for Astronomer, the network team and AWS.
+    code, out, err = run("status", str(file), "--output", "json", **aws.environment())
+    steps = json.loads(out)["steps"]
+    assert (code, err, [step for step in steps if step["state"] == "failed"]) == (4, "", [])
+    by_state = Counter(step["state"] for step in steps)
+    assert by_state == {"done": 35, "waiting": 30, "unknown": 14}
+    yours = {(step["entry"], step["id"]) for step in steps if (step["state"], step["who"]) == ("waiting", "you")}
+    assert yours >= {("account.policy_alarm", "subscriber:security"), ("connections.lake-readers", "used:audit")}
 
     # AWS lists no ARN of a subscription before its address confirms it, so that there would be nothing to import.
     sns = aws.client("sns", "222222222222")

@@ -1457,9 +1457,15 @@ class TestDnsFirewall:
         both = {"FirewallRuleGroupId": group, "FirewallDomainListId": domains}
         resolver.create_firewall_rule(CreatorRequestId="1", Name="allow", Priority=100, Action="ALLOW", **both)
         asked = {"FirewallRuleGroupId": group, "VpcId": vpc, "Priority": 500, "Name": "astro"}
-        resolver.associate_firewall_rule_group(CreatorRequestId="1", **asked)
+        made = resolver.associate_firewall_rule_group(CreatorRequestId="1", **asked)["FirewallRuleGroupAssociation"]
         with pytest.raises(ClientError, match="ValidationException"):
             resolver.associate_firewall_rule_group(CreatorRequestId="2", **asked)
+        of = {"FirewallRuleGroupAssociationId": made["Id"]}
+        changed = resolver.update_firewall_rule_group_association(Priority=600, **of)["FirewallRuleGroupAssociation"]
+        assert changed == {**made, "Priority": 600}
+        resolver.associate_firewall_rule_group(CreatorRequestId="2", **asked)
+        with pytest.raises(ClientError, match="ValidationException"):
+            resolver.update_firewall_rule_group_association(Priority=500, **of)
         with pytest.raises(ClientError, match="ConflictException"):
             resolver.delete_firewall_domain_list(FirewallDomainListId=domains)
         with pytest.raises(ClientError, match="ConflictException"):

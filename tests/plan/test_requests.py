@@ -72,9 +72,9 @@ class Stack:
         environment = cli_environment(folder, {**os.environ, **aws.environment(US)})
         self._terraform = Terraform(find_terraform(environment), environment)
 
-    def write(self, clusters: str, connections: str) -> Facts:
+    def write(self, clusters: str, connections: str, base: str = BASE) -> Facts:
         """Write the file and synthesize it. Returns what the file says exists in AWS."""
-        self._file.write_text(f"{BASE}clusters:\n{clusters}connections:\n{connections}")
+        self._file.write_text(f"{base}clusters:\n{clusters}connections:\n{connections}")
         synth(self._file, self._out, hcl=False)
         self._terraform.init(self._folder)
         return facts_of(load(self._file))
@@ -259,13 +259,13 @@ def test_a_gateway_that_cannot_do_its_part_is_refused(aws: LocalAws, tmp_path: P
         f"  {name}: {{type: transit_gateway, clusters: [c{number}], network: lake, transit_gateway_id: {id_}{more}}}\n"
         for number, (name, (id_, more)) in enumerate(entries.items())
     )
-    stack.write("".join(cluster(f"c{number}", number) for number in range(len(entries))), connections)
+    facts = stack.write("".join(cluster(f"c{number}", number) for number in range(len(entries))), connections)
     without, *theirs = (id_ for id_, _ in entries.values())
     gateways = [TransitGateway(account=STRANGER, region="us-east-1", id=id_) for id_ in theirs]
     gateways.append(
         TransitGateway(account=US, region="us-east-1", id=without, default_association=False, default_propagation=False)
     )
-    aws.make({"transit_gateways": gateways})
+    aws.make({"vpcs": facts.get("vpcs", []), "transit_gateways": gateways})
     arns = [f"arn:aws:ec2:us-east-1:{STRANGER}:transit-gateway/{id_}" for id_ in theirs]
     share = {"name": "theirs", "allowExternalPrincipals": True, "resourceArns": arns, "principals": [US]}
     aws.client("ram", STRANGER).create_resource_share(**share)
@@ -287,6 +287,56 @@ def test_a_gateway_that_cannot_do_its_part_is_refused(aws: LocalAws, tmp_path: P
         ),
         [],
     )
+
+
+def test_a_vpc_that_is_not_as_the_file_says_is_refused(aws: LocalAws, tmp_path: Path) -> None:
+    """Also by a plan of what has nothing to do with it; a destroy goes on."""
+    stack = Stack(tmp_path, aws)
+
+    def write(cidrs: str, dns: str) -> Facts:
+        options = {
+            "aws": f"type: private_link, endpoints: {{queues: {{service: sqs, private_dns: {dns}}}}}",
+            "peer": f"type: vpc_peering, cluster: dev, peering_id: {pcx(1)}, resolve_dns: {dns}",
+        }
+        if dns == "true":
+            options["zone"] = "type: hosted_zone, clusters: [dev], domain: acme.example"
+        network = BASE.replace("10.20.0.0/16", cidrs) + "    subnets: {a: subnet-0aaaaaaaaaaaaaaaa}\n"
+        connections = "".join(f"  {name}: {{network: lake, {option}}}\n" for name, option in options.items())
+        return stack.write(cluster("dev", 1), connections, network)
+
+    facts = write("10.20.0.0/16, 10.22.0.0/20", "true")
+    assert stack.run("plan")[0][1:] == [
+        f"networks.lake.vpc_id: {LAKE} does not exist in account {US}, us-east-1. Correct vpc_id. If the VPC was "
+        "deleted, destroy this stack before you remove the network from the file."
+    ]
+    for vpc in facts.get("vpcs", []):
+        vpc["secondary_cidrs"], vpc["dns_hostnames"] = ["10.21.0.0/16"], False
+    aws.make(facts)
+    assert stack.run("plan")[0] == [
+        f"networks.lake.cidrs: {LAKE} also has 10.21.0.0/16. Add every range of the VPC to cidrs: those that are not "
+        "named are not checked for overlaps.",
+        f"networks.lake.cidrs: {LAKE} does not have 10.22.0.0/20. Remove it from cidrs, or associate it with the VPC.",
+    ]
+    write("10.20.0.0/16, 10.21.0.0/16", "true")
+    needs = f"needs both DNS settings of {LAKE}, DNS resolution and DNS hostnames, and they are not on. Switch them on"
+    assert stack.run("plan")[0] == [
+        f"connections.{field} {needs} (aws ec2 modify-vpc-attribute), or {remedy}."
+        for field, remedy in (
+            ("aws.endpoints.queues.private_dns: true", "write connections.aws.endpoints.queues.private_dns: false"),
+            ("peer.resolve_dns: true", "write connections.peer.resolve_dns: false"),
+            ("zone.domain", "name the zone of another VPC in zone_id"),
+        )
+    ]
+    write("10.20.0.0/16, 10.21.0.0/16", "false")
+    assert stack.run("apply", "-auto-approve") == ([], [])
+    assert stack.changes() == []
+    ours = aws.client("ec2", US)
+    ours.modify_vpc_attribute(VpcId=LAKE, EnableDnsHostnames={"Value": True})
+    write("10.20.0.0/16, 10.21.0.0/16", "true")
+    assert stack.run("apply", "-auto-approve") == ([], [])
+    ours.associate_vpc_cidr_block(VpcId=LAKE, CidrBlock="10.23.0.0/16")
+    assert len(stack.run("plan")[0]) == 1
+    assert stack.run("destroy", "-auto-approve")[0] == []
 
 
 @pytest.mark.parametrize("by", ["the gateway", "a person"])

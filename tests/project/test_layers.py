@@ -15,8 +15,10 @@ from modules.connection import ConnectionProps, SharingProps
 from modules.vpc.props import NewVpc, VpcProps
 from tests.support import ROOT
 
-PARTS = ("estate", "modules", "stacks", "operations")
+PARTS = ("commands", "estate", "modules", "stacks", "operations")
 FILES = [ROOT / "main.py", *(f for part in PARTS for f in (ROOT / part).rglob("*.py"))]
+DOOR = ("main.py", "commands")
+"""Where commands are: they print, exit, and import late what takes long."""
 CDKTF = {"cdktf", "constructs", "cdktf_cdktf_provider_aws", "jsii"}
 
 
@@ -45,21 +47,23 @@ def check(file: Path, root: Path) -> None:
     used, part = packages(file), str(file.relative_to(root))
     layer = part.split("/")[0]
     builds = file.name == "construct.py" or part.startswith(("stacks/", "modules/bindings/", "operations/export/"))
-    if layer == "main.py":
+    if layer in DOOR:
         tops = {module.split(".")[0] for module in imports(file, top_only=True)}
         assert not tops & (CDKTF | {"boto3", "botocore"})
     elif not builds:
         assert not used & CDKTF, "only construct.py, stacks, bindings and export may import cdktf"
     if layer == "estate":
-        assert not used & {"stacks", "operations", "main"}
+        assert not used & {"stacks", "operations", "main", "commands"}
     if layer == "modules":
-        assert not used & {"estate", "stacks", "operations", "main"}
+        assert not used & {"estate", "stacks", "operations", "main", "commands"}
         constructs = {module for module in imports(file) if module.endswith(".construct")}
         assert builds or not constructs, "what describes an estate imports no construct"
         others = {module for module in constructs if not module.startswith("modules.parts.")}
         assert not others, "a module never imports another module's construct"
     if layer == "stacks":
-        assert not used & {"operations", "main"}
+        assert not used & {"operations", "main", "commands"}
+    if layer == "operations":
+        assert not used & {"main", "commands"}
     if layer != "operations":
         assert not used & {"boto3", "botocore"}
 
@@ -80,6 +84,8 @@ def test_files_import_what_their_layer_may(file: Path) -> None:
         ("operations/new.py", "from cdktf_cdktf_provider_aws.eip import Eip", False),
         ("operations/export/new.py", "from cdktf import App", True),
         ("stacks/new.py", "from operations.aws import session", False),
+        ("operations/new.py", "from commands.options import EstateFile", False),
+        ("commands/new.py", "import boto3", False),
     ],
 )
 def test_a_new_file_is_held_to_its_layer(file: str, line: str, allowed: bool, tmp_path: Path) -> None:
@@ -108,8 +114,8 @@ def uses(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("file", FILES, ids=name)
 def test_only_the_door_prints_reads_the_environment_or_exits(file: Path) -> None:
-    # It prepares the environment that the Node process inherits.
-    if name(file) not in ("main.py", "modules/bindings/lazy.py"):
+    # bindings/ prepares the environment that the Node process inherits.
+    if not name(file).startswith((*DOOR, "modules/bindings/lazy.py", "modules/bindings/node.py")):
         assert not uses(file) & {"print", "os.environ", "os.getenv", "sys.exit", "exit"}
 
 

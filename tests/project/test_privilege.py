@@ -51,7 +51,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
 def too_much(stack: Stack) -> Iterator[tuple[str, str]]:
     """The address and what is too much there: in policies, security groups, network ACLs and shares."""
     for name, document in stack.get("data", {}).get("aws_iam_policy_document", {}).items():
-        for statement in document["statement"]:
+        for statement in document.get("statement", []):
             if statement.get("effect", "Allow") == "Allow":
                 for found in _allows_too_much(statement):
                     yield f"data.aws_iam_policy_document.{name}", found
@@ -145,7 +145,7 @@ def everywhere(acknowledged: Acknowledged) -> list[tuple[str, str, str]]:
 
 def test_nothing_is_allowed_or_open_but_what_is_meant(stacks: dict[str, Stack]) -> None:
     documents = [one.get("data", {}).get("aws_iam_policy_document", {}) for one in stacks.values()]
-    statements = [one for each in documents for document in each.values() for one in document["statement"]]
+    statements = [one for each in documents for document in each.values() for one in document.get("statement", [])]
     found = [(name, *one) for name, stack in stacks.items() for one in too_much(stack)]
     meant = [(stack, f"data.aws_iam_policy_document.{one}", what) for stack, one, what in everywhere(MEANT)]
     assert sorted(found) == meant

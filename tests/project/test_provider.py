@@ -1,16 +1,22 @@
-"""The provider bindings load what is named: the same bytes, in Python and in Node."""
+"""The provider bindings load what is named, in Python and in Node, and jsii runs on one Node: the same bytes."""
 
+import base64
+import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from modules.bindings.lazy import load_lazily
+from modules.bindings import node, slim
 from tests.support import ROOT
 
 MAIN = [sys.executable, str(ROOT / "main.py")]
+# Without our side in Node it warns of a function that libraries of cdktf call.
+QUIET = {"NODE_OPTIONS": "--disable-warning=DEP0044"}
+BUNDLED = str(node.bundled_node())
 
 
 def synth(out: Path, **environment: str) -> dict[str, bytes]:
@@ -25,12 +31,12 @@ def synth(out: Path, **environment: str) -> dict[str, bytes]:
 def test_lazy_and_eager_loading_write_the_same_bytes(tmp_path: Path) -> None:
     lazy = synth(tmp_path / "lazy")
     assert "stacks/account/cdk.tf.json" in lazy
-    assert lazy == synth(tmp_path / "eager", ASTRO_EAGER_PROVIDER="1")
+    assert lazy == synth(tmp_path / "eager", ASTRO_EAGER_PROVIDER="1", **QUIET)
 
 
 def test_whoever_imports_our_constructs_loads_only_what_they_use() -> None:
     code = (
-        "import modules, sys\n"
+        "from modules.bindings.prepare import prepare; prepare(); import sys\n"
         "from cdktf_cdktf_provider_aws.vpc import Vpc\n"
         "import cdktf_cdktf_provider_aws as aws\n"
         "assert aws.eip.Eip.__name__ == 'Eip'\n"
@@ -59,27 +65,120 @@ def test_node_loads_a_resource_when_it_is_first_used(tmp_path: Path, scope: str,
     (library / "index.js").write_text(f"const __importStar = (module) => module;\n{export}\n")
     (library / "vpc/index.js").write_text("console.log('loaded'); exports.Vpc = 'the class';\n")
     code = f"const aws = require({str(library)!r}); console.log('imported'); console.log(aws.vpc.Vpc)"
-    environ: dict[str, str] = {}
-    load_lazily(environ)
-    result = subprocess.run([environ["JSII_NODE"], "-e", code], env=environ, capture_output=True, text=True, check=True)
-    assert result.stdout.splitlines() == ["imported", "loaded", "the class"]
+    assert in_node(tmp_path, code) == ["imported", "loaded", "the class"]
 
 
-def test_node_options_of_the_user_stay_in_force() -> None:
-    environ = {"NODE_OPTIONS": "--max-old-space-size=512", "JSII_NODE": "/their/node"}
-    load_lazily(environ)
-    load_lazily(environ)
-    theirs, ours = environ["NODE_OPTIONS"].split(" ", 1)
-    assert theirs == "--max-old-space-size=512"
-    assert ours == f'--require="{ROOT / "modules/bindings/preload.cjs"}"'
-    assert environ["JSII_NODE"] == "/their/node"
+def in_node(folder: Path, program: str, worker: str = "") -> list[str]:
+    """What `program` prints in place of jsii's own, on our side in Node."""
+    (folder / "lib__program.js").write_text(program)
+    (folder / "lib__runtime-index-worker.js").write_text(worker)
+    command = [BUNDLED, node.__file__.replace(".py", ".cjs"), str(folder), json.dumps(node.MADE_FOR)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    return [base64.b64decode(json.loads(line)["stdout"]).decode().rstrip("\n") for line in lines]
+
+
+def test_an_index_is_finished_before_node_ends(tmp_path: Path) -> None:
+    worker = "setTimeout(() => require('node:fs').writeFileSync(__dirname + '/index', 'whole'), 300)"
+    program = "new (require('node:worker_threads').Worker)(__dirname + '/runtime-index-worker.js'); process.exit(0)"
+    assert in_node(tmp_path, program, worker) == []
+    assert (tmp_path / "index").read_text() == "whole"
+
+
+def test_importing_constructs_starts_no_node_and_leaves_the_environment_alone() -> None:
+    code = (
+        "import os, subprocess, sys\n"
+        "before = dict(os.environ)\n"
+        "import modules.vpc.props, estate.load\n"
+        "print('jsii' in sys.modules)\n"
+        "from modules.bindings import node\n"
+        "import modules.vpc.construct\n"
+        "print(dict(os.environ) == before, node._started)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (result.stdout.splitlines(), result.stderr) == (["False", "True []"], "")
+
+
+SYNTH = """
+import sys
+from pathlib import Path
+from modules.bindings import node, slim
+{before}
+from modules.bindings.prepare import prepare; prepare()
+from cdktf import App
+from estate.load import load
+from stacks.app import build
+{after}
+build(App(outdir=sys.argv[1]), load(Path("examples/vpc_peering.yaml"))).synth()
+"""
+
+
+def written(out: Path, before: str = "", after: str = "") -> tuple[str, dict[str, bytes]]:
+    """What a synth says in other circumstances, and the files that it writes."""
+    out.mkdir()
+    command = [sys.executable, "-c", SYNTH.format(before=before, after=after), str(out)]
+    env = os.environ | QUIET
+    result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+    return result.stderr, {str(file.relative_to(out)): file.read_bytes() for file in out.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("package", "told"),
+    [
+        ("jsii", "jsii {}: a synth takes seconds more than with jsii 0.0.1; install that one\n"),
+        ("cdktf", "cdktf {}: not a version that addresses are made for here (0.0.1); a synth is slower\n"),
+    ],
+)
+def test_another_version_is_told_and_writes_the_same(tmp_path: Path, package: str, told: str) -> None:
+    installed = node.MADE_FOR[package][-1]
+    expected = written(tmp_path / "known")[1]
+    assert written(tmp_path / "other", before=f"node.MADE_FOR[{package!r}] = ['0.0.1']") == (
+        told.format(installed),
+        expected,
+    )
+
+
+def test_messages_are_those_of_jsii(tmp_path: Path) -> None:
+    # The program asserts it of each message; here is that it met them.
+    after = (
+        "import json, atexit\n"
+        "from jsii._kernel.providers import process\n"
+        "from modules.bindings import messages\n"
+        "process._NodeProcess.__del__ = lambda self: None\n"
+        "converter, ours, met = process._NodeProcess()._serializer, messages.encoded, []\n"
+        "def both(request):\n"
+        "    if line := ours(request):\n"
+        "        theirs = json.dumps(converter.unstructure(request), default=process.jdefault)\n"
+        "        assert line.decode() == theirs + '\\n', (line, theirs)\n"
+        "        met.append(type(request).__name__)\n"
+        "    return line\n"
+        "messages.encoded = both\n"
+        "atexit.register(lambda: print(sorted(set(met)), file=sys.stderr))"
+    )
+    requests = ["CreateRequest", "GetRequest", "InvokeRequest", "SetRequest", "StaticInvokeRequest"]
+    assert written(tmp_path / "out", after=after)[0] == f"{requests}\n"
+
+
+@pytest.mark.slow
+def test_our_commands_load_a_package_of_what_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (installed,) = (Path(request["tarball"]) for request in node.loads(slim=False) if "provider" in request["name"])
+    there = slim.slim_of(installed)
+    monkeypatch.setattr(slim, "_FOLDER", tmp_path)
+    assert node.loads(slim=True)[-1]["tarball"] == str(installed)
+    (old := tmp_path / "provider-aws@20.1.0-00000000.tgz").touch()
+    made = slim.make(installed)
+    assert node.loads(slim=True)[-1]["tarball"] == str(made)
+    assert (made.name, made.read_bytes(), old.exists()) == (there.name, there.read_bytes(), False)
+    with tarfile.open(made) as package:
+        resources = {name.split("/")[2] for name in package.getnames() if name.count("/") > 2}
+    assert resources == {name.replace("_", "-") for name in slim.used()} >= {"vpc", "provider"}
 
 
 def test_a_path_with_spaces_and_quotes_reaches_node_whole(tmp_path: Path) -> None:
     folder = tmp_path / 'a "quoted" \\ folder'
     folder.mkdir()
     (folder / "modules").symlink_to(ROOT / "modules")
-    code = "import modules; from cdktf import App; App()"
+    code = "from modules.bindings.prepare import prepare; prepare(); from cdktf import App; App()"
     env = os.environ | {"PYTHONPATH": str(folder)}
     env.pop("NODE_OPTIONS", None)
     result = subprocess.run([sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=False)

@@ -47,7 +47,7 @@ def theirs(tmp_path: Path) -> Path:
     """A program that is our example, and has a package `modules` of its own."""
     shutil.copytree(ROOT / "examples/policies", tmp_path / "policies")
     program = tmp_path / "program"
-    for package in ("estate", "modules", "operations", "stacks"):
+    for package in ("commands", "estate", "modules", "operations", "stacks"):
         (program / package).mkdir(parents=True)
         (program / package / "__init__.py").write_text("raise RuntimeError('this is theirs')\n")
     shutil.copy(ROOT / "examples/library/main.py", program)
@@ -75,8 +75,9 @@ def test_everything_is_below_one_name_and_nothing_else_is_there(wheel: Path) -> 
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     ours = {name.removeprefix("astro_on_aws/") for name in names if name.startswith("astro_on_aws/")}
-    sources = [file for part in ("estate", "modules", "operations", "stacks") for file in (ROOT / part).rglob("*.*")]
-    kept = {str(file.relative_to(ROOT)) for file in sources if file.suffix in (".py", ".cjs")}
+    parts = ("commands", "estate", "modules", "operations", "stacks")
+    sources = [file for part in parts for file in (ROOT / part).rglob("*.*")]
+    kept = {str(file.relative_to(ROOT)) for file in sources if file.suffix in (".py", ".cjs", ".tgz")}
     assert ours == kept | {"__init__.py", "__init__.pyi", "main.py", "py.typed"}
     assert {name.split("/")[0] for name in names} == {"astro_on_aws", "astro_on_aws-0.1.0.dist-info"}
 

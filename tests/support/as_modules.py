@@ -50,7 +50,7 @@ def call_modules(
             "alias": alias,
             "region": region,
             "allowed_account_ids": [account],
-            **_keys(aws.environment(account)),
+            **keys_of(aws.environment(account)),
             **({"default_tags": {"tags": estate.tags}} if estate.tags else {}),
         }
         secrets = {secret.removeprefix("TF_VAR_"): json.loads(value) for secret, value in SECRETS.items()}
@@ -77,7 +77,7 @@ def call_modules(
     (folder / "main.tf.json").write_text(json.dumps(document))
 
 
-def _keys(environment: dict[str, str]) -> dict[str, str]:
+def keys_of(environment: dict[str, str]) -> dict[str, str]:
     """An account's keys as arguments of a provider."""
     names = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY", "token": "AWS_SESSION_TOKEN"}
     return {argument: environment[name] for argument, name in names.items() if environment[name]}

@@ -1,8 +1,11 @@
 """The rest of Terraform that tests run, and the AWS provider for it where there is a mirror on this machine."""
 
 import json
+import shlex
+import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,27 @@ def cli_environment(work_folder: Path, environ: Mapping[str, str]) -> dict[str, 
         encoding="utf-8",
     )
     return result | {"TF_CLI_CONFIG_FILE": str(configuration)}
+
+
+@contextmanager
+def running_provider(environ: Mapping[str, str]) -> Generator[dict[str, str]]:
+    """Start the AWS provider once, with the credentials of `environ`, for many runs of Terraform, which would start it
+    for each. Yields `environ` with what makes Terraform use it; without a mirror, as it is."""
+    if (provider := find_mirror(environ)) is None:
+        yield dict(environ)
+        return
+    binary = next(provider.glob("*/*/terraform-provider-aws*"))
+    out, quiet = subprocess.PIPE, subprocess.DEVNULL
+    # A provider that runs takes certificates once, and fails when it is configured again.
+    env = {key: value for key, value in environ.items() if key != "AWS_CA_BUNDLE"}
+    with subprocess.Popen([binary, "-debug"], env=env, stdout=out, stderr=quiet, text=True) as process:
+        assert process.stdout
+        name = "TF_REATTACH_PROVIDERS"
+        line = next(line.strip() for line in process.stdout if line.strip().startswith(f"{name}="))
+        try:
+            yield {**environ, name: shlex.split(line)[0].partition("=")[2]}
+        finally:
+            process.kill()
 
 
 def _providers(mirror: Path) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from typing import Any
 from cdktf import Postcondition, Precondition, TerraformIterator, TerraformResourceLifecycle, TerraformStack
 from constructs import Construct
 
+from modules.context import Network
 from modules.expressions import is_late, listed
 from modules.vocabulary import construct_id
 
@@ -78,6 +79,17 @@ class Lookup:
             Precondition(condition=f"${{{one}}}", error_message=message) for one, message in self.expectations
         ]
         return TerraformResourceLifecycle(precondition=conditions)
+
+
+def with_dns(network: Network, what: str, remedy: str) -> list[Precondition] | None:
+    """The condition of a resource that both DNS settings of the network's VPC are on, which `what` needs."""
+    if network.dns == "true":
+        return None
+    message = (
+        f"{what} needs both DNS settings of {network.vpc_id}, DNS resolution and DNS hostnames, and they are not on. "
+        f"Switch them on (aws ec2 modify-vpc-attribute), or {remedy}."
+    )
+    return [Precondition(condition=f"${{{network.dns}}}", error_message=message)]
 
 
 def announce(

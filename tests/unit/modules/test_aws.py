@@ -71,7 +71,7 @@ def run(project: Path, *arguments: str) -> tuple[int, str]:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the project, with an estate."""
-    for part in ("estate", "modules", "operations", "stacks"):
+    for part in ("commands", "estate", "modules", "operations", "stacks"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "main.py", tmp_path)
     shutil.copy(ROOT / "examples/policies/astronomer.json", tmp_path / "policy.json")

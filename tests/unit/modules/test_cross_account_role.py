@@ -57,7 +57,7 @@ def place(props: CrossAccountRoleProps, region: str = "us-east-1") -> Any:
 
 
 def test_only_astronomers_account_gets_in_and_only_with_one_of_the_external_ids(synth: Synth, tmp_path: Path) -> None:
-    tf = synth(place(props(tmp_path, document())))
+    tf = synth(place(props(tmp_path, document(), policy_mode="strict")))
     assert tf["data"] == {
         "aws_iam_policy_document": {
             "role_trust": {
@@ -80,7 +80,7 @@ def test_only_astronomers_account_gets_in_and_only_with_one_of_the_external_ids(
 
 
 def test_the_role_has_astronomers_policy_and_cannot_be_destroyed(synth: Synth, tmp_path: Path) -> None:
-    tf = synth(place(props(tmp_path, document())))
+    tf = synth(place(props(tmp_path, document(), policy_mode="strict")))
     assert tf["resource"] == {
         "aws_iam_role": {
             "role_role": {
@@ -132,14 +132,26 @@ def test_a_reason_lets_it_go_a_boundary_bounds_it_and_the_vendor_may_own_the_doc
     assert not {kind for kind in tf if kind.endswith("_exclusive")}
 
 
+def test_by_default_the_vendor_owns_the_document_and_each_plan_compares_it(synth: Synth, tmp_path: Path) -> None:
+    tf = synth(place(props(tmp_path, document())))
+    assert tf["resource"]["aws_iam_policy"]["role_policy"]["lifecycle"]["ignore_changes"] == ["description", "policy"]
+    text = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
+    documents = tf["data"]["aws_iam_policy_document"]
+    assert documents["role_filed"] == {"source_policy_documents": [text]}
+    assert documents["role_found"] == {"source_policy_documents": ["${aws_iam_policy.role_policy.policy}"]}
+    [assertion] = tf["check"]["role_document"]["assert"]
+    filed, found = (f"data.aws_iam_policy_document.role_{side}.json" for side in ("filed", "found"))
+    assert assertion["condition"] == f"${{{filed} == {found}}}"
+
+
 def test_a_boundary_is_astronomers_where_the_vendor_decides(synth: Synth, tmp_path: Path) -> None:
     def ignored(**more: Any) -> object:
         role = synth(place(props(tmp_path, document(), **more)))["resource"]["aws_iam_role"]["role_role"]
         return role["lifecycle"].get("ignore_changes")
 
     ours = {"permissions_boundary": "arn:aws:iam::222222222222:policy/boundary"}
-    vendors = {"policy_mode": "vendor-managed"}
-    assert [ignored(), ignored(**ours), ignored(**vendors, **ours), ignored(**vendors)] == [
+    strict = {"policy_mode": "strict"}
+    assert [ignored(**strict), ignored(**strict, **ours), ignored(**ours), ignored()] == [
         *[None] * 3,
         ["permissions_boundary"],
     ]
@@ -148,9 +160,9 @@ def test_a_boundary_is_astronomers_where_the_vendor_decides(synth: Synth, tmp_pa
 @pytest.mark.parametrize(
     ("more", "kinds"),
     [
-        ({}, ["aws_iam_policy.role_policy"]),
+        ({"policy_mode": "strict"}, ["aws_iam_policy.role_policy"]),
         (
-            {"policy_mode": "vendor-managed"},
+            {},
             ["aws_iam_policy.role_policy", "aws_iam_role_policy_attachment.role_attachment"],
         ),
         ({"removal_reason": "We leave Hybrid"}, []),
@@ -195,7 +207,12 @@ def test_what_is_attached_to_the_role_or_written_into_it_shows_in_a_plan_and_an_
     account, name = "222222222222", "astronomer-remote-management"
     further = json.dumps(document())
     with LocalAws() as aws:
-        stack = synthesized(EXAMPLES / "opt_in_region.yaml", tmp_path, hcl=False)["account"]
+        text = (
+            (EXAMPLES / "opt_in_region.yaml").read_text().replace("{policy_file", "{policy_mode: strict, policy_file")
+        )
+        (tmp_path / "astro.yaml").write_text(text)
+        (tmp_path / "policies").symlink_to(EXAMPLES / "policies")
+        stack = synthesized(tmp_path / "astro.yaml", tmp_path / "out", hcl=False)["account"]
         environment = cli_environment(stack, {**os.environ, **aws.environment(account), **SECRETS})
         terraform = Terraform(find_terraform(environment), environment)
         terraform.init(stack)

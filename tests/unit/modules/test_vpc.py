@@ -282,10 +282,19 @@ def test_connections_see_the_private_subnets_and_tables_of_a_made_vpc(synth: Syn
     assert made(availability_zones=3).subnet_names() == names
 
 
-def test_makes_nothing_of_an_existing_vpc(synth: Synth) -> None:
-    assert (
-        synth(lambda stack: Vpc(stack, "lake", VpcProps.model_validate(EXISTING), "acme-lake")).get("resource") is None
-    )
+def test_an_existing_vpc_is_only_read(synth: Synth) -> None:
+    tf = placed(synth, VpcProps.model_validate(EXISTING))
+    assert tf.get("resource") is None
+    assert {type_: list(blocks) for type_, blocks in tf["data"].items()} == {
+        "aws_vpc": ["edge_vpc"],
+        "aws_vpcs": ["edge_vpcs"],
+    }
+    conditions = [one["condition"] for one in tf["data"]["aws_vpc"]["edge_vpc"]["lifecycle"]["postcondition"]]
+    ranges = '[for one in self.cidr_block_associations : one.cidr_block if one.state == "associated"]'
+    assert conditions == [
+        f'${{length(setsubtract({ranges}, ["10.20.0.0/16"])) == 0}}',
+        f'${{length(setsubtract(["10.20.0.0/16"], {ranges})) == 0}}',
+    ]
 
 
 def test_uses_the_zones_that_the_file_names(synth: Synth) -> None:

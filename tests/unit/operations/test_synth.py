@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from main import cli
-from modules.bindings.lazy import load_lazily
 from operations.output import compare, files, install
 from tests.support import ROOT
 from tests.support.commands import run
@@ -47,7 +46,6 @@ def out(tmp_path: Path) -> Path:
 
 def synth(*arguments: object) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of `main.py synth`."""
-    load_lazily()
     result = CliRunner().invoke(cli, ["synth", *map(str, arguments)])
     assert isinstance(result.exception, SystemExit | None), result.exception
     return result.exit_code, result.stdout, result.stderr

@@ -1,0 +1,51 @@
+"""`main.py reach`."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.options import Outputs
+from commands.status import Output, show
+from estate.errors import ExitCode, UserError
+from estate.load import load
+
+
+def reach(
+    cluster: Annotated[str, typer.Argument(help="An entry of `clusters`.")],
+    host: Annotated[str, typer.Argument(help="A name or an IPv4 address; for PrivateLink the service's name.")],
+    port: Annotated[int, typer.Argument(min=1, max=65535)],
+    file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
+    ip: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Use this address, do not resolve HOST.")] = None,
+    via: Annotated[str | None, typer.Option(metavar="ENTRY", help="Only over this connection.")] = None,
+    udp: Annotated[bool, typer.Option("--udp", help="UDP in place of TCP.")] = False,
+    output: Annotated[Output, typer.Option(help="text for people, json for programs, junit for CI.")] = Output.TEXT,
+    outputs: Outputs = None,
+) -> None:
+    """Find the first hop that blocks a cluster on its way to HOST and PORT, or the answers on their way back.
+
+    Reads AWS and changes nothing. Exits with 3 if a hop blocks, with 4 if none does as far as your accounts show, and
+    with 1 if no account could be read."""
+    from operations.handoff.read import read
+    from operations.reach.report import reach as walk
+
+    try:
+        address = IPv4Address(ip) if ip else None
+    except AddressValueError:
+        raise UserError(f"--ip {ip}: not an IPv4 address, such as 10.20.0.5", ExitCode.BAD_INPUT) from None
+    estate = load(file)
+    stacks = read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
+    protocol = "udp" if udp else "tcp"
+    found = walk(estate, stacks, datetime.now(UTC), cluster, host, port, protocol=protocol, ip=address, via=via)
+    show(found, output)
+    if output is Output.TEXT:
+        blocked = [row for row in found.rows if row.outcome.state == "failed"]
+        if blocked:
+            print(f"Blocked at {blocked[0].entry}: {blocked[0].outcome.evidence}")
+        elif found.code is ExitCode.WARNINGS_ONLY:
+            print("Nothing blocks as far as your accounts show.")
+    sys.exit(found.code)

@@ -1,0 +1,96 @@
+"""What jsii's Python side does with the Node of `node.py`: takes it over, and speaks JSON with it.
+
+jsii converts each message to and from classes by cattrs, which takes longer than Node needs for most answers. The
+bytes of the messages are the same (`test_provider.py`).
+"""
+
+# pyright: reportPrivateUsage=false
+
+import atexit
+import json
+import subprocess
+import threading
+from typing import Any
+
+from jsii._kernel import types
+from jsii._kernel.providers import process as jsii
+from jsii._stack_trace import is_enabled
+from jsii.errors import ErrorType, JavaScriptError, JSIIError
+
+from modules.bindings.node import Node
+
+_APIS: dict[type[Any], str] = {
+    types.CreateRequest: "create",
+    types.GetRequest: "get",
+    types.SetRequest: "set",
+    types.StaticGetRequest: "sget",
+    types.InvokeRequest: "invoke",
+    types.StaticInvokeRequest: "sinvoke",
+}
+
+
+def _plain(value: Any) -> Any:
+    """What jsii's own converter makes of a value that JSON has not."""
+    if isinstance(value, types.ObjRef):
+        return jsii._unstructure_ref(value)
+    if isinstance(value, types.Override):
+        return {"method": value.method, "property": value.property, "cookie": value.cookie}
+    return jsii.jdefault(value)
+
+
+_encode = json.JSONEncoder(default=_plain).encode
+
+
+def encoded(request: Any) -> bytes | None:
+    """Return the line of a request, or None if it is left to jsii."""
+    if (api := _APIS.get(type(request))) is None or is_enabled():
+        return None
+    fields = {field.name: getattr(request, field.name) for field in type(request).__attrs_attrs__}
+    return f"{_encode({**fields, 'api': api})}\n".encode()
+
+
+def take_over(node: Node) -> None:
+    """Give jsii the Node that runs, in place of one that it would start."""
+
+    class StartedNode(jsii._NodeProcess):
+        def start(self) -> None:
+            self._process = node.process
+            self.sink_thread = threading.Thread(target=jsii.stderr_sink, args=(node.process.stderr,), daemon=True)
+            self.sink_thread.start()
+            atexit.unregister(node.process.kill)
+            atexit.register(self.stop)
+            self.handshake()
+            self._loaded = {name: self._next_message() for name in node.loading}
+
+        def stop(self) -> None:
+            if self._process.stdin is not None and not self._process.stdin.closed:
+                self._process.stdin.close()
+            try:
+                # jsii gives it five seconds, which an index of the provider may take longer than.
+                self._process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+            super().stop()
+
+        def send(self, request: Any, response_type: Any) -> Any:
+            if isinstance(request, types.LoadRequest) and "ok" in (answer := self._loaded.pop(request.name, {})):
+                return types.LoadResponse(**answer["ok"])
+            if (line := encoded(request)) is None:
+                return super().send(request, response_type)
+            assert self._process.stdin is not None  # noqa: S101
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+            answer = self._next_message()
+            if "ok" in answer:
+                ok = answer["ok"]
+                if response_type is types.GetResponse:
+                    return types.GetResponse(ok.get("value"))
+                if response_type is types.InvokeResponse:
+                    return types.InvokeResponse(ok.get("result"))
+                return self._serializer.structure(ok, response_type)
+            if "callback" in answer:
+                return self._serializer.structure(answer, jsii._CallbackResponse).callback
+            error = JSIIError if answer["name"] == ErrorType.JSII_FAULT.value else RuntimeError
+            raise error(answer["error"]) from JavaScriptError(answer["stack"])
+
+    jsii._NodeProcess = StartedNode

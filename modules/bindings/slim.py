@@ -1,0 +1,90 @@
+"""Makes a package for Node of the AWS resources that this project uses, from the provider's bindings of all of them.
+
+jsii unpacks and indexes a package on first use, reads its hash at every start, and all of its 23,000 types into memory
+until the index is there: seconds and a gigabyte in a container that has run nothing yet. `make setup` and `make wheel`
+make the package, and our commands load it if it is of the installed version (`node.py`); programs of others never do.
+"""
+
+import gzip
+import io
+import json
+import re
+import sys
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "cdktf_cdktf_provider_aws"
+"""The only bindings whose resources refer to none of the others; those of CDK Terrain share provider functions."""
+
+_ROOT = Path(__file__).parents[2]
+_FOLDER = Path(__file__).with_name("slim")
+
+
+def used() -> set[str]:
+    """The modules of the bindings that constructs and stacks import."""
+    files = [*_ROOT.glob("modules/**/construct.py"), *_ROOT.glob("stacks/*.py")]
+    return {name for file in files for name in re.findall(rf"{PACKAGE}\.(\w+)", file.read_text("utf-8"))}
+
+
+def slim_of(tarball: Path) -> Path:
+    """Where the package is that is made of `tarball`: its name changes with the resources that are in it."""
+    digest = zlib.crc32(" ".join(sorted(used())).encode())
+    return _FOLDER / f"{tarball.name.removesuffix('.jsii.tgz')}-{digest:08x}.tgz"
+
+
+def make(tarball: Path) -> Path:
+    """Write the package, in place of one of other resources; the same bytes each time."""
+    out = slim_of(tarball)
+    if out.exists():
+        return out
+    out.parent.mkdir(exist_ok=True)
+    for old in out.parent.glob(f"{out.name.rpartition('-')[0]}-*.tgz"):
+        old.unlink()
+    kebab = {name.replace("_", "-") for name in used()}
+    camel = {re.sub(r"_(\w)", lambda match: match[1].upper(), name) for name in used()}
+    data = io.BytesIO()
+    with (
+        tarfile.open(tarball) as source,
+        gzip.GzipFile(fileobj=data, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as target,
+    ):
+        for name, content in _kept(source, kebab, camel):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            target.addfile(member, io.BytesIO(content))
+    out.write_bytes(data.getvalue())
+    return out
+
+
+def _kept(source: tarfile.TarFile, kebab: set[str], camel: set[str]) -> Iterator[tuple[str, bytes]]:
+    def read(name: str) -> bytes:
+        file = source.extractfile(name)
+        assert file is not None  # noqa: S101
+        return file.read()
+
+    names = source.getnames()
+    for name in ("package/package.json", "package/LICENSE"):
+        yield name, read(name)
+    assembly: dict[str, Any] = json.loads(read("package/.jsii"))
+    if assembly.get("schema") == "jsii/file-redirect":
+        assembly = json.loads(gzip.decompress(read(f"package/{assembly['filename']}")))
+    for section in ("types", "submodules"):
+        assembly[section] = {key: one for key, one in assembly[section].items() if key.split(".")[1] in camel}
+    yield "package/.jsii", json.dumps(assembly | {"readme": {}}).encode()
+    lines = read("package/lib/index.js").decode().splitlines()
+    exports = ((re.match(r'exports\.\w+ = .*require\("\./([^"/]+)', line), line) for line in lines)
+    yield "package/lib/index.js", "\n".join(line for match, line in exports if not match or match[1] in kebab).encode()
+    for name in names:
+        parts = name.split("/")
+        if len(parts) > 3 and parts[2] in kebab and name.endswith(".js"):
+            # Without the map of its source, which is the larger half.
+            yield name, re.sub(rb"\n//# sourceMappingURL=data:[^\n]*\n?$", b"\n", read(name))
+
+
+if __name__ == "__main__":
+    for site in sys.path:
+        for found in sorted(Path(site).glob(f"{PACKAGE}/_jsii/*.tgz")):
+            make(found)

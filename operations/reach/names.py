@@ -1,0 +1,89 @@
+"""Finds the address of a name as Astro's VPC would: private zones first, then what the public DNS says."""
+
+import socket
+from ipaddress import AddressValueError, IPv4Address
+from typing import Any
+
+from modules.dns_forwarding.props import DnsForwardingProps
+from modules.hosted_zone.props import HostedZoneProps
+from modules.resolver_rules.props import ResolverRulesProps
+from modules.vocabulary import PRIVATE
+from operations.status.check import Outcome, View, done, failed, unknown
+
+
+def literal(host: str) -> IPv4Address | None:
+    """An address that is written out."""
+    try:
+        return IPv4Address(host)
+    except AddressValueError:
+        return None
+
+
+def resolve(views: list[View], cluster: str, host: str) -> tuple[IPv4Address | None, Outcome]:
+    """The address of a name, and how Astro gets it, or why not. `views` are those of the cluster's connections."""
+    name = host.rstrip(".").lower()
+    for v in views:
+        props = v.estate.connections[v.name]
+        if isinstance(props, HostedZoneProps):
+            zone = props.zone_id or str(v.fact("zone_id"))
+            answer = v.read("route53:get_hosted_zone", Id=zone)
+            domain = str(answer.get("HostedZone", {}).get("Name", "")).rstrip(".")
+            if domain and _below(name, domain):
+                return _in_zone(v, cluster, zone, domain, name, answer)
+        domains: list[str] = []
+        if isinstance(props, DnsForwardingProps):
+            domains = list(props.domains)
+        elif isinstance(props, ResolverRulesProps):
+            domains = [rule.domain for rule in props.rules.values() if rule.domain]
+        if matching := [one for one in domains if _below(name, one)]:
+            how = f"{v.entry.path} sends queries for {', '.join(matching)} to your DNS servers"
+            return _public(name, f"{how}, which this machine cannot ask for Astro; ")
+    return _public(name, "")
+
+
+def _below(name: str, domain: str) -> bool:
+    return name == domain.rstrip(".").lower() or name.endswith(f".{domain.rstrip('.').lower()}")
+
+
+def _in_zone(
+    v: View, cluster: str, zone: str, domain: str, name: str, answer: dict[str, Any]
+) -> tuple[IPv4Address | None, Outcome]:
+    records = v.read("route53:list_resource_record_sets", HostedZoneId=zone).get("ResourceRecordSets", [])
+    by_name = {(one["Name"].rstrip(".").lower(), one["Type"]): one for one in records}
+    at = name
+    for _ in range(8):
+        found = by_name.get((at, "A"))
+        if found and found.get("ResourceRecords"):
+            address = literal(found["ResourceRecords"][0]["Value"])
+            vpc = v.estate.clusters[cluster].vpc_id
+            if vpc and vpc not in [one.get("VPCId") for one in answer.get("VPCs", [])]:
+                fix = (
+                    "Astronomer associates the cluster's VPC with the zone: `main.py status` shows the sentence to send"
+                )
+                return address, failed(f"{name} is {address} in {zone}, which is not associated with {vpc}", fix)
+            return address, done(f"{name} is {address} in the private zone {domain} ({zone})")
+        alias = by_name.get((at, "CNAME")) or found or {}
+        target = (alias.get("ResourceRecords") or [{}])[0].get("Value") or alias.get("AliasTarget", {}).get("DNSName")
+        if not target:
+            fix = f"add a record for {name} to {zone}; a VPC with the zone asks no other DNS for names below {domain}"
+            return None, failed(f"the private zone {domain} ({zone}) has no record for {at}", fix)
+        at = str(target).rstrip(".").lower()
+        if not _below(at, domain):
+            return _public(at, f"{name} leads to {at}; ")
+    return None, failed(f"{name} leads to itself in {zone}", "mend its CNAME records")
+
+
+def _public(name: str, before: str) -> tuple[IPv4Address | None, Outcome]:
+    try:
+        found = sorted({str(one[4][0]) for one in socket.getaddrinfo(name, None, socket.AF_INET)})
+    except (OSError, UnicodeError):
+        fix = "give the address with --ip, or a private zone of the name to the cluster by `hosted_zone`"
+        return None, failed(f"{before}{name} does not resolve here, and no private zone of the cluster has it", fix)
+    address = IPv4Address(found[0])
+    told = f"{before}{name} is {', '.join(found)} by this machine's DNS"
+    if not any(address in block for block in PRIVATE):
+        fix = "private connections lead to private addresses: give one with --ip, or set `resolve_dns` of the peering"
+        return address, failed(f"{told}, a public address", fix)
+    if before:
+        return address, unknown(told, "resolve the name from a Deployment, and compare")
+    return address, done(told)

@@ -1,0 +1,97 @@
+"""What reach reads of one of your VPCs."""
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from operations.reach.exact import Entry, Route
+from operations.status.check import View
+from operations.status.shared import target_of
+
+NUMBERS = {"tcp": "6", "udp": "17"}
+
+
+class LiveVpc:
+    """A VPC as AWS has it now. Each list is read once per account and region."""
+
+    def __init__(self, view: View, vpc_id: str) -> None:
+        self._view, self.id = view, vpc_id
+
+    def _all(self, call: str, member: str) -> list[dict[str, Any]]:
+        return [one for one in self._view.read(call).get(member, []) if one.get("VpcId") == self.id]
+
+    @cached_property
+    def ranges(self) -> list[str]:
+        """The ranges of the VPC."""
+        return [
+            block["CidrBlock"]
+            for vpc in self._all("ec2:describe_vpcs", "Vpcs")
+            for block in vpc.get("CidrBlockAssociationSet", [])
+            if block.get("CidrBlockState", {}).get("State") == "associated"
+        ]
+
+    @cached_property
+    def subnets(self) -> dict[str, dict[str, Any]]:
+        """The subnets by ID."""
+        return {one["SubnetId"]: one for one in self._all("ec2:describe_subnets", "Subnets")}
+
+    def subnet_of(self, address: IPv4Address) -> dict[str, Any] | None:
+        """The subnet that an address is in."""
+        return next((one for one in self.subnets.values() if address in IPv4Network(one["CidrBlock"])), None)
+
+    def interface_of(self, address: IPv4Address) -> dict[str, Any] | None:
+        """The network interface that has an address."""
+        for one in self._all("ec2:describe_network_interfaces", "NetworkInterfaces"):
+            if str(address) in [each["PrivateIpAddress"] for each in one["PrivateIpAddresses"]]:
+                return one
+        return None
+
+    def table_of(self, subnet_id: str) -> tuple[str, list[Route]]:
+        """The route table of a subnet, in words, and its routes."""
+        tables = self._all("ec2:describe_route_tables", "RouteTables")
+        for table in tables:
+            if any(one.get("SubnetId") == subnet_id for one in table["Associations"]):
+                return table["RouteTableId"], list(self._routes(table))
+        main = next(one for one in tables if any(each.get("Main") for each in one["Associations"]))
+        return f"{main['RouteTableId']} (the main one: the subnet has none of its own)", list(self._routes(main))
+
+    def _routes(self, table: Mapping[str, Any]) -> Iterator[Route]:
+        for route in table["Routes"]:
+            rank = 1 if route.get("Origin") == "EnableVgwRoutePropagation" else 3
+            prefixes = [route["DestinationCidrBlock"]] if route.get("DestinationCidrBlock") else []
+            if listed := route.get("DestinationPrefixListId"):
+                prefixes, rank = self.prefix_list(listed), 2
+            for prefix in prefixes:
+                yield Route(IPv4Network(prefix), rank, route.get("State", "active"), target_of(route))
+
+    def prefix_list(self, id_: str) -> list[str]:
+        """The ranges of a prefix list."""
+        answer = self._view.read("ec2:get_managed_prefix_list_entries", PrefixListId=id_)
+        return [one["Cidr"] for one in answer.get("Entries", []) if ":" not in one["Cidr"]]
+
+    def acl_of(self, subnet_id: str, protocol: str) -> tuple[str, dict[bool, list[Entry]]]:
+        """The network ACL of a subnet, and its entries for the protocol, by whether they are outbound."""
+        acls = self._all("ec2:describe_network_acls", "NetworkAcls")
+        acl = next(one for one in acls if any(each["SubnetId"] == subnet_id for each in one["Associations"]))
+        entries: dict[bool, list[Entry]] = {True: [], False: []}
+        for one in acl["Entries"]:
+            if one.get("CidrBlock") and one["Protocol"] in ("-1", NUMBERS[protocol]) and one["RuleNumber"] < 32767:
+                ports = one.get("PortRange") if one["Protocol"] != "-1" else None
+                limits = (ports["From"], ports["To"]) if ports else (0, 65535)
+                allow = one["RuleAction"] == "allow"
+                entries[one["Egress"]].append(Entry(one["RuleNumber"], IPv4Network(one["CidrBlock"]), limits, allow))
+        return acl["NetworkAclId"], entries
+
+    def let_in(self, groups: Collection[str], protocol: str, port: int) -> list[IPv4Network]:
+        """The ranges that one of the security groups lets in to a port."""
+        found: list[str] = []
+        for rule in self._view.read("ec2:describe_security_group_rules").get("SecurityGroupRules", []):
+            if rule["GroupId"] not in groups or rule["IsEgress"]:
+                continue
+            every = rule["IpProtocol"] == "-1"
+            same = rule["IpProtocol"] in (protocol, NUMBERS[protocol])
+            if every or (same and (rule["FromPort"] == -1 or rule["FromPort"] <= port <= rule["ToPort"])):
+                found += [rule["CidrIpv4"]] if rule.get("CidrIpv4") else []
+                found += self.prefix_list(rule["PrefixListId"]) if rule.get("PrefixListId") else []
+        return [IPv4Network(one) for one in found]

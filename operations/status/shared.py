@@ -1,0 +1,241 @@
+"""Checks that several types have in common: routes, rules, shares, Resolver endpoints, roles."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from modules.connection import SharingProps
+from modules.parts.ingress.props import Ingress
+from operations.status.check import Check, NotDeployedError, Outcome, View, done, failed, waiting
+
+VALID = timedelta(days=7)
+"""How long a peering request and an invitation to a share are valid."""
+
+
+def ranges(v: View, cluster: str) -> dict[str, str]:
+    """The ranges of a cluster that are routed, by name."""
+    routed = v.estate.clusters[cluster].side().routed_cidrs()
+    return {name: str(cidr) for name, cidr in routed.items()} if isinstance(routed, Mapping) else {}
+
+
+def vpc_of(v: View, network: str) -> str:
+    """The VPC of a network. Raises NotDeployedError if it is not created yet."""
+    vpc_id = v.estate.networks[network].vpc_id or v.found.stacks[f"network-{network}"].vpc_id
+    if vpc_id is None:
+        raise NotDeployedError
+    return vpc_id
+
+
+def target_of(route: Mapping[str, Any]) -> str:
+    """What a route of a VPC leads to."""
+    return next((route[key] for key in _TARGETS if route.get(key)), "nothing")
+
+
+_TARGETS = (
+    "VpcPeeringConnectionId",
+    "TransitGatewayId",
+    "NatGatewayId",
+    "NetworkInterfaceId",
+    "InstanceId",
+    "EgressOnlyInternetGatewayId",
+    "LocalGatewayId",
+    "CarrierGatewayId",
+    "CoreNetworkArn",
+    "GatewayId",
+)
+
+
+def routes(v: View, network: str, clusters: Collection[str], target: Callable[[], str], after: str) -> Iterator[Check]:
+    """Yield a check for each route table of a network: the routes to the clusters lead to `target`."""
+    cidrs = [cidr for cluster in clusters for cidr in ranges(v, cluster).values()]
+    tables = v.estate.networks[network].route_tables
+    if isinstance(tables, Mapping) and tables:
+        for name, id_ in tables.items():
+            title = f"route table {name} leads back to {', '.join(clusters)}"
+            yield Check(f"route:{name}", title, lambda id_=id_: _routed(v, [id_], cidrs, target()), after)
+    elif not v.estate.networks[network].routes_elsewhere:
+        title = f"the route tables lead back to {', '.join(clusters)}"
+        yield Check("routes", title, lambda: _routed(v, _tables_of(v, network), cidrs, target()), after)
+
+
+def _tables_of(v: View, network: str) -> list[str]:
+    """The route tables of a network that names none: all, and of a VPC that a deploy creates, the private ones."""
+    vpc_id, made = vpc_of(v, network), v.estate.networks[network].create is not None
+    found = [one for one in v.read("ec2:describe_route_tables").get("RouteTables", []) if one.get("VpcId") == vpc_id]
+    named = {one["RouteTableId"]: {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])} for one in found}
+    return [id_ for id_, tags in named.items() if not made or "-private-" in tags.get("Name", "")]
+
+
+def _routed(v: View, tables: Collection[str], cidrs: Collection[str], target: str) -> Outcome:
+    found = {one["RouteTableId"]: one["Routes"] for one in v.read("ec2:describe_route_tables").get("RouteTables", [])}
+    for table in tables:
+        if table not in found:
+            fix = f"compare the ID with `aws ec2 describe-route-tables` of account {v.account_id}"
+            return failed(f"{table} does not exist in {v.region}", fix)
+        for cidr in cidrs:
+            route = next((one for one in found[table] if one.get("DestinationCidrBlock") == cidr), None)
+            if route is None:
+                return v.gone(f"{table} has no route to {cidr}")
+            if target_of(route) != target:
+                fix = f"delete that route if nothing else needs it, then {v.deploy}"
+                return failed(f"{table} routes {cidr} to {target_of(route)}, not to {target}", fix)
+            if route.get("State") != "active":
+                return failed(f"the route of {table} to {cidr} is a {route.get('State')}", f"make {target} active")
+    return done(f"{', '.join(tables)}: {', '.join(cidrs)} to {target}")
+
+
+def ingress(v: View, rules: Ingress, clusters: Collection[str]) -> Iterator[Check]:
+    """Yield a check for each rule that lets clusters in: the security group has it."""
+    cidrs = [cidr for cluster in clusters for cidr in ranges(v, cluster).values()]
+    for name, rule in rules.items():
+        wanted = (rule.protocol, rule.from_port, rule.last_port)
+        title = f"{rule.security_group} lets {', '.join(clusters)} in to {rule.from_port}"
+        yield Check(
+            f"ingress:{name}",
+            title,
+            lambda group=rule.security_group, wanted=wanted: _let_in(v, group, wanted, cidrs),
+        )
+
+
+def _let_in(v: View, group: str, wanted: tuple[str, int, int], sources: Collection[str]) -> Outcome:
+    answer = v.read("ec2:describe_security_group_rules").get("SecurityGroupRules", [])
+    there = {
+        one.get("CidrIpv4") or one.get("PrefixListId")
+        for one in answer
+        if one["GroupId"] == group
+        and not one["IsEgress"]
+        and (one["IpProtocol"], one.get("FromPort"), one.get("ToPort")) == wanted
+    }
+    if missing := [one for one in sources if one not in there]:
+        return v.gone(f"{group} has no rule for {', '.join(missing)}, {wanted[0]} {wanted[1]}-{wanted[2]}")
+    return done(f"{group}: {wanted[0]} {wanted[1]}-{wanted[2]} from {', '.join(sources)}")
+
+
+def let_in_by(v: View, name: str, rules: Ingress, prefix_list: str) -> Iterator[Check]:
+    """Yield the same for rules that name a prefix list: the output `name`."""
+    for key, rule in rules.items():
+        wanted = (rule.protocol, rule.from_port, rule.last_port)
+        yield Check(
+            f"ingress:{key}",
+            f"{rule.security_group} lets {name} in to {rule.from_port}",
+            lambda group=rule.security_group, wanted=wanted: _let_in(v, group, wanted, [v.fact(prefix_list)]),
+        )
+
+
+def share(v: View, props: SharingProps) -> Iterator[Check]:
+    """Yield a check for the share, and one for each account that has to accept it."""
+    yield Check("share", "the resource share is active", lambda: _share(v))
+    accounts = {v.estate.clusters[name].account_id for name in props.clusters} - {None, v.account_id}
+    for principal in props.share_with or sorted(filter(None, accounts)):
+        title = f"{principal} has accepted the resource share"
+        yield Check(f"share:{principal}", title, lambda principal=principal: _accepted(v, str(principal)), "share")
+
+
+def _share(v: View) -> Outcome:
+    arn = v.fact("resource_share_arn")
+    shares = v.read("ram:get_resource_shares", resourceOwner="SELF").get("resourceShares", [])
+    found = next((one for one in shares if one["resourceShareArn"] == arn), None)
+    if found is None:
+        return v.gone(f"{arn} does not exist")
+    return done(f"{arn} is ACTIVE") if found["status"] == "ACTIVE" else v.gone(f"{arn} is {found['status']}")
+
+
+def _accepted(v: View, principal: str) -> Outcome:
+    arn = v.fact("resource_share_arn")
+    answer = v.read("ram:get_resource_share_associations", associationType="PRINCIPAL")
+    found = next(
+        (
+            one
+            for one in answer.get("resourceShareAssociations", [])
+            if (one["resourceShareArn"], one["associatedEntity"]) == (arn, principal)
+        ),
+        {},
+    )
+    status, since = found.get("status", "absent"), moment(found.get("creationTime"))
+    evidence = f"GetResourceShareAssociations: {principal} is {status}"
+    match status:
+        case "ASSOCIATED":
+            return done(evidence, since)
+        case "ASSOCIATING":
+            ask = f"ask Astronomer's support to accept the resource share {arn} in account {principal}"
+            return waiting("Astronomer", evidence, ask, since, since + VALID if since else None)
+        case "SUSPENDED" | "SUSPENDING" | "RESTORING":
+            return failed(evidence, "ask the administrators of your AWS organization: AWS suspended the share")
+        case _:
+            again = (
+                "the invitation has expired or was declined; a deploy sends a new one, then tell Astronomer's support"
+            )
+            return failed(evidence, f"{v.deploy}: {again}")
+
+
+def moment(value: Any) -> datetime | None:
+    """A time of an answer, which some services give without a zone."""
+    if not isinstance(value, datetime):
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def resolver_endpoint(v: View, direction: str, find: Any) -> Iterator[Check]:
+    """Yield checks of a Resolver endpoint and of the queries through it. `find` returns its ID."""
+    yield Check("endpoint", f"the {direction} Resolver endpoint is operational", lambda: _operational(v, find()))
+    metric = f"{direction.capitalize()}QueryVolume"
+    yield Check("queries", "queries pass the endpoint", lambda: _queries(v, find(), metric), "endpoint")
+
+
+def _operational(v: View, id_: str) -> Outcome:
+    endpoints = v.read("route53resolver:list_resolver_endpoints").get("ResolverEndpoints", [])
+    found = next((one for one in endpoints if one["Id"] == id_), None)
+    if found is None:
+        return v.gone(f"{id_} does not exist")
+    if found["Status"] in ("CREATING", "UPDATING", "AUTO_RECOVERING"):
+        return waiting("AWS", f"{id_} is {found['Status']}", "wait some minutes, and look again")
+    if found["Status"] != "OPERATIONAL":
+        fix = "look at the endpoint in the Route 53 console: a subnet or an address of it may be gone"
+        return failed(f"{id_} is {found['Status']}: {found.get('StatusMessage', '')}", fix)
+    addresses = v.read("route53resolver:list_resolver_endpoint_ip_addresses", ResolverEndpointId=id_)
+    broken = [one for one in addresses.get("IpAddresses", []) if one.get("Status") != "ATTACHED"]
+    if broken:
+        told = ", ".join(f"{one.get('Ip')} is {one.get('Status')}" for one in broken)
+        return failed(f"{id_}: {told}", "look at the endpoint in the Route 53 console: its subnets may be full or gone")
+    return done(f"{id_} is OPERATIONAL with {len(addresses.get('IpAddresses', []))} addresses")
+
+
+def _queries(v: View, id_: str, metric: str) -> Outcome:
+    query = {
+        "Id": "queries",
+        "MetricStat": {
+            "Metric": {
+                "Namespace": "AWS/Route53Resolver",
+                "MetricName": metric,
+                "Dimensions": [{"Name": "EndpointId", "Value": id_}],
+            },
+            "Period": 3600,
+            "Stat": "Sum",
+        },
+    }
+    end = v.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    answer = v.accounts.of(v.account_id, v.region).read(
+        "cloudwatch:get_metric_data",
+        MetricDataQueries=[query],
+        StartTime=(end - timedelta(days=1)).isoformat(),
+        EndTime=end.isoformat(),
+    )
+    count = sum(sum(one.get("Values", [])) for one in answer.get("MetricDataResults", []))
+    evidence = f"{metric} of {id_} in the last 24 hours: {count:g}"
+    if count:
+        return done(evidence)
+    return waiting("Astronomer", evidence, "resolve a name of these domains from a Deployment after Astronomer's part")
+
+
+def role(v: View, name: str, who: str, never: str) -> Outcome:
+    """The outcome for a role that somebody has to use."""
+    found = v.read("iam:get_role", RoleName=name).get("Role")
+    if found is None:
+        return v.gone(f"role {name} does not exist in account {v.account_id}")
+    used = moment((found.get("RoleLastUsed") or {}).get("LastUsedDate"))
+    if used:
+        return done(f"role {name} was last used on {used:%Y-%m-%d}", used)
+    created = moment(found.get("CreateDate"))
+    # IAM shows a use up to four hours later, and none before its tracking period.
+    evidence = f"role {name} has never been used (IAM shows a use after up to 4 hours)"
+    return waiting("Astronomer" if who == "Astronomer" else "you", evidence, never, created)

@@ -1,0 +1,99 @@
+"""Writes the checklist as text, as JSON, and as JUnit XML for what shows test results."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any
+from xml.etree import ElementTree
+
+from rich.text import Text
+
+from operations.status.check import Outcome
+from operations.status.report import Row, Status
+
+_MARKS = {
+    "done": ("[ok]", "green"),
+    "waiting": ("[..]", "yellow"),
+    "failed": ("[!!]", "red"),
+    "unknown": ("[??]", "magenta"),
+}
+
+
+def as_text(rows: Collection[Row], now: datetime) -> Iterator[Text]:
+    """Yield the lines of the checklist. A mark says what a colour says too."""
+    entry = ""
+    for row in rows:
+        if row.entry != entry:
+            if entry:
+                yield Text()
+            entry = row.entry
+            yield Text.assemble((entry, "bold"), f" ({row.type})")
+        mark, colour = _MARKS[row.outcome.state]
+        who = f"{_capital(row.outcome.who)}: " if row.outcome.who else ""
+        yield Text.assemble("  ", (mark, colour), f" {who}{row.title}{_times(row.outcome, now)}")
+        if row.outcome.state != "done":
+            yield Text(f"       {row.outcome.evidence}", "dim")
+            if row.outcome.fix:
+                yield Text(f"       next: {row.outcome.fix}")
+
+
+def last_line(status: Status) -> str:
+    """The number of steps in each state, and what is next for you."""
+    states = [row.outcome.state for row in status.rows]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in _MARKS if state in states) or "no steps"
+    urgent = sorted(status.rows, key=lambda row: (row.outcome.state != "failed", row.outcome.until is None))
+    mine = [row for row in urgent if row.outcome.who == "you" and row.outcome.state in ("failed", "waiting")]
+    following = f". Next: {mine[0].entry}: {mine[0].outcome.fix or mine[0].title}" if mine else ""
+    return f"{counted}{following}"
+
+
+def _times(outcome: Outcome, now: datetime) -> str:
+    told: list[str] = []
+    if outcome.since and outcome.state != "done":
+        told.append(f"since {outcome.since:%Y-%m-%d %H:%M}")
+    if outcome.until:
+        left = outcome.until - now
+        days, hours = left.days, left.seconds // 3600
+        span = f"{days} days" if days > 1 else f"{days * 24 + hours} hours"
+        told.append(f"expires in {span}, {outcome.until:%a %Y-%m-%d %H:%M} UTC")
+    return f" ({'; '.join(told)})" if told else ""
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def as_values(status: Status) -> dict[str, Any]:
+    """The checklist for programs. Times are ISO 8601; absent ones are null."""
+    return {"estate": status.name, "exit_code": int(status.code), "steps": [_values(row) for row in status.rows]}
+
+
+def _values(row: Row) -> dict[str, Any]:
+    outcome = row.outcome
+    return {
+        "entry": row.entry,
+        "type": row.type,
+        "id": row.id,
+        "title": row.title,
+        "state": outcome.state,
+        "who": outcome.who,
+        "since": outcome.since.isoformat() if outcome.since else None,
+        "until": outcome.until.isoformat() if outcome.until else None,
+        "evidence": outcome.evidence,
+        "fix": outcome.fix or None,
+    }
+
+
+def as_junit(status: Status) -> str:
+    """JUnit XML: a test case for each step. What is waiting or unknown is skipped, and says why."""
+    states = [row.outcome.state for row in status.rows]
+    skipped = states.count("waiting") + states.count("unknown")
+    counts = {"tests": str(len(states)), "failures": str(states.count("failed")), "skipped": str(skipped)}
+    suite = ElementTree.Element("testsuite", {"name": f"status of {status.name}", **counts})
+    for row in status.rows:
+        case = ElementTree.SubElement(suite, "testcase", {"classname": row.entry, "name": f"{row.id}: {row.title}"})
+        if row.outcome.state != "done":
+            kind = "failure" if row.outcome.state == "failed" else "skipped"
+            message = f"{row.outcome.state}: {row.outcome.evidence}"
+            ElementTree.SubElement(case, kind, {"message": message}).text = row.outcome.fix
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, "unicode", xml_declaration=True)
