@@ -10,7 +10,7 @@ import inspect
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
@@ -393,12 +393,6 @@ def construct_id(*parts: str) -> str:
 def arn_region(arn_: str) -> str:
     """The region that an ARN names."""
     return arn_.split(":")[3]
-
-
-def foreign_topic(topic_arn: str | None, region: str) -> Iterator[str]:
-    """Why alarms of a region cannot tell a topic, where they cannot: CloudWatch refuses one of another region."""
-    if topic_arn and arn_region(topic_arn) != region:
-        yield f"{topic_arn!r} is not in {region}; an alarm tells topics of its own region only"
 
 
 def arn_account(arn_: str) -> str:

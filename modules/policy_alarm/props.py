@@ -5,10 +5,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from modules.astronomer import ALARM_PATTERNS, BOUNDARY, POLICY, ROLE
 from modules.context import CheckedProps, Context
-from modules.entry import FieldPath, Step, fact, in_words
+from modules.entry import FieldPath, Step, fact, foreign_topic, in_words
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
 from modules.policy_alarm.events import OF_BOUNDARIES, OF_ROLES_AND_POLICIES
-from modules.vocabulary import Reason, RetentionDays, Slug, Text, TopicArn, foreign_topic
+from modules.vocabulary import Reason, RetentionDays, Slug, Text, TopicArn
 
 Filter = Literal["corrected", "seed-hybrid", "seed-preview"]
 
