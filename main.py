@@ -24,7 +24,7 @@ if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119
 
         start_for_command(hcl="--hcl" in sys.argv if sys.argv[1:] else os.environ.get("SYNTH_HCL_OUTPUT") == "true")
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -45,6 +45,8 @@ from estate.source import Source, printable
 from estate.state import S3State
 from estate.warnings import expired, warnings
 from modules.astronomer import ROLE
+from operations.permissions.jobs import Job
+from operations.selection import chosen
 
 
 class Commands(TyperGroup):
@@ -163,14 +165,33 @@ def export(
         from operations.output import counted
 
         exported = exported_stacks(app, estate)
-    chosen = _chosen(file, stacks, exported)
-    _warn_of_expired(file, estate, source, chosen)
-    for name in chosen:
+    names = chosen(file, stacks, exported)
+    _warn_of_expired(file, estate, source, names)
+    for name in names:
         refuse_foreign_estate(out / name, estate, file)
-    changed = {name: write(module(exported[name], estate, file, terraform), out / name) for name in chosen}
-    for name in chosen:
+    changed = {name: write(module(exported[name], estate, file, terraform), out / name) for name in names}
+    for name in names:
         blocks = sum(map(len, exported[name].json.get("resource", {}).values()))
         print(f"{out / name}: {'written' if changed[name] else 'up to date'}, {counted(blocks, 'resource block')}")
+
+
+@cli.command()
+def permissions(
+    stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
+    jobs: Annotated[list[Job] | None, typer.Option("--for", help="Repeat for several. Default: plan.")] = None,
+    file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
+) -> None:
+    """Print the least IAM policies for a job, by stack, as JSON.
+
+    The actions were measured. `apply` changes and creates; add `--for destroy` for a role that may also remove."""
+    import json
+
+    from operations.permissions.compose import permissions
+    from operations.synth import synthesized_stacks
+
+    estate = _current(file)
+    trees = synthesized_stacks(estate, file, os.environ)
+    print(json.dumps(permissions(estate, trees, jobs or [Job.PLAN], chosen(file, stacks, trees)), indent=2))
 
 
 @cli.command()
@@ -244,10 +265,10 @@ def adopt(
     estate, ids = _current(file), external_ids(os.environ)
     refuse_foreign_folder(out, estate, file)
     stacks = synthesized_stacks(estate, file, os.environ)
-    chosen = _chosen(file, stack, stacks)
-    for name in chosen:
+    names = chosen(file, stack, stacks)
+    for name in names:
         refuse_foreign_imports(out / "stacks" / name)
-    adoptions = look_for({name: stacks[name] for name in chosen}, ids)
+    adoptions = look_for({name: stacks[name] for name in names}, ids)
     files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     for adoption in adoptions:
         print(adoption.report())
@@ -363,27 +384,15 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
 
     Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it."""
     from operations.policy.documents import policy_file, read
-    from operations.policy.lint import lint as lint_policies
-    from operations.policy.lint import policies_of, written_by
+    from operations.policy.lint import report
     from operations.synth import synthesized_stacks
 
     estate = load(file)
-    stacks = synthesized_stacks(estate, file, os.environ)
-    policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
     vendors = read(policy_file(file), estate.account.account_id) if estate.account else None
-    theirs = {name for name, one in policies.items() if vendors and written_by(vendors, one)}
-    found = lint_policies({name: one for name, one in policies.items() if name not in theirs})
-    found_in_theirs = lint_policies({name: policies[name] for name in theirs})
-    for name in sorted(policies):
-        print(f"{name}{' (of Astronomer)' * (name in theirs)}")
-    for finding in (*found, *found_in_theirs):
-        print(finding)
-    print(
-        f"{len(policies) - len(theirs)} policies of the estate: {len(found)} findings; "
-        f"{len(theirs)} of Astronomer: {len(found_in_theirs)}"
-    )
-    if found or found_in_theirs:
-        sys.exit(ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY)
+    lines, code = report(synthesized_stacks(estate, file, os.environ), vendors)
+    print("\n".join(lines))
+    if code:
+        sys.exit(code)
 
 
 def _current(file: Path) -> Estate:
@@ -393,7 +402,7 @@ def _current(file: Path) -> Estate:
     return estate
 
 
-def _warn_of_expired(file: Path, estate: Estate, source: Source, stacks: Collection[str]) -> None:
+def _warn_of_expired(file: Path, estate: Estate, source: Source, stacks: Iterable[str]) -> None:
     """Print what should be gone by now, the only thing here that depends on the day. Raises UserError if one of these
     stacks has it."""
     gone = expired(estate, file, source, datetime.now(UTC).date())
@@ -401,13 +410,6 @@ def _warn_of_expired(file: Path, estate: Estate, source: Source, stacks: Collect
         raise UserError("\n".join(refused), ExitCode.BAD_INPUT)
     for lines in gone.values():
         print("\n".join(lines), file=sys.stderr)
-
-
-def _chosen(file: Path, names: list[str] | None, stacks: Collection[str]) -> Collection[str]:
-    """The stacks that are named, or all."""
-    if unknown := sorted(set(names or ()) - set(stacks)):
-        raise UserError(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", ExitCode.BAD_INPUT)
-    return names or stacks
 
 
 if __name__ == "__main__":

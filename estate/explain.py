@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 from estate.model import Estate
 from estate.source import Location, Problem, Source, did_you_mean, shortened
 from estate.twins import INHERITED, TWIN
+from modules.descriptions import describe_fields
 from modules.entry import SECRET
-from modules.vocabulary import describe_fields
 
 
 def explain(error: ValidationError, data: Any, source: Source) -> Iterator[Problem]:

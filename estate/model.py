@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from estate.controls import Controls
 from estate.source import Problem
 from estate.state import State
 from estate.twins import INHERITED, TWIN
@@ -26,6 +27,11 @@ SECTIONS = ("clusters", "networks", "connections")
 
 RoleName = Annotated[
     str, Text("an IAM role name", r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-", "terraform-deployer")
+]
+
+
+SessionName = Annotated[
+    str, Text("a session name", r"[\w+=,.@-]{2,64}", "2 to 64 letters, digits and _+=,.@-", "astro-terraform")
 ]
 
 
@@ -92,6 +98,10 @@ class Deployer(Props):
     """The role that Terraform assumes in each account of the estate. Without it, your own credentials are used."""
 
     role: RoleName
+    session_name: SessionName | None = None
+    """The name of its sessions, which CloudTrail records. Default: the provider's, such as aws-go-sdk-1700000000."""
+    duration_minutes: Annotated[int, Field(ge=15, le=720)] | None = None
+    """How long a session lasts, up to the role's maximum. Default: 15 minutes, renewed while Terraform runs."""
 
 
 class Account(Props):
@@ -104,6 +114,8 @@ class Account(Props):
     Astronomer do much, and a Hosted cluster has no use for it."""
     cross_account_role: CrossAccountRoleProps
     policy_alarm: PolicyAlarmProps | None = None
+    policy_alarm_removal_reason: Reason | None = None
+    """Why an alarm that was deployed may be destroyed when `policy_alarm` is taken out. Default: a plan fails."""
     service_quotas: ServiceQuotasProps | None = None
     opt_in_region: OptInRegionProps | None = None
     confirmed: Day | None = None
@@ -132,6 +144,7 @@ class Estate(Props):
     astro: Astro
     terraform: Terraform = Terraform()
     deployer: Deployer | None = None
+    controls: Controls | None = None
     clusters: dict[Slug, Cluster] = Field(default_factory=dict)
     """Astronomer's side: its clusters."""
     account: Account | None = None

@@ -8,6 +8,7 @@ from estate.model import Account, Estate
 from estate.renames import former_name
 from modules.cluster import vcpus_by_region
 from modules.entry import Secret
+from modules.policy_alarm.events import IAM_REGION
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class StackPlan:
     """One Terraform stack: one state, one AWS account, one region."""
 
     name: str
-    kind: Literal["regions", "account", "quotas", "network"]
+    kind: Literal["regions", "account", "alarm", "quotas", "network"]
     account_id: str
     region: str
     network: str | None = None
@@ -50,6 +51,8 @@ def _account_stacks(estate: Estate, account: Account) -> Iterator[StackPlan]:
         # Enabled from a region that every account has: the account's own may be one of those that are off.
         yield StackPlan("regions", "regions", account.account_id, "us-east-1")
     yield StackPlan("account", "account", account.account_id, account.region)
+    if account.policy_alarm and account.region != IAM_REGION:
+        yield StackPlan("alarm", "alarm", account.account_id, IAM_REGION)
     if account.service_quotas:
         for region in vcpus_by_region(estate.data_plane().values()) or (account.region,):
             yield StackPlan(f"quotas-{region}", "quotas", account.account_id, region)

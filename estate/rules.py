@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from estate import renames
 from estate.model import Account, Estate
 from estate.ranges import overlaps
 from estate.source import Location, Problem, did_you_mean, shortened
+from estate.state import S3State
 from estate.twins import TWIN
 from modules.astronomer import ASTRO_CIDRS, vcpus
-from modules.aws import OPT_IN
+from modules.aws import OPT_IN, REGIONS
 from modules.context import Context
-from modules.vocabulary import partition
+from modules.parts.iam_policy.props import PolicyDocument
+from modules.vocabulary import arn_region, partition
 
 Names = Mapping[str, Mapping[str, Any]]
 """The entries of each section as the file has them, wrong ones too: their names count."""
@@ -25,6 +29,7 @@ def check(estate: Estate, names: Names) -> Iterator[Problem]:
     yield from _offered(estate)
     yield from _twins(estate)
     yield from _regions(estate)
+    yield from _partitions(estate)
     yield from overlaps(estate)
     yield from _claimed_once(estate)
     yield from _routed_back(estate)
@@ -125,6 +130,53 @@ def _regions(estate: Estate) -> Iterator[Problem]:
                     f"{cluster_name!r} is in {cluster.region} and network {connection.network!r} in {network.region}; "
                     f"{connection.same_region}",
                 )
+
+
+def _partitions(estate: Estate) -> Iterator[Problem]:
+    """AWS connects nothing across partitions, and an account number means another owner in each (facts C15)."""
+    homes: dict[tuple[str, ...], str] = {("networks", name): each.region for name, each in estate.networks.items()}
+    for name, connection in estate.connections.items():
+        if not (network := estate.networks.get(connection.network)):
+            continue
+        aws = partition(network.region)
+        if not connection.cluster_names() or aws == "aws":
+            homes["connections", name] = network.region
+        else:
+            yield Problem(
+                ("connections", name, "network"),
+                f"{connection.network!r} is in {network.region}, which is in the partition {aws}, and Astronomer's "
+                "clusters are in the partition aws; AWS connects nothing across partitions: use a network in the "
+                "partition aws",
+            )
+    if estate.account and partition(estate.account.region) == "aws":
+        homes["account",] = estate.account.region
+    state = getattr(estate, "state", None)  # Absent if it is wrong by itself.
+    if isinstance(state, S3State):
+        homes["state",] = state.region
+    for place, region in homes.items():
+        entry: Any = getattr(estate, place[0])
+        for field, value in _texts(entry[place[1]] if len(place) > 1 else entry):
+            other = REGIONS.get(value) or (value.split(":")[1] if value.startswith("arn:aws") else None)
+            if other and other != (aws := partition(region)):
+                yield Problem(
+                    (*place, *field),
+                    f"{value!r} is in the partition {other}, and {'.'.join(place)} in {aws}; give one in the partition "
+                    f"{aws}",
+                )
+            elif place == ("state",) and value.startswith("arn:") and arn_region(value) != region:
+                yield Problem((*place, *field), f"{value!r} is not in {region}; S3 takes a key of the bucket's region")
+
+
+def _texts(value: Any, path: Location = ()) -> Iterator[tuple[Location, str]]:
+    """Yield the texts in an entry and their places; of a policy document, its resources."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, PolicyDocument):
+        yield from ((path, resource) for resource in value.resources())
+    elif isinstance(value, BaseModel | Mapping | tuple):
+        items = enumerate(value) if isinstance(value, tuple) else value.items() if isinstance(value, Mapping) else value
+        for key, inner in items:
+            yield from _texts(inner, (*path, key))
 
 
 def _for_hybrid(estate: Estate, names: Names) -> Iterator[Problem]:

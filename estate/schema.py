@@ -6,7 +6,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from estate.model import Estate
-from modules.vocabulary import describe_fields
+from modules.descriptions import describe_fields
 
 
 class _Schema(GenerateJsonSchema):

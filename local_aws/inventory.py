@@ -229,6 +229,7 @@ _REGIONAL: dict[str, dict[str, Lister]] = {
         "metric filter": _each("describe_metric_filters", "metricFilters", "logGroupName", "filterName"),
     },
     "cloudwatch": {"alarm": _each("describe_alarms", "MetricAlarms", "AlarmName")},
+    "events": {"rule": _each("list_rules", "Rules", "Name")},
     "sns": {
         "topic": _each("list_topics", "Topics", "TopicArn"),
         "subscription": _each("list_subscriptions", "Subscriptions", "TopicArn", "Protocol", "Endpoint"),

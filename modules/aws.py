@@ -25,6 +25,8 @@ _BY_PARTITION = {
     "aws-iso-f": "us-isof-east-1 us-isof-south-1",
     "aws-us-gov": "us-gov-east-1 us-gov-west-1",
 }
+PARTITIONS = tuple(_BY_PARTITION)
+"""The partitions: worlds of their own, in which one account number means different owners (facts C15)."""
 REGIONS: Mapping[str, str] = {
     region: partition for partition, regions in _BY_PARTITION.items() for region in regions.split()
 }

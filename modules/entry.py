@@ -1,9 +1,11 @@
 """Facts about an entry of the estate: the places of its values, its claims, its secrets, its pending inputs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from modules.vocabulary import arn_region
 
 
 @dataclass(frozen=True)
@@ -131,3 +133,9 @@ SECRET = re.compile(
     re.IGNORECASE,
 )
 """Found in a name whose value may be a secret."""
+
+
+def foreign_topic(topic_arn: str | None, region: str) -> Iterator[str]:
+    """Why alarms of a region cannot tell a topic, where they cannot: CloudWatch refuses one of another region."""
+    if topic_arn and arn_region(topic_arn) != region:
+        yield f"{topic_arn!r} is not in {region}; an alarm tells topics of its own region only"

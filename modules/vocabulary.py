@@ -3,24 +3,19 @@
 A message completes the sentence "<value> ...": `'10.0.0.1/16' has host bits set: write 10.0.0.0/16`.
 """
 
-import ast
 import difflib
-import functools
-import inspect
 import re
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from modules.aws import AS_OF, REGIONS
+from modules.aws import AS_OF, PARTITIONS, REGIONS
 
 
 class Props(BaseModel):
@@ -30,34 +25,11 @@ class Props(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        _PROPS.append(cls)
+        PROPS.append(cls)
 
 
-_PROPS: list[type[Props]] = []
-
-
-@functools.cache
-def describe_fields() -> None:
-    """Give the fields of all props the docstrings below them, for schemas, exported modules and lists of choices.
-
-    Pydantic's `use_attribute_docstrings` does the same at every start, which took a quarter of the time of `check`."""
-    docs: dict[tuple[str, str, str], str] = {}
-    for module in {model.__module__ for model in _PROPS}:
-        for node in ast.parse(inspect.getsource(sys.modules[module])).body:
-            if not isinstance(node, ast.ClassDef):
-                continue
-            for field, doc in pairwise(node.body):
-                match field, doc:
-                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                        docs[module, node.name, name] = inspect.cleandoc(text)
-                    case _:
-                        pass
-    # In the order of their creation: the models of a model's fields come before it.
-    for model in _PROPS:
-        for name, info in model.model_fields.items():
-            owner = next(base for base in model.__mro__ if name in inspect.get_annotations(base))
-            info.description = info.description or docs.get((owner.__module__, owner.__name__, name))
-        model.model_rebuild(force=True)
+PROPS: list[type[Props]] = []
+"""All of them, in the order of their creation: the models of a model's fields come before it."""
 
 
 @dataclass(frozen=True)
@@ -167,15 +139,33 @@ def aws_id(prefix: str, what: str) -> Text:
     )
 
 
-def arn(service: str, resource: str, what: str, example: str, account: str = r"\d{12}") -> Text:
+@dataclass(frozen=True)
+class Arn(Text):
+    """An ARN, or a shorter name that the pattern allows. Its partition exists, and its region is one of that."""
+
+    def check(self, value: object) -> str:
+        text = super().check(value)
+        if text.startswith("arn:"):
+            _, its_partition, _, region, _ = text.split(":", 4)
+            if its_partition not in PARTITIONS:
+                close = difflib.get_close_matches(its_partition, PARTITIONS, n=1)
+                meant = f"; did you mean {close[0]!r}?" if close else ""
+                raise ValueError(f"has the partition {its_partition!r}{meant}; allowed: {', '.join(PARTITIONS)}")
+            if region and _region(region) and partition(region) != its_partition:
+                raise ValueError(
+                    f"has the partition {its_partition}, and {region} is in {partition(region)}; copy the ARN from AWS"
+                )
+        return text
+
+
+ARN = r"arn:aws(?:-[a-z]+)*"
+"""A regular expression for the beginning of an ARN; `Arn` checks which partition it is."""
+
+
+def arn(service: str, resource: str, what: str, example: str, account: str = r"\d{12}") -> Arn:
     """The shape of an ARN of one service; `resource` is a regular expression for what follows the account."""
-    return Text(
-        what,
-        rf"arn:aws(?:-cn|-us-gov)?:{service}:[a-z0-9-]*:{account}:{resource}",
-        f"the ARN of {what}",
-        example,
-        late=True,
-    )
+    region = "" if service == "iam" else r"[a-z0-9-]+"
+    return Arn(what, rf"{ARN}:{service}:{region}:{account}:{resource}", f"the ARN of {what}", example, late=True)
 
 
 RFC_1918 = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -255,9 +245,9 @@ AvailabilityZone = Annotated[
 ]
 Principal = Annotated[
     str,
-    Text(
+    Arn(
         "whom AWS RAM can share with",
-        r"\d{12}|arn:aws(?:-cn|-us-gov)?:organizations::\d{12}:"
+        rf"\d{{12}}|{ARN}:organizations::\d{{12}}:"
         r"(?:organization/o-[a-z0-9]{10,32}|ou/o-[a-z0-9]{10,32}/ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})",
         "an account's 12 digits in quotes (not arn:...:root), or the ARN of an organization or organizational unit",
         "222222222222",
@@ -282,9 +272,9 @@ IamPrincipal = Annotated[
 ]
 KmsKey = Annotated[
     str,
-    Text(
+    Arn(
         "a KMS key",
-        r"alias/[\w/-]+|arn:aws(?:-cn|-us-gov)?:kms:[a-z0-9-]+:\d{12}:(?:key|alias)/[\w/-]+",
+        rf"alias/[\w/-]+|{ARN}:kms:[a-z0-9-]+:\d{{12}}:(?:key|alias)/[\w/-]+",
         "alias/NAME, or the ARN of a key or alias",
         "alias/terraform-state",
     ),
@@ -383,12 +373,6 @@ def construct_id(*parts: str) -> str:
 def arn_region(arn_: str) -> str:
     """The region that an ARN names."""
     return arn_.split(":")[3]
-
-
-def foreign_topic(topic_arn: str | None, region: str) -> Iterator[str]:
-    """Why alarms of a region cannot tell a topic, where they cannot: CloudWatch refuses one of another region."""
-    if topic_arn and arn_region(topic_arn) != region:
-        yield f"{topic_arn!r} is not in {region}; an alarm tells topics of its own region only"
 
 
 def arn_account(arn_: str) -> str:

@@ -18,6 +18,7 @@ from botocore.loaders import Loader
 from estate.errors import UserError
 from modules.aws import OPT_IN
 from modules.vocabulary import partition
+from operations.permissions.actions import adopt_action
 
 CLIENT_CONFIG = Config(
     connect_timeout=5,
@@ -65,14 +66,6 @@ _ABSENT = re.compile(r"NoSuch|NotFound|^404|does not exist")
 _DENIED = re.compile(r"AccessDenied|UnauthorizedOperation|NotAuthorized|AuthorizationError|^403$")
 _OFF = re.compile(r"InvalidClientTokenId|UnrecognizedClient|AuthFailure|OptInRequired")
 """How a region answers that is off."""
-_ACTIONS = {
-    "s3:ListBuckets": "s3:ListAllMyBuckets",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-}
-"""Where IAM names an action otherwise than the API."""
-_PREFIXES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 
 
 _SECRETS = {"PreSharedKey", "CustomerGatewayConfiguration"}
@@ -156,8 +149,7 @@ class Aws:
         except exceptions.ClientError as error:
             code = error.response["Error"]["Code"]
             if _DENIED.search(code):
-                action = f"{_PREFIXES.get(service, service)}:{client.meta.method_to_api_mapping[operation]}"
-                raise DeniedError(_ACTIONS.get(action, action), self.account_id) from error
+                raise DeniedError(adopt_action(call), self.account_id) from error
             if _ABSENT.search(f"{code} {error}"):
                 return {}
             if region in OPT_IN and _OFF.search(code):

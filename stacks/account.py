@@ -1,14 +1,16 @@
 """The stacks of the dedicated Hybrid account: what lets Astronomer in and watches it, its regions, its quotas."""
 
+from cdktf import DataResource, Postcondition, TerraformResourceLifecycle
 from constructs import Construct
 
-from estate.model import Estate
+from estate.model import Account, Estate
 from estate.plan import StackPlan
 from modules.cluster import vcpus_by_region
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
-from modules.policy_alarm.construct import PolicyAlarm
+from modules.policy_alarm.construct import EventForwarder, PolicyAlarm
 from modules.service_quotas.construct import ServiceQuotas
+from modules.vocabulary import partition
 from stacks.base import AstroStack
 from stacks.moves import move_renamed
 
@@ -20,10 +22,15 @@ class AccountStack(AstroStack):
         super().__init__(scope, plan, estate)
         account = estate.account
         assert account
+        props = account.cross_account_role
+        if estate.controls and props.permissions_boundary is None:
+            # Whether the role has a boundary of yours decides what the construct leaves to Astronomer.
+            boundary = estate.controls.boundary(partition(account.region), account.account_id)
+            props = props.model_copy(update={"permissions_boundary": boundary})
         role = CrossAccountRole(
             self,
             "cross-account-role",
-            account.cross_account_role,
+            props,
             account_id=account.account_id,
             region=account.region,
             secrets=self.secret_variables("", account.cross_account_role.secrets()),
@@ -47,8 +54,30 @@ class AccountStack(AstroStack):
                 account_id=account.account_id,
                 region=account.region,
             ).handoff
+        self._guard(account)
         move_renamed(self, estate)
         self.hand_off(facts)
+
+    def _guard(self, account: Account) -> None:
+        """Remember an alarm that was deployed, and let no plan destroy it because its section is taken out."""
+        keeps = account.policy_alarm is None and account.policy_alarm_removal_reason is None
+        DataResource(
+            self,
+            "policy-alarm-guard",
+            input={"deployed": account.policy_alarm is not None},
+            lifecycle=TerraformResourceLifecycle(
+                ignore_changes=["input"],
+                postcondition=[
+                    Postcondition(
+                        condition="${!self.input.deployed}",
+                        error_message="account.policy_alarm: is not in the file and is deployed: this would destroy "
+                        "the alarm. Restore it, or explain in account.policy_alarm_removal_reason.",
+                    )
+                ],
+            )
+            if keeps
+            else None,
+        )
 
 
 class RegionsStack(AstroStack):
@@ -59,6 +88,24 @@ class RegionsStack(AstroStack):
         assert estate.account
         assert estate.account.opt_in_region
         self.hand_off({"opt_in_region": OptInRegion(self, "opt-in-region", estate.account.opt_in_region).handoff})
+
+
+class AlarmStack(AstroStack):
+    """`alarm`: IAM's events for `account.policy_alarm`, where the account's region is not the one that has them."""
+
+    def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
+        super().__init__(scope, plan, estate)
+        assert estate.account
+        assert estate.account.policy_alarm
+        facts = EventForwarder(
+            self,
+            "policy-alarm",
+            estate.account.policy_alarm,
+            name=f"{estate.name}-policy-alarm",
+            account_id=plan.account_id,
+            region=estate.account.region,
+        ).handoff
+        self.hand_off({"policy_alarm": facts})
 
 
 class QuotasStack(AstroStack):

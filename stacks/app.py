@@ -4,7 +4,7 @@ from cdktf import App
 
 from estate.model import Estate
 from estate.plan import StackPlan, stacks_of
-from stacks.account import AccountStack, QuotasStack, RegionsStack
+from stacks.account import AccountStack, AlarmStack, QuotasStack, RegionsStack
 from stacks.base import AstroStack
 from stacks.network import NetworkStack
 
@@ -23,5 +23,11 @@ def build(app: App, estate: Estate) -> App:
 
 
 def _stack(app: App, plan: StackPlan, estate: Estate) -> AstroStack:
-    kinds = {"regions": RegionsStack, "account": AccountStack, "quotas": QuotasStack, "network": NetworkStack}
+    kinds = {
+        "regions": RegionsStack,
+        "account": AccountStack,
+        "alarm": AlarmStack,
+        "quotas": QuotasStack,
+        "network": NetworkStack,
+    }
     return kinds[plan.kind](app, plan, estate)

@@ -23,6 +23,7 @@ from estate.plan import StackPlan
 from modules.entry import Secret
 from modules.vocabulary import partition
 from stacks.backend import attach_backend
+from stacks.controls import apply_controls
 from stacks.digests import digests
 from stacks.hcl import Address, Blocks, marked, render
 
@@ -80,6 +81,7 @@ class AstroStack(ReadableStack):
     def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
         super().__init__(scope, plan.name)
         self.plan = plan
+        self._controls = estate.controls
         account_id, region = plan.account_id, plan.region
         attach_backend(self, plan.state_name, estate)
         role = estate.deployer
@@ -90,7 +92,13 @@ class AstroStack(ReadableStack):
             region=region,
             allowed_account_ids=[account_id],
             default_tags=[AwsProviderDefaultTags(tags=estate.tags)] if estate.tags else None,
-            assume_role=[AwsProviderAssumeRole(role_arn=f"arn:{partition(region)}:iam::{account_id}:role/{role.role}")]
+            assume_role=[
+                AwsProviderAssumeRole(
+                    role_arn=f"arn:{partition(region)}:iam::{account_id}:role/{role.role}",
+                    session_name=role.session_name,
+                    duration=f"{role.duration_minutes}m" if role.duration_minutes else None,
+                )
+            ]
             if role
             else None,
         )
@@ -122,7 +130,11 @@ class AstroStack(ReadableStack):
         return variables
 
     def hand_off(self, facts: dict[str, Any], vpc_id: str | None = None) -> None:
-        """Output the facts of each entry, and what `main.py handoff` compares the file with. Called at the end."""
+        """Apply the controls, and output the facts of each entry and what `main.py handoff` compares the file with.
+
+        Called at the end."""
+        if self._controls:
+            apply_controls(self, self._controls, self.plan.account_id, self.plan.region)
         self._output("handoff", facts, "What Astronomer asks for, by entry of the estate.")
         entries = [*facts, *([self.plan.network] if self.plan.network else [])]
         deployed: dict[str, Any] = {"digests": digests(self.to_terraform(), entries)}

@@ -12,7 +12,8 @@ from pydantic.fields import FieldInfo
 
 from estate.model import Estate
 from modules.connection import ConnectionProps
-from modules.vocabulary import Range, Text, describe_fields
+from modules.descriptions import describe_fields
+from modules.vocabulary import Range, Text
 
 Titles = Mapping[type[BaseModel], str]
 """The heading of each model. An anchor is made of it, so no two are alike."""

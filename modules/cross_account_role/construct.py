@@ -2,7 +2,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from cdktf import DataResource, Fn, Precondition, TerraformResourceLifecycle, TerraformStack
-from cdktf_cdktf_provider_aws.data_aws_iam_policy_document import DataAwsIamPolicyDocument
 from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policies_exclusive import IamRolePoliciesExclusive
@@ -12,7 +11,7 @@ from constructs import Construct
 
 from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
-from modules.parts.iam_policy.construct import document, statement
+from modules.parts.iam_policy.construct import document, normalized, statement
 from modules.parts.iam_policy.props import POLICIES
 from modules.vocabulary import partition
 
@@ -101,8 +100,7 @@ class CrossAccountRole(Construct):
     def _unless_changed(self, part: str, name: str, text: str, policy: IamPolicy) -> dict[str, str]:
         """The assertion that the policy in AWS allows what the file does, whatever their form."""
         documents = (
-            DataAwsIamPolicyDocument(self, f"{side}{part}", source_policy_documents=[one])
-            for side, one in (("filed", text), ("found", policy.policy))
+            normalized(self, f"{side}{part}", one) for side, one in (("filed", text), ("found", policy.policy))
         )
         filed, found = (f"data.{one.terraform_resource_type}.{one.friendly_unique_id}.json" for one in documents)
         return {

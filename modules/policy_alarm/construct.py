@@ -1,7 +1,10 @@
+import json
 from typing import Literal
 
 from cdktf import Token
 from cdktf_cdktf_provider_aws.cloudtrail import Cloudtrail
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
     CloudwatchLogMetricFilter,
@@ -42,17 +45,22 @@ from constructs import Construct
 
 from modules.astronomer import ROLE
 from modules.parts.iam_policy.construct import Condition, Statement, document, statement
+from modules.policy_alarm.events import IAM_REGION, Pattern, changes_in_iam, changes_of_alarm
 from modules.policy_alarm.props import PATTERNS, PolicyAlarmProps
 from modules.vocabulary import construct_id, partition
 
 CLOUDTRAIL = "cloudtrail.amazonaws.com"
 CLOUDWATCH = "cloudwatch.amazonaws.com"
+EVENTBRIDGE = "events.amazonaws.com"
 DATA_KEYS = ["kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
 """AWS's guides write `kms:GenerateDataKey*`, which makes key pairs as well; no service encrypts its data by those."""
 
 
 class PolicyAlarm(Construct):
     """CloudTrail's events in a log group, a filter that counts those that change Astronomer's access, and an alarm.
+
+    EventBridge sends the same events to the topic, and those that would silence the alarm: Astronomer's policy allows
+    all of CloudWatch and its Logs, and nothing of EventBridge and SNS (facts A2).
 
     Each of trail and topic has a KMS key of its own: who may read notifications need not read the audit trail.
     """
@@ -64,6 +72,8 @@ class PolicyAlarm(Construct):
         self._name, self._account_id, self._region = name, account_id, region
         self._partition = partition(region)
         self._subscriptions: dict[str, SnsTopicSubscription] = {}
+        # Each hears what is done to the other, too.
+        self._rules = {"access": f"{name}-access", "itself": f"{name}-itself"}
         # Its policy allows all of S3 and KMS (facts A2), and whom a record is about must not change it.
         self._astronomer = f"arn:{self._partition}:iam::{account_id}:role/{ROLE}"
 
@@ -95,6 +105,20 @@ class PolicyAlarm(Construct):
             treat_missing_data="notBreaching",
             alarm_actions=[topic_arn],
         )
+        # What they are called, not what they are: Terraform's references would make the patterns unknown to a plan.
+        named_topic = props.topic_arn or self._arn("sns", name)
+        rules = [*self._rules.values(), *([] if region == IAM_REGION else [f"{name}-forward"])]
+        patterns = {
+            "access": changes_in_iam(
+                f"arn:{self._partition}:iam::{account_id}:",
+                None if props.log_group else _delivery_role_of(name),
+                rules,
+            ),
+            "itself": changes_of_alarm(name, props.log_group or name, named_topic, rules),
+        }
+        for id_, pattern in patterns.items():
+            rule = _rule(self, f"{id_}-rule", self._rules[id_], pattern)
+            CloudwatchEventTarget(self, f"{id_}-target", rule=rule.name, target_id="topic", arn=topic_arn)
         self.handoff: dict[str, object] = {"alarm": name, "log_group": log_group, "topic_arn": topic_arn}
         if self._subscriptions:
             # As of the last refresh: until a subscriber confirms, it gets no notification.
@@ -254,7 +278,7 @@ class PolicyAlarm(Construct):
         role = IamRole(
             self,
             "delivery-role",
-            name=f"{self._name}-delivery",
+            name=_delivery_role_of(self._name),
             description="CloudTrail writes its events to the log group",
             assume_role_policy=document(
                 self, "delivery-trust", _allow("Service", CLOUDTRAIL, ["sts:AssumeRole"], None)
@@ -276,7 +300,7 @@ class PolicyAlarm(Construct):
         return role, permissions
 
     def _topic(self, props: PolicyAlarmProps) -> str:
-        """A topic that this alarm alone may publish to; its ARN."""
+        """A topic that this alarm and its rules alone may publish to; its ARN."""
         of_alarm = (
             ("ArnEquals", "aws:SourceArn", self._arn("cloudwatch", f"alarm:{self._name}")),
             ("StringEquals", "aws:SourceAccount", self._account_id),
@@ -286,14 +310,27 @@ class PolicyAlarm(Construct):
             "topic-key",
             "Notifications of changes to Astronomer's access",
             _allow("Service", CLOUDWATCH, ["kms:Decrypt", *DATA_KEYS], ["*"], *of_alarm),
+            # EventBridge sends KMS neither aws:SourceArn nor aws:SourceAccount (SNS developer guide, "Enabling
+            # compatibility between event sources from AWS services and encrypted topics").
+            _allow(
+                "Service",
+                EVENTBRIDGE,
+                ["kms:Decrypt", *DATA_KEYS],
+                ["*"],
+                ("StringEquals", "kms:EncryptionContext:aws:sns:topicArn", self._arn("sns", self._name)),
+            ),
         )
+        rules = [self._arn("events", f"rule/{rule}") for rule in self._rules.values()]
         topic = SnsTopic(self, "topic", name=self._name, kms_master_key_id=key.arn)
         SnsTopicPolicy(
             self,
             "topic-policy",
             arn=topic.arn,
             policy=document(
-                self, "topic-access", _allow("Service", CLOUDWATCH, ["sns:Publish"], [topic.arn], *of_alarm)
+                self,
+                "topic-access",
+                _allow("Service", CLOUDWATCH, ["sns:Publish"], [topic.arn], *of_alarm),
+                _allow("Service", EVENTBRIDGE, ["sns:Publish"], [topic.arn], ("ArnEquals", "aws:SourceArn", rules)),
             ),
         )
         for name, endpoint in props.subscribers.items():
@@ -321,6 +358,66 @@ class PolicyAlarm(Construct):
 
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{self._partition}:{service}:{self._region}:{self._account_id}:{resource}"
+
+
+class EventForwarder(Construct):
+    """Sends IAM's events from the one region that has them to an alarm in another region."""
+
+    def __init__(
+        self, scope: Construct, id_: str, props: PolicyAlarmProps, *, name: str, account_id: str, region: str
+    ) -> None:
+        super().__init__(scope, id_)
+        aws = partition(region)
+        bus = f"arn:{aws}:events:{region}:{account_id}:event-bus/default"
+        role = IamRole(
+            self,
+            "role",
+            name=f"{name}-forward",
+            description="EventBridge sends IAM's events to the region of the alarm",
+            assume_role_policy=document(
+                self,
+                "trust",
+                _allow(
+                    "Service",
+                    EVENTBRIDGE,
+                    ["sts:AssumeRole"],
+                    None,
+                    (
+                        "ArnEquals",
+                        "aws:SourceArn",
+                        f"arn:{aws}:events:{IAM_REGION}:{account_id}:rule/{name}-forward",
+                    ),
+                    ("StringEquals", "aws:SourceAccount", account_id),
+                ),
+            ),
+            tags={"customeraudit": "TRUE"},
+        )
+        IamRolePolicy(
+            self,
+            "policy",
+            name="put-events",
+            role=role.id,
+            policy=document(self, "permissions", statement(["events:PutEvents"], [bus])),
+        )
+        delivery_role = None if props.log_group else _delivery_role_of(name)
+        pattern = changes_in_iam(f"arn:{aws}:iam::{account_id}:", delivery_role, [f"{name}-forward"])
+        rule = _rule(self, "rule", f"{name}-forward", pattern)
+        CloudwatchEventTarget(self, "target", rule=rule.name, target_id="bus", arn=bus, role_arn=role.arn)
+        self.handoff: dict[str, object] = {"rule": rule.name}
+
+
+def _delivery_role_of(name: str) -> str:
+    return f"{name}-delivery"
+
+
+def _rule(scope: Construct, id_: str, name: str, pattern: Pattern) -> CloudwatchEventRule:
+    return CloudwatchEventRule(
+        scope,
+        id_,
+        name=name,
+        description="Changes of Astronomer's access, and of the alarm on them",
+        event_pattern=json.dumps(pattern, separators=(",", ":")),
+    )
 
 
 def _allow(

@@ -5,9 +5,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from modules.astronomer import ALARM_PATTERNS, BOUNDARY, POLICY, ROLE
 from modules.context import CheckedProps, Context
-from modules.entry import FieldPath, Step, fact, in_words
+from modules.entry import FieldPath, Step, fact, foreign_topic, in_words
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
-from modules.vocabulary import Reason, RetentionDays, Slug, Text, TopicArn, foreign_topic
+from modules.policy_alarm.events import OF_BOUNDARIES, OF_ROLES_AND_POLICIES
+from modules.vocabulary import Reason, RetentionDays, Slug, Text, TopicArn
 
 Filter = Literal["corrected", "seed-hybrid", "seed-preview"]
 
@@ -22,22 +23,9 @@ def _any(selector: str, *values: str) -> str:
 # has changed nothing, and has an errorCode.
 _CORRECTED = (
     '{ ($.eventSource = "iam.amazonaws.com") && ($.errorCode NOT EXISTS) && ('
-    + _any("$.eventName", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary")
+    + _any("$.eventName", *OF_BOUNDARIES)
     + " || ("
-    + _any(
-        "$.eventName",
-        "AttachRolePolicy",
-        "DetachRolePolicy",
-        "CreatePolicyVersion",
-        "SetDefaultPolicyVersion",
-        "DeletePolicyVersion",
-        "DeletePolicy",
-        "UpdateAssumeRolePolicy",
-        "PutRolePolicy",
-        "DeleteRolePolicy",
-        "DeleteRole",
-        "UpdateRole",
-    )
+    + _any("$.eventName", *OF_ROLES_AND_POLICIES)
     + f' && (($.requestParameters.roleName = "{ROLE}") || '
     + _any(
         "$.requestParameters.policyArn",
@@ -96,7 +84,8 @@ class PolicyAlarmProps(CheckedProps):
     topic of your own, and name that as `topic_arn`."""
     topic_arn: TopicArn | None = None
     """Your own SNS topic, in the account's region, instead of one that is made. Its policy, and that of its KMS key,
-    must let cloudwatch.amazonaws.com publish; with the AWS managed key alias/aws/sns CloudWatch cannot."""
+    must let cloudwatch.amazonaws.com and events.amazonaws.com publish, the latter without `aws:SourceArn` in the key's
+    policy; with the AWS managed key alias/aws/sns neither can."""
     log_group: LogGroupName | None = None
     """An existing log group that already gets IAM's events from CloudTrail. It is in the account's region, and its
     trail is a multi-region one with global service events. Default: a trail and a log group are made."""

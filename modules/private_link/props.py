@@ -10,10 +10,12 @@ from modules.connection import ACCOUNT_ID, ConnectionProps
 from modules.context import Context
 from modules.entry import Claim, FieldPath, PendingInput, Step, fact, in_words
 from modules.vocabulary import (
+    ARN,
     PRIVATE,
     UNIQUE,
     AccountId,
     Address,
+    Arn,
     DomainName,
     Props,
     Reason,
@@ -47,9 +49,9 @@ LoadBalancerArn = Annotated[
 ]
 ServicePrincipal = Annotated[
     str,
-    Text(
+    Arn(
         "whom an endpoint service can allow",
-        r"arn:aws(?:-cn|-us-gov)?:iam::\d{12}:(?:root|(?:role|user)/[\w+=,.@/-]{1,512})",
+        rf"{ARN}:iam::\d{{12}}:(?:root|(?:role|user)/[\w+=,.@/-]{{1,512}})",
         "the ARN of an IAM role or user, or arn:aws:iam::ACCOUNT:root for a whole account; never *",
         f"arn:aws:iam::333333333333:role/{ROLE}",
     ),

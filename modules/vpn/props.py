@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.context import Context
-from modules.entry import Claim, FieldPath, PendingInput, Secret, Step, fact, in_words
+from modules.entry import Claim, FieldPath, PendingInput, Secret, Step, fact, foreign_topic, in_words
 from modules.expressions import FOR_EACH
 from modules.vocabulary import (
     Cidr,
@@ -22,7 +22,6 @@ from modules.vocabulary import (
     TransitGatewayRouteTableId,
     VpnGatewayId,
     duplicates,
-    foreign_topic,
 )
 from modules.vpn.tunnels import Tunnels
 

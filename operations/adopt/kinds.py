@@ -130,6 +130,20 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "TrailARN",
         same={"Name": "name", "HomeRegion": "_region"},
     ),
+    "aws_cloudwatch_event_rule": Kind(
+        "events:list_rules",
+        "Rules",
+        "{name}",
+        ask={"NamePrefix": "name"},
+        same={"Name": "name"},
+    ),
+    "aws_cloudwatch_event_target": Kind(
+        "events:list_targets_by_rule",
+        "Targets",
+        "{rule}/{target_id}",
+        ask={"Rule": "rule"},
+        same={"Id": "target_id"},
+    ),
     "aws_cloudwatch_log_group": Kind(
         "logs:describe_log_groups",
         "logGroups",
@@ -606,5 +620,5 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         same={"VpcPeeringConnectionId": "id"},
     ),
     # Of Terraform itself.
-    "terraform_data": Unimportable("it exists in the state only: how many policies the role has at first"),
+    "terraform_data": Unimportable("it exists in the state only: what was deployed before"),
 }

@@ -19,8 +19,9 @@ from estate.model import Estate
 from estate.state import NoState
 from modules.astronomer import ASTRO_CIDRS
 from modules.cluster import Cluster
+from modules.descriptions import describe_fields
 from modules.expressions import FOR_EACH, Expression, MapExpression, unwrap
-from modules.vocabulary import AccountId, Range, Slug, Text, describe_fields
+from modules.vocabulary import AccountId, Range, Slug, Text
 
 Variable = dict[str, Any]
 """The block of a variable in Terraform's JSON syntax."""

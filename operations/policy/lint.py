@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from estate.errors import UserError
+from estate.errors import ExitCode, UserError
 from estate.source import printable
 from modules.parts.iam_policy.props import listed
 from operations.policy.documents import statements
@@ -26,6 +26,23 @@ class Finding:
     def __str__(self) -> str:
         detail = f": {self.detail}" if self.detail else ""
         return printable(f"{self.severity:9}{self.policy}: {self.title}{detail}")
+
+
+def report(stacks: Mapping[str, Any], vendors: Mapping[str, Any] | None) -> tuple[list[str], ExitCode]:
+    """Return the names of the policies of synthesized stacks, what is found in them, and the exit code.
+
+    `vendors` is Astronomer's document: what is found in it is a warning."""
+    policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
+    theirs = {name for name, one in policies.items() if vendors and written_by(vendors, one)}
+    found = lint({name: one for name, one in policies.items() if name not in theirs})
+    found_in_theirs = lint({name: policies[name] for name in theirs})
+    counted = (
+        f"{len(policies) - len(theirs)} policies of the estate: {len(found)} findings; "
+        f"{len(theirs)} of Astronomer: {len(found_in_theirs)}"
+    )
+    names = [f"{name}{' (of Astronomer)' * (name in theirs)}" for name in sorted(policies)]
+    worst = ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY if found_in_theirs else ExitCode.DONE
+    return [*names, *map(str, (*found, *found_in_theirs)), counted], worst
 
 
 def _acknowledged(issue: str, detail: str, document: Mapping[str, Any]) -> bool:

@@ -20,7 +20,17 @@ import pytest
 from local_aws import LocalAws
 from local_aws.filter_pattern import compiled
 from tests.support import ROOT
-from tests.support.cloudtrail import ACCOUNT, CHANGES, SEEDS_MISS, UNRELATED, record
+from tests.support.cloudtrail import (
+    ACCOUNT,
+    ALARM,
+    CHANGES,
+    SEEDS_MISS,
+    SILENCING,
+    UNRELATED,
+    event,
+    in_capitals,
+    record,
+)
 from tests.support.deployment import Deployment
 from tools.evidence import record as figure
 
@@ -72,6 +82,21 @@ class Deployed:
         self.client("logs").put_log_events(
             logGroupName=LOG_GROUP, logStreamName=f"{ACCOUNT}_CloudTrail", logEvents=events
         )
+
+    def subscribe(self, address: str) -> None:
+        """The estate takes HTTPS only; here nothing leaves this machine. An endpoint of an earlier test is gone."""
+        sns = self.client("sns")
+        for one in sns.list_subscriptions()["Subscriptions"]:
+            if one["Protocol"] == "http":
+                sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+        [topic] = sns.list_topics()["Topics"]
+        sns.subscribe(TopicArn=topic["TopicArn"], Protocol="http", Endpoint=address)
+
+    def send(self, events: list[dict[str, Any]]) -> None:
+        """What EventBridge gets of CloudTrail's records."""
+        for one in events:
+            entry = {"Source": one["source"], "DetailType": one["detail-type"], "Detail": json.dumps(one["detail"])}
+            self.client("events").put_events(Entries=[entry])
 
     def counted(self) -> float:
         """What the alarm's metric says of the last hour."""
@@ -132,9 +157,7 @@ def test_every_change_reaches_the_subscriber_and_nothing_else_does(
     assert (missed, false_alarms) == ([], [])
 
     address, heard = subscriber
-    [topic] = deployed.client("sns").list_topics()["Topics"]
-    # The estate takes HTTPS only; here nothing leaves this machine.
-    deployed.client("sns").subscribe(TopicArn=topic["TopicArn"], Protocol="http", Endpoint=address)
+    deployed.subscribe(address)
     deployed.client("logs").create_log_stream(logGroupName=LOG_GROUP, logStreamName=f"{ACCOUNT}_CloudTrail")
     deployed.deliver(UNRELATED)
     assert (deployed.counted(), deployed.state(), heard) == (0, "OK", [])
@@ -156,8 +179,38 @@ def test_every_change_reaches_the_subscriber_and_nothing_else_does(
     )
     deployed.deliver([*others, *UNRELATED])
     assert (deployed.counted(), len(heard)) == (len(CHANGES), 1)
+
+    # The second channel: each event rings, in any case, and what silences the first rings too.
+    heard.clear()
+    deployed.send([event(one) for one in UNRELATED])
+    assert heard == []
+    own = [
+        record(name, {**given, **({"logGroupName": LOG_GROUP} if source == "logs" else {})}, f"{source}.amazonaws.com")
+        for source, name, given in SILENCING
+        if source != "iam"  # No role where the log group is another's.
+    ]
+    changes = [record(name, change) for name, given in CHANGES for change in (given, in_capitals(given))]
+    for one in (*changes, *own):
+        heard.clear()
+        deployed.send([event(one)])
+        # What is done to one of the rules is heard by both.
+        assert {json.dumps(each["detail"]) for each in heard} == {json.dumps(one)}
     figure("alarm: events that must ring / missed", f"{len(CHANGES)} / {len(missed)}")
     figure("alarm: unrelated events / false alarms", f"{len(UNRELATED)} / {len(false_alarms)}")
+
+
+def test_the_drill_rings_both_channels(deployed: Deployed, subscriber: tuple[str, list[dict[str, Any]]]) -> None:
+    """The command of docs/security.md: `aws cloudwatch set-alarm-state`."""
+    deployed.pattern("corrected")
+    address, heard = subscriber
+    deployed.subscribe(address)
+    call = {"AlarmName": ALARM, "StateValue": "ALARM", "StateReason": "Drill"}
+    deployed.client("cloudwatch").set_alarm_state(**{**call, "StateValue": "OK"})
+    heard.clear()
+    deployed.client("cloudwatch").set_alarm_state(**call)
+    drill = record("SetAlarmState", {"alarmName": ALARM, "stateValue": "ALARM"}, source="monitoring.amazonaws.com")
+    deployed.send([event(drill)])
+    assert [one.get("NewStateReason") or one["detail"]["eventName"] for one in heard] == ["Drill", "SetAlarmState"]
 
 
 @pytest.mark.parametrize("name", list(SEEDS_MISS))

@@ -1,6 +1,8 @@
 """What must not happen at apply time does not: by the real provider, on the local AWS."""
 
+import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,8 @@ from local_aws import LocalAws
 from operations.terraform import TerraformFailed, find_terraform
 from tests.support import ROOT
 from tests.support.deployment import SECRETS
-from tests.support.synth import synth
+from tests.support.estates import estate_of
+from tests.support.synth import synth, synth_all
 from tests.support.terraform import Terraform, cli_environment
 
 PEERING = ROOT / "examples/vpc_peering.yaml"
@@ -48,3 +51,29 @@ def test_an_external_id_that_iam_would_refuse_stops_the_plan_and_is_not_shown(
     for part in ("schlüssel-1", "with space", "good-id"):
         assert part not in said
     assert aws.client("iam", "222222222222").list_roles()["Roles"] == []
+
+
+def test_an_alarm_is_not_destroyed_because_its_section_is_taken_out(tmp_path: Path) -> None:
+    """The guard alone, which is Terraform's own and needs no AWS."""
+    environ = cli_environment(tmp_path, dict(os.environ))
+    terraform = Terraform(find_terraform(environ), environ)
+    text = (ROOT / "examples/policy_alarm.yaml").read_text()
+    without = text[: text.index("  policy_alarm:")]
+    reason = "  policy_alarm_removal_reason: The account is closed\n"
+    shutil.copytree(ROOT / "examples/policies", tmp_path / "policies")
+    folder = tmp_path / "guard"
+    folder.mkdir()
+
+    def apply(estate: str) -> None:
+        guard = synth_all(estate_of(tmp_path, estate), tmp_path / "out")["account"]["resource"]["terraform_data"]
+        (folder / "main.tf.json").write_text(json.dumps({"resource": {"terraform_data": guard}}))
+        terraform.init(folder)
+        terraform.apply(folder)
+
+    apply(without)  # Nothing was deployed yet.
+    apply(text)
+    with pytest.raises(TerraformFailed, match=r"account\.policy_alarm: is not in the file"):
+        apply(without)
+    apply(text)
+    apply(without + reason)
+    apply(without)

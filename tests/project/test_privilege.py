@@ -129,7 +129,12 @@ def _allows_too_much(statement: dict[str, Any]) -> Iterator[str]:
                 yield f"any token of {who}"
 
 
-_OF_ONE_RESOURCE = ("aws:SourceArn", "kms:EncryptionContext:aws:logs:arn")
+_OF_ONE_RESOURCE = (
+    "aws:SourceArn",
+    "kms:EncryptionContext:aws:logs:arn",
+    # EventBridge sends KMS no aws:SourceArn (SNS developer guide).
+    "kms:EncryptionContext:aws:sns:topicArn",
+)
 
 
 def _is_open(kind: str, resource: dict[str, Any]) -> Iterator[str]:

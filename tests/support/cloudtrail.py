@@ -83,6 +83,82 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 ]
 """What changes Astronomer's access: by name and request parameters."""
 
+ALARM, TOPIC = "acme-policy-alarm", f"arn:aws:sns:us-east-1:{ACCOUNT}:acme-policy-alarm"
+SILENCING: list[tuple[str, str, dict[str, Any]]] = [
+    ("cloudtrail", "StopLogging", {"name": ALARM}),
+    ("cloudtrail", "StopLogging", {"name": f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/{ALARM}"}),
+    ("cloudtrail", "DeleteTrail", {"name": ALARM}),
+    ("cloudtrail", "UpdateTrail", {"name": ALARM, "isMultiRegionTrail": False}),
+    ("cloudtrail", "PutEventSelectors", {"trailName": ALARM, "eventSelectors": []}),
+    ("logs", "DeleteLogGroup", {"logGroupName": ALARM}),
+    ("logs", "DeleteLogStream", {"logGroupName": ALARM, "logStreamName": f"{ACCOUNT}_CloudTrail_us-east-1"}),
+    ("logs", "DeleteMetricFilter", {"logGroupName": ALARM, "filterName": ALARM}),
+    ("logs", "PutMetricFilter", {"logGroupName": ALARM, "filterName": ALARM}),
+    ("logs", "PutRetentionPolicy", {"logGroupName": ALARM, "retentionInDays": 1}),
+    ("logs", "DeleteRetentionPolicy", {"logGroupName": ALARM}),
+    ("logs", "AssociateKmsKey", {"logGroupName": ALARM, "kmsKeyId": "0123"}),
+    ("logs", "DisassociateKmsKey", {"logGroupName": ALARM}),
+    ("monitoring", "DeleteAlarms", {"alarmNames": ["other", ALARM]}),
+    ("monitoring", "DisableAlarmActions", {"alarmNames": [ALARM]}),
+    ("monitoring", "PutMetricAlarm", {"alarmName": ALARM, "threshold": 1000}),
+    ("monitoring", "PutCompositeAlarm", {"alarmName": ALARM}),
+    ("monitoring", "PutAlarmMuteRule", {"name": "quiet"}),
+    ("monitoring", "SetAlarmState", {"alarmName": ALARM, "stateValue": "OK"}),
+    ("sns", "DeleteTopic", {"topicArn": TOPIC}),
+    ("sns", "SetTopicAttributes", {"topicArn": TOPIC, "attributeName": "Policy"}),
+    ("sns", "AddPermission", {"topicArn": TOPIC, "label": "x"}),
+    ("sns", "RemovePermission", {"topicArn": TOPIC, "label": "x"}),
+    ("sns", "Unsubscribe", {"subscriptionArn": f"{TOPIC}:0123"}),
+    ("sns", "SetSubscriptionAttributes", {"subscriptionArn": f"{TOPIC}:0123", "attributeName": "FilterPolicy"}),
+    *(
+        ("events", name, {field: f"{ALARM}-{rule}"})
+        for rule in ("access", "itself")
+        for name, field in (
+            ("DeleteRule", "name"),
+            ("DisableRule", "name"),
+            ("PutRule", "name"),
+            ("PutTargets", "rule"),
+            ("RemoveTargets", "rule"),
+        )
+    ),
+    *(
+        ("iam", name, {"roleName": f"{ALARM}-delivery"})
+        for name in (
+            "DeleteRolePolicy",
+            "PutRolePolicy",
+            "DeleteRole",
+            "UpdateAssumeRolePolicy",
+            "UntagRole",
+            "TagRole",
+        )
+    ),
+]
+"""What ends or silences the alarm: by service, name and request parameters."""
+
+
+def in_capitals(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The same names in another case, but for the parts of an ARN that have one."""
+    return {
+        key: value.upper().replace(f"ARN:AWS:IAM::{ACCOUNT}:POLICY/", f"arn:aws:iam::{ACCOUNT}:policy/")
+        if key in ("roleName", "policyArn") and "Boundary" not in value
+        else value
+        for key, value in parameters.items()
+    }
+
+
+def event(one: dict[str, Any]) -> dict[str, Any]:
+    """A record of CloudTrail as EventBridge sends it."""
+    return {
+        "version": "0",
+        "source": f"aws.{one['eventSource'].split('.')[0]}",
+        "detail-type": "AWS API Call via CloudTrail",
+        "account": ACCOUNT,
+        "region": one["awsRegion"],
+        "resources": [],
+        "detail": one,
+    }
+
+
 _NEVER_HEARD = {
     "SetDefaultPolicyVersion": 4,
     "DeletePolicyVersion": 4,
@@ -229,5 +305,18 @@ def _unrelated() -> Iterator[dict[str, Any]]:
         yield record(name, parameters, source=source)
 
 
-UNRELATED = list(_unrelated())
+def _others_alike() -> Iterator[dict[str, Any]]:
+    """What silences something else of these services, and what failed."""
+    for service, name, parameters in SILENCING:
+        source = f"{service}.amazonaws.com"
+        yield record(name, parameters, source=source, error="AccessDenied")
+        if service != "cloudtrail" and name != "PutAlarmMuteRule":
+            other = {
+                key: [f"{one}-2" for one in value] if isinstance(value, list) else str(value).replace(ALARM, "other")
+                for key, value in parameters.items()
+            }
+            yield record(name, other, source=source)
+
+
+UNRELATED = [*_unrelated(), *_others_alike()]
 """Records that are near it, and change nothing of it."""

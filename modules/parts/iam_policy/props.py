@@ -40,6 +40,11 @@ class PolicyDocument:
         names = [name, *(f"{name}-{number}" for number in range(2, len(self._texts) + 1))]
         return {name: text.replace(_ACCOUNT, account_id) for name, text in zip(names, self._texts, strict=True)}
 
+    def resources(self) -> Iterator[str]:
+        """Yield the resources of its statements."""
+        for statement in (one for text in self._texts for one in json.loads(text)["Statement"]):
+            yield from listed(statement.get("Resource", statement.get("NotResource")))
+
     @classmethod
     def read(cls, value: object, info: ValidationInfo) -> "PolicyDocument":
         """Reads the file that the estate names. Raises ValueError with everything that is wrong with it."""

@@ -1,16 +1,27 @@
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import botocore.session
 import pytest
 from cdktf import TerraformStack
+from moto.events.models import EventPattern
 from pydantic import ValidationError
 
 from local_aws.filter_pattern import compiled
 from modules.context import Context
-from modules.policy_alarm.construct import PolicyAlarm
+from modules.policy_alarm.construct import EventForwarder, PolicyAlarm
 from modules.policy_alarm.props import PATTERNS, Filter, PolicyAlarmProps
-from tests.support.cloudtrail import CHANGES, POLICY, SEEDS_MISS, UNRELATED, record
+from tests.support.cloudtrail import (
+    ALARM,
+    CHANGES,
+    POLICY,
+    SEEDS_MISS,
+    SILENCING,
+    UNRELATED,
+    event,
+    in_capitals,
+    record,
+)
 from tests.support.synth import Synth
 
 ACCOUNT = "222222222222"
@@ -229,9 +240,15 @@ def test_each_key_serves_its_own_service_for_its_own_resource_and_not_astronomer
         service("cloudtrail", ["kms:DescribeKey"], ["*"], OF_TRAIL),
         service("logs.us-east-1", for_logs, ["*"], of_log_group),
     ]
+    topic = {
+        "test": "StringEquals",
+        "variable": "kms:EncryptionContext:aws:sns:topicArn",
+        "values": [f"arn:aws:sns:us-east-1:{ACCOUNT}:acme-alarm"],
+    }
     assert documents(tf)["topic-key-access"] == [
         ADMINISTERED,
         service("cloudwatch", ["kms:Decrypt", *data_keys], ["*"], *OF_ALARM),
+        service("events", ["kms:Decrypt", *data_keys], ["*"], topic),
     ]
 
 
@@ -292,13 +309,27 @@ def test_only_this_alarm_publishes_to_the_encrypted_topic_and_everyone_named_hea
             "alarm_subscription_slack": {"topic_arn": topic, "protocol": "https", "endpoint": chatbot},
         },
     }
-    assert documents(tf)["topic-access"] == [service("cloudwatch", ["sns:Publish"], [topic], *OF_ALARM)]
+    of_rules = {
+        "test": "ArnEquals",
+        "variable": "aws:SourceArn",
+        "values": [f"arn:aws:events:us-east-1:{ACCOUNT}:rule/acme-alarm-{rule}" for rule in ("access", "itself")],
+    }
+    assert documents(tf)["topic-access"] == [
+        service("cloudwatch", ["sns:Publish"], [topic], *OF_ALARM),
+        service("events", ["sns:Publish"], [topic], of_rules),
+    ]
 
 
 def test_with_a_log_group_and_a_topic_of_yours_nothing_is_made_but_filter_and_alarm(synth: Synth) -> None:
     topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:security"
     tf = synth(place(log_group="/org/trail", topic_arn=topic))
-    assert sorted(tf["resource"]) == ["aws_cloudwatch_log_metric_filter", "aws_cloudwatch_metric_alarm"]
+    assert sorted(tf["resource"]) == [
+        "aws_cloudwatch_event_rule",
+        "aws_cloudwatch_event_target",
+        "aws_cloudwatch_log_metric_filter",
+        "aws_cloudwatch_metric_alarm",
+    ]
+    assert {target["arn"] for target in tf["resource"]["aws_cloudwatch_event_target"].values()} == {topic}
     assert "data" not in tf
     assert tf["resource"]["aws_cloudwatch_log_metric_filter"]["alarm_filter"]["log_group_name"] == "/org/trail"
     assert tf["resource"]["aws_cloudwatch_metric_alarm"]["alarm_alarm"]["alarm_actions"] == [topic]
@@ -307,6 +338,8 @@ def test_with_a_log_group_and_a_topic_of_yours_nothing_is_made_but_filter_and_al
 def test_with_a_log_group_of_yours_no_trail_bucket_or_role_is_made(synth: Synth) -> None:
     tf = synth(place(**MINIMAL, log_group="/org/trail"))
     assert sorted(tf["resource"]) == [
+        "aws_cloudwatch_event_rule",
+        "aws_cloudwatch_event_target",
         "aws_cloudwatch_log_metric_filter",
         "aws_cloudwatch_metric_alarm",
         "aws_kms_key",
@@ -372,6 +405,75 @@ def test_every_change_rings(name: str, parameters: dict[str, Any]) -> None:
 
 def test_nothing_else_rings() -> None:
     assert [event for event in UNRELATED if compiled(PATTERNS["corrected"])(event)] == []
+
+
+def rules(tf: dict[str, Any]) -> dict[str, EventPattern]:
+    """The patterns of EventBridge's rules, as moto reads them."""
+    found = {name: rule["event_pattern"] for name, rule in tf["resource"]["aws_cloudwatch_event_rule"].items()}
+    assert all(len(pattern) <= 2_048 for pattern in found.values())
+    return {name: EventPattern.load(pattern) for name, pattern in found.items()}
+
+
+def matches(pattern: EventPattern, one: dict[str, Any]) -> bool:
+    return pattern.matches_event(cast(Any, event(one)))
+
+
+def heard(patterns: dict[str, EventPattern], one: dict[str, Any]) -> bool:
+    return any(matches(pattern, one) for pattern in patterns.values())
+
+
+@pytest.fixture
+def patterns(synth: Synth) -> dict[str, EventPattern]:
+    props = PolicyAlarmProps.model_validate(MINIMAL)
+    return rules(
+        synth(lambda stack: PolicyAlarm(stack, "alarm", props, name=ALARM, account_id=ACCOUNT, region="us-east-1"))
+    )
+
+
+def test_eventbridge_hears_every_change_in_any_case(patterns: dict[str, EventPattern]) -> None:
+    for name, parameters in CHANGES:
+        assert heard(patterns, record(name, parameters)), (name, parameters)
+        assert heard(patterns, record(name, in_capitals(parameters))), (name, parameters)
+
+
+def test_eventbridge_hears_what_silences_the_alarm(patterns: dict[str, EventPattern]) -> None:
+    for source, name, parameters in SILENCING:
+        assert heard(patterns, record(name, parameters, source=f"{source}.amazonaws.com")), (name, parameters)
+
+
+def test_one_rule_hears_what_is_done_to_the_other(patterns: dict[str, EventPattern]) -> None:
+    for source, name, parameters in SILENCING:
+        if source == "events":
+            one = record(name, parameters, source="events.amazonaws.com")
+            assert all(matches(pattern, one) for pattern in patterns.values())
+
+
+def test_eventbridge_hears_nothing_else(patterns: dict[str, EventPattern]) -> None:
+    assert [one for one in UNRELATED if heard(patterns, one)] == []
+
+
+def test_silencing_calls_have_the_parameters_of_aws() -> None:
+    for source, name, parameters in SILENCING:
+        service_ = {"monitoring": "cloudwatch"}.get(source, source)
+        shape: Any = botocore.session.get_session().get_service_model(service_).operation_model(name).input_shape
+        known = {one[0].lower() + one[1:] for one in shape.members}
+        assert parameters.keys() <= known, name
+
+
+def test_events_of_iam_are_sent_to_the_alarm_of_another_region(synth: Synth) -> None:
+    props = PolicyAlarmProps.model_validate(MINIMAL)
+    place = {"name": ALARM, "account_id": ACCOUNT, "region": "eu-west-1"}
+    tf = synth(lambda stack: EventForwarder(stack, "alarm", props, **place))
+    bus = f"arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/default"
+    [target] = tf["resource"]["aws_cloudwatch_event_target"].values()
+    assert (target["arn"], target["role_arn"]) == (bus, "${aws_iam_role.alarm_role.arn}")
+    assert documents(tf)["permissions"] == [{"actions": ["events:PutEvents"], "resources": [bus]}]
+    there = rules(synth(lambda stack: PolicyAlarm(stack, "alarm", props, **place)))
+    disabled = record("DisableRule", {"name": f"{ALARM}-forward"}, source="events.amazonaws.com")
+    for one in (*(record(*change) for change in CHANGES), disabled):
+        assert heard(rules(tf), one)
+        assert heard(there, one)
+    assert [one for one in UNRELATED if heard(rules(tf), one)] == []
 
 
 @pytest.mark.parametrize("name", list(PATTERNS))

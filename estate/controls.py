@@ -1,0 +1,63 @@
+"""What every resource of a kind must have: the section `controls` of an estate."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from modules.vocabulary import UNIQUE, AccountId, Props, Text
+
+PolicyName = Annotated[
+    str,
+    Text(
+        "the name of a managed policy",
+        r"(?:[\w+=,.@-]{1,64}/){0,8}[\w+=,.@-]{1,128}",
+        "up to 128 letters, digits and _+=,.@-, after its path if it has one",
+        "workload-boundary",
+    ),
+]
+RolePath = Annotated[
+    str,
+    Text("a path of IAM", r"/(?:[\w+=,.@-]{1,64}/){1,7}", "names between /, which it begins and ends with", "/astro/"),
+]
+KeyAlias = Annotated[
+    str, Text("an alias of a KMS key", r"alias/(?!aws/)[\w/-]{1,250}", "alias/NAME, not alias/aws/...", "alias/logs")
+]
+Accounts = Annotated[tuple[AccountId, ...], Field(min_length=1, max_length=50), UNIQUE]
+
+
+class Controls(Props):
+    """What your organization demands of every resource of a kind. An entry's own value comes first."""
+
+    permissions_boundary: PolicyName | None = None
+    """The name of a managed policy that exists in each account, and bounds every role that is created."""
+    role_path: RolePath | None = None
+    """The path of every role that is created, except Astronomer's, which is known without a path. A change replaces the
+    roles."""
+    kms_key: KeyAlias | None = None
+    """The alias of a KMS key that exists in each account and region, for every log group that has no key. The key's
+    policy must let logs.REGION.amazonaws.com use it. AWS offers no key for the secrets of a VPN's pre-shared keys."""
+    endpoint_principal_accounts: Accounts | None = None
+    """Only principals of these accounts may use a VPC endpoint that is created. Requests without credentials, such as
+    those of package repositories in S3, then fail. Default: AWS's own policy, which lets everyone whom IAM lets."""
+    endpoint_resource_accounts: Accounts | None = None
+    """Only resources of these accounts can be reached through a VPC endpoint that is created. Buckets of AWS itself,
+    such as those of ECR's layers, are of other accounts. Default: resources of every account."""
+
+    @model_validator(mode="after")
+    def _demands_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError(f"demands nothing; give one of {', '.join(type(self).model_fields)}, or take it out")
+        return self
+
+    def boundary(self, partition: str, account_id: str) -> str | None:
+        """Return the ARN of the permissions boundary in an account."""
+        name = self.permissions_boundary
+        return f"arn:{partition}:iam::{account_id}:policy/{name}" if name else None
+
+    def endpoint_conditions(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """Return the conditions of the policy of an endpoint; none if AWS's own will do."""
+        keys = {
+            "aws:PrincipalAccount": self.endpoint_principal_accounts,
+            "aws:ResourceAccount": self.endpoint_resource_accounts,
+        }
+        return [("StringEquals", key, accounts) for key, accounts in keys.items() if accounts]

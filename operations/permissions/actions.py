@@ -1,0 +1,94 @@
+"""IAM's actions: their names, and those that were measured for each type of resource."""
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from botocore import xform_name
+from botocore.session import get_session
+
+MEASURED = Path(__file__).with_name("measured.json")
+"""The actions of each type: to read it, to apply it, to destroy it. `python -m tools.permissions` measures them."""
+
+_PREFIXES = {"monitoring": "cloudwatch", "elasticloadbalancingv2": "elasticloadbalancing"}
+_OTHERWISE = {
+    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:DeleteBucketTagging": "s3:PutBucketTagging",
+    "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetBucketLifecycle": "s3:GetLifecycleConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
+    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListBuckets": "s3:ListAllMyBuckets",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:PutBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
+"""Where IAM names an action otherwise than the API (Service Authorization Reference, "Actions for Amazon S3")."""
+
+
+def action(service: str, operation: str) -> str:
+    """Return IAM's name for an operation of a service, which is given by the name that it signs with."""
+    name = f"{_PREFIXES.get(service, service)}:{operation}"
+    return _OTHERWISE.get(name, name)
+
+
+NEED_NOTHING = {"aws_iam_policy_document"}
+"""Types that the provider computes without a call."""
+
+PASSES_ROLE = {"aws_cloudtrail", "aws_cloudwatch_event_target", "aws_flow_log"}
+"""Types that hand a role to a service, which IAM asks `iam:PassRole` for: no call shows it."""
+
+UNTAGGING = {
+    "AddTags": "RemoveTags",
+    "ChangeTagsForResource": "ChangeTagsForResource",
+    "CreateTags": "DeleteTags",
+    "TagOpenIDConnectProvider": "UntagOpenIDConnectProvider",
+    "TagPolicy": "UntagPolicy",
+    "TagResource": "UntagResource",
+    "TagRole": "UntagRole",
+}
+"""What removes the tags that an action adds."""
+
+STATE_BUCKET = tuple(
+    f"s3:{one}"
+    for one in (
+        "CreateBucket",
+        "GetBucketObjectLockConfiguration",
+        "GetBucketOwnershipControls",
+        "GetBucketPolicy",
+        "GetBucketPublicAccessBlock",
+        "GetBucketVersioning",
+        "GetEncryptionConfiguration",
+        "GetLifecycleConfiguration",
+        "ListBucket",
+        "PutBucketOwnershipControls",
+        "PutBucketPolicy",
+        "PutBucketPublicAccessBlock",
+        "PutBucketVersioning",
+        "PutEncryptionConfiguration",
+        "PutLifecycleConfiguration",
+    )
+)
+"""What `main.py state create` does to the bucket."""
+
+
+@cache
+def adopt_action(call: str) -> str:
+    """Return IAM's name for a call of boto3, such as `s3:list_buckets`."""
+    service, operation = call.split(":")
+    model = get_session().get_service_model(service)
+    names = {xform_name(name): name for name in cast(Iterable[str], model.operation_names)}
+    return action(str(model.signing_name), names[operation])

@@ -1,0 +1,157 @@
+"""The least IAM policies for what is done to the stacks of an estate."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from estate.errors import UserError
+from estate.model import Estate
+from estate.plan import StackPlan, stacks_of
+from estate.state import S3State
+from modules.vocabulary import partition
+from operations.adopt.kinds import KINDS, Kind
+from operations.permissions.actions import MEASURED, NEED_NOTHING, PASSES_ROLE, STATE_BUCKET, UNTAGGING, adopt_action
+from operations.permissions.jobs import Job
+
+Policy = dict[str, Any]
+Statement = dict[str, Any]
+
+_POLICY_SIZE = 6_144
+"""IAM's quota for a managed policy, white space not counted (facts B9)."""
+_GLOBAL = {"account", "iam", "route53", "sts"}
+"""Services whose requests are in a region of their own."""
+
+
+def permissions(
+    estate: Estate, trees: Mapping[str, Any], jobs: Collection[Job], chosen: Collection[str]
+) -> dict[str, list[Policy]]:
+    """Return the policies for the jobs by stack, and under `state` those that create the state's bucket.
+
+    `trees` are the synthesized stacks, `chosen` the names of those that the policies are for."""
+    found: dict[str, list[Policy]] = {}
+    if Job.STATE_CREATE in jobs and isinstance(estate.state, S3State):
+        bucket = f"arn:{partition(estate.state.region)}:s3:::{estate.state.bucket}"
+        others = _statement(["kms:DescribeKey", "sts:GetCallerIdentity"], ["*"])
+        found["state"] = list(_policies([_statement(STATE_BUCKET, [bucket]), others]))
+    if of_stacks := [job for job in jobs if job is not Job.STATE_CREATE]:
+        measured = json.loads(MEASURED.read_text("utf-8"))
+        for plan in stacks_of(estate):
+            if plan.name in chosen:
+                statements = [*_of_stack(plan, trees[plan.name], of_stacks, measured), *_of_state(estate, plan)]
+                found[plan.name] = list(_policies(statements))
+    return found
+
+
+def _of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mapping[str, Any]) -> Iterator[Statement]:
+    resources, data = tree.get("resource", {}), tree.get("data", {})
+    actions = {"sts:GetCallerIdentity"}
+    for type_ in sorted({one for one in (*resources, *data) if one.startswith("aws_")} - NEED_NOTHING):
+        for job in jobs:
+            if job is Job.ADOPT:
+                actions |= {adopt_action(call) for call in _lookups(KINDS.get(type_))}
+            else:
+                if type_ not in measured:
+                    raise UserError(f"{plan.name}: the permissions that {type_} needs have not been measured")
+                actions |= {*measured[type_].get("read", ()), *measured[type_].get(job, ())}
+    if Job.APPLY in jobs:
+        # Tags were added when it was measured, and can be removed.
+        for service, name in [action.split(":") for action in actions]:
+            if name in UNTAGGING:
+                actions.add(f"{service}:{UNTAGGING[name]}")
+        actions |= {"iam:PassRole"} if PASSES_ROLE & resources.keys() else set()
+    scoped = list(_names(resources, plan))
+    by_place: dict[tuple[tuple[str, ...], bool], list[str]] = {}
+    for action in sorted(actions):
+        arns = tuple(arn for kind, arn in scoped if _is_about(action, kind))
+        by_place.setdefault((arns or ("*",), action.split(":")[0] in _GLOBAL), []).append(action)
+    for (arns, everywhere), names in by_place.items():
+        condition = {} if everywhere or arns != ("*",) else {"aws:RequestedRegion": plan.region}
+        yield _statement(names, arns, condition)
+
+
+def _lookups(kind: object) -> list[str]:
+    return [kind.call, *([kind.each[0]] if kind.each else [])] if isinstance(kind, Kind) else []
+
+
+def _names(resources: Mapping[str, Any], plan: StackPlan) -> Iterator[tuple[str, str]]:
+    """What IAM can narrow an action to, where the name is known: the kind of resource and its ARN."""
+    aws = partition(plan.region)
+    of_account = f"arn:{aws}:{{}}:{plan.region}:{plan.account_id}:"
+    forms = {
+        "aws_iam_role": (("iam:role", f"arn:{aws}:iam::{plan.account_id}:role{{path}}{{name}}"),),
+        "aws_iam_policy": (("iam:policy", f"arn:{aws}:iam::{plan.account_id}:policy{{path}}{{name}}"),),
+        "aws_s3_bucket": (("s3:bucket", f"arn:{aws}:s3:::{{name}}"), ("s3:bucket", f"arn:{aws}:s3:::{{name}}/*")),
+        "aws_cloudtrail": (("cloudtrail:trail", of_account.format("cloudtrail") + "trail/{name}"),),
+        "aws_cloudwatch_event_rule": (("events:rule", of_account.format("events") + "rule/{name}"),),
+        "aws_sns_topic": (
+            ("sns:topic", of_account.format("sns") + "{name}"),
+            ("sns:topic", of_account.format("sns") + "{name}:*"),
+        ),
+    }
+    for type_, kinds in forms.items():
+        for resource in resources.get(type_, {}).values():
+            name = resource.get("name", resource.get("bucket"))
+            for kind, form in kinds:
+                yield kind, form.format(path=resource.get("path", "/"), name=name)
+
+
+_LISTS = {"cloudtrail:DescribeTrails", "iam:ListPolicies", "iam:ListRoles", "s3:ListAllMyBuckets", "sns:ListTopics"}
+
+
+def _is_about(action: str, kind: str) -> bool:
+    """Whether IAM can narrow an action to resources of a kind, such as `iam:role`."""
+    service, name = action.split(":")
+    wanted, what = kind.split(":")
+    if service != wanted or action in _LISTS or "OpenID" in name or "SecurityToken" in name:
+        return False
+    if service == "iam":
+        return ("Role" in name and "ServiceLinkedRole" not in name) == (what == "role")
+    return True
+
+
+def _of_state(estate: Estate, plan: StackPlan) -> Iterator[Statement]:
+    """The stack's state and its lock, in S3."""
+    state = estate.state
+    if not isinstance(state, S3State):
+        return
+    bucket = f"arn:{partition(state.region)}:s3:::{state.bucket}"
+    key = f"{bucket}/{state.key(estate.name, plan.state_name)}"
+    yield _statement(["s3:ListBucket"], [bucket])
+    yield _statement(["s3:GetObject", "s3:PutObject"], [key])
+    yield _statement(["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{key}.tflock"])
+
+
+def _statement(actions: Sequence[str], arns: Sequence[str], condition: Mapping[str, str] | None = None) -> Statement:
+    statement: Statement = {"Effect": "Allow", "Action": sorted(actions), "Resource": sorted(set(arns))}
+    return {**statement, "Condition": {"StringEquals": dict(condition)}} if condition else statement
+
+
+def _policies(statements: Sequence[Statement]) -> Iterator[Policy]:
+    """The statements in as many policies as they take."""
+    fitting = [part for statement in statements for part in _parts(statement)]
+    group: list[Statement] = []
+    for part in fitting:
+        if group and _size([*group, part]) > _POLICY_SIZE:
+            yield _policy(group)
+            group = []
+        group.append(part)
+    yield _policy(group)
+
+
+def _parts(statement: Statement) -> Iterator[Statement]:
+    """The statement, or its halves where it is too large."""
+    if _size([statement]) <= _POLICY_SIZE:
+        yield statement
+        return
+    longer = max(("Action", "Resource"), key=lambda field: len(json.dumps(statement[field])))
+    middle = len(statement[longer]) // 2
+    for half in (statement[longer][:middle], statement[longer][middle:]):
+        yield from _parts({**statement, longer: half})
+
+
+def _policy(statements: list[Statement]) -> Policy:
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _size(statements: list[Statement]) -> int:
+    return len(json.dumps(_policy(statements), separators=(",", ":")))

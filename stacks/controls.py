@@ -1,0 +1,36 @@
+"""What an estate demands of every resource of a kind, wherever it is created."""
+
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.data_aws_kms_alias import DataAwsKmsAlias
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
+from constructs import Construct
+
+from estate.controls import Controls
+from modules.astronomer import ROLE
+from modules.parts.iam_policy.construct import document, statement
+from modules.vocabulary import partition
+
+
+def apply_controls(stack: Construct, controls: Controls, account_id: str, region: str) -> None:
+    """Give what the section `controls` names to the resources of a stack that have none of their own."""
+    nodes = list(stack.node.find_all())
+    boundary = controls.boundary(partition(region), account_id)
+    for role in (node for node in nodes if isinstance(node, IamRole)):
+        if boundary and role.permissions_boundary_input is None:
+            role.permissions_boundary = boundary
+        # Astronomer, and the policies that keep it out, know its role without a path.
+        if controls.role_path and role.name_input != ROLE:
+            role.path = controls.role_path
+    groups = [node for node in nodes if isinstance(node, CloudwatchLogGroup) and node.kms_key_id_input is None]
+    if controls.kms_key and groups:
+        # CloudWatch Logs takes the ARN of a key, and no alias.
+        key = DataAwsKmsAlias(stack, "log_key", name=controls.kms_key)
+        for group in groups:
+            group.kms_key_id = key.target_key_arn
+    endpoints = [node for node in nodes if isinstance(node, VpcEndpoint) and node.policy_input is None]
+    if conditions := controls.endpoint_conditions() if endpoints else []:
+        allowed = statement(["*"], ["*"], *conditions, principals=("AWS", ["*"]))
+        policy = document(stack, "endpoint_policy", allowed)
+        for endpoint in endpoints:
+            endpoint.policy = policy

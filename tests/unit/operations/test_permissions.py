@@ -1,0 +1,51 @@
+"""The policies that `main.py permissions` prints."""
+
+import json
+from typing import Any
+
+import pytest
+
+from estate.errors import UserError
+from estate.load import load
+from operations.adopt.kinds import KINDS
+from operations.permissions.actions import UNTAGGING, action
+from operations.permissions.compose import Policy, permissions
+from operations.permissions.jobs import Job
+from operations.policy.lint import lint
+from tests.support import ROOT
+from tests.support.synth import synth_all
+
+COMPLETE = ROOT / "examples/complete.yaml"
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return synth_all(load(COMPLETE), tmp_path_factory.mktemp("complete"))
+
+
+def of(trees: dict[str, Any], *jobs: Job) -> dict[str, list[Policy]]:
+    return permissions(load(COMPLETE), trees, jobs, trees)
+
+
+def test_a_type_that_was_not_measured_is_refused_by_name() -> None:
+    tree = {"resource": {"aws_made_up": {"x": {}}}}
+    with pytest.raises(UserError, match="account: the permissions that aws_made_up needs have not been measured"):
+        permissions(load(COMPLETE), {"account": tree}, [Job.PLAN], ["account"])
+
+
+@pytest.mark.parametrize("job", [Job.ADOPT, Job.STATE_CREATE])
+def test_policies_are_of_actions_that_exist_and_fit_iam(trees: dict[str, Any], job: Job) -> None:
+    found = of(trees, job)
+    assert set(found) == ({"state"} if job is Job.STATE_CREATE else set(trees))
+    for policies in found.values():
+        for policy in policies:
+            assert len(json.dumps(policy, separators=(",", ":"))) <= 6_144
+            assert [one for one in lint({"policy": policy}) if "nknown" in one.title or "alformed" in one.title] == []
+            assert not any("*" in one for statement in policy["Statement"] for one in statement["Action"])
+
+
+def test_names_of_actions_are_those_of_iam() -> None:
+    assert action("monitoring", "PutMetricAlarm") == "cloudwatch:PutMetricAlarm"
+    assert action("s3", "HeadBucket") == "s3:ListBucket"
+    assert len(KINDS) > 40
+    assert all(adding != removing or adding.startswith("Change") for adding, removing in UNTAGGING.items())

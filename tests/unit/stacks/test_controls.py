@@ -1,0 +1,91 @@
+"""What `controls` demands is on every resource of its kind, of every example."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from estate.load import load
+from modules.astronomer import ROLE
+from tests.support import EXAMPLES, ROOT
+from tests.support.estates import estate_of
+from tests.support.synth import synth_all
+
+CONTROLS = """
+controls:
+  permissions_boundary: bank/boundary
+  role_path: /astro/
+  kms_key: alias/bank
+  endpoint_principal_accounts: ["111111111111"]
+  endpoint_resource_accounts: ["111111111111", "333333333333"]
+"""
+KINDS = {"aws_iam_role", "aws_cloudwatch_log_group", "aws_vpc_endpoint"}
+
+
+def resources(stacks: dict[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    return {
+        (stack, type_, name): resource
+        for stack, tree in stacks.items()
+        for type_ in KINDS
+        for name, resource in tree.get("resource", {}).get(type_, {}).items()
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "policies").symlink_to(ROOT / "examples/policies")
+    return tmp_path
+
+
+def synthesized(folder: Path, file: Path, more: str) -> dict[str, Any]:
+    return synth_all(estate_of(folder, file.read_text() + more), folder / "out")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+def test_every_resource_of_an_example_has_what_is_demanded(example: Path, folder: Path) -> None:
+    controlled = synthesized(folder, example, CONTROLS)
+    plain = synth_all(load(example), folder / "plain")
+    assert resources(controlled).keys() == resources(plain).keys()
+    for (stack, type_, name), resource in resources(controlled).items():
+        before = resources(plain)[stack, type_, name]
+        match type_:
+            case "aws_iam_role":
+                boundary = resource["permissions_boundary"]
+                assert boundary == before.get("permissions_boundary", boundary)
+                assert boundary.endswith(":policy/bank/boundary") or "permissions_boundary" in before
+                assert resource.get("path") == (None if resource["name"] == ROLE else "/astro/")
+            case "aws_cloudwatch_log_group":
+                key = "${data.aws_kms_alias.log_key.target_key_arn}"
+                assert resource["kms_key_id"] == before.get("kms_key_id", key)
+            case _:
+                policy = "${data.aws_iam_policy_document.endpoint_policy.json}"
+                assert resource["policy"] == before.get("policy", policy)
+                [statement] = controlled[stack]["data"]["aws_iam_policy_document"]["endpoint_policy"]["statement"]
+                assert {one["variable"]: one["values"] for one in statement["condition"]} == {
+                    "aws:PrincipalAccount": ["111111111111"],
+                    "aws:ResourceAccount": ["111111111111", "333333333333"],
+                }
+
+
+def test_the_examples_have_resources_of_every_kind(tmp_path: Path) -> None:
+    complete = synth_all(load(ROOT / "examples/complete.yaml"), tmp_path)
+    assert {type_ for _, type_, _ in resources(complete)} == KINDS
+
+
+def test_a_boundary_of_yours_is_not_left_to_astronomer(folder: Path) -> None:
+    example = (ROOT / "examples/cross_account_role.yaml").read_text()
+    text = re.sub(r"    policy_mode: .*\n", "", example).replace(
+        "policy_file:", "policy_mode: vendor-managed\n    policy_file:"
+    )
+    for more, ignored in (("", ["permissions_boundary"]), (CONTROLS, None)):
+        stacks = synth_all(estate_of(folder, text + more), folder / f"out{len(more)}")
+        role = stacks["account"]["resource"]["aws_iam_role"]["cross-account-role_role"]
+        assert role["lifecycle"].get("ignore_changes") == ignored
+
+
+def test_sessions_of_a_deployer_have_a_name_and_an_end(folder: Path) -> None:
+    more = "\ndeployer: {role: terraform, session_name: astro, duration_minutes: 60}\n"
+    [provider] = synthesized(folder, ROOT / "examples/vpc_peering.yaml", more)["network-lake"]["provider"]["aws"]
+    role = "arn:aws:iam::111111111111:role/terraform"
+    assert provider["assume_role"] == [{"role_arn": role, "session_name": "astro", "duration": "60m"}]
