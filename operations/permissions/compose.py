@@ -50,9 +50,11 @@ def _of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mappi
             if job is Job.ADOPT:
                 actions |= {adopt_action(call) for call in _lookups(KINDS.get(type_))}
             else:
-                if type_ not in measured:
-                    raise UserError(f"{plan.name}: the permissions that {type_} needs have not been measured")
-                actions |= {*measured[type_].get("read", ()), *measured[type_].get(job, ())}
+                needed = {"read"} if job is Job.PLAN or type_ not in resources else {"read", job.value}
+                if missing := sorted(needed - measured.get(type_, {}).keys()):
+                    what = f"the actions to {' and '.join(missing)} {type_}"
+                    raise UserError(f"{plan.name}: {what} have not been measured; a policy would lack them")
+                actions.update(*(measured[type_][one] for one in needed))
     if Job.APPLY in jobs:
         # Tags were added when it was measured, and can be removed.
         for service, name in [action.split(":") for action in actions]:

@@ -84,7 +84,8 @@ def test_they_come_first_from_a_region_that_every_account_has(tmp_path: Path) ->
         for number, (name, (account, region)) in enumerate(existing.items())
     )
     at_home = ("  region: us-east-1\n  cross", "  region: me-south-1\n  cross")
-    file = written(tmp_path, ("  opt_in_region:", "  service_quotas: {}\n  opt_in_region:"), at_home)
+    strict = ("policy_file:", "policy_mode: strict, policy_file:")
+    file = written(tmp_path, ("  opt_in_region:", "  service_quotas: {}\n  opt_in_region:"), at_home, strict)
     file.write_text(file.read_text() + "networks:\n" + networks)
     stacks = synth_all(load(file), tmp_path / "out")
     assert stacks["regions"]["provider"]["aws"] == [{"allowed_account_ids": ["222222222222"], "region": "us-east-1"}]
