@@ -1,3 +1,5 @@
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,7 @@ from constructs import Construct
 
 from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
-from modules.parts.iam_policy.construct import document, normalized, statement
+from modules.parts.iam_policy.construct import document, statement
 from modules.parts.iam_policy.props import POLICIES
 from modules.vocabulary import partition
 
@@ -77,7 +79,7 @@ class CrossAccountRole(Construct):
             attachment = IamRolePolicyAttachment(self, f"attachment{part}", role=role.name, policy_arn=policy.arn)
             self._attached.append(attachment.policy_arn)
             if vendor_decides:
-                differs.append(self._unless_changed(part, name, text, policy))
+                differs.append(self._unless_changed(name, text, policy))
         if differs:
             # cdktf has no class for a check.
             TerraformStack.of(self).add_override(f"check.{self.node.id}_document", {"assert": differs})
@@ -97,14 +99,12 @@ class CrossAccountRole(Construct):
             "note": "AWS takes some seconds to know a new role everywhere: wait a minute before you hand it over.",
         }
 
-    def _unless_changed(self, part: str, name: str, text: str, policy: IamPolicy) -> dict[str, str]:
-        """The assertion that the policy in AWS allows what the file does, whatever their form."""
-        documents = (
-            normalized(self, f"{side}{part}", one) for side, one in (("filed", text), ("found", policy.policy))
-        )
-        filed, found = (f"data.{one.terraform_resource_type}.{one.friendly_unique_id}.json" for one in documents)
+    def _unless_changed(self, name: str, text: str, policy: IamPolicy) -> dict[str, str]:
+        """The assertion that the policy in AWS allows what the file does: while it does, the provider keeps the form of
+        the file. A comparison of data sources would warn in the first plan, before it can be made."""
+        found = f"{policy.terraform_resource_type}.{policy.friendly_unique_id}.policy"
         return {
-            "condition": f"${{{filed} == {found}}}",
+            "condition": f'${{sha256(jsonencode(jsondecode({found}))) == "{_fingerprint(text)}"}}',
             "error_message": f"account.cross_account_role.policy_file: the policy {name} in AWS differs from it, and "
             "this deploy leaves it as it is (policy_mode: vendor-managed). `main.py policy diff` shows the difference. "
             "Save Astronomer's document with `main.py policy fetch --accept`, or let the file decide: "
@@ -145,3 +145,11 @@ class CrossAccountRole(Construct):
         self._attached.append(policy_arn)
         if self._only:
             self._only.policy_arns = self._attached
+
+
+def _fingerprint(text: str) -> str:
+    """The SHA-256 of a document as Terraform's `jsonencode` writes it."""
+    canonical = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        canonical = canonical.replace(character, f"\\u{ord(character):04x}")
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -123,10 +123,8 @@ def policies_of(stack: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """
     result: dict[str, dict[str, Any]] = {}
     for name, document in stack.get("data", {}).get("aws_iam_policy_document", {}).items():
-        # One without statements is another policy in another form, for a comparison.
-        if "statement" in document:
-            written = [_statement(one) for one in document["statement"]]
-            result[f"data.aws_iam_policy_document.{name}"] = {"Version": "2012-10-17", "Statement": written}
+        written = [_statement(one) for one in document["statement"]]
+        result[f"data.aws_iam_policy_document.{name}"] = {"Version": "2012-10-17", "Statement": written}
     for kind, resources in stack.get("resource", {}).items():
         for name, resource in resources.items():
             for argument, text in _policy_arguments(resource):

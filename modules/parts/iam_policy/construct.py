@@ -22,11 +22,6 @@ def document(scope: Construct, id_: str, *statements: Statement) -> str:
     return DataAwsIamPolicyDocument(scope, id_, statement=list(statements)).json
 
 
-def normalized(scope: Construct, id_: str, text: str) -> DataAwsIamPolicyDocument:
-    """Returns the document of a policy that is written already, in the one form in which two can be compared."""
-    return DataAwsIamPolicyDocument(scope, id_, source_policy_documents=[text])
-
-
 def statement(
     actions: Sequence[str],
     resources: Sequence[str] | None = None,

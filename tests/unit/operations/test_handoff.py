@@ -617,17 +617,17 @@ def test_a_file_of_outputs_tells_of_the_stacks_that_it_has(tmp_path: Path) -> No
 
 
 OF_ANOTHER_SHAPE = (
-    'has no output `handoff` by stack and entry, such as {"network-lake": {"handoff": {"lake-peering": {...}}}}'
+    ' has no output `handoff` by stack and entry, such as {"network-lake": {"handoff": {"lake-peering": {...}}}}'
 )
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("name: acme", "is not a JSON file"),
-        ("", "is not a JSON file"),
-        ("\udcff", "is not a JSON file"),
-        ("[" * 100_000, "is not a JSON file"),
+        ("name: acme", ": is not JSON: Expecting value in line 1, column 1 of it"),
+        ("", ": is not JSON: Expecting value in line 1, column 1 of it"),
+        ("\udcff", ": is not UTF-8 text (byte 0); save it as UTF-8"),
+        ("[" * 100_000, ": is nested deeper than 100 levels"),
         ("[]", OF_ANOTHER_SHAPE),
         ("null", OF_ANOTHER_SHAPE),
         ('{"network-lake": null}', OF_ANOTHER_SHAPE),
@@ -642,7 +642,7 @@ def test_a_file_that_cdktf_did_not_write_is_refused_with_what_is_expected(
     file.write_text(content, errors="surrogateescape")
     with pytest.raises(UserError) as caught:
         read(estate, file, tmp_path, {})
-    assert str(caught.value) == f"{file} {said}; give the file that `cdktf deploy --outputs-file FILE` wrote"
+    assert str(caught.value) == f"{file}{said}; give the file that `cdktf deploy --outputs-file FILE` wrote"
 
 
 def test_a_file_of_outputs_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ def of(trees: dict[str, Any], *jobs: Job) -> dict[str, list[Policy]]:
 
 def test_a_type_that_was_not_measured_is_refused_by_name() -> None:
     tree = {"resource": {"aws_made_up": {"x": {}}}}
-    with pytest.raises(UserError, match="account: the actions to read aws_made_up have not been measured; a policy would lack them"):
+    with pytest.raises(
+        UserError, match="account: the actions to read aws_made_up have not been measured; a policy would lack them"
+    ):
         permissions(load(COMPLETE), {"account": tree}, [Job.PLAN], ["account"])
 
 

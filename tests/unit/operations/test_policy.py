@@ -452,11 +452,6 @@ def test_policies_are_read_with_samples_for_references() -> None:
     }
 
 
-def test_a_document_for_a_comparison_is_no_policy() -> None:
-    compared = {"role_filed": {"source_policy_documents": ["{}"]}}
-    assert policies_of({"data": {"aws_iam_policy_document": compared}}) == {}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda file: file.stem)
 def test_no_policy_that_an_example_makes_has_a_finding(file: Path, tmp_path: Path) -> None:
