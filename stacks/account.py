@@ -1,6 +1,6 @@
 """The stacks of the dedicated Hybrid account: what lets Astronomer in and watches it, its regions, its quotas."""
 
-from cdktf import DataResource, Postcondition, TerraformResourceLifecycle
+from cdktf import Postcondition
 from constructs import Construct
 
 from estate.model import Account, Estate
@@ -8,6 +8,7 @@ from estate.plan import StackPlan
 from modules.cluster import vcpus_by_region
 from modules.cross_account_role.construct import CrossAccountRole
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
+from modules.parts.memory.construct import remember
 from modules.policy_alarm.construct import EventForwarder, PolicyAlarm
 from modules.service_quotas.construct import ServiceQuotas
 from modules.vocabulary import partition
@@ -61,22 +62,18 @@ class AccountStack(AstroStack):
     def _guard(self, account: Account) -> None:
         """Remember an alarm that was deployed, and let no plan destroy it because its section is taken out."""
         keeps = account.policy_alarm is None and account.policy_alarm_removal_reason is None
-        DataResource(
+        remember(
             self,
             "policy-alarm-guard",
-            input={"deployed": account.policy_alarm is not None},
-            lifecycle=TerraformResourceLifecycle(
-                ignore_changes=["input"],
-                postcondition=[
-                    Postcondition(
-                        condition="${!self.input.deployed}",
-                        error_message="account.policy_alarm: is not in the file and is deployed: this would destroy "
-                        "the alarm. Restore it, or explain in account.policy_alarm_removal_reason.",
-                    )
-                ],
-            )
-            if keeps
-            else None,
+            {"deployed": account.policy_alarm is not None},
+            keep=keeps,
+            conditions=[
+                Postcondition(
+                    condition="${!self.input.deployed}",
+                    error_message="account.policy_alarm: is not in the file and is deployed: this would destroy the "
+                    "alarm. Restore it, or explain in account.policy_alarm_removal_reason.",
+                )
+            ],
         )
 
 

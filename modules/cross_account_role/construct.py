@@ -3,7 +3,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cdktf import DataResource, Fn, Precondition, TerraformResourceLifecycle, TerraformStack
+from cdktf import Fn, Precondition, TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policies_exclusive import IamRolePoliciesExclusive
@@ -15,6 +15,7 @@ from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
 from modules.cross_account_role.props import EXTERNAL_IDS, CrossAccountRoleProps
 from modules.parts.iam_policy.construct import document, statement
 from modules.parts.iam_policy.props import POLICIES
+from modules.parts.memory.construct import remember
 from modules.vocabulary import partition
 
 
@@ -113,11 +114,7 @@ class CrossAccountRole(Construct):
 
     def _unless_grown(self, parts: int) -> list[Precondition]:
         """The condition that the document takes no more policies than the role was given at first."""
-        # Its input stays what it was when it was created, and is known to every plan.
-        first = DataResource(
-            self, "first", input={"policies": parts}, lifecycle=TerraformResourceLifecycle(ignore_changes=["input"])
-        )
-        given = f"{first.terraform_resource_type}.{first.friendly_unique_id}.input.policies"
+        given = f"{remember(self, 'first', {'policies': parts})}.policies"
         return [
             Precondition(
                 condition=f"${{{given} >= {parts}}}",

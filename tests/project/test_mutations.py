@@ -89,8 +89,8 @@ MUTATIONS = [
     ),
     Mutation(
         "the alarm does not hear of a policy's new version",
-        "modules/policy_alarm/props.py",
-        '        "CreatePolicyVersion",\n',
+        "modules/policy_alarm/events.py",
+        '    "CreatePolicyVersion",\n',
         "",
         "tests/unit/modules/test_policy_alarm.py::test_every_change_rings",
     ),

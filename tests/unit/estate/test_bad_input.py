@@ -465,16 +465,16 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ("name: acme", "name: acme\n1: a\nnull: b\ntrue: c"),
         [
             (
-                "2:1: 1: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
+                "2:1: 1: is not a key here; allowed: account, astro, clusters, connections, controls, deployer, name, "
                 "networks, renamed, state, tags, terraform"
             ),
             (
-                "3:1: null: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
-                "networks, renamed, state, tags, terraform"
+                "3:1: null: is not a key here; allowed: account, astro, clusters, connections, controls, deployer, "
+                "name, networks, renamed, state, tags, terraform"
             ),
             (
-                "4:1: true: is not a key here; allowed: account, astro, clusters, connections, deployer, name, "
-                "networks, renamed, state, tags, terraform"
+                "4:1: true: is not a key here; allowed: account, astro, clusters, connections, controls, deployer, "
+                "name, networks, renamed, state, tags, terraform"
             ),
         ],
     ),
@@ -482,8 +482,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ("name: acme", 'name: acme\n"a\\e[31m\\n": 1'),
         [
             (
-                "2:1: a\\x1b[31m\\n: is not a key here; allowed: account, astro, clusters, connections, deployer, "
-                "name, networks, renamed, state, tags, terraform"
+                "2:1: a\\x1b[31m\\n: is not a key here; allowed: account, astro, clusters, connections, controls, "
+                "deployer, name, networks, renamed, state, tags, terraform"
             )
         ],
     ),
@@ -492,7 +492,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "2:1: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...: is not a key here; allowed: "
-                "account, astro, clusters, connections, deployer, name, networks, renamed, state, tags, terraform"
+                "account, astro, clusters, connections, controls, deployer, name, networks, renamed, state, tags, "
+                "terraform"
             )
         ],
     ),

@@ -33,6 +33,11 @@ READS: dict[tuple[str, str], list[str]] = {
     ("policy diff", "new"): ["policy", "diff", POLICY, "{}"],
     ("policy diff", "file"): ["policy", "diff", "--estate", "{}"],
     ("policy lint", "file"): ["policy", "lint", "{}"],
+    ("permissions", "file"): ["permissions", "--estate", "{}"],
+    ("status", "file"): ["status", "{}"],
+    ("status", "outputs"): ["status", ESTATE, "--outputs", "{}"],
+    ("reach", "file"): ["reach", "prod", "10.20.0.10", "443", "--estate", "{}"],
+    ("reach", "outputs"): ["reach", "prod", "10.20.0.10", "443", "--estate", ESTATE, "--outputs", "{}"],
     ("", "ASTRO_ESTATE"): [],
 }
 """A call for each document that a command reads, by the command and its parameter."""
