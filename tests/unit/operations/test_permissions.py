@@ -1,6 +1,7 @@
 """The policies that `main.py permissions` prints."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from operations.permissions.actions import UNTAGGING, action
 from operations.permissions.compose import Policy, permissions
 from operations.permissions.jobs import Job
 from operations.policy.lint import lint
-from tests.support import ROOT
+from tests.support import EXAMPLES, ROOT
 from tests.support.synth import synth_all
 
 COMPLETE = ROOT / "examples/complete.yaml"
@@ -33,6 +34,14 @@ def test_a_type_that_was_not_measured_is_refused_by_name() -> None:
         UserError, match="account: the actions to read aws_made_up have not been measured; a policy would lack them"
     ):
         permissions(load(COMPLETE), {"account": tree}, [Job.PLAN], ["account"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+def test_what_an_example_makes_was_measured(example: Path, tmp_path: Path) -> None:
+    made = synth_all(load(example), tmp_path)
+    for job in (Job.PLAN, Job.APPLY, Job.DESTROY):
+        assert permissions(load(example), made, [job], made).keys() == made.keys()
 
 
 @pytest.mark.parametrize("job", [Job.ADOPT, Job.STATE_CREATE])
