@@ -3,11 +3,11 @@
 import json
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import boto3
 import botocore.session
@@ -19,6 +19,8 @@ from estate.errors import UserError
 from modules.aws import OPT_IN
 from modules.vocabulary import partition
 from operations.permissions.actions import adopt_action
+
+Made = TypeVar("Made")
 
 CLIENT_CONFIG = Config(
     connect_timeout=5,
@@ -84,6 +86,30 @@ class RegionOffError(Exception):
     """The account has not enabled the region."""
 
 
+class _Once(Generic[Made]):
+    """Values by key, each made once, whatever the number of threads that want it; what making it raises, all get."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._futures: dict[str, Future[Made]] = {}
+
+    def get(self, key: str, make: Callable[[], Made]) -> Made:
+        """Return the value of a key, made by the first that wants it."""
+        with self._lock:
+            mine = key not in self._futures
+            future = self._futures.setdefault(key, Future())
+        if mine:
+            try:
+                future.set_result(make())
+            except Exception as error:
+                future.set_exception(error)
+        return future.result()
+
+    def failed(self) -> bool:
+        """Return whether values were wanted and none could be made."""
+        return bool(self._futures) and all(one.exception() is not None for one in self._futures.values())
+
+
 class Aws:
     """Answers of one account and region, each call made once, whatever the number of threads that want its answer.
 
@@ -96,7 +122,7 @@ class Aws:
         self._session = session
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
-        self._answers: dict[str, Future[dict[str, Any]]] = {}
+        self._answers = _Once[dict[str, Any]]()
 
     def __enter__(self) -> "Aws":
         return self
@@ -109,15 +135,7 @@ class Aws:
         """All pages of the answer; empty where AWS does not know what is asked for. Raises DeniedError, RegionOffError,
         and botocore's errors."""
         key = json.dumps([call, region, parameters], sort_keys=True)
-        with self._lock:
-            mine = key not in self._answers
-            answer = self._answers.setdefault(key, Future())
-        if mine:
-            try:
-                answer.set_result(self._read(call, region or self.region, parameters))
-            except Exception as error:
-                answer.set_exception(error)
-        return answer.result()
+        return self._answers.get(key, lambda: self._read(call, region or self.region, parameters))
 
     def ask(self, call: str, region: str = "", **parameters: Any) -> dict[str, Any]:
         """The answer as `read` gives it, but empty too where AWS denies the call or the region is off."""
@@ -181,7 +199,7 @@ class Accounts:
     def __init__(self, role: str | None, name: str) -> None:
         self._role, self._name = role, name
         self._lock = threading.Lock()
-        self._sessions: dict[str, Future[boto3.Session]] = {}
+        self._sessions = _Once[boto3.Session]()
         self._opened: dict[tuple[str, str], Aws] = {}
 
     def __enter__(self) -> "Accounts":
@@ -194,19 +212,11 @@ class Accounts:
     @property
     def readable(self) -> bool:
         """Whether at least one account could be signed in to, or none was needed."""
-        return not self._sessions or any(one.exception() is None for one in self._sessions.values())
+        return not self._sessions.failed()
 
     def of(self, account_id: str, region: str) -> Aws:
         """An account in a region. Raises UserError if it cannot be signed in to, the same each time."""
-        with self._lock:
-            mine = account_id not in self._sessions
-            future = self._sessions.setdefault(account_id, Future())
-        if mine:
-            try:
-                future.set_result(self._sign_in(account_id, region))
-            except Exception as error:
-                future.set_exception(error)
-        session = future.result()
+        session = self._sessions.get(account_id, lambda: self._sign_in(account_id, region))
         with self._lock:
             return self._opened.setdefault((account_id, region), Aws(session, account_id, region))
 

@@ -54,9 +54,7 @@ class Route:
 
 def best(routes: Iterable[Route], address: int) -> Route | None:
     """The route that an address takes: the longest prefix. A blackhole wins too, and drops."""
-    fitting = (
-        one for one in routes if one.state != "filtered" and span(one.prefix)[0] <= address <= span(one.prefix)[1]
-    )
+    fitting = (one for one in routes if one.state != "filtered" and covers(one.prefix, address))
     return max(fitting, key=lambda one: (one.prefix.prefixlen, one.rank), default=None)
 
 
