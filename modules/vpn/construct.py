@@ -21,6 +21,7 @@ from constructs import Construct
 
 from modules.context import ConnectionContext, Network
 from modules.parts.for_each.construct import by_name, each
+from modules.parts.memory.construct import remember
 from modules.vocabulary import construct_id
 from modules.vpn.props import Gateway, VpnProps
 from modules.vpn.tunnels import Tunnels
@@ -35,8 +36,12 @@ class Vpn(Construct):
     def __init__(self, scope: Construct, id_: str, props: VpnProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
         self._props, self._context = props, context
-        self._new_gateway: VpnGateway | None = None
         self._vpn_gateway_id = self._vpn_gateway(context.network)
+        # A plan that moves a connection in place to another kind of gateway, or another transit gateway, goes wrong:
+        # it takes the attachment that there was for the new one, and deletes the gateway before the connection leaves.
+        given = props.vpn_gateway_id and "vpn_gateway_id"
+        target = props.transit_gateway_id or given or self._vpn_gateway_id
+        self._target = remember(self, "target", {"gateway": target}, keep=False)
         self._logs = (
             CloudwatchLogGroup(
                 self,
@@ -58,14 +63,13 @@ class Vpn(Construct):
             return None
         gateway_id = self._props.vpn_gateway_id
         if gateway_id is None:
-            self._new_gateway = VpnGateway(
+            gateway_id = VpnGateway(
                 self,
                 "gateway",
                 vpc_id=network.vpc_id,
                 amazon_side_asn=str(self._props.amazon_asn or 64512),
                 tags={"Name": self._context.name},
-            )
-            gateway_id = self._new_gateway.id
+            ).id
         for (name,), (table_id,), over in each(network.route_tables):
             VpnGatewayRoutePropagation(
                 self,
@@ -107,9 +111,7 @@ class Vpn(Construct):
             preshared_key_storage="SecretsManager" if props.preshared_keys == "secrets-manager" else "Standard",
             tags=tags,
             # A VPC has one gateway: the old one must go first, and AWS deletes none that a connection uses.
-            lifecycle=TerraformResourceLifecycle(replace_triggered_by=[_id(self._new_gateway)])
-            if self._new_gateway
-            else None,
+            lifecycle=TerraformResourceLifecycle(replace_triggered_by=[self._target]),
             **self._tunnels(name, gateway),
         )
         self._route(name, connection)
@@ -236,11 +238,6 @@ class Vpn(Construct):
                 "them: where it is to reach them, route them to the gateway there."
             )
         return told
-
-
-def _id(gateway: VpnGateway) -> str:
-    """The reference to its ID as `replace_triggered_by` takes it, which is no template."""
-    return f"{gateway.terraform_resource_type}.{gateway.friendly_unique_id}.id"
 
 
 def _negotiation(tunnels: Tunnels) -> dict[str, Any]:

@@ -107,12 +107,14 @@ class VpnProps(ConnectionProps):
     """The ranges behind the devices, by name, where they do not speak BGP."""
     transit_gateway_id: TransitGatewayId | None = None
     """Attach to this transit gateway, of this account and region. The network's own route tables learn nothing from it:
-    where the network is to reach the ranges as well, route them to the gateway there."""
+    where the network is to reach the ranges as well, route them to the gateway there. A change replaces every VPN
+    connection: your devices need the new addresses and keys."""
     route_tables: RouteTables = RouteTables()
     """Of the transit gateway. Needed there with `static_routes`; else its default tables will do."""
     vpn_gateway_id: VpnGatewayId | None = None
     """Attach to this virtual private gateway, which is attached to the network's VPC. Default, where there is no
-    `transit_gateway_id`: one is made. Either way, the network's route tables learn the ranges from it."""
+    `transit_gateway_id`: one is made. Either way, the network's route tables learn the ranges from it. Connections keep
+    their tunnels only when they move from one existing virtual private gateway to another."""
     amazon_asn: PrivateAsn | None = None
     """The ASN of AWS's side of BGP, if a virtual private gateway is created. Default: 64512. A change replaces the
     gateway and every VPN connection: your devices need the new addresses and keys."""
