@@ -626,6 +626,18 @@ class TestVpc:
         [found] = [rule for rule in rules["SecurityGroupRules"] if not rule["IsEgress"]]
         assert (found["PrefixListId"], found["Description"]) == (list_id, "Astro")
 
+    def test_a_prefix_list_gets_another_size_and_not_with_other_entries(self, ec2):
+        list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4")[
+            "PrefixList"
+        ]["PrefixListId"]
+        with pytest.raises(ClientError, match="InvalidParameterCombination"):
+            ec2.modify_managed_prefix_list(
+                PrefixListId=list_id, CurrentVersion=1, MaxEntries=9, AddEntries=[{"Cidr": "10.0.0.0/8"}]
+            )
+        ec2.modify_managed_prefix_list(PrefixListId=list_id, MaxEntries=9)
+        [found] = ec2.describe_managed_prefix_lists(PrefixListIds=[list_id])["PrefixLists"]
+        assert (found["MaxEntries"], found["PrefixListName"]) == (9, "astro")
+
     def test_a_prefix_list_keeps_its_name_when_its_entries_change(self, ec2):
         list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4")[
             "PrefixList"
