@@ -38,5 +38,8 @@ class NetworkStack(AstroStack):
                 )
                 built = construct_for(connection)(self, key, connection, context)
                 facts[key] = built.handoff
+        if estate.networks[name].create:
+            # Of a VPC that exists, the plan says that it is not there.
+            self.remember_place(f"networks.{name}")
         move_renamed(self, estate)
         self.hand_off(facts, vpc.network.vpc_id)
