@@ -1355,6 +1355,21 @@ class TestVpn:
         assert len(set(outside)) == 2
         assert [each["OutsideIpAddress"] for each in found["VgwTelemetry"]] == outside
 
+    def test_a_transit_gateway_forgets_a_vpn_that_is_deleted(self, ec2, office):
+        hub = ec2.create_transit_gateway()["TransitGateway"]
+        table = hub["Options"]["PropagationDefaultRouteTableId"]
+        connection = ec2.create_vpn_connection(
+            Type="ipsec.1", CustomerGatewayId=office, TransitGatewayId=hub["TransitGatewayId"]
+        )["VpnConnection"]["VpnConnectionId"]
+
+        def learns() -> list[str]:
+            found = ec2.get_transit_gateway_route_table_propagations(TransitGatewayRouteTableId=table)
+            return [one["ResourceId"] for one in found["TransitGatewayRouteTablePropagations"]]
+
+        assert learns() == [connection]
+        ec2.delete_vpn_connection(VpnConnectionId=connection)
+        assert learns() == []
+
     def test_the_configuration_for_the_office_tells_the_tunnels(self, ec2, office, gateway):
         connection = ec2.create_vpn_connection(
             Type="ipsec.1",
