@@ -72,7 +72,9 @@ def _of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mappi
 
 
 def _lookups(kind: object) -> list[str]:
-    return [kind.call, *([kind.each[0]] if kind.each else [])] if isinstance(kind, Kind) else []
+    if not isinstance(kind, Kind):
+        return []
+    return [kind.call, *([kind.each[0]] if kind.each else []), *([kind.users.call] if kind.users else [])]
 
 
 def _names(resources: Mapping[str, Any], plan: StackPlan) -> Iterator[tuple[str, str]]:

@@ -36,6 +36,13 @@ def test_a_type_that_was_not_measured_is_refused_by_name() -> None:
         permissions(load(COMPLETE), {"account": tree}, [Job.PLAN], ["account"])
 
 
+def test_adopt_may_see_who_uses_what_it_finds() -> None:
+    tree = {"resource": {"aws_iam_openid_connect_provider": {"x": {}}}}
+    found = permissions(load(COMPLETE), {"account": tree}, [Job.ADOPT], ["account"])
+    actions = {action for policy in found["account"] for one in policy["Statement"] for action in one["Action"]}
+    assert {"iam:ListOpenIDConnectProviders", "iam:GetOpenIDConnectProvider", "iam:ListRoles"} <= actions
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
 def test_what_an_example_makes_was_measured(example: Path, tmp_path: Path) -> None:
