@@ -102,12 +102,12 @@ setup-dev: $(DEV)
 
 node_modules/.installed: package-lock.json | .venv/.installed
 	@echo "Installing the Node packages of package-lock.json ..."
-	@$(TOOLS) npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@$(TOOLS) npm ci --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 	@touch $@
 
 node_modules/.installed-dev: package-lock.json | .venv/.installed
 	@echo "Installing the Node packages of package-lock.json, with those of the tests ..."
-	@$(TOOLS) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@$(TOOLS) npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 	@touch node_modules/.installed $@
 
 # jsii unpacks and indexes the provider into the user's cache on first use. Node ends when it is done.
