@@ -5,8 +5,9 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -29,9 +30,11 @@ PRINTERS = {
 """Each command that prints without AWS."""
 
 
-def run(*arguments: str, preexec: Callable[[], None] | None = None, **more: str) -> tuple[int, str]:
+def run(
+    *arguments: str, preexec: Callable[[], None] | None = None, more: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, str]:
     """Exit code and errors of main.py."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ASTRO_"))} | more
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ASTRO_"))} | dict(more)
     command = [sys.executable, "main.py", *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=preexec, check=False
@@ -62,7 +65,7 @@ REMEDY = "make room, or name other folders in TMPDIR and JSII_RUNTIME_PACKAGE_CA
 )
 def test_a_folder_that_cannot_be_used_is_named(name: str, variable: str, value: str, told: str, tmp_path: Path) -> None:
     more = {variable: value} | ({"XDG_CACHE_HOME": ""} if variable == "HOME" else {})
-    assert run(*WRITERS[name], str(tmp_path / "out"), **more) == (1, told + REMEDY)
+    assert run(*WRITERS[name], str(tmp_path / "out"), more=more) == (1, told + REMEDY)
     assert not (tmp_path / "out").exists()
 
 
