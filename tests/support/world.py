@@ -6,6 +6,7 @@ from local_aws.facts import (
     HostedZone,
     LoadBalancer,
     PeeringRequest,
+    PeeringRequester,
     ResolverRule,
     Subnet,
     TransitGateway,
@@ -85,10 +86,13 @@ def _peering_requests(estate: Estate) -> list[PeeringRequest]:
         network, cluster = estate.networks[connection.network], estate.clusters[connection.cluster]
         if network.vpc_id is None or cluster.account_id is None:
             continue
+        requester = PeeringRequester(account=cluster.account_id, region=cluster.region, cidr=str(cluster.cidr))
+        if cluster.vpc_id:
+            requester["vpc"] = cluster.vpc_id
         found.append(
             {
                 "id": connection.peering_id,
-                "requester": {"account": cluster.account_id, "region": cluster.region, "cidr": str(cluster.cidr)},
+                "requester": requester,
                 "accepter": {"account": network.account_id, "region": network.region, "vpc": network.vpc_id},
             }
         )
