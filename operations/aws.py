@@ -187,7 +187,7 @@ class Aws:
 
 
 def _all_pages(call: Callable[..., dict[str, Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to a call that botocore has no paginator for; some, as Route 53's list of a VPC's zones, have pages."""
+    """The answer to a call that botocore has no paginator for. Some have pages: Route 53's list of a VPC's zones."""
     answer = call(**parameters)
     while token := answer.get("NextToken"):
         page = call(**parameters, NextToken=token)
@@ -248,9 +248,7 @@ class Accounts:
             session = session_as(role, self._name)
             caller = caller_account(session, region)
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-            raise UserError(
-                f"account {account_id} cannot be read with {who}: {error}. {remedy(error)}"
-            ) from error
+            raise UserError(f"account {account_id} cannot be read with {who}: {error}. {remedy(error)}") from error
         if caller != account_id:
             raise UserError(
                 f"account {account_id} cannot be read: your credentials are of account {caller}; sign in there, or "

@@ -12,6 +12,13 @@ from operations.adopt.arguments import Arguments, UnknownError
 from operations.aws import Aws
 from operations.policy.compare import compare
 
+CALLS: Mapping[str, tuple[str, ...]] = {
+    "aws_iam_role": ("cloudformation:describe_stack_resources",),
+    "aws_iam_policy": ("iam:get_policy_version",),
+    "aws_kms_key": ("kms:list_grants",),
+}
+"""What is asked of AWS about a resource that was found, by its type."""
+
 
 def remarks_on(
     address: str, arguments: Arguments, item: Mapping[str, Any], aws: Aws, external_ids: frozenset[str]
@@ -23,7 +30,7 @@ def remarks_on(
         if boundary and not arguments.get("permissions_boundary"):
             yield f"an apply would take off its permissions boundary {boundary}: write it as `permissions_boundary`"
         if item["RoleName"] == ROLE:
-            yield from _trust(item["AssumeRolePolicyDocument"], external_ids)
+            yield from trust_remarks(item["AssumeRolePolicyDocument"], external_ids)
             yield from _cloudformation(aws)
     elif type_ == "aws_kms_key":
         # A plan does not know of them. Anyone who may create a key can give it this description.
@@ -40,7 +47,7 @@ def remarks_on(
             )
 
 
-def _trust(document: Mapping[str, Any], external_ids: frozenset[str]) -> Iterator[str]:
+def trust_remarks(document: Mapping[str, Any], external_ids: frozenset[str]) -> Iterator[str]:
     """A plan hides the whole trust policy, for it holds the external IDs."""
     allowing = [one for one in listed(document.get("Statement", [])) if one.get("Effect") == "Allow"]
     there = frozenset(
