@@ -284,6 +284,7 @@ def test_what_macos_gives_is_parsed() -> None:
         ("[]", []),
         ("[12, true]", ["12", "true"]),
         ("[null]", [None]),
+        ('["a", "b",]', ["a", "b"]),
         ('{"a-1": "x", "b": "y"}', {"a-1": "x", "b": "y"}),
         ('{\n a-1 = "x" # why\n b = "y"\n}', {"a-1": "x", "b": "y"}),
         ('"a\\"b$${c}"', 'a"b${c}'),

@@ -1,10 +1,11 @@
-"""Disks that are full and pipes that are closed: one sentence, exit code 1, and nothing half done."""
+"""Disks that are full, pipes that are closed, runs that are stopped: a sentence at most, and nothing half done."""
 
 import os
 import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -97,3 +98,25 @@ def test_a_closed_pipe_is_named(name: str) -> None:
     os.close(write)
     assert (code, lines[-1]) == (1, "standard output: cannot be written: Broken pipe")
     assert not any("Traceback" in line or "Exception" in line for line in lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+@pytest.mark.parametrize("folder", ["jsii-kernel-*", "tmp*"])
+def test_a_run_that_is_stopped_leaves_no_folder(number: signal.Signals, folder: str, tmp_path: Path) -> None:
+    """Stopped as a terminal does, Node too: when Node has made its folder, and when we have made ours."""
+    temporary, out = tmp_path / "temporary", tmp_path / "out"
+    temporary.mkdir()
+    command = [sys.executable, "main.py", "synth", ESTATE, "--out", str(out)]
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while not list(temporary.glob(folder)):
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.1)  # what has made a folder has to remember it
+        os.killpg(process.pid, number)
+        told = process.communicate(timeout=120)[1]
+    assert (process.returncode in (-number, 128 + number), told) == (True, b"")
+    ended = time.monotonic() + 30
+    while list(temporary.iterdir()) and time.monotonic() < ended:
+        time.sleep(0.05)  # Node ends after Python if that was stopped before it ran a command
+    assert (list(temporary.iterdir()), out.exists()) == ([], False)
