@@ -147,7 +147,7 @@ MUTATIONS = [
         "files of others are overwritten",
         "operations/owner.py",
         "name not in owned and _differs(",
-        "name not in owned and not _differs(",
+        "name in owned and _differs(",
         "tests/unit/operations/test_files.py::test_no_writer_overwrites_what_is_not_its_own",
     ),
     Mutation(
