@@ -20,7 +20,7 @@ help:
 	@echo "make proof   what takes longer still: faults, strangers, random estates, mutations; checks docs/evidence.md"
 	@echo "make test-provider6, make test-cdktn: the unit tests on AWS provider 6's bindings, and on CDK Terrain"
 	@echo "make unit    the tests that need no Terraform: seconds"
-	@echo "make lint    ruff and pyright"
+	@echo "make lint    ruff, pyright, and the habits of style that tools/prose.py counts"
 	@echo "make bench   how long synthesis takes, and how it grows"
 	@echo "make wheel   dist/astro_on_aws-*.whl and its SBOM, the same bytes each time"
 	@echo "make lock    resolve the locks again, keeping versions that still fit"
@@ -62,6 +62,7 @@ lint: $(DEV)
 	@$(TOOLS) ruff check
 	@$(TOOLS) ruff format --check
 	@$(TOOLS) pyright
+	@$(TOOLS) python -m tools.prose
 
 demo: $(DEV)
 	@$(TOOLS) python -m tools.demo

@@ -23,6 +23,8 @@ if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119
     # Until the commands are imported, Ctrl-C has nothing to clean up.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # To find none, Pydantic would read what is installed.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     # The imports below take as long as Node takes to be ready.
     if sys.argv[1:2] in ([], ["synth"]):
         from modules.bindings.node import start_for_command
