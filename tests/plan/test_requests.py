@@ -112,11 +112,14 @@ def every_mistake(stack: Stack) -> Facts:
     peered, attached = [f"p-{name}" for name in PEERINGS], [f"t-{name}" for name in ATTACHMENTS]
     numbers = {
         name: number
-        for number, name in enumerate([*peered, "p-new", "p-unknown", *attached, "t-new", "p-given", "t-given"])
+        for number, name in enumerate(
+            [*peered, "p-new", "p-unknown", *attached, "t-new", "p-given", "t-given", "p-requester"]
+        )
     }
     clusters = {name: cluster(name, number) for name, number in numbers.items()}
     for name in ("p-unknown", "p-given", "t-given"):
         clusters[name] = clusters[name].replace(f'account_id: "{ASTRO}", ', "")
+    clusters["p-requester"] = clusters["p-requester"].replace("}", ", vpc_id: vpc-0aaaaaaaaaaaaaaab}")
     clusters["t-vpc"] = clusters["t-vpc"].replace("}", ", vpc_id: vpc-0aaaaaaaaaaaaaaaa}")
     attachments = ", ".join(f"{name}: {tgw_attach(numbers[name])}" for name in (*attached, "t-given"))
     facts = stack.write(
@@ -125,6 +128,7 @@ def every_mistake(stack: Stack) -> Facts:
         + peering("p-new", None)
         + peering("p-unknown", None)
         + peering("p-given", numbers["p-given"])
+        + peering("p-requester", numbers["p-requester"])
         + f"  hub: {{type: transit_gateway, clusters: [{', '.join(attached)}, t-new, t-given], network: lake, "
         f"transit_gateway_id: {HUB}, attachments: {{{attachments}}}}}\n",
     )
@@ -148,6 +152,7 @@ def every_mistake(stack: Stack) -> Facts:
     request["account"]["requester"]["account"] = STRANGER
     request["region"]["requester"]["region"] = "eu-west-1"
     request["range"]["requester"]["cidr"] = "172.31.0.0/21"
+    requests[pcx(numbers["p-requester"])]["requester"]["vpc"] = "vpc-0bbbbbbbbbbbbbbbc"
     request["vpc"]["accepter"]["vpc"] = "vpc-0fedcba9876543210"
     facts.setdefault("vpcs", []).append(
         {"account": US, "region": "us-east-1", "id": "vpc-0fedcba9876543210", "cidr": "10.99.0.0/16"}
@@ -200,6 +205,8 @@ PEERING_ERRORS = {
     "172.20.64.0/21. Enter the ID of this cluster's connection, or correct cidr if the Astro UI shows that one.",
     "vpc": f": {pcx(9)} asks for VPC vpc-0fedcba9876543210 of account {US}, but the network is {LAKE} of account {US}. "
     "Enter the ID of the connection with this VPC, or create that connection in the Astro UI.",
+    "requester": f": {pcx(27)} was requested from VPC vpc-0bbbbbbbbbbbbbbbc, but clusters.p-requester.vpc_id is "
+    f"vpc-0aaaaaaaaaaaaaaab. {CONFIRM} VPC: then correct vpc_id.",
 }
 ATTACHMENT_ERRORS = {
     "missing": f"{tgw_attach(13)} does not exist in account {US}, us-east-1. Compare it with the ID that Astronomer "

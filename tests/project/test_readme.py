@@ -63,6 +63,13 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 
 @document
+def test_every_test_that_it_names_exists(document: Path) -> None:
+    for name, target in re.findall(r"\[(?:[\w/]*/)?(test_\w+)[^\]]*\]\(([^)#]+\.py)\)", document.read_text()):
+        file = document.parent / target
+        assert name == file.stem or f"\ndef {name}(" in file.read_text(), (name, target)
+
+
+@document
 def test_every_command_that_it_names_exists(document: Path) -> None:
     targets = re.findall(r"^([\w -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     made = {target for line in targets for target in line.split()}

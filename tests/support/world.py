@@ -8,6 +8,7 @@ from local_aws.facts import (
     LoadBalancer,
     LogGroup,
     PeeringRequest,
+    PeeringRequester,
     ResolverEndpoint,
     ResolverRule,
     Subnet,
@@ -91,10 +92,13 @@ def _peering_requests(estate: Estate) -> list[PeeringRequest]:
         network, cluster = estate.networks[connection.network], estate.clusters[connection.cluster]
         if network.vpc_id is None or cluster.account_id is None:
             continue
+        requester = PeeringRequester(account=cluster.account_id, region=cluster.region, cidr=str(cluster.cidr))
+        if cluster.vpc_id:
+            requester["vpc"] = cluster.vpc_id
         found.append(
             {
                 "id": connection.peering_id,
-                "requester": {"account": cluster.account_id, "region": cluster.region, "cidr": str(cluster.cidr)},
+                "requester": requester,
                 "accepter": {"account": network.account_id, "region": network.region, "vpc": network.vpc_id},
             }
         )

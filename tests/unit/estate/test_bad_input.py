@@ -12,6 +12,7 @@ DNS hostnames; the size of a prefix list, which is that of its entries; the regi
 does not tell: the network's and the clusters' are compared.
 """
 
+import cProfile
 import json
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from estate.load import EstateError, load
 from tests.support.catalogue import ENTRIES
 from tests.support.estates import BASE, changed, mistakes
 from tools.evidence import record
@@ -607,3 +609,24 @@ def test_many_ranges_are_compared_in_seconds(tmp_path: Path) -> None:
 @pytest.mark.proof
 def test_the_catalogue_and_the_tests_of_bad_input_are_counted() -> None:
     record("bad estates with their exact message", f"{len(ENTRIES)} in tests/data/catalogue, {len(MISTAKES)} here")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", ["unknown keys", "entries"])
+def test_the_work_grows_with_the_number_of_mistakes_and_no_faster(mistake: str, tmp_path: Path) -> None:
+    """Counted in calls of functions, which are the same in every run."""
+
+    def calls(number: int) -> int:
+        if mistake == "entries":
+            lines = "".join(f"  c{one}: {{regoin: us-east-1, cidr: 172.20.0.0/20}}\n" for one in range(number))
+            text = BASE.replace("clusters:\n", f"clusters:\n{lines}")
+        else:
+            text = BASE + "".join(f"k{one}: 1\n" for one in range(number))
+        (tmp_path / "astro.yaml").write_text(text)
+        profile = cProfile.Profile()
+        with pytest.raises(EstateError), profile:
+            load(tmp_path / "astro.yaml")
+        return sum(entry.callcount for entry in profile.getstats())
+
+    calls(1)  # what is made once
+    assert calls(800) < 5 * calls(200)

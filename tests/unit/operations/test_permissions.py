@@ -67,3 +67,22 @@ def test_names_of_actions_are_those_of_iam() -> None:
     assert action("s3", "HeadBucket") == "s3:ListBucket"
     assert len(KINDS) > 40
     assert all(adding != removing or adding.startswith("Change") for adding, removing in UNTAGGING.items())
+
+
+def test_adoption_may_make_every_call_that_it_makes(trees: dict[str, Any]) -> None:
+    """The second call about each item, that for its users, for its parts, and those of its remarks."""
+    policies = permissions(load(COMPLETE), trees, [Job.ADOPT], trees)
+    allowed = {
+        action
+        for name in policies
+        for policy in policies[name]
+        for one in policy["Statement"]
+        for action in one["Action"]
+    }
+    assert allowed >= {
+        "cloudformation:DescribeStackResources",
+        "iam:GetPolicyVersion",
+        "kms:DescribeKey",
+        "kms:ListGrants",
+        "route53:ListHostedZonesByVPC",
+    }
