@@ -62,8 +62,8 @@ def stacks(folder: Path) -> list[str]:
 
 
 def own_configuration() -> str:
-    """The cdktf.json that README gives to a repository of one's own."""
-    (block,) = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """The cdktf.json that docs/first-deployment.md shows for a separate repository."""
+    (block,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/first-deployment.md").read_text(), re.DOTALL)
     return block
 
 
@@ -154,7 +154,7 @@ def test_pip_install_is_all_that_cdktf_needs(clone: Path, tmp_path: Path) -> Non
     assert (code, error) == (0, ""), out
     assert stacks(clone) == ["network-lake"]
 
-    # A repository of one's own, as README shows it.
+    # A separate repository, as docs/first-deployment.md shows it.
     own = tmp_path / "own"
     own.mkdir()
     shutil.copy(clone / "astro.yaml", own)
