@@ -28,6 +28,7 @@ def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Pr
         *_placeholders(file, source),
         *_unpublished(estate),
         *_unused(estate),
+        *_behind_pods(estate),
         *_blocked(estate),
         *_cut_by_failover(estate),
     ]
@@ -86,6 +87,25 @@ def _unused(estate: Estate) -> Iterator[Problem]:
             "has no Hybrid cluster yet: what Astronomer asks for of it (its name, region, range, node type and "
             "number of nodes) is missing in the hand-over; describe it in clusters, such as prod: {region: us-east-1}",
         )
+
+
+def _behind_pods(estate: Estate) -> Iterator[Problem]:
+    """Ranges of networks that pods cannot reach over a gateway: their own VPC's addresses come first."""
+    found: dict[Location, str] = {}
+    for connection in estate.connections.values():
+        if not connection.routed or connection.pods_meet or connection.network not in estate.networks:
+            continue
+        for index, cidr in enumerate(estate.networks[connection.network].cidrs):
+            for name in connection.cluster_names():
+                pods = estate.clusters[name].pod_cidr
+                if pods and pods.overlaps(cidr):
+                    place = ("networks", connection.network, "cidrs", index)
+                    found.setdefault(
+                        place,
+                        f"{str(cidr)!r} overlaps the pods of {estate.cluster_entry(name)} ({pods}), so that they do "
+                        "not reach all of it; if they need not, move it to unrouted_cidrs",
+                    )
+    yield from (Problem(place, message) for place, message in found.items())
 
 
 def _blocked(estate: Estate) -> Iterator[Problem]:

@@ -29,6 +29,8 @@ class ConnectionProps(CheckedProps):
     """Astronomer does not offer it to hosted-standard clusters (seed 003)."""
     routed: ClassVar[bool] = True
     """Packets go over it between the network and the clusters: their ranges meet."""
+    whole_vpcs_meet: ClassVar[bool] = False
+    """AWS compares all ranges of both VPCs, also those that get no route."""
     same_region: ClassVar[str] = ""
     """Why clusters and network must be in one region; empty where they need not."""
 
@@ -75,6 +77,16 @@ class ConnectionProps(CheckedProps):
     def leads_back(self) -> bool:
         """Whether the network's route tables lead to the clusters, or to your other networks, over this connection."""
         return self.routed
+
+    @property
+    def routes_behind(self) -> bool:
+        """Whether the network is to reach what is behind this connection."""
+        return False
+
+    @property
+    def pods_meet(self) -> bool:
+        """Whether the ranges of the clusters' pods count although they get no route."""
+        return self.whole_vpcs_meet
 
     @property
     def transit_gateway(self) -> str | None:

@@ -9,7 +9,7 @@ from modules.cluster import Cluster, ClusterSide
 from modules.entry import FieldPath
 from modules.expressions import Expression, MapExpression
 from modules.parts.iam_policy.props import PolicyDocument
-from modules.vocabulary import Props
+from modules.vocabulary import PRIVATE, Props
 from modules.vpc.props import VpcProps
 
 
@@ -39,6 +39,18 @@ class Context:
         return tuple(cidr for _, cidr in self.network.occupied_cidrs()) if self.network else ()
 
 
+def not_private(context: Context, network: str) -> Iterator[tuple[FieldPath, str]]:
+    """Yield the network's ranges that Astronomer takes for no peering: the field `network`, and a sentence."""
+    for cidr in context.network.routed_cidrs() if context.network else ():
+        if not any(cidr.subnet_of(block) for block in PRIVATE):
+            message = (
+                f"{network!r} has {cidr}, and Astronomer asks for RFC 1918 ranges for a VPC peering (Create a network "
+                "connection, Prerequisites); if Astro need not reach it, move it to the network's unrouted_cidrs, "
+                "otherwise use transit_gateway or private_link"
+            )
+            yield ("network",), message
+
+
 class CheckedProps(Props):
     """Base of props that have rules about the rest of the estate."""
 
@@ -58,6 +70,9 @@ class Network:
     region: str
     vpc_id: str | Expression
     cidrs: tuple[str | Expression, ...]
+    """The ranges that Astro is to reach."""
+    unrouted_cidrs: tuple[str | Expression, ...] = ()
+    """The VPC's other ranges."""
     route_tables: Mapping[str, str | Expression] | MapExpression = field(default_factory=dict)
     subnets: Mapping[str, str | Expression] = field(default_factory=dict)
     dns: str = "true"

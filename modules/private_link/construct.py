@@ -135,7 +135,7 @@ class PrivateLink(Construct):
                 target_group_arn=targets.arn,
                 target_id=ip,
                 # AWS looks up the zone of an address in the VPC, and of no other.
-                availability_zone=zone_if_outside_vpc(ip, network.cidrs, "all"),
+                availability_zone=zone_if_outside_vpc(ip, network.cidrs + network.unrouted_cidrs, "all"),
             )
         LbListener(
             self,
@@ -150,7 +150,7 @@ class PrivateLink(Construct):
 
     def _endpoint(self, name: str, props: AwsEndpoint) -> dict[str, object]:
         network = self._context.network
-        own = {cidr: cidr for cidr in network.cidrs}
+        own = {cidr: cidr for cidr in network.cidrs + network.unrouted_cidrs}
         ranges = values(own, *(self._cluster_ranges() if props.for_clusters else ()))
         group = new_group(
             self,

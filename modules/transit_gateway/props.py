@@ -174,6 +174,10 @@ class TransitGatewayProps(SharingProps):
     def transit_gateway(self) -> str | None:
         return self.transit_gateway_id
 
+    @property
+    def pods_meet(self) -> bool:
+        return self.propagate  # An attachment announces every range of its VPC.
+
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, one in self.on_premises.items():
             yield ("on_premises", name, "cidr"), one.cidr

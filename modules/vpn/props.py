@@ -331,6 +331,10 @@ class VpnProps(ConnectionProps):
         return self.terminates == "network" and not self.transit_gateway_id
 
     @property
+    def routes_behind(self) -> bool:
+        return self.terminates == "network"
+
+    @property
     def transit_gateway(self) -> str | None:
         return self.transit_gateway_id
 

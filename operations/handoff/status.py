@@ -316,7 +316,7 @@ def network_facts(found: Report, name: str) -> dict[str, Any]:
         "account_id": network.account_id,
         "region": network.region,
         "vpc_id": network.vpc_id or found.stacks[network_stack(name)].vpc_id,
-        "cidrs": [str(cidr) for _, cidr in network.occupied_cidrs()],
+        "cidrs": [str(cidr) for cidr in network.routed_cidrs()],
         "dns_servers": dns_servers(found, name),
     }
 

@@ -141,5 +141,5 @@ def _forward(p: TransitGatewayProps, v: View, table: str) -> Outcome:
     attachment = _of_network(p, v).get("TransitGatewayAttachmentId")
     if attachment is None:
         return failed(f"the VPC of {p.network} is not attached", f"attach it to {_id(p, v)}")
-    cidrs = [str(cidr) for _, cidr in v.estate.networks[p.network].occupied_cidrs()]
+    cidrs = [str(cidr) for cidr in v.estate.networks[p.network].routed_cidrs()]
     return _routes(v, table, cidrs, attachment)

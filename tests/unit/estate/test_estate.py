@@ -64,15 +64,15 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         ),
         (
             "[10.20.0.0/16]",
-            "[10.20.0.0/16, 8.8.8.0/24]",
-            ["8:110: networks.lake.cidrs.1: '8.8.8.0/24' is not a range of a VPC; allowed: an IPv4 range of /16 to /28 "
-             "inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"],
+            "[10.20.0.0/16, 169.254.8.0/24]",
+            ["8:110: networks.lake.cidrs.1: '169.254.8.0/24' is not a range that a VPC can have: loopback, link-local, "
+             "multicast and reserved ones cannot"],
         ),
         (
             "[10.20.0.0/16]",
             "[10.0.0.0/8]",
             ["8:96: networks.lake.cidrs.0: '10.0.0.0/8' is a /8, not a range of a VPC; allowed: an IPv4 range of /16 to "
-             "/28 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"],
+             "/28"],
         ),
         (
             "route_tables: all",
