@@ -74,6 +74,16 @@ class ConnectionProps(CheckedProps):
         return "cluster" if "cluster" in type(self).model_fields else "clusters"
 
     @property
+    def needs_vpc(self) -> bool:
+        """Whether the network must have a VPC."""
+        return True
+
+    @property
+    def needs_owner(self) -> bool:
+        """Whether the network's account must own the VPC, where several share it."""
+        return self.routed
+
+    @property
     def leads_back(self) -> bool:
         """Whether the network's route tables lead to the clusters, or to your other networks, over this connection."""
         return self.routed
@@ -91,6 +101,16 @@ class ConnectionProps(CheckedProps):
     @property
     def transit_gateway(self) -> str | None:
         """The existing transit gateway that this connection goes over."""
+        return None
+
+    @property
+    def makes_transit_gateway(self) -> bool:
+        """Whether this connection makes a transit gateway."""
+        return False
+
+    @property
+    def uses(self) -> str | None:
+        """The connection of the same network that must be built before this one."""
         return None
 
     def dns_servers(self, facts: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: ARG002

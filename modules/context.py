@@ -69,6 +69,7 @@ class Network:
     account_id: str
     region: str
     vpc_id: str | Expression
+    """Empty if there is no VPC."""
     cidrs: tuple[str | Expression, ...]
     """The ranges that Astro is to reach."""
     unrouted_cidrs: tuple[str | Expression, ...] = ()
@@ -77,6 +78,20 @@ class Network:
     subnets: Mapping[str, str | Expression] = field(default_factory=dict)
     dns: str = "true"
     """The expression of whether both DNS settings of the VPC are on."""
+
+
+@dataclass(frozen=True)
+class NewGateway:
+    """References to a transit gateway that another connection of the network makes."""
+
+    id: str
+    clusters_table: str
+    network_table: str
+    network_attachment: str
+
+    def tables(self) -> dict[str, str]:
+        """Its route tables, by name."""
+        return {"clusters": self.clusters_table, "network": self.network_table}
 
 
 @dataclass(frozen=True)
@@ -89,5 +104,7 @@ class ConnectionContext:
     organization: str = ""
     """The short name of the Astro organization."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
+    gateway: NewGateway | None = None
+    """The gateway of the connection that `transit_gateway_of` names."""
     former_name: Callable[[tuple[str, ...], str], str] = lambda where, name: name  # noqa: ARG005
     """Returns the first name of an entry of the map at a path of the file, which names in AWS keep."""

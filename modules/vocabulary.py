@@ -217,6 +217,18 @@ PublicIp = Annotated[
     Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "203.0.113.10", late=True),
     AfterValidator(_public),
 ]
+
+
+def _unicast_address(value: str) -> str:
+    return value if any(IPv4Address(value) in block for block in PRIVATE) else _public(value)
+
+
+UnicastIp = Annotated[
+    str,
+    Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "203.0.113.10", late=True),
+    AfterValidator(_unicast_address),
+]
+"""A public or a private address."""
 Day = Annotated[date, _Day()]
 VpcId = Annotated[str, aws_id("vpc", "a VPC ID")]
 SubnetId = Annotated[str, aws_id("subnet", "a subnet ID")]
@@ -239,6 +251,7 @@ HostedZoneId = Annotated[
         late=True,
     ),
 ]
+CustomerGatewayId = Annotated[str, aws_id("cgw", "a customer gateway ID")]
 VpnGatewayId = Annotated[str, aws_id("vgw", "a virtual private gateway ID")]
 AvailabilityZone = Annotated[
     str, Text("an availability zone", r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]", "a region's code and a letter", "us-east-1a")

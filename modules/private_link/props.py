@@ -197,6 +197,10 @@ class PrivateLinkProps(ConnectionProps):
         """The account is for the principals of the service, unless the file names them."""
         return (ACCOUNT_ID,) if self.service and not self.service.allowed_principals else ()
 
+    @property
+    def needs_vpc(self) -> bool:
+        return bool(self.endpoints or (self.service and self.service.load_balancer))
+
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
         if self.service:
             return "the service is of the other region, and the twin has no endpoint for it"

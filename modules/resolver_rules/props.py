@@ -106,6 +106,10 @@ class ResolverRulesProps(SharingProps):
         """Nothing if the file names whom to share with."""
         return () if self.share_with else (ACCOUNT_ID,)
 
+    @property
+    def needs_vpc(self) -> bool:
+        return self.endpoint is not None or self.associate_network
+
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return "the rules are of the other region, and nothing resolves your names there"
 

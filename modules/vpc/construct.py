@@ -35,6 +35,7 @@ class Vpc(Construct):
     def __init__(self, scope: Construct, id_: str, props: VpcProps, name: str) -> None:
         super().__init__(scope, id_)
         self._name = name
+        self.network = Network(props.account_id, props.region, vpc_id="", cidrs=())
         if props.vpc_id is not None:
             self.network = self._existing(props, props.vpc_id)
         if props.create is not None:

@@ -96,8 +96,15 @@ class NewVpc(Props):
         return cuts
 
 
+_OF_A_VPC = ("cidrs", "unrouted_cidrs", "route_tables", "subnets", "routes_elsewhere")
+
+
 class VpcProps(Props):
-    """One of your networks: an existing VPC (`vpc_id`, `cidrs`) or one to make (`create`)."""
+    """One of your networks: an existing VPC (`vpc_id`, `cidrs`), one to make (`create`), or an account and region
+    without a VPC, for connections that need none: a transit gateway of a network account, roles, shared rules.
+
+    Two entries in different accounts may name one VPC that is shared by AWS RAM: its owner's, with the route tables
+    and the connections that route, and a participant's, with security groups and endpoints."""
 
     unrouted_fields: ClassVar[tuple[str, ...]] = ("unrouted_cidrs",)
     """Fields with ranges that no packet on a connection has."""
@@ -144,8 +151,7 @@ class VpcProps(Props):
     @field_validator("create")
     @classmethod
     def _create_excludes_existing(cls, create: NewVpc | None, info: ValidationInfo) -> NewVpc | None:
-        existing = ("vpc_id", "cidrs", "unrouted_cidrs", "route_tables", "subnets", "routes_elsewhere")
-        beside = [field for field in existing if info.data.get(field)]
+        beside = [field for field in ("vpc_id", *_OF_A_VPC) if info.data.get(field)]
         if create and beside:
             raise ValueError(
                 f"stands beside {', '.join(beside)}, which a VPC to be made has of its own; "
@@ -174,11 +180,17 @@ class VpcProps(Props):
 
     @model_validator(mode="after")
     def _exists_or_is_made(self) -> Self:
-        if self.vpc_id is None and self.create is None:
+        described = [name for name in _OF_A_VPC if getattr(self, name)]
+        if self.vpc_id is None and self.create is None and described:
             raise ValueError("names neither vpc_id nor create; give vpc_id for a VPC that exists, or create for one")
         if self.vpc_id and not self.cidrs:
             raise ValueError("has a vpc_id and no cidrs; list every range of that VPC, the primary first")
         return self
+
+    @property
+    def has_vpc(self) -> bool:
+        """Whether there is a VPC, existing or to be made."""
+        return bool(self.vpc_id or self.create)
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         """Every range of the VPC, with the field that it stands in."""

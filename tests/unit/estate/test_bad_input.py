@@ -44,7 +44,7 @@ POLICIES = {
     "misspelt": statements(1, effect="Alow"),
     "trust": statements(1, Principal={"AWS": "*"}),
     "yaml": "Version: 2012-10-17\n",
-    "expression": statements(1).replace('"*"', '"arn:aws:s3:::home-${aws:username}"'),
+    "expression": statements(1).replace('"*"', '"arn:aws:s3:::home-${var.username}"'),
     "array": "[" * 100_000,
 }
 
@@ -159,8 +159,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "9:92: account.cross_account_role.policy_file: 'expression.json' is not a policy document that "
-                "IAM would take: it holds ${aws:username}, which Terraform would take for an expression of its "
-                "own; write it without"
+                "IAM would take: it holds ${var.username}, which is no variable of IAM; allowed: ${service:Key}, "
+                "such as ${aws:PrincipalTag/team}"
             )
         ],
     ),
@@ -206,7 +206,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "8:96: networks.lake.cidrs.0: '10.20.0.0/255.255.0.0' is not a range of a VPC; allowed: an IPv4 "
-                "range of /16 to /28 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
+                "range of /16 to /28"
             )
         ],
     ),
@@ -341,7 +341,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "10:115: connections.x.tunnels.phase1.dh_groups.0: '5' is not one of 2, 14, 15, 16, 17, 18, 19, "
-                "20, 21, 22, 23 or 24"
+                "20, 21, 22, 23, 24 or 35"
             )
         ],
     ),
@@ -392,8 +392,9 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         vpn("bgp_asn: 65010", "{a: {ip: 10.0.0.1}}"),
         [
             (
-                "10:52: connections.x.gateways.a.ip: '10.0.0.1' is not a public IPv4 address; give the one that "
-                "the internet sees"
+                "10:47: connections.x.gateways.a: has the private address 10.0.0.1 and no direct_connect_attachment_id"
+                "; give the attachment of the Direct Connect gateway that carries the tunnels, or the address that the "
+                "internet sees"
             )
         ],
     ),

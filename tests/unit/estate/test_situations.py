@@ -3,6 +3,7 @@
 Each test is named after its file: what `check` says of it, and what is written for it.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ from estate.load import load
 from estate.model import Estate
 from estate.source import Source
 from estate.warnings import warnings
+from operations.policy.lint import lint, policies_of
 from tests.support import ROOT
 from tests.support.estates import mistakes
 from tests.support.synth import synth_all
@@ -41,7 +43,11 @@ def said(folder: Path, name: str, changes: Mapping[str, str] | None = None) -> l
 
 
 def estate(folder: Path, name: str, changes: Mapping[str, str] | None = None) -> Estate:
-    (folder / "astro.yaml").write_text(text_of(name, changes))
+    return _load(folder, text_of(name, changes))
+
+
+def _load(folder: Path, text: str) -> Estate:
+    (folder / "astro.yaml").write_text(text)
     return load(folder / "astro.yaml")
 
 
@@ -158,3 +164,257 @@ def test_a_twin_has_the_ranges_of_its_cluster(folder: Path) -> None:
         "connected with networks.eks, which has one way to a range; request another range for the twin, or connect "
         "the twin with another network or gateway"
     ]
+
+
+def test_one_firewall_two_vpcs(folder: Path) -> None:
+    """Each has a customer gateway with a name of its own, or names one that exists."""
+    name = "one-firewall-two-vpcs"
+    gateways = [stack["aws_customer_gateway"] for stack in built(folder, name).values()]
+    names = [one["device_name"] for stack in gateways for one in stack.values()]
+    assert names == ["acme-office-dev-firewall", "acme-office-prod-firewall"]
+    text = text_of(name)
+    named = text.replace("{ip: 203.0.113.10}", "{customer_gateway_id: cgw-0aaaaaaaaaaaaaaaa}")
+    stacks = synth_all(_load(folder, named), folder / "named")
+    assert [
+        (stack["resource"].get("aws_customer_gateway"), one["customer_gateway_id"])
+        for stack in stacks.values()
+        for one in stack["resource"]["aws_vpn_connection"].values()
+    ] == [(None, "cgw-0aaaaaaaaaaaaaaaa")] * 2
+
+
+def test_vpn_over_direct_connect(folder: Path) -> None:
+    name = "vpn-over-direct-connect"
+    assert said(folder, name) == [
+        "connections.office.gateways.dc: has the private address 10.200.0.1 and no direct_connect_attachment_id; give "
+        "the attachment of the Direct Connect gateway that carries the tunnels, or the address that the internet sees"
+    ]
+    carried = {"ip: 10.200.0.1": "ip: 10.200.0.1, direct_connect_attachment_id: tgw-attach-0aaaaaaaaaaaaaaaa"}
+    (vpn,) = built(folder, name, carried)["network-lake"]["aws_vpn_connection"].values()
+    assert (vpn["outside_ip_address_type"], vpn["transport_transit_gateway_attachment_id"]) == (
+        "PrivateIpv4",
+        "tgw-attach-0aaaaaaaaaaaaaaaa",
+    )
+    ends_elsewhere = said(folder, name, carried | {"    transit_gateway_id: tgw-0123456789abcdef0\n": ""})
+    assert [line.split("; ")[0] for line in ends_elsewhere] == [
+        "connections.office: has gateways.dc.direct_connect_attachment_id and no transit_gateway_id"
+    ]
+
+
+def test_vpn_with_certificates(folder: Path) -> None:
+    made = built(folder, "vpn-with-certificates")["network-lake"]
+    (gateway,), (vpn,) = made["aws_customer_gateway"].values(), made["aws_vpn_connection"].values()
+    assert "ip_address" not in gateway
+    assert gateway["certificate_arn"].startswith("arn:aws:acm:us-east-1:111111111111:certificate/")
+    assert (vpn["tunnel1_startup_action"], vpn["tunnel2_startup_action"]) == ("add", "add")
+    assert "preshared_key_storage" not in vpn
+
+
+def test_azure_active_active_vpn(folder: Path) -> None:
+    made = built(folder, "azure-active-active-vpn")["network-lake"]
+    assert len(made["aws_customer_gateway"]) == 2
+    assert [
+        (one["tunnel1_inside_cidr"], one["tunnel2_inside_cidr"], one["vpn_gateway_id"])
+        for one in made["aws_vpn_connection"].values()
+    ] == [
+        ("169.254.21.0/30", "169.254.22.0/30", "${aws_vpn_gateway.azure_gateway.id}"),
+        ("169.254.21.4/30", "169.254.22.4/30", "${aws_vpn_gateway.azure_gateway.id}"),
+    ]
+
+
+def test_gateway_account_without_vpc(folder: Path) -> None:
+    name = "gateway-account-without-vpc"
+    assert warned(folder, name) == []
+    made = built(folder, name)["network-hub"]
+    assert sorted(made) == [
+        "aws_ec2_transit_gateway",
+        "aws_ec2_transit_gateway_attachments",
+        "aws_ec2_transit_gateway_vpc_attachment_accepter",
+        "aws_ram_principal_association",
+        "aws_ram_resource_association",
+        "aws_ram_resource_share",
+    ]
+    attached = {
+        "    transit_gateway_id: tgw-0123456789abcdef0": (
+            "    transit_gateway_id: tgw-0123456789abcdef0\n    attachments: {prod: tgw-attach-0aaaaaaaaaaaaaaaa}\n"
+            "    route_tables: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa, network: tgw-rtb-0bbbbbbbbbbbbbbbb}\n"
+            "    on_premises: {warehouse: {cidr: 10.20.0.0/16}}"
+        )
+    }
+    made = built(folder, name, attached)["network-hub"]
+    assert [route["destination_cidr_block"] for route in made["aws_ec2_transit_gateway_route"].values()] == [
+        "172.20.0.0/20"
+    ]
+    assert not {"aws_route", "aws_vpc", "aws_ec2_transit_gateway_vpc_attachment"} & made.keys()
+
+
+def test_a_network_without_a_vpc_cannot_be_attached(folder: Path) -> None:
+    attach = {"transit_gateway_id: tgw-0123456789abcdef0": "create: {}"}
+    assert said(folder, "gateway-account-without-vpc", attach)[0] == (
+        "connections.tgw.network: 'hub' has no VPC, and this transit_gateway needs one; add vpc_id and cidrs, or "
+        "create, to networks.hub"
+    )
+
+
+def test_shared_vpc_participant(folder: Path) -> None:
+    stacks = built(folder, "shared-vpc-participant")
+    assert {name: sorted(stack) for name, stack in stacks.items()} == {
+        "network-data-account": [
+            "aws_ec2_transit_gateway_vpc_attachment_accepter",
+            "aws_vpc",
+            "aws_vpc_security_group_ingress_rule",
+            "aws_vpcs",
+        ],
+        "network-network-account": [
+            "aws_ec2_transit_gateway_vpc_attachment_accepter",
+            "aws_route",
+            "aws_vpc",
+            "aws_vpc_peering_connection",
+            "aws_vpc_peering_connection_accepter",
+            "aws_vpc_peering_connection_options",
+            "aws_vpc_peering_connections",
+            "aws_vpcs",
+        ],
+    }
+
+
+def test_a_participant_takes_no_peering_and_has_no_route_tables(folder: Path) -> None:
+    name = "shared-vpc-participant"
+    peered = {"    network: network-account\n": "    network: data-account\n"}
+    assert said(folder, name, peered) == [
+        "connections.peering.network: 'data-account' is a participant's side of a shared VPC, and only its owner's "
+        "account takes a vpc_peering; name 'network-account', or the owner's entry"
+    ]
+    routes = {"routes_elsewhere: The network account owns the route tables": "route_tables: all"}
+    assert said(folder, name, routes) == [
+        "networks.data-account.route_tables: 'vpc-0aaaaaaaaaaaaaaaa' is of networks.network-account, in account "
+        "111111111111, and only its owner changes its route tables; write routes_elsewhere here"
+    ]
+
+
+def test_gateway_in_another_region(folder: Path) -> None:
+    name = "gateway-in-another-region"
+    made = built(folder, name)["network-lake"]
+    accepter = made["aws_ec2_transit_gateway_peering_attachment_accepter"]["accepted_peerings"]
+    assert (accepter["for_each"], accepter["lifecycle"]["prevent_destroy"]) == (
+        {"tgw-attach-0aaaaaaaaaaaaaaaa": "acme-hub-prod"},
+        True,
+    )
+    conditions = [one["error_message"] for one in accepter["lifecycle"]["precondition"]]
+    assert any("a cluster in eu-west-1 attaches a peering to a gateway in us-east-1" in one for one in conditions)
+    (associated,) = made["aws_ec2_transit_gateway_route_table_association"].values()
+    (back,) = made["aws_ec2_transit_gateway_route"].values()
+    (route,) = made["aws_route"].values()
+    assert associated["transit_gateway_route_table_id"] == "tgw-rtb-0aaaaaaaaaaaaaaaa"
+    assert (back["destination_cidr_block"], back["transit_gateway_route_table_id"]) == (
+        "172.20.0.0/20",
+        "tgw-rtb-0bbbbbbbbbbbbbbbb",
+    )
+    assert (route["destination_cidr_block"], route["transit_gateway_id"]) == (
+        "172.20.0.0/20",
+        "${data.aws_ec2_transit_gateway.hub_gateway.id}",
+    )
+    # A peering of gateways needs no share.
+    assert "aws_ram_resource_share" not in made
+
+
+def test_a_peering_of_gateways_needs_named_tables(folder: Path) -> None:
+    tables = "    route_tables: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa, network: tgw-rtb-0bbbbbbbbbbbbbbbb}\n"
+    assert said(folder, "gateway-in-another-region", {tables: ""}) == [
+        "connections.hub.clusters.0: 'prod' is in eu-west-1 and the gateway in us-east-1; a peering of gateways takes "
+        "static routes only: name route_tables, or use a network and gateway in the cluster's region"
+    ]
+
+
+def test_gateway_in_another_region_accepted_by_its_owner(folder: Path) -> None:
+    made = built(folder, "gateway-in-another-region-accepted-by-its-owner")["network-lake"]
+    (route,) = made["aws_route"].values()
+    assert (route["destination_cidr_block"], route["transit_gateway_id"]) == ("172.20.0.0/20", "tgw-0123456789abcdef0")
+
+
+def test_gateway_that_accepts_and_associates_by_default(folder: Path) -> None:
+    made = built(folder, "gateway-that-accepts-and-associates-by-default")["network-lake"]
+    associated = made["aws_ec2_transit_gateway_route_table_association"]
+    # Of the gateway's own account AWS accepts and associates by itself.
+    assert associated["hub_association_own"]["replace_existing_association"] is True
+    assert associated["hub_association_own"]["transit_gateway_attachment_id"] == "tgw-attach-0bbbbbbbbbbbbbbbb"
+
+
+def test_a_vpn_on_a_gateway_that_the_file_makes(folder: Path) -> None:
+    text = text_of("gateway-account-without-vpc").replace(
+        "region: us-east-1\nconnections", "region: us-east-1\n    create: {cidr: 10.30.0.0/20}\nconnections"
+    )
+    text = text.replace("transit_gateway_id: tgw-0123456789abcdef0", "create: {}")
+    office = "  a-office: {type: vpn, network: hub, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010, "
+    text = text.replace("connections:\n", "connections:\n" + office + "transit_gateway_of: tgw}\n")
+    made = synth_all(_load(folder, text), folder / "out")["network-hub"]["resource"]
+    (vpn,) = made["aws_vpn_connection"].values()
+    assert vpn["transit_gateway_id"] == "${aws_ec2_transit_gateway.tgw_gateway.id}"
+    attachment = "${aws_vpn_connection.a-office_connection_a.transit_gateway_attachment_id}"
+    tables = {name: f"${{aws_ec2_transit_gateway_route_table.tgw_table-{name}.id}}" for name in ("clusters", "network")}
+    assert {
+        name: (one["transit_gateway_attachment_id"], one["transit_gateway_route_table_id"])
+        for type_ in ("association", "propagation")
+        for name, one in made[f"aws_ec2_transit_gateway_route_table_{type_}"].items()
+        if name.startswith("a-office")
+    } == {
+        "a-office_association_a": (attachment, tables["network"]),
+        "a-office_network-propagation": (
+            "${aws_ec2_transit_gateway_vpc_attachment.tgw_network.id}",
+            tables["network"],
+        ),
+        "a-office_propagation_a_clusters": (attachment, tables["clusters"]),
+        "a-office_propagation_a_network": (attachment, tables["network"]),
+    }
+
+
+def test_policy_with_variables(folder: Path) -> None:
+    """What is written has `$${`, and AWS gets the document as it was."""
+    made = built(folder, "policy-with-variables")["network-lake"]
+    (policy,) = made["aws_iam_policy"].values()
+    assert "arn:aws:s3:::acme-lake/$${aws:PrincipalTag/team}/*" in policy["policy"]
+    document = json.loads((SITUATIONS / "policies/abac.json").read_text())
+    assert json.loads(policy["policy"].replace("$${", "${")) == document
+    stack = synth_all(estate(folder, "policy-with-variables"), folder / "again")["network-lake"]
+    assert document in policies_of(stack).values()
+
+
+@pytest.mark.parametrize(
+    ("variable", "said_of_it"),
+    [
+        (
+            "$${aws:PrincipalTag/team}",
+            "as Terraform writes a variable of IAM; write ${aws:PrincipalTag/team}",
+        ),
+        (
+            "&{aws:PrincipalTag/team}",
+            "which AWS takes for text and not for a variable; write ${aws:PrincipalTag/team} (&{ is Terraform's "
+            "notation inside aws_iam_policy_document)",
+        ),
+        ("${var.team}", "which is no variable of IAM; allowed: ${service:Key}, such as ${aws:PrincipalTag/team}"),
+        (
+            "%{aws:PrincipalTag/team}",
+            "which is no variable of IAM; allowed: ${service:Key}, such as ${aws:PrincipalTag/team}",
+        ),
+    ],
+)
+def test_what_is_no_variable_of_iam_is_refused(tmp_path: Path, variable: str, said_of_it: str) -> None:
+    text = (SITUATIONS / "policies/abac.json").read_text().replace("${aws:PrincipalTag/team}", variable)
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies/abac.json").write_text(text)
+    (line,) = said(tmp_path, "policy-with-variables")
+    assert line.endswith(f"is not a policy document that IAM would take: it holds {variable}, {said_of_it}")
+
+
+def test_variables_of_iam_may_have_defaults_and_escapes(tmp_path: Path) -> None:
+    text = (SITUATIONS / "policies/abac.json").read_text()
+    (tmp_path / "policies").mkdir()
+    for variable in ("${aws:PrincipalTag/team, 'none'}", "${*}", "${?}", "${$}", "${s3:prefix}"):
+        (tmp_path / "policies/abac.json").write_text(text.replace("${aws:PrincipalTag/team}", variable))
+        assert said(tmp_path, "policy-with-variables") == [], variable
+
+
+def test_policy_lint_skips_deployment_roles(folder: Path) -> None:
+    stack = synth_all(estate(folder, "policy-lint-skips-deployment-roles"), folder / "out")["network-lake"]
+    found = [(finding.severity, finding.title) for finding in lint(policies_of(stack))]
+    assert len(found) >= 2
+    assert ("HIGH", "Allows every action on every resource") in found
