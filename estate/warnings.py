@@ -14,11 +14,14 @@ from estate.plan import network_stack
 from estate.source import Location, Problem, Source
 from estate.twins import TWIN
 from modules.astronomer import AS_OF, NODE_TYPES, REGIONS, ClusterId
+from modules.parts.ingress.props import RULES_OF_A_GROUP
 from modules.vocabulary import HostedZoneId
 from modules.workload_identity.props import Namespace
 
 _EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 _LISTED = 5
+_ROUTES_OF_A_TABLE = 500
+"""By default since June 2025 (quota L-93826ACB)."""
 
 
 def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Problem]:
@@ -29,6 +32,7 @@ def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Pr
         *_unpublished(estate),
         *_unused(estate),
         *_behind_pods(estate),
+        *_limits(estate),
         *_blocked(estate),
         *_cut_by_failover(estate),
     ]
@@ -87,6 +91,34 @@ def _unused(estate: Estate) -> Iterator[Problem]:
             "has no Hybrid cluster yet: what Astronomer asks for of it (its name, region, range, node type and "
             "number of nodes) is missing in the hand-over; describe it in clusters, such as prod: {region: us-east-1}",
         )
+
+
+def _limits(estate: Estate) -> Iterator[Problem]:
+    """What AWS takes by default, counted as it counts: a prefix list as its maximum of entries, in each rule."""
+    rules: Counter[tuple[str, str]] = Counter()
+    routes: Counter[str] = Counter()
+    for name, connection in estate.connections.items():
+        if connection.network not in estate.networks:
+            continue
+        ranges = sum(1 + len(estate.clusters[one].additional_cidrs) for one in connection.cluster_names())
+        sources = getattr(connection, "max_entries", None) or ranges
+        for rule in getattr(connection, "ingress", {}).values():
+            group = (connection.network, rule.security_group)
+            before, rules[group] = rules[group], rules[group] + sources
+            if before <= RULES_OF_A_GROUP < rules[group]:
+                yield Problem(
+                    ("connections", name, "ingress"),
+                    f"brings the rules of {rule.security_group} to {rules[group]}, and a security group takes "
+                    f"{RULES_OF_A_GROUP} by default; spread them over several groups, or have quota L-0EA8095F raised",
+                )
+        if connection.leads_back:
+            before, routes[connection.network] = routes[connection.network], routes[connection.network] + ranges
+            if before <= _ROUTES_OF_A_TABLE < routes[connection.network]:
+                yield Problem(
+                    ("connections", name),
+                    f"brings the routes of each table of {connection.network!r} to {routes[connection.network]}, and "
+                    f"one takes {_ROUTES_OF_A_TABLE} by default; have quota L-93826ACB raised",
+                )
 
 
 def _behind_pods(estate: Estate) -> Iterator[Problem]:

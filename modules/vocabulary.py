@@ -356,7 +356,23 @@ def _tag_value(value: str) -> str:
     return value
 
 
-Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]]
+_OURS = {"name": "Name", "customeraudit": "customeraudit"}
+"""Tags that constructs give to resources, by their keys in lower case."""
+
+
+def _differ_in_more_than_case(tags: dict[str, str]) -> dict[str, str]:
+    first: dict[str, str] = {}
+    for key in tags:
+        other = first.setdefault(key.casefold(), _OURS.get(key.casefold(), key))
+        if other != key:
+            raise ValueError(f"has {key}, which IAM takes for {other} (facts C15), and it refuses both; rename {key}")
+    return tags
+
+
+Tags = Annotated[
+    dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]],
+    AfterValidator(_differ_in_more_than_case),
+]
 
 
 def duplicates(values: Iterable[str]) -> list[str]:

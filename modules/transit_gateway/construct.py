@@ -278,17 +278,18 @@ class TransitGateway(Construct):
             f"{field}: {attachment_id} is ${{{state}}}. "
             f'${{lookup({{{why}}}, {state}, "AWS may be done with it in a few minutes.")}} {again}',
         )
-        type_, expected = request.found("resource_type"), "peering" if peered else "vpc"
-        request.expect(
-            f'{type_} == "{expected}"',
-            f"{field}: {attachment_id} attaches a ${{{type_}}}, but a cluster in {cluster.region} attaches a "
-            f"{expected} to a gateway in {network.region}. Enter the ID that Astronomer gave you.",
-        )
         gateway, ours = request.found("transit_gateway_id"), self._props.transit_gateway_id or self._gateway_id
         request.expect(
             f"{gateway} == {term(ours)}",
             f"{field}: {attachment_id} is attached to ${{{gateway}}}, but this connection's gateway is "
             f"{ours}. Enter the ID of the attachment to this gateway.",
+        )
+        type_ = request.found("resource_type")
+        expected, whose = ("peering", "a cluster in another region") if peered else ("vpc", "a cluster")
+        request.expect(
+            f'{type_} == "{expected}"',
+            f"{field}: {attachment_id} attaches a ${{{type_}}}, but {whose} attaches a {expected}. Enter the ID that "
+            "Astronomer gave you.",
         )
         account = request.found("resource_owner_id")
         request.expect(
