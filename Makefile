@@ -15,7 +15,7 @@ help:
 	@echo "make proof   what takes longer still: faults, strangers, random estates, mutations; checks docs/evidence.md"
 	@echo "make test-provider6, make test-cdktn: the unit tests on AWS provider 6's bindings, and on CDK Terrain"
 	@echo "make unit    the tests that need no Terraform: seconds"
-	@echo "make lint    ruff and pyright"
+	@echo "make lint    ruff, pyright, and the habits of style that tools/prose.py counts"
 	@echo "make bench   how long synthesis takes, and how it grows"
 	@echo "make wheel   dist/astro_on_aws-*.whl and its SBOM, the same bytes each time"
 	@echo "make setup   .venv and node_modules; every target above does it first"
@@ -54,6 +54,7 @@ lint: setup
 	@$(TOOLS) ruff check
 	@$(TOOLS) ruff format --check
 	@$(TOOLS) pyright
+	@$(TOOLS) python -m tools.prose
 
 demo: setup
 	@$(TOOLS) python -m tools.demo

@@ -18,6 +18,8 @@ if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119
     # A run is over before its garbage counts, and the interpreter takes everything apart at its end for nothing.
     gc.disable()
     atexit.register(gc.freeze)
+    # To find none, Pydantic would read what is installed.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     # The imports below take as long as Node takes to be ready.
     if sys.argv[1:2] in ([], ["synth"]):
         from modules.bindings.node import start_for_command

@@ -107,6 +107,9 @@ class AstroStack(ReadableStack):
         self.add_override("terraform.required_providers.aws", {"source": "hashicorp/aws", "version": version})
         self.add_override("terraform.required_version", TERRAFORM)
 
+    def prepare_stack(self) -> None:
+        """Do nothing: cdktf resolves each stack once before the synth, to find what that adds; `hand_off` has."""
+
     def secret_variables(self, name: str, secrets: Iterable[Secret]) -> dict[str, Any]:
         """A sensitive variable without default for each secret of the entry `name`, by the secret's own name."""
         variables: dict[str, Any] = {}

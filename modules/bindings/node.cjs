@@ -7,21 +7,25 @@ const v8 = require('node:v8');
 const workers = require('node:worker_threads');
 
 const [embedded, expected] = [process.argv[2], JSON.parse(process.argv[3])];
+const program = path.join(embedded, 'lib__program.js');
 // A function that Node 22 prints a deprecation warning for, and that libraries of cdktf call.
 require('node:util').isArray = Array.isArray;
 
 const { readSync, writeSync } = fs;
 const say = (name, chunk) => writeSync(2, `${JSON.stringify({ [name]: Buffer.from(chunk).toString('base64') })}\n`);
 
-const [index, stacks, archives] = [
+const [index, stacks, archives, traces] = [
   /[\\/]@(?:cdktf|cdktn)[\\/]provider-aws[\\/]lib[\\/]index\.js$/,
   /[\\/](cdkt[fn])[\\/]lib[\\/]terraform-stack\.js$/,
   /[\\/]cdkt[fn][\\/]lib[\\/]private[\\/]fs\.js$/,
+  /[\\/]cdkt[fn][\\/]lib[\\/]tokens[\\/]private[\\/]stack-trace\.js$/,
 ];
 const original = Module._extensions['.js'];
 Module._extensions['.js'] = function (module, filename) {
   if (index.test(filename)) return lazy(module, filename);
   original(module, filename);
+  // Where in cdktf each value was made: of no use in Python, and two in a hundred of the time.
+  if (traces.test(filename)) module.exports.captureStackTrace = () => [];
   const [, name] = stacks.exec(filename) ?? [];
   if (name) readable(name, module.exports.TerraformStack, path.join(filename, '../../package.json'));
 };
@@ -34,6 +38,18 @@ function lazy(module, filename) {
   );
   return module._compile(text, filename);
 }
+
+// Compiled code is kept beside the packages, in the folder that jsii has found to be private. Node looks for it by the
+// name of a file, and jsii links the packages to a new folder in each run.
+const compile = Module.prototype._compile;
+Module.prototype._compile = function (content, filename, ...rest) {
+  const real = fs.realpathSync(filename);
+  const [, kept] = /^(.+)[\\/]constructs[\\/][^\\/]+[\\/]\w+[\\/]lib[\\/]index\.js$/.exec(real) ?? [];
+  if (kept) Module.enableCompileCache(path.join(kept, '.compiled'));
+  // jsii describes each type for the message of an assertion that holds.
+  const text = filename === program ? content.replace(', got ${(0,K.inspect)(e)}`', '`') : content;
+  return compile.call(this, text, real, ...rest);
+};
 
 // A tenth of cdktf's start is a library for archives, which only assets need.
 const load = Module._load;
@@ -109,4 +125,4 @@ process.exit = (code) => {
   for (const worker of building) worker.once('exit', () => building.size || exit.call(process, code));
 };
 
-require(path.join(embedded, 'lib__program.js'));
+require(program);

@@ -6,7 +6,7 @@ All mistakes are in one estate, so that one plan has to report them all."""
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from local_aws import LocalAws
 from local_aws.facts import Facts, TransitGateway
 from operations.terraform import TerraformFailed, find_terraform
 from tests.support.synth import synth
-from tests.support.terraform import Terraform, cli_environment
+from tests.support.terraform import Terraform, cli_environment, running_provider
 from tests.support.world import facts_of
 
 PEERINGS = ("missing", "expired", "rejected", "deleted", "failed", "busy", "account", "region", "range", "vpc", "good")
@@ -63,13 +63,18 @@ def aws() -> Iterator[LocalAws]:
         yield aws
 
 
+@pytest.fixture
+def stack(aws: LocalAws, tmp_path: Path) -> Iterator["Stack"]:
+    with running_provider(cli_environment(tmp_path, {**os.environ, **aws.environment(US)})) as environment:
+        yield Stack(tmp_path, environment)
+
+
 class Stack:
     """The stack of the network `lake`, from whatever the file says."""
 
-    def __init__(self, folder: Path, aws: LocalAws) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._file, self._out = folder / "astro.yaml", folder / "out"
         self._folder = self._out / "stacks/network-lake"
-        environment = cli_environment(folder, {**os.environ, **aws.environment(US)})
         self._terraform = Terraform(find_terraform(environment), environment)
 
     def write(self, clusters: str, connections: str, base: str = BASE) -> Facts:
@@ -232,8 +237,7 @@ PENDING = [
 ]
 
 
-def test_one_plan_reports_every_mistake_and_no_apply_accepts_one(aws: LocalAws, tmp_path: Path) -> None:
-    stack = Stack(tmp_path, aws)
+def test_one_plan_reports_every_mistake_and_no_apply_accepts_one(aws: LocalAws, stack: Stack) -> None:
     aws.make(every_mistake(stack))
     peerings = {f"connections.peer-p-{name}{message}" for name, message in PEERING_ERRORS.items()}
     attachments = {f"connections.hub.attachments.t-{name}: {message}" for name, message in ATTACHMENT_ERRORS.items()}
@@ -247,8 +251,7 @@ def test_one_plan_reports_every_mistake_and_no_apply_accepts_one(aws: LocalAws, 
     assert ec2.describe_transit_gateway_attachments(Filters=available)["TransitGatewayAttachments"] == []
 
 
-def test_a_gateway_that_cannot_do_its_part_is_refused(aws: LocalAws, tmp_path: Path) -> None:
-    stack = Stack(tmp_path, aws)
+def test_a_gateway_that_cannot_do_its_part_is_refused(aws: LocalAws, stack: Stack) -> None:
     tables = ", route_tables: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa, network: tgw-rtb-0bbbbbbbbbbbbbbbb}"
     entries = {
         "without-tables": ("tgw-0aaaaaaaaaaaaaaaa", ""),
@@ -289,9 +292,8 @@ def test_a_gateway_that_cannot_do_its_part_is_refused(aws: LocalAws, tmp_path: P
     )
 
 
-def test_a_vpc_that_is_not_as_the_file_says_is_refused(aws: LocalAws, tmp_path: Path) -> None:
+def test_a_vpc_that_is_not_as_the_file_says_is_refused(aws: LocalAws, stack: Stack) -> None:
     """Also by a plan of what has nothing to do with it; a destroy goes on."""
-    stack = Stack(tmp_path, aws)
 
     def write(cidrs: str, dns: str) -> Facts:
         options = {
@@ -341,9 +343,8 @@ def test_a_vpc_that_is_not_as_the_file_says_is_refused(aws: LocalAws, tmp_path: 
 
 
 @pytest.mark.parametrize("by", ["the gateway", "a person"])
-def test_an_attachment_that_is_available_already_is_imported(aws: LocalAws, tmp_path: Path, by: str) -> None:
+def test_an_attachment_that_is_available_already_is_imported(aws: LocalAws, stack: Stack, by: str) -> None:
     """AWS accepts none twice (facts C2), and the next plan has nothing to do."""
-    stack = Stack(tmp_path, aws)
     attachments = f"attachments: {{dev: {tgw_attach(1)}}}"
     facts = stack.write(
         cluster("dev", 1),
@@ -363,9 +364,8 @@ ACCEPTER = "aws_ec2_transit_gateway_vpc_attachment_accepter.accepted_attachments
 FIREWALL = "  allow: {type: egress_domains, network: lake, dns_firewall: {}}\n"
 
 
-def test_terraform_never_deletes_what_astronomer_attached(aws: LocalAws, tmp_path: Path) -> None:
+def test_terraform_never_deletes_what_astronomer_attached(aws: LocalAws, stack: Stack) -> None:
     """Neither for another name, nor with its line or entry, nor in a destroy (facts C1)."""
-    stack = Stack(tmp_path, aws)
 
     def hub(entry: str, **attached: int) -> tuple[str, str]:
         lines = ", ".join(f"{name}: {tgw_attach(number)}" for name, number in attached.items())
@@ -404,9 +404,8 @@ def test_terraform_never_deletes_what_astronomer_attached(aws: LocalAws, tmp_pat
     assert states() == ["available", "available"]
 
 
-def test_what_is_gone_blocks_neither_the_network_nor_its_destroy(aws: LocalAws, tmp_path: Path) -> None:
+def test_what_is_gone_blocks_neither_the_network_nor_its_destroy(aws: LocalAws, stack: Stack) -> None:
     """The way out of docs/recovery.md, walked: Astronomer deletes the peering and the attachment of a network."""
-    stack = Stack(tmp_path, aws)
     clusters = cluster("prod", 0) + cluster("dev", 1)
     hub = f"  hub: {{type: transit_gateway, clusters: [dev], network: lake, transit_gateway_id: {HUB}"
     attached = f"{hub}, attachments: {{dev: {tgw_attach(1)}}}}}\n"

@@ -84,6 +84,19 @@ def test_an_index_is_finished_before_node_ends(tmp_path: Path) -> None:
     assert (tmp_path / "index").read_text() == "whole"
 
 
+def test_node_keeps_compiled_code_beside_the_packages(tmp_path: Path) -> None:
+    lib = tmp_path / "cache/constructs/10.8.1/abc/lib"
+    lib.mkdir(parents=True)
+    (lib / "index.js").write_text(f"exports.large = () => [{'1,' * 10_000}];\n")
+    kept = f"console.log(Object.keys(require({str(lib)!r})).length); process.exit(0)"
+    assert in_node(tmp_path, kept) == ["1"]
+    assert [file.is_file() for file in (tmp_path / "cache/.compiled").glob("v22.*/*")] == [True]
+    # Damaged, it is compiled again.
+    for file in (tmp_path / "cache/.compiled").glob("v22.*/*"):
+        file.write_bytes(b"no code")
+    assert in_node(tmp_path, kept) == ["1"]
+
+
 def test_importing_constructs_starts_no_node_and_leaves_the_environment_alone() -> None:
     code = (
         "import os, subprocess, sys\n"

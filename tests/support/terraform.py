@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from operations import terraform
@@ -70,7 +71,9 @@ def cli_environment(work_folder: Path, environ: Mapping[str, str]) -> dict[str, 
 @contextmanager
 def running_provider(environ: Mapping[str, str]) -> Generator[dict[str, str]]:
     """Start the AWS provider once, with the credentials of `environ`, for many runs of Terraform, which would start it
-    for each. Yields `environ` with what makes Terraform use it; without a mirror, as it is."""
+    several times for each. Yields `environ` with what makes Terraform use it; without a mirror, as it is.
+
+    For folders with one configuration of the provider, one after the other: it keeps the last."""
     if (provider := find_mirror(environ)) is None:
         yield dict(environ)
         return
@@ -82,6 +85,8 @@ def running_provider(environ: Mapping[str, str]) -> Generator[dict[str, str]]:
         assert process.stdout
         name = "TF_REATTACH_PROVIDERS"
         line = next(line.strip() for line in process.stdout if line.strip().startswith(f"{name}="))
+        # It stops when nobody reads what it prints.
+        Thread(target=process.stdout.read, daemon=True).start()
         try:
             yield {**environ, name: shlex.split(line)[0].partition("=")[2]}
         finally:

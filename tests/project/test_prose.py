@@ -1,0 +1,52 @@
+"""What `tools/prose.py` counts, and what it leaves alone."""
+
+import pytest
+
+from tools.prose import Place, of_markdown, of_python
+
+
+@pytest.mark.parametrize(
+    ("text", "habit"),
+    [
+        ("What is awaited comes from Astronomer.", "begins with a noun clause"),
+        ("The page tells which. Whether it does is another matter.", "storybook verb"),
+        ("A key of your own.", "borrowed phrase"),
+        ("All but for one.", "borrowed phrase"),
+        ("word " * 36 + ".", "more than 35 words"),
+    ],
+)
+def test_a_habit_is_found(text: str, habit: str) -> None:
+    assert habit in [place.habit for place in of_markdown(f"# Title\n\n{text}\n", "docs/page.md")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is it? Where does it go?",
+        "Run `astro tell` and read it.",
+        "```sh\nWhat this says is code.\n```",
+        "word " * 20 + ".\n\n" + "word " * 20 + ".",
+        "| Whom | What for |\n|---|---|\n| you | " + "word " * 30 + "| " + "word " * 30 + "|",
+    ],
+)
+def test_what_is_no_habit_is_not_found(text: str) -> None:
+    assert list(of_markdown(text, "docs/page.md")) == []
+
+
+def test_a_place_has_its_line() -> None:
+    assert list(of_markdown("# Title\n\nFine.\n\nThey are told.\n", "a.md")) == [
+        Place("storybook verb", "a.md", 5, "They are told.")
+    ]
+
+
+def test_docstrings_and_messages_are_read_and_code_is_not() -> None:
+    module = '''
+"""The file says which of them it is."""
+PATTERN = r"told|said"
+message = f"{name} stands in the file twice; remove one of them"
+hcl = "${var.told}"
+'''
+    assert [(place.line, place.habit) for place in of_python(module, "a.py")] == [
+        (2, "storybook verb"),
+        (4, "storybook verb"),
+    ]
