@@ -106,7 +106,7 @@ def _vpcs(estate: Estate) -> Iterator[Problem]:
                 if one.network == connection.network and one.makes_transit_gateway
             ]
             yield Problem(
-                ("connections", name, "transit_gateway_of"),
+                ("connections", name, connection.uses_field),
                 f"{connection.uses!r} is not a connection of network {connection.network!r} that makes a transit "
                 f"gateway; there are: {', '.join(made) or 'none'}",
             )

@@ -108,6 +108,9 @@ class ConnectionProps(CheckedProps):
         """Whether this connection makes a transit gateway."""
         return False
 
+    uses_field: ClassVar[str] = ""
+    """The field that `uses` stands in."""
+
     @property
     def uses(self) -> str | None:
         """The connection of the same network that must be built before this one."""

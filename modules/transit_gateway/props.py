@@ -274,8 +274,7 @@ class TransitGatewayProps(SharingProps):
                 region = clusters[name].region
                 yield Step(
                     "Astronomer",
-                    f"peer your transit gateway in {region} with {gateway} of account "
-                    f"{in_words(facts.get('account_id'))} in {in_words(facts.get('region'))}, route "
+                    f"peer your transit gateway in {region} with {gateway}, route "
                     f"{in_words(facts.get('cidrs'))} to it, and send us the ID of the peering's attachment",
                     # AWS: a request for a peering of gateways expires after 7 days.
                     cluster=name,

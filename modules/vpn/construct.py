@@ -22,7 +22,8 @@ from constructs import Construct
 from modules.context import ConnectionContext, Network
 from modules.parts.for_each.construct import by_name, each
 from modules.vocabulary import construct_id
-from modules.vpn.props import Gateway, VpnProps
+from modules.vpn.gateways import Gateway
+from modules.vpn.props import VpnProps
 from modules.vpn.tunnels import Tunnels
 
 LARGEST_SIGNED = 2147483647

@@ -261,9 +261,9 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         (NETWORKS_ON, NETWORKS_ON.replace("us-east-1", "us-west-2").replace(PEERING, HUB)),
         [
             (
-                "10:48: connections.lake-prod.clusters: 'prod' is in us-east-1 and network 'lake' in us-west-2; a"
-                " transit gateway attaches VPCs of its own region only: use a network and gateway in the "
-                "cluster's region, which Astronomer's support can peer with your gateway elsewhere"
+                "10:49: connections.lake-prod.clusters.0: 'prod' is in us-east-1 and the gateway in us-west-2; a "
+                "peering of gateways takes static routes only: name route_tables, or use a network and gateway in the "
+                "cluster's region"
             )
         ],
     ),

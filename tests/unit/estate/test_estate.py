@@ -449,10 +449,7 @@ MORE = BASE + "  MORE\n"
             "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}\n"
             "  y: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}",
             ["13:13: connections.y.type: makes a virtual private gateway of network 'lake', and so does connections.x; "
-             "a VPC attaches one: put the gateways in one entry, or name one vpn_gateway_id in both",
-             "13:52: connections.y.gateways.a.ip: has a customer gateway of 203.0.113.10, and so does connections.x; "
-             "AWS answers with the same gateway to the second, and either destroys the other's: put the connections in "
-             "one entry, or use another address"],
+             "a VPC attaches one: put the gateways in one entry, or name one vpn_gateway_id in both"],
         ),
         (
             "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010, "
