@@ -101,14 +101,13 @@ def _limits(estate: Estate) -> Iterator[Problem]:
         if connection.network not in estate.networks:
             continue
         ranges = sum(1 + len(estate.clusters[one].additional_cidrs) for one in connection.cluster_names())
-        sources = getattr(connection, "max_entries", None) or ranges
-        for rule in getattr(connection, "ingress", {}).values():
-            group = (connection.network, rule.security_group)
-            before, rules[group] = rules[group], rules[group] + sources
+        for field, security_group, count in connection.group_rules(ranges):
+            group = (connection.network, security_group)
+            before, rules[group] = rules[group], rules[group] + count
             if before <= RULES_OF_A_GROUP < rules[group]:
                 yield Problem(
-                    ("connections", name, "ingress"),
-                    f"brings the rules of {rule.security_group} to {rules[group]}, and a security group takes "
+                    ("connections", name, *field),
+                    f"brings the rules of {security_group} to {rules[group]}, and a security group takes "
                     f"{RULES_OF_A_GROUP} by default; spread them over several groups, or have quota L-0EA8095F raised",
                 )
         if connection.leads_back:

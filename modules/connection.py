@@ -132,6 +132,12 @@ class ConnectionProps(CheckedProps):
                 "a route table takes one route to a range: keep one way",
             )
 
+    def group_rules(self, ranges: int) -> Iterator[tuple[FieldPath, str, int]]:
+        """Yield the rules that security groups of yours get, as AWS counts them: the field, the group and how many.
+        `ranges` are those of the clusters."""
+        for rule in getattr(self, "ingress", {}).values():
+            yield ("ingress",), rule.security_group, getattr(self, "max_entries", None) or ranges
+
     def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:  # noqa: ARG002
         """What this connection, the entry of that name, takes in IAM: names of roles and policies, and providers."""
         yield from ()

@@ -83,9 +83,8 @@ class PolicyAlarm(Construct):
         if log_group:
             self._alarm(props, log_group, topic_arn)
         self._notify(props, topic_arn)
-        self.handoff: dict[str, object] = {"topic_arn": topic_arn}
-        if log_group:
-            self.handoff = {"alarm": name, "log_group": log_group, "topic_arn": topic_arn}
+        self.handoff: dict[str, object] = {"alarm": name, "log_group": log_group} if log_group else {}
+        self.handoff["topic_arn"] = topic_arn
         if self._subscriptions:
             # As of the last refresh: until a subscriber confirms, it gets no notification.
             self.handoff["unconfirmed"] = {
@@ -94,12 +93,9 @@ class PolicyAlarm(Construct):
 
     def _existing(self, props: PolicyAlarmProps) -> str | None:
         """The existing log group, read in a plan: one that is missing stops it."""
-        if props.log_group is None:
-            return None
-        return DataAwsCloudwatchLogGroup(self, "log-group", name=props.log_group).name
+        return DataAwsCloudwatchLogGroup(self, "log-group", name=props.log_group).name if props.log_group else None
 
     def _alarm(self, props: PolicyAlarmProps, log_group: str, topic_arn: str) -> None:
-        """Count the events in the log group, and notify of them."""
         name = self._name
         CloudwatchLogMetricFilter(
             self,
