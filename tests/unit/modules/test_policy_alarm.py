@@ -331,11 +331,8 @@ def test_with_a_log_group_and_a_topic_of_yours_nothing_is_made_but_filter_and_al
     ]
     assert {target["arn"] for target in tf["resource"]["aws_cloudwatch_event_target"].values()} == {topic}
     assert tf["data"] == {"aws_cloudwatch_log_group": {"alarm_log-group": {"name": "/org/trail"}}}
-    assert (
-        tf["resource"]["aws_cloudwatch_log_metric_filter"]["alarm_filter"]["log_group_name"]
     named = "${data.aws_cloudwatch_log_group.alarm_log-group.name}"
-        == named
-    )
+    assert tf["resource"]["aws_cloudwatch_log_metric_filter"]["alarm_filter"]["log_group_name"] == named
     assert tf["resource"]["aws_cloudwatch_metric_alarm"]["alarm_alarm"]["alarm_actions"] == [topic]
 
 
