@@ -229,6 +229,12 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "get_transit_gateway_route_table_propagations",
         "TransitGatewayRouteTablePropagations[?State == 'enabled' || State == 'enabling']",
     ),
+    "aws_ec2_transit_gateway_peering_attachment_accepter": Kind(
+        "ec2:describe_transit_gateway_peering_attachments",
+        "TransitGatewayPeeringAttachments[?State == 'available']",
+        "TransitGatewayAttachmentId",
+        same={"TransitGatewayAttachmentId": "transit_gateway_attachment_id"},
+    ),
     "aws_ec2_transit_gateway_vpc_attachment": Kind(
         "ec2:describe_transit_gateway_vpc_attachments",
         f"TransitGatewayVpcAttachments[?{_ALIVE} || @.State == 'pendingAcceptance']",
@@ -442,6 +448,13 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "Id",
         same={"ResolverRuleId": "resolver_rule_id", "VPCId": "vpc_id"},
     ),
+    "aws_route53_record": Kind(
+        "route53:list_resource_record_sets",
+        "ResourceRecordSets",
+        "{zone_id}_{name}_{type}",
+        ask={"HostedZoneId": "zone_id"},
+        same={"Name": "name", "Type": "type"},
+    ),
     "aws_route53_vpc_association_authorization": Kind(
         "route53:list_vpc_association_authorizations",
         "VPCs",
@@ -552,6 +565,8 @@ KINDS: Mapping[str, Kind | Unimportable] = {
             "ConnectionNotificationArn": "connection_notification_arn",
         },
     ),
+    "aws_vpc_endpoint_connection_accepter": Unimportable("the connection is accepted again, which changes nothing"),
+    "aws_vpc_endpoint_service_private_dns_verification": Unimportable("AWS verifies the name again"),
     "aws_vpc_endpoint_service": Kind(
         "ec2:describe_vpc_endpoint_service_configurations",
         "ServiceConfigurations",

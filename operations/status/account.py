@@ -47,15 +47,17 @@ def policy_alarm(account: Account, v: View) -> Iterator[Check]:
     alarm = account.policy_alarm
     if alarm is None:
         return
-    if not alarm.log_group:
+    if not (alarm.log_group or alarm.organization_trail):
         yield Check("trail", "the trail delivers events to the log group", lambda: _trail(v))
-    yield Check("filter", "a metric filter counts the events", lambda: _filter(v))
-    yield Check("alarm", "the alarm is on", lambda: _alarm(v))
+    after = () if alarm.organization_trail else ("alarm",)
+    if not alarm.organization_trail:
+        yield Check("filter", "a metric filter counts the events", lambda: _filter(v))
+        yield Check("alarm", "the alarm is on", lambda: _alarm(v))
     for name, endpoint in alarm.subscribers.items():
         title = f"{endpoint} receives the alarm"
-        yield Check(f"subscriber:{name}", title, lambda endpoint=endpoint: _subscribed(v, endpoint), "alarm")
+        yield Check(f"subscriber:{name}", title, lambda endpoint=endpoint: _subscribed(v, endpoint), *after)
     if not alarm.subscribers:
-        yield Check("subscribers", "somebody receives the alarm", lambda: _somebody(v), "alarm")
+        yield Check("subscribers", "somebody receives the alarm", lambda: _somebody(v), *after)
 
 
 def _trail(v: View) -> Outcome:

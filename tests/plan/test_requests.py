@@ -322,9 +322,10 @@ def test_a_vpc_that_is_not_as_the_file_says_is_refused(aws: LocalAws, stack: Sta
         vpc["secondary_cidrs"], vpc["dns_hostnames"] = ["10.21.0.0/16"], False
     aws.make(facts)
     assert stack.run("plan")[0] == [
-        f"networks.lake.cidrs: {LAKE} also has 10.21.0.0/16. Add every range of the VPC to cidrs: those that are not "
-        "named are not checked for overlaps.",
-        f"networks.lake.cidrs: {LAKE} does not have 10.22.0.0/20. Remove it from cidrs, or associate it with the VPC.",
+        f"networks.lake.cidrs: {LAKE} also has 10.21.0.0/16. Add every range of the VPC to cidrs, or to "
+        "unrouted_cidrs if Astro need not reach it: those not named are not checked for overlaps.",
+        f"networks.lake.cidrs: {LAKE} does not have 10.22.0.0/20. Remove it from cidrs or unrouted_cidrs, or associate "
+        "it with the VPC.",
     ]
     write("10.20.0.0/16, 10.21.0.0/16", "true")
     needs = f"needs both DNS settings of {LAKE}, DNS resolution and DNS hostnames, and they are not on. Switch them on"

@@ -474,7 +474,11 @@ def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
         ({"terminates": "network", "cluster": None}, "", "has no network"),
         ({"terminates": "network", "network": "lake"}, "cluster", "is for a VPN that Astronomer makes"),
         ({"terminates": "aws"}, "terminates", "'network' or 'astro'"),
-        ({"gateways": {"a": {"ip": "10.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
+        (
+            {"gateways": {"a": {"ip": "10.0.0.1"}}},
+            "gateways.a",
+            "has the private address 10.0.0.1",
+        ),
         ({"tunnels": {"phase1": {"dh_groups": (2,)}}}, "tunnels", "allows 2, which is weak"),
         ({"static_routes": {"a": "192.168.0.0/16"}}, "static_routes", "cannot be combined with bgp_asn"),
         *(
@@ -535,8 +539,16 @@ REASON = "The plant's firewall is from 2009, NET-12"
     [
         ({"gateways": {}}, "gateways", "at least 1"),
         ({"gateways": {"A": {}}}, "gateways.A.[key]", "is not a name"),
-        ({"gateways": {"a": {"ip": "10.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
-        ({"gateways": {"a": {"ip": "100.64.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
+        (
+            {"gateways": {"a": {"ip": "10.0.0.1"}}},
+            "gateways.a",
+            "has the private address 10.0.0.1",
+        ),
+        (
+            {"gateways": {"a": {"ip": "100.64.0.1"}}},
+            "gateways.a",
+            "has the private address 100.64.0.1",
+        ),
         ({"gateways": {"a": {"ip": "127.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
         ({"gateways": {"a": {"ip": "203.0.113.01"}}}, "gateways.a.ip", "is not an IPv4 address"),
         ({"gateways": {"a": {"ip": "169.254.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
