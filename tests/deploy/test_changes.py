@@ -276,10 +276,10 @@ clusters: {{prod: {{region: us-east-1, account_id: "{OURS}"}}}}
 """
 
 
-def test_an_external_id_is_replaced_without_a_gap(aws: LocalAws, tmp_path: Path) -> None:
+def test_an_external_id_is_replaced_without_a_gap(aws: LocalAws, tmp_path: Path, environ: Mapping[str, str]) -> None:
     """The steps of docs/recovery.md, "An external ID is replaced"."""
     shutil.copy(ROOT / "examples/policies/astronomer.json", tmp_path)
-    stack, iam = Deployed(aws, tmp_path, "account"), aws.client("iam", OURS)
+    stack, iam = Deployed(aws, tmp_path, "account", environ), aws.client("iam", OURS)
     ids: set[str] = set()
     for trusted in (["old-id"], ["old-id", "new-id"], ["new-id"]):
         stack.set_variable("external_ids", json.dumps(trusted))
