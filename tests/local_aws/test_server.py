@@ -96,7 +96,7 @@ def test_what_is_missing_is_refused_at_once_in_the_words_of_the_service(aws, ser
         getattr(aws.client(service), operation)(**arguments)
     answer = refused.value.response
     assert answer["Error"]["Code"] == "NotImplemented"
-    assert answer["Error"]["Message"].startswith(f"the local AWS does not do {action}: ")
+    assert answer["Error"]["Message"].startswith(f"the local AWS does not implement {action}: ")
     assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["ResponseMetadata"]["RetryAttempts"]) == (400, 0)
 
 
@@ -104,7 +104,7 @@ def test_what_moto_fails_on_is_refused_and_not_tried_again(aws):
     with pytest.raises(ClientError) as refused:
         aws.client("ec2").delete_transit_gateway(TransitGatewayId="tgw-0123456789abcdef0")
     assert refused.value.response["Error"]["Message"] == (
-        "the local AWS does not do ec2:DeleteTransitGateway: moto failed: KeyError('tgw-0123456789abcdef0')"
+        "the local AWS does not implement ec2:DeleteTransitGateway: moto failed: KeyError('tgw-0123456789abcdef0')"
     )
 
 

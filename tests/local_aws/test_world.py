@@ -244,7 +244,7 @@ def test_log_groups_topics_and_keys_are_found_by_their_names(aws):
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"buckets": []}, "no such kind: buckets"),
+        ({"buckets": []}, "unknown kind: buckets"),
         ({"vpcs": [{"id": "vpc-0123"}]}, "KeyError: 'account'"),
         (
             {"transit_gateway_attachments": [{"id": "x", "transit_gateway": "tgw-0", **EAST}]},
