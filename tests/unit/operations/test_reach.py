@@ -144,7 +144,7 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
         for one in ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["RouteTables"]
         if any(each.get("Main") for each in one["Associations"])
     )
-    no_route = f"172.20.0.0/20: {main} (the main one: the subnet has none of its own) has no route"
+    no_route = f"172.20.0.0/20: {main} (the main table; the subnet has no explicit association) has no route"
     assert first(walk(estate)) == ("route", no_route)
     ec2.create_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.0.0/20", VpcPeeringConnectionId=PCX)
     assert first(walk(estate)) == ("route", no_route)
@@ -164,7 +164,7 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
     gateway = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
     ec2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=VPC)
     ec2.create_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.3.0/24", GatewayId=gateway)
-    elsewhere = f"172.20.3.0/24: the route 172.20.3.0/24 of {TABLE} leads to {gateway}"
+    elsewhere = f"172.20.3.0/24: the route 172.20.3.0/24 of {TABLE} points to {gateway}"
     assert blocked(walk(estate)) == [("route", elsewhere)]
     ec2.delete_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.3.0/24")
 
@@ -201,11 +201,11 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
     ]
     assert first(walk(estate, host="10.20.200.1")) == (
         "subnet",
-        f"no subnet of {VPC} has 10.20.200.1; its ranges are 10.20.0.0/16, 10.21.0.0/20",
+        f"no subnet of {VPC} contains 10.20.200.1; the VPC's ranges are 10.20.0.0/16, 10.21.0.0/20",
     )
     assert first(walk(estate, host="10.99.0.1")) == (
         "way",
-        "no connection of prod leads to a network with 10.99.0.1; there are: archive 10.40.0.0/16, "
+        "no connection of prod leads to a network with 10.99.0.1; available: archive 10.40.0.0/16, "
         "lake 10.20.0.0/16, lake 10.21.0.0/20",
     )
     assert first(walk(estate, protocol="udp")) == (
@@ -227,7 +227,7 @@ def test_a_transit_gateway_is_blocked_at_each_hop_until_all_are_open(aws: LocalA
 
     assert first(walk(estate, "dev")) == ("astro", f"{THEIRS}: pendingAcceptance")
     ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=THEIRS)
-    assert first(walk(estate, "dev")) == ("network", f"{GATEWAY}: no attachment of {VPC}")
+    assert first(walk(estate, "dev")) == ("network", f"{GATEWAY}: {VPC} has no attachment")
 
     ours = ec2.create_transit_gateway_vpc_attachment(TransitGatewayId=GATEWAY, VpcId=VPC, SubnetIds=[OTHER])[
         "TransitGatewayVpcAttachment"
@@ -238,7 +238,7 @@ def test_a_transit_gateway_is_blocked_at_each_hop_until_all_are_open(aws: LocalA
             ec2.disassociate_transit_gateway_route_table(
                 TransitGatewayRouteTableId=id_, TransitGatewayAttachmentId=one["TransitGatewayAttachmentId"]
             )
-    one_zone = f"{ours} has subnets only in us-east-1b: packets to and from {SUBNET} in us-east-1a are dropped"
+    one_zone = f"{ours} has subnets only in us-east-1b; packets to and from {SUBNET} in us-east-1a are dropped"
     found = dict(blocked(walk(estate, "dev")))
     assert (found["forward"], found["zone"], found["back"]) == (
         f"no route table is associated with {THEIRS}",
@@ -349,14 +349,17 @@ def test_a_name_is_looked_up_where_astro_looks(aws: LocalAws, estate: Estate) ->
         HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
     )
     unseen = "which is not associated with vpc-0cccccccccccccccc"
-    assert first(look()) == ("name", f"db.data.acme.example is {HOST} in {zone}, {unseen}")
+    assert first(look()) == ("name", f"db.data.acme.example resolves to {HOST} in {zone}, {unseen}")
     astro = {"VPCRegion": "us-east-1", "VPCId": "vpc-0cccccccccccccccc"}
     aws.make({"vpcs": [{"account": HYBRID, "region": "us-east-1", "id": astro["VPCId"], "cidr": "172.20.0.0/20"}]})
     dns.create_vpc_association_authorization(HostedZoneId=zone, VPC=astro)
     aws.client("route53", HYBRID).associate_vpc_with_hosted_zone(HostedZoneId=zone, VPC=astro)
     assert first(look()) == ("active", f"{PCX} is pending-acceptance, requested by {HYBRID}")
     lost = first(walk(estate, host="no-such-host.invalid", facts=facts))
-    assert lost == ("name", "no-such-host.invalid does not resolve here, and no private zone of the cluster has it")
+    assert lost == (
+        "name",
+        "no-such-host.invalid does not resolve here, and no private zone of the cluster contains it",
+    )
 
 
 def test_a_denied_call_blames_no_hop(aws: LocalAws, estate: Estate) -> None:
@@ -369,9 +372,11 @@ def test_a_denied_call_blames_no_hop(aws: LocalAws, estate: Estate) -> None:
 
 
 def test_what_the_file_does_not_have_is_refused(estate: Estate) -> None:
-    with pytest.raises(UserError, match="nowhere: no cluster of the file; there are: prod, gulf, "):
+    with pytest.raises(UserError, match="nowhere: not a cluster in the file; available: prod, gulf, "):
         walk(estate, "nowhere")
-    with pytest.raises(UserError, match="office: no connection of prod that carries packets; there are: lake-prod, "):
+    with pytest.raises(
+        UserError, match="office: not a connection of prod that carries packets; available: lake-prod, "
+    ):
         walk(estate, via="office")
 
 
@@ -379,7 +384,10 @@ def test_what_the_file_does_not_have_is_refused(estate: Estate) -> None:
     ("arguments", "told"),
     [
         (("prod", HOST, "70000"), "Invalid value for 'port': Input should be less than or equal to 65535"),
-        (("prod", HOST, "5432", "--ip", "10.20.0"), "--ip 10.20.0: not an IPv4 address, such as 10.20.0.5"),
+        (
+            ("prod", HOST, "5432", "--ip", "10.20.0"),
+            "--ip 10.20.0: not an IPv4 address; use an address such as 10.20.0.5",
+        ),
     ],
 )
 def test_a_wrong_argument_is_explained(arguments: tuple[str, ...], told: str) -> None:

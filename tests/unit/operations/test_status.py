@@ -107,7 +107,7 @@ def test_a_pending_peering_waits_for_you_until_it_expires(fresh: LocalAws, estat
     fresh.pass_time(days=8)
     expired = row(look(estate, "lake-prod"), "active").outcome
     assert (expired.state, expired.evidence) == ("failed", f"{PCX} is expired: Expired")
-    assert "write its new ID as peering_id into connections.lake-prod" in expired.fix
+    assert "set peering_id in connections.lake-prod to its new ID" in expired.fix
 
 
 def test_a_peering_is_done_step_by_step(fresh: LocalAws, estate: Estate) -> None:
@@ -145,7 +145,7 @@ def test_a_request_of_a_stranger_is_not_to_be_accepted(estate: Estate) -> None:
     active = row(look(changed, "lake-prod"), "active").outcome
     assert (active.state, active.evidence) == (
         "failed",
-        f"account {HYBRID} requested {PCX}, and cluster prod is in 666666666666",
+        f"account {HYBRID} requested {PCX}, but cluster prod is in 666666666666",
     )
     assert active.fix.startswith("do not accept it")
 
@@ -155,7 +155,7 @@ def test_a_request_that_the_file_does_not_name_is_found(fresh: LocalAws, estate:
     changed = estate.model_copy(update={"connections": {**estate.connections, "lake-prod": unnamed}})
     found = look(changed, "lake-prod")
     assert row(found, "peering_id").outcome.fix == (
-        f"write `peering_id: {PCX}` into connections.lake-prod, then `cdktf deploy network-lake`"
+        f"add `peering_id: {PCX}` to connections.lake-prod, then `cdktf deploy network-lake`"
     )
     fresh.pass_time(days=8)
     assert "create the connection" in row(look(changed, "lake-prod"), "peering_id").outcome.fix
@@ -231,7 +231,7 @@ def test_a_transit_gateway_is_done_step_by_step(aws: LocalAws, estate: Estate) -
         TransitGatewayId=GATEWAY, VpcId=vpc, SubnetIds=[subnet]
     )["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
     fix = row(look(estate, "hub", **facts), "attachments.qa").outcome.fix
-    assert f"write `attachments: {{qa: {attached}}}` into connections.hub" in fix
+    assert f"add `attachments: {{qa: {attached}}}` to connections.hub" in fix
 
 
 def test_an_invitation_that_expired_needs_a_deploy(fresh: LocalAws, estate: Estate) -> None:
@@ -273,7 +273,7 @@ def test_a_tunnel_is_up_or_down_and_its_key_stays_secret(aws: LocalAws, estate: 
     }
     aws.make({"tunnels": [{**place, "number": 2, "status": "UP"}]})  # type: ignore[list-item]
     silent = row(look(estate, "office", **facts), "tunnel:a-2").outcome
-    assert silent.evidence.endswith("UP, and BGP announces no route")
+    assert silent.evidence.endswith("UP, but BGP announces no route")
     assert (silent.state, silent.who) == ("failed", "your network team")
     printed = f"{as_values(found)}{as_junit(found)}{list(as_text(found.rows, datetime.now(UTC)))}"
     assert id_ in printed
@@ -482,7 +482,7 @@ def test_a_prefix_list_has_the_addresses_and_no_other(aws: LocalAws, estate: Est
     assert row(found, "addresses").outcome.evidence == f"{list_} lacks 203.0.113.21/32"
     ec2.modify_managed_prefix_list(PrefixListId=list_, CurrentVersion=1, AddEntries=[{"Cidr": "203.0.113.21/32"}])
     found = look(estate, "lake-public", prefix_list_id=list_, addresses=["203.0.113.20"])
-    assert row(found, "addresses").outcome.evidence == f"{list_} lets in 198.51.100.1/32 too"
+    assert row(found, "addresses").outcome.evidence == f"{list_} also allows 198.51.100.1/32"
 
 
 def test_an_acl_lets_the_cluster_in(aws: LocalAws, estate: Estate) -> None:
@@ -507,7 +507,7 @@ def test_a_denied_call_makes_its_steps_unknown_and_no_other(aws: LocalAws, estat
     found = look(estate, "lake-prod")
     route = row(found, "route:private-a").outcome
     assert (route.state, route.evidence) == ("unknown", f"account {LAKE} denies ec2:DescribeRouteTables")
-    assert route.fix == f"allow ec2:DescribeRouteTables in account {LAKE}, which only reads"
+    assert route.fix == f"allow ec2:DescribeRouteTables in account {LAKE}; it is a read-only action"
     assert states(found)["active"] == ("waiting", "you")
 
 
@@ -523,7 +523,7 @@ def test_what_is_not_deployed_is_said_to_be_so(estate: Estate) -> None:
 
 
 def test_an_entry_that_the_file_does_not_have_is_refused(estate: Estate) -> None:
-    with pytest.raises(UserError, match=r"nowhere: no entry of the file; there are: account\.opt_in_region, "):
+    with pytest.raises(UserError, match=r"nowhere: not in the file; available: account\.opt_in_region, "):
         look(estate, "nowhere")
 
 
