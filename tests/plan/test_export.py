@@ -340,10 +340,10 @@ def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str,
         "",
         "| Name | Description |",
         "| ---- | ----------- |",
-        "| archive_prod | The handoff of archive-prod: what the other side asks for. |",
-        "| archive_prod_dr | The handoff of archive-prod-dr: what the other side asks for. |",
-        "| archive_role | The handoff of archive-role: what the other side asks for. |",
-        "| archive_role_dr | The handoff of archive-role-dr: what the other side asks for. |",
+        "| archive_prod | The handoff of archive-prod: facts for the other side. |",
+        "| archive_prod_dr | The handoff of archive-prod-dr: facts for the other side. |",
+        "| archive_role | The handoff of archive-role: facts for the other side. |",
+        "| archive_role_dr | The handoff of archive-role-dr: facts for the other side. |",
     ]
 
 

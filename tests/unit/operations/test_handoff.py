@@ -122,7 +122,7 @@ def test_an_unknown_account_keeps_a_connection_waiting(tmp_path: Path) -> None:
     (ticket, *_) = tickets(found)
     assert (ticket.cluster, [one.action for one in ticket.requests]) == (
         "prod",
-        ["tell us the ID of the AWS account that the cluster's VPC is in"],
+        ["send us the ID of the AWS account that contains the cluster's VPC"],
     )
 
 
@@ -142,7 +142,7 @@ def test_an_edited_entry_is_changed_and_no_other_is(tmp_path: Path) -> None:
         "connections.lake-dev": False,
     }
     assert statuses(found)["connections.lake-prod"] == "changed"
-    assert lines(found)[0] == ("you", None, "deploy what is new or changed: `cdktf deploy network-lake`")
+    assert lines(found)[0] == ("you", None, "deploy new and changed entries: `cdktf deploy network-lake`")
     assert "Nothing left to do" not in write.your_page(found)
 
 
@@ -168,7 +168,7 @@ def test_an_entry_that_the_file_no_longer_has_is_to_be_deployed_away(tmp_path: P
     now = synthesized(left, tmp_path / "after")
     deployed = {"network-lake": Deployed("deployed", facts=LAKE.facts, digests=was["network-lake"])}
     assert lines(found_in(left, deployed, now)) == [
-        ("you", None, "deploy what is new or changed: `cdktf deploy network-lake`")
+        ("you", None, "deploy new and changed entries: `cdktf deploy network-lake`")
     ]
 
 
@@ -246,8 +246,8 @@ def test_an_account_without_a_cluster_gives_a_ticket_and_no_map(tmp_path: Path) 
         "Subject: Astro on AWS, organization acme: set up account 222222222222\n\n"
         "Hello,\n\n"
         "This is about a new Astro Hybrid cluster of organization acme.\n\n"
-        "1. Please create a cluster in our dedicated AWS account, for which your defaults are fine unless we send "
-        "others.\n\n"
+        "1. Please create a cluster in our dedicated AWS account, with your defaults unless we specify other "
+        "values.\n\n"
         "| fact | value |\n|---|---|\n"
         f"| account ID | `222222222222` |\n| role ARN | `{ROLE_ARN}` |\n\n"
         "Please confirm in this ticket when it is done.\n"
@@ -258,7 +258,7 @@ def test_an_account_without_a_cluster_gives_a_ticket_and_no_map(tmp_path: Path) 
     assert [step.split()[0] for step in steps] == ["send", "create", "describe"]
     assert "if `clusters` has one before. Wait" in steps[0]
     assert write.ticket_page(found_in(found.estate)).startswith(
-        "**Not yet to be sent**: the stack `account` is not deployed.\n"
+        "**Do not send yet**: the stack `account` is not deployed.\n"
     )
 
 
@@ -344,7 +344,7 @@ def test_what_the_astro_ui_shows_is_your_step(estate: Estate) -> None:
 def test_a_request_that_expires_is_deployed_in_time(estate: Estate) -> None:
     first = actions(found_in(estate))[0]
     assert (first.action, first.deadline) == (
-        "deploy what is new or changed: `cdktf deploy network-lake`",
+        "deploy new and changed entries: `cdktf deploy network-lake`",
         "lake-prod within 7 days of Astro's request",
     )
 
@@ -387,10 +387,10 @@ def test_a_vpn_of_astronomer_is_requested_once_it_is_whole(tmp_path: Path) -> No
         (
             "your network team",
             "connections.factory",
-            "give `gateways.a.ip`: the public, static IPv4 address of the device",
+            "provide `gateways.a.ip`: the public, static IPv4 address of the device",
         )
     ]
-    assert "Please give `gateways.a.ip`" not in write.ticket_page(waiting)
+    assert "Please provide `gateways.a.ip`" not in write.ticket_page(waiting)
 
 
 # Values
@@ -551,7 +551,7 @@ def test_state_is_read_from_the_bucket_of_the_file(
         return read(estate, None, tmp_path / "not/there", {})["network-lake"]
 
     where = "s3://acme-astro-tfstate/acme/network-lake.tfstate"
-    assert told() == Deployed("not read", f"AWS answers NoSuchBucket to GetObject of {where}")
+    assert told() == Deployed("not read", f"AWS returned NoSuchBucket for GetObject of {where}")
     s3 = aws.client("s3", "111111111111")
     s3.create_bucket(Bucket="acme-astro-tfstate")
     assert told() == Deployed("not deployed")
@@ -642,11 +642,11 @@ def test_a_file_that_cdktf_did_not_write_is_refused_with_what_is_expected(
     file.write_text(content, errors="surrogateescape")
     with pytest.raises(UserError) as caught:
         read(estate, file, tmp_path, {})
-    assert str(caught.value) == f"{file}{said}; give the file that `cdktf deploy --outputs-file FILE` wrote"
+    assert str(caught.value) == f"{file}{said}; pass the file that `cdktf deploy --outputs-file FILE` wrote"
 
 
 def test_a_file_of_outputs_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"outputs\.json: there is no such file; give the file"):
+    with pytest.raises(UserError, match=r"outputs\.json: there is no such file; pass the file"):
         read(estate_of(tmp_path, BASE), tmp_path / "outputs.json", tmp_path, {})
 
 
