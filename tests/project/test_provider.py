@@ -138,7 +138,7 @@ def written(out: Path, before: str = "", after: str = "") -> tuple[str, dict[str
 @pytest.mark.parametrize(
     ("package", "told"),
     [
-        ("jsii", "jsii {}: a synth takes seconds more than with jsii 0.0.1; install that one\n"),
+        ("jsii", "jsii {}: a synth takes seconds longer than with jsii 0.0.1; install jsii 0.0.1\n"),
         ("cdktf", "cdktf {}: not a version that addresses are made for here (0.0.1); a synth is slower\n"),
     ],
 )
