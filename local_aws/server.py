@@ -89,7 +89,7 @@ class LocalAws:
         }
 
     def client(self, service: str, account: str = FIRST_ACCOUNT, region: str = "us-east-1", role: str = "local") -> Any:
-        """Return a boto3 client with the role's credentials in the account; resource policies can match the role's ARN."""
+        """Return a boto3 client with credentials of the role, whose ARN resource policies can match."""
         key = (service, account, region, role)
         if key not in self._clients:
             keys = {name.lower(): value or None for name, value in self._credentials_of(account, role).items()}
