@@ -1,4 +1,4 @@
-"""The page of figures says what the run gave, and nothing where it gave nothing."""
+"""The evidence page contains a run's figures, and none that were not recorded."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_row_that_nothing_recorded_or_nobody_knows_is_told() -> None:
     ]
 
 
-def test_a_page_that_is_not_what_the_run_gave_is_told_and_one_that_is_not_there_is_written(
+def test_a_different_page_is_reported_and_a_missing_one_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     test, proof, written = tmp_path / "test.jsonl", tmp_path / "proof.jsonl", tmp_path / "evidence.md"
