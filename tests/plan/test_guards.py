@@ -1,4 +1,4 @@
-"""What must not happen at apply time does not: by the real provider, on the local AWS."""
+"""Guards against dangerous applies, with the real provider on the local AWS."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def aws() -> Iterator[LocalAws]:
 
 
 def failure(aws: LocalAws, folder: Path, account: str, **environment: str) -> str:
-    """What Terraform says when it refuses to apply the stack in `folder` with the credentials of `account`."""
+    """Return Terraform's error when it refuses to apply the stack in `folder` with the credentials of `account`."""
     environ = cli_environment(folder, {**os.environ, **aws.environment(account), **SECRETS, **environment})
     terraform = Terraform(find_terraform(environ), environ)
     terraform.init(folder)
@@ -42,7 +42,7 @@ def test_a_stack_is_not_applied_in_another_account(aws: LocalAws, tmp_path: Path
 
 
 @pytest.mark.parametrize("external_ids", ['["x"]', "[]", '["schlüssel-1"]', '["good-id", "with space"]', "[null]"])
-def test_an_external_id_that_iam_would_refuse_stops_the_plan_and_is_not_shown(
+def test_an_invalid_external_id_stops_the_plan_and_is_not_shown(
     aws: LocalAws, tmp_path: Path, external_ids: str
 ) -> None:
     folder = synth(ROLE, tmp_path, hcl=False)["account"]
@@ -53,8 +53,8 @@ def test_an_external_id_that_iam_would_refuse_stops_the_plan_and_is_not_shown(
     assert aws.client("iam", "222222222222").list_roles()["Roles"] == []
 
 
-def test_an_alarm_is_not_destroyed_because_its_section_is_taken_out(tmp_path: Path) -> None:
-    """The guard alone, which is Terraform's own and needs no AWS."""
+def test_removing_its_section_does_not_destroy_an_alarm(tmp_path: Path) -> None:
+    """Terraform itself implements the guard, so this test needs no AWS."""
     environ = cli_environment(tmp_path, dict(os.environ))
     terraform = Terraform(find_terraform(environ), environ)
     text = (ROOT / "examples/policy_alarm.yaml").read_text()

@@ -1,4 +1,4 @@
-"""What is deployed, what remains to be done and by whom."""
+"""The handoff: deployed facts, remaining steps and their actors."""
 
 import html
 import json
@@ -79,7 +79,7 @@ def estate(tmp_path: Path) -> Estate:
 
 
 def found_in(estate: Estate, deployed: Mapping[str, Deployed] | None = None, digests: Digests | None = None) -> Report:
-    """The report on an estate of which `deployed` is deployed, and nothing else."""
+    """Return the report on an estate with these deployed outputs only."""
     nothing = {stack.name: Deployed("not deployed") for stack in stacks_of(estate)}
     return report(estate, nothing | dict(deployed or {}), digests or {})
 
@@ -95,9 +95,6 @@ def lines(found: Report) -> list[tuple[str, str | None, str]]:
 def synthesized(estate: Estate, folder: Path) -> dict[str, dict[str, str]]:
     stacks = synth_all(estate, folder)
     return {name: stack["output"]["deployed"]["value"]["digests"] for name, stack in stacks.items()}
-
-
-# Status
 
 
 def test_an_entry_has_a_status_for_what_is_known_of_it(estate: Estate) -> None:
@@ -162,7 +159,7 @@ def test_an_edit_anywhere_that_concerns_a_connection_changes_it(tmp_path: Path, 
     assert was["lake-prod"] != now["lake-prod"]
 
 
-def test_an_entry_that_the_file_no_longer_has_is_to_be_deployed_away(tmp_path: Path) -> None:
+def test_a_removed_entry_has_to_be_deployed(tmp_path: Path) -> None:
     was = synthesized(estate_of(tmp_path, BASE), tmp_path / "before")
     left = estate_of(tmp_path, "\n".join(BASE.splitlines()[:-1]) + "\n")
     now = synthesized(left, tmp_path / "after")
@@ -201,9 +198,6 @@ def test_a_digest_is_the_same_from_a_synth_that_writes_hcl(tmp_path: Path) -> No
     text = (folder / "stacks/network-lake/cdk.tf").read_text()
     written = dict(re.findall(r'^ +"?([\w-]+)"? += "([0-9a-f]{16})"$', text, re.MULTILINE))
     assert written == synthesized(load(file), tmp_path / "json")["network-lake"]
-
-
-# What remains to be done
 
 
 def test_after_the_account_the_role_is_sent_next(tmp_path: Path) -> None:
@@ -253,7 +247,7 @@ def test_an_account_without_a_cluster_gives_a_ticket_and_no_map(tmp_path: Path) 
         "Please confirm in this ticket when it is done.\n"
     )
     assert "mermaid" not in write.your_page(found)
-    # A ticket that is sent without the cluster says nothing of it.
+    # A ticket that is sent without the cluster does not mention it.
     steps = [action for _, entry, action in lines(found) if entry == "account.cross_account_role"]
     assert [step.split()[0] for step in steps] == ["send", "create", "describe"]
     assert "if `clusters` has one before. Wait" in steps[0]
@@ -281,7 +275,7 @@ STEPS = {
     "workload_identity": {"you"},
     "network": set[str](),
 }
-"""Who has something to do once an entry of a type is deployed."""
+"""Return the actors of the open steps after the deploy of an entry of a type."""
 
 
 def test_every_type_says_who_acts_once_it_is_deployed(tmp_path: Path) -> None:
@@ -391,9 +385,6 @@ def test_a_vpn_of_astronomer_is_requested_once_it_is_whole(tmp_path: Path) -> No
         )
     ]
     assert "Please provide `gateways.a.ip`" not in write.ticket_page(waiting)
-
-
-# Values
 
 
 def test_json_holds_values_and_says_which_are_defaults(tmp_path: Path) -> None:
@@ -524,9 +515,6 @@ def test_mermaid_would_not_read_a_broken_map() -> None:
     assert parse('flowchart LR\n  a["x" --> b\n').returncode != 0
 
 
-# Reading
-
-
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as aws:
@@ -591,7 +579,7 @@ def test_without_s3_an_uninitialized_stack_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "stacks/account/.terraform").mkdir(parents=True)
     found = read(estate, None, tmp_path / "stacks", {"PATH": ""})
     assert str(found["account"].why).startswith("`terraform` is not on the PATH.")
-    # The stack of that name is another estate's.
+    # The stack of that name belongs to another estate.
     (tmp_path / "manifest.json").write_text('{"estate": "meridian"}')
     whys = {stack.why for stack in read(estate, None, tmp_path / "stacks", {"PATH": ""}).values()}
     (why,) = whys
@@ -608,7 +596,7 @@ def test_a_file_of_outputs_tells_of_the_stacks_that_it_has(tmp_path: Path) -> No
     file.write_text(json.dumps({"network-lake": outputs, "x": {}}))
     expected = Deployed("deployed", facts={"lake-prod": PEERED}, vpc_id="vpc-1", digests={"a": "b"})
     assert read(estate, file, tmp_path, {}) == {"network-lake": expected}
-    # cdktf itself writes them under the IDs of their constructs.
+    # cdktf itself names them by the IDs of their constructs.
     ids = synth_all(estate, tmp_path / "out")["network-lake"]["//"]["outputs"]["network-lake"]
     file.write_text(json.dumps({"network-lake": {id_: outputs[name] for id_, name in ids.items()}}))
     assert read(estate, file, tmp_path, {}) == {"network-lake": expected}
@@ -635,9 +623,7 @@ OF_ANOTHER_SHAPE = (
         ('{"handoff": {"sensitive": false, "value": {}}}', OF_ANOTHER_SHAPE),
     ],
 )
-def test_a_file_that_cdktf_did_not_write_is_refused_with_what_is_expected(
-    tmp_path: Path, content: str, said: str
-) -> None:
+def test_an_outputs_file_not_from_cdktf_is_refused(tmp_path: Path, content: str, said: str) -> None:
     file, estate = tmp_path / "outputs.json", estate_of(tmp_path, BASE)
     file.write_text(content, errors="surrogateescape")
     with pytest.raises(UserError) as caught:

@@ -31,8 +31,6 @@ FORWARD, BACK = "tgw-rtb-0aaaaaaaaaaaaaaaa", "tgw-rtb-0bbbbbbbbbbbbbbbb"
 HOST, IN_B = "10.20.0.10", "10.20.0.26"
 
 
-# The exact part
-
 BASE = int(IPv4Address("10.0.0.0"))
 
 
@@ -87,9 +85,6 @@ def test_pieces_in_words_are_the_same_addresses(found: list[IPv4Network]) -> Non
     assert {address for one in words for address in one} == {address for one in found for address in one}
 
 
-# The states
-
-
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
     with LocalAws() as aws:
@@ -114,7 +109,7 @@ def walk(estate: Estate, cluster: str = "prod", host: str = HOST, port: int = 54
 
 
 def blocked(found: Status) -> list[tuple[str, str]]:
-    """Every hop that blocks, with what it says, in order."""
+    """Return every hop that blocks, with its evidence, in order."""
     return [(row.id, row.outcome.evidence) for row in found.rows if row.outcome.state in ("failed", "waiting")]
 
 
@@ -160,7 +155,7 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
     assert blocked(reachable) == []
     assert [row.id for row in reachable.rows if row.outcome.state == "unknown"] == ["astro-routes"]
 
-    # A part of the range leads elsewhere.
+    # A part of the range is routed elsewhere.
     gateway = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
     ec2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=VPC)
     ec2.create_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.3.0/24", GatewayId=gateway)
@@ -168,7 +163,7 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
     assert blocked(walk(estate)) == [("route", elsewhere)]
     ec2.delete_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.3.0/24")
 
-    # Network ACLs, which keep no state.
+    # Network ACLs, which are stateless.
     (association,) = [
         each["NetworkAclAssociationId"]
         for one in ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["NetworkAcls"]
@@ -190,7 +185,7 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
     assert blocked(walk(estate)) == [("acl-in", f"172.20.0.0/20: {ACL} denies inbound 5432 by rule 90")]
     ec2.delete_network_acl_entry(NetworkAclId=ACL, RuleNumber=90, Egress=False)
 
-    # Other places.
+    # Other destinations.
     assert first(walk(estate, host=IN_B)) == ("route", no_route)
     other_port = [("acl-in", f"172.20.0.0/20: {ACL} denies inbound 443 by rule *")]
     assert blocked(walk(estate, port=443))[:1] == other_port
@@ -219,7 +214,7 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
     assert ("route", f"172.20.0.0/20: the route 172.20.0.0/20 of {TABLE} is a blackhole") in gone
 
 
-def test_a_transit_gateway_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, estate: Estate) -> None:
+def test_a_transit_gateway_blocks_at_each_hop_in_order(aws: LocalAws, estate: Estate) -> None:
     ec2 = aws.client("ec2", LAKE)
 
     def ids() -> list[str]:
@@ -366,9 +361,6 @@ def test_a_denied_call_blames_no_hop(aws: LocalAws, estate: Estate) -> None:
     aws.go_wrong({"denied": ["ec2:DescribeNetworkAcls"]})
     told = {row.id: (row.outcome.state, row.outcome.evidence) for row in walk(estate).rows}
     assert told["acl-in"] == told["acl-out"] == ("unknown", f"account {LAKE} denies ec2:DescribeNetworkAcls")
-
-
-# What is refused
 
 
 def test_what_the_file_does_not_have_is_refused(estate: Estate) -> None:

@@ -1,4 +1,4 @@
-"""The live state of the handshake, on the local AWS: each state that a step can be in."""
+"""The live state of the handshake, on the local AWS: each state that a step can have."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -32,7 +32,7 @@ ROLE = "astronomer-remote-management"
 
 
 def world(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
-    """The world of the example, as the AWS of this process."""
+    """Yield the local AWS with the world of the example, for this process."""
     for key, value in aws.environment().items():
         monkeypatch.setenv(key, value)
     aws.make(facts_of(load(COMPLETE)))
@@ -47,14 +47,14 @@ def server() -> Iterator[LocalAws]:
 
 @pytest.fixture
 def aws(server: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
-    """Shared: each test changes what no other looks at."""
+    """Shared by tests that change different resources."""
     yield world(server, monkeypatch)
     server.go_wrong({})
 
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
-    """For tests that let time pass, or that change what others look at."""
+    """For tests that advance the time, or that change shared resources."""
     with LocalAws() as aws:
         yield world(aws, monkeypatch)
 
@@ -65,7 +65,7 @@ def estate() -> Estate:
 
 
 def look(estate: Estate, entry: str, **facts: Any) -> Status:
-    """The status of one entry, whose stack is deployed with these outputs."""
+    """Return the status of one entry, whose stack is deployed with these outputs."""
     deployed = {plan.name: Deployed("deployed", facts={entry: facts}) for plan in stacks_of(estate)}
     return status(estate, deployed, datetime.now(UTC), [entry])
 
@@ -88,9 +88,6 @@ def _model(annotation: Any) -> Any:
     return next((one for one in getattr(annotation, "__args__", ()) if hasattr(one, "model_fields")), annotation)
 
 
-# A peering
-
-
 def test_a_pending_peering_waits_for_you_until_it_expires(fresh: LocalAws, estate: Estate) -> None:
     found = look(estate, "lake-prod")
     active = row(found, "active").outcome
@@ -99,9 +96,9 @@ def test_a_pending_peering_waits_for_you_until_it_expires(fresh: LocalAws, estat
     assert active.since
     assert active.until - active.since == timedelta(days=7)
     assert active.evidence == f"{PCX} is pending-acceptance, requested by {HYBRID}"
-    # Nothing that needs the peering has failed before it is active.
+    # Steps that need the peering have not failed before it is active.
     waits = dict.fromkeys(("active", "dns", "route:private-a", "route:private-b"), ("waiting", "you"))
-    # The rule does not need it: somebody has deleted it.
+    # The rule does not need it, and is missing.
     assert states(found) == {**waits, "ingress:postgres": ("failed", "you")}
 
     fresh.pass_time(days=8)
@@ -123,7 +120,7 @@ def test_a_peering_is_done_step_by_step(fresh: LocalAws, estate: Estate) -> None
     assert {state for state, _ in states(found).values()} == {"done"}
     assert found.code is ExitCode.DONE
 
-    # Somebody sends the range elsewhere, and Astronomer deletes the peering.
+    # A route sends the range elsewhere, and Astronomer deletes the peering.
     gateway = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
     ec2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=VPC)
     ec2.replace_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.0.0/20", GatewayId=gateway)
@@ -159,9 +156,6 @@ def test_a_request_that_the_file_does_not_name_is_found(fresh: LocalAws, estate:
     )
     fresh.pass_time(days=8)
     assert "create the connection" in row(look(changed, "lake-prod"), "peering_id").outcome.fix
-
-
-# A transit gateway
 
 
 def test_a_transit_gateway_is_done_step_by_step(aws: LocalAws, estate: Estate) -> None:
@@ -223,7 +217,7 @@ def test_a_transit_gateway_is_done_step_by_step(aws: LocalAws, estate: Estate) -
     open_ = {"attachments.qa": ("waiting", "Astronomer"), "step:1": ("unknown", "Astronomer")}
     assert states(found) == {**dict.fromkeys(states(found), ("done", None)), **open_}
 
-    # Astronomer attaches the other cluster: its ID is found.
+    # Astronomer attaches the other cluster, and its ID is found.
     theirs_ec2 = aws.client("ec2", HOSTED)
     vpc = theirs_ec2.create_vpc(CidrBlock="172.20.32.0/20")["Vpc"]["VpcId"]
     subnet = theirs_ec2.create_subnet(VpcId=vpc, CidrBlock="172.20.32.0/24")["Subnet"]["SubnetId"]
@@ -243,9 +237,6 @@ def test_an_invitation_that_expired_needs_a_deploy(fresh: LocalAws, estate: Esta
     found = row(look(estate, "hub", resource_share_arn=share, transit_gateway_id=GATEWAY), f"share:{HOSTED}").outcome
     assert (found.state, found.evidence) == ("failed", f"GetResourceShareAssociations: {HOSTED} is DISASSOCIATED")
     assert found.fix.startswith("`cdktf deploy network-lake`: the invitation has expired")
-
-
-# VPN
 
 
 def test_a_tunnel_is_up_or_down_and_its_key_stays_secret(aws: LocalAws, estate: Estate) -> None:
@@ -278,9 +269,6 @@ def test_a_tunnel_is_up_or_down_and_its_key_stays_secret(aws: LocalAws, estate: 
     printed = f"{as_values(found)}{as_junit(found)}{list(as_text(found.rows, datetime.now(UTC)))}"
     assert id_ in printed
     assert key not in printed
-
-
-# Names
 
 
 def test_a_zone_is_authorized_then_associated(aws: LocalAws, estate: Estate) -> None:
@@ -359,9 +347,6 @@ def test_rules_are_shared_and_asked(aws: LocalAws, estate: Estate) -> None:
     }
 
 
-# Roles, the alarm, quotas
-
-
 def test_a_role_is_unused_until_somebody_assumes_it(aws: LocalAws, estate: Estate) -> None:
     iam = aws.client("iam", LAKE)
     facts: dict[str, Any] = {"roles": {"audit": f"arn:aws:iam::{LAKE}:role/acme-lake-readers-audit"}}
@@ -433,9 +418,6 @@ def test_a_quota_waits_for_aws(fresh: LocalAws, estate: Estate) -> None:
     assert states(look(estate, "service_quotas"))[id_] == ("done", None)
 
 
-# PrivateLink and addresses
-
-
 def test_a_service_is_connected_step_by_step(aws: LocalAws, estate: Estate) -> None:
     ec2, theirs = aws.client("ec2", LAKE), aws.client("ec2", HOSTED)
     elb = aws.client("elbv2", LAKE)
@@ -499,9 +481,6 @@ def test_an_acl_lets_the_cluster_in(aws: LocalAws, estate: Estate) -> None:
     assert states(look(estate, "lake-rules")) == {"acl:postgres": ("done", None)}
 
 
-# What cannot be read
-
-
 def test_a_denied_call_makes_its_steps_unknown_and_no_other(aws: LocalAws, estate: Estate) -> None:
     aws.go_wrong({"denied": ["ec2:DescribeRouteTables"]})
     found = look(estate, "lake-prod")
@@ -527,7 +506,7 @@ def test_an_entry_that_the_file_does_not_have_is_refused(estate: Estate) -> None
         look(estate, "nowhere")
 
 
-def test_without_credentials_nothing_is_done_and_no_traceback_is_printed(tmp_path: Path) -> None:
+def test_missing_credentials_end_in_an_error_not_a_traceback(tmp_path: Path) -> None:
     no_role = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null"}
     nowhere = no_role | {"AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "HOME": str(tmp_path)}
     code, out, err = run("status", str(COMPLETE), "--only", "lake-prod", "--output", "json", **nowhere)
@@ -544,9 +523,6 @@ def test_credentials_of_another_account_are_named(estate: Estate) -> None:
     evidence = row(found, "active").outcome.evidence
     assert evidence.startswith(f"account {LAKE} cannot be read: your credentials are of account 123456789012")
     assert found.code is ExitCode.FAILED
-
-
-# What is printed
 
 
 @pytest.mark.usefixtures("aws")
