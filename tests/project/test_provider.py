@@ -139,7 +139,7 @@ def written(out: Path, before: str = "", after: str = "") -> tuple[str, dict[str
     ("package", "told"),
     [
         ("jsii", "jsii {}: a synth takes seconds longer than with jsii 0.0.1; install jsii 0.0.1\n"),
-        ("cdktf", "cdktf {}: not a version that addresses are made for here (0.0.1); a synth is slower\n"),
+        ("cdktf", "cdktf {}: only version 0.0.1 has fast addresses; a synth is slower\n"),
     ],
 )
 def test_another_version_is_told_and_writes_the_same(tmp_path: Path, package: str, told: str) -> None:
