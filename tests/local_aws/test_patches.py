@@ -154,7 +154,7 @@ class TestSns:
         sns.unsubscribe(SubscriptionArn=arn)
         assert [*seen, pending, self.listed(sns, topic)] == [["PendingConfirmation"], arn, [arn], "false", []]
 
-    def test_a_subscription_that_nobody_confirms_is_dropped(self, aws, sns, topic):
+    def test_an_unconfirmed_subscription_is_dropped(self, aws, sns, topic):
         arn = self.subscribe(sns, topic)
         aws.pass_time(days=3)
         with pytest.raises(ClientError) as refused:
@@ -257,7 +257,7 @@ class TestCloudWatch:
             told.append(self.heard(aws, account, queue))
         assert told == [[], ["ALARM"], []]
 
-    def test_an_alarm_whose_actions_are_off_tells_nobody(self, aws, account, queue):
+    def test_an_alarm_with_disabled_actions_notifies_no_one(self, aws, account, queue):
         cloudwatch = aws.client("cloudwatch", account)
         cloudwatch.disable_alarm_actions(AlarmNames=["changes"])
         cloudwatch.set_alarm_state(AlarmName="changes", StateValue="ALARM", StateReason="test")
@@ -827,7 +827,7 @@ class TestPeering:
             ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=id_)
         assert error_code(refused) == "InvalidStateTransition"
 
-    def test_each_side_tells_all_its_ranges(self, ec2, vpc, requested):
+    def test_each_side_returns_all_its_ranges(self, ec2, vpc, requested):
         ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.21.0.0/16")
         ids = [requested["VpcPeeringConnectionId"]]
         [found] = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=ids)["VpcPeeringConnections"]
@@ -1337,7 +1337,7 @@ class TestVpn:
         assert len(set(outside)) == 2
         assert [each["OutsideIpAddress"] for each in found["VgwTelemetry"]] == outside
 
-    def test_the_configuration_for_the_office_tells_the_tunnels(self, ec2, office, gateway):
+    def test_the_customer_configuration_contains_the_tunnels(self, ec2, office, gateway):
         connection = ec2.create_vpn_connection(
             Type="ipsec.1",
             CustomerGatewayId=office,

@@ -151,7 +151,7 @@ def test_the_server_ends_when_its_parent_is_killed():
     assert not answers(done.stdout.strip())
 
 
-def test_a_server_that_does_not_start_says_so(monkeypatch):
+def test_a_failed_start_of_the_server_is_reported(monkeypatch):
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(RuntimeError, match="did not start"):
         LocalAws().__enter__()

@@ -293,7 +293,7 @@ def test_a_gateway_that_cannot_do_its_part_is_refused(aws: LocalAws, stack: Stac
     )
 
 
-def test_a_vpc_that_is_not_as_the_file_says_is_refused(aws: LocalAws, stack: Stack) -> None:
+def test_a_vpc_that_differs_from_the_file_is_refused(aws: LocalAws, stack: Stack) -> None:
     """The error also stops unrelated plans; a destroy continues."""
 
     def write(cidrs: str, dns: str) -> Facts:

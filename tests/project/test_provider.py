@@ -34,7 +34,7 @@ def test_lazy_and_eager_loading_write_the_same_bytes(tmp_path: Path) -> None:
     assert lazy == synth(tmp_path / "eager", ASTRO_EAGER_PROVIDER="1", **QUIET)
 
 
-def test_whoever_imports_our_constructs_loads_only_what_they_use() -> None:
+def test_importing_constructs_loads_only_the_used_resources() -> None:
     code = (
         "from modules.bindings.prepare import prepare; prepare(); import sys\n"
         "from cdktf_cdktf_provider_aws.vpc import Vpc\n"
@@ -142,7 +142,7 @@ def written(out: Path, before: str = "", after: str = "") -> tuple[str, dict[str
         ("cdktf", "cdktf {}: only version 0.0.1 has fast addresses; a synth is slower\n"),
     ],
 )
-def test_another_version_is_told_and_writes_the_same(tmp_path: Path, package: str, told: str) -> None:
+def test_an_unsupported_version_warns_and_writes_the_same(tmp_path: Path, package: str, told: str) -> None:
     installed = node.MADE_FOR[package][-1]
     expected = written(tmp_path / "known")[1]
     assert written(tmp_path / "other", before=f"node.MADE_FOR[{package!r}] = ['0.0.1']") == (

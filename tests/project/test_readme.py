@@ -95,7 +95,7 @@ def test_cdktf_and_the_shell_take_its_cdktf_commands(document: Path) -> None:
             assert command != "diff" or (len(stacks) <= 1 and "'*'" not in stacks), line
 
 
-def test_a_pipeline_is_given_a_deploy_that_asks_nobody() -> None:
+def test_a_pipeline_gets_a_deploy_without_questions() -> None:
     lines = [line for file in DOCUMENTS for line in file.read_text().splitlines() if "pipeline" in line]
     deploys = [line for line in lines if "cdktf deploy" in line]
     assert len(deploys) == 2
@@ -134,7 +134,7 @@ def test_what_stopped_people_is_documented(document: str, told: list[str]) -> No
     assert [words for words in told if words not in text] == []
 
 
-def test_check_says_what_the_readme_shows(tmp_path: Path) -> None:
+def test_check_prints_the_output_in_the_readme(tmp_path: Path) -> None:
     wrong, right = re.findall(r"\$ python main\.py check[^\n]*\n((?: +astro\.yaml.*\n)+)", README.read_text())
     file, good = tmp_path / "astro.yaml", yours((ROOT / "examples/vpc_peering.yaml").read_text())
     for text, told in (
@@ -167,7 +167,7 @@ def test_every_type_has_its_row() -> None:
     assert rows == {file.parent.name for file in (ROOT / "modules").glob("*/props.py")}
 
 
-def test_every_fact_that_is_referred_to_is_told() -> None:
+def test_every_fact_that_is_referred_to_exists() -> None:
     told = set(re.findall(r"\b[AB]\d+\b|\b00\d\b", (ROOT / "docs/facts.md").read_text()))
     sources = [
         ROOT / "main.py",

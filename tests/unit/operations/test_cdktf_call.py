@@ -95,7 +95,7 @@ def test_a_call_that_does_not_run_terraform_goes_on(cdktf: Path, command: str) -
     ],
 )
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
-def test_a_question_that_nobody_can_answer_is_not_asked(
+def test_no_approval_is_requested_without_a_terminal(
     cdktf: Path, command: str, environ: dict[str, str], stdin: str, why: str
 ) -> None:
     code, said = call(cdktf, f"{command} account", ACCOUNT, {**IDS, **environ}, stdin)
@@ -316,7 +316,7 @@ def test_a_variable_is_read_as_terraform_reads_it(text: str, value: object) -> N
         ),
     ],
 )
-def test_check_says_of_each_variable_whether_it_is_set(environ: dict[str, str], found: str) -> None:
+def test_check_reports_whether_each_variable_is_set(environ: dict[str, str], found: str) -> None:
     code, out, err = run("check", str(VPN), **environ)
     assert (code, err) == (0, "")
     assert out.splitlines()[1:] == [

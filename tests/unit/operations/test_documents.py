@@ -124,14 +124,14 @@ def test_what_is_no_document_is_refused_at_once(
         ("1" * 10_000, "holds a number of thousands of digits"),
     ],
 )
-def test_json_that_cannot_be_used_is_told_in_our_words(text: str, told: str) -> None:
+def test_invalid_json_has_a_message_of_this_project(text: str, told: str) -> None:
     with pytest.raises(DocumentError) as raised:
         parsed(text)
     assert str(raised.value) == told
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop", "huge", "deep", "encoding"])
-def test_a_policy_file_that_is_no_document_is_told_at_its_line(kind: str, bad: dict[str, Path], tmp_path: Path) -> None:
+def test_an_invalid_policy_file_is_reported_at_its_line(kind: str, bad: dict[str, Path], tmp_path: Path) -> None:
     text = Path(ESTATE).read_text().replace("policies/astronomer.json", str(bad[kind]))
     (tmp_path / "astro.yaml").write_text(text)
     result = CliRunner().invoke(cli, ["check", str(tmp_path / "astro.yaml")])

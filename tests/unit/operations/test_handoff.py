@@ -278,7 +278,7 @@ STEPS = {
 """Return the actors of the open steps after the deploy of an entry of a type."""
 
 
-def test_every_type_says_who_acts_once_it_is_deployed(tmp_path: Path) -> None:
+def test_every_type_has_actors_after_its_deploy(tmp_path: Path) -> None:
     acting: dict[str, set[str]] = {}
     for file in EXAMPLES:
         estate = load(file)
@@ -387,7 +387,7 @@ def test_a_vpn_of_astronomer_is_requested_once_it_is_whole(tmp_path: Path) -> No
     assert "Please provide `gateways.a.ip`" not in write.ticket_page(waiting)
 
 
-def test_json_holds_values_and_says_which_are_defaults(tmp_path: Path) -> None:
+def test_json_contains_values_and_marks_defaults(tmp_path: Path) -> None:
     made = 'networks:\n  edge: {account_id: "111111111111", region: us-east-1, create: {cidr: 10.30.0.0/20}}\n'
     estate = estate_of(tmp_path, HYBRID + "clusters: {prod: {region: us-east-1, max_nodes: 30}}\n" + made)
     told = write.yours(found_in(estate))
@@ -586,7 +586,7 @@ def test_without_s3_an_uninitialized_stack_is_not_read(tmp_path: Path) -> None:
     assert str(why).startswith(f"{tmp_path} holds the Terraform of estate 'meridian', and this file is estate 'acme'")
 
 
-def test_a_file_of_outputs_tells_of_the_stacks_that_it_has(tmp_path: Path) -> None:
+def test_an_outputs_file_covers_only_its_stacks(tmp_path: Path) -> None:
     estate, file = estate_of(tmp_path, BASE), tmp_path / "outputs.json"
     outputs = {
         "handoff": {"lake-prod": PEERED},
@@ -631,7 +631,7 @@ def test_an_outputs_file_not_from_cdktf_is_refused(tmp_path: Path, content: str,
     assert str(caught.value) == f"{file}{said}; pass the file that `cdktf deploy --outputs-file FILE` wrote"
 
 
-def test_a_file_of_outputs_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_outputs_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"outputs\.json: there is no such file; pass the file"):
         read(estate_of(tmp_path, BASE), tmp_path / "outputs.json", tmp_path, {})
 

@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def test_check_says_what_an_estate_waits_for(file: Path) -> None:
+def test_check_lists_pending_inputs(file: Path) -> None:
     file.write_text(yours(BASE))
     code, out, err = run("check", str(file))
     assert (code, err) == (0, "")
@@ -128,7 +128,7 @@ def test_state_create_refuses_a_bucket_of_another_account(file: Path, aws: Local
     )
 
 
-def test_state_create_without_credentials_says_how_to_get_them(file: Path, tmp_path: Path) -> None:
+def test_state_create_without_credentials_explains_how_to_sign_in(file: Path, tmp_path: Path) -> None:
     nothing = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
     code, out, err = run("state", "create", str(file), **nothing)
     assert (code, out) == (1, "")

@@ -117,7 +117,7 @@ BUCKET = "arn:aws:s3:::acme"
         ),
     ],
 )
-def test_a_change_is_told_action_by_action(old: dict[str, Any], new: dict[str, Any], expected: list[str]) -> None:
+def test_a_change_is_reported_by_action(old: dict[str, Any], new: dict[str, Any], expected: list[str]) -> None:
     assert told(compare([document(old)], [document(new)])) == expected
 
 
@@ -236,7 +236,7 @@ def test_a_fetched_document_is_pinned_and_never_changed_silently(tmp_path: Path,
     assert not (tmp_path / "policies/astronomer.json.new").exists()
 
 
-def test_a_pinned_document_that_somebody_changed_is_told_by_check(tmp_path: Path, url: str) -> None:
+def test_check_reports_a_changed_pinned_document(tmp_path: Path, url: str) -> None:
     estate = tmp_path / "astro.yaml"
     estate.write_text((ROOT / "examples/cross_account_role.yaml").read_text())
     file = tmp_path / "policies/astronomer.json"
@@ -316,7 +316,7 @@ def test_what_a_terminal_would_act_on_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("pin", [b"", b"\xff\xfe"])
-def test_a_pin_that_says_nothing_is_a_document_that_differs(tmp_path: Path, url: str, pin: bytes) -> None:
+def test_an_empty_pin_differs_from_every_document(tmp_path: Path, url: str, pin: bytes) -> None:
     file = tmp_path / "astronomer.json"
     Astronomer.serves = json.dumps(document({"Action": "s3:*"})).encode()
     fetch(file, url)
@@ -326,7 +326,7 @@ def test_a_pin_that_says_nothing_is_a_document_that_differs(tmp_path: Path, url:
     assert fetch(file, url) == "same"
 
 
-def test_a_document_that_cannot_be_saved_is_told(tmp_path: Path, url: str) -> None:
+def test_a_document_that_cannot_be_saved_is_reported(tmp_path: Path, url: str) -> None:
     (tmp_path / "file").touch()
     Astronomer.serves = json.dumps(document({"Action": "s3:*"})).encode()
     with pytest.raises(UserError, match=r"astronomer\.json: cannot be written: "):
@@ -334,7 +334,7 @@ def test_a_document_that_cannot_be_saved_is_told(tmp_path: Path, url: str) -> No
 
 
 @pytest.mark.parametrize("url", ["https://[", "http://127.0.0.1:port/policy.json"])
-def test_an_address_without_sense_is_told(tmp_path: Path, url: str) -> None:
+def test_an_invalid_address_is_reported(tmp_path: Path, url: str) -> None:
     with pytest.raises(UserError, match="cannot be fetched"):
         fetch(tmp_path / "astronomer.json", url)
 

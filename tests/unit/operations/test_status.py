@@ -378,7 +378,7 @@ def test_the_trust_needs_an_external_id(aws: LocalAws, estate: Estate) -> None:
     assert look_()["trust"] == ("failed", "you")
 
 
-def test_an_alarm_that_nobody_receives_is_not_done(aws: LocalAws, estate: Estate) -> None:
+def test_an_alarm_without_recipients_is_not_done(aws: LocalAws, estate: Estate) -> None:
     sns = aws.client("sns", HYBRID)
     topic = sns.create_topic(Name="acme-policy-alarm")["TopicArn"]
     facts: dict[str, Any] = {"alarm": "acme-policy-alarm", "log_group": "acme-policy-alarm", "topic_arn": topic}
@@ -491,7 +491,7 @@ def test_a_denied_call_makes_its_steps_unknown_and_no_other(aws: LocalAws, estat
 
 
 @pytest.mark.usefixtures("aws")
-def test_what_is_not_deployed_is_said_to_be_so(estate: Estate) -> None:
+def test_undeployed_entries_are_reported_as_such(estate: Estate) -> None:
     nothing = {plan.name: Deployed("not deployed") for plan in stacks_of(estate)}
     found = status(estate, nothing, datetime.now(UTC), ["connections.lake-public"])
     assert {row.outcome.fix for row in found.rows} == {"deploy it: `cdktf deploy network-lake`"}

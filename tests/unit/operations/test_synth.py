@@ -78,7 +78,7 @@ def test_synth_reports_the_stacks_that_the_folder_holds(estate: Path, out: Path)
     assert synth(estate, "--out", out, "--check") == (0, f"{out} is up to date: {held}", "")
 
 
-def test_output_that_is_stale_is_told_by_address_and_value(estate: Path, out: Path) -> None:
+def test_stale_output_is_reported_by_address_and_value(estate: Path, out: Path) -> None:
     synth(estate, "--out", out)
     before = snapshot(out)
     text = estate.read_text().replace("pcx-0123456789abcdef0", "pcx-0123456789abcdef0, resolve_dns: false")
@@ -157,7 +157,7 @@ def test_the_other_format_does_not_stay_behind(estate: Path, out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_stale_hcl_is_told_line_by_line(estate: Path, out: Path) -> None:
+def test_stale_hcl_is_reported_line_by_line(estate: Path, out: Path) -> None:
     synth_hcl(estate, "--out", out)
     held = "2 stacks: network-lake (4 resources), network-sea (1 resource)\n"
     assert synth_hcl(estate, "--out", out, "--check") == (0, f"{out} is up to date: {held}", "")
@@ -263,7 +263,9 @@ def folder(path: Path, **stacks: Any) -> Path:
         ("[]", {}, ["differs"]),
     ],
 )
-def test_a_difference_is_told_where_terraform_would_see_it(tmp_path: Path, old: Any, new: Any, told: list[str]) -> None:
+def test_only_differences_visible_to_terraform_are_reported(
+    tmp_path: Path, old: Any, new: Any, told: list[str]
+) -> None:
     both = folder(tmp_path / "old", lake=old), folder(tmp_path / "new", lake=new)
     assert list(compare(*both)) == [f"stacks/lake/cdk.tf.json: {line}" for line in told]
 
