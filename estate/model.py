@@ -19,7 +19,8 @@ from modules.entry import PendingInput
 from modules.opt_in_region.props import OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
-from modules.vocabulary import AccountId, Day, Props, Reason, Region, Slug, Tags, Text
+from modules.tags import Tags
+from modules.vocabulary import AccountId, Day, Props, Reason, Region, Slug, Text
 from modules.vpc.props import VpcProps
 
 SECTIONS = ("clusters", "networks", "connections")

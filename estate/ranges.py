@@ -1,6 +1,7 @@
 """The rule on ranges that overlap."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 from estate.model import Estate
@@ -12,62 +13,100 @@ from modules.vpc.props import VpcProps
 
 
 def overlaps(estate: Estate) -> Iterator[Problem]:
-    """Ranges that overlap and meet: AWS refuses such a peering (facts B13), and a route table has one way to a range.
+    """Ranges that overlap and meet: a route table has one way to a range, and AWS refuses a peering of VPCs with any
+    range in common (facts B13).
 
-    These meet: a network and all that it is connected with; a cluster and all that it is connected with, by whatever
-    networks; and all that is on one transit gateway. A cluster is there with the ranges of its twin, which must be
-    free before the failover. Some that meet may overlap:
+    In route tables these meet: a network and all that it is connected with; a cluster and all that it is connected
+    with, by whatever networks; and all that is on one transit gateway. Only ranges that get a route count: no pods,
+    unless a gateway announces them, and no `unrouted_cidrs`. A cluster is there with the ranges of its twin, which
+    must be free before the failover. Some that meet may overlap:
 
     - a cluster and its twin, which has the same ranges by default (facts C10), unless both are connected with one
       network or one transit gateway;
-    - the pods of two clusters, because neither is routed, and 100.64.0.0/19 is usual for each;
+    - the pods of two clusters, because 100.64.0.0/19 is usual for each;
     - a range behind a connection, if it holds the other, such as 10.0.0.0/8 behind a transit gateway and a VPC of
       10.20.0.0/16: of two routes AWS takes that of the longer prefix, and a VPC's own before all others;
-    - one range that two connections have on premises behind one transit gateway: it is one place.
+    - one place in the world that the file names twice: a range that two connections have on premises behind one
+      transit gateway, another network on that gateway, a VPC that two accounts share.
     """
     # A twin's ranges stand in the entry of its cluster.
     twins = estate.twins()
     networks = {name: _places(("networks", name), network) for name, network in estate.networks.items()}
     clusters = {name: _places(("clusters", name), one) for name, one in estate.clusters.items() if name not in twins}
     behind = {name: _places(("connections", name), one) for name, one in estate.connections.items() if one.routed}
-    meeting = {f"clusters.{name}": dict(ranges) for name, ranges in clusters.items()}
-    meeting |= {f"networks.{name}": dict(ranges) for name, ranges in networks.items()}
-    connected: dict[str, set[str]] = {}
-    for name, ours in behind.items():
+    meeting = {f"clusters.{name}": _Meeting(_routed(ranges)) for name, ranges in clusters.items()}
+    meeting |= {f"networks.{name}": _Meeting(dict(ranges)) for name, ranges in networks.items()}
+    whole = [(f"clusters.{name}", _Meeting(ranges)) for name, ranges in clusters.items()]
+    for name, ranges in behind.items():
         connection, theirs = estate.connections[name], _Ranges()
-        ours = networks.get(connection.network, {}) | ours
+        own = networks.get(connection.network, {})
+        ours = _routed(own) | ranges
         for cluster in connection.cluster_names():
-            reached = clusters.get(twins.get(cluster, cluster), {})
-            meeting.setdefault(estate.cluster_entry(cluster), dict(reached)).update(ours)
-            theirs |= reached
+            every = clusters.get(twins.get(cluster, cluster), {})
+            entry = estate.cluster_entry(cluster)
+            meeting.setdefault(entry, _Meeting(_routed(every))).ranges.update(ours)
+            if connection.pods_meet:
+                whole.append((entry, _Meeting(every | (own if connection.whole_vpcs_meet else ours))))
+            theirs |= _routed(every)
         network = f"networks.{connection.network}" if connection.network else None
         for place in filter(None, (network, connection.transit_gateway)):
-            meeting.setdefault(place, {}).update(ours | theirs)
-            connected.setdefault(place, set()).update(connection.cluster_names())
+            met = meeting.setdefault(place, _Meeting())
+            met.ranges.update(theirs if place == network and not connection.routes_behind else ours | theirs)
+            met.clusters.update(connection.cluster_names())
 
     sections = (networks, clusters, behind)
     ranges = {place: cidr for section in sections for part in section.values() for place, cidr in part.items()}
     turn = {place: number for number, place in enumerate(ranges)}
     told: set[tuple[Location, ...]] = set()
-    for where, together in meeting.items():
-        for pair in _overlapping(together):
+    for where, met in (*meeting.items(), *whole):
+        for pair in _overlapping(met.ranges):
             one, other = sorted(pair, key=turn.__getitem__)
-            apart = _are_twins(one, other) and not {one[1], f"{one[1]}{TWIN}"} <= connected.get(where, set())
+            twins_meet = {one[1], f"{one[1]}{TWIN}"} <= met.clusters
+            apart = _are_twins(one, other) and not twins_meet
             if (one, other) not in told and not apart and not _may_overlap(estate, ranges, one, other):
                 told.add((one, other))
-                met = where if one[:2] != other[:2] else ".".join(map(str, one[:2]))
-                yield Problem(
-                    other,
-                    f"{str(ranges[other])!r} overlaps {ranges[one]} of {'.'.join(map(str, one))}, and the two meet at "
-                    f"{met}; AWS cannot route between ranges that overlap: change one",
-                )
+                place = where if one[:2] != other[:2] else ".".join(map(str, one[:2]))
+                both = f"{str(ranges[other])!r} overlaps {ranges[one]} of {'.'.join(map(str, one))}"
+                if _are_twins(one, other) and ranges[one] == ranges[other]:
+                    yield Problem(
+                        other,
+                        f"{both}, and both clusters are connected with {where}, which has one way to a range; request "
+                        "another range for the twin, or connect the twin with another network or gateway",
+                    )
+                else:
+                    yield Problem(
+                        other,
+                        f"{both}, and the two meet at {place}; AWS cannot route between ranges that overlap: change "
+                        "one",
+                    )
 
 
 _Ranges = dict[Location, IPv4Network]
 
 
+@dataclass
+class _Meeting:
+    """What a route table has, or both sides of a peering; and the clusters that are connected with it."""
+
+    ranges: _Ranges = field(default_factory=_Ranges)
+    clusters: set[str] = field(default_factory=set[str])
+
+
 def _places(entry: Location, part: Cluster | VpcProps | Connection) -> _Ranges:
     return {(*entry, *field): cidr for field, cidr in part.occupied_cidrs()}
+
+
+def _is_pods(place: Location) -> bool:
+    return place[0] == "clusters" and place[-1] in Cluster.unrouted_fields
+
+
+def _is_unrouted(place: Location) -> bool:
+    return place[0] == "networks" and place[2] in VpcProps.unrouted_fields
+
+
+def _routed(ranges: Mapping[Location, IPv4Network]) -> _Ranges:
+    """The ranges of a cluster or network that get a route."""
+    return {place: cidr for place, cidr in ranges.items() if not _is_pods(place) and not _is_unrouted(place)}
 
 
 def _are_twins(one: Location, other: Location) -> bool:
@@ -77,12 +116,20 @@ def _are_twins(one: Location, other: Location) -> bool:
 
 def _may_overlap(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
     """Whether two ranges that overlap and meet do no harm, as `overlaps` says."""
-    if all(place[0] == "clusters" and place[-1] in Cluster.unrouted_fields for place in places):
+    if all(map(_is_pods, places)):
         return True
     one, other = places
+    sections = {one[0], other[0]}
+    if any(map(_is_unrouted, places)) and "connections" in sections:
+        return True
+    if sections == {"networks"} and one[1] != other[1]:
+        vpcs = [estate.networks[str(place[1])].vpc_id for place in places]
+        return vpcs[0] is not None and vpcs[0] == vpcs[1]
+    if sections == {"networks", "connections"} and _is_the_network(estate, ranges, *places):
+        return True
     if ranges[one] != ranges[other]:
         return min(places, key=lambda place: ranges[place].prefixlen)[0] == "connections"
-    if {one[0], other[0]} != {"connections"}:
+    if sections != {"connections"}:
         return False
     behind = [(place[2], estate.connections[str(place[1])]) for place in places]
     gateways = {connection.transit_gateway for _, connection in behind}
@@ -90,14 +137,34 @@ def _may_overlap(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
     return shared and len(gateways) == 1 and None not in gateways
 
 
+def _is_the_network(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
+    """Whether a range on premises is, or is in, another network on the same transit gateway: one place, named twice."""
+    network, behind = sorted(places, key=lambda place: place[0] == "connections")
+    connection = estate.connections[str(behind[1])]
+    on_it = {
+        one.network
+        for one in estate.connections.values()
+        if one.transit_gateway == connection.transit_gateway is not None
+    }
+    return (
+        behind[2] in connection.shared_range_fields
+        and network[1] != connection.network
+        and network[1] in on_it
+        and ranges[behind].subnet_of(ranges[network])
+    )
+
+
 def _overlapping(ranges: _Ranges) -> Iterator[tuple[Location, Location]]:
     """Two ranges are apart, or one holds the other. In the order of addresses, those that hold the next are open."""
-    by_address = sorted(ranges.items(), key=lambda item: (int(item[1].network_address), item[1].prefixlen))
+    by_address = sorted(
+        ranges.items(), key=lambda item: (int(item[1].network_address), item[1].prefixlen, str(item[0][0]))
+    )
     open_: list[Location] = []
     for place, cidr in by_address:
         while open_ and not cidr.subnet_of(ranges[open_[-1]]):
             open_.pop()
         for holder in open_:
             yield holder, place
-        if not open_ or cidr != ranges[open_[-1]]:
+        # Of equal ranges, one of each section is compared with the rest: many clusters have the same.
+        if not open_ or cidr != ranges[open_[-1]] or place[0] != open_[-1][0]:
             open_.append(place)

@@ -26,6 +26,7 @@ def check(estate: Estate, names: Names) -> Iterator[Problem]:
     yield from _names(estate, names)
     yield from renames.check(estate)
     yield from _references(estate, names)
+    yield from _vpcs(estate)
     yield from _offered(estate)
     yield from _twins(estate)
     yield from _regions(estate)
@@ -51,13 +52,6 @@ def _names(estate: Estate, names: Names) -> Iterator[Problem]:
                     f"has the name of the twin that {section}.{name}.dr describes, and only one of them can count; "
                     f"rename one, or take {section}.{name}.dr out",
                 )
-    first: dict[str, str] = {}
-    for name, network in estate.networks.items():
-        if network.vpc_id and (other := first.setdefault(network.vpc_id, name)) != name:
-            yield Problem(
-                ("networks", name, "vpc_id"),
-                f"{network.vpc_id!r} is networks.{other} too; put both into one entry, or two stacks change one VPC",
-            )
     for section in ("networks", "connections"):
         for name in sorted(_RESERVED & getattr(estate, section).keys()):
             yield Problem((section, name), "is a name that the Terraform of a stack has a use for; rename the entry")
@@ -65,6 +59,65 @@ def _names(estate: Estate, names: Names) -> Iterator[Problem]:
         yield Problem(
             ("connections", name), "has the name of a network; both would have one Terraform address: rename one"
         )
+
+
+def _vpcs(estate: Estate) -> Iterator[Problem]:
+    """Which entries are one VPC, and which connections need one."""
+    owners: dict[str, str] = {}
+    for name, network in estate.networks.items():
+        if network.vpc_id and network.route_tables:
+            owners.setdefault(network.vpc_id, name)
+    first: dict[tuple[str, str], str] = {}
+    for name, network in estate.networks.items():
+        if not network.vpc_id:
+            continue
+        if (other := first.setdefault((network.vpc_id, network.account_id), name)) != name:
+            yield Problem(
+                ("networks", name, "vpc_id"),
+                f"{network.vpc_id!r} is networks.{other} too; put both into one entry, or two stacks change one VPC",
+            )
+        elif (owner := owners.get(network.vpc_id, name)) != name:
+            shared = f"{network.vpc_id!r} is of networks.{owner}, in account {estate.networks[owner].account_id}"
+            if network.region != estate.networks[owner].region:
+                yield Problem(
+                    ("networks", name, "region"),
+                    f"{network.region!r} is not the region of networks.{owner}, which has the same VPC; correct one",
+                )
+            if network.route_tables:
+                yield Problem(
+                    ("networks", name, "route_tables"),
+                    f"{shared}, and only its owner changes its route tables; write routes_elsewhere here",
+                )
+            for key, connection in estate.connections.items():
+                if connection.network == name and connection.needs_owner:
+                    yield Problem(
+                        ("connections", key, "network"),
+                        f"{name!r} is a participant's side of a shared VPC, and only its owner's account takes a "
+                        f"{connection.type}; name {owner!r}, or the owner's entry",
+                    )
+    for name, connection in estate.connections.items():
+        if connection.uses is None:
+            continue
+        used = estate.connections.get(connection.uses)
+        if used is None or used.network != connection.network or not used.makes_transit_gateway:
+            made = [
+                key
+                for key, one in estate.connections.items()
+                if one.network == connection.network and one.makes_transit_gateway
+            ]
+            yield Problem(
+                ("connections", name, connection.uses_field),
+                f"{connection.uses!r} is not a connection of network {connection.network!r} that makes a transit "
+                f"gateway; there are: {', '.join(made) or 'none'}",
+            )
+    for name, connection in estate.connections.items():
+        network = estate.networks.get(connection.network)
+        if network and not network.has_vpc and connection.needs_vpc:
+            yield Problem(
+                ("connections", name, "network"),
+                f"{connection.network!r} has no VPC, and this {connection.type} needs one; add vpc_id and cidrs, or "
+                f"create, to networks.{connection.network}",
+            )
 
 
 def _references(estate: Estate, names: Names) -> Iterator[Problem]:
@@ -273,7 +326,8 @@ def _routed_back(estate: Estate) -> Iterator[Problem]:
         if connection.leads_back:
             routed.setdefault(connection.network, []).append(f"connections.{name}")
     for name, network in estate.networks.items():
-        if name in routed and not (network.create or network.route_tables or network.routes_elsewhere):
+        ways = network.create or network.route_tables or network.routes_elsewhere
+        if name in routed and network.has_vpc and not ways:
             more = f" and {len(routed[name]) - 1} more" if len(routed[name]) > 1 else ""
             yield Problem(
                 ("networks", name),

@@ -14,11 +14,14 @@ from estate.plan import network_stack
 from estate.source import Location, Problem, Source
 from estate.twins import TWIN
 from modules.astronomer import AS_OF, NODE_TYPES, REGIONS, ClusterId
+from modules.parts.ingress.props import RULES_OF_A_GROUP
 from modules.vocabulary import HostedZoneId
 from modules.workload_identity.props import Namespace
 
 _EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 _LISTED = 5
+_ROUTES_OF_A_TABLE = 500
+"""By default since June 2025 (quota L-93826ACB)."""
 
 
 def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Problem]:
@@ -28,6 +31,8 @@ def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Pr
         *_placeholders(file, source),
         *_unpublished(estate),
         *_unused(estate),
+        *_behind_pods(estate),
+        *_limits(estate),
         *_blocked(estate),
         *_cut_by_failover(estate),
     ]
@@ -86,6 +91,52 @@ def _unused(estate: Estate) -> Iterator[Problem]:
             "has no Hybrid cluster yet: what Astronomer asks for of it (its name, region, range, node type and "
             "number of nodes) is missing in the hand-over; describe it in clusters, such as prod: {region: us-east-1}",
         )
+
+
+def _limits(estate: Estate) -> Iterator[Problem]:
+    """What AWS takes by default, counted as it counts: a prefix list as its maximum of entries, in each rule."""
+    rules: Counter[tuple[str, str]] = Counter()
+    routes: Counter[str] = Counter()
+    for name, connection in estate.connections.items():
+        if connection.network not in estate.networks:
+            continue
+        ranges = sum(1 + len(estate.clusters[one].additional_cidrs) for one in connection.cluster_names())
+        for field, security_group, count in connection.group_rules(ranges):
+            group = (connection.network, security_group)
+            before, rules[group] = rules[group], rules[group] + count
+            if before <= RULES_OF_A_GROUP < rules[group]:
+                yield Problem(
+                    ("connections", name, *field),
+                    f"brings the rules of {security_group} to {rules[group]}, and a security group takes "
+                    f"{RULES_OF_A_GROUP} by default; spread them over several groups, or have quota L-0EA8095F raised",
+                )
+        if connection.leads_back:
+            before, routes[connection.network] = routes[connection.network], routes[connection.network] + ranges
+            if before <= _ROUTES_OF_A_TABLE < routes[connection.network]:
+                yield Problem(
+                    ("connections", name),
+                    f"brings the routes of each table of {connection.network!r} to {routes[connection.network]}, and "
+                    f"one takes {_ROUTES_OF_A_TABLE} by default; have quota L-93826ACB raised",
+                )
+
+
+def _behind_pods(estate: Estate) -> Iterator[Problem]:
+    """Ranges of networks that pods cannot reach over a gateway: their own VPC's addresses come first."""
+    found: dict[Location, str] = {}
+    for connection in estate.connections.values():
+        if not connection.routed or connection.pods_meet or connection.network not in estate.networks:
+            continue
+        for index, cidr in enumerate(estate.networks[connection.network].cidrs):
+            for name in connection.cluster_names():
+                pods = estate.clusters[name].pod_cidr
+                if pods and pods.overlaps(cidr):
+                    place = ("networks", connection.network, "cidrs", index)
+                    found.setdefault(
+                        place,
+                        f"{str(cidr)!r} overlaps the pods of {estate.cluster_entry(name)} ({pods}), so that they do "
+                        "not reach all of it; if they need not, move it to unrouted_cidrs",
+                    )
+    yield from (Problem(place, message) for place, message in found.items())
 
 
 def _blocked(estate: Estate) -> Iterator[Problem]:

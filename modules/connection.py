@@ -29,6 +29,8 @@ class ConnectionProps(CheckedProps):
     """Astronomer does not offer it to hosted-standard clusters (seed 003)."""
     routed: ClassVar[bool] = True
     """Packets go over it between the network and the clusters: their ranges meet."""
+    whole_vpcs_meet: ClassVar[bool] = False
+    """AWS compares all ranges of both VPCs, also those that get no route."""
     same_region: ClassVar[str] = ""
     """Why clusters and network must be in one region; empty where they need not."""
 
@@ -72,13 +74,46 @@ class ConnectionProps(CheckedProps):
         return "cluster" if "cluster" in type(self).model_fields else "clusters"
 
     @property
+    def needs_vpc(self) -> bool:
+        """Whether the network must have a VPC."""
+        return True
+
+    @property
+    def needs_owner(self) -> bool:
+        """Whether the network's account must own the VPC, where several share it."""
+        return self.routed
+
+    @property
     def leads_back(self) -> bool:
         """Whether the network's route tables lead to the clusters, or to your other networks, over this connection."""
         return self.routed
 
     @property
+    def routes_behind(self) -> bool:
+        """Whether the network is to reach what is behind this connection."""
+        return False
+
+    @property
+    def pods_meet(self) -> bool:
+        """Whether the ranges of the clusters' pods count although they get no route."""
+        return self.whole_vpcs_meet
+
+    @property
     def transit_gateway(self) -> str | None:
         """The existing transit gateway that this connection goes over."""
+        return None
+
+    @property
+    def makes_transit_gateway(self) -> bool:
+        """Whether this connection makes a transit gateway."""
+        return False
+
+    uses_field: ClassVar[str] = ""
+    """The field that `uses` stands in."""
+
+    @property
+    def uses(self) -> str | None:
+        """The connection of the same network that must be built before this one."""
         return None
 
     def dns_servers(self, facts: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: ARG002
@@ -96,6 +131,12 @@ class ConnectionProps(CheckedProps):
                 f"routes network {self.network!r} to cluster {cluster!r}",
                 "a route table takes one route to a range: keep one way",
             )
+
+    def group_rules(self, ranges: int) -> Iterator[tuple[FieldPath, str, int]]:
+        """Yield the rules that security groups of yours get, as AWS counts them: the field, the group and how many.
+        `ranges` are those of the clusters."""
+        for rule in getattr(self, "ingress", {}).values():
+            yield ("ingress",), rule.security_group, getattr(self, "max_entries", None) or ranges
 
     def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:  # noqa: ARG002
         """What this connection, the entry of that name, takes in IAM: names of roles and policies, and providers."""

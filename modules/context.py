@@ -9,7 +9,7 @@ from modules.cluster import Cluster, ClusterSide
 from modules.entry import FieldPath
 from modules.expressions import Expression, MapExpression
 from modules.parts.iam_policy.props import PolicyDocument
-from modules.vocabulary import Props
+from modules.vocabulary import PRIVATE, Props
 from modules.vpc.props import VpcProps
 
 
@@ -39,6 +39,18 @@ class Context:
         return tuple(cidr for _, cidr in self.network.occupied_cidrs()) if self.network else ()
 
 
+def not_private(context: Context, network: str) -> Iterator[tuple[FieldPath, str]]:
+    """Yield the network's ranges that Astronomer takes for no peering: the field `network`, and a sentence."""
+    for cidr in context.network.routed_cidrs() if context.network else ():
+        if not any(cidr.subnet_of(block) for block in PRIVATE):
+            message = (
+                f"{network!r} has {cidr}, and Astronomer asks for RFC 1918 ranges for a VPC peering (Create a network "
+                "connection, Prerequisites); if Astro need not reach it, move it to the network's unrouted_cidrs, "
+                "otherwise use transit_gateway or private_link"
+            )
+            yield ("network",), message
+
+
 class CheckedProps(Props):
     """Base of props that have rules about the rest of the estate."""
 
@@ -57,11 +69,29 @@ class Network:
     account_id: str
     region: str
     vpc_id: str | Expression
+    """Empty if there is no VPC."""
     cidrs: tuple[str | Expression, ...]
+    """The ranges that Astro is to reach."""
+    unrouted_cidrs: tuple[str | Expression, ...] = ()
+    """The VPC's other ranges."""
     route_tables: Mapping[str, str | Expression] | MapExpression = field(default_factory=dict)
     subnets: Mapping[str, str | Expression] = field(default_factory=dict)
     dns: str = "true"
     """The expression of whether both DNS settings of the VPC are on."""
+
+
+@dataclass(frozen=True)
+class NewGateway:
+    """References to a transit gateway that another connection of the network makes."""
+
+    id: str
+    clusters_table: str
+    network_table: str
+    network_attachment: str
+
+    def tables(self) -> dict[str, str]:
+        """Its route tables, by name."""
+        return {"clusters": self.clusters_table, "network": self.network_table}
 
 
 @dataclass(frozen=True)
@@ -74,5 +104,7 @@ class ConnectionContext:
     organization: str = ""
     """The short name of the Astro organization."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
+    gateway: NewGateway | None = None
+    """The gateway of the connection that `transit_gateway_of` names."""
     former_name: Callable[[tuple[str, ...], str], str] = lambda where, name: name  # noqa: ARG005
     """Returns the first name of an entry of the map at a path of the file, which names in AWS keep."""

@@ -217,6 +217,18 @@ PublicIp = Annotated[
     Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "203.0.113.10", late=True),
     AfterValidator(_public),
 ]
+
+
+def _unicast_address(value: str) -> str:
+    return value if any(IPv4Address(value) in block for block in PRIVATE) else _public(value)
+
+
+UnicastIp = Annotated[
+    str,
+    Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "203.0.113.10", late=True),
+    AfterValidator(_unicast_address),
+]
+"""A public or a private address."""
 Day = Annotated[date, _Day()]
 VpcId = Annotated[str, aws_id("vpc", "a VPC ID")]
 SubnetId = Annotated[str, aws_id("subnet", "a subnet ID")]
@@ -239,6 +251,7 @@ HostedZoneId = Annotated[
         late=True,
     ),
 ]
+CustomerGatewayId = Annotated[str, aws_id("cgw", "a customer gateway ID")]
 VpnGatewayId = Annotated[str, aws_id("vgw", "a virtual private gateway ID")]
 AvailabilityZone = Annotated[
     str, Text("an availability zone", r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]", "a region's code and a letter", "us-east-1a")
@@ -319,31 +332,6 @@ def _private_asn(asn: int) -> int:
 
 PrivateAsn = Annotated[int, AfterValidator(_private_asn)]
 """AWS's side of a BGP session."""
-
-
-def _tag_key(key: str) -> str:
-    if not re.fullmatch(r"[\w .:/=+@-]{1,128}", key) or key.lower().startswith("aws:"):
-        raise ValueError(
-            "is not a tag key; allowed: 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws:"
-        )
-    if _SECRET_TAG.search(key):
-        raise ValueError("may name a secret, and tags are in the Terraform that is written; give the tag another name")
-    return key
-
-
-_SECRET_TAG = re.compile(
-    r"(?:^|[^a-z])(?:psk|pin|pass|pwd|passwd|password|secret|token|credentials?|(?:api|access|private|shared).?key)$",
-    re.I,
-)
-
-
-def _tag_value(value: str) -> str:
-    if not re.fullmatch(r"[\w .:/=+@-]{0,256}", value):
-        raise ValueError("is not a tag value; allowed: up to 256 letters, digits, spaces and _.:/=+-@")
-    return value
-
-
-Tags = dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]]
 
 
 def duplicates(values: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -151,7 +151,9 @@ class Aws:
         """The answers to one call about several things. Each may have a policy of its own that denies it, as keys do:
         that counts only where all are denied."""
         denied = set(self.denied)
-        answers = [self.ask(call, **parameters) for parameters in asked]
+        # An account has hundreds of keys; one after the other takes a minute.
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda parameters: self.ask(call, **parameters), asked))
         if any(answers):
             self.denied = denied
         return answers
@@ -163,7 +165,7 @@ class Aws:
             if client.can_paginate(operation):
                 answer = client.get_paginator(operation).paginate(**parameters).build_full_result()
             else:
-                answer = getattr(client, operation)(**parameters)
+                answer = _all_pages(getattr(client, operation), parameters)
         except exceptions.ClientError as error:
             code = error.response["Error"]["Code"]
             if _DENIED.search(code):
@@ -182,6 +184,25 @@ class Aws:
                 client = self._session.client(service, region_name=region, config=CLIENT_CONFIG)  # type: ignore[call-overload]
                 self._clients[service, region] = client
         return client
+
+
+def _all_pages(call: Callable[..., dict[str, Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to a call that botocore has no paginator for. Some have pages: Route 53's list of a VPC's zones."""
+    answer = call(**parameters)
+    while token := answer.get("NextToken"):
+        page = call(**parameters, NextToken=token)
+        answer = page | {key: [*one, *page.get(key, ())] for key, one in answer.items() if isinstance(one, list)}
+    return answer
+
+
+_THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|BandwidthLimitExceeded")
+
+
+def remedy(error: Exception) -> str:
+    """Return what to do about an error of botocore."""
+    if isinstance(error, exceptions.ClientError) and _THROTTLED.search(error.response["Error"]["Code"]):
+        return "AWS limits the rate of calls; run the command again in a minute"
+    return "Sign in, and check the network and the region"
 
 
 def _without_secrets(answer: Any) -> Any:
@@ -227,10 +248,7 @@ class Accounts:
             session = session_as(role, self._name)
             caller = caller_account(session, region)
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-            raise UserError(
-                f"account {account_id} cannot be read with {who}: {error}. Sign in, and check the network and the "
-                "region"
-            ) from error
+            raise UserError(f"account {account_id} cannot be read with {who}: {error}. {remedy(error)}") from error
         if caller != account_id:
             raise UserError(
                 f"account {account_id} cannot be read: your credentials are of account {caller}; sign in there, or "

@@ -1,12 +1,15 @@
 """Synthesizes an estate into a folder. Importing this loads no cdktf: the functions do, after Node has been started."""
 
+import errno
 import json
+import re
 import tempfile
 from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from estate.errors import UserError
 from estate.model import Estate
 from estate.plan import stacks_of
 from modules.bindings.node import start_for_command
@@ -60,10 +63,38 @@ def formatter(environ: MutableMapping[str, str]) -> Terraform:
 @contextmanager
 def new_app(environ: MutableMapping[str, str], *, hcl: bool = False) -> Generator["App"]:
     """Yield an app that writes one format, whatever the environment says, into a temporary folder, so that a synth that
-    fails leaves nothing half done."""
+    fails leaves nothing half done. Raises UserError if there is no room for that folder, or for Node's."""
     start_for_command(hcl=hcl, environ=environ)
-    # `stacks` gives jsii that Node, before cdktf is imported.
-    from stacks.app import App
+    with _disk_errors():
+        # `stacks` gives jsii that Node, before cdktf is imported.
+        from stacks.app import App
 
-    with tempfile.TemporaryDirectory() as folder:
-        yield App(outdir=folder)
+        with tempfile.TemporaryDirectory() as folder:
+            yield App(outdir=folder)
+
+
+# Node's words: "ENOSPC: no space left on device, write", or with a path after the last word.
+_DISK = re.compile(r"\b(?:EACCES|EDQUOT|EFBIG|EIO|ENOENT|ENOSPC|ENOTDIR|EPERM|EROFS): ([^,]+), \w+(?: '([^']+)')?")
+
+
+@contextmanager
+def _disk_errors() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.filename and error.errno not in (errno.EDQUOT, errno.EFBIG, errno.ENOSPC):
+            raise
+        raise UserError(_no_room(error.filename, error.strerror)) from error
+    except Exception as error:
+        # Whatever Node reports has the error in JavaScript as its cause; the classes are those of a package that may
+        # not be importable yet.
+        if type(error.__cause__).__name__ == "JavaScriptError" and (found := _DISK.search(str(error))):
+            raise UserError(_no_room(found[2], found[1])) from error
+        raise
+
+
+def _no_room(place: str | None, reason: str | None) -> str:
+    return (
+        f"{place or 'a temporary folder'}: cannot be written: {reason}; make room, or name other folders in TMPDIR and "
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT"
+    )

@@ -56,6 +56,7 @@ class AccountStack(AstroStack):
                 region=account.region,
             ).handoff
         self._guard(account)
+        self.remember_place("account")
         move_renamed(self, estate)
         self.hand_off(facts)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cdktf import (
+    Postcondition,
     TerraformElement,
     TerraformOutput,
     TerraformStack,
@@ -21,6 +22,7 @@ from constructs import Construct
 from estate.model import Estate
 from estate.plan import StackPlan
 from modules.entry import Secret
+from modules.parts.memory.construct import remember
 from modules.vocabulary import partition
 from stacks.backend import attach_backend
 from stacks.controls import apply_controls
@@ -135,6 +137,25 @@ class AstroStack(ReadableStack):
                 variable.list_value if secret.type == "list(string)" else Token.as_any(variable.fqn)
             )
         return variables
+
+    def remember_place(self, path: str) -> None:
+        """Let no plan create everything once more because the account or region at `path` of the file changed.
+
+        In another place Terraform finds nothing of its state, drops it, and leaves what it deployed behind."""
+        account_id, region = self.plan.account_id, self.plan.region
+        remember(
+            self,
+            "first_place",
+            {"account_id": account_id, "region": region},
+            conditions=[
+                Postcondition(
+                    condition=f'${{self.input.account_id == "{account_id}" && self.input.region == "{region}"}}',
+                    error_message=f"{path}: this stack was deployed in account ${{self.input.account_id}}, "
+                    f"${{self.input.region}}, and the file now says {account_id}, {region}. Restore both, and destroy "
+                    'the stack before you change them: docs/recovery.md, "The account or region changed".',
+                )
+            ],
+        )
 
     def hand_off(self, facts: dict[str, Any], vpc_id: str | None = None) -> None:
         """Apply the controls, and output the facts and digests that `main.py handoff` reads.

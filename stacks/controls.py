@@ -9,6 +9,7 @@ from constructs import Construct
 from estate.controls import Controls
 from modules.astronomer import ROLE
 from modules.parts.iam_policy.construct import document, statement
+from modules.private_link.props import VENDORS
 from modules.vocabulary import partition
 
 
@@ -29,6 +30,8 @@ def apply_controls(stack: Construct, controls: Controls, account_id: str, region
         for group in groups:
             group.kms_key_id = key.target_key_arn
     endpoints = [node for node in nodes if isinstance(node, VpcEndpoint) and node.policy_input is None]
+    # AWS takes no policy of an endpoint to a vendor's service.
+    endpoints = [node for node in endpoints if not VENDORS.fullmatch(node.service_name_input or "")]
     if conditions := controls.endpoint_conditions() if endpoints else []:
         allowed = statement(["*"], ["*"], *conditions, principals=("AWS", ["*"]))
         policy = document(stack, "endpoint_policy", allowed)

@@ -9,7 +9,7 @@ from estate.model import Estate
 from estate.plan import StackPlan
 from estate.renames import former_name
 from modules.catalog import construct_for
-from modules.context import ConnectionContext
+from modules.context import ConnectionContext, NewGateway
 from modules.parts.attachments.construct import accepted_in
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
@@ -26,17 +26,25 @@ class NetworkStack(AstroStack):
         vpc = Vpc(self, name, estate.networks[name], f"{estate.name}-{former_name(estate, ('networks',), name)}")
         accepted_in(self)
         facts: dict[str, Any] = {}
-        for key, connection in estate.connections.items():
-            if connection.network == name:
-                context = ConnectionContext(
-                    name=f"{estate.name}-{former_name(estate, ('connections',), key)}",
-                    former_name=partial(former_name, estate),
-                    network=vpc.network,
-                    organization=estate.astro.organization,
-                    clusters={cluster: estate.clusters[cluster].side() for cluster in connection.cluster_names()},
-                    secrets=self.secret_variables(key, connection.secrets()),
-                )
-                built = construct_for(connection)(self, key, connection, context)
-                facts[key] = built.handoff
+        gateways: dict[str, NewGateway] = {}
+        ours = [(key, one) for key, one in estate.connections.items() if one.network == name]
+        # What another one uses is built first; otherwise they are in the order of the file.
+        for key, connection in sorted(ours, key=lambda one: one[1].uses is not None):
+            context = ConnectionContext(
+                name=f"{estate.name}-{former_name(estate, ('connections',), key)}",
+                former_name=partial(former_name, estate),
+                network=vpc.network,
+                organization=estate.astro.organization,
+                clusters={cluster: estate.clusters[cluster].side() for cluster in connection.cluster_names()},
+                secrets=self.secret_variables(key, connection.secrets()),
+                gateway=gateways[connection.uses] if connection.uses else None,
+            )
+            built = construct_for(connection)(self, key, connection, context)
+            facts[key] = built.handoff
+            if gateway := getattr(built, "gateway", None):
+                gateways[key] = gateway
+        if estate.networks[name].create:
+            # Of a VPC that exists, the plan says that it is not there.
+            self.remember_place(f"networks.{name}")
         move_renamed(self, estate)
         self.hand_off(facts, vpc.network.vpc_id)

@@ -30,6 +30,7 @@ ROWS = {
         "kill -9 during apply: points, converged, orphans healed",
         "two deploys at once",
         "state lost and restored",
+        "lives of entries: every field changed, every name, entry removed",
         "throttling and 5xx at 10 %: calls, faults",
         "bad estates with their exact message",
         "random estates: tried, accepted, tracebacks",

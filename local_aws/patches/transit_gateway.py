@@ -190,6 +190,16 @@ def associate_transit_gateway_route_table(
     return _associate_transit_gateway_route_table(self, transit_gateway_attachment_id, transit_gateway_route_table_id)
 
 
+def delete_attachment(backend: EC2Backend, attachment: TransitGatewayAttachment) -> None:
+    """Show an attachment as deleted, and take it out of the route tables of its gateway."""
+    attachment.state = "deleted"
+    home = home_of(attachment.transit_gateway_id, backend.region_name) or backend
+    home.transit_gateway_associations.pop(attachment.id, None)
+    for table in home.transit_gateways_route_tables.values():
+        table.route_table_associations.pop(attachment.id, None)
+        home.disable_route_table_propagation(attachment.id, table.id)
+
+
 @patch(EC2Backend)
 def create_transit_gateway_vpn_attachment(self: EC2Backend, *args: Any, **kwargs: Any) -> TransitGatewayAttachment:
     """Add a VPN to the default route tables; moto does not."""
@@ -207,12 +217,7 @@ def delete_transit_gateway_vpc_attachment(
     In moto it disappears at once, although the AWS provider waits for the state, and the route tables keep it.
     """
     attachment = self.transit_gateway_attachments[transit_gateway_attachment_id]
-    attachment.state = "deleted"
-    home = home_of(attachment.transit_gateway_id, self.region_name) or self
-    home.transit_gateway_associations.pop(attachment.id, None)
-    for table in home.transit_gateways_route_tables.values():
-        table.route_table_associations.pop(attachment.id, None)
-        home.disable_route_table_propagation(attachment.id, table.id)
+    delete_attachment(self, attachment)
     return attachment
 
 

@@ -17,7 +17,6 @@ _create_route = EC2Backend.create_route
 _create_dhcp_options = EC2Response.create_dhcp_options
 _delete_nat_gateway = EC2Backend.delete_nat_gateway
 _delete_vpc = EC2Backend.delete_vpc
-_modify_managed_prefix_list = EC2Backend.modify_managed_prefix_list
 
 # AWS's quota for each table (facts B17), which AWS can raise for an account.
 _MOST_ROUTES = 500
@@ -41,18 +40,25 @@ def delete_nat_gateway(self: EC2Backend, nat_gateway_id: str) -> NatGateway:
     return gateway
 
 
-@patch(EC2Backend)
-def modify_managed_prefix_list(
-    self: EC2Backend,
-    add_entry: Any,
-    remove_entry: Any,
-    prefix_list_id: str,
-    current_version: Any = None,
-    prefix_list_name: str | None = None,
-) -> Any:
-    """Keep the name if only the entries change; moto blanks it."""
-    name = prefix_list_name or self.managed_prefix_lists[prefix_list_id].prefix_list_name
-    return _modify_managed_prefix_list(self, add_entry, remove_entry, prefix_list_id, current_version, name)
+@patch(EC2Response)
+def modify_managed_prefix_list(self: EC2Response) -> ActionResult:
+    """Keep the name if only the entries change, and change the size; moto blanks the name and keeps the size."""
+    id_, version = self._get_param("PrefixListId"), self._get_param("CurrentVersion")
+    added, removed = self._get_param("AddEntries", []), self._get_param("RemoveEntries", [])
+    found = self.ec2_backend.managed_prefix_lists[id_]
+    if size := self._get_param("MaxEntries"):
+        if added or removed:
+            message = "You cannot modify the entries of a prefix list and modify its size at the same time."
+            raise EC2ClientError("InvalidParameterCombination", message)
+        found.max_entries = int(size)
+    changed = self.ec2_backend.modify_managed_prefix_list(
+        add_entry=added,
+        remove_entry=removed,
+        prefix_list_id=id_,
+        current_version=int(version) if version else None,
+        prefix_list_name=self._get_param("PrefixListName") or found.prefix_list_name,
+    )
+    return ActionResult({"PrefixList": changed})
 
 
 @patch(EC2Response)

@@ -11,10 +11,12 @@ from moto.ec2.models.vpn_connections import VPNConnection
 from moto.ec2.responses import EC2Response
 
 from .tools import patch
+from .transit_gateway import delete_attachment
 
 _create_customer_gateway = EC2Response.create_customer_gateway
 _create_vpn_connection = EC2Response.create_vpn_connection
 _delete_customer_gateway = EC2Backend.delete_customer_gateway
+_delete_vpn_connection = EC2Backend.delete_vpn_connection
 _delete_vpn_gateway = EC2Backend.delete_vpn_gateway
 _get_filter_value = VPNConnection.get_filter_value
 
@@ -89,6 +91,15 @@ def delete_vpn_gateway(self: EC2Backend, vpn_gateway_id: str) -> Any:
     if attached or any(connection.vpn_gateway_id == vpn_gateway_id for connection in _connections(self)):
         raise EC2ClientError("IncorrectState", f"The vpnGateway '{vpn_gateway_id}' is in use.")
     return _delete_vpn_gateway(self, vpn_gateway_id)
+
+
+@patch(EC2Backend)
+def delete_vpn_connection(self: EC2Backend, vpn_connection_id: str) -> VPNConnection:
+    """Without it, its attachment to a transit gateway stays."""
+    for attachment in self.transit_gateway_attachments.values():
+        if attachment.resource_id == vpn_connection_id:
+            delete_attachment(self, attachment)
+    return _delete_vpn_connection(self, vpn_connection_id)
 
 
 @patch(EC2Response)

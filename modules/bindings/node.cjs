@@ -119,6 +119,8 @@ workers.Worker = class extends workers.Worker {
     this.once('exit', () => building.delete(this));
   }
 };
+// Python ends, and its folder is deleted then: a terminal sends Ctrl-C to both.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
 const { exit } = process;
 process.exit = (code) => {
   if (!building.size) return exit.call(process, code);

@@ -29,6 +29,11 @@ class DnsForwarding(Construct):
             for protocol in ("tcp", "udp")
         ]
         _, addresses = resolver_endpoint(
-            self, props, context, "INBOUND", "Inbound Resolver endpoint: DNS from the Astro clusters", ingress=ingress
+            self,
+            props,
+            context,
+            "INBOUND",
+            "Inbound Resolver endpoint: DNS from the Astro clusters",
+            {"ingress": ingress},
         )
         return addresses

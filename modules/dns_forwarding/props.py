@@ -63,6 +63,10 @@ class DnsForwardingProps(ConnectionProps):
             raise ValueError("has forwards_astro and no domain that holds what Astro needs; take the reason out")
         return self
 
+    @property
+    def needs_vpc(self) -> bool:
+        return self.endpoint is not None
+
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return "the twin's resolver has no rules that forward your names"
 

@@ -65,6 +65,10 @@ class EgressDomainsProps(ConnectionProps):
         """Every allowed domain once."""
         return tuple(dict.fromkeys((*domains_of(organization, subdomains=self.subdomains), *self.additional_domains)))
 
+    @property
+    def needs_vpc(self) -> bool:
+        return self.dns_firewall is not None
+
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return ""
 

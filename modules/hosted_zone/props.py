@@ -56,6 +56,10 @@ class HostedZoneProps(ConnectionProps):
             raise ValueError("has shadows_astro and no domain that holds what Astro needs; take the reason out")
         return self
 
+    @property
+    def needs_vpc(self) -> bool:
+        return self.domain is not None
+
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return "the twin's VPC is not authorized for the zone"
 

@@ -69,6 +69,10 @@ class IpAllowlistProps(ConnectionProps):
     buckets: dict[Slug, Bucket] = Field(default_factory=dict)
     """Buckets, by name, to write policy statements for."""
 
+    @property
+    def needs_vpc(self) -> bool:
+        return False
+
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return "the twin comes from other external addresses, which are not let in"
 

@@ -78,6 +78,10 @@ class NetworkRulesProps(ConnectionProps):
                     "an ACL has one rule of a number: give each its own",
                 )
 
+    @property
+    def needs_vpc(self) -> bool:
+        return False
+
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
         return "" if cluster.same_ranges(twin) else "the rules do not let in the ranges of the twin"
 

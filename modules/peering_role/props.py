@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
+from modules.context import Context, not_private
 from modules.entry import Claim, FieldPath, Step, in_words, role_claim
 from modules.vocabulary import Day, Slug
 
@@ -15,6 +16,8 @@ class PeeringRoleProps(ConnectionProps):
 
     Astronomer gets its ARN, requests the peering and accepts it. Then take this entry out, and put the peering's ID
     into a `vpc_peering` entry, which routes back."""
+
+    whole_vpcs_meet: ClassVar[bool] = True
 
     blocked: ClassVar[str] = "the role is not created"
     for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs", "role_arn", "expires")
@@ -35,6 +38,10 @@ class PeeringRoleProps(ConnectionProps):
             request = f"request a VPC peering with the following VPC and accept it with the role {in_words(role)}"
             yield Step("Astronomer", f"{request}, and send us its ID", f"by {self.expires}", key="used")
             yield Step("you", "after that, replace this entry with a `vpc_peering` that has the peering's ID")
+
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        yield from not_private(context, self.network)
 
     @property
     def leads_back(self) -> bool:

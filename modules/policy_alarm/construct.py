@@ -11,6 +11,7 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
     CloudwatchLogMetricFilterMetricTransformation,
 )
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
+from cdktf_cdktf_provider_aws.data_aws_cloudwatch_log_group import DataAwsCloudwatchLogGroup
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
@@ -77,8 +78,25 @@ class PolicyAlarm(Construct):
         # Its policy allows all of S3 and KMS (facts A2), and whom a record is about must not change it.
         self._astronomer = f"arn:{self._partition}:iam::{account_id}:role/{ROLE}"
 
-        log_group = props.log_group or self._trail(props)
+        log_group = None if props.organization_trail else self._existing(props) or self._trail(props)
         topic_arn = props.topic_arn or self._topic(props)
+        if log_group:
+            self._alarm(props, log_group, topic_arn)
+        self._notify(props, topic_arn)
+        self.handoff: dict[str, object] = {"alarm": name, "log_group": log_group} if log_group else {}
+        self.handoff["topic_arn"] = topic_arn
+        if self._subscriptions:
+            # As of the last refresh: until a subscriber confirms, it gets no notification.
+            self.handoff["unconfirmed"] = {
+                name: Token.as_any(f"${{{one.fqn}.pending_confirmation}}") for name, one in self._subscriptions.items()
+            }
+
+    def _existing(self, props: PolicyAlarmProps) -> str | None:
+        """The existing log group, read in a plan: one that is missing stops it."""
+        return DataAwsCloudwatchLogGroup(self, "log-group", name=props.log_group).name if props.log_group else None
+
+    def _alarm(self, props: PolicyAlarmProps, log_group: str, topic_arn: str) -> None:
+        name = self._name
         CloudwatchLogMetricFilter(
             self,
             "filter",
@@ -105,13 +123,17 @@ class PolicyAlarm(Construct):
             treat_missing_data="notBreaching",
             alarm_actions=[topic_arn],
         )
+
+    def _notify(self, props: PolicyAlarmProps, topic_arn: str) -> None:
+        """Have EventBridge notify of the events, wherever their trail is."""
+        name, account_id, region = self._name, self._account_id, self._region
         # What they are called, not what they are: Terraform's references would make the patterns unknown to a plan.
         named_topic = props.topic_arn or self._arn("sns", name)
         rules = [*self._rules.values(), *([] if region == IAM_REGION else [f"{name}-forward"])]
         patterns = {
             "access": changes_in_iam(
                 f"arn:{self._partition}:iam::{account_id}:",
-                None if props.log_group else _delivery_role_of(name),
+                None if props.log_group or props.organization_trail else _delivery_role_of(name),
                 rules,
             ),
             "itself": changes_of_alarm(name, props.log_group or name, named_topic, rules),
@@ -119,12 +141,6 @@ class PolicyAlarm(Construct):
         for id_, pattern in patterns.items():
             rule = _rule(self, f"{id_}-rule", self._rules[id_], pattern)
             CloudwatchEventTarget(self, f"{id_}-target", rule=rule.name, target_id="topic", arn=topic_arn)
-        self.handoff: dict[str, object] = {"alarm": name, "log_group": log_group, "topic_arn": topic_arn}
-        if self._subscriptions:
-            # As of the last refresh: until a subscriber confirms, it gets no notification.
-            self.handoff["unconfirmed"] = {
-                name: Token.as_any(f"${{{one.fqn}.pending_confirmation}}") for name, one in self._subscriptions.items()
-            }
 
     def _trail(self, props: PolicyAlarmProps) -> str:
         """A trail of IAM's events, which are in one region of the partition (facts B6), and the name of its log group.
@@ -399,7 +415,7 @@ class EventForwarder(Construct):
             role=role.id,
             policy=document(self, "permissions", statement(["events:PutEvents"], [bus])),
         )
-        delivery_role = None if props.log_group else _delivery_role_of(name)
+        delivery_role = None if props.log_group or props.organization_trail else _delivery_role_of(name)
         pattern = changes_in_iam(f"arn:{aws}:iam::{account_id}:", delivery_role, [f"{name}-forward"])
         rule = _rule(self, "rule", f"{name}-forward", pattern)
         CloudwatchEventTarget(self, "target", rule=rule.name, target_id="bus", arn=bus, role_arn=role.arn)

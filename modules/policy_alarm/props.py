@@ -89,6 +89,10 @@ class PolicyAlarmProps(CheckedProps):
     log_group: LogGroupName | None = None
     """An existing log group that already gets IAM's events from CloudTrail. It is in the account's region, and its
     trail is a multi-region one with global service events. Default: a trail and a log group are made."""
+    organization_trail: bool = False
+    """True where a trail of your organization records this account's events in another account, as Control Tower's does
+    (facts C17). Nothing is made then that needs the events in a log group: EventBridge, which gets them from that trail
+    too, alone notifies. The trail must be a multi-region one with management events."""
     log_retention_days: RetentionDays = 365
     """How long the log group that is made keeps events."""
     trail_retention_days: Annotated[int, Field(ge=90, le=3653)] = 365
@@ -113,6 +117,9 @@ class PolicyAlarmProps(CheckedProps):
         made = {"log_retention_days", "trail_retention_days", "removal_reason"} & self.model_fields_set
         if self.log_group and made:
             raise ValueError(f"has {', '.join(sorted(made))}, and makes no trail where log_group is given; remove one")
+        beside = sorted(made | ({"log_group", "filter"} & self.model_fields_set))
+        if self.organization_trail and beside:
+            raise ValueError(f"has organization_trail and {', '.join(beside)}, and reads no log group; remove one")
         return self
 
     def steps(self, facts: Mapping[str, Any]) -> Iterator[Step]:

@@ -3,10 +3,16 @@ from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
 from cdktf_cdktf_provider_aws.lb_target_group_attachment import LbTargetGroupAttachment
+from cdktf_cdktf_provider_aws.route53_record import Route53Record, Route53RecordAlias
+from cdktf_cdktf_provider_aws.route53_zone import Route53Zone, Route53ZoneVpc
 from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress, SecurityGroupIngress
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
+from cdktf_cdktf_provider_aws.vpc_endpoint_connection_accepter import VpcEndpointConnectionAccepter
 from cdktf_cdktf_provider_aws.vpc_endpoint_connection_notification import VpcEndpointConnectionNotification
 from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
+from cdktf_cdktf_provider_aws.vpc_endpoint_service_private_dns_verification import (
+    VpcEndpointServicePrivateDnsVerification,
+)
 from constructs import Construct
 
 from modules.astronomer import ROLE
@@ -19,7 +25,6 @@ from modules.parts.lookup.construct import with_dns
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
 from modules.vocabulary import construct_id, partition
 
-HTTPS = 443
 EVENTS = ["Accept", "Connect", "Delete", "Reject"]
 
 
@@ -51,6 +56,7 @@ class PrivateLink(Construct):
             if props.load_balancer
             else sorted(props.load_balancers),
             private_dns_name=props.private_dns_name,
+            supported_regions=self._regions(),
             tags={"Name": self._context.name},
         )
         if props.notify:
@@ -61,6 +67,15 @@ class PrivateLink(Construct):
                 connection_notification_arn=props.notify,
                 connection_events=EVENTS,
             )
+        for name, endpoint_id in props.accepted_endpoints.items():
+            VpcEndpointConnectionAccepter(
+                self,
+                construct_id("accepted", name),
+                vpc_endpoint_service_id=service.id,
+                vpc_endpoint_id=endpoint_id,
+            )
+        if props.verify_private_dns:
+            VpcEndpointServicePrivateDnsVerification(self, "private-dns-verification", service_id=service.id)
         facts: dict[str, object] = {
             "service_name": service.service_name,
             "availability_zones": service.availability_zones,
@@ -69,6 +84,11 @@ class PrivateLink(Construct):
             # The TXT record that proves the domain to AWS.
             facts["private_dns_record"] = Token.as_any(f"${{{service.fqn}.private_dns_name_configuration}}")
         return facts
+
+    def _regions(self) -> list[str] | None:
+        """Where it is offered, if a cluster is in another region than the network (facts C9)."""
+        regions = {cluster.region for cluster in self._context.clusters.values()}
+        return sorted(regions) if regions - {self._context.network.region} else None
 
     def _astronomers_roles(self) -> set[str]:
         """Of each cluster whose account is known: until it is, nobody may ask."""
@@ -135,7 +155,7 @@ class PrivateLink(Construct):
                 target_group_arn=targets.arn,
                 target_id=ip,
                 # AWS looks up the zone of an address in the VPC, and of no other.
-                availability_zone=zone_if_outside_vpc(ip, network.cidrs, "all"),
+                availability_zone=zone_if_outside_vpc(ip, network.cidrs + network.unrouted_cidrs, "all"),
             )
         LbListener(
             self,
@@ -150,7 +170,7 @@ class PrivateLink(Construct):
 
     def _endpoint(self, name: str, props: AwsEndpoint) -> dict[str, object]:
         network = self._context.network
-        own = {cidr: cidr for cidr in network.cidrs}
+        own = {cidr: cidr for cidr in network.cidrs + network.unrouted_cidrs}
         ranges = values(own, *(self._cluster_ranges() if props.for_clusters else ()))
         group = new_group(
             self,
@@ -158,16 +178,19 @@ class PrivateLink(Construct):
             f"endpoint-{self._context.name}-{name}",
             description=f"Endpoint to {props.service}",
             vpc_id=network.vpc_id,
-            ingress=[_ingress(HTTPS, props.service, ranges)],
+            ingress=[_ingress(props.port, props.service, ranges)],
             tag=f"{self._context.name}-{name}",
         )
+        region = props.region()
+        service = props.service if region else f"com.amazonaws.{network.region}.{props.service}"
         field = f"connections.{self.node.id}.endpoints.{name}.private_dns"
         dns = with_dns(network, f"{field}: true", f"write {field}: false") if props.private_dns else None
         endpoint = VpcEndpoint(
             self,
             construct_id("endpoint", name),
             vpc_id=network.vpc_id,
-            service_name=f"com.amazonaws.{network.region}.{props.service}",
+            service_name=service,
+            service_region=region if region != network.region else None,
             vpc_endpoint_type="Interface",
             private_dns_enabled=props.private_dns,
             subnet_ids=[network.subnets[subnet] for subnet in props.subnets or network.subnets],
@@ -176,11 +199,41 @@ class PrivateLink(Construct):
             tags={"Name": f"{self._context.name}-{name}"},
             lifecycle=TerraformResourceLifecycle(precondition=dns) if dns else None,
         )
-        return {
+        facts: dict[str, object] = {
             "id": endpoint.id,
-            "service": f"com.amazonaws.{network.region}.{props.service}",
+            "service": service,
             "dns_names": Token.as_list(f"${{{endpoint.fqn}.dns_entry[*].dns_name}}"),
         }
+        if props.names:
+            facts["zones"] = {domain: self._zone(name, domain, endpoint) for domain in props.names}
+        return facts
+
+    def _zone(self, name: str, domain: str, endpoint: VpcEndpoint) -> str:
+        """A private zone in which `domain` is the endpoint; its ID."""
+        network, key = self._context.network, domain.replace(".", "-").replace("_", "-")
+        zone = Route53Zone(
+            self,
+            construct_id("zone", name, key),
+            name=domain,
+            comment=f"{self._context.name}-{name}",
+            vpc=[Route53ZoneVpc(vpc_id=network.vpc_id, vpc_region=network.region)],
+            # Clusters' VPCs are associated from their side: Terraform would take them out again.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["vpc"]),
+            tags={"Name": f"{self._context.name}-{name}"},
+        )
+        Route53Record(
+            self,
+            construct_id("record", name, key),
+            zone_id=zone.zone_id,
+            name=domain,
+            type="A",
+            alias=Route53RecordAlias(
+                name=f"${{{endpoint.fqn}.dns_entry[0].dns_name}}",
+                zone_id=f"${{{endpoint.fqn}.dns_entry[0].hosted_zone_id}}",
+                evaluate_target_health=True,
+            ),
+        )
+        return zone.zone_id
 
     def _policy(self, name: str, accounts: tuple[str, ...]) -> str:
         mine = ("StringEquals", "aws:PrincipalAccount", sorted(accounts))

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -5,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from modules.astronomer import ROLE
+from modules.aws import REGIONS
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
 from modules.context import Context
@@ -25,6 +27,7 @@ from modules.vocabulary import (
     arn,
     arn_account,
     arn_region,
+    aws_id,
     duplicates,
 )
 
@@ -47,6 +50,7 @@ LoadBalancerArn = Annotated[
         "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef",
     ),
 ]
+VpcEndpointId = Annotated[str, aws_id("vpce", "the ID of a VPC endpoint")]
 ServicePrincipal = Annotated[
     str,
     Arn(
@@ -59,12 +63,14 @@ ServicePrincipal = Annotated[
 ServiceName = Annotated[
     str,
     Text(
-        "the short name of an AWS service",
-        r"(?!com\.|aws\.)[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)*",
-        "what follows com.amazonaws.REGION. in the endpoint's service name",
+        "the name of a service",
+        r"(?!com\.|aws\.)[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)*|(?:com\.amazonaws|aws)(?:\.[a-z0-9-]+)+",
+        "what follows com.amazonaws.REGION. in the name of a service of AWS, or the name in full",
         "secretsmanager",
     ),
 ]
+VENDORS = re.compile(r"com\.amazonaws\.vpce\.[a-z0-9-]+\.vpce-svc-[0-9a-f]+")
+"""The name of an endpoint service that is not AWS's."""
 HAVE_GATEWAYS = ("s3", "dynamodb")
 """Services whose names a VPC finds through a gateway endpoint, which costs nothing."""
 
@@ -117,9 +123,25 @@ class Service(Props):
     notify: TopicArn | None = None
     """An SNS topic, whose policy lets vpce.amazonaws.com publish, that hears of connections asked for, made, refused
     and deleted."""
+    accepted_endpoints: Annotated[dict[Slug, VpcEndpointId], Field(max_length=100)] = Field(default_factory=dict)
+    """Endpoints whose connections are accepted, by a name of your choice: Astronomer's support names them. Taking one
+    out rejects its connection. Default: you accept each in the VPC console."""
     private_dns_name: DomainName | None = None
     """A public domain of yours by which Astro calls the service. AWS asks you to prove it by a TXT record, which the
     `handoff` output has."""
+
+    verify_private_dns: bool = False
+    """Ask AWS to verify `private_dns_name`. True once the TXT record exists, otherwise an apply fails."""
+
+    @model_validator(mode="after")
+    def _verifies_a_name(self) -> Self:
+        if self.verify_private_dns and not self.private_dns_name:
+            raise ValueError("has verify_private_dns and no private_dns_name; name the domain, or take it out")
+        if self.accepted_endpoints and self.acceptance_off_reason:
+            raise ValueError("has accepted_endpoints and acceptance_off_reason; AWS accepts all: keep one")
+        if twice := duplicates(self.accepted_endpoints.values()):
+            raise ValueError(f"has {', '.join(twice)} twice in accepted_endpoints; name each once")
+        return self
 
     @model_validator(mode="after")
     def _has_load_balancers_or_makes_one(self) -> Self:
@@ -132,10 +154,18 @@ class Service(Props):
 
 
 class AwsEndpoint(_InSubnets):
-    """An interface endpoint in your network to a service of AWS."""
+    """An interface endpoint in your network to a service of AWS or of another vendor."""
 
     service: ServiceName
-    """Its short name, such as secretsmanager, ecr.api or execute-api."""
+    """Its short name, such as secretsmanager, ecr.api or execute-api; or its name in full, as the vendor gives it:
+    com.amazonaws.vpce.REGION.vpce-svc-... or aws.sagemaker.REGION.notebook. Its region may be another than the
+    network's."""
+    port: Port = 443
+    """The TCP port that it is open on."""
+    names: Annotated[tuple[DomainName, ...], Field(max_length=20), UNIQUE] = ()
+    """Names by which the network calls the service, such as a vendor's acme.privatelink.vendor.com: each becomes a
+    private hosted zone with an alias to the endpoint. The `handoff` output has the zones' IDs, for a `hosted_zone`
+    with the clusters. Only with private_dns: false."""
     for_clusters: bool = False
     """Let the clusters' ranges in too, which need a `vpc_peering` or `transit_gateway` to get here. They call it by
     the endpoint's own DNS names, which the `handoff` output has."""
@@ -143,6 +173,26 @@ class AwsEndpoint(_InSubnets):
     """Let the network find the service's usual name here; its VPC must have DNS host names and DNS support enabled."""
     only_accounts: tuple[AccountId, ...] = ()
     """Let only principals of these accounts use it. Default: AWS's own policy, which lets everyone whom IAM lets."""
+
+    @property
+    def is_vendors(self) -> bool:
+        """Whether the service is not AWS's."""
+        return VENDORS.fullmatch(self.service) is not None
+
+    def region(self) -> str | None:
+        """Return the region that the name in full holds."""
+        parts = self.service.split(".")
+        return next((part for part in parts[1:] if part in REGIONS), None) if parts[0] in ("com", "aws") else None
+
+    @model_validator(mode="after")
+    def _fits_the_service(self) -> Self:
+        if self.service.startswith(("com.", "aws.")) and self.region() is None:
+            raise ValueError(f"names {self.service}, which has no region of AWS in it; copy the name from its owner")
+        if self.is_vendors and self.only_accounts:
+            raise ValueError("has only_accounts for a service that is not AWS's, which takes no policy; take it out")
+        if self.names and self.private_dns:
+            raise ValueError("has names and private_dns, which finds the service's own name; write private_dns: false")
+        return self
 
     @model_validator(mode="after")
     def _leaves_gateways_their_names(self) -> Self:
@@ -157,8 +207,9 @@ class AwsEndpoint(_InSubnets):
 class PrivateLinkProps(ConnectionProps):
     """AWS PrivateLink, both ways: a service of yours for Astro's VPCs, and services of AWS for your network.
 
-    For a service of AWS in another region than the cluster's, put the endpoint into a network in the service's region,
-    with `for_clusters`, and give that network a `vpc_peering` with the cluster (facts A14)."""
+    A service of yours is offered in the regions of its clusters, whichever they are (facts C9). For a service of AWS in
+    another region than the cluster's, put the endpoint into a network in the service's region, with `for_clusters`, and
+    give that network a `vpc_peering` with the cluster (facts A14)."""
 
     routed: ClassVar[bool] = False
 
@@ -169,7 +220,7 @@ class PrivateLinkProps(ConnectionProps):
     clusters: Annotated[tuple[Slug, ...], UNIQUE] = ()
     """The entries of `clusters` that the service is for, and that endpoints `for_clusters` let in."""
     service: Service | None = None
-    """Your service, in the clusters' region."""
+    """Your service."""
     endpoints: dict[Slug, AwsEndpoint] = Field(default_factory=dict)
     """Interface endpoints to make in your network, by a name of your choice."""
 
@@ -186,16 +237,13 @@ class PrivateLinkProps(ConnectionProps):
         return self
 
     @property
-    def same_region(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Only the service asks for it: endpoints are reached over a peering, from anywhere."""
-        return (
-            "an endpoint service works in its own region: use a network in the cluster's region" if self.service else ""
-        )
-
-    @property
     def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The account is for the principals of the service, unless the file names them."""
         return (ACCOUNT_ID,) if self.service and not self.service.allowed_principals else ()
+
+    @property
+    def needs_vpc(self) -> bool:
+        return bool(self.endpoints or (self.service and self.service.load_balancer))
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
         if self.service:
@@ -209,10 +257,11 @@ class PrivateLinkProps(ConnectionProps):
             service = in_words(fact(facts, "service", "service_name"))
             if domain := self.service.private_dns_name:
                 record = f"create the TXT record of `service.private_dns_record` in the public zone of {domain}"
-                yield Step("you", f"{record}, then verify the domain in the VPC console under Endpoint services")
+                if not self.service.verify_private_dns:
+                    yield Step("you", f"{record}, then write `verify_private_dns: true` and deploy")
             yield Step("Astronomer", f"create an interface endpoint to {service} in the cluster's VPC", key="connected")
             if not self.service.acceptance_off_reason:
-                how = f"accept the endpoint of {service} in the VPC console under Endpoint services"
+                how = f"put the endpoint of {service} into `accepted_endpoints`, or accept it in the VPC console"
                 yield Step("you", how, key="connected")
         for name, endpoint in self.endpoints.items():
             if endpoint.for_clusters:
@@ -221,6 +270,14 @@ class PrivateLinkProps(ConnectionProps):
 
     def claims(self) -> Iterator[Claim]:
         for name, endpoint in self.endpoints.items():
+            for zone in endpoint.names:
+                yield Claim(
+                    ("endpoints", name, "names"),
+                    "network",
+                    ("zone", zone),
+                    f"makes the zone {zone}",
+                    "a VPC takes one zone of a name: keep one",
+                )
             if endpoint.private_dns:
                 yield Claim(
                     ("endpoints", name),

@@ -1,4 +1,5 @@
 from collections import defaultdict
+from collections.abc import Iterator
 
 from cdktf import Postcondition, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.data_aws_route53_resolver_rule import DataAwsRoute53ResolverRule
@@ -9,6 +10,7 @@ from constructs import Construct
 
 from modules.context import ConnectionContext
 from modules.expressions import listed
+from modules.parts.ingress.props import RULES_OF_A_GROUP
 from modules.parts.ram_share.construct import share
 from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 from modules.resolver_rules.props import Endpoint, ResolverRulesProps, Rule
@@ -34,24 +36,12 @@ class ResolverRules(Construct):
 
     def _endpoint(self, props: Endpoint) -> str:
         """Lets queries out to the DNS servers, and nothing in: the endpoint only asks."""
-        servers: dict[int, set[str]] = defaultdict(set)
-        for rule in self._props.rules.values():
-            for target in rule.targets:
-                ip, port = _split(target)
-                servers[port].add(f"{ip}/32")
-        egress = [
-            SecurityGroupEgress(
-                description=f"DNS over {protocol}",
-                protocol=protocol,
-                from_port=port,
-                to_port=port,
-                cidr_blocks=sorted(addresses),
-            )
-            for port, addresses in sorted(servers.items())
-            for protocol in ("tcp", "udp")
-        ]
+        split = (_split(target) for rule in self._props.rules.values() for target in rule.targets)
+        targets = {(port, ip) for ip, port in split}
+        # A group takes 60 rules, and each server has two; an endpoint takes several groups.
+        groups = [{"egress": _egress(some)} for some in _batched(sorted(targets), RULES_OF_A_GROUP // 2)]
         description = "Outbound Resolver endpoint: DNS to the targets of its rules"
-        endpoint_id, addresses = resolver_endpoint(self, props, self._context, "OUTBOUND", description, egress=egress)
+        endpoint_id, addresses = resolver_endpoint(self, props, self._context, "OUTBOUND", description, *groups)
         # For the network team: where your DNS servers see the queries come from.
         self.handoff["endpoint_ips"] = addresses
         return endpoint_id
@@ -90,6 +80,29 @@ class ResolverRules(Construct):
                 lifecycle=TerraformResourceLifecycle(ignore_changes=["name"]),
             )
         return made
+
+
+def _batched(targets: list[tuple[int, str]], size: int) -> Iterator[list[tuple[int, str]]]:
+    for start in range(0, len(targets), size):
+        yield targets[start : start + size]
+
+
+def _egress(targets: list[tuple[int, str]]) -> list[SecurityGroupEgress]:
+    """The rules for ports and addresses."""
+    servers: dict[int, set[str]] = defaultdict(set)
+    for port, ip in targets:
+        servers[port].add(f"{ip}/32")
+    return [
+        SecurityGroupEgress(
+            description=f"DNS over {protocol}",
+            protocol=protocol,
+            from_port=port,
+            to_port=port,
+            cidr_blocks=sorted(addresses),
+        )
+        for port, addresses in sorted(servers.items())
+        for protocol in ("tcp", "udp")
+    ]
 
 
 def _split(target: str) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
 from modules.context import Context
 from modules.entry import FieldPath, PendingInput, Step, fact, in_words
+from modules.parts.ingress.props import GROUPS_OF_AN_INTERFACE, RULES_OF_A_GROUP
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
 from modules.vocabulary import (
     UNIQUE,
@@ -106,6 +107,10 @@ class ResolverRulesProps(SharingProps):
         """Nothing if the file names whom to share with."""
         return () if self.share_with else (ACCOUNT_ID,)
 
+    @property
+    def needs_vpc(self) -> bool:
+        return self.endpoint is not None or self.associate_network
+
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return "the rules are of the other region, and nothing resolves your names there"
 
@@ -126,5 +131,13 @@ class ResolverRulesProps(SharingProps):
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         yield from super().check(context)
+        servers = {target for rule in self.rules.values() for target in rule.targets}
+        most = RULES_OF_A_GROUP // 2 * GROUPS_OF_AN_INTERFACE
+        if self.endpoint and len(servers) > most:
+            message = (
+                f"has {len(servers)} different targets, and the security groups of an endpoint take {most} by default, "
+                "two rules each; use fewer servers, or an endpoint_id of your own"
+            )
+            yield ("rules",), message
         for field, message in self.endpoint.check(context) if self.endpoint else ():
             yield ("endpoint", *field), message

@@ -21,9 +21,9 @@ from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment import Ec2Trans
 from constructs import Construct
 
 from modules.cluster import ClusterSide
-from modules.context import ConnectionContext
+from modules.context import ConnectionContext, NewGateway
 from modules.expressions import MapExpression, is_late, listed, term
-from modules.parts.attachments.construct import accept
+from modules.parts.attachments.construct import accept, accept_peering
 from modules.parts.for_each.construct import Entries, each
 from modules.parts.lookup.construct import Kind, Lookup, announce
 from modules.parts.ram_share.construct import share
@@ -74,11 +74,18 @@ class TransitGateway(Construct):
         self._gateway_id = gateway.id if gateway else str(props.transit_gateway_id)
         self._tables = self._route_tables()
         self.handoff["transit_gateway_id"] = self._gateway_id
-        if gateway and props.accept_clusters:
+        near = any(cluster.region == network.region for cluster in context.clusters.values())
+        if gateway and props.accept_clusters and (near or props.share_with):
             self.handoff["resource_share_arn"] = share(self, props, context, {"gateway": gateway.arn})
 
         # A route in a VPC can name a gateway only once the VPC is attached to it: the reference makes Terraform wait.
-        way_out = self._attach_network().transit_gateway_id if props.attaches else self._gateway_id
+        attachment = self._attach_network() if props.attaches else None
+        way_out = attachment.transit_gateway_id if attachment else self._gateway_id
+        self.gateway = (
+            NewGateway(self._gateway_id, self._tables.clusters, self._tables.network, attachment.id)
+            if props.create and self._tables and attachment
+            else None
+        )
         for name, cluster in context.clusters.items():
             # Nothing leads to a cluster before its attachment is accepted, by us or, without our knowing, by another.
             after = self._accept(name, cluster) if props.accept_clusters else {}
@@ -194,7 +201,10 @@ class TransitGateway(Construct):
             return None
         # The ID is not taken from the request: while the gateway is to change, a tag even, Terraform would read that
         # later, and detach whatever has an ID that it does not know.
-        request = self._request(name, attachment_id, cluster.account_id, cluster)
+        peered = cluster.region != self._context.network.region
+        request = self._request(name, attachment_id, cluster, peered=peered)
+        if peered:
+            return self._accept_peering(name, cluster, attachment_id, request)
         if cluster.account_id == self._context.network.account_id:
             # AWS accepts the attachments of the gateway's own account by itself, and associates them with the
             # gateway's default table, if it has one (facts C3).
@@ -217,6 +227,18 @@ class TransitGateway(Construct):
             after["lifecycle"] = TerraformResourceLifecycle(precondition=[known])
         return after
 
+    def _accept_peering(
+        self, name: str, cluster: ClusterSide, attachment_id: str, request: Lookup
+    ) -> dict[str, Any] | None:
+        """Accept a peering of gateways. It has no default tables that would do: AWS propagates nothing over it."""
+        accepted = accept_peering(self, attachment_id, f"{self._context.name}-{name}", request)
+        if self._tables:
+            associated = self._associate(
+                self._tables, name, accepted.reference(attachment_id), replace_existing_association=True
+            )
+            self._route_back(self._tables.back, name, cluster, accepted.reference(attachment_id), [associated])
+        return {"depends_on": [accepted.resource]}
+
     def _associate(
         self, tables: _Tables, name: str, attachment_id: str, **arguments: Any
     ) -> Ec2TransitGatewayRouteTableAssociation:
@@ -228,9 +250,14 @@ class TransitGateway(Construct):
             **arguments,
         )
 
-    def _request(self, name: str, attachment_id: str, account_id: str, cluster: ClusterSide) -> Lookup:
-        """The attachment, and everything that must be true of it: whoever the gateway is shared with may attach."""
+    def _request(self, name: str, attachment_id: str, cluster: ClusterSide, *, peered: bool) -> Lookup:
+        """The attachment, and everything that must be true of it: whoever the gateway is shared with may attach, and
+        anyone may ask to peer with it."""
         network, side = self._context.network, f"clusters.{name}"
+        peer = self._props.peer_gateways.get(name)
+        account_id = peer.account_id if peer and peer.account_id else cluster.account_id
+        if peer and peer.account_id:
+            side = f"connections.{self.node.id}.peer_gateways.{name}"
         field = f"connections.{self.node.id}.attachments.{name}"
         again = (
             f"Remove attachments.{name} from the file to deploy without it. To connect again, ask Astronomer's support "
@@ -258,9 +285,10 @@ class TransitGateway(Construct):
             f"{ours}. Enter the ID of the attachment to this gateway.",
         )
         type_ = request.found("resource_type")
+        expected, whose = ("peering", "a cluster in another region") if peered else ("vpc", "a cluster")
         request.expect(
-            f'{type_} == "vpc"',
-            f"{field}: {attachment_id} attaches a ${{{type_}}}, but a cluster attaches a vpc. Enter the ID that "
+            f'{type_} == "{expected}"',
+            f"{field}: {attachment_id} attaches a ${{{type_}}}, but {whose} attaches a {expected}. Enter the ID that "
             "Astronomer gave you.",
         )
         account = request.found("resource_owner_id")
@@ -269,7 +297,14 @@ class TransitGateway(Construct):
             f"{field}: {attachment_id} is of AWS account ${{{account}}}, but {side}.account_id is {account_id}. "
             "Accept it only if Astronomer confirms that account: then correct account_id.",
         )
-        if cluster.vpc_id:
+        if peer and peer.transit_gateway_id:
+            theirs = request.found("resource_id")
+            request.expect(
+                f"{theirs} == {term(peer.transit_gateway_id)}",
+                f"{field}: {attachment_id} peers with ${{{theirs}}}, but peer_gateways.{name}.transit_gateway_id is "
+                f"{peer.transit_gateway_id}. Accept it only if Astronomer confirms that gateway.",
+            )
+        if cluster.vpc_id and not peered:
             vpc = request.found("resource_id")
             request.expect(
                 f"{vpc} == {term(cluster.vpc_id)}",
@@ -283,7 +318,8 @@ class TransitGateway(Construct):
         entry, account, gateway = f"connections.{self.node.id}", cluster.account_id, self._props.transit_gateway_id
         if account == self._context.network.account_id or (account is None and attachment_id is None):
             return
-        filters = {"state": "pendingAcceptance", "resource-type": "vpc"}
+        peered = cluster.region != self._context.network.region
+        filters = {"state": "pendingAcceptance", "resource-type": "peering" if peered else "vpc"}
         owner = f"AWS account {account}" if account else "an AWS account"
         if account:
             filters["resource-owner-id"] = account

@@ -11,6 +11,7 @@ from modules.entry import Claim, FieldPath, PendingInput, Step, in_words
 from modules.expressions import FOR_EACH
 from modules.vocabulary import (
     BY_REFERENCE,
+    AccountId,
     Cidr,
     PrivateAsn,
     Props,
@@ -68,16 +69,23 @@ class OnPremises(Props):
     because the table has one."""
 
 
+class PeerGateway(Props):
+    """Astronomer's transit gateway in the region of a cluster, which it peers with yours."""
+
+    transit_gateway_id: TransitGatewayId | None = None
+    """Its ID; a peering with another gateway is then refused. Default: any gateway of that account and region."""
+    account_id: AccountId | None = None
+    """The AWS account that owns it. Default: the cluster's."""
+
+
 class TransitGatewayProps(SharingProps):
     """Share a transit gateway with Astro, accept what Astro attaches, and route both ways.
 
+    A cluster in another region than the network is connected by a peering of gateways, which Astronomer's support
+    requests: its attachment is accepted and gets static routes, and the gateway is not shared for it.
+
     The gateway is in the network's account, unless `accept_clusters` is false. It carries no DNS: see
     `resolver_rules`."""
-
-    same_region: ClassVar[str] = (
-        "a transit gateway attaches VPCs of its own region only: use a network and gateway in the cluster's region, "
-        "which Astronomer's support can peer with your gateway elsewhere"
-    )
 
     blocked: ClassVar[str] = "the gateway is not shared with it and its attachment is not accepted"
     for_astronomer: ClassVar[tuple[str, ...]] = ("transit_gateway_id", "cidrs")
@@ -99,7 +107,10 @@ class TransitGatewayProps(SharingProps):
     another connection of the same gateway, or its owner in another account. Then only your network is attached and
     routed."""
     attachments: Annotated[dict[Slug, TransitGatewayAttachmentId], BY_REFERENCE] = Field(default_factory=dict)
-    """The attachment of each cluster, by its name in `clusters`; absent until Astronomer has attached it."""
+    """The attachment of each cluster, by its name in `clusters`; absent until Astronomer has attached it. Of a cluster
+    in another region, the attachment of the peering of gateways."""
+    peer_gateways: Annotated[dict[Slug, PeerGateway], BY_REFERENCE] = Field(default_factory=dict)
+    """What is known of Astronomer's gateway for a cluster in another region, by the cluster's name."""
     route_tables: RouteTables | None = None
     """The existing gateway's tables for association and routes. Default: the gateway's own default association and
     propagation, never both (facts B21)."""
@@ -137,10 +148,10 @@ class TransitGatewayProps(SharingProps):
 
     @model_validator(mode="after")
     def _each_cluster_attaches_once(self) -> Self:
-        if strangers := sorted(set(self.attachments) - set(self.clusters)):
-            raise ValueError(
-                f"has attachments of {', '.join(strangers)}, not in its clusters; there are: {', '.join(self.clusters)}"
-            )
+        for field in ("attachments", "peer_gateways"):
+            if strangers := sorted(set(getattr(self, field)) - set(self.clusters)):
+                there = ", ".join(self.clusters)
+                raise ValueError(f"has {field} of {', '.join(strangers)}, not in its clusters; there are: {there}")
         ids = list(self.attachments.values())
         if twice := duplicates(ids):
             raise ValueError(f"has {', '.join(twice)} for two clusters; each cluster has an attachment of its own")
@@ -174,6 +185,14 @@ class TransitGatewayProps(SharingProps):
     def transit_gateway(self) -> str | None:
         return self.transit_gateway_id
 
+    @property
+    def makes_transit_gateway(self) -> bool:
+        return self.create is not None
+
+    @property
+    def pods_meet(self) -> bool:
+        return self.propagate  # An attachment announces every range of its VPC.
+
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, one in self.on_premises.items():
             yield ("on_premises", name, "cidr"), one.cidr
@@ -200,7 +219,28 @@ class TransitGatewayProps(SharingProps):
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         yield from super().check(context)
-        if self.attaches and not context.subnets:
+        for index, name in enumerate(self.clusters):
+            if (cluster := context.clusters.get(name)) is None:
+                continue
+            elsewhere = cluster.region != context.region
+            if elsewhere and self.accept_clusters and not (self.create or self.route_tables):
+                message = (
+                    f"{name!r} is in {cluster.region} and the gateway in {context.region}; a peering of gateways takes "
+                    "static routes only: name route_tables, or use a network and gateway in the cluster's region"
+                )
+                yield ("clusters", index), message
+            if elsewhere and self.accept_clusters and self.propagate:
+                message = (
+                    f"is true, and {name!r} is in {cluster.region}; a peering of gateways announces nothing: take it "
+                    "out, or put the cluster into an entry of its own"
+                )
+                yield ("propagate",), message
+            if not elsewhere and name in self.peer_gateways:
+                yield (
+                    ("peer_gateways", name),
+                    f"is for a cluster in another region, and {name!r} is in {context.region} too; take it out",
+                )
+        if self.attaches and context.network and context.network.has_vpc and not context.subnets:
             yield (
                 ("attach_network",),
                 "attaches a network that names no subnets; add `subnets` to it, one in each availability zone",
@@ -211,8 +251,12 @@ class TransitGatewayProps(SharingProps):
         """Only who accepts the clusters has to know them."""
         return (ACCOUNT_ID,) if self.accept_clusters else ()
 
+    @property
+    def needs_vpc(self) -> bool:
+        return self.attaches
+
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
-        return "the gateway attaches no VPC of another region"
+        return "the gateway is not connected with the twin's region"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
         if not facts:
@@ -226,6 +270,16 @@ class TransitGatewayProps(SharingProps):
             if attachment:
                 test = f"test the connection over {gateway}; attachment {attachment} is accepted and the routes exist"
                 yield Step("Astronomer", test, cluster=name)
+            elif clusters[name].region != facts.get("region"):
+                region = clusters[name].region
+                yield Step(
+                    "Astronomer",
+                    f"peer your transit gateway in {region} with {gateway}, route "
+                    f"{in_words(facts.get('cidrs'))} to it, and send us the ID of the peering's attachment",
+                    # AWS: a request for a peering of gateways expires after 7 days.
+                    cluster=name,
+                    key=f"attachments.{name}",
+                )
             elif clusters[name].account_id:
                 invited = self.invites(clusters[name], facts)
                 accept = f"accept the resource share of {gateway}, " if invited else ""

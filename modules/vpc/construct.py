@@ -35,6 +35,7 @@ class Vpc(Construct):
     def __init__(self, scope: Construct, id_: str, props: VpcProps, name: str) -> None:
         super().__init__(scope, id_)
         self._name = name
+        self.network = Network(props.account_id, props.region, vpc_id="", cidrs=())
         if props.vpc_id is not None:
             self.network = self._existing(props, props.vpc_id)
         if props.create is not None:
@@ -46,15 +47,16 @@ class Vpc(Construct):
             # Read while planning, so that the tables' IDs may key a for_each.
             discovered = DataAwsRouteTables(self, "route-tables", vpc_id=vpc_id)
             tables = MapExpression(f"toset({discovered.fqn}.ids)")
-        cidrs = tuple(map(str, props.cidrs))
+        cidrs, unrouted = tuple(map(str, props.cidrs)), tuple(map(str, props.unrouted_cidrs))
         return Network(
             account_id=props.account_id,
             region=props.region,
             vpc_id=vpc_id,
             cidrs=cidrs,
+            unrouted_cidrs=unrouted,
             route_tables=tables,
             subnets=dict(sorted(props.subnets.items())),
-            dns=self._found(props, vpc_id, cidrs),
+            dns=self._found(props, vpc_id, cidrs + unrouted),
         )
 
     def _found(self, props: VpcProps, vpc_id: str, cidrs: tuple[str, ...]) -> str:
@@ -79,13 +81,13 @@ class Vpc(Construct):
         ranges = [
             _require(
                 f"length({unnamed}) == 0",
-                f'{entry}.cidrs: {vpc_id} also has ${{join(", ", {unnamed})}}. Add every range of the VPC to cidrs: '
-                "those that are not named are not checked for overlaps.",
+                f'{entry}.cidrs: {vpc_id} also has ${{join(", ", {unnamed})}}. Add every range of the VPC to cidrs, '
+                "or to unrouted_cidrs if Astro need not reach it: those not named are not checked for overlaps.",
             ),
             _require(
                 f"length({missing}) == 0",
-                f'{entry}.cidrs: {vpc_id} does not have ${{join(", ", {missing})}}. Remove it from cidrs, '
-                "or associate it with the VPC.",
+                f'{entry}.cidrs: {vpc_id} does not have ${{join(", ", {missing})}}. Remove it from cidrs '
+                "or unrouted_cidrs, or associate it with the VPC.",
             ),
         ]
         lifecycle = TerraformResourceLifecycle(postcondition=ranges)

@@ -1,8 +1,8 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from modules.entry import FieldPath
 from modules.expressions import FOR_EACH
@@ -26,7 +26,15 @@ from modules.vocabulary import (
 
 Letter = Literal["a", "b", "c"]
 
-VpcCidr = Annotated[IPv4Network, Range("a range of a VPC", 16, 28, PRIVATE, PRIVATE_IN_WORDS)]
+
+def _unicast(cidr: IPv4Network) -> IPv4Network:
+    if cidr.is_loopback or cidr.is_link_local or cidr.is_multicast or cidr.is_reserved or cidr.is_unspecified:
+        raise ValueError("is not a range that a VPC can have: loopback, link-local, multicast and reserved ones cannot")
+    return cidr
+
+
+VpcCidr = Annotated[IPv4Network, Range("a range of a VPC", 16, 28), AfterValidator(_unicast)]
+"""Public ones too: AWS takes them, and Astronomer asks for private ones only for a peering."""
 
 _NOT_FOR_EVERY_ACCOUNT = {"ap-northeast-1": "b", "ca-central-1": "c", "us-west-1": "abc"}
 """Zones, by their letter, that AWS does not give to every account."""
@@ -88,8 +96,18 @@ class NewVpc(Props):
         return cuts
 
 
+_OF_A_VPC = ("cidrs", "unrouted_cidrs", "route_tables", "subnets", "routes_elsewhere")
+
+
 class VpcProps(Props):
-    """One of your networks: an existing VPC (`vpc_id`, `cidrs`) or one to make (`create`)."""
+    """One of your networks: an existing VPC (`vpc_id`, `cidrs`), one to make (`create`), or an account and region
+    without a VPC, for connections that need none: a transit gateway of a network account, roles, shared rules.
+
+    Two entries in different accounts may name one VPC that is shared by AWS RAM: its owner's, with the route tables
+    and the connections that route, and a participant's, with security groups and endpoints."""
+
+    unrouted_fields: ClassVar[tuple[str, ...]] = ("unrouted_cidrs",)
+    """Fields with ranges that no packet on a connection has."""
 
     account_id: AccountId
     """The AWS account that it is in."""
@@ -98,7 +116,12 @@ class VpcProps(Props):
     vpc_id: VpcId | None = None
     """The existing VPC."""
     cidrs: Annotated[tuple[VpcCidr, ...], Field(max_length=50)] = ()
-    """Every range of the existing VPC, the primary first: all count in the overlap check. AWS takes /16 to /28."""
+    """The ranges of the existing VPC, the primary first: each is routed, and counts in the overlap check. AWS takes /16
+    to /28."""
+    unrouted_cidrs: Annotated[tuple[VpcCidr, ...], Field(max_length=50)] = ()
+    """Further ranges of the existing VPC that Astro need not reach, such as the 100.64.0.0/16 of an EKS cluster's pods:
+    nobody is asked to route them. They must not hold a cluster's range, and a VPC peering compares them too. Default:
+    none; `cidrs` has all."""
     route_tables: Annotated[
         Annotated[dict[Slug, RouteTableId], Tag("map")] | Annotated[Literal["all"], Tag("word")], WORD_OR_MAP, FOR_EACH
     ] = Field(default_factory=dict)
@@ -128,8 +151,7 @@ class VpcProps(Props):
     @field_validator("create")
     @classmethod
     def _create_excludes_existing(cls, create: NewVpc | None, info: ValidationInfo) -> NewVpc | None:
-        existing = ("vpc_id", "cidrs", "route_tables", "subnets", "routes_elsewhere")
-        beside = [field for field in existing if info.data.get(field)]
+        beside = [field for field in ("vpc_id", *_OF_A_VPC) if info.data.get(field)]
         if create and beside:
             raise ValueError(
                 f"stands beside {', '.join(beside)}, which a VPC to be made has of its own; "
@@ -158,18 +180,29 @@ class VpcProps(Props):
 
     @model_validator(mode="after")
     def _exists_or_is_made(self) -> Self:
-        if self.vpc_id is None and self.create is None:
+        described = [name for name in _OF_A_VPC if getattr(self, name)]
+        if self.vpc_id is None and self.create is None and described:
             raise ValueError("names neither vpc_id nor create; give vpc_id for a VPC that exists, or create for one")
         if self.vpc_id and not self.cidrs:
             raise ValueError("has a vpc_id and no cidrs; list every range of that VPC, the primary first")
         return self
 
+    @property
+    def has_vpc(self) -> bool:
+        """Whether there is a VPC, existing or to be made."""
+        return bool(self.vpc_id or self.create)
+
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         """Every range of the VPC, with the field that it stands in."""
-        for index, cidr in enumerate(self.cidrs):
-            yield ("cidrs", index), cidr
+        for name in ("cidrs", "unrouted_cidrs"):
+            for index, cidr in enumerate(getattr(self, name)):
+                yield (name, index), cidr
         if self.create:
             yield ("create", "cidr"), self.create.cidr
+
+    def routed_cidrs(self) -> tuple[IPv4Network, ...]:
+        """The ranges that Astro is to reach."""
+        return (self.create.cidr,) if self.create else self.cidrs
 
     def subnet_names(self) -> tuple[str, ...]:
         """The names by which connections refer to subnets."""

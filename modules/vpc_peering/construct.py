@@ -37,7 +37,7 @@ _GONE = {
 
 
 class VpcPeering(Construct):
-    """Accepts the request that matches the cluster's account, region and range and our VPC, and no other."""
+    """Accepts the request that matches the cluster's account, region, range and VPC and our VPC, and no other."""
 
     def __init__(self, scope: Construct, id_: str, props: VpcPeeringProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -121,6 +121,13 @@ class VpcPeering(Construct):
             f'${{coalesce({cidr}, "unknown (AWS does not show it)")}}, but {side}.cidr is {cluster.cidr}. '
             "Enter the ID of this cluster's connection, or correct cidr if the Astro UI shows that one.",
         )
+        if cluster.vpc_id:
+            theirs = request.found("vpc_id")
+            request.expect(
+                f"{theirs} == {term(cluster.vpc_id)}",
+                f"{entry}: {peering_id} was requested from VPC ${{{theirs}}}, but {side}.vpc_id is {cluster.vpc_id}. "
+                "Accept it only if Astronomer confirms that VPC: then correct vpc_id.",
+            )
         vpc, owner = request.found("peer_vpc_id"), request.found("peer_owner_id")
         request.expect(
             f"{vpc} == {term(network.vpc_id)} && {owner} == {term(network.account_id)}",
@@ -141,6 +148,8 @@ class VpcPeering(Construct):
             filters["vpc-peering-connection-id"] = self._props.peering_id
         if cluster.account_id:
             filters["requester-vpc-info.owner-id"] = cluster.account_id
+            if cluster.vpc_id:
+                filters["requester-vpc-info.vpc-id"] = cluster.vpc_id
             account, remedy = f"AWS account {cluster.account_id}", f"add {add_id}"
         else:
             account = "an AWS account"

@@ -5,7 +5,8 @@ from pydantic import Field
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
-from modules.entry import Claim, PendingInput, Step, in_words
+from modules.context import Context, not_private
+from modules.entry import Claim, FieldPath, PendingInput, Step, in_words
 from modules.parts.ingress.props import Ingress, ingress_claims
 from modules.vocabulary import PeeringId, Slug
 
@@ -14,6 +15,8 @@ class VpcPeeringProps(ConnectionProps):
     """Accept a peering that Astro requested, and route back to Astro.
 
     The peering outlives this entry and a `destroy`: it stays active in AWS until you or Astronomer delete it."""
+
+    whole_vpcs_meet: ClassVar[bool] = True
 
     for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "vpc_id", "cidrs", "dns_servers")
     deploy_by: ClassVar[str | None] = "within 7 days of Astro's request"
@@ -41,6 +44,10 @@ class VpcPeeringProps(ConnectionProps):
                 f"accepts {self.peering_id}",
                 "each connection needs its own peering",
             )
+
+    def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
+        yield from super().check(context)
+        yield from not_private(context, self.network)
 
     @property
     def blocked(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]

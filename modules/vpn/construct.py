@@ -21,8 +21,10 @@ from constructs import Construct
 
 from modules.context import ConnectionContext, Network
 from modules.parts.for_each.construct import by_name, each
+from modules.parts.memory.construct import remember
 from modules.vocabulary import construct_id
-from modules.vpn.props import Gateway, VpnProps
+from modules.vpn.gateways import Gateway
+from modules.vpn.props import VpnProps
 from modules.vpn.tunnels import Tunnels
 
 LARGEST_SIGNED = 2147483647
@@ -35,8 +37,25 @@ class Vpn(Construct):
     def __init__(self, scope: Construct, id_: str, props: VpnProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
         self._props, self._context = props, context
-        self._new_gateway: VpnGateway | None = None
+        self._transit_gateway_id = context.gateway.id if context.gateway else props.transit_gateway_id
+        tables = props.route_tables
+        self._association, self._tables = tables.association, tables.routes
+        if made := context.gateway:
+            # Its tables are empty but for what is written into them: the VPN looks up the table of the network, which
+            # leads to the clusters, and with this to the network itself.
+            self._association, self._tables = made.network_table, made.tables()
+            Ec2TransitGatewayRouteTablePropagation(
+                self,
+                "network-propagation",
+                transit_gateway_attachment_id=made.network_attachment,
+                transit_gateway_route_table_id=made.network_table,
+            )
         self._vpn_gateway_id = self._vpn_gateway(context.network)
+        # A plan that moves a connection in place to another kind of gateway, or another transit gateway, goes wrong:
+        # it takes the attachment that there was for the new one, and deletes the gateway before the connection leaves.
+        given = props.vpn_gateway_id and "vpn_gateway_id"
+        target = self._transit_gateway_id or given or self._vpn_gateway_id
+        self._target = remember(self, "target", {"gateway": target}, keep=False)
         self._logs = (
             CloudwatchLogGroup(
                 self,
@@ -49,23 +68,22 @@ class Vpn(Construct):
             else None
         )
         self.handoff: dict[str, object] = {
-            name: self._connect(name, ip, gateway) for name, (ip, gateway) in props.known_gateways().items()
+            name: self._connect(name, gateway) for name, gateway in props.known_gateways().items()
         }
 
     def _vpn_gateway(self, network: Network) -> str | None:
         """The ID of the virtual private gateway; the network's route tables learn from it what is behind it."""
-        if self._props.transit_gateway_id:
+        if self._props.on_transit_gateway:
             return None
         gateway_id = self._props.vpn_gateway_id
         if gateway_id is None:
-            self._new_gateway = VpnGateway(
+            gateway_id = VpnGateway(
                 self,
                 "gateway",
                 vpc_id=network.vpc_id,
                 amazon_side_asn=str(self._props.amazon_asn or 64512),
                 tags={"Name": self._context.name},
-            )
-            gateway_id = self._new_gateway.id
+            ).id
         for (name,), (table_id,), over in each(network.route_tables):
             VpnGatewayRoutePropagation(
                 self,
@@ -76,16 +94,18 @@ class Vpn(Construct):
             )
         return gateway_id
 
-    def _connect(self, name: str, ip: str, gateway: Gateway) -> dict[str, object]:
-        props = self._props
-        tags = {"Name": f"{self._context.name}-{name}"}
+    def _customer_gateway(self, name: str, gateway: Gateway, tags: dict[str, str]) -> str:
+        """The ID of what AWS knows the device by."""
+        if gateway.customer_gateway_id:
+            return gateway.customer_gateway_id
         # AWS wants an ASN where there is no BGP as well; this is its own default.
-        asn = props.bgp_asn or 65000
-        device = CustomerGateway(
+        asn = self._props.asn(gateway) or 65000
+        return CustomerGateway(
             self,
             construct_id("customer-gateway", name),
             type="ipsec.1",
-            ip_address=ip,
+            ip_address=gateway.ip,
+            certificate_arn=gateway.certificate_arn,
             bgp_asn=str(asn) if asn <= LARGEST_SIGNED else None,
             bgp_asn_extended=str(asn) if asn > LARGEST_SIGNED else None,
             # AWS answers a request with the same address, ASN and name with the gateway that exists: without a name of
@@ -95,21 +115,27 @@ class Vpn(Construct):
             # One that was adopted has no name, or another, and needs no new gateway for it.
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True, ignore_changes=["device_name"]),
             tags=tags,
-        )
+        ).id
+
+    def _connect(self, name: str, gateway: Gateway) -> dict[str, object]:
+        props = self._props
+        tags = {"Name": f"{self._context.name}-{name}"}
+        storage = "SecretsManager" if props.preshared_keys == "secrets-manager" else "Standard"
         connection = VpnConnection(
             self,
             construct_id("connection", name),
             type="ipsec.1",
-            customer_gateway_id=device.id,
-            transit_gateway_id=props.transit_gateway_id,
+            customer_gateway_id=self._customer_gateway(name, gateway, tags),
+            transit_gateway_id=self._transit_gateway_id,
             vpn_gateway_id=self._vpn_gateway_id,
             static_routes_only=bool(props.static_routes),
-            preshared_key_storage="SecretsManager" if props.preshared_keys == "secrets-manager" else "Standard",
+            preshared_key_storage=None if gateway.certificate_arn else storage,
+            enable_acceleration=props.accelerated or None,
+            outside_ip_address_type="PrivateIpv4" if gateway.direct_connect_attachment_id else None,
+            transport_transit_gateway_attachment_id=gateway.direct_connect_attachment_id,
             tags=tags,
             # A VPC has one gateway: the old one must go first, and AWS deletes none that a connection uses.
-            lifecycle=TerraformResourceLifecycle(replace_triggered_by=[_id(self._new_gateway)])
-            if self._new_gateway
-            else None,
+            lifecycle=TerraformResourceLifecycle(replace_triggered_by=[self._target]),
             **self._tunnels(name, gateway),
         )
         self._route(name, connection)
@@ -132,14 +158,14 @@ class Vpn(Construct):
             alarm_actions=[props.alarm_topic] if props.alarm_topic else None,
             ok_actions=[props.alarm_topic] if props.alarm_topic else None,
         )
-        return self._facts(ip, connection)
+        return self._facts(gateway, connection)
 
     def _tunnels(self, name: str, gateway: Gateway) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
         for number, cidr in enumerate(gateway.inside_cidrs(), start=1):
-            options = _negotiation(self._props.tunnels)
+            options = _negotiation(self._props.negotiation(gateway))
             options["inside_cidr"] = str(cidr) if cidr else None
-            if self._props.preshared_keys == "variable":
+            if self._props.preshared_keys == "variable" and not gateway.certificate_arn:
                 keys = self._context.secrets["preshared_keys"]
                 options["preshared_key"] = Token.as_string(Fn.lookup(keys, f"{name}-{number}"))
             arguments |= {f"tunnel{number}_{option}": value for option, value in options.items()}
@@ -156,7 +182,7 @@ class Vpn(Construct):
     def _route(self, name: str, connection: VpnConnection) -> None:
         """Lead into the tunnels. A virtual private gateway passes its routes on; a transit gateway is told."""
         props = self._props
-        if not props.transit_gateway_id:
+        if not props.on_transit_gateway:
             for (range_name,), (cidr,), over in each(props.static_routes):
                 VpnConnectionRoute(
                     self,
@@ -167,7 +193,7 @@ class Vpn(Construct):
                 )
             return
         attachment = connection.transit_gateway_attachment_id
-        if table_id := props.route_tables.association:
+        if table_id := self._association:
             Ec2TransitGatewayRouteTableAssociation(
                 self,
                 construct_id("association", name),
@@ -176,8 +202,8 @@ class Vpn(Construct):
                 # A gateway may have associated the new attachment with its default table already.
                 replace_existing_association=True,
             )
-        if props.bgp_asn:
-            for (table,), (table_id,), over in each(props.route_tables.routes):
+        if not props.static_routes:
+            for (table,), (table_id,), over in each(self._tables):
                 Ec2TransitGatewayRouteTablePropagation(
                     self,
                     construct_id("propagation", name, table),
@@ -186,7 +212,7 @@ class Vpn(Construct):
                     transit_gateway_route_table_id=table_id,
                 )
             return
-        for (table, range_name), (table_id, cidr), over in each(props.route_tables.routes, props.static_routes):
+        for (table, range_name), (table_id, cidr), over in each(self._tables, props.static_routes):
             Ec2TransitGatewayRoute(
                 self,
                 construct_id("route", name, table, range_name),
@@ -196,12 +222,12 @@ class Vpn(Construct):
                 transit_gateway_route_table_id=table_id,
             )
 
-    def _facts(self, ip: str, connection: VpnConnection) -> dict[str, object]:
+    def _facts(self, gateway: Gateway, connection: VpnConnection) -> dict[str, object]:
         """What the device's owner needs; the keys are not among it."""
         facts: dict[str, object] = {
             "vpn_connection_id": connection.id,
-            "ip": ip,
-            **self._routing(),
+            **({"ip": gateway.ip} if gateway.ip else {}),
+            **self._routing(gateway),
             "tunnels": {
                 "1": {
                     "aws_ip": connection.tunnel1_address,
@@ -219,28 +245,23 @@ class Vpn(Construct):
                 },
             },
         }
-        if self._props.transit_gateway_id:
+        if self._props.on_transit_gateway:
             facts["transit_gateway_attachment_id"] = connection.transit_gateway_attachment_id
-        if self._props.preshared_keys == "secrets-manager":
+        if self._props.preshared_keys == "secrets-manager" and not gateway.certificate_arn:
             facts["preshared_keys_secret"] = connection.preshared_key_arn
         return facts
 
-    def _routing(self) -> dict[str, object]:
+    def _routing(self, gateway: Gateway) -> dict[str, object]:
         """How either side knows what is behind the other."""
         if not self._props.static_routes:
-            return {"bgp_asn": self._props.bgp_asn}
+            return {"bgp_asn": self._props.asn(gateway)}
         told: dict[str, object] = {"static_routes": by_name(self._props.static_routes)}
-        if self._props.transit_gateway_id:
+        if self._props.on_transit_gateway:
             told["note"] = (
                 "The transit gateway routes these ranges into the tunnels. The network's own route tables do not know "
                 "them: where it is to reach them, route them to the gateway there."
             )
         return told
-
-
-def _id(gateway: VpnGateway) -> str:
-    """The reference to its ID as `replace_triggered_by` takes it, which is no template."""
-    return f"{gateway.terraform_resource_type}.{gateway.friendly_unique_id}.id"
 
 
 def _negotiation(tunnels: Tunnels) -> dict[str, Any]:

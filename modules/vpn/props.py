@@ -2,7 +2,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
@@ -13,56 +13,20 @@ from modules.vocabulary import (
     Cidr,
     PrivateAsn,
     Props,
-    PublicIp,
-    Range,
     RetentionDays,
     Slug,
     TopicArn,
     TransitGatewayId,
     TransitGatewayRouteTableId,
     VpnGatewayId,
+    arn_account,
+    arn_region,
     duplicates,
 )
+from modules.vpn.gateways import OF_YOUR_ACCOUNT, Asn, Gateway
 from modules.vpn.tunnels import Tunnels
 
-_RESERVED = {IPv4Network(f"169.254.{third}.0/30") for third in range(6)} | {IPv4Network("169.254.169.252/30")}
-# Amazon's own, which a customer gateway cannot have.
-_AMAZONS = (7224, 9059, 10124, 17943)
-
-
-def _free(cidr: IPv4Network) -> IPv4Network:
-    if cidr in _RESERVED:
-        raise ValueError("is reserved by AWS; take a /30 of 169.254.6.0 to 169.254.168.255, for example")
-    return cidr
-
-
-def _not_amazons(asn: int) -> int:
-    if asn in _AMAZONS:
-        raise ValueError(f"is an ASN of Amazon's ({', '.join(map(str, _AMAZONS))}); give your network's own")
-    return asn
-
-
-InsideCidr = Annotated[
-    IPv4Network,
-    Range("an inside range of a tunnel", 30, 30, (IPv4Network("169.254.0.0/16"),), "169.254.0.0/16"),
-    AfterValidator(_free),
-]
-Asn = Annotated[int, Field(ge=1, le=4294967294), AfterValidator(_not_amazons)]
-
-
-class Gateway(Props):
-    """A device of yours at the other end: a customer gateway with a VPN connection of two tunnels."""
-
-    ip: PublicIp | None = None
-    """Its public, static IPv4 address; absent until your network team gives it."""
-    tunnel1_inside_cidr: InsideCidr | None = None
-    """A /30 of 169.254.0.0/16, the first address AWS's and the second yours. Default: AWS chooses."""
-    tunnel2_inside_cidr: InsideCidr | None = None
-    """The same, of the second tunnel. All inside ranges of a connection differ."""
-
-    def inside_cidrs(self) -> tuple[IPv4Network | None, IPv4Network | None]:
-        """Of tunnel 1 and 2."""
-        return self.tunnel1_inside_cidr, self.tunnel2_inside_cidr
+_TRANSIT = ("transit_gateway_id", "transit_gateway_of")
 
 
 class RouteTables(Props):
@@ -84,6 +48,7 @@ class VpnProps(ConnectionProps):
     """
 
     needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
+    uses_field: ClassVar[str] = "transit_gateway_of"
 
     for_network_team: ClassVar[tuple[str, ...]] = (
         "*.vpn_connection_id",
@@ -107,12 +72,19 @@ class VpnProps(ConnectionProps):
     """The ranges behind the devices, by name, where they do not speak BGP."""
     transit_gateway_id: TransitGatewayId | None = None
     """Attach to this transit gateway, of this account and region. The network's own route tables learn nothing from it:
-    where the network is to reach the ranges as well, route them to the gateway there."""
+    where the network is to reach the ranges as well, route them to the gateway there. A change replaces every VPN
+    connection: your devices need the new addresses and keys."""
+    transit_gateway_of: Slug | None = None
+    """The `transit_gateway` connection of the same network whose `create` makes the gateway to attach to. Its tables
+    then lead the clusters and the network into the tunnels, and back."""
+    accelerated: bool = False
+    """Route the tunnels to the nearest edge of AWS's network, by AWS Global Accelerator. Only on a transit gateway."""
     route_tables: RouteTables = RouteTables()
     """Of the transit gateway. Needed there with `static_routes`; else its default tables will do."""
     vpn_gateway_id: VpnGatewayId | None = None
     """Attach to this virtual private gateway, which is attached to the network's VPC. Default, where there is no
-    `transit_gateway_id`: one is made. Either way, the network's route tables learn the ranges from it."""
+    `transit_gateway_id`: one is made. Either way, the network's route tables learn the ranges from it. Connections keep
+    their tunnels only when they move from one existing virtual private gateway to another."""
     amazon_asn: PrivateAsn | None = None
     """The ASN of AWS's side of BGP, if a virtual private gateway is created. Default: 64512. A change replaces the
     gateway and every VPN connection: your devices need the new addresses and keys."""
@@ -146,6 +118,8 @@ class VpnProps(ConnectionProps):
 
     @field_validator(
         "transit_gateway_id",
+        "transit_gateway_of",
+        "accelerated",
         "route_tables",
         "vpn_gateway_id",
         "amazon_asn",
@@ -176,11 +150,20 @@ class VpnProps(ConnectionProps):
     @field_validator("static_routes")
     @classmethod
     def _static_or_bgp(cls, routes: dict[str, IPv4Network], info: ValidationInfo) -> dict[str, IPv4Network]:
-        if routes and info.data.get("bgp_asn"):
-            raise ValueError("cannot be combined with bgp_asn, because BGP announces the ranges itself; remove one")
+        own = [f"gateways.{name}.bgp_asn" for name, one in info.data.get("gateways", {}).items() if one.bgp_asn]
+        if routes and (info.data.get("bgp_asn") or own):
+            with_ = "bgp_asn" if info.data.get("bgp_asn") else own[0]
+            raise ValueError(f"cannot be combined with {with_}, because BGP announces the ranges itself; remove one")
         return routes
 
-    @field_validator("transit_gateway_id")
+    @field_validator("transit_gateway_of")
+    @classmethod
+    def _names_one_gateway(cls, connection: str | None, info: ValidationInfo) -> str | None:
+        if connection and info.data.get("transit_gateway_id"):
+            raise ValueError("stands beside transit_gateway_id; a VPN attaches to one gateway: take one out")
+        return connection
+
+    @field_validator("transit_gateway_id", "transit_gateway_of")
     @classmethod
     def _has_one_way_for_each_range(cls, gateway_id: str | None, info: ValidationInfo) -> str | None:
         if gateway_id and info.data.get("static_routes") and len(info.data.get("gateways", ())) > 1:
@@ -188,6 +171,17 @@ class VpnProps(ConnectionProps):
                 "takes one static route for each range, so that two devices need BGP; set bgp_asn, or keep one device"
             )
         return gateway_id
+
+    @field_validator("accelerated")
+    @classmethod
+    def _accelerates_public_tunnels(cls, accelerated: bool, info: ValidationInfo) -> bool:
+        on_gateway = info.data.get("transit_gateway_id") or info.data.get("transit_gateway_of")
+        if accelerated and "transit_gateway_id" in info.data and not on_gateway:
+            raise ValueError("is for a VPN of a transit gateway, and there is no transit_gateway_id; take it out")
+        private = [name for name, one in info.data.get("gateways", {}).items() if one.direct_connect_attachment_id]
+        if accelerated and private:
+            raise ValueError(f"is for tunnels over the internet, and {private[0]} uses Direct Connect; take it out")
+        return accelerated
 
     @field_validator("route_tables")
     @classmethod
@@ -199,14 +193,15 @@ class VpnProps(ConnectionProps):
     @field_validator("vpn_gateway_id")
     @classmethod
     def _attaches_to_one(cls, gateway_id: str | None, info: ValidationInfo) -> str | None:
-        if gateway_id and info.data.get("transit_gateway_id"):
-            raise ValueError("stands beside transit_gateway_id; a VPN attaches to one gateway: take one out")
+        beside = [field for field in _TRANSIT if info.data.get(field)]
+        if gateway_id and beside:
+            raise ValueError(f"stands beside {beside[0]}; a VPN attaches to one gateway: take one out")
         return gateway_id
 
     @field_validator("amazon_asn")
     @classmethod
     def _is_of_a_gateway_to_be_made(cls, asn: int | None, info: ValidationInfo) -> int | None:
-        beside = [field for field in ("transit_gateway_id", "vpn_gateway_id") if info.data.get(field)]
+        beside = [field for field in (*_TRANSIT, "vpn_gateway_id") if info.data.get(field)]
         if asn and beside:
             raise ValueError(f"is for a gateway to be made, and {beside[0]} names one that exists; take one out")
         return asn
@@ -228,22 +223,57 @@ class VpnProps(ConnectionProps):
                 "has static_routes to a transit gateway and no route_tables.routes to write them in; "
                 "name one table, such as {main: tgw-rtb-0123456789abcdef0}"
             )
-        if self.makes_gateway() and self.bgp_asn == (self.amazon_asn or 64512):
+        amazons = self.amazon_asn or 64512
+        if self.makes_gateway() and amazons in {self.asn(gateway) for gateway in self.gateways.values()}:
             raise ValueError(
-                f"has {self.bgp_asn} as bgp_asn and as AWS's own ASN; BGP joins two networks of different ASNs: "
+                f"has {amazons} as bgp_asn and as AWS's own ASN; BGP joins two networks of different ASNs: "
                 "set amazon_asn to another"
             )
+        for name, gateway in self.gateways.items():
+            if gateway.direct_connect_attachment_id and not self.on_transit_gateway:
+                raise ValueError(
+                    f"has gateways.{name}.direct_connect_attachment_id and no transit_gateway_id; tunnels over Direct "
+                    "Connect end at a transit gateway"
+                )
+            yours = [field for field in OF_YOUR_ACCOUNT if getattr(gateway, field)]
+            if yours and self.terminates == "astro":
+                raise ValueError(
+                    f"has gateways.{name}.{yours[0]}, which is in your account, and Astronomer makes this VPN in the "
+                    "cluster's; take it out"
+                )
+            starts = self.tunnels.startup_action == "start" and "startup_action" in self.tunnels.model_fields_set
+            if gateway.certificate_arn and not gateway.tunnels and starts:
+                raise ValueError(
+                    f"has tunnels.startup_action start, and gateways.{name} has a certificate and no address that AWS "
+                    "could start to; leave it out, and the device starts"
+                )
         return self
+
+    def asn(self, gateway: Gateway) -> int | None:
+        """Return the ASN of a device; None without BGP."""
+        return gateway.bgp_asn or self.bgp_asn
+
+    def negotiation(self, gateway: Gateway) -> Tunnels:
+        """Return how the tunnels of a device are negotiated. One with a certificate starts them itself."""
+        tunnels = gateway.tunnels or self.tunnels
+        return tunnels.model_copy(update={"startup_action": "add"}) if gateway.certificate_arn else tunnels
 
     def makes_gateway(self) -> bool:
         """Whether a virtual private gateway is made."""
-        return self.terminates == "network" and not self.transit_gateway_id and not self.vpn_gateway_id
+        return self.terminates == "network" and not self.on_transit_gateway and not self.vpn_gateway_id
 
-    def known_gateways(self) -> dict[str, tuple[str, Gateway]]:
-        """The gateways that can be made, with their addresses."""
-        if not self.bgp_asn and not self.static_routes:
-            return {}
-        return {name: (gateway.ip, gateway) for name, gateway in self.gateways.items() if gateway.ip}
+    @property
+    def on_transit_gateway(self) -> bool:
+        """Whether it attaches to a transit gateway."""
+        return bool(self.transit_gateway_id or self.transit_gateway_of)
+
+    def known_gateways(self) -> dict[str, Gateway]:
+        """The gateways that can be made or connected."""
+        return {
+            name: gateway
+            for name, gateway in self.gateways.items()
+            if gateway.is_known and (self.static_routes or self.asn(gateway))
+        }
 
     def cluster_names(self) -> tuple[str, ...]:
         return (self.cluster,) if self.cluster else ()
@@ -279,32 +309,27 @@ class VpnProps(ConnectionProps):
         made = [name for name in self.known_gateways() if name in facts]
         if not made:
             return
+        keyed = [name for name in made if not self.gateways[name].certificate_arn]
         devices = in_words(made)
-        match self.preshared_keys:
+        match self.preshared_keys if keyed else "variable":
             case "secrets-manager":
-                secrets = in_words([fact(facts, name, "preshared_keys_secret") for name in made])
-                yield Step("you", f"let your network team read the pre-shared keys of {devices}: {secrets}")
+                secrets = in_words([fact(facts, name, "preshared_keys_secret") for name in keyed])
+                yield Step("you", f"let your network team read the pre-shared keys of {in_words(keyed)}: {secrets}")
             case "state":
                 how = "give your network team the pre-shared keys from Terraform's state through a protected channel"
                 yield Step("you", how)
             case "variable":
                 pass
         yield Step(
-            "your network team", f"configure {devices} with the tunnel addresses and the pre-shared keys", key="tunnel"
+            "your network team",
+            f"configure {devices} with the tunnel addresses and the {'pre-shared keys' if keyed else 'certificates'}",
+            key="tunnel",
         )
 
     def claims(self) -> Iterator[Claim]:
         if self.terminates == "astro":
             return
-        for name, (ip, gateway) in self.known_gateways().items():
-            yield Claim(
-                ("gateways", name, "ip"),
-                "account",
-                ("customer gateway", ip),
-                f"has a customer gateway of {ip}",
-                "AWS answers with the same gateway to the second, and either destroys the other's: put the connections "
-                "in one entry, or use another address",
-            )
+        for name, gateway in self.known_gateways().items():
             for number, cidr in enumerate(gateway.inside_cidrs(), start=1):
                 if cidr and self.vpn_gateway_id:
                     yield Claim(
@@ -314,7 +339,7 @@ class VpnProps(ConnectionProps):
                         f"has tunnels of {cidr} on {self.vpn_gateway_id}",
                         "inside ranges of one gateway differ: choose another /30",
                     )
-        if not self.transit_gateway_id:
+        if not self.on_transit_gateway:
             field = "vpn_gateway_id" if self.vpn_gateway_id else "type"
             yield Claim(
                 (field,),
@@ -328,11 +353,23 @@ class VpnProps(ConnectionProps):
     @property
     def leads_back(self) -> bool:
         # A virtual private gateway propagates its routes into the tables; a transit gateway propagates none to a VPC.
-        return self.terminates == "network" and not self.transit_gateway_id
+        return self.terminates == "network" and not self.on_transit_gateway
+
+    @property
+    def needs_owner(self) -> bool:
+        return self.needs_vpc
+
+    @property
+    def routes_behind(self) -> bool:
+        return self.terminates == "network"
 
     @property
     def transit_gateway(self) -> str | None:
         return self.transit_gateway_id
+
+    @property
+    def uses(self) -> str | None:
+        return self.transit_gateway_of
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, cidr in self.static_routes.items():
@@ -342,6 +379,15 @@ class VpnProps(ConnectionProps):
         yield from super().check(context)
         for message in foreign_topic(self.alarm_topic, context.region):
             yield ("alarm_topic",), message
+        for name, gateway in self.gateways.items():
+            arn_, here = gateway.certificate_arn, (context.region, context.account_id)
+            if arn_ and (arn_region(arn_), arn_account(arn_)) != here:
+                message = f"{arn_!r} is not in account {context.account_id} and {context.region}, where the VPN is"
+                yield ("gateways", name, "certificate_arn"), message
+
+    @property
+    def needs_vpc(self) -> bool:
+        return self.terminates == "network" and not (self.on_transit_gateway or self.vpn_gateway_id)
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return "the VPN ends in the VPC that was left"
@@ -350,9 +396,9 @@ class VpnProps(ConnectionProps):
         missing = [
             PendingInput(f"gateways.{name}.ip", "your network team", "the public, static IPv4 address of the device")
             for name, gateway in self.gateways.items()
-            if gateway.ip is None
+            if not gateway.is_known
         ]
-        if not self.bgp_asn and not self.static_routes:
+        if not self.static_routes and not all(self.asn(gateway) for gateway in self.gateways.values()):
             how = "the ASN that the devices use for BGP; or, without BGP, the ranges behind them for static_routes"
             missing.append(PendingInput("bgp_asn", "your network team", how))
         return tuple(missing)
@@ -360,7 +406,8 @@ class VpnProps(ConnectionProps):
     def secrets(self) -> tuple[Secret, ...]:
         if self.preshared_keys != "variable":
             return ()
-        wanted = sorted(f"{name}-{tunnel}" for name in self.gateways for tunnel in (1, 2))
+        keyed = [name for name, gateway in self.gateways.items() if not gateway.certificate_arn]
+        wanted = sorted(f"{name}-{tunnel}" for name in keyed for tunnel in (1, 2))
         # AWS's rule for keys: facts B25.
         return (
             Secret(

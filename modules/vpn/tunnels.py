@@ -17,8 +17,8 @@ def _some(choices: tuple[str | int, ...]) -> tuple[str | int, ...]:
 
 Encryption = Literal["AES128", "AES256", "AES128-GCM-16", "AES256-GCM-16"]
 Integrity = Literal["SHA1", "SHA2-256", "SHA2-384", "SHA2-512"]
-Phase1Group = Literal[2, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]
-Phase2Group = Literal[2, 5, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24]
+Phase1Group = Literal[2, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 35]
+Phase2Group = Literal[2, 5, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 35, 36, 37]
 
 
 class Phase1(Props):

@@ -126,6 +126,10 @@ class WorkloadIdentityProps(ConnectionProps):
             case "deployment_role":
                 return (ACCOUNT_ID,)
 
+    @property
+    def needs_vpc(self) -> bool:
+        return False
+
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         match self.identity:
             case "oidc":

@@ -75,6 +75,8 @@ class Unimportable:
 
 
 _NAMED = {NAME: "tags.Name"}
+_NAMELESS = {f"{NAME} || ''": "''"}
+"""As a person makes it. Whoever gave it another name made it for something else."""
 _VPN_CONNECTIONS = Users(
     "aws_vpn_connection", "ec2:describe_vpn_connections", "VpnConnections[?State != 'deleted']", "VpnConnectionId"
 )
@@ -175,7 +177,6 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         same={"IpAddress": "ip_address", "DeviceName": "device_name"},
         fixed={"BgpAsn || BgpAsnExtended": "bgp_asn || bgp_asn_extended", "Type": "type"},
         users=_VPN_CONNECTIONS,
-        # One without a name, as a person makes it. Whoever gave it another name made it for something else.
         unfinished={
             "IpAddress": "ip_address",
             "DeviceName || ''": "''",
@@ -228,11 +229,20 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "get_transit_gateway_route_table_propagations",
         "TransitGatewayRouteTablePropagations[?State == 'enabled' || State == 'enabling']",
     ),
+    "aws_ec2_transit_gateway_peering_attachment_accepter": Kind(
+        "ec2:describe_transit_gateway_peering_attachments",
+        "TransitGatewayPeeringAttachments[?State == 'available']",
+        "TransitGatewayAttachmentId",
+        same={"TransitGatewayAttachmentId": "transit_gateway_attachment_id"},
+    ),
     "aws_ec2_transit_gateway_vpc_attachment": Kind(
         "ec2:describe_transit_gateway_vpc_attachments",
         f"TransitGatewayVpcAttachments[?{_ALIVE} || @.State == 'pendingAcceptance']",
         "TransitGatewayAttachmentId",
         same={"TransitGatewayId": "transit_gateway_id", "VpcId": "vpc_id"},
+        fixed=_NAMED,
+        unfinished={"TransitGatewayId": "transit_gateway_id", "VpcId": "vpc_id", **_NAMELESS},
+        remedy="it attaches the network already: leave attach_network out, or give it the Name to adopt it",
     ),
     "aws_ec2_transit_gateway_vpc_attachment_accepter": Kind(
         "ec2:describe_transit_gateway_vpc_attachments",
@@ -424,12 +434,26 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "Id",
         same={"DomainName": "domain_name", "RuleType": "rule_type", "OwnerId": "_account"},
         arn="Arn",
+        users=Users(
+            "aws_route53_resolver_rule_association",
+            "route53resolver:list_resolver_rule_associations",
+            "ResolverRuleAssociations",
+            "Id",
+        ),
+        remedy="to keep it as it is, write its rule_id",
     ),
     "aws_route53_resolver_rule_association": Kind(
         "route53resolver:list_resolver_rule_associations",
         "ResolverRuleAssociations",
         "Id",
         same={"ResolverRuleId": "resolver_rule_id", "VPCId": "vpc_id"},
+    ),
+    "aws_route53_record": Kind(
+        "route53:list_resource_record_sets",
+        "ResourceRecordSets",
+        "{zone_id}_{name}_{type}",
+        ask={"HostedZoneId": "zone_id"},
+        same={"Name": "name", "Type": "type"},
     ),
     "aws_route53_vpc_association_authorization": Kind(
         "route53:list_vpc_association_authorizations",
@@ -445,6 +469,16 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "HostedZoneId",
         ask={"VPCId": "vpc[0].vpc_id", "VPCRegion": "vpc[0].vpc_region"},
         same={"Name": "name", "Owner.OwningAccount": "_account"},
+        each=("route53:get_hosted_zone", {"Id": "HostedZoneId"}),
+        # A zone that was created by an estate has its name as a comment, and by now VPCs of Astronomer's. One that a
+        # person created is the network's only if no other VPC uses it.
+        fixed={"HostedZone.Config.Comment": "comment"},
+        unfinished={
+            "Name": "name",
+            "Owner.OwningAccount": "_account",
+            "VPCs[].VPCId": "vpc[].vpc_id",
+        },
+        remedy="to keep it as it is, write its zone_id",
     ),
     "aws_route_table": Kind(
         "ec2:describe_route_tables",
@@ -518,6 +552,9 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         f"VpcEndpoints[?{_ALIVE} || @.State == 'pendingAcceptance']",
         "VpcEndpointId",
         same={"VpcId": "vpc_id", "ServiceName": "service_name", "VpcEndpointType": "vpc_endpoint_type"},
+        # AWS does not show who uses one, and it gets our security group and policy.
+        fixed=_NAMED,
+        remedy="everything in the VPC may use it: leave it out of endpoints, or give it the Name to adopt it",
     ),
     "aws_vpc_endpoint_connection_notification": Kind(
         "ec2:describe_vpc_endpoint_connection_notifications",
@@ -528,11 +565,22 @@ KINDS: Mapping[str, Kind | Unimportable] = {
             "ConnectionNotificationArn": "connection_notification_arn",
         },
     ),
+    "aws_vpc_endpoint_connection_accepter": Unimportable("the connection is accepted again, which changes nothing"),
+    "aws_vpc_endpoint_service_private_dns_verification": Unimportable("AWS verifies the name again"),
     "aws_vpc_endpoint_service": Kind(
         "ec2:describe_vpc_endpoint_service_configurations",
         "ServiceConfigurations",
         "ServiceId",
+        each=("ec2:describe_vpc_endpoint_connections", {"Filters": "[{Name: 'service-id', Values: [ServiceId]}]"}),
         same={"NetworkLoadBalancerArns": "network_load_balancer_arns"},
+        fixed=_NAMED,
+        # One that a person created, and that nobody is connected with.
+        unfinished={
+            "NetworkLoadBalancerArns": "network_load_balancer_arns",
+            **_NAMELESS,
+            "length(VpcEndpointConnections)": "`0`",
+        },
+        remedy="others are connected with it: leave service out, or give it the Name to adopt it",
     ),
     "aws_vpc_peering_connection_accepter": _ACTIVE_PEERING,
     "aws_vpc_peering_connection_options": _ACTIVE_PEERING,

@@ -12,6 +12,13 @@ from operations.adopt.arguments import Arguments, UnknownError
 from operations.aws import Aws
 from operations.policy.compare import compare
 
+CALLS: Mapping[str, tuple[str, ...]] = {
+    "aws_iam_role": ("cloudformation:describe_stack_resources",),
+    "aws_iam_policy": ("iam:get_policy_version",),
+    "aws_kms_key": ("kms:list_grants",),
+}
+"""What is asked of AWS about a resource that was found, by its type."""
+
 
 def remarks_on(
     address: str, arguments: Arguments, item: Mapping[str, Any], aws: Aws, external_ids: frozenset[str]
@@ -23,8 +30,12 @@ def remarks_on(
         if boundary and not arguments.get("permissions_boundary"):
             yield f"an apply would take off its permissions boundary {boundary}: write it as `permissions_boundary`"
         if item["RoleName"] == ROLE:
-            yield from _trust(item["AssumeRolePolicyDocument"], external_ids)
+            yield from trust_remarks(item["AssumeRolePolicyDocument"], external_ids)
             yield from _cloudformation(aws)
+    elif type_ == "aws_kms_key":
+        # A plan does not know of them. Anyone who may create a key can give it this description.
+        if grants := aws.ask("kms:list_grants", KeyId=item["KeyId"]).get("Grants"):
+            yield f"has {len(grants)} grants, which an apply leaves: `aws kms list-grants` shows to whom"
     elif type_ == "aws_iam_policy" and "policy" not in (arguments.get("lifecycle.ignore_changes") or ()):
         version = aws.ask("iam:get_policy_version", PolicyArn=item["Arn"], VersionId=item["DefaultVersionId"])
         there, planned = jmespath.search("PolicyVersion.Document", version), _document(arguments)
@@ -36,22 +47,37 @@ def remarks_on(
             )
 
 
-def _trust(document: Mapping[str, Any], external_ids: frozenset[str]) -> Iterator[str]:
+def trust_remarks(document: Mapping[str, Any], external_ids: frozenset[str]) -> Iterator[str]:
     """A plan hides the whole trust policy, for it holds the external IDs."""
-    there = _values('Statement[].Condition.*."sts:ExternalId"', document)
+    allowing = [one for one in listed(document.get("Statement", [])) if one.get("Effect") == "Allow"]
+    there = frozenset(
+        value
+        for statement in allowing
+        for keys in statement.get("Condition", {}).values()
+        for key, values in keys.items()
+        if key.lower() == "sts:externalid"  # IAM's condition keys have no case
+        for value in listed(values)
+    )
     if there != external_ids:
         yield (
             "its external IDs are not those of TF_VAR_external_ids, a plan does not show that, and an apply would lock "
             "out whoever uses another one"
         )
-    if others := sorted(one for one in _values("Statement[].Principal.*", document) if ASTRONOMER_ACCOUNT not in one):
+    if others := sorted({one for statement in allowing for one in _principals(statement) if not _astronomers(one)}):
         yield f"an apply would no longer trust {', '.join(others)}"
 
 
-def _values(expression: str, document: Mapping[str, Any]) -> frozenset[str]:
-    """What IAM writes as one value or as a list, here or there."""
-    found = jmespath.search(f"{expression}[] | []", {"Statement": listed(document.get("Statement", []))})
-    return frozenset(found or ())
+def _principals(statement: Mapping[str, Any]) -> Iterator[str]:
+    if "NotPrincipal" in statement:
+        yield "everybody but those of NotPrincipal"
+    principal = statement.get("Principal", {})
+    for values in principal.values() if isinstance(principal, Mapping) else (principal,):
+        yield from listed(values)
+
+
+def _astronomers(principal: str) -> bool:
+    """Whether a principal is Astronomer's account, or in it."""
+    return ASTRONOMER_ACCOUNT in (principal, *principal.split(":")[4:5])
 
 
 def _document(arguments: Arguments) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from operations.adopt.arguments import Arguments, UnknownError, differences, exp
 from operations.adopt.kinds import KINDS, NAME, Kind, Unimportable
 from operations.adopt.remarks import remarks_on
 from operations.adopt.report import Adoption, Outcome, hcl_string
-from operations.aws import Aws, caller_account, session_as
+from operations.aws import Aws, caller_account, remedy, session_as
 
 _REFERENCE = re.compile(r'\$\{((?:data\.)?aws_\w+)\.([\w-]+)(?:\["([^"]*)"\])?\.(\w+)\}')
 
@@ -54,8 +54,7 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
             who = f"role {role}" if role else "your own credentials"
             raise UserError(
-                f"{name}: account {account_id} in {region} cannot be read with {who}: {error}. Sign in, and check the "
-                "network and the region"
+                f"{name}: account {account_id} in {region} cannot be read with {who}: {error}. {remedy(error)}"
             ) from error
         if aws.denied:
             denied.setdefault(account_id, set()).update(aws.denied)

@@ -11,6 +11,7 @@ from modules.catalog import Connection
 from modules.cluster import Cluster
 from modules.entry import PendingInput, Step, fact
 from modules.vocabulary import partition
+from modules.vpc.props import VpcProps
 from operations.handoff.read import Deployed
 
 Status = Literal[
@@ -315,9 +316,15 @@ def network_facts(found: Report, name: str) -> dict[str, Any]:
     return {
         "account_id": network.account_id,
         "region": network.region,
-        "vpc_id": network.vpc_id or found.stacks[network_stack(name)].vpc_id,
-        "cidrs": [str(cidr) for _, cidr in network.occupied_cidrs()],
+        **(_vpc_facts(found, name, network) if network.has_vpc else {}),
         "dns_servers": dns_servers(found, name),
+    }
+
+
+def _vpc_facts(found: Report, name: str, network: VpcProps) -> dict[str, Any]:
+    return {
+        "vpc_id": network.vpc_id or found.stacks[network_stack(name)].vpc_id,
+        "cidrs": [str(cidr) for cidr in network.routed_cidrs()],
     }
 
 

@@ -10,6 +10,7 @@ from estate.plan import StackPlan, stacks_of
 from estate.state import S3State
 from modules.vocabulary import partition
 from operations.adopt.kinds import KINDS, Kind
+from operations.adopt.remarks import CALLS
 from operations.permissions.actions import MEASURED, NEED_NOTHING, PASSES_ROLE, STATE_BUCKET, UNTAGGING, adopt_action
 from operations.permissions.jobs import Job
 
@@ -49,7 +50,7 @@ def _of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mappi
     for type_ in sorted({one for one in (*resources, *data) if one.startswith("aws_")} - NEED_NOTHING):
         for job in jobs:
             if job is Job.ADOPT:
-                actions |= {adopt_action(call) for call in _lookups(KINDS.get(type_))}
+                actions |= {adopt_action(call) for call in _lookups(type_)}
             else:
                 needed = {"read"} if job is Job.PLAN or type_ not in resources else {"read", job.value}
                 if missing := sorted(needed - measured.get(type_, {}).keys()):
@@ -72,8 +73,13 @@ def _of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mappi
         yield _statement(names, arns, condition)
 
 
-def _lookups(kind: object) -> list[str]:
-    return [kind.call, *([kind.each[0]] if kind.each else [])] if isinstance(kind, Kind) else []
+def _lookups(type_: str) -> Iterator[str]:
+    for key, kind in KINDS.items():
+        if isinstance(kind, Kind) and key.removeprefix("data.").split(".")[0] == type_:
+            yield kind.call
+            yield from [kind.each[0]] if kind.each else []
+            yield from [kind.users.call] if kind.users else []
+    yield from CALLS.get(type_, ())
 
 
 def _names(resources: Mapping[str, Any], plan: StackPlan) -> Iterator[tuple[str, str]]:

@@ -79,6 +79,7 @@ def lint(policies: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # parliament leaves its own data files open
+            warnings.filterwarnings("ignore", "pkg_resources is deprecated")
             import parliament
     except ImportError as error:
         raise UserError("parliament is not installed; `make setup` installs it") from error

@@ -47,15 +47,17 @@ def policy_alarm(account: Account, v: View) -> Iterator[Check]:
     alarm = account.policy_alarm
     if alarm is None:
         return
-    if not alarm.log_group:
+    if not (alarm.log_group or alarm.organization_trail):
         yield Check("trail", "the trail delivers events to the log group", lambda: _trail(v))
-    yield Check("filter", "a metric filter counts the events", lambda: _filter(v))
-    yield Check("alarm", "the alarm is on", lambda: _alarm(v))
+    after = () if alarm.organization_trail else ("alarm",)
+    if not alarm.organization_trail:
+        yield Check("filter", "a metric filter counts the events", lambda: _filter(v))
+        yield Check("alarm", "the alarm is on", lambda: _alarm(v))
     for name, endpoint in alarm.subscribers.items():
         title = f"{endpoint} receives the alarm"
-        yield Check(f"subscriber:{name}", title, lambda endpoint=endpoint: _subscribed(v, endpoint), "alarm")
+        yield Check(f"subscriber:{name}", title, lambda endpoint=endpoint: _subscribed(v, endpoint), *after)
     if not alarm.subscribers:
-        yield Check("subscribers", "the alarm has a recipient", lambda: _somebody(v), "alarm")
+        yield Check("subscribers", "the alarm has a recipient", lambda: _somebody(v), *after)
 
 
 def _trail(v: View) -> Outcome:
@@ -148,6 +150,10 @@ def _quota(v: View, wanted: Quota) -> Outcome:
         f"{wanted.code} is {value:g}, and the request for {newest.get('DesiredValue', 0):g} is {newest['Status']}"
     )
     evidence += f" as case {case}" if case else ""
+    if newest["Status"] in ("PENDING", "CASE_OPENED") and newest.get("DesiredValue", 0) < wanted.value:
+        # A deploy fails with "Only one open service quota increase request is allowed per quota".
+        evidence += f"; AWS takes no request for {wanted.value:g} until it has answered that one"
+        return waiting("AWS", evidence, f"wait, then {v.deploy}; until then write {newest['DesiredValue']:g}", since)
     if newest["Status"] in ("PENDING", "CASE_OPENED", "APPROVED"):
         how = f"answer AWS in the support case {case}" if case else "wait; small increases take minutes, others days"
         return waiting("AWS", evidence, how, since)

@@ -137,8 +137,9 @@ def _tunnel(p: VpnProps, v: View, name: str, number: int) -> Outcome:
     if tunnel.get("Status") != "UP":
         configure = f"configure the device {name} with the addresses of `main.py handoff --for network-team`"
         return waiting("your network team", evidence, f"{configure}, and check its IKE log", since)
-    if p.bgp_asn and not tunnel.get("AcceptedRouteCount"):
-        fix = f"announce your ranges by BGP from the device {name}: ASN {p.bgp_asn}"
+    asn = p.asn(p.gateways[name])
+    if asn and not tunnel.get("AcceptedRouteCount"):
+        fix = f"announce your ranges by BGP from the device {name}: ASN {asn}"
         return failed(f"{evidence}, but BGP announces no route", fix, "your network team", since)
     return done(evidence, since)
 

@@ -13,7 +13,9 @@ def transit_gateway(p: TransitGatewayProps, v: View) -> Iterator[Check]:
     yield Check("gateway", "the transit gateway is available", lambda: _gateway(p, v))
     if p.accept_clusters:
         yield from shared.share(v, p)
-    yield Check("network", f"the VPC of {p.network} is attached", lambda: _network(p, v), "gateway")
+    has_vpc = v.estate.networks[p.network].has_vpc
+    if has_vpc:
+        yield Check("network", f"the VPC of {p.network} is attached", lambda: _network(p, v), "gateway")
     tables = p.route_tables
     for name in p.clusters if p.accept_clusters else ():
         id_ = p.attachments.get(name)
@@ -25,11 +27,11 @@ def transit_gateway(p: TransitGatewayProps, v: View) -> Iterator[Check]:
         yield Check(attached, f"{id_} of {name} is available", lambda id_=id_: _attached(p, v, id_), "gateway")
         if tables:
             yield from _looked_up(v, name, id_, tables, attached)
-    if tables and p.accept_clusters:
+    if tables and p.accept_clusters and has_vpc:
         table = tables.clusters
         yield Check("forward", f"{table} leads to {p.network}", lambda: _forward(p, v, table), "network")
     routed = [name for name in p.clusters if name in p.attachments or not p.accept_clusters]
-    if routed:
+    if routed and has_vpc:
         yield from shared.routes(v, p.network, routed, lambda: _id(p, v), "network")
 
 
@@ -141,5 +143,5 @@ def _forward(p: TransitGatewayProps, v: View, table: str) -> Outcome:
     attachment = _of_network(p, v).get("TransitGatewayAttachmentId")
     if attachment is None:
         return failed(f"the VPC of {p.network} is not attached", f"attach it to {_id(p, v)}")
-    cidrs = [str(cidr) for _, cidr in v.estate.networks[p.network].occupied_cidrs()]
+    cidrs = [str(cidr) for cidr in v.estate.networks[p.network].routed_cidrs()]
     return _routes(v, table, cidrs, attachment)

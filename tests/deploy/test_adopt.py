@@ -343,6 +343,8 @@ def test_what_was_made_by_hand_is_imported_and_nothing_is_made_anew(
         "aws_ram_resource_share.corp-dns_share",
         "aws_ram_resource_share.hub_share",
         "aws_vpn_gateway_route_propagation.office_propagation_private",
+        "terraform_data.first_place",
+        "terraform_data.office_target",
         "terraform_data.policy-alarm-guard",
     ]
     kept = {address: change for address, change in every.items() if change[0] != "create"}
@@ -395,6 +397,7 @@ def test_nothing_there_is_nothing_to_import_and_what_an_earlier_run_wrote_goes(
             "aws_iam_role.cross-account-role_role",
             "  make    aws_iam_role_policy_attachments_exclusive.cross-account-role_only-attachments: goes with "
             "aws_iam_role.cross-account-role_role",
+            "  again   terraform_data.first_place: it exists in the state only: what was deployed before",
             "  again   terraform_data.policy-alarm-guard: it exists in the state only: what was deployed before",
             "Nothing of the estate is there yet: there is nothing to import.",
         ],
@@ -516,11 +519,11 @@ def test_a_stack_of_cloudformation_is_named_and_lets_go_of_what_it_made(
     assert (found[address].id, found[address].detail) == ("astronomer-remote-management", "")
     # It has no inline policy that an apply would take away.
     none = "aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies"
-    guard = "terraform_data.policy-alarm-guard"
+    guards = ["terraform_data.policy-alarm-guard", "terraform_data.first_place"]
     assert states(found) == {
-        "found": [one for one in found if one not in (none, guard)],
+        "found": [one for one in found if one not in (none, *guards)],
         "absent": [none],
-        "unimportable": [guard],
+        "unimportable": guards,
     }
 
 
@@ -582,6 +585,129 @@ def test_what_others_use_is_not_taken_over(aws: LocalAws, account: str, tmp_path
             "; ".join(filter(None, (f"{id_} is used by {user}, which this stack does not make", remedy))),
         )
         for (address, id_), user, remedy in zip(shared.items(), users, remedies, strict=True)
+    }
+
+
+SERVICES = """
+clusters:
+  prod: {{region: us-east-1, account_id: "333333333333", vpc_id: vpc-0cccccccccccccccc}}
+networks:
+  lake:
+    account_id: "{account}"
+    region: us-east-1
+    vpc_id: {vpc}
+    cidrs: [10.20.0.0/16]
+    route_tables: all
+    subnets: {{a: {subnet}}}
+connections:
+  hub:
+    type: transit_gateway
+    clusters: [prod]
+    network: lake
+    transit_gateway_id: {hub}
+    attach_network: true
+  corp:
+    type: resolver_rules
+    clusters: [prod]
+    network: lake
+    endpoint_id: {endpoint}
+    rules: {{corp: {{domain: corp.acme.example, targets: [10.8.0.2]}}}}
+  zone: {{type: hosted_zone, clusters: [prod], network: lake, domain: data.acme.example}}
+  link:
+    type: private_link
+    clusters: [prod]
+    network: lake
+    endpoints: {{queues: {{service: sqs}}}}
+    service: {{load_balancers: [{balancer}]}}
+"""
+
+
+def test_what_serves_others_too_is_not_taken_over(aws: LocalAws, account: str, tmp_path: Path) -> None:
+    ec2, route53, resolver = (aws.client(service, account) for service in ("ec2", "route53", "route53resolver"))
+    vpc, other = (ec2.create_vpc(CidrBlock=f"10.{n}.0.0/16")["Vpc"]["VpcId"] for n in (20, 50))
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.0.0/24")["Subnet"]["SubnetId"]
+    second = ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.1.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="dns", Description="DNS", VpcId=vpc)["GroupId"]
+    hub = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+    attachment = ec2.create_transit_gateway_vpc_attachment(
+        TransitGatewayId=hub,
+        VpcId=vpc,
+        SubnetIds=[subnet],
+        TagSpecifications=named("transit-gateway-attachment", "backbone"),
+    )["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
+    endpoint = resolver.create_resolver_endpoint(
+        CreatorRequestId="1",
+        SecurityGroupIds=[group],
+        Direction="OUTBOUND",
+        IpAddresses=[{"SubnetId": one} for one in (subnet, second)],
+    )["ResolverEndpoint"]["Id"]
+    rule = resolver.create_resolver_rule(
+        CreatorRequestId="1",
+        RuleType="FORWARD",
+        DomainName="corp.acme.example",
+        ResolverEndpointId=endpoint,
+        TargetIps=[{"Ip": "10.8.0.2", "Port": 53, "Protocol": "Do53"}],
+    )["ResolverRule"]["Id"]
+    place = {"VPCRegion": "us-east-1", "VPCId": vpc}
+    zone = route53.create_hosted_zone(Name="data.acme.example", CallerReference=account, VPC=place)["HostedZone"]["Id"]
+    queues = ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName="com.amazonaws.us-east-1.sqs", VpcEndpointType="Interface", SubnetIds=[subnet]
+    )["VpcEndpoint"]["VpcEndpointId"]
+    arn = f"arn:aws:elasticloadbalancing:us-east-1:{account}:loadbalancer/net/orders/0123456789abcdef"
+    aws.make({"load_balancers": [{"account": account, "region": "us-east-1", "arn": arn, "subnets": [subnet]}]})
+    service = ec2.create_vpc_endpoint_service_configuration(NetworkLoadBalancerArns=[arn], AcceptanceRequired=False)
+    names = service["ServiceConfiguration"]
+    file = estate_file(
+        tmp_path,
+        SERVICES.format(account=account, vpc=vpc, subnet=subnet, hub=hub, endpoint=endpoint, balancer=arn),
+    )
+    addresses = {
+        "aws_ec2_transit_gateway_vpc_attachment.hub_network": attachment,
+        "aws_route53_resolver_rule.corp_rule_corp": rule,
+        "aws_route53_zone.zone_zone": zone.removeprefix("/hostedzone/"),
+        "aws_vpc_endpoint.link_endpoint_queues": queues,
+        "aws_vpc_endpoint_service.link_service": names["ServiceId"],
+    }
+    found = looked_for(file)
+    # Nobody but the network uses these, whatever they are called.
+    unused = [address for address in addresses if found[address].state == "found"]
+    assert unused == [
+        "aws_route53_resolver_rule.corp_rule_corp",
+        "aws_route53_zone.zone_zone",
+        "aws_vpc_endpoint_service.link_service",
+    ]
+
+    associated = resolver.associate_resolver_rule(ResolverRuleId=rule, VPCId=other)["ResolverRuleAssociation"]["Id"]
+    route53.associate_vpc_with_hosted_zone(HostedZoneId=zone, VPC={**place, "VPCId": other})
+    ec2.create_vpc_endpoint(
+        VpcId=other, ServiceName=names["ServiceName"], VpcEndpointType="Interface", SubnetIds=[subnet]
+    )
+    found = looked_for(file)
+    assert {address: (found[address].state, found[address].detail) for address in addresses} == {
+        "aws_ec2_transit_gateway_vpc_attachment.hub_network": (
+            "alike",
+            f"{attachment} has Name acme-backbone, not acme-hub; it attaches the network already: leave "
+            "attach_network out, or give it the Name to adopt it",
+        ),
+        "aws_route53_resolver_rule.corp_rule_corp": (
+            "alike",
+            f"{rule} is used by {associated}, which this stack does not make; to keep it as it is, write its rule_id",
+        ),
+        "aws_route53_zone.zone_zone": (
+            "alike",
+            f"{addresses['aws_route53_zone.zone_zone']} has HostedZone.Config.Comment None, not acme-zone; to keep it "
+            "as it is, write its zone_id",
+        ),
+        "aws_vpc_endpoint.link_endpoint_queues": (
+            "alike",
+            f"{queues} has Name None, not acme-link-queues; everything in the VPC may use it: leave it out of "
+            "endpoints, or give it the Name to adopt it",
+        ),
+        "aws_vpc_endpoint_service.link_service": (
+            "alike",
+            f"{names['ServiceId']} has Name None, not acme-link; others are connected with it: leave service out, or "
+            "give it the Name to adopt it",
+        ),
     }
 
 

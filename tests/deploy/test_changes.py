@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from estate.load import load
 from local_aws import LocalAws
 from operations.terraform import TerraformFailed, find_terraform
 from stacks.app import build
+from tests.support import ROOT
 from tests.support.deployment import SECRETS
 from tests.support.terraform import Terraform, cli_environment
 
@@ -77,6 +79,10 @@ class Deployed:
         environ = cli_environment(folder, {**os.environ, **aws.environment(OURS), **SECRETS})
         self._terraform = Terraform(find_terraform(environ), environ)
         self.ec2 = aws.client("ec2", OURS)
+
+    def set_variable(self, name: str, value: str) -> None:
+        environ = {**self._terraform.environ, f"TF_VAR_{name}": value}
+        self._terraform = Terraform(self._terraform.binary, environ)
 
     def deploy(self, estate: str) -> None:
         self._write(estate)
@@ -249,3 +255,31 @@ account:
     deploy(1, "strict")
     assert (attached(), in_aws()) == ([""], ["", "-2"])
     assert "PermissionsBoundary" not in iam.get_role(RoleName=role)["Role"]
+
+
+HYBRID = f"""
+name: acme
+state: {{backend: none}}
+astro: {{product: hybrid, organization: acme}}
+account:
+  account_id: "{OURS}"
+  region: us-east-1
+  cross_account_role: {{policy_file: astronomer.json}}
+clusters: {{prod: {{region: us-east-1, account_id: "{OURS}"}}}}
+"""
+
+
+def test_an_external_id_is_replaced_without_a_gap(aws: LocalAws, tmp_path: Path) -> None:
+    """The steps of docs/recovery.md, "An external ID is replaced"."""
+    shutil.copy(ROOT / "examples/policies/astronomer.json", tmp_path)
+    stack, iam = Deployed(aws, tmp_path, "account"), aws.client("iam", OURS)
+    ids: set[str] = set()
+    for trusted in (["old-id"], ["old-id", "new-id"], ["new-id"]):
+        stack.set_variable("external_ids", json.dumps(trusted))
+        stack.deploy(HYBRID)
+        role = iam.get_role(RoleName="astronomer-remote-management")["Role"]
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        found = statement["Condition"]["StringEquals"]["sts:ExternalId"]
+        assert sorted([found] if isinstance(found, str) else found) == sorted(trusted)
+        ids.add(role["RoleId"])
+    assert len(ids) == 1

@@ -626,6 +626,18 @@ class TestVpc:
         [found] = [rule for rule in rules["SecurityGroupRules"] if not rule["IsEgress"]]
         assert (found["PrefixListId"], found["Description"]) == (list_id, "Astro")
 
+    def test_a_prefix_list_gets_another_size_and_not_with_other_entries(self, ec2):
+        list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4")[
+            "PrefixList"
+        ]["PrefixListId"]
+        with pytest.raises(ClientError, match="InvalidParameterCombination"):
+            ec2.modify_managed_prefix_list(
+                PrefixListId=list_id, CurrentVersion=1, MaxEntries=9, AddEntries=[{"Cidr": "10.0.0.0/8"}]
+            )
+        ec2.modify_managed_prefix_list(PrefixListId=list_id, MaxEntries=9)
+        [found] = ec2.describe_managed_prefix_lists(PrefixListIds=[list_id])["PrefixLists"]
+        assert (found["MaxEntries"], found["PrefixListName"]) == (9, "astro")
+
     def test_a_prefix_list_keeps_its_name_when_its_entries_change(self, ec2):
         list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4")[
             "PrefixList"
@@ -1336,6 +1348,21 @@ class TestVpn:
         }
         assert len(set(outside)) == 2
         assert [each["OutsideIpAddress"] for each in found["VgwTelemetry"]] == outside
+
+    def test_a_transit_gateway_forgets_a_vpn_that_is_deleted(self, ec2, office):
+        hub = ec2.create_transit_gateway()["TransitGateway"]
+        table = hub["Options"]["PropagationDefaultRouteTableId"]
+        connection = ec2.create_vpn_connection(
+            Type="ipsec.1", CustomerGatewayId=office, TransitGatewayId=hub["TransitGatewayId"]
+        )["VpnConnection"]["VpnConnectionId"]
+
+        def learns() -> list[str]:
+            found = ec2.get_transit_gateway_route_table_propagations(TransitGatewayRouteTableId=table)
+            return [one["ResourceId"] for one in found["TransitGatewayRouteTablePropagations"]]
+
+        assert learns() == [connection]
+        ec2.delete_vpn_connection(VpnConnectionId=connection)
+        assert learns() == []
 
     def test_the_customer_configuration_contains_the_tunnels(self, ec2, office, gateway):
         connection = ec2.create_vpn_connection(

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,27 +53,53 @@ def test_an_invalid_external_id_stops_the_plan_and_is_not_shown(
     assert aws.client("iam", "222222222222").list_roles()["Roles"] == []
 
 
-def test_removing_its_section_does_not_destroy_an_alarm(tmp_path: Path) -> None:
-    """Terraform itself implements the guard, so this test needs no AWS."""
+@pytest.fixture
+def apply(tmp_path: Path) -> Callable[[str, str], None]:
+    """Return a function that applies the guards of a stack, which need no AWS."""
     environ = cli_environment(tmp_path, dict(os.environ))
     terraform = Terraform(find_terraform(environ), environ)
-    text = (ROOT / "examples/policy_alarm.yaml").read_text()
-    without = text[: text.index("  policy_alarm:")]
-    reason = "  policy_alarm_removal_reason: The account is closed\n"
     shutil.copytree(ROOT / "examples/policies", tmp_path / "policies")
     folder = tmp_path / "guard"
     folder.mkdir()
 
-    def apply(estate: str) -> None:
-        guard = synth_all(estate_of(tmp_path, estate), tmp_path / "out")["account"]["resource"]["terraform_data"]
-        (folder / "main.tf.json").write_text(json.dumps({"resource": {"terraform_data": guard}}))
+    def apply(estate: str, stack: str) -> None:
+        memory = synth_all(estate_of(tmp_path, estate), tmp_path / "out")[stack]["resource"]["terraform_data"]
+        (folder / "main.tf.json").write_text(json.dumps({"resource": {"terraform_data": memory}}))
         terraform.init(folder)
         terraform.apply(folder)
 
-    apply(without)  # Nothing was deployed yet.
-    apply(text)
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("example", "stack", "path", "account", "region"),
+    [
+        ("vpc", "network-edge", "networks.edge", "111111111111", "us-east-1"),
+        ("policy_alarm", "account", "account", "222222222222", "us-east-1"),
+    ],
+)
+def test_no_plan_leaves_behind_what_another_place_has(
+    apply: Callable[[str, str], None], example: str, stack: str, path: str, account: str, region: str
+) -> None:
+    text = (ROOT / f"examples/{example}.yaml").read_text()
+    apply(text, stack)
+    for there, elsewhere in ((account, "999999999999"), (region, "us-east-2")):
+        assert there in text
+        with pytest.raises(TerraformFailed) as refused:
+            apply(text.replace(there, elsewhere), stack)
+        said = " ".join(refused.value.stderr.replace("│", " ").split())
+        assert f"{path}: this stack was deployed in account {account}, {region}, and the file now says" in said
+    apply(text, stack)
+
+
+def test_removing_its_section_does_not_destroy_an_alarm(apply: Callable[[str, str], None]) -> None:
+    text = (ROOT / "examples/policy_alarm.yaml").read_text()
+    without = text[: text.index("  policy_alarm:")]
+    reason = "  policy_alarm_removal_reason: The account is closed\n"
+    apply(without, "account")  # Nothing was deployed yet.
+    apply(text, "account")
     with pytest.raises(TerraformFailed, match=r"account\.policy_alarm: is not in the file"):
-        apply(without)
-    apply(text)
-    apply(without + reason)
-    apply(without)
+        apply(without, "account")
+    apply(text, "account")
+    apply(without + reason, "account")
+    apply(without, "account")

@@ -113,11 +113,14 @@ def every_mistake(stack: Stack) -> Facts:
     peered, attached = [f"p-{name}" for name in PEERINGS], [f"t-{name}" for name in ATTACHMENTS]
     numbers = {
         name: number
-        for number, name in enumerate([*peered, "p-new", "p-unknown", *attached, "t-new", "p-given", "t-given"])
+        for number, name in enumerate(
+            [*peered, "p-new", "p-unknown", *attached, "t-new", "p-given", "t-given", "p-requester"]
+        )
     }
     clusters = {name: cluster(name, number) for name, number in numbers.items()}
     for name in ("p-unknown", "p-given", "t-given"):
         clusters[name] = clusters[name].replace(f'account_id: "{ASTRO}", ', "")
+    clusters["p-requester"] = clusters["p-requester"].replace("}", ", vpc_id: vpc-0aaaaaaaaaaaaaaab}")
     clusters["t-vpc"] = clusters["t-vpc"].replace("}", ", vpc_id: vpc-0aaaaaaaaaaaaaaaa}")
     attachments = ", ".join(f"{name}: {tgw_attach(numbers[name])}" for name in (*attached, "t-given"))
     facts = stack.write(
@@ -126,6 +129,7 @@ def every_mistake(stack: Stack) -> Facts:
         + peering("p-new", None)
         + peering("p-unknown", None)
         + peering("p-given", numbers["p-given"])
+        + peering("p-requester", numbers["p-requester"])
         + f"  hub: {{type: transit_gateway, clusters: [{', '.join(attached)}, t-new, t-given], network: lake, "
         f"transit_gateway_id: {HUB}, attachments: {{{attachments}}}}}\n",
     )
@@ -149,6 +153,7 @@ def every_mistake(stack: Stack) -> Facts:
     request["account"]["requester"]["account"] = STRANGER
     request["region"]["requester"]["region"] = "eu-west-1"
     request["range"]["requester"]["cidr"] = "172.31.0.0/21"
+    requests[pcx(numbers["p-requester"])]["requester"]["vpc"] = "vpc-0bbbbbbbbbbbbbbbc"
     request["vpc"]["accepter"]["vpc"] = "vpc-0fedcba9876543210"
     facts.setdefault("vpcs", []).append(
         {"account": US, "region": "us-east-1", "id": "vpc-0fedcba9876543210", "cidr": "10.99.0.0/16"}
@@ -201,6 +206,8 @@ PEERING_ERRORS = {
     "172.20.64.0/21. Enter the ID of this cluster's connection, or correct cidr if the Astro UI shows that one.",
     "vpc": f": {pcx(9)} asks for VPC vpc-0fedcba9876543210 of account {US}, but the network is {LAKE} of account {US}. "
     "Enter the ID of the connection with this VPC, or create that connection in the Astro UI.",
+    "requester": f": {pcx(27)} was requested from VPC vpc-0bbbbbbbbbbbbbbbc, but clusters.p-requester.vpc_id is "
+    f"vpc-0aaaaaaaaaaaaaaab. {CONFIRM} VPC: then correct vpc_id.",
 }
 ATTACHMENT_ERRORS = {
     "missing": f"{tgw_attach(13)} does not exist in account {US}, us-east-1. Compare it with the ID that Astronomer "
@@ -316,9 +323,10 @@ def test_a_vpc_that_differs_from_the_file_is_refused(aws: LocalAws, stack: Stack
         vpc["secondary_cidrs"], vpc["dns_hostnames"] = ["10.21.0.0/16"], False
     aws.make(facts)
     assert stack.run("plan")[0] == [
-        f"networks.lake.cidrs: {LAKE} also has 10.21.0.0/16. Add every range of the VPC to cidrs: those that are not "
-        "named are not checked for overlaps.",
-        f"networks.lake.cidrs: {LAKE} does not have 10.22.0.0/20. Remove it from cidrs, or associate it with the VPC.",
+        f"networks.lake.cidrs: {LAKE} also has 10.21.0.0/16. Add every range of the VPC to cidrs, or to "
+        "unrouted_cidrs if Astro need not reach it: those not named are not checked for overlaps.",
+        f"networks.lake.cidrs: {LAKE} does not have 10.22.0.0/20. Remove it from cidrs or unrouted_cidrs, or associate "
+        "it with the VPC.",
     ]
     write("10.20.0.0/16, 10.21.0.0/16", "true")
     needs = f"needs both DNS settings of {LAKE}, DNS resolution and DNS hostnames, and they are not on. Switch them on"

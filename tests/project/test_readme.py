@@ -18,6 +18,7 @@ from tests.support.yours import yours
 from tools.reference import reference
 
 README = ROOT / "README.md"
+FIRST_DEPLOYMENT = ROOT / "docs/first-deployment.md"
 REFERENCE = ROOT / "docs/reference.md"
 DOCUMENTS = [
     README,
@@ -63,6 +64,13 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 
 @document
+def test_every_test_that_it_names_exists(document: Path) -> None:
+    for name, target in re.findall(r"\[(?:[\w/]*/)?(test_\w+)[^\]]*\]\(([^)#]+\.py)\)", document.read_text()):
+        file = document.parent / target
+        assert name == file.stem or f"\ndef {name}(" in file.read_text(), (name, target)
+
+
+@document
 def test_every_command_that_it_names_exists(document: Path) -> None:
     targets = re.findall(r"^([\w -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     made = {target for line in targets for target in line.split()}
@@ -102,8 +110,8 @@ def test_a_pipeline_gets_a_deploy_without_questions() -> None:
     assert all("`cdktf deploy '*' --auto-approve`" in line for line in deploys)
 
 
-def test_the_readme_previews_each_stack_by_itself(tmp_path: Path) -> None:
-    (loop,) = re.findall(r"^ +(cdktf synth && for .*)$", README.read_text(), re.MULTILINE)
+def test_the_loop_previews_each_stack_by_itself(tmp_path: Path) -> None:
+    (loop,) = re.findall(r"^(cdktf synth && for .*)$", FIRST_DEPLOYMENT.read_text(), re.MULTILINE)
     program = tmp_path / "cdktf"
     program.write_text(
         '#!/bin/sh\necho "$@" >> calls\n'
@@ -120,9 +128,12 @@ def test_the_readme_previews_each_stack_by_itself(tmp_path: Path) -> None:
     ("document", "told"),
     [
         # cdktf waits for an answer here, which no script expects.
-        ("README.md", ["Enter approves", "Dismiss", "exits with 0", "Ctrl-C", "docs/recovery.md#the-state-is-locked"]),
-        ("README.md", ["Quote the `*`", "`cdktf diff` takes one stack"]),
-        ("README.md", ["a repository of your own", '"app": "astro-on-aws"']),
+        (
+            "docs/first-deployment.md",
+            ["Enter approves", "Dismiss", "exits with 0", "Ctrl-C", "recovery.md#the-state-is-locked"],
+        ),
+        ("docs/first-deployment.md", ["Quote the `*`", "`cdktf diff` takes one stack"]),
+        ("docs/first-deployment.md", ["A separate repository", '"app": "astro-on-aws"']),
         ("docs/recovery.md", ["Dismiss", "Error acquiring the state lock", "force-unlock <ID>"]),
         ("docs/recovery.md", ["`-migrate-state`", "Never use it"]),
         ("docs/recovery.md", ["A peering outlives its entry", "`main.py handoff` names the old peering"]),
@@ -135,15 +146,17 @@ def test_what_stopped_people_is_documented(document: str, told: list[str]) -> No
 
 
 def test_check_prints_the_output_in_the_readme(tmp_path: Path) -> None:
-    wrong, right = re.findall(r"\$ python main\.py check[^\n]*\n((?: +astro\.yaml.*\n)+)", README.read_text())
-    file, good = tmp_path / "astro.yaml", yours((ROOT / "examples/vpc_peering.yaml").read_text())
+    readme = README.read_text()
+    (estate,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    wrong, right = re.findall(r"\$ python main\.py check[^\n]*\n((?:astro\.yaml.*\n)+)", readme)
+    file, good = tmp_path / "astro.yaml", yours(estate)
     for text, told in (
         (good.replace("10.20.0.0/16", "10.20.0.1/16").replace("cluster: prod", "cluster: prd"), wrong),
         (good, right),
     ):
         file.write_text(text)
         _, out, err = run("check", str(file))
-        assert [line.strip() for line in told.splitlines()] == (out + err).replace(str(file), file.name).splitlines()
+        assert told.splitlines() == (out + err).replace(str(file), file.name).splitlines()
 
 
 def tree(text: str) -> Iterator[str]:
@@ -168,7 +181,7 @@ def test_every_type_has_its_row() -> None:
 
 
 def test_every_fact_that_is_referred_to_exists() -> None:
-    told = set(re.findall(r"\b[AB]\d+\b|\b00\d\b", (ROOT / "docs/facts.md").read_text()))
+    facts = set(re.findall(r"\b[ABC]\d+\b", (ROOT / "docs/facts.md").read_text()))
     sources = [
         ROOT / "main.py",
         *DOCUMENTS,
@@ -181,8 +194,7 @@ def test_every_fact_that_is_referred_to_exists() -> None:
     ]
     found: set[str] = set()
     for file in sources:
-        for named in re.findall(
-            r"\b(?:facts|seeds?) ((?:[AB]\d+|00\d)(?:(?:,| to| and) (?:[AB]\d+|00\d))*)", file.read_text()
-        ):
-            found |= set(re.findall(r"[AB]\d+|00\d", named))
-    assert found - told == set()
+        for named in re.findall(r"\bfacts ([ABC]\d+(?:(?:,| to| and) [ABC]\d+)*)", file.read_text()):
+            found |= set(re.findall(r"[ABC]\d+", named))
+    assert {"A6", "B16", "C1"} <= found
+    assert found - facts == set()

@@ -63,8 +63,8 @@ def stacks(folder: Path) -> list[str]:
 
 
 def own_configuration() -> str:
-    """Return the cdktf.json that README recommends for your repository."""
-    (block,) = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """Return the cdktf.json that docs/first-deployment.md shows for a separate repository."""
+    (block,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/first-deployment.md").read_text(), re.DOTALL)
     return block
 
 
@@ -155,7 +155,7 @@ def test_pip_install_is_all_that_cdktf_needs(clone: Path, tmp_path: Path) -> Non
     assert (code, error) == (0, ""), out
     assert stacks(clone) == ["network-lake"]
 
-    # Your repository, as README shows it.
+    # A separate repository, as docs/first-deployment.md shows it.
     own = tmp_path / "own"
     own.mkdir()
     shutil.copy(clone / "astro.yaml", own)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.support import ROOT
 from tools import sbom
 from tools.evidence import record
 
-LOCKS = [ROOT / "requirements.lock", *sorted((ROOT / "tools").glob("*.lock"))]
+LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-dev.lock", *sorted((ROOT / "tools").glob("*.lock"))]
 NODE: dict[str, dict[str, Any]] = json.loads((ROOT / "package-lock.json").read_text())["packages"]
 
 ALLOWED = {
@@ -48,6 +50,20 @@ def entries(lock: str) -> list[str]:
     return [entry.strip() for entry in re.split(r"\n(?=\S)", lines.replace("\\\n", " ")) if entry.strip()]
 
 
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def versions(file: str) -> dict[str, str]:
+    """Return the locked version of each package that this platform installs."""
+    found = {}
+    for entry in entries((ROOT / file).read_text()):
+        requirement = Requirement(entry.split(" --hash", 1)[0])
+        if requirement.marker is None or requirement.marker.evaluate():
+            found[normal(requirement.name)] = str(requirement.specifier).removeprefix("==")
+    return found
+
+
 @pytest.mark.parametrize("file", LOCKS, ids=lambda file: file.name)
 def test_every_lock_entry_is_pinned_by_hash_without_an_index(file: Path) -> None:
     locked = entries(file.read_text())
@@ -55,6 +71,36 @@ def test_every_lock_entry_is_pinned_by_hash_without_an_index(file: Path) -> None
     for entry in locked:
         assert re.fullmatch(r"[\w.-]+==[\w.+]+(?: ;[^@]*?)?(?: +--hash=sha256:[0-9a-f]{64})+", entry), entry
     assert "://" not in file.read_text()
+
+
+def test_users_get_what_the_commands_need_and_no_more() -> None:
+    linter = {"json-cfg", "kwonly-args", "parliament", "pyyaml", "setuptools"}
+    assert versions("requirements.lock").keys() == sbom.needed().keys() | linter
+
+
+def test_users_and_tests_have_the_same_versions() -> None:
+    assert versions("requirements.lock").items() <= versions("requirements-dev.lock").items()
+
+
+def test_nothing_is_installed_but_by_hash_and_as_a_wheel() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    (install,) = re.findall(r"^INSTALL := -m pip install (.*)$", makefile, re.MULTILINE)
+    assert {"--require-hashes", "--only-binary :all:"} <= set(re.findall(r"--[\w-]+(?: :all:)?", install))
+    before_lock = makefile.split("\nlock:")[0]
+    assert re.findall(r"pip\S* install|npm (?:ci|install)(?! .*--ignore-scripts)", before_lock) == ["pip install"]
+
+
+@pytest.mark.parametrize("target", ["setup", "setup-dev"])
+def test_setup_installs_its_own_lock(target: str, tmp_path: Path) -> None:
+    """The commands that make prints in a new clone."""
+    for name in ("Makefile", "requirements.lock", "requirements-dev.lock", "package-lock.json"):
+        shutil.copy(ROOT / name, tmp_path)
+    for folder in ("tools", "modules"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    said = subprocess.run(["make", "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    locks = ["tools/pip.lock", "requirements.lock", *["requirements-dev.lock"] * (target == "setup-dev")]
+    assert re.findall(r"-r (\S+)", said) == locks
+    assert ("--omit=dev" in said, "export PATH" in said.splitlines()[-1]) == (target == "setup",) * 2
 
 
 def test_every_node_package_is_pinned_by_hash() -> None:
@@ -112,10 +158,7 @@ def test_the_sbom_lists_exactly_the_locked_dependencies(tmp_path: Path) -> None:
     root = document["metadata"]["component"]
     assert (root["name"], root["version"]) == (project["name"], project["version"])
 
-    def normal(name: str) -> str:
-        return re.sub(r"[-_.]+", "-", name).lower()
-
-    locked = dict(entry.split(" ", 1)[0].split("==") for entry in entries((ROOT / "requirements.lock").read_text()))
+    locked = versions("requirements.lock")
     described = {normal(one["name"]): one["version"] for one in document["components"]}
     assert described == {name: locked[name] for name in sbom.needed()}
     assert not described.keys() & {"pytest", "moto", "parliament", "pip"}

@@ -27,7 +27,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(folder: Path, **environment: str) -> Path:
-    # As in `make wheel`: the build backend comes from requirements.lock, and nothing is downloaded.
+    # As in `make wheel`: the build backend comes from requirements-dev.lock, and nothing is downloaded.
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", str(folder), "."]
     subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=True)
     return next(folder.glob("*.whl"))

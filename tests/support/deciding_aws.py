@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -103,6 +104,27 @@ class DecidingAws:
         arn = f"arn:aws:iam::{account}:role/{name}"
         assumed = self.root("sts", account).assume_role(RoleArn=arn, RoleSessionName="local")
         return self.session(service, assumed["Credentials"])
+
+    def role_with(self, account: str, name: str, policies: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """Make a role that has these policies and nothing else, and return credentials of it."""
+        iam, trust = self.root("iam", account), _allow("sts:AssumeRole", Principal={"AWS": account})
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+        for number, policy in enumerate(policies):
+            iam.put_role_policy(RoleName=name, PolicyName=f"p{number}", PolicyDocument=json.dumps(policy))
+        arn = f"arn:aws:iam::{account}:role/{name}"
+        return self.root("sts", account).assume_role(RoleArn=arn, RoleSessionName="local")["Credentials"]
+
+    def environment(self, account: str, name: str, policies: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """Variables by which Terraform acts as a role that has these policies and nothing else, which is made here."""
+        credentials = self.role_with(account, name, policies)
+        return {
+            "AWS_ENDPOINT_URL": self._url,
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
 
     def copy_roles(self, source: Any, account: str) -> None:
         """Copy the roles of an account from an IAM client, with their trust and managed policies."""

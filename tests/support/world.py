@@ -4,8 +4,12 @@ from estate.model import Estate
 from local_aws.facts import (
     Facts,
     HostedZone,
+    Key,
     LoadBalancer,
+    LogGroup,
     PeeringRequest,
+    PeeringRequester,
+    ResolverEndpoint,
     ResolverRule,
     Subnet,
     TransitGateway,
@@ -28,9 +32,12 @@ def facts_of(estate: Estate) -> Facts:
         "transit_gateways": _transit_gateways(estate),
         "transit_gateway_attachments": _transit_gateway_attachments(estate),
         "peering_requests": _peering_requests(estate),
+        "resolver_endpoints": _resolver_endpoints(estate),
         "resolver_rules": _resolver_rules(estate),
         "hosted_zones": _hosted_zones(estate),
         "load_balancers": _load_balancers(estate),
+        "log_groups": _log_groups(estate),
+        "keys": _keys(estate),
     }
     return facts
 
@@ -85,10 +92,13 @@ def _peering_requests(estate: Estate) -> list[PeeringRequest]:
         network, cluster = estate.networks[connection.network], estate.clusters[connection.cluster]
         if network.vpc_id is None or cluster.account_id is None:
             continue
+        requester = PeeringRequester(account=cluster.account_id, region=cluster.region, cidr=str(cluster.cidr))
+        if cluster.vpc_id:
+            requester["vpc"] = cluster.vpc_id
         found.append(
             {
                 "id": connection.peering_id,
-                "requester": {"account": cluster.account_id, "region": cluster.region, "cidr": str(cluster.cidr)},
+                "requester": requester,
                 "accepter": {"account": network.account_id, "region": network.region, "vpc": network.vpc_id},
             }
         )
@@ -156,6 +166,20 @@ def _transit_gateway_attachments(estate: Estate) -> list[TransitGatewayAttachmen
     return found
 
 
+def _resolver_endpoints(estate: Estate) -> list[ResolverEndpoint]:
+    return [
+        ResolverEndpoint(
+            account=estate.networks[connection.network].account_id,
+            region=estate.networks[connection.network].region,
+            id=connection.endpoint_id,
+            subnets=list(estate.networks[connection.network].subnets.values()),
+            security_groups=[],
+        )
+        for connection in estate.connections.values()
+        if connection.type == "resolver_rules" and connection.endpoint_id
+    ]
+
+
 def _resolver_rules(estate: Estate) -> list[ResolverRule]:
     return [
         ResolverRule(
@@ -204,3 +228,18 @@ def _load_balancers(estate: Estate) -> list[LoadBalancer]:
         if connection.type == "private_link" and connection.service
         for arn in connection.service.load_balancers
     ]
+
+
+def _log_groups(estate: Estate) -> list[LogGroup]:
+    account = estate.account
+    if account is None or account.policy_alarm is None or account.policy_alarm.log_group is None:
+        return []
+    return [LogGroup(account=account.account_id, region=account.region, name=account.policy_alarm.log_group)]
+
+
+def _keys(estate: Estate) -> list[Key]:
+    """The key of the log groups in each account and region."""
+    if estate.controls is None or estate.controls.kms_key is None:
+        return []
+    places = {(network.account_id, network.region) for network in estate.networks.values()}
+    return [Key(account=account, region=region, alias=estate.controls.kms_key) for account, region in sorted(places)]

@@ -3,12 +3,16 @@
 Terraform deletes the attachment when it destroys an accepter (facts C1), and only its owner can create it again. One
 resource of a stack therefore accepts all of them, at an address without names of the file and with the attachment's ID
 as its key: a rename changes nothing. Every stack of a network has the resource, so that Terraform refuses to destroy
-what it accepted also when the file names no attachment any more.
+what it accepted also when the file names no attachment any more. Peerings of gateways have a resource of their own,
+which only stacks with a cluster in another region have.
 """
 
 from typing import Any
 
 from cdktf import Precondition, TerraformResourceLifecycle, TerraformStack
+from cdktf_cdktf_provider_aws.ec2_transit_gateway_peering_attachment_accepter import (
+    Ec2TransitGatewayPeeringAttachmentAccepter,
+)
 from cdktf_cdktf_provider_aws.ec2_transit_gateway_vpc_attachment_accepter import (
     Ec2TransitGatewayVpcAttachmentAccepter,
 )
@@ -19,7 +23,7 @@ from modules.parts.lookup.construct import Lookup
 
 # An underscore, which names of the file never have.
 ID = "accepted_attachments"
-_ADDRESS = f"aws_ec2_transit_gateway_vpc_attachment_accepter.{ID}"
+_PEERINGS = "accepted_peerings"
 
 
 def accept(scope: Construct, attachment_id: str, name: str, request: Lookup, *, default_tables: bool) -> "Accepted":
@@ -31,10 +35,21 @@ def accept(scope: Construct, attachment_id: str, name: str, request: Lookup, *, 
     return accepted
 
 
+def accept_peering(scope: Construct, attachment_id: str, name: str, request: Lookup) -> "Accepted":
+    """Accept a peering of gateways if everything expected of its `request` is true, and tag it with `name`."""
+    accepted = _in(TerraformStack.of(scope), _PEERINGS)
+    accepted.add(attachment_id, name, request, default_tables=False)
+    return accepted
+
+
 def accepted_in(stack: TerraformStack) -> "Accepted":
     """Return the attachments that a stack accepts, of which there may be none yet."""
-    found = stack.node.try_find_child(ID)
-    return found if isinstance(found, Accepted) else Accepted(stack, ID)
+    return _in(stack, ID)
+
+
+def _in(stack: TerraformStack, id_: str) -> "Accepted":
+    found = stack.node.try_find_child(id_)
+    return found if isinstance(found, Accepted) else Accepted(stack, id_)
 
 
 class Accepted(Construct):
@@ -46,7 +61,13 @@ class Accepted(Construct):
         self._defaults: list[str] = []
         self._available: list[str] = []
         self._conditions: list[Precondition] = []
-        self.resource = Ec2TransitGatewayVpcAttachmentAccepter(
+        self._peerings = id_ == _PEERINGS
+        accepter = (
+            Ec2TransitGatewayPeeringAttachmentAccepter if self._peerings else Ec2TransitGatewayVpcAttachmentAccepter
+        )
+        self._address = f"{accepter.TF_RESOURCE_TYPE}.{id_}"
+        self.imports: list[dict[str, str]] = []
+        self.resource = accepter(
             self, "Default", transit_gateway_attachment_id="${each.key}", tags={"Name": "${each.value}"}
         )
         self._render()
@@ -68,7 +89,7 @@ class Accepted(Construct):
 
     def reference(self, attachment_id: str) -> str:
         """The expression of the attachment's ID once it is accepted."""
-        return f"${{{_ADDRESS}[{term(attachment_id)}].id}}"
+        return f"${{{self._address}[{term(attachment_id)}].id}}"
 
     def _render(self) -> None:
         over: Any = self._names or "${toset([])}"
@@ -80,7 +101,7 @@ class Accepted(Construct):
         default: Any = bool(self._defaults)
         if default and len(self._defaults) < len(self._names):
             default = f"${{contains({listed(self._defaults)}, each.key)}}"
-        for argument in ("association", "propagation"):
+        for argument in () if self._peerings else ("association", "propagation"):
             self.resource.add_override(f"transit_gateway_default_route_table_{argument}", default)
         self.resource.lifecycle = TerraformResourceLifecycle(
             prevent_destroy=True, precondition=self._conditions or None
@@ -90,5 +111,8 @@ class Accepted(Construct):
         # AWS refuses to accept an attachment that is available because the gateway, or somebody, accepted it before
         # (facts C2): that one is imported. Terraform passes over the import of what is in its state.
         available = self._available[0] if len(self._available) == 1 else f"concat({', '.join(self._available)})"
-        block = {"to": f"{_ADDRESS}[each.key]", "for_each": f"${{toset({available})}}", "id": "${each.key}"}
-        TerraformStack.of(self).add_override("import", [block])
+        block = {"to": f"{self._address}[each.key]", "for_each": f"${{toset({available})}}", "id": "${each.key}"}
+        self.imports = [block]
+        stack = TerraformStack.of(self)
+        accepted = [one for one in stack.node.children if isinstance(one, Accepted)]
+        stack.add_override("import", [block for one in accepted for block in one.imports])

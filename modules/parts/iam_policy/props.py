@@ -14,6 +14,8 @@ from pydantic_core import CoreSchema, core_schema
 from modules.documents import DocumentError, decoded, parsed, read_bytes
 from modules.vocabulary import duplicates
 
+_VARIABLE = re.compile(r"""\$\{(?:[a-z0-9-]+:[\w./:=@-]+(?: *, *'[^']*')?|[*?$])\}""", re.IGNORECASE)
+"""A variable of IAM, with a default if it has one, or an escaped *, ? or $ (IAM user guide, policy variables)."""
 # IAM's quotas (facts B9): what one managed policy may hold, white space not counted, and how many a role may have.
 _POLICY_SIZE = 6_144
 POLICIES = 10
@@ -36,9 +38,12 @@ class PolicyDocument:
         return len(self._texts)
 
     def policies(self, account_id: str, name: str) -> dict[str, str]:
-        """The policies of an account: `name`, `name-2`, ... each with its compact JSON, the same for the same file."""
+        """The policies of an account: `name`, `name-2`, ... each with its compact JSON, the same for the same file.
+
+        Terraform takes `${` for an expression of its own: variables of IAM have `$${`, as Terraform writes it."""
         names = [name, *(f"{name}-{number}" for number in range(2, len(self._texts) + 1))]
-        return {name: text.replace(_ACCOUNT, account_id) for name, text in zip(names, self._texts, strict=True)}
+        texts = (text.replace(_ACCOUNT, account_id).replace("${", "$${") for text in self._texts)
+        return dict(zip(names, texts, strict=True))
 
     def resources(self) -> Iterator[str]:
         """Yield the resources of its statements."""
@@ -125,12 +130,30 @@ def _problems(document: Any) -> Iterator[str]:
         yield f"the Sid {', '.join(twice)} is there twice"
 
     text = _rendered(document)
-    if found := re.search(r"[$%]\{[^\"}]*\}?", text):
-        yield f"it holds {found[0]}, which Terraform would take for an expression of its own; write it without"
+    for found in dict.fromkeys(re.findall(r"\$*[$%&]\{[^\"}]*\}?", text)):
+        yield from _variable_problems(found)
+    if "${" in text and document.get("Version") != "2012-10-17":
+        yield 'it holds variables of IAM, which only Version "2012-10-17" knows'
     if found := re.search(r"\{\{[^\"}]*(?:\}\})?", text.replace(_ACCOUNT, "")):
         yield f"it holds {found[0]}; the only placeholder that is known is {_ACCOUNT}"
     if found := re.search(r"[^\t\n\r\x20-\xff]", text):
         yield f"it holds the character {found[0]!r}; IAM takes Latin-1 only"
+
+
+def _variable_problems(found: str) -> Iterator[str]:
+    """What is wrong with a text that looks like a variable."""
+    if found.startswith("&"):
+        yield (
+            f"it holds {found}, which AWS takes for text and not for a variable; write ${found[1:]} (&{{ is "
+            "Terraform's notation inside aws_iam_policy_document)"
+        )
+    elif found.startswith("$$"):
+        yield f"it holds {found}, as Terraform writes a variable of IAM; write ${found.lstrip('$')}"
+    elif not _VARIABLE.fullmatch(found):
+        yield (
+            f"it holds {found}, which is no variable of IAM; allowed: ${{service:Key}}, such as "
+            "${aws:PrincipalTag/team}"
+        )
 
 
 _STATEMENT = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}

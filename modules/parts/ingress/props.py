@@ -8,6 +8,10 @@ from pydantic import AfterValidator, Field, model_validator
 from modules.entry import Claim
 from modules.vocabulary import Props, SecurityGroupId, Slug
 
+RULES_OF_A_GROUP = 60
+"""Rules that a security group takes in one direction, and groups of an interface, by default (quotas L-0EA8095F and
+L-2AFB9258)."""
+GROUPS_OF_AN_INTERFACE = 5
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 

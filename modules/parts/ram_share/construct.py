@@ -1,6 +1,7 @@
 """Shares resources of ours with exact principals, by AWS RAM."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from cdktf_cdktf_provider_aws.ram_principal_association import RamPrincipalAssociation
 from cdktf_cdktf_provider_aws.ram_resource_association import RamResourceAssociation
@@ -12,6 +13,12 @@ from modules.context import ConnectionContext
 from modules.expressions import MapExpression, listed
 from modules.parts.for_each.construct import each
 from modules.vocabulary import construct_id
+
+
+def accounts_of(context: ConnectionContext) -> set[Any]:
+    """The accounts of the clusters in the network's region: nothing is shared with another one."""
+    near = [cluster for cluster in context.clusters.values() if cluster.region == context.network.region]
+    return {cluster.account_id for cluster in near} - {None, context.network.account_id}
 
 
 def share(scope: Construct, props: SharingProps, context: ConnectionContext, resources: Mapping[str, str]) -> str:
@@ -31,7 +38,7 @@ def share(scope: Construct, props: SharingProps, context: ConnectionContext, res
         RamResourceAssociation(
             scope, construct_id("share-resource", name), resource_arn=arn, resource_share_arn=made.arn
         )
-    accounts = {cluster.account_id for cluster in context.clusters.values()} - {None, context.network.account_id}
+    accounts = accounts_of(context)
     if principals := props.share_with or accounts:
         for _, (principal,), over in each(MapExpression(f"toset({listed(sorted(map(str, principals)))})")):
             RamPrincipalAssociation(

@@ -1,6 +1,6 @@
 """A Route 53 Resolver endpoint, and the security group that says who may ask whom."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from cdktf import Token
@@ -13,6 +13,7 @@ from constructs import Construct
 from modules.context import ConnectionContext
 from modules.parts.ingress.construct import new_group
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
+from modules.vocabulary import construct_id
 
 DNS = 53
 
@@ -23,27 +24,31 @@ def resolver_endpoint(
     context: ConnectionContext,
     direction: Literal["INBOUND", "OUTBOUND"],
     description: str,
-    **rules: Iterable[Any],
+    *groups: Mapping[str, Iterable[Any]],
 ) -> tuple[str, list[str]]:
-    """Its ID and addresses. `description` and `rules` (`ingress` or `egress`) are the security group's."""
+    """Its ID and addresses. `description` and `groups` (`ingress` or `egress` of each) are of its security groups."""
     subnets = context.network.subnets
-    group = new_group(
-        scope,
-        "security-group",
-        # Not the bare name: AWS refuses one that begins with "sg-".
-        f"resolver-{context.name}",
-        description=description,
-        vpc_id=context.network.vpc_id,
-        tag=context.name,
-        # In the group itself, where ranges that are there twice need no names of their own, and no rule can be added.
-        **rules,
-    )
+    ids = [
+        new_group(
+            scope,
+            construct_id("security-group", str(number) if number > 1 else ""),
+            # Not the bare name: AWS refuses one that begins with "sg-".
+            f"resolver-{context.name}",
+            description=description,
+            vpc_id=context.network.vpc_id,
+            tag=context.name,
+            # In the group itself, where ranges that are there twice need no names of their own, and no rule can be
+            # added.
+            **rules,
+        ).id
+        for number, rules in enumerate(groups, start=1)
+    ]
     endpoint = Route53ResolverEndpoint(
         scope,
         "endpoint",
         name=context.name,
         direction=direction,
-        security_group_ids=[group.id],
+        security_group_ids=ids,
         ip_address=[
             Route53ResolverEndpointIpAddress(subnet_id=subnets[name], ip=props.ips.get(name))
             for name in props.subnets or subnets

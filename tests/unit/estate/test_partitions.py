@@ -60,7 +60,9 @@ connections:
   office:
     type: vpn
     network: lake
-    gateways: {main: {ip: 203.0.113.10}}
+    gateways:
+      main: {ip: 203.0.113.10}
+      branch: {certificate_arn: "arn:aws:acm:us-east-1:111111111111:certificate/11111111-2222-3333-4444-555555555555"}
     bgp_asn: 65010
     alarm_topic: arn:aws:sns:us-east-1:111111111111:network
   allowlist:

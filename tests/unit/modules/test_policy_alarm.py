@@ -330,8 +330,9 @@ def test_with_a_log_group_and_a_topic_of_yours_nothing_is_made_but_filter_and_al
         "aws_cloudwatch_metric_alarm",
     ]
     assert {target["arn"] for target in tf["resource"]["aws_cloudwatch_event_target"].values()} == {topic}
-    assert "data" not in tf
-    assert tf["resource"]["aws_cloudwatch_log_metric_filter"]["alarm_filter"]["log_group_name"] == "/org/trail"
+    assert tf["data"] == {"aws_cloudwatch_log_group": {"alarm_log-group": {"name": "/org/trail"}}}
+    named = "${data.aws_cloudwatch_log_group.alarm_log-group.name}"
+    assert tf["resource"]["aws_cloudwatch_log_metric_filter"]["alarm_filter"]["log_group_name"] == named
     assert tf["resource"]["aws_cloudwatch_metric_alarm"]["alarm_alarm"]["alarm_actions"] == [topic]
 
 

@@ -220,11 +220,6 @@ def test_an_endpoint_may_be_for_principals_of_named_accounts_only(synth: Synth) 
     ]
 
 
-def test_only_the_service_must_be_in_the_clusters_region() -> None:
-    assert "works in its own region" in PrivateLinkProps.model_validate(EXISTING).same_region
-    assert PrivateLinkProps.model_validate(SQS).same_region == ""
-
-
 def test_claims_the_names_that_its_endpoints_answer_for() -> None:
     quiet = {"service": "s3", "private_dns": False}
     props = PrivateLinkProps.model_validate(BASE | {"endpoints": {"secrets": SECRETS, "objects": quiet}})
@@ -321,7 +316,7 @@ def endpoint(**values: Any) -> dict[str, Any]:
         ({"clusters": ("prod", "prod")}, r"clusters\n.*prod twice"),
         ({"service": None} | endpoint(), "names clusters and has nothing for them"),
         ({"service": None, "clusters": ()} | endpoint(for_clusters=True), "endpoints.secrets for clusters and names"),
-        (endpoint(service="com.amazonaws.us-east-1.sqs"), "is not the short name of an AWS service"),
+        (endpoint(service="com.amazonaws.sqs"), "has no region of AWS in it"),
         (endpoint(service="s3"), "from the VPC's gateway endpoint"),
         (endpoint(only_accounts=("acme",)), "is not an AWS account ID"),
     ],

@@ -10,7 +10,7 @@ from modules.vpc.construct import Vpc
 from modules.vpc.props import VpcProps
 from modules.vpc_peering.construct import VpcPeering
 from modules.vpc_peering.props import VpcPeeringProps
-from tests.support.networks import LAKE, sides
+from tests.support.networks import LAKE, PROD, sides
 from tests.support.synth import Synth
 
 MINIMAL: dict[str, Any] = {"type": "vpc_peering", "cluster": "prod", "network": "lake"}
@@ -58,6 +58,16 @@ def test_reads_the_request_by_its_id_and_accepts_it_on_six_conditions(synth: Syn
             )
         ),
     ]
+
+
+def test_a_vpc_that_the_file_names_is_a_condition_too(synth: Synth) -> None:
+    known = sides(prod=PROD.model_copy(update={"vpc_id": "vpc-0cccccccccccccccc"}))
+    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, known))
+    accepter = tf["resource"]["aws_vpc_peering_connection_accepter"]["lake-peering_accepter"]
+    conditions = [each["condition"] for each in accepter["lifecycle"]["precondition"]]
+    found = "values(data.aws_vpc_peering_connection.lake-peering_request)[*]"
+    (only,) = (one for one in conditions if "vpc-0cccccccccccccccc" in one)
+    assert only.endswith(f'|| join("", compact({found}.vpc_id)) == "vpc-0cccccccccccccccc"}}')
 
 
 def test_sets_dns_on_our_side_only_and_after_accepting(synth: Synth) -> None:

@@ -69,11 +69,12 @@ def test_connects_a_device_over_two_strong_tunnels(synth: Synth) -> None:
             "vpn_gateway_id": "${aws_vpn_gateway.office_gateway.id}",
             "static_routes_only": False,
             "preshared_key_storage": "SecretsManager",
-            "lifecycle": {"replace_triggered_by": ["aws_vpn_gateway.office_gateway.id"]},
+            "lifecycle": {"replace_triggered_by": ["terraform_data.office_target.input"]},
             "tags": {"Name": "acme-conn-a"},
             **tunnels(STRONG, STRONG),
         }
     }
+    assert tf["terraform_data"] == {"office_target": {"input": {"gateway": "${aws_vpn_gateway.office_gateway.id}"}}}
 
 
 def test_makes_a_gateway_and_the_networks_tables_learn_from_it(synth: Synth) -> None:
@@ -99,7 +100,8 @@ def test_uses_a_gateway_that_exists(synth: Synth) -> None:
     tf = placed(synth, {**BGP, "vpn_gateway_id": "vgw-0123456789abcdef0"})
     assert "aws_vpn_gateway" not in tf
     assert tf["aws_vpn_connection"]["office_connection_a"]["vpn_gateway_id"] == "vgw-0123456789abcdef0"
-    assert "lifecycle" not in tf["aws_vpn_connection"]["office_connection_a"]
+    # From one existing gateway to another, a connection moves in place.
+    assert tf["terraform_data"] == {"office_target": {"input": {"gateway": "vpn_gateway_id"}}}
     learning = tf["aws_vpn_gateway_route_propagation"].values()
     assert [table["vpn_gateway_id"] for table in learning] == ["vgw-0123456789abcdef0"] * 2
 
@@ -216,6 +218,7 @@ def test_leaves_a_transit_gateways_default_tables_to_it(synth: Synth) -> None:
         "aws_customer_gateway",
         "aws_vpn_connection",
         "aws_cloudwatch_metric_alarm",
+        "terraform_data",
     }
 
 
@@ -471,7 +474,11 @@ def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
         ({"terminates": "network", "cluster": None}, "", "has no network"),
         ({"terminates": "network", "network": "lake"}, "cluster", "is for a VPN that Astronomer makes"),
         ({"terminates": "aws"}, "terminates", "'network' or 'astro'"),
-        ({"gateways": {"a": {"ip": "10.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
+        (
+            {"gateways": {"a": {"ip": "10.0.0.1"}}},
+            "gateways.a",
+            "has the private address 10.0.0.1",
+        ),
         ({"tunnels": {"phase1": {"dh_groups": (2,)}}}, "tunnels", "allows 2, which is weak"),
         ({"static_routes": {"a": "192.168.0.0/16"}}, "static_routes", "cannot be combined with bgp_asn"),
         *(
@@ -498,7 +505,8 @@ def test_waits_for_the_network_team_and_makes_what_does_not_need_it(synth: Synth
     waiting = {**MINIMAL, "gateways": {"a": {}, "b": {"ip": "203.0.113.11"}}}
     pending = [(a.field, a.giver) for a in VpnProps.model_validate(waiting).pending_inputs()]
     assert pending == [("gateways.a.ip", "your network team"), ("bgp_asn", "your network team")]
-    assert set(placed(synth, waiting)) == {"aws_vpn_gateway", "aws_vpn_gateway_route_propagation"}
+    made = {"aws_vpn_gateway", "aws_vpn_gateway_route_propagation", "terraform_data"}
+    assert set(placed(synth, waiting)) == made
     assert list(placed(synth, {**waiting, "bgp_asn": 65010})["aws_vpn_connection"]) == ["office_connection_b"]
     assert VpnProps.model_validate(BGP).pending_inputs() == VpnProps.model_validate(STATIC).pending_inputs() == ()
 
@@ -531,8 +539,16 @@ REASON = "The plant's firewall is from 2009, NET-12"
     [
         ({"gateways": {}}, "gateways", "at least 1"),
         ({"gateways": {"A": {}}}, "gateways.A.[key]", "is not a name"),
-        ({"gateways": {"a": {"ip": "10.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
-        ({"gateways": {"a": {"ip": "100.64.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
+        (
+            {"gateways": {"a": {"ip": "10.0.0.1"}}},
+            "gateways.a",
+            "has the private address 10.0.0.1",
+        ),
+        (
+            {"gateways": {"a": {"ip": "100.64.0.1"}}},
+            "gateways.a",
+            "has the private address 100.64.0.1",
+        ),
         ({"gateways": {"a": {"ip": "127.0.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),
         ({"gateways": {"a": {"ip": "203.0.113.01"}}}, "gateways.a.ip", "is not an IPv4 address"),
         ({"gateways": {"a": {"ip": "169.254.0.1"}}}, "gateways.a.ip", "is not a public IPv4 address"),

@@ -18,6 +18,8 @@ from operations.imports import FILE, HEADER
 from operations.variables import literal
 from tests.support import ROOT
 from tests.support.commands import run
+from tests.support.estates import BASE
+from tests.support.yours import yours
 
 ACCOUNT, VPN = ROOT / "examples/cross_account_role.yaml", ROOT / "examples/vpn.yaml"
 IDS = {"TF_VAR_external_ids": '["abc-123"]'}
@@ -285,6 +287,7 @@ def test_what_macos_gives_is_parsed() -> None:
         ("[]", []),
         ("[12, true]", ["12", "true"]),
         ("[null]", [None]),
+        ('["a", "b",]', ["a", "b"]),
         ('{"a-1": "x", "b": "y"}', {"a-1": "x", "b": "y"}),
         ('{\n a-1 = "x" # why\n b = "y"\n}', {"a-1": "x", "b": "y"}),
         ('"a\\"b$${c}"', 'a"b${c}'),
@@ -323,3 +326,29 @@ def test_check_reports_whether_each_variable_is_set(environ: dict[str, str], fou
         f"stack network-lake needs TF_VAR_plant_preshared_keys, map(string) ({found}): "
         "The pre-shared keys of the tunnels: main-1, main-2."
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("deploy network-lake", 2),
+        ("deploy '*'", 2),
+        ("diff network-lake", 2),
+        ("deploy network-edge", 0),
+        ("destroy network-lake", 0),
+        ("synth", 0),
+    ],
+)
+def test_an_entry_after_its_last_day_is_not_deployed(cdktf: Path, command: str, code: int) -> None:
+    """Only its own stack is refused, and what takes it away is not."""
+    estate, approved = cdktf.parent / "astro.yaml", " --auto-approve" * (command.split()[0] in ("deploy", "destroy"))
+    edge = '  edge: {account_id: "111111111111", region: us-east-1, create: {cidr: 10.30.0.0/20}}\n'
+    role = "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n"
+    estate.write_text(yours(BASE).replace("connections:\n", f"{edge}connections:\n") + role)
+    line, column = len(estate.read_text().splitlines()), role.index("2020") + 1
+    told = (
+        f"{estate}:{line}:{column}: connections.role.expires: '2020-01-31' was the role's last day; "
+        "take the entry out and deploy, which deletes the role, or give a later day\n"
+    )
+    assert call(cdktf, command + approved, estate) == (code, told)
+    assert (cdktf.parent / "cdktf.out").exists() == (code == 0)

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from local_aws import LocalAws
 from operations.terraform import find_terraform
+from tests.support import ROOT
 from tests.support.commands import run
 from tests.support.estates import BASE
 from tests.support.yours import yours
@@ -180,3 +183,39 @@ def test_handoff_uses_your_terraform_configuration_read_only(file: Path, tmp_pat
     assert [one["status"] for one in json.loads(out)["connections"].values()] == ["not deployed", "waiting"]
     assert (tmp_path / "used").read_text() == f"{configuration}\n" * 2
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "used"])
+
+
+WITHOUT_NETWORK = {
+    "check": ["check", "examples/complete.yaml"],
+    "synth": ["synth", "examples/complete.yaml", "--out", "{}/cdktf.out"],
+    "export": ["export", "--estate", "examples/complete.yaml", "--out", "{}/modules"],
+    "permissions": ["permissions", "--estate", "examples/complete.yaml"],
+    "schema": ["schema"],
+    "policy diff": ["policy", "diff", "examples/policies/read-lake.json", "examples/policies/read-lake.json"],
+    "policy lint": ["policy", "lint", "examples/complete.yaml"],
+}
+OFFLINE = """
+import runpy, sys
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        raise RuntimeError(event)
+sys.addaudithook(refuse)
+sys.argv = ["main.py", *sys.argv[1:]]
+runpy.run_path("main.py", run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITHOUT_NETWORK)
+def test_a_command_without_aws_opens_no_connection(name: str, tmp_path: Path) -> None:
+    arguments = [argument.format(tmp_path) for argument in WITHOUT_NETWORK[name]]
+    command = [sys.executable, "-c", OFFLINE, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode in (0, 4), "RuntimeError" in done.stderr) == (True, False), done.stderr
+
+
+@pytest.mark.slow
+def test_a_connection_would_be_seen() -> None:
+    command = [sys.executable, "-c", OFFLINE, "policy", "fetch", "--to", "/dev/null/x", "--url", "https://localhost/"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "socket." in done.stderr

@@ -36,6 +36,13 @@ def test_a_type_that_was_not_measured_is_refused_by_name() -> None:
         permissions(load(COMPLETE), {"account": tree}, [Job.PLAN], ["account"])
 
 
+def test_adopt_may_see_who_uses_what_it_finds() -> None:
+    tree = {"resource": {"aws_iam_openid_connect_provider": {"x": {}}}}
+    found = permissions(load(COMPLETE), {"account": tree}, [Job.ADOPT], ["account"])
+    actions = {action for policy in found["account"] for one in policy["Statement"] for action in one["Action"]}
+    assert {"iam:ListOpenIDConnectProviders", "iam:GetOpenIDConnectProvider", "iam:ListRoles"} <= actions
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
 def test_what_an_example_makes_was_measured(example: Path, tmp_path: Path) -> None:
@@ -60,3 +67,22 @@ def test_names_of_actions_are_those_of_iam() -> None:
     assert action("s3", "HeadBucket") == "s3:ListBucket"
     assert len(KINDS) > 40
     assert all(adding != removing or adding.startswith("Change") for adding, removing in UNTAGGING.items())
+
+
+def test_adoption_may_make_every_call_that_it_makes(trees: dict[str, Any]) -> None:
+    """The second call about each item, that for its users, for its parts, and those of its remarks."""
+    policies = permissions(load(COMPLETE), trees, [Job.ADOPT], trees)
+    allowed = {
+        action
+        for name in policies
+        for policy in policies[name]
+        for one in policy["Statement"]
+        for action in one["Action"]
+    }
+    assert allowed >= {
+        "cloudformation:DescribeStackResources",
+        "iam:GetPolicyVersion",
+        "kms:DescribeKey",
+        "kms:ListGrants",
+        "route53:ListHostedZonesByVPC",
+    }

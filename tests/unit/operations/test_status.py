@@ -412,6 +412,15 @@ def test_a_quota_waits_for_aws(fresh: LocalAws, estate: Estate) -> None:
     quotas = fresh.client("service-quotas", HYBRID)
     id_ = "quota:on-demand:us-east-1"
     assert states(look(estate, "service_quotas"))[id_] == ("failed", "you")
+    # For fewer than the file says by now: a deploy would fail until AWS has answered.
+    quotas.request_service_quota_increase(ServiceCode="ec2", QuotaCode="L-1216C47A", DesiredValue=20)
+    raised = row(look(estate, "service_quotas"), id_).outcome
+    assert (raised.state, raised.who) == ("waiting", "AWS")
+    assert raised.evidence.endswith(
+        "the request for 20 is PENDING; AWS takes no request for 120 until it has answered that one"
+    )
+    assert raised.fix == "wait, then `cdktf deploy quotas-us-east-1`; until then write 20"
+    fresh.pass_time(hours=2)
     quotas.request_service_quota_increase(ServiceCode="ec2", QuotaCode="L-1216C47A", DesiredValue=120)
     assert states(look(estate, "service_quotas"))[id_] == ("waiting", "AWS")
     fresh.pass_time(hours=2)

@@ -153,8 +153,8 @@ def test_a_named_mirror_comes_first_and_must_hold_the_provider(tmp_path):
     with pytest.raises(TerraformError) as caught:
         find_mirror({"TF_PLUGIN_MIRROR": "/dev/null"})
     assert str(caught.value) == (
-        "TF_PLUGIN_MIRROR is /dev/null, and no folder <host>/hashicorp/aws is in it. Make one with `terraform providers"
-        " mirror`, or unset the variable to download the provider."
+        "TF_PLUGIN_MIRROR is /dev/null, which contains no folder <host>/hashicorp/aws. Create one with "
+        "`terraform providers mirror`, or unset the variable to download the provider."
     )
 
 

@@ -1,0 +1,281 @@
+"""The life of an entry: every field of the estate changes after the first deploy, every name, and it is removed.
+
+`tests/data/lives.yaml` has a life for each type, as the changes of one file. After each change the deploy succeeds and
+the next plan is empty, or `check` or the plan refuses it with the sentence that the file gives. What exists without
+the estate, or what Astronomer made, stays. A field or a map of names that no life changes fails the test.
+"""
+
+import copy
+import json
+import os
+import shutil
+import typing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import cdktf
+import pytest
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from estate.load import EstateError, load
+from estate.model import Estate
+from estate.plan import stacks_of
+from local_aws import LocalAws
+from local_aws.inventory import inventory
+from operations.terraform import TerraformFailed, find_terraform
+from stacks.app import build
+from tests.support import ROOT
+from tests.support.deployment import ACCEPTER, SECRETS
+from tests.support.renames import maps_of_names, renamed
+from tests.support.terraform import Terraform, cli_environment, running_provider
+from tests.support.world import facts_of
+from tools.evidence import record
+
+pytestmark = pytest.mark.proof
+
+Data = dict[str, Any]
+FILE: Data = YAML(typ="safe").load(ROOT / "tests/data/lives.yaml")
+BASE: Data = FILE["base"]
+LIVES: dict[str, list[Data]] = FILE["lives"]
+FOR_EVER: dict[str, str] = FILE["for ever"]
+UNFINISHED: dict[str, str] = FILE["unfinished"]
+OURS = "111111111111"
+ASTRONOMERS = "tgw-attach-0000000000000000"
+"""The beginning of the IDs of attachments that the file names. The gateway itself associates an accepted one."""
+KEYS = {"TF_VAR_entry_preshared_keys": '{"one-1": "marked.key.1", "one-2": "marked.key.2"}'}
+
+
+def merged(data: Any, change: Any) -> Any:
+    """The data after a merge patch: null removes (RFC 7386)."""
+    if not isinstance(change, Mapping):
+        return change
+    result = dict(data) if isinstance(data, Mapping) else {}
+    for key, value in change.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def states(life: list[Data]) -> Iterator[tuple[Data, str]]:
+    """The file after each step of a life, with the sentence that refuses it: then the step before it stays."""
+    data = BASE
+    for step in life:
+        change = copy.deepcopy(step)
+        refused = change.pop("refused", "")
+        after = merged(data, change)
+        yield after, refused
+        data = data if refused else after
+
+
+# What a life covers
+
+
+def models_of(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models among the types that an annotation allows, in maps too."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in typing.get_args(annotation):
+        yield from models_of(argument)
+
+
+def fields(model: type[BaseModel], path: str) -> Iterator[str]:
+    """The paths of all fields without fields of their own; those of a connection begin with its type."""
+    for name, info in model.model_fields.items():
+        below = list(models_of(info.annotation))
+        if not below:
+            yield f"{path}{name}"
+        for one in below:
+            type_ = one.model_fields.get("type")
+            yield from fields(one, f"{typing.get_args(type_.annotation)[0]}." if type_ else f"{path}{name}.")
+
+
+def leaves(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The values of a file by their path, and the maps that are empty."""
+    if isinstance(data, Mapping) and data:
+        for key, value in data.items():
+            yield from leaves(value, (*path, str(key)))
+    else:
+        yield path, data
+
+
+def covered(life: list[Data]) -> set[str]:
+    """The fields whose values change in a life."""
+    known, found = set(fields(Estate, "")), set[str]()
+    before: Data = {}
+    for data, refused in states(life):
+        old, new = dict(leaves(before)), dict(leaves(data))
+        types = {name: one["type"] for file in (before, data) for name, one in file.get("connections", {}).items()}
+        for path in old.keys() | new.keys():
+            if before and old.get(path) != new.get(path):
+                pieces = (types[path[1]], *path[2:]) if path[0] == "connections" else path
+                names = [piece for piece in pieces if piece]
+                # A path without the keys of maps is that of a field.
+                found |= {field for field in known if _is_at(field.split("."), names)}
+        before = before if refused else data
+    return found
+
+
+def _is_at(field: list[str], path: list[str]) -> bool:
+    """Whether a path in a file is that of the field, or of a value in its map, or of a map that has it."""
+    position = 0
+    for piece in path:
+        if position < len(field) and piece == field[position]:
+            position += 1
+        elif position == 0:
+            return False
+    return position == len(field)
+
+
+def test_every_field_changes_in_a_life() -> None:
+    changed = set[str]().union(*(covered(life) for life in LIVES.values()))
+    every = set(fields(Estate, ""))
+    assert sorted(every - changed - FOR_EVER.keys()) == []
+    assert sorted(FOR_EVER.keys() - every) == []
+
+
+# The lives
+
+
+class Stage:
+    """An estate in a world of its own, deployed again and again."""
+
+    def __init__(self, aws: LocalAws, folder: Path) -> None:
+        self._aws, self._folder = aws, folder
+        self._deployed: dict[str, str] = {}
+        # Every account begins with the default VPC of each region.
+        self._foreign = self._inventory()
+        self._terraforms: dict[str, Terraform] = {}
+        self._providers = ExitStack()
+        self.steps = self.refused = 0
+        shutil.copytree(ROOT / "examples/policies", folder / "policies")
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._providers.close()
+
+    def step(self, data: Data, refused: str = "") -> None:
+        self.steps += 1
+        try:
+            self._deploy(data, asked=not refused)
+        except (EstateError, TerraformFailed) as error:
+            said = " ".join(str(error).replace("│", " ").split())
+            assert refused, said[-6000:]
+            assert refused in said, f"{refused}\n is not in\n{said[-6000:]}"
+            self.refused += 1
+        else:
+            assert not refused, f"deployed, and was to be refused: {refused}"
+        lost = self._foreign - self._inventory()
+        assert sorted(lost) == []
+
+    def end(self) -> None:
+        """Nothing is left but what was there without the estate, and what an accepted attachment is to its gateway."""
+        left = self._inventory() - self._foreign
+        assert sorted(one for one in left if ASTRONOMERS not in one) == []
+
+    def _deploy(self, data: Data, *, asked: bool) -> None:
+        """`asked`: what the file names exists by now, if it did not."""
+        file = self._folder / "astro.yaml"
+        YAML(typ="safe").dump(data, file)
+        estate = load(file)
+        if asked:
+            before = self._inventory()
+            self._aws.make(facts_of(estate))
+            self._make_policies(estate)
+            self._foreign |= self._inventory() - before
+        out = self._folder / "out"
+        build(cdktf.App(outdir=str(out)), estate).synth()
+        for plan in stacks_of(estate):
+            stack, terraform = out / "stacks" / plan.name, self._terraform(plan.account_id)
+            text = (stack / "cdk.tf.json").read_text()
+            if self._deployed.get(plan.state_name) == text:
+                continue
+            backend = {"local": {"path": str(self._folder / f"{plan.state_name}.tfstate")}}
+            (stack / "state_override.tf.json").write_text(json.dumps({"terraform": {"backend": backend}}))
+            if not (stack / ".terraform").exists():
+                terraform.init(stack)
+            self._deployed.pop(plan.state_name, None)
+            terraform.apply(stack)
+            self._deployed[plan.state_name] = text
+            if terraform.plan(stack):
+                changes = terraform.plan_json(stack)["resource_changes"]
+                pytest.fail(str([one for one in changes if one["change"]["actions"] not in (["no-op"], ["read"])]))
+        self.estate = estate
+
+    def _make_policies(self, estate: Estate) -> None:
+        """Those that the roles of workloads name."""
+        iam = self._aws.client("iam", OURS)
+        there = {policy["Arn"] for policy in iam.list_policies(Scope="Local")["Policies"]}
+        identities = (one for one in estate.connections.values() if one.type == "workload_identity")
+        named = {arn for one in identities for role in one.roles.values() for arn in role.policy_arns.values()}
+        for arn in sorted(named - there):
+            document = {"Version": "2012-10-17", "Statement": []}
+            iam.create_policy(PolicyName=arn.split("/")[-1], PolicyDocument=json.dumps(document))
+
+    def forget(self, address: str) -> None:
+        """As docs/recovery.md says, for every stack of a network."""
+        for stack in (self._folder / "out").glob("stacks/network-*"):
+            self._terraform(OURS).forget(stack, address)
+
+    def _terraform(self, account: str) -> Terraform:
+        if account not in self._terraforms:
+            environ = cli_environment(self._folder, {**os.environ, **self._aws.environment(account), **SECRETS, **KEYS})
+            environ = self._providers.enter_context(running_provider(environ))
+            self._terraforms[account] = Terraform(find_terraform(environ), environ)
+        return self._terraforms[account]
+
+    def _inventory(self) -> set[str]:
+        accounts = (OURS, "222222222222", "333333333333")
+        return set(inventory(self._aws, accounts, ("us-east-1", "us-west-2")))
+
+
+def with_other_names(data: Data, estate: Estate) -> Data:
+    """The data with another name for everything that has one."""
+    lines: Data = {}
+    # From the inside out: names above the last one of a path are today's.
+    for where in sorted(dict.fromkeys(maps_of_names(estate)), key=len, reverse=True):
+        names: Any = data
+        for piece in where:
+            names = names.get(piece, {}) if isinstance(names, Mapping) else {}
+        for name in names if isinstance(names, Mapping) else ():
+            data = renamed(data, where, str(name), f"{name}-x")
+            lines = {_under(path, where, str(name)): to for path, to in lines.items()} | data.pop("renamed")
+    return data | {"renamed": lines}
+
+
+def _under(path: str, where: tuple[str, ...], name: str) -> str:
+    """A former path after the rename of what it is below."""
+    above = (*where, name)
+    pieces = tuple(path.split("."))
+    return ".".join((*where, f"{name}-x", *pieces[len(above) :])) if pieces[: len(above)] == above else path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.skip(UNFINISHED[name])) if name in UNFINISHED else name for name in LIVES],
+)
+def test_the_life_of_an_entry(name: str, tmp_path: Path) -> None:
+    with LocalAws() as aws, Stage(aws, tmp_path) as stage:
+        data = BASE
+        for data_after, refused in states(LIVES[name]):
+            stage.step(data_after, refused)
+            data = data if refused else data_after
+        data = with_other_names(data, stage.estate)
+        stage.step(data)
+        if name == "transit_gateway":
+            stage.forget(ACCEPTER)
+        # A line about an entry goes with it.
+        lines = {path: new for path, new in data["renamed"].items() if not path.startswith("connections.")}
+        stage.step(data | {"connections": {}, "renamed": lines})
+        if name not in ("account", "made_network"):
+            stage.end()
+    record(
+        "lives of entries: every field changed, every name, entry removed",
+        f"{stage.steps} steps, {stage.refused} of them refused with the remedy",
+    )

@@ -1,0 +1,122 @@
+"""Disks that are full, pipes that are closed, runs that are stopped: a sentence at most, and nothing half done."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from tests.support import ROOT
+
+pytestmark = pytest.mark.slow
+
+ESTATE = "examples/complete.yaml"
+POLICY = "examples/policies/read-lake.json"
+WRITERS = {"synth": ["synth", ESTATE, "--out"], "export": ["export", "--estate", ESTATE, "--out"]}
+PRINTERS = {
+    "synth --check": ["synth", ESTATE, "--out", "nowhere", "--check"],
+    "check": ["check", ESTATE],
+    "handoff": ["handoff", ESTATE],
+    "permissions": ["permissions", "--estate", ESTATE],
+    "policy diff": ["policy", "diff", POLICY, "examples/policies/astronomer.json"],
+    "policy lint": ["policy", "lint", ESTATE],
+    "schema": ["schema"],
+}
+"""Each command that prints without AWS."""
+
+
+def run(
+    *arguments: str, preexec: Callable[[], None] | None = None, more: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, str]:
+    """Exit code and errors of main.py."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ASTRO_"))} | dict(more)
+    command = [sys.executable, "main.py", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=preexec, check=False
+    )
+    return done.returncode, done.stderr.decode()
+
+
+def printing_to(output: int, *arguments: str) -> tuple[int, list[str]]:
+    """Exit code and errors of main.py with another standard output."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ASTRO_"))}
+    env["CDKTF_OUTDIR"] = "/nowhere"
+    command = [sys.executable, "main.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.PIPE, check=False)
+    return done.returncode, done.stderr.decode().splitlines()
+
+
+REMEDY = "make room, or name other folders in TMPDIR and JSII_RUNTIME_PACKAGE_CACHE_ROOT\n"
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("HOME", "/dev/null", "/dev/null/.cache/aws/jsii/package-cache: cannot be written: not a directory; "),
+        ("TMPDIR", "/dev/null", "/dev/null/jsii-kernel-XXXXXX: cannot be written: not a directory; "),
+        ("TMPDIR", "/nowhere", "/nowhere/jsii-kernel-XXXXXX: cannot be written: no such file or directory; "),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_named(name: str, variable: str, value: str, told: str, tmp_path: Path) -> None:
+    more = {variable: value} | ({"XDG_CACHE_HOME": ""} if variable == "HOME" else {})
+    assert run(*WRITERS[name], str(tmp_path / "out"), more=more) == (1, told + REMEDY)
+    assert not (tmp_path / "out").exists()
+
+
+def no_room() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_temporary_folder_leaves_nothing(name: str, tmp_path: Path) -> None:
+    told = f"a temporary folder: cannot be written: file too large; {REMEDY}"
+    assert run(*WRITERS[name], str(tmp_path / "out"), preexec=no_room) == (1, told)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", PRINTERS)
+def test_a_full_disk_is_named(name: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        code, lines = printing_to(full.fileno(), *PRINTERS[name])
+    assert (code, lines[-1]) == (1, "standard output: cannot be written: No space left on device")
+    assert not any("Traceback" in line or "Exception" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", PRINTERS)
+def test_a_closed_pipe_is_named(name: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    code, lines = printing_to(write, *PRINTERS[name])
+    os.close(write)
+    assert (code, lines[-1]) == (1, "standard output: cannot be written: Broken pipe")
+    assert not any("Traceback" in line or "Exception" in line for line in lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+@pytest.mark.parametrize("folder", ["jsii-kernel-*", "tmp*"])
+def test_a_run_that_is_stopped_leaves_no_folder(number: signal.Signals, folder: str, tmp_path: Path) -> None:
+    """Stopped as a terminal does, Node too: when Node has made its folder, and when we have made ours."""
+    temporary, out = tmp_path / "temporary", tmp_path / "out"
+    temporary.mkdir()
+    command = [sys.executable, "main.py", "synth", ESTATE, "--out", str(out)]
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while not list(temporary.glob(folder)):
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.1)  # what has made a folder has to remember it
+        os.killpg(process.pid, number)
+        told = process.communicate(timeout=120)[1]
+    assert (process.returncode in (-number, 128 + number), told) == (True, b"")
+    ended = time.monotonic() + 30
+    while list(temporary.iterdir()) and time.monotonic() < ended:
+        time.sleep(0.05)  # Node ends after Python if that was stopped before it ran a command
+    assert (list(temporary.iterdir()), out.exists()) == ([], False)
