@@ -1,1 +1,1 @@
-"""The commands that look at a deployed estate. main.py has the others, and the one place for errors."""
+"""The commands that inspect a deployed estate. main.py contains the other commands and handles all errors."""

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands share."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ EstateFile = Annotated[Path, typer.Argument(envvar="ASTRO_ESTATE", show_envvar=T
 
 
 class Reader(StrEnum):
-    """Who reads a page, or acts next."""
+    """The reader of a page, or the next actor."""
 
     YOU = "you"
     ASTRONOMER = "astronomer"
@@ -20,6 +20,7 @@ class Reader(StrEnum):
 Outputs = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="The file that `cdktf deploy --outputs-file` wrote. Default: read the stacks' state."
+        metavar="FILE",
+        help="Read this file, written by `cdktf deploy --outputs-file`. Default: read the stacks' state.",
     ),
 ]

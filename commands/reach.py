@@ -1,4 +1,4 @@
-"""`main.py reach`."""
+"""The command `main.py reach`."""
 
 import os
 import sys
@@ -16,27 +16,34 @@ from estate.load import load
 
 
 def reach(
-    cluster: Annotated[str, typer.Argument(help="An entry of `clusters`.")],
-    host: Annotated[str, typer.Argument(help="A name or an IPv4 address; for PrivateLink the service's name.")],
+    cluster: Annotated[str, typer.Argument(help="The name of a cluster in `clusters`.")],
+    host: Annotated[str, typer.Argument(help="A host name, an IPv4 address, or the service name for PrivateLink.")],
     port: Annotated[int, typer.Argument(min=1, max=65535)],
     file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
-    ip: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Use this address, do not resolve HOST.")] = None,
-    via: Annotated[str | None, typer.Option(metavar="ENTRY", help="Only over this connection.")] = None,
-    udp: Annotated[bool, typer.Option("--udp", help="UDP in place of TCP.")] = False,
-    output: Annotated[Output, typer.Option(help="text for people, json for programs, junit for CI.")] = Output.TEXT,
+    ip: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Use this address instead of resolving HOST.")
+    ] = None,
+    via: Annotated[str | None, typer.Option(metavar="ENTRY", help="Check only this connection.")] = None,
+    udp: Annotated[bool, typer.Option("--udp", help="Use UDP instead of TCP.")] = False,
+    output: Annotated[
+        Output, typer.Option(help="The output format: text, json for programs, or junit for CI.")
+    ] = Output.TEXT,
     outputs: Outputs = None,
 ) -> None:
-    """Find the first hop that blocks a cluster on its way to HOST and PORT, or the answers on their way back.
+    """Find the first hop that blocks traffic from a cluster to HOST and PORT, or the responses.
 
-    Reads AWS and changes nothing. Exits with 3 if a hop blocks, with 4 if none does as far as your accounts show, and
-    with 1 if no account could be read."""
+    Reads AWS and changes nothing. Exits with 3 if a hop blocks, with 4 if no hop that your accounts can see blocks, and
+    with 1 if no account could be read.
+    """
     from operations.handoff.read import read
     from operations.reach.report import reach as walk
 
     try:
         address = IPv4Address(ip) if ip else None
     except AddressValueError:
-        raise UserError(f"--ip {ip}: not an IPv4 address, such as 10.20.0.5", ExitCode.BAD_INPUT) from None
+        raise UserError(
+            f"--ip {ip}: not an IPv4 address; use an address such as 10.20.0.5", ExitCode.BAD_INPUT
+        ) from None
     estate = load(file)
     stacks = read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
     protocol = "udp" if udp else "tcp"
@@ -47,5 +54,5 @@ def reach(
         if blocked:
             print(f"Blocked at {blocked[0].entry}: {blocked[0].outcome.evidence}")
         elif found.code is ExitCode.WARNINGS_ONLY:
-            print("Nothing blocks as far as your accounts show.")
+            print("No hop that your accounts can see blocks the traffic.")
     sys.exit(found.code)

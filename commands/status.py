@@ -1,4 +1,4 @@
-"""`main.py status`."""
+"""The command `main.py status`."""
 
 import json
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Output(StrEnum):
-    """The form of a checklist."""
+    """The output format of a checklist."""
 
     TEXT = "text"
     JSON = "json"
@@ -30,20 +30,26 @@ class Output(StrEnum):
 def status(
     file: EstateFile = Path("astro.yaml"),
     only: Annotated[
-        list[str] | None, typer.Option(metavar="ENTRY", help="Only this entry, such as lake-prod; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="ENTRY", help="Show only this entry, such as lake-prod. Can be repeated."),
     ] = None,
-    reader: Annotated[Reader | None, typer.Option("--for", help="Only steps that they have to do.")] = None,
-    output: Annotated[Output, typer.Option(help="text for people, json for programs, junit for CI.")] = Output.TEXT,
+    reader: Annotated[Reader | None, typer.Option("--for", help="Show only the steps for this reader.")] = None,
+    output: Annotated[
+        Output, typer.Option(help="The output format: text, json for programs, or junit for CI.")
+    ] = Output.TEXT,
     watch: Annotated[
         int | None,
-        typer.Option(metavar="SECONDS", min=1, help="Repeat, and print the steps that changed, until all are done."),
+        typer.Option(
+            metavar="SECONDS", min=1, help="Repeat every SECONDS, and print changed steps, until all are done."
+        ),
     ] = None,
     outputs: Outputs = None,
 ) -> None:
-    """Show how far the handshake is: every step, who acts next, until when, and what moves it on.
+    """Show the live state of every step: who acts next, the deadline, and the next command or request.
 
     Reads AWS in every account of the estate, and changes nothing. Exits with 0 if all steps are done, with 3 if one
-    failed, with 4 if steps are waiting or cannot be seen, and with 1 if no account could be read."""
+    failed, with 4 if steps are waiting or cannot be seen, and with 1 if no account could be read.
+    """
     estate = load(file)
 
     def look() -> "Status":

@@ -1,4 +1,4 @@
-"""An AWS on this machine, for tests: moto's server, what moto lacks, and a world with the IDs that a file names."""
+"""A local AWS for tests: moto's server, patches for what moto lacks, and resources with the IDs of an estate file."""
 
 from .inventory import inventory
 from .server import LocalAws

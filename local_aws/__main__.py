@@ -1,4 +1,4 @@
-"""The server's process: `python -m local_aws` prints its address when ready, and serves until it is ended."""
+"""The server's process: `python -m local_aws` prints its address when it is ready, and serves until it is ended."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from werkzeug.serving import make_server
 from . import clock, world
 from .faults import Faults
 
-# The services that this project calls by REST, by the name they sign with.
+# Services with a REST protocol that this project calls, by their signing names.
 _REST_SERVICES = ("account", "ram", "route53", "s3")
-# Where IAM's word for a service is not the one that it signs with.
+# Services whose IAM prefix differs from their signing name.
 _IAM_NAMES = {"monitoring": "cloudwatch"}
 
 
 class Request:
-    """What a WSGI environment says of the call: the service, the protocol it speaks, and the action."""
+    """The service, protocol and action of a call, read from its WSGI environment."""
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self.method = environ["REQUEST_METHOD"]
@@ -63,7 +63,7 @@ class Request:
 
 @cache
 def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], set[str], set[str], str]]:
-    """Method, path, query's keys, headers and name of a service's operations, those with the most to match first."""
+    """Return the method, path, query keys, headers and name of a service's operations, most specific first."""
     if service not in _REST_SERVICES:
         return []
     found = []
@@ -83,7 +83,7 @@ def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], set[str],
 
 
 def _error(request: Request, code: str, message: str) -> tuple[str, bytes]:
-    """An error in the words of the service's protocol, so that every client understands it."""
+    """Return an error in the service's protocol, so that every client understands it."""
     escaped = message.replace("&", "&amp;").replace("<", "&lt;")
     error = f"<Code>{code}</Code><Message>{escaped}</Message>"
     if request.service == "ec2":
@@ -98,19 +98,19 @@ def _error(request: Request, code: str, message: str) -> tuple[str, bytes]:
 
 
 class Application:
-    """moto, with answers to the point where it has none, a log of the calls, and doors to world, faults and time."""
+    """A WSGI application that serves moto, logs the calls, and accepts resources, faults and time from tests."""
 
     def __init__(self, calls: Path | None) -> None:
         self._faults = Faults()
         self._moto = DomainDispatcherApplication(create_backend_app)
-        # moto's stores are plain dictionaries: a listing fails while another call adds to them. A call takes
-        # milliseconds, and the callers spend their time waiting, so that one at a time costs nothing.
+        # moto's stores are plain dictionaries, so a listing fails while another call adds to them. Calls are serialized
+        # at no cost: each takes milliseconds, and the callers mostly wait.
         self._one_at_a_time = threading.Lock()
         self._calls = calls.open("a", buffering=1) if calls else None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] in ("/_world", "/_faults", "/_time"):
-            status, body = self._told(environ)
+            status, body = self._control(environ)
             start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
             return [body]
 
@@ -146,23 +146,23 @@ class Application:
                 return content
             reason = f"moto answered {answer['status']}"
 
-        # Not 500, as moto would: the AWS provider tries that again twenty-five times, and looks as if it hung.
-        message = f"the local AWS does not do {request.service}:{request.action}: {reason}"
+        # moto would return 500. The AWS provider retries that 25 times and appears to hang.
+        message = f"the local AWS does not implement {request.service}:{request.action}: {reason}"
         return _refuse(request, start_response, "400 Bad Request", "NotImplemented", message)
 
-    def _told(self, environ: dict[str, Any]) -> tuple[str, bytes]:
-        """Answer the tests themselves, in JSON: what is to exist, what is to go wrong, how much time passes."""
+    def _control(self, environ: dict[str, Any]) -> tuple[str, bytes]:
+        """Serve a test's request, in JSON: create resources, switch faults, or advance the time."""
         try:
-            told = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"null")
+            request = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"null")
             if environ["PATH_INFO"] == "/_world":
                 with self._one_at_a_time:
-                    world.make(told)
+                    world.make(request)
             elif environ["PATH_INFO"] == "/_time":
-                clock.let_pass(told)
-            elif told is None:
+                clock.let_pass(request)
+            elif request is None:
                 return "200 OK", json.dumps(self._faults.report()).encode()
             else:
-                self._faults.switch(told)
+                self._faults.switch(request)
         except Exception as error:
             return "400 Bad Request", f"{type(error).__name__}: {error}".encode()
         return "200 OK", b""
@@ -179,12 +179,12 @@ def _refuse(
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    parser.add_argument("--calls", type=Path, help="a file that gets one line service:Action for each call")
-    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
+    parser.add_argument("--port", type=int, default=0, help="default: any free port")
+    parser.add_argument("--calls", type=Path, help="append one line, service:Action, to this file for each call")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="exit when standard input closes")
     arguments = parser.parse_args()
 
-    # It would make all callers one account.
+    # With this variable set, all callers would share one account.
     os.environ.pop("MOTO_ACCOUNT_ID", None)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 

@@ -1,4 +1,4 @@
-"""The time in the local AWS. A test can move it forward, so that deadlines pass without anybody waiting."""
+"""The time in the local AWS. A test can advance it, so that deadlines pass without waiting."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _passed = timedelta()
 
 
 def now() -> datetime:
-    """Return the current time, with everything added that a test let pass."""
+    """Return the current time plus the time that tests have added."""
     return datetime.now(UTC) + _passed
 
 
 def let_pass(seconds: float) -> None:
-    """Move the time forward for every patch that asks for it; moto's own timestamps stay real."""
+    """Advance the time for every patch that uses it; moto's own timestamps stay real."""
     global _passed
     _passed += timedelta(seconds=seconds)

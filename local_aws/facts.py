@@ -1,7 +1,7 @@
-"""What is to exist before anything is deployed, with the IDs that a file will name.
+"""Resources that exist before a deploy, with the IDs that an estate file names.
 
-One list for each kind; `LocalAws.make` takes the whole, in any number of portions, and makes what is not there yet.
-Within one portion the kinds are made in the order of `Facts`, so that what names another comes after it.
+There is one list for each kind. `LocalAws.make` accepts any subset and creates the missing resources. It creates the
+kinds in the order of `Facts`, so that references point to existing resources.
 """
 
 from __future__ import annotations
@@ -54,22 +54,22 @@ class TransitGateway(Place):
     default_propagation: NotRequired[bool]
     """Both default to true, as in AWS."""
     auto_accept: NotRequired[bool]
-    """Accept the attachments of other accounts unasked. Default: false, as in AWS."""
+    """Accept the attachments of other accounts automatically. Default: false, as in AWS."""
     default_route_table: NotRequired[str]
     route_tables: NotRequired[list[str]]
     """Route tables besides the default one."""
 
 
 class TransitGatewayAttachment(Place):
-    """Another account has attached a VPC of its own; no RAM share is asked for."""
+    """A VPC attachment that another account created; it needs no RAM share."""
 
     id: str
     transit_gateway: str
     vpc: NotRequired[str]
     cidr: NotRequired[str]
-    """Of the VPC, which is made with one subnet unless it is there. Default: 172.20.0.0/20."""
+    """The VPC's range. A missing VPC is created with one subnet. Default: 172.20.0.0/20."""
     state: NotRequired[str]
-    """Default: pendingAcceptance, or available if the gateway accepts it by itself."""
+    """Default: pendingAcceptance, or available if the gateway accepts attachments automatically."""
     resource_type: NotRequired[str]
     """Default: vpc."""
 
@@ -77,7 +77,7 @@ class TransitGatewayAttachment(Place):
 class PeeringRequester(Place):
     vpc: NotRequired[str]
     cidr: NotRequired[str]
-    """Of the VPC, which is made unless it is there. Default: 172.20.0.0/20."""
+    """The VPC's range. A missing VPC is created. Default: 172.20.0.0/20."""
     secondary_cidrs: NotRequired[list[str]]
 
 
@@ -86,17 +86,17 @@ class PeeringAccepter(Place):
 
 
 class PeeringRequest(TypedDict):
-    """A request that waits for the accepter, in another account and possibly in another region."""
+    """A pending request from another account, and possibly from another region."""
 
     id: str
     requester: PeeringRequester
     accepter: PeeringAccepter
     status: NotRequired[str]
-    """Default: pending-acceptance. AWS goes on to show a request that is expired, rejected, failed or deleted."""
+    """Default: pending-acceptance. AWS continues to list expired, rejected, failed and deleted requests."""
 
 
 class Tunnel(Place):
-    """What AWS reports of a tunnel of a VPN connection that exists; the device at the other end decides it."""
+    """The reported status of a tunnel of an existing VPN connection, which the device at the other end determines."""
 
     connection: str
     number: int
@@ -122,7 +122,7 @@ class ResolverRule(Place):
 
 
 class HostedZone(Place):
-    """A private zone; `region` is that of its VPC."""
+    """A private zone; `region` is its VPC's region."""
 
     id: str
     domain: str
@@ -146,7 +146,7 @@ class Topic(Place):
 
 class Key(Place):
     alias: str
-    """With or without its `alias/`."""
+    """With or without the prefix `alias/`."""
 
 
 class Facts(TypedDict, total=False):

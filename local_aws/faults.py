@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: an AWS that stands still in the middle of a deployment, or refuses calls now and then."""
+"""Injected faults: an AWS that stops answering in the middle of a deploy, or refuses some calls."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypedDict
 
 _READS = ("AssumeRole", "Describe", "Get", "Head", "List", "Lookup", "Search")
-# Terraform's state and its lock are no part of what it deploys.
+# Terraform's state and lock do not count as deployed resources.
 _OF_TERRAFORM = ("DeleteObject", "PutObject")
 
 
 class Fault(NamedTuple):
-    """An error as AWS answers it."""
+    """An error in the form of an AWS response."""
 
     status: str
     code: str
@@ -29,36 +29,36 @@ _UNAVAILABLE = Fault("503 Service Unavailable", "ServiceUnavailable", "The servi
 _DENIED = Fault("403 Forbidden", "AccessDenied", "User is not authorized to perform this operation.")
 _UNAUTHORIZED = Fault("403 Forbidden", "UnauthorizedOperation", "You are not authorized to perform this operation.")
 _FAULTS = {"s3": (_SLOW_DOWN, _INTERNAL), "ec2": (_REQUEST_LIMIT, _INTERNAL, _UNAVAILABLE)}
-_OF_OTHERS = (_THROTTLING, _INTERNAL, _UNAVAILABLE)
+_DEFAULT_FAULTS = (_THROTTLING, _INTERNAL, _UNAVAILABLE)
 
 
 class Switch(TypedDict, total=False):
-    """Everything is off where nothing is given. With each switch, calls that wait for a stand-still to end go on."""
+    """The faults to inject; all are off by default. Each switch releases the calls that wait."""
 
     stand_still_after: int
-    """After so many changes: the last one is made and not answered, and no further one is begun. Reads go on."""
+    """The number of changes after which changes stop: the last one happens without an answer. Reads continue."""
     rate: float
-    """Of all calls, this part is refused instead of done, 0 to 1."""
+    """The share of calls that fail instead of being executed, from 0 to 1."""
     denied: list[str]
-    """These calls are refused, each as `service:Action`, as if no policy allowed them."""
+    """Calls to refuse, each as `service:Action`, as if no policy allowed them."""
     seed: int
-    """Of the dice for `rate`."""
+    """The seed of the random generator for `rate`."""
     drop: bool
-    """Calls that wait are not done: their callers are dead."""
+    """Drop the calls that wait, because their callers are dead."""
 
 
 class Report(TypedDict):
-    """Since the last switch."""
+    """Counts since the last switch."""
 
     calls: int
     changes: int
     faults: dict[str, int]
-    """How many calls were answered by which code."""
+    """The number of answers by error code."""
 
 
 @dataclass
 class Faults:
-    """Told of each call before and after it is done, from many threads."""
+    """Decides about each call before and after it is executed, from many threads."""
 
     _condition: threading.Condition = field(default_factory=threading.Condition)
     _switch: Switch = field(default_factory=Switch)
@@ -80,13 +80,13 @@ class Faults:
             return Report(calls=self._calls, changes=self._done, faults=dict(self._codes))
 
     def before(self, service: str, action: str) -> Fault | None:
-        """What to answer in place of doing it. Waits while nothing may be changed."""
+        """Return the error to answer with, or None. Waits while changes are stopped."""
         with self._condition:
             self._calls += 1
             if f"{service}:{action}" in self._switch.get("denied", ()):
                 return _UNAUTHORIZED if service == "ec2" else _DENIED
             if self._dice.random() < self._switch.get("rate", 0):
-                fault = self._dice.choice(_FAULTS.get(service, _OF_OTHERS))
+                fault = self._dice.choice(_FAULTS.get(service, _DEFAULT_FAULTS))
                 self._codes[fault.code] += 1
                 return fault
             if _changes(action):
@@ -99,7 +99,7 @@ class Faults:
         return None
 
     def after(self, action: str) -> None:
-        """Waits where this was the last that may be done."""
+        """Wait if this was the last change allowed."""
         with self._condition:
             if _changes(action):
                 self._done += 1

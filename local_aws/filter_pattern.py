@@ -1,8 +1,8 @@
-"""CloudWatch Logs' filter patterns for JSON events, as AWS documents them, as far as this project writes them.
+"""The part of CloudWatch Logs' filter patterns for JSON events that this project uses, as AWS documents it.
 
-Terms compare a property with a value (`=`, `!=`), `*` in a value stands for anything; `&&` binds closer than `||`.
-A comparison with a property that an event lacks does not match; `NOT EXISTS` does. A value may stand without quotes, as
-in the seeds: that is the kinder reading, AWS asks for quotes around all but letters and digits.
+Terms compare a property with a value (`=`, `!=`), `*` in a value matches any text, and `&&` binds closer than `||`. A
+comparison with a property that an event lacks does not match; `NOT EXISTS` does. Values may be unquoted, as in
+Astronomer's pages. This is more lenient than AWS, which requires quotes around all but letters and digits.
 """
 
 import re
@@ -23,14 +23,14 @@ _TOKEN = re.compile(
 
 
 def compiled(pattern: str) -> Match:
-    """Whether an event matches `pattern`. Raises ValueError where it is not a pattern."""
+    """Return a function that decides if an event matches `pattern`. Raises ValueError for an invalid pattern."""
     body = re.fullmatch(r"\s*\{(.*)\}\s*", pattern, re.DOTALL)
     if not body:
-        raise ValueError("a pattern for JSON stands in braces")
+        raise ValueError("a JSON pattern must be in braces")
     parser = _Parser(_tokens(body[1]))
     match = parser.any_of()
     if parser.tokens:
-        raise ValueError(f"nothing may follow the end, but {parser.tokens[0][1]!r} does")
+        raise ValueError(f"unexpected {parser.tokens[0][1]!r} after the end")
     return match
 
 
@@ -54,7 +54,7 @@ class _Parser:
     def _take(self, *kinds: str) -> str:
         kind, text = self.tokens.pop(0) if self.tokens else ("", "the end")
         if kind not in kinds:
-            raise ValueError(f"{' or '.join(kinds)} is expected, not {text!r}")
+            raise ValueError(f"{' or '.join(kinds)} expected, not {text!r}")
         return text
 
     def _joined(self, by: str, part: Callable[[], Match]) -> list[Match]:
@@ -77,7 +77,7 @@ class _Parser:
             self.tokens.pop(0)
             inside = self.any_of()
             if self._take("operator") != ")":
-                raise ValueError("a parenthesis is not closed")
+                raise ValueError("missing closing parenthesis")
             return inside
         path = self._take("property").split(".")[1:]
         if self.tokens[:2] == [("bare", "NOT"), ("bare", "EXISTS")]:
@@ -85,7 +85,7 @@ class _Parser:
             return lambda event: not _has(event, path)
         operator = self._take("operator")
         if operator not in ("=", "!="):
-            raise ValueError(f"= or != is expected, not {operator!r}")
+            raise ValueError(f"= or != expected, not {operator!r}")
         wanted = re.compile(".*".join(map(re.escape, self._take("quoted", "bare").split("*"))), re.DOTALL)
 
         def match(event: Any) -> bool:

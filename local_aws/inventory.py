@@ -1,4 +1,4 @@
-"""What exists, as far as this project makes it: the same before and after means that nothing was left behind."""
+"""Lists every object that the project can create; equal lists before and after prove that nothing was left behind."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from .server import LocalAws
 
-# How a client lists one kind of thing: the words after the kind say which it is, and what can be changed of it.
+# How a client lists one kind of object. The words after the kind identify the object and its mutable attributes.
 Lister = Callable[[Any], Iterable[str]]
 
 
 def inventory(aws: LocalAws, accounts: Iterable[str], regions: Iterable[str]) -> list[str]:
-    """One line for each thing, sorted: the account, the region (or `global`), the kind, and which one it is.
+    """Return one line for each object, sorted: account, region (or `global`), kind and identity.
 
-    What AWS itself goes on to show for a while after its deletion, as moto does for ever, does not count.
+    Deleted objects that AWS shows for a while, and moto forever, do not count.
     """
     lines = []
     regions = list(regions)
@@ -28,7 +28,7 @@ def inventory(aws: LocalAws, accounts: Iterable[str], regions: Iterable[str]) ->
 
 
 def _all(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
-    """What an operation lists, on all of its pages."""
+    """Yield the items that an operation lists, on all pages."""
     if client.can_paginate(operation):
         for page in client.get_paginator(operation).paginate(**arguments):
             yield from page[key]
@@ -37,7 +37,7 @@ def _all(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[An
 
 
 def _each(operation: str, key: str, *members: str) -> Lister:
-    """List by the members of each element, when it is not of those that are gone."""
+    """List by the members of each element, without deleted elements."""
     return lambda client: (_said(each, members) for each in _all(client, operation, key) if not _is_gone(each))
 
 
@@ -221,7 +221,7 @@ _GLOBAL: dict[str, dict[str, Lister]] = {
 
 _REGIONAL: dict[str, dict[str, Lister]] = {
     "cloudtrail": {
-        # Every region shows the trails of the others too, unless told not to.
+        # By default, every region also lists the trails of the others.
         "trail": lambda client: (t["TrailARN"] for t in client.describe_trails(includeShadowTrails=False)["trailList"])
     },
     "logs": {

@@ -23,19 +23,19 @@ _CONFIG = Path(__file__).with_name("aws-config")
 
 
 class LocalAws:
-    """An AWS on this machine, in a process of its own that ends with the `with` block.
+    """A local AWS in a separate process that ends with the `with` block.
 
-    Every account exists, and each has a world of its own in every region. Nothing listens but on 127.0.0.1.
+    Every account exists and has its own resources in every region. The server listens on 127.0.0.1 only.
 
         with LocalAws() as aws:
             aws.make({"topics": [{"account": "111111111111", "region": "us-east-1", "name": "pages"}]})
             subprocess.run(["terraform", "apply"], env={**os.environ, **aws.environment("111111111111")})
             aws.client("sns", account="111111111111").list_topics()
 
-    `calls` names a file that gets one line `service:Action` for each call that is served.
+    `calls` names a file that receives one line, `service:Action`, for each call.
     """
 
-    # Whom moto takes an unknown access key for.
+    # moto assigns unknown access keys to this account.
     FIRST_ACCOUNT = "123456789012"
 
     def __init__(self, calls: Path | None = None) -> None:
@@ -47,18 +47,17 @@ class LocalAws:
         command = [sys.executable, "-m", "local_aws", "--until-stdin-closes"]
         if self._calls:
             command += ["--calls", str(self._calls.resolve())]
-        # The server ends when its standard input does: it cannot outlive us, however we end.
+        # The server exits when its standard input closes, so it cannot outlive this process.
         pipe = subprocess.PIPE
-        # A bucket is its account's own, as in AWS; moto lets everybody in unless told.
+        # As in AWS, a bucket belongs to its account; by default, moto gives everyone access.
         environ = {**os.environ, "MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS": "false"}
         self._process = subprocess.Popen(command, cwd=_ROOT, env=environ, stdin=pipe, stdout=pipe, text=True)
         assert self._process.stdout
         self.url = self._process.stdout.readline().strip()
         if not self.url:
             self._stop()
-            raise RuntimeError("the local AWS did not start; its own words are on standard error")
-        # One session, because each loads every service's description anew.
-        # Whatever profile the process is told to use, by a user or by a test, is none of its business.
+            raise RuntimeError("the local AWS did not start; see its output on standard error")
+        # One session, because each session loads every service description again.
         variables = {"profile": (None, None, "default", None), "config_file": (None, None, str(_CONFIG), None)}
         self._session = boto3.Session(botocore_session=botocore.session.Session(variables))
         return self
@@ -76,13 +75,13 @@ class LocalAws:
         self._process.communicate()
 
     def environment(self, account: str | None = None) -> dict[str, str]:
-        """What to add to a process's environment, so that its AWS is this one, and it acts in the account."""
+        """Return environment variables that point a process to this AWS, with credentials for the account."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
-            # The user's own profiles and keys must not be found; a profile that is named must exist all the same.
+            # Hide the user's own profiles and keys, but provide every profile that is named.
             "AWS_PROFILE": "default",
             "AWS_CONFIG_FILE": str(_CONFIG),
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -90,7 +89,7 @@ class LocalAws:
         }
 
     def client(self, service: str, account: str = FIRST_ACCOUNT, region: str = "us-east-1", role: str = "local") -> Any:
-        """A boto3 client that acts in the account, as the role: the name matters to what lets roles in by their ARN."""
+        """Return a boto3 client with credentials of the role, whose ARN resource policies can match."""
         key = (service, account, region, role)
         if key not in self._clients:
             keys = {name.lower(): value or None for name, value in self._credentials_of(account, role).items()}
@@ -98,19 +97,19 @@ class LocalAws:
         return self._clients[key]
 
     def make(self, facts: Facts) -> None:
-        """Make what is to exist before anything is deployed; what is there already is left alone."""
+        """Create the resources that exist before a deploy; existing ones are left alone."""
         self._tell("/_world", facts)
 
     def pass_time(self, **units: float) -> None:
-        """Move the server's time forward: `days=8`, as `timedelta` takes it."""
+        """Advance the server's time: `days=8`, as `timedelta` takes it."""
         self._tell("/_time", timedelta(**units).total_seconds())
 
     def go_wrong(self, switch: Switch) -> None:
-        """Do so from now on, in place of what was said before; `{}` ends it."""
+        """Replace the injected faults with these; `{}` removes all."""
         self._tell("/_faults", switch)
 
     def report(self) -> Report:
-        """What was called, changed and refused since the last `go_wrong`."""
+        """Return the calls, changes and refusals since the last `go_wrong`."""
         return json.loads(self._tell("/_faults"))
 
     def _tell(self, path: str, told: Any = None) -> str:
@@ -126,7 +125,7 @@ class LocalAws:
         return message
 
     def _credentials_of(self, account: str, role: str = "local") -> dict[str, str]:
-        """Keys that act in the account: moto lets anybody assume any role, and a role of an account acts in it."""
+        """Return keys for the account. moto lets anyone assume any role, which then acts in its account."""
         if account == self.FIRST_ACCOUNT:
             return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": ""}
         if (account, role) not in self._credentials:

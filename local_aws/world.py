@@ -1,4 +1,4 @@
-"""Makes in moto's backends what `facts.py` describes, in the server's process."""
+"""Creates the resources of `facts.py` in moto's backends, in the server's process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .patches.transit_gateway import attach_vpc, home_of
 
 _ASTRO_CIDR = "172.20.0.0/20"
 
-# moto asks these for a new ID, each in the module that makes the resource.
+# moto generates new IDs with these functions, each in the module that creates the resource.
 _GENERATORS = {
     "vpc": (vpcs, "random_vpc_id"),
     "route_table": (route_tables, "random_route_table_id"),
@@ -50,7 +50,7 @@ _GENERATORS = {
 
 
 class _Chosen(threading.local):
-    """The IDs that this thread wants next: other requests, in other threads, go on getting random ones."""
+    """The IDs for the next resources of this thread; requests in other threads get random ones."""
 
     def __init__(self) -> None:
         self.ids: dict[str, str] = {}
@@ -69,7 +69,7 @@ for _kind, (_module, _name) in _GENERATORS.items():
 
 @contextmanager
 def _ids(**ids: str | None) -> Generator[None]:
-    """The next resource of each kind gets the ID, if there is one."""
+    """Give the next resource of each kind the ID in `ids`, if any."""
     outer, _chosen.ids = _chosen.ids, {kind: id_ for kind, id_ in ids.items() if id_}
     try:
         yield
@@ -94,7 +94,7 @@ def make(facts: shape.Facts) -> None:
         "keys": _key,
     }
     if unknown := facts.keys() - makers.keys():
-        raise KeyError(f"no such kind: {', '.join(sorted(unknown))}; there are {', '.join(makers)}")
+        raise KeyError(f"unknown kind: {', '.join(sorted(unknown))}; the kinds are {', '.join(makers)}")
     for kind, maker in makers.items():
         for fact in facts.get(kind, []):
             maker(fact)
@@ -170,7 +170,7 @@ def _enabled(choice: bool) -> str:
 
 
 def _vpc_of(fact: Any) -> Any:
-    """The VPC that a fact of another account speaks of, made unless it is there."""
+    """Return the VPC that a fact of another account names; create it if it does not exist."""
     ec2 = _ec2(fact)
     if fact.get("vpc") not in ec2.vpcs:
         with _ids(vpc=fact.get("vpc")):
@@ -228,7 +228,7 @@ def _resolver_endpoint(fact: shape.ResolverEndpoint) -> None:
             ip_addresses=[{"SubnetId": subnet} for subnet in fact["subnets"]],
             tags=[],
         )
-        # moto makes up this ID in the middle of the function: it is changed where it is kept.
+        # moto generates this ID inside the function, so it is replaced afterwards.
         resolver.resolver_endpoints[fact["id"]] = resolver.resolver_endpoints.pop(endpoint.id)
         endpoint.id = fact["id"]
 
@@ -263,7 +263,7 @@ def _load_balancer(fact: shape.LoadBalancer) -> None:
     if fact["arn"] not in elb.load_balancers:
         name = fact["arn"].split("/")[2]
         balancer = elb.create_load_balancer(name, [], fact["subnets"], scheme="internal", loadbalancer_type="network")
-        # moto's own ARN says that it is one for applications.
+        # moto's own ARN describes an application load balancer.
         elb.load_balancers[fact["arn"]] = elb.load_balancers.pop(balancer.arn)
         balancer.arn = fact["arn"]
 

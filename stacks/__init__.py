@@ -1,4 +1,4 @@
-"""What is deployed: one class, one state, one AWS account and region each."""
+"""The stacks of an estate: one class, one state, one AWS account and one region each."""
 
 from modules.bindings.prepare import prepare
 

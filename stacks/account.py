@@ -1,4 +1,4 @@
-"""The stacks of the dedicated Hybrid account: what lets Astronomer in and watches it, its regions, its quotas."""
+"""The stacks of the dedicated Hybrid account: Astronomer's access and its alarm, regions and quotas."""
 
 from cdktf import Postcondition
 from constructs import Construct
@@ -17,7 +17,7 @@ from stacks.moves import move_renamed
 
 
 class AccountStack(AstroStack):
-    """`account`: the section of that name."""
+    """The stack `account`: the section of that name."""
 
     def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
         super().__init__(scope, plan, estate)
@@ -25,7 +25,7 @@ class AccountStack(AstroStack):
         assert account
         props = account.cross_account_role
         if estate.controls and props.permissions_boundary is None:
-            # Whether the role has a boundary of yours decides what the construct leaves to Astronomer.
+            # The construct depends on the boundary, so a boundary from the controls is inserted here.
             boundary = estate.controls.boundary(partition(account.region), account.account_id)
             props = props.model_copy(update={"permissions_boundary": boundary})
         role = CrossAccountRole(
@@ -61,7 +61,7 @@ class AccountStack(AstroStack):
         self.hand_off(facts)
 
     def _guard(self, account: Account) -> None:
-        """Remember an alarm that was deployed, and let no plan destroy it because its section is taken out."""
+        """Remember a deployed alarm, so that removing its section from the file does not destroy it."""
         keeps = account.policy_alarm is None and account.policy_alarm_removal_reason is None
         remember(
             self,
@@ -79,7 +79,7 @@ class AccountStack(AstroStack):
 
 
 class RegionsStack(AstroStack):
-    """`regions`: `account.opt_in_region`, before anything else in those regions."""
+    """The stack `regions`: `account.opt_in_region`, which comes before all other stacks in those regions."""
 
     def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
         super().__init__(scope, plan, estate)
@@ -89,7 +89,7 @@ class RegionsStack(AstroStack):
 
 
 class AlarmStack(AstroStack):
-    """`alarm`: IAM's events for `account.policy_alarm`, where the account's region is not the one that has them."""
+    """The stack `alarm`: `account.policy_alarm` in the region of IAM's events, if the account uses another region."""
 
     def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
         super().__init__(scope, plan, estate)
@@ -107,7 +107,7 @@ class AlarmStack(AstroStack):
 
 
 class QuotasStack(AstroStack):
-    """`quotas-<region>`: `account.service_quotas`, which AWS counts in each region, for the nodes that it may have."""
+    """The stack `quotas-<region>`: `account.service_quotas` for the cluster's nodes; AWS counts quotas by region."""
 
     def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
         super().__init__(scope, plan, estate)

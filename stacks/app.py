@@ -17,7 +17,7 @@ def build(app: App, estate: Estate) -> App:
     if regions and account and account.opt_in_region:
         for plan, stack in stacks.items():
             if plan.account_id == account.account_id and plan.region in account.opt_in_region.regions:
-                # An order for `cdktf deploy`, and no reference: each stack still deploys alone.
+                # Only an order for `cdktf deploy`, without references: each stack can be deployed alone.
                 stack.add_dependency(regions)
     return app
 

@@ -1,4 +1,4 @@
-"""Where a stack keeps its state."""
+"""The backend of a stack's state."""
 
 from cdktf import CloudBackend, NamedCloudWorkspace, S3Backend, TerraformStack
 
@@ -18,7 +18,7 @@ def attach_backend(stack: TerraformStack, name: str, estate: Estate) -> None:
                 encrypt=True,
                 kms_key_id=state.kms_key,
             )
-            # The lock is a file beside the state; cdktf 0.21 has no argument for it (facts B29).
+            # The lock is an object beside the state; cdktf 0.21 has no argument for it (facts B29).
             stack.add_override("terraform.backend.s3.use_lockfile", True)
         case CloudState() as state:
             CloudBackend(
@@ -28,7 +28,7 @@ def attach_backend(stack: TerraformStack, name: str, estate: Estate) -> None:
                 workspaces=NamedCloudWorkspace(state.workspace(estate.name, name), project=state.project),
             )
         case NoState(partial=None):
-            # Without a backend cdktf writes one of its own, with an absolute path of this machine.
+            # Without a backend, cdktf adds a local one with an absolute path of this machine.
             stack.add_override("terraform.backend", None)
         case NoState() as state:
             stack.add_override("terraform.backend.local", None)

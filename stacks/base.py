@@ -1,4 +1,4 @@
-"""The one place for what all stacks share: provider, allowed account, backend, tags, variables and addresses."""
+"""The base of all stacks: provider, allowed account, backend, tags, variables and addresses."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,28 +30,28 @@ from stacks.digests import digests
 from stacks.hcl import Address, Blocks, marked, render
 
 TERRAFORM = ">= 1.10"
-"""The first Terraform whose S3 backend locks by a file."""
+"""The first Terraform version whose S3 backend supports lock files."""
 
 
 def logical_id(path: Iterable[str]) -> str:
-    """Return the Terraform name of a construct, from the IDs that lead to it below its stack."""
+    """Return the Terraform name of a construct, from the IDs on its path below the stack."""
     return "_".join(part for part in path if part != "Default")
 
 
 class ReadableStack(TerraformStack):
-    """A stack whose Terraform addresses are the names of its constructs, and whose HCL says what its JSON says."""
+    """A stack whose Terraform addresses are the names of its constructs, and whose HCL is equivalent to its JSON."""
 
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_)
         self._paths: dict[str, str] = {}
-        # modules/bindings/node.cjs makes the same addresses, without a message for each.
+        # modules/bindings/node.cjs computes the same addresses, without a message for each.
         self.node.set_context("astro-on-aws/readable-addresses", True)
 
     def _allocate_logical_id(self, tf_element: Any) -> str:
-        """The path below the stack joined with `_`: readable, and the same after a refactor that keeps the names.
+        """Return the path below the stack joined with `_`: readable, and stable as long as the names are.
 
-        cdktf's own ids end in a hash, and drop characters so that two elements may meet without a word. Raises
-        ValueError where two paths would have one id.
+        cdktf's own IDs end in a hash, and drop characters so that two elements can collide silently. Raises ValueError
+        if two paths have the same ID.
         """
         node = getattr(tf_element, "node", tf_element)
         path: str = node.path
@@ -61,7 +61,7 @@ class ReadableStack(TerraformStack):
         return id_
 
     def to_hcl_terraform(self) -> Any:
-        """Render the stack's JSON as HCL. cdktf's own renderer changes values and drops some."""
+        """Render the stack's JSON as HCL. cdktf's own renderer changes some values and drops others."""
         tree = self.to_terraform()
         remarks = {
             section: {type_: {name: {"//": one["//"]} for name, one in names.items()} for type_, names in types.items()}
@@ -72,13 +72,13 @@ class ReadableStack(TerraformStack):
         return {"hcl": render(tree, self.blocks()), "metadata": metadata}
 
     def blocks(self) -> dict[Address, Blocks]:
-        """The blocks of the stack in the order of its constructs, and which of their arguments are blocks."""
+        """Return the blocks of the stack in the order of its constructs, and the arguments that are blocks."""
         elements = (node for node in self.node.find_all() if isinstance(node, TerraformElement))
         return {address: blocks for each in elements for address, blocks in marked(each.to_hcl_terraform())}
 
 
 class AstroStack(ReadableStack):
-    """One state, one AWS account, one region."""
+    """A stack with one state, one AWS account and one region."""
 
     def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
         super().__init__(scope, plan.name)
@@ -87,7 +87,7 @@ class AstroStack(ReadableStack):
         account_id, region = plan.account_id, plan.region
         attach_backend(self, plan.state_name, estate)
         role = estate.deployer
-        # Ids of our own hold an underscore, which names of the file never do.
+        # These IDs contain an underscore, which names in the file cannot.
         AwsProvider(
             self,
             "aws_provider",
@@ -104,16 +104,20 @@ class AstroStack(ReadableStack):
             if role
             else None,
         )
-        # cdktf pins the version that its bindings were generated from; a team may have a newer one.
+        # cdktf requires the exact provider version of its bindings; a team may use a newer one.
         version = estate.terraform.aws_provider
         self.add_override("terraform.required_providers.aws", {"source": "hashicorp/aws", "version": version})
         self.add_override("terraform.required_version", TERRAFORM)
 
     def prepare_stack(self) -> None:
-        """Do nothing: cdktf resolves each stack once before the synth, to find what that adds; `hand_off` has."""
+        """Do nothing. cdktf resolves each stack once before the synth, to discover additions; `hand_off` has already
+        done so.
+        """
 
     def secret_variables(self, name: str, secrets: Iterable[Secret]) -> dict[str, Any]:
-        """A sensitive variable without default for each secret of the entry `name`, by the secret's own name."""
+        """Declare a sensitive variable without a default for each secret of the entry `name`, and return them by the
+        secret's name.
+        """
         variables: dict[str, Any] = {}
         for secret in secrets:
             id_ = secret.variable(name)
@@ -154,18 +158,21 @@ class AstroStack(ReadableStack):
         )
 
     def hand_off(self, facts: dict[str, Any], vpc_id: str | None = None) -> None:
-        """Apply the controls, and output the facts of each entry and what `main.py handoff` compares the file with.
+        """Apply the controls, and output the facts and digests that `main.py handoff` reads.
 
-        Called at the end."""
+        Called at the end.
+        """
         if self._controls:
             apply_controls(self, self._controls, self.plan.account_id, self.plan.region)
-        self._output("handoff", facts, "What Astronomer asks for, by entry of the estate.")
+        self._output("handoff", facts, "Facts for Astronomer, by entry of the estate.")
         entries = [*facts, *([self.plan.network] if self.plan.network else [])]
         deployed: dict[str, Any] = {"digests": digests(self.to_terraform(), entries)}
         if vpc_id:
             deployed["vpc_id"] = vpc_id
-        self._output("deployed", deployed, "What was deployed, which the command `handoff` compares with the file.")
+        self._output(
+            "deployed", deployed, "Digests of the deployed entries, which the command `handoff` compares with the file."
+        )
 
     def _output(self, name: str, value: Any, description: str) -> None:
-        # With its name as its ID, an entry of that name would have no place.
+        # With the name as the ID, it would collide with an entry of that name.
         TerraformOutput(self, f"{name}_output", value=value, description=description).override_logical_id(name)

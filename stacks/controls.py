@@ -1,4 +1,4 @@
-"""What an estate demands of every resource of a kind, wherever it is created."""
+"""The controls of an estate for every resource of a type, wherever it is created."""
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.data_aws_kms_alias import DataAwsKmsAlias
@@ -14,18 +14,18 @@ from modules.vocabulary import partition
 
 
 def apply_controls(stack: Construct, controls: Controls, account_id: str, region: str) -> None:
-    """Give what the section `controls` names to the resources of a stack that have none of their own."""
+    """Apply the section `controls` to the resources of a stack that do not set the same arguments."""
     nodes = list(stack.node.find_all())
     boundary = controls.boundary(partition(region), account_id)
     for role in (node for node in nodes if isinstance(node, IamRole)):
         if boundary and role.permissions_boundary_input is None:
             role.permissions_boundary = boundary
-        # Astronomer, and the policies that keep it out, know its role without a path.
+        # Astronomer, and the policies that restrict it, refer to its role without a path.
         if controls.role_path and role.name_input != ROLE:
             role.path = controls.role_path
     groups = [node for node in nodes if isinstance(node, CloudwatchLogGroup) and node.kms_key_id_input is None]
     if controls.kms_key and groups:
-        # CloudWatch Logs takes the ARN of a key, and no alias.
+        # CloudWatch Logs accepts the ARN of a key, but no alias.
         key = DataAwsKmsAlias(stack, "log_key", name=controls.kms_key)
         for group in groups:
             group.kms_key_id = key.target_key_arn

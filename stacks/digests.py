@@ -1,4 +1,4 @@
-"""Digests of what is synthesized for each entry, by which `main.py handoff` finds what was edited since its deploy."""
+"""Digests of the synthesized entries, by which `main.py handoff` detects edits since the last deploy."""
 
 import hashlib
 import json
@@ -7,15 +7,15 @@ from typing import Any
 
 from modules.parts.attachments.construct import ID as ATTACHMENTS
 
-# Where Terraform runs and how it signs in changes no resource.
+# Terraform's environment and credentials change no resource.
 _OF_THE_RUN = ("assume_role", "allowed_account_ids")
 
 
 def digests(stack: Mapping[str, Any], entries: Iterable[str]) -> dict[str, str]:
     """Return a digest for each of `entries` of a stack, given as Terraform JSON.
 
-    A digest depends on the entry's resources and facts, and on the provider's settings, and on no other entry. The
-    blocks of no entry belong to the first: those of one section of `account` that are built in another's stack.
+    A digest depends only on the entry's resources and facts, and on the provider's settings. Blocks that belong to no
+    entry count for the first. These are blocks of a section of `account` that another stack contains.
     """
     names = {entry.replace("_", "-"): entry for entry in entries}
     first = next(iter(names.values()), "")
@@ -24,7 +24,7 @@ def digests(stack: Mapping[str, Any], entries: Iterable[str]) -> dict[str, str]:
         for type_, blocks in stack.get(section, {}).items():
             for name, block in blocks.items():
                 if name == ATTACHMENTS:
-                    # Of several entries. Each has a lookup and routes that change with it.
+                    # Several entries share the block. Each has a lookup and routes that change with it.
                     continue
                 parts.setdefault(names.get(name.split("_")[0], first), {})[f"{section}.{type_}.{name}"] = block
     facts = stack.get("output", {}).get("handoff", {}).get("value", {})
@@ -41,7 +41,7 @@ def _digest(value: Any) -> str:
 
 
 _REMARKS = ("//", "precondition", "postcondition")
-"""cdktf's own metadata, and conditions, whose messages are words: none of them changes a resource."""
+"""Return the block without cdktf's metadata and without conditions, which change no resource."""
 
 
 def _without_remarks(value: Any) -> Any:

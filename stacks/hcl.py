@@ -1,7 +1,7 @@
-"""Terraform's JSON syntax written as HCL.
+"""Renders Terraform's JSON syntax as HCL.
 
 JSON does not distinguish a block from an argument; HCL does. The blocks of the Terraform language itself are listed
-here, and those of a resource type are marked by its cdktf element.
+here. cdktf's elements mark the blocks of their resource type.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 Blocks = dict[str, "Blocks"]
-"""The arguments of a block that are blocks themselves, and the blocks in those."""
+"""The arguments of a block that are blocks themselves, with their own blocks."""
 Address = tuple[str, ...]
 """The keyword of a block and its labels, such as `("resource", "aws_vpc", "main")`."""
 
@@ -52,11 +52,11 @@ _LITERALS = {
 }
 """Arguments whose JSON strings Terraform does not evaluate, by the keywords that lead to them."""
 _PLACES = {"count": 0, "for_each": 0, "provider": 0, "lifecycle": 3, "depends_on": 4}
-"""Meta-arguments that come before the others, which are in place 1, or after the blocks in place 2."""
+"""Meta-arguments that come before the other arguments (position 1), or after the blocks (position 2)."""
 
 
 def render(tree: Mapping[str, Any], blocks: Mapping[Address, Blocks]) -> str:
-    """Returns Terraform JSON as HCL, unformatted, in the order of `blocks`, which lists the marked blocks."""
+    """Return Terraform JSON as unformatted HCL, in the order of `blocks`, which lists the marked blocks."""
     order = {address: place for place, address in enumerate(blocks)}
     entries = [
         (address, body)
@@ -72,7 +72,7 @@ def render(tree: Mapping[str, Any], blocks: Mapping[Address, Blocks]) -> str:
 
 
 def marked(fragment: Mapping[str, Any]) -> Iterator[tuple[Address, Blocks]]:
-    """Yields the blocks of a cdktf element, from its `to_hcl_terraform()`."""
+    """Yield the blocks of a cdktf element, from its `to_hcl_terraform()`."""
     for keyword, content in fragment.items():
         for address, body in _split(keyword, content):
             yield address, _marks(body)
@@ -81,7 +81,7 @@ def marked(fragment: Mapping[str, Any]) -> Iterator[tuple[Address, Blocks]]:
 def _marks(arguments: Mapping[str, Any]) -> Blocks:
     found: Blocks = {}
     for name, argument in arguments.items():
-        # cdktf converts the keys of some elements to snake case, its own marks included.
+        # cdktf converts the keys of some elements to snake case, including its own marks.
         if isinstance(argument, Mapping) and (argument.get("isBlock") or argument.get("is_block")):
             inner = found[name] = {}
             for body in _bodies(argument.get("value")):
@@ -90,7 +90,7 @@ def _marks(arguments: Mapping[str, Any]) -> Blocks:
 
 
 def _split(keyword: str, content: Any) -> Iterator[tuple[Address, Mapping[str, Any]]]:
-    """Yields each block of a keyword, with its labels."""
+    """Yield each block of a keyword, with its labels."""
     found: list[tuple[Address, Any]] = [((keyword,), content)]
     for _ in range(_LABELS.get(keyword, 0)):
         found = [
@@ -105,21 +105,21 @@ def _split(keyword: str, content: Any) -> Iterator[tuple[Address, Mapping[str, A
 
 
 def _bodies(value: Any) -> list[Mapping[str, Any]]:
-    """Returns the bodies of a block that may occur more than once."""
+    """Return the bodies of a block that may occur more than once."""
     return [body for body in (value if isinstance(value, list) else [value]) if isinstance(body, Mapping)]
 
 
 def _block(address: Address, arguments: Mapping[str, Any], blocks: Blocks, path: tuple[str, ...]) -> str:
-    """Returns one block. `path`: the keywords of the blocks around it, and its own.
+    """Return one block. `path`: the keywords of the surrounding blocks, and its own.
 
-    An argument that is null is omitted, which is the same, except for the default of a variable.
+    A null argument is omitted, which is equivalent, except for the default of a variable.
     """
     keyword, *labels = address
     lines = [" ".join([keyword, *map(_quoted, labels), "{\n"])]
     places = {name: _PLACES.get(name, 2 if name in blocks else 1) for name in arguments}
     for name in sorted(places, key=lambda name: places[name]):
         value, inside = arguments[name], (*path, name)
-        # An expression may stand in for the blocks of an argument.
+        # An expression can replace the blocks of an argument.
         if name in blocks and not isinstance(value, str):
             lines += (_block(each, body, blocks[name], inside) for each, body in _split(name, value))
         elif name != "//" and (value is not None or path == ("variable",)):
@@ -145,7 +145,7 @@ def _value(value: Any, text: Callable[[str], str]) -> str:
 def _key(key: str, text: Callable[[str], str]) -> str:
     if re.fullmatch(r"(?!for$)[A-Za-z_][\w-]*", key, re.ASCII):
         return key
-    # In parentheses an expression is a key.
+    # A key in parentheses is an expression.
     return quoted if (quoted := text(key)).startswith('"') else f"({quoted})"
 
 
@@ -154,16 +154,16 @@ def _reference(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Returns a string without expressions."""
+    """Return a string without expressions."""
     literal = re.sub(r"([$%])(?={)", r"\1\1", text)
     return f'"{_escaped(literal)}"'
 
 
 def _template(text: str) -> str:
-    """Returns a string that may have expressions in it, or the expression that it is as a whole."""
+    """Return a string that may contain expressions, or the expression that makes up the whole string."""
     if expression := _expression(text):
         return expression
-    # JSON has escaped the text around an expression, but not in the way of HCL; the expression itself is HCL.
+    # JSON has escaped the text around an expression, but differently from HCL; the expression itself is HCL.
     return '"' + "".join(part if inside else _escaped(part) for inside, part in _parts(text)) + '"'
 
 
@@ -181,7 +181,7 @@ _ESCAPES = str.maketrans(_CONTROLS | {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r"
 
 
 def _parts(text: str) -> Iterator[tuple[bool, str]]:
-    """Yields the parts of a template: whether it is an expression or directive, and its text."""
+    """Yield the parts of a template: whether each is an expression or directive, and its text."""
     start = 0
     for found in re.finditer(r"\$\$\{|%%\{|[$%]\{", text):
         if found.start() < start or len(found[0]) == 3:
@@ -195,7 +195,7 @@ def _parts(text: str) -> Iterator[tuple[bool, str]]:
 
 
 def _end(text: str, start: int) -> int:
-    """Returns the end of an expression that begins before `start` with a brace; braces in its strings do not count."""
+    """Return the end of an expression that begins with a brace before `start`; braces in its strings do not count."""
     opened = ["{"]
     place = start
     while opened and place < len(text):

@@ -1,4 +1,4 @@
-"""Moves of what was deployed under former names."""
+"""Moves resources that were deployed under former names."""
 
 from cdktf import TerraformResource, TerraformStack
 
@@ -10,12 +10,12 @@ from stacks.base import logical_id
 
 
 def move_renamed(stack: TerraformStack, estate: Estate) -> None:
-    """Give `stack` a `moved` block for each former address of a resource. Called when everything is built."""
+    """Give `stack` a `moved` block for each former address of a resource. Called after everything is built."""
     blocks: list[dict[str, str]] = []
     for node in stack.node.find_all() if estate.renamed else ():
         if isinstance(node, TerraformResource):
             to = tuple(node.node.path.split("/")[1:])
-            # Construct IDs of these begin with a name, and those of all others with a word.
+            # IDs of these constructs begin with a name, all others with a fixed word.
             by_name = isinstance(stack.node.find_child(to[0]), WorkloadIdentity | ServiceQuotas)
             for former in former_paths(estate, to, 0 if by_name else 1):
                 type_ = node.terraform_resource_type

@@ -1,4 +1,4 @@
-"""A stack for each of your networks: the VPC and every connection of it."""
+"""The stack of each of your networks: the VPC and all its connections."""
 
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from stacks.moves import move_renamed
 
 
 class NetworkStack(AstroStack):
-    """`network-<name>`: the entry `networks.<name>` and the connections that name it."""
+    """The stack `network-<name>`: the entry `networks.<name>` and the connections that refer to it."""
 
     def __init__(self, scope: Construct, plan: StackPlan, estate: Estate) -> None:
         super().__init__(scope, plan, estate)

@@ -1,7 +1,7 @@
-"""`make bench`: what a synth costs, side by side: processor time of all processes, wall time, memory of all processes.
+"""`make bench`: compares the cost of synths: CPU time, wall time and memory of all processes.
 
-The programs take turns, in the reverse order every other round, and what counts is the median of the ratios of a round:
-they hold on other machines, and on busy ones. Memory is measured in runs of its own.
+The programs take turns, in reverse order every other round. The result is the median of the ratios of each round, which
+holds on other machines and on busy ones. Separate runs measure memory.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ BARE = "from cdktf import App, TerraformStack; app = App(); TerraformStack(app, 
 
 @dataclass
 class Program:
-    """A command that is measured. `rounds`: of how many rounds it takes part in the first ones, when it is slow."""
+    """A measured command. `rounds`: the number of rounds that a slow program takes part in."""
 
     name: str
     command: list[str]
@@ -47,10 +47,10 @@ class Program:
         """Run once. Raises RuntimeError if it fails."""
         with tempfile.TemporaryDirectory() as out:
             env = os.environ | {"CDKTF_OUTDIR": out} | self.environment
-            # Where it is set, each run would compile the project's own files.
+            # With this variable set, each run would compile the project's own files.
             env.pop("PYTHONDONTWRITEBYTECODE", None)
             started = time.perf_counter()
-            # What it prints is not part of the table.
+            # Its output is not part of the table.
             process = subprocess.Popen(
                 self.command, env=env, cwd=out, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
@@ -68,7 +68,7 @@ class Program:
 
 
 def _memory(pid: int) -> float | None:
-    """The memory of a process and all below it, what they share counted once; None when it is over."""
+    """Return the memory of a process and its descendants, with shared pages counted once; None after it has ended."""
     total, queue = 0.0, [pid]
     while queue:
         one = Path("/proc", str(queue.pop()))
@@ -83,7 +83,7 @@ def _memory(pid: int) -> float | None:
 
 
 def measure(programs: list[Program], rounds: int, console: Console) -> None:
-    """Warm up, then run in turns; then once more for memory."""
+    """Run a warm-up and all rounds, then one run each for memory."""
     for number in range(rounds + 1):
         console.print(f"[dim]{'warming up' if number == 0 else f'round {number} of {rounds}'}[/dim]")
         for program in programs if number % 2 else programs[::-1]:
@@ -95,7 +95,7 @@ def measure(programs: list[Program], rounds: int, console: Console) -> None:
 
 
 def table(title: str, programs: list[Program]) -> Table:
-    """A table that is Markdown as well; the first program is what the others are compared with."""
+    """Return a table in Markdown that compares each program with the first."""
     result = Table(box=box.MARKDOWN)
     for number, column in enumerate((title, "CPU s", "wall s", "memory MB", "CPU, times", "wall, times")):
         result.add_column(column, justify="right" if number else "left")
@@ -111,7 +111,7 @@ def table(title: str, programs: list[Program]) -> Table:
 
 
 def estate_of(networks: int) -> str:
-    """An estate of so many networks, each with three connections."""
+    """Return an estate with this number of networks, each with three connections."""
     lines = [
         "name: bench",
         "state: {backend: s3, bucket: bench-tfstate, region: us-east-1}",
@@ -139,10 +139,11 @@ def estate_of(networks: int) -> str:
 
 @contextlib.contextmanager
 def typescript() -> Generator[list[str]]:
-    """The command of a CDKTF program without Python that makes the resources of the complete example.
+    """Yield the command of a CDKTF program in JavaScript that creates the resources of the complete example.
 
-    It is what the TypeScript compiler would write: one import for each resource, and no validation. The provider's
-    package for Node is the one inside the Python bindings."""
+    It matches the TypeScript compiler's output, with one import for each resource and no validation. The provider's
+    package for Node is the one inside the Python bindings.
+    """
     (provider,) = (request["tarball"] for request in node.loads(slim=False) if "provider-aws" in request["name"])
     with tempfile.TemporaryDirectory() as folder:
         packages = Path(folder, "node_modules")
@@ -188,7 +189,7 @@ def main(rounds: int = 7) -> None:
         programs = [
             bare,
             Program("ours", [python, MAIN], COMPLETE),
-            Program("check of the same", [python, MAIN, "check"], COMPLETE, codes=(0, 4)),
+            Program("check of the same estate", [python, MAIN, "check"], COMPLETE, codes=(0, 4)),
             Program("CDKTF in TypeScript, compiled", command),
             Program("CDKTF in Python: ASTRO_EAGER_PROVIDER=1", [python, MAIN], eagerly, 1),
         ]
@@ -198,7 +199,7 @@ def main(rounds: int = 7) -> None:
         out.print(table("synth of examples/complete.yaml", programs))
 
         cache = Path(folder, "cache")
-        first = Program("first run: with an empty cache", [python, MAIN], {**COMPLETE, _CACHE: str(cache)})
+        first = Program("first run, with an empty cache", [python, MAIN], {**COMPLETE, _CACHE: str(cache)})
         second = Program("second run", [python, MAIN], {**COMPLETE, _CACHE: str(cache)})
         for number in range(4):
             for program in (first, second):
@@ -206,7 +207,7 @@ def main(rounds: int = 7) -> None:
                 program.run(memory=number == 3)
             shutil.rmtree(cache)
         out.print()
-        out.print(table("a container, a new CI job", [second, first]))
+        out.print(table("a new container or CI job", [second, first]))
 
         growth = [Program("complete", [python, MAIN], COMPLETE)]
         for networks in (1, 10, 50, 250):

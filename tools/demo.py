@@ -1,6 +1,6 @@
-"""`make demo`: an estate deployed for real, on a local AWS, from an empty state bucket to nothing left.
+"""`make demo`: deploys an estate on a local AWS, from an empty state bucket until everything is destroyed.
 
-What the local AWS cannot show (packets, DNS answers, IAM's decisions) is not shown; README, "Known limits".
+The local AWS has no packets, DNS answers or IAM decisions; see README, "Known limits".
 """
 
 import subprocess
@@ -25,7 +25,7 @@ EXAMPLE = ROOT / "examples/complete.yaml"
 
 
 def accounts_and_regions(estate: Estate) -> tuple[list[str], list[str]]:
-    """Where the estate's stacks deploy, and Terraform's own account."""
+    """Return the accounts and regions of the estate's stacks, including Terraform's own account."""
     places = [(n.account_id, n.region) for n in estate.networks.values()]
     if estate.account:
         places.append((estate.account.account_id, estate.account.region))
@@ -36,7 +36,7 @@ def accounts_and_regions(estate: Estate) -> tuple[list[str], list[str]]:
 
 
 def read_back(aws: LocalAws, estate: Estate) -> Iterator[tuple[str, str, str]]:
-    """What AWS says exists now: entry, thing, what it says. Read with boto3, not from Terraform's state."""
+    """Yield the existing resources in AWS: entry, resource, identity. Read with boto3, not from Terraform's state."""
     if estate.account:
         yield from _account(aws, estate)
     for name, connection in estate.connections.items():
@@ -118,7 +118,7 @@ def _vpn(ec2: Any, prefix: str, name: str) -> Iterator[tuple[str, str, str]]:
 
 
 def demo(console: Console) -> bool:
-    """Whether all went as it should: a second plan empty, and nothing left in the end."""
+    """Run the demo; return True if a second plan was empty and nothing was left in the end."""
     started = time.monotonic()
 
     @contextmanager
@@ -133,7 +133,7 @@ def demo(console: Console) -> bool:
     estate = load(EXAMPLE)
     accounts, regions = accounts_and_regions(estate)
     with LocalAws() as aws:
-        with step(f"What exists before: your VPCs, and what Astronomer has requested (local AWS at {aws.url})"):
+        with step(f"Existing resources: your VPCs, and Astronomer's requests (local AWS at {aws.url})"):
             aws.make(facts_of(estate))
         before = inventory(aws, accounts, regions)
         show: list[Callable[[str], None]] = []
@@ -149,8 +149,8 @@ def demo(console: Console) -> bool:
             changes = deployment.changes()
             for stack, changed in changes.items():
                 tell(f"{stack}: {'CHANGES' if changed else 'no changes'}")
-        with step("What AWS says exists now (read with boto3)"):
-            table = Table("entry", "thing", "what AWS says")
+        with step("Resources that exist in AWS now (read with boto3)"):
+            table = Table("entry", "resource", "details")
             for row in read_back(aws, estate):
                 table.add_row(*row)
             console.print(table)
@@ -164,13 +164,13 @@ def demo(console: Console) -> bool:
         after = set(inventory(aws, accounts, regions))
         left, gone = sorted(after - set(with_state)), sorted(set(with_state) - after)
         console.rule("[bold]Result", align="left")
-        console.print(f"  {made} things existed that did not before; {len(left)} are left.")
+        console.print(f"  {made} objects were created; {len(left)} are left.")
         for line in left:
             console.print(f"  [red]left:[/red] {line}", soft_wrap=True)
         for line in gone:
-            console.print(f"  gone with them, as AWS ends what was accepted: {line}", soft_wrap=True)
+            console.print(f"  also deleted by AWS, because its counterpart was deleted: {line}", soft_wrap=True)
         for line in sorted(set(with_state) - set(before)):
-            console.print(f"  kept on purpose: {line}", soft_wrap=True)
+            console.print(f"  kept intentionally: {line}", soft_wrap=True)
         console.print(f"  {time.monotonic() - started:.0f} s in all")
     return not left and not any(changes.values())
 

@@ -1,4 +1,4 @@
-"""docs/evidence.md: what is claimed, and the figure that a run gave. Tests record the figures."""
+"""Writes docs/evidence.md: each claim with the figure that the tests recorded in a run."""
 
 import difflib
 import json
@@ -16,7 +16,7 @@ ROWS = {
         "deployed end to end, adopted, destroyed",
         "policies of the examples, by parliament",
         "pairs of policies compared as IAM evaluates them",
-        "statements, rules and shares of the examples: nobody, nothing and no port more than is meant",
+        "statements, rules and shares of the examples: unintended access",
         "dependencies locked by hash",
         "wheel built twice",
     ),
@@ -24,9 +24,9 @@ ROWS = {
         "handshakes completed, both sides active",
         "steps refused to a stranger",
         "role refusals (no ID, wrong ID, other account)",
-        "alarm: events that must ring / missed",
+        "alarm: relevant events / missed",
         "alarm: unrelated events / false alarms",
-        "seeds' own patterns: missed",
+        "Astronomer's own patterns: events missed",
         "kill -9 during apply: points, converged, orphans healed",
         "two deploys at once",
         "state lost and restored",
@@ -42,14 +42,14 @@ ROWS = {
         "mutations caught",
     ),
 }
-"""By the command whose tests record them, in the order of the page."""
+"""The rows by the command whose tests record them, in the order of the page."""
 
 
 def record(row: str, figure: str) -> None:
-    """Record what the running test found for a row of the page, in the file that ASTRO_EVIDENCE names, if it is set.
+    """Record a figure for a row of the page, in the file that ASTRO_EVIDENCE names, if it is set.
 
-    The figure is the same in every run: no timings. Where several tests record the same words with other numbers, the
-    numbers are added up.
+    The figure is the same in every run, so it contains no timings. Figures of several tests with the same words are
+    added up.
     """
     if not (file := os.environ.get("ASTRO_EVIDENCE")):
         return
@@ -59,7 +59,9 @@ def record(row: str, figure: str) -> None:
 
 
 def _sum(figures: list[str]) -> str:
-    """`2 stacks, 1 read` and `3 stacks, 0 read` are `5 stacks, 1 read`; other words stand beside each other."""
+    """Add up figures with the same words: `2 stacks, 1 read` and `3 stacks, 0 read` give `5 stacks, 1 read`. Others are
+    joined.
+    """
     number = r"(\d+(?:,\d{3})*)"
     alike: dict[tuple[str, ...], list[str]] = {}
     for figure in figures:
@@ -73,20 +75,20 @@ def _sum(figures: list[str]) -> str:
 
 
 def page(recorded: str) -> str:
-    """The page for what was recorded. Raises LookupError naming each row that is missing, or unknown."""
+    """Return the page for the recorded figures. Raises LookupError naming each missing or unknown row."""
     figures: dict[str, dict[str, str]] = {}
     for line in map(json.loads, recorded.splitlines()):
         figures.setdefault(line["row"], {})[line["test"]] = line["figure"]
     known = {row: command for command, rows in ROWS.items() for row in rows}
-    wrong = [f"{row}: not recorded; `{command}` does" for row, command in known.items() if row not in figures]
+    wrong = [f"{row}: not recorded; run `{command}`" for row, command in known.items() if row not in figures]
     wrong += [f"{row}: not a row of tools/evidence.py" for row in figures.keys() - known.keys()]
     if wrong:
         raise LookupError("\n".join(sorted(wrong)))
     lines = [
         "# Evidence",
         "",
-        "Written by `make proof` from what the tests recorded; a run that gives other figures fails. What a local AWS",
-        "cannot show is among the [known limits](../README.md#known-limits).",
+        "`make proof` writes this page from the figures of the tests, and fails if they change. The local AWS has",
+        "[known limits](../README.md#known-limits).",
         "",
         "| claim | figure | test | command |",
         "|---|---|---|---|",
@@ -100,7 +102,7 @@ def page(recorded: str) -> str:
 
 
 def main() -> None:
-    """Hold the committed page to what the named files have; `--golden`, or where there is none yet, write it."""
+    """Compare the committed page with the named files. Write it with `--golden`, or if it does not exist."""
     files = [Path(argument) for argument in sys.argv[1:] if argument != "--golden"]
     try:
         text = page("".join(file.read_text() for file in files))
@@ -111,9 +113,9 @@ def main() -> None:
     changes = difflib.unified_diff(
         PAGE.read_text().splitlines(), text.splitlines(), "committed", "this run", "", "", 0, ""
     )
-    if told := "\n".join(changes):
+    if difference := "\n".join(changes):
         accept = f"python -m tools.evidence --golden {' '.join(map(str, files))}"
-        sys.exit(f"docs/evidence.md is not what this run gives; `{accept}` accepts:\n{told}")
+        sys.exit(f"docs/evidence.md differs from this run; to accept the changes, run `{accept}`:\n{difference}")
 
 
 if __name__ == "__main__":

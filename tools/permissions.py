@@ -1,7 +1,7 @@
-"""Measures the IAM actions that Terraform needs for each type of resource: operations/permissions/measured.json.
+"""Measures the IAM actions that Terraform needs for each resource type, for operations/permissions/measured.json.
 
-Each example is applied on the local AWS, applied again with other tags, planned and destroyed, and the log of the AWS
-provider says which call was of which resource.
+Each example is applied on the local AWS, applied again with other tags, planned and destroyed. The log of the AWS
+provider assigns each call to a resource.
 """
 
 import json
@@ -32,7 +32,7 @@ Measured = dict[str, dict[str, set[str]]]
 
 
 def signing_names() -> dict[str, str]:
-    """The name that each service signs with, by the name that the provider logs."""
+    """The signing name of each service, by the name that the provider logs."""
     session = botocore.session.get_session()
     models = (session.get_service_model(name) for name in session.get_available_services())
     return {str(model.service_id): str(model.signing_name) for model in models}
@@ -43,7 +43,7 @@ _FIELD = re.compile(r'(?<=\s)(rpc\.method|rpc\.service|tf_resource_type|tf_data_
 
 
 def calls(log: Path, services: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """The type of the resource or data source, whether it was changed, and the action of each call in a log."""
+    """Yield each call in a log: the type of the resource or data source, whether it was changed, and the action."""
     for record in _RECORD.split(log.read_text("utf-8")):
         if "HTTP Request Sent" not in record:
             continue
@@ -57,7 +57,7 @@ def calls(log: Path, services: dict[str, str]) -> Iterator[tuple[str, str, str]]
 
 
 def measure(example: Path, folder: Path) -> Measured:
-    """What the stacks of an example need: `read`, `apply` and `destroy`, by the type."""
+    """Return the actions of an example's stacks for `read`, `apply` and `destroy`, by type."""
     services, estate = signing_names(), load(example)
     first = synthesized(estate, folder / "first")
     other = synthesized(estate.model_copy(update={"tags": {**estate.tags, "measured": "again"}}), folder / "second")
@@ -80,7 +80,7 @@ def measure(example: Path, folder: Path) -> Measured:
             terraform.destroy(stack)
             gather(measured, "destroy", calls(log, services))
             log.unlink()
-            # Some are changed without a call; that was measured too.
+            # Some types are changed without a call; the measurement includes them.
             made = json.loads((stack / "cdk.tf.json").read_text())["resource"]
             for type_ in (one for one in made if one.startswith("aws_")):
                 for job in ("read", "apply", "destroy"):
@@ -100,7 +100,7 @@ def gather(measured: Measured, job: str, found: Iterable[tuple[str, str, str]]) 
 
 
 def synthesized(estate: Estate, out: Path) -> dict[str, tuple[Path, str]]:
-    """The stacks as folders with a state beside them, and the account of each."""
+    """Return the stacks as folders with a local state, and the account of each."""
     out.mkdir(parents=True)
     build(cdktf.App(outdir=str(out)), estate).synth()
     found: dict[str, tuple[Path, str]] = {}
@@ -112,7 +112,7 @@ def synthesized(estate: Estate, out: Path) -> dict[str, tuple[Path, str]]:
 
 
 def unguard(stack: Path) -> None:
-    """Take out what keeps a plan from destroying."""
+    """Remove the guards that keep a plan from destroying."""
     tree = json.loads((stack / "cdk.tf.json").read_text())
     for resources in tree.get("resource", {}).values():
         for resource in resources.values():
@@ -133,7 +133,7 @@ def merged(measurements: Iterable[Measured]) -> Measured:
 
 
 def written(measured: Measured) -> str:
-    """The measurements as they are kept."""
+    """Return the measurements in their stored form."""
     ordered = {
         type_: {job: sorted(actions) for job, actions in sorted(jobs.items())}
         for type_, jobs in sorted(measured.items())

@@ -20,12 +20,26 @@ LIMITS: Mapping[str, int] = {
     "borrowed phrase": 170,
     "more than 35 words": 110,
 }
-"""How often a habit may occur."""
+"""The allowed number of occurrences of each habit."""
 
+_VERBS = (
+    "tells?",
+    "told",
+    "sa(?:ys?|id)",
+    "stands?(?!-ins?)",
+    "stood",
+    "hears?",
+    "heard",
+    "rings?",
+    "rang",
+    "muted?",
+    "mutes",
+)
+_PHRASES = ("of (?:y?ours|theirs)", "of (?:its|their|y?our|his|her) own", "anew", "likewise", "but for")
 HABITS = {
     "begins with a noun clause": r"^(?:What|Where|Whether|Who|Whom)(?: [^?\s]+){2,}$",
-    "storybook verb": r"\b(?:tells?|told|sa(?:ys?|id)|stands?|stood|hears?|heard|rings?|rang|mutes?|muted)\b",
-    "borrowed phrase": r"\bof (?:(?:y?ours|theirs)|(?:its|their|y?our|his|her) own)\b|\b(?:anew|likewise|but for)\b",
+    "storybook verb": rf"\b(?:{'|'.join(_VERBS)})\b",
+    "borrowed phrase": rf"\b(?:{'|'.join(_PHRASES)})\b",
 }
 WORDS = 35
 """The longest sentence, in words."""
@@ -34,13 +48,13 @@ SUBJECT = 72
 
 _PRODUCT = ("main.py", "commands", "estate", "modules", "operations", "stacks", "local_aws", "tools", "tests")
 _SENTENCE = re.compile(r"(?<=[.!?])[)\"'*_`]*\s+(?=[\"'*_`(]*[A-Z0-9])")
-# Not prose: code, links' addresses, tables' rules and HTML comments.
+# Excluded from prose: code, link addresses, table rules and HTML comments.
 _CODE = re.compile(r"```.*?```|<!--.*?-->|``.+?``|`[^`]*`", re.S)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A habit that was found."""
+    """An occurrence of a habit."""
 
     habit: str
     file: str
@@ -52,7 +66,7 @@ class Place:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """The sentences of prose, without code, on one line each."""
+    """Yield the sentences of prose, without code, on one line each."""
     for paragraph in re.split(r"\n\s*\n|\n\s*(?:[-*|#>]|\d+\.)\s", "\n" + _CODE.sub("code", text)):
         cells = paragraph.split("|") if paragraph.count("|") > 1 else [paragraph]
         for cell in cells:
@@ -61,7 +75,7 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def found_in(text: str, file: str, line: int) -> Iterator[Place]:
-    """The habits in prose that begins at a line of a file."""
+    """Yield the habits in prose that begins at a line of a file."""
     for sentence in filter(None, sentences(text)):
         for habit, pattern in HABITS.items():
             for _ in re.finditer(pattern, sentence):
@@ -71,7 +85,7 @@ def found_in(text: str, file: str, line: int) -> Iterator[Place]:
 
 
 def of_markdown(text: str, file: str) -> Iterator[Place]:
-    """The habits in a document, by paragraph."""
+    """Yield the habits in a document, by paragraph."""
     line = 1
     for block in re.split(r"((?:^|(?<=\n))```.*?\n```|\n\s*\n)", text, flags=re.S):
         if not block.startswith("```"):
@@ -80,7 +94,7 @@ def of_markdown(text: str, file: str) -> Iterator[Place]:
 
 
 def of_python(text: str, file: str) -> Iterator[Place]:
-    """The habits in the docstrings and messages of a module: its strings that hold a space and no code."""
+    """Yield the habits in a module's docstrings and messages, which are its strings with spaces and without code."""
     tree = ast.parse(text)
     parts_of_others = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
@@ -103,7 +117,7 @@ def _is_prose(text: str) -> bool:
 
 
 def of_commits(base: str) -> Iterator[Place]:
-    """The subjects of the commits after `base` that are too long."""
+    """Yield the subjects of the commits after `base` that are too long."""
     lines = subprocess.run(
         ["git", "log", "--format=%h %s", f"{base}..HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -114,7 +128,7 @@ def of_commits(base: str) -> Iterator[Place]:
 
 
 def places() -> Iterator[Place]:
-    """Every habit in the project's documents and Python files."""
+    """Yield every habit in the project's documents and Python files."""
     for file in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
         yield from of_markdown(file.read_text("utf-8"), str(file.relative_to(ROOT)))
     for part in _PRODUCT:

@@ -1,4 +1,4 @@
-"""docs/reference.md, made from the model: `pytest --golden tests/project/test_readme.py` writes it."""
+"""Generates docs/reference.md from the model; `pytest --golden tests/project/test_readme.py` writes it."""
 
 import re
 import types
@@ -16,23 +16,23 @@ from modules.descriptions import describe_fields
 from modules.vocabulary import Range, Text
 
 Titles = Mapping[type[BaseModel], str]
-"""The heading of each model. An anchor is made of it, so no two are alike."""
+"""The heading of each model. Headings are unique, because anchors derive from them."""
 
 HEAD = """\
 # Estate reference
 
-<!-- Made from the model by `pytest --golden tests/project/test_readme.py`. -->
+<!-- Generated from the model by `pytest --golden tests/project/test_readme.py`. -->
 
-Every key of `astro.yaml`, from the top down. A key without a default that is not required may be left out.
-`main.py check` says what else a value must be, where it is not; `main.py schema` says it to editors."""
+Every key of `astro.yaml`, from the top down. Optional keys without a default can be omitted. `main.py check` reports
+invalid values, and `main.py schema` writes the JSON Schema for editors."""
 
 
 def reference() -> str:
-    """The page: a section for each model of the estate, each after what names it first, with a row for each key."""
+    """Return the page: a section for each model, after the section that first refers to it, with a row for each key."""
     describe_fields()
     models: list[type[BaseModel]] = []
     _meet(Estate, models)
-    # What all connections have is told once, before the first of them.
+    # The keys of all connections have one section, before the first connection.
     models.insert(next(i for i, model in enumerate(models) if issubclass(model, ConnectionProps)), ConnectionProps)
     titles = _titles(models)
     common = {_row(name, field, titles) for name, field in ConnectionProps.model_fields.items()}
@@ -57,7 +57,7 @@ def _meet(model: type[BaseModel], met: list[type[BaseModel]]) -> None:
 
 
 def whole(field: FieldInfo) -> Any:
-    """The annotation of a field, with the metadata that pydantic takes off its outermost layer."""
+    """Return the annotation of a field, with the metadata that pydantic removes from its outermost layer."""
     annotation: Any = field.annotation
     for metadata in field.metadata:
         annotation = typing.Annotated[annotation, metadata]
@@ -75,7 +75,7 @@ def _row(name: str, field: FieldInfo, titles: Titles) -> str:
 
 
 def _default(value: Any) -> str:
-    """As it would be written in the file; where the value's keys have a table, that table has their defaults."""
+    """Return a default value as YAML; a value whose keys have a table has its defaults in that table."""
     if isinstance(value, BaseModel):
         return "see there"
     if isinstance(value, tuple):
@@ -115,7 +115,7 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _titles(models: list[type[BaseModel]]) -> Titles:
-    """Of several that have one title, each but the first names its folder below `modules/`: `route tables of vpn`."""
+    """Return headings; those with the same title include their folder below `modules/`: `route tables of vpn`."""
     seen: Counter[str] = Counter()
     titles: dict[type[BaseModel], str] = {}
     for model in models:
@@ -126,7 +126,7 @@ def _titles(models: list[type[BaseModel]]) -> Titles:
 
 
 def _title(model: type[BaseModel]) -> str:
-    """In words, with the key that chooses it where there is one: `vpc_peering connection`, `s3 state`."""
+    """Return a model in words, with the key that selects it if there is one: `vpc_peering connection`, `s3 state`."""
     if model is ConnectionProps:
         return "every connection"
     for key in ("type", "backend"):

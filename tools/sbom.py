@@ -1,7 +1,8 @@
-"""What the wheel needs to run, as a CycloneDX document beside it: `make wheel`.
+"""Writes the wheel's runtime dependencies as a CycloneDX document beside it: `make wheel`.
 
-The versions, licences and dependencies are those of requirements.lock on this platform: what this project is tested
-with. The same environment gives the same bytes. A wheel's metadata allows others, which a resolver of yours may take.
+The versions, licences and dependencies are those of requirements.lock on this platform, with which the project is
+tested. The same environment gives the same bytes. The wheel's metadata allows other versions, which your resolver may
+choose.
 """
 
 import re
@@ -20,7 +21,7 @@ GENERATOR = ROOT / ".work/cyclonedx"
 
 
 def needed() -> dict[str, Requirement]:
-    """The distributions that the wheel needs here, itself or by another, by normalized name."""
+    """Return the distributions that the wheel requires here, directly or indirectly, by normalized name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found: dict[str, Requirement] = {}
     todo = [Requirement(line) for line in project["dependencies"]]
@@ -43,17 +44,17 @@ def _applying(lines: Iterable[str], extras: Iterable[str]) -> list[Requirement]:
 
 
 def write(document: Path) -> None:
-    """Write the document. Raises CalledProcessError where the generator fails."""
+    """Write the document. Raises CalledProcessError if the generator fails."""
     with tempfile.TemporaryDirectory() as folder:
-        # The generator describes an environment whole, and .venv has the tools of the tests: this one has the
-        # metadata of what is needed, and nothing else.
+        # The generator describes a whole environment, and .venv includes the test tools. This environment contains only
+        # the metadata of required distributions.
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
         packages = next(Path(folder).glob("lib/python3*/site-packages"))
         for name in needed():
             metadata = next(file for file in distribution(name).files or [] if file.name == "METADATA").locate()
             folder_of = Path(str(metadata)).parent
             (packages / folder_of.name).symlink_to(folder_of)
-        # Not by PYTHONPATH, which the described environment would have, too.
+        # PYTHONPATH is no option, because the described environment would include it.
         generate = f"import runpy, sys; sys.path.insert(0, {str(GENERATOR)!r}); "
         generate += "runpy.run_module('cyclonedx_py', run_name='__main__')"
         options = ["--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application", "--output-reproducible"]

@@ -1,7 +1,7 @@
-"""What moto 5.2.5 lacks, or does unlike AWS, for the resources that this project makes.
+"""Patches for moto 5.2.5 where it differs from AWS, for the resources that this project creates.
 
-Importing the package patches moto's classes in this process. Each docstring says what moto does without the patch:
-when a new moto does it right, the patch and nothing else can go. They are a model of AWS, made from its documentation.
+Importing the package patches moto's classes in this process. Each docstring describes moto's behaviour without the
+patch, so that the patch can be deleted when moto is fixed. The patches model AWS from its documentation.
 """
 
 from . import (

@@ -7,5 +7,5 @@ from .tools import patch
 
 @patch(CloudTrailBackend)
 def delete_trail(self: CloudTrailBackend, name: str) -> None:
-    """Without it, a trail named by its ARN, as the AWS provider does, stays and nothing is said."""
+    """Delete a trail by its ARN, as the AWS provider does; moto keeps the trail without an error."""
     del self.trails[self.get_trail(name).trail_name]

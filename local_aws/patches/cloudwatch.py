@@ -20,7 +20,7 @@ _update_state = Alarm.update_state
 
 @patch(LogGroup)
 def put_log_events(self: LogGroup, log_stream_name: str, log_events: list[dict[str, Any]]) -> str:
-    """Without it, metric filters count nothing. Patterns are read by filter_pattern.py, for JSON events only."""
+    """Evaluate metric filters, which moto ignores. filter_pattern.py reads the patterns, for JSON events only."""
     token = _put_log_events(self, log_stream_name, log_events)
     for one in logs_backends[self.account_id][self.region].filters.metric_filters:
         if one["logGroupName"] != self.name:
@@ -38,8 +38,10 @@ def put_log_events(self: LogGroup, log_stream_name: str, log_events: list[dict[s
 
 @patch(CloudWatchBackend)
 def put_metric_data(self: CloudWatchBackend, namespace: str, metric_data: list[dict[str, Any]]) -> None:
-    """Without it, no alarm looks at its metric. Here only those do that this project makes: of a sum that reaches a
-    threshold within one period."""
+    """Evaluate alarms, which moto does not do.
+
+    Only this project's kind of alarm is evaluated: a sum that reaches a threshold within one period.
+    """
     _put_metric_data(self, namespace, metric_data)
     for alarm in self.alarms.values():
         judged = (alarm.statistic, alarm.comparison_operator) == ("Sum", "GreaterThanOrEqualToThreshold")
@@ -60,7 +62,7 @@ def put_metric_data(self: CloudWatchBackend, namespace: str, metric_data: list[d
 
 @patch(Alarm)
 def update_state(self: Alarm, reason: str, reason_data: str, state_value: str) -> None:
-    """Without it, an alarm tells nobody that its state has changed."""
+    """Notify an alarm's targets when its state changes; moto does not."""
     before = self.state_value
     _update_state(self, reason, reason_data, state_value)
     actions = {"ALARM": self.alarm_actions, "OK": self.ok_actions}.get(state_value, self.insufficient_data_actions)

@@ -46,7 +46,7 @@ def _permissions(service_id: str, principals: list[str]) -> list[dict[str, str]]
 
 @patch(EC2Response)
 def modify_vpc_endpoint_service_permissions(self: EC2Response) -> ActionResult:
-    """Without it, the answer has no permission IDs, which the AWS provider looks for."""
+    """Return the permission IDs, which the AWS provider reads and moto omits."""
     service_id = self._get_param("ServiceId")
     added, removed = self._get_param("AddAllowedPrincipals", []), self._get_param("RemoveAllowedPrincipals", [])
     self.ec2_backend.modify_vpc_endpoint_service_permissions(service_id, added, removed)
@@ -55,7 +55,7 @@ def modify_vpc_endpoint_service_permissions(self: EC2Response) -> ActionResult:
 
 @patch(EC2Response)
 def describe_vpc_endpoint_service_permissions(self: EC2Response) -> ActionResult:
-    """Without it, the permissions have no IDs."""
+    """Return the permission IDs, which moto omits."""
     service_id = self._get_param("ServiceId")
     principals = sorted(self.ec2_backend.describe_vpc_endpoint_service_permissions(service_id))
     return ActionResult({"AllowedPrincipals": _permissions(service_id, principals)})
@@ -70,7 +70,7 @@ def _allows(service: Any, response: EC2Response) -> bool:
 
 
 def _check_private_dns(response: EC2Response, vpc_id: str, service: str, mine: str = "") -> None:
-    """A VPC resolves names only with both DNS settings, and has each private name once."""
+    """Check that the VPC has both DNS settings on, and no other endpoint with the same private name."""
     vpc = response.ec2_backend.get_vpc(vpc_id)
     if not (vpc.enable_dns_support and vpc.enable_dns_hostnames):
         raise EC2ClientError(
@@ -90,9 +90,12 @@ def _check_private_dns(response: EC2Response, vpc_id: str, service: str, mine: s
 
 @patch(EC2Response)
 def create_vpc_endpoint(self: EC2Response) -> ActionResult:
-    """Without it, whoever has its name connects to a service, allowed or not, and at once where the service requires
-    acceptance. AWS says of a service that the caller may not use what it says of one that does not exist. Private DNS
-    is there in a VPC that has none, and twice."""
+    """Check the caller's permission, the acceptance and the private DNS of an endpoint.
+
+    Without the patch, anyone who knows a service's name connects to it, without permission or acceptance. AWS returns
+    the same error for a forbidden service as for an unknown one. moto also enables private DNS in a VPC without DNS, or
+    twice.
+    """
     name = self._get_param("ServiceName")
     service = _service_named(self.region, name)
     if ".vpce-svc-" in name and not (service and _allows(service, self)):
@@ -107,7 +110,7 @@ def create_vpc_endpoint(self: EC2Response) -> ActionResult:
 
 @patch(EC2Response)
 def modify_vpc_endpoint(self: EC2Response) -> Any:
-    """Without it, private DNS is switched on where there is none, and twice."""
+    """Refuse private DNS in a VPC without DNS, or twice; moto enables it."""
     if self._get_bool_param("PrivateDnsEnabled", False):
         endpoint = self.ec2_backend.get_vpc_end_point(self._get_param("VpcEndpointId"))
         _check_private_dns(self, endpoint.vpc_id, endpoint.service_name, endpoint.id)
@@ -116,7 +119,7 @@ def modify_vpc_endpoint(self: EC2Response) -> Any:
 
 @patch(EC2Response)
 def delete_vpc_endpoint_service_configurations(self: EC2Response) -> ActionResult:
-    """Without it, a service goes although endpoints are connected to it. AWS wants them rejected first."""
+    """Refuse to delete a service with connected endpoints; AWS requires rejecting them first, and moto does not."""
     for service_id in self._get_param("ServiceIds", []):
         service = self.ec2_backend.configurations.get(service_id)
         connected = _endpoints_of(service, self.region) if service else []
@@ -129,7 +132,7 @@ def delete_vpc_endpoint_service_configurations(self: EC2Response) -> ActionResul
 
 @patch(EC2Response)
 def describe_vpc_endpoint_connections(self: EC2Response) -> ActionResult:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     filters = self._filters_from_querystring()
     connections = [
         {
@@ -155,11 +158,11 @@ def _decide(response: EC2Response, state: str) -> ActionResult:
 
 @patch(EC2Response)
 def accept_vpc_endpoint_connections(self: EC2Response) -> ActionResult:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     return _decide(self, "available")
 
 
 @patch(EC2Response)
 def reject_vpc_endpoint_connections(self: EC2Response) -> ActionResult:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     return _decide(self, "rejected")

@@ -17,7 +17,7 @@ _LONGEST_PATTERN = 2_048
 
 @patch(EventsBackend)
 def put_rule(self: EventsBackend, *args: Any, **more: Any) -> Rule:
-    """Without it, a pattern may have any length (EventBridge quotas, "Event pattern size")."""
+    """Refuse patterns that are too long (EventBridge quotas, "Event pattern size"); moto accepts any length."""
     if len(more.get("event_pattern") or "") > _LONGEST_PATTERN:
         raise JsonRESTError("ValidationException", "Parameter EventPattern is too long")
     return _put_rule(self, *args, **more)
@@ -25,7 +25,10 @@ def put_rule(self: EventsBackend, *args: Any, **more: Any) -> Rule:
 
 @patch(Rule)
 def send_to_targets(self: Rule, original_event: Any, transform_input: bool = True) -> None:
-    """Without it, an SNS topic as a target ends in an error, and a disabled rule sends."""
+    """Send events to SNS topics, and none for a disabled rule.
+
+    moto fails for SNS targets, and sends events for disabled rules.
+    """
     if self.state == "DISABLED" or not self.event_pattern.matches_event(original_event):
         return
     targets, others = self.targets, []

@@ -23,7 +23,7 @@ _get_account_summary = IamResponse.get_account_summary
 
 @patch(IAMBackend)
 def update_role(self: IAMBackend, role_name: str, role_description: str | None, max_session_duration: str) -> Role:
-    """Without it, an update that says nothing of the description blanks it."""
+    """Keep the description if an update does not contain it; moto blanks it."""
     role = self.get_role(role_name)
     if role_description is not None:
         role.description = role_description
@@ -43,21 +43,21 @@ def _check_principals(document: str, partition: str) -> None:
 
 @patch(IAMBackend)
 def create_role(self: IAMBackend, role_name: str, assume_role_policy_document: str, *args: Any, **kwargs: Any) -> Role:
-    """Without it, a role trusts a principal of another partition, where the same number is another account."""
+    """Refuse principals of another partition, where the same number is another account; moto accepts them."""
     _check_principals(assume_role_policy_document, self.partition)
     return _create_role(self, role_name, assume_role_policy_document, *args, **kwargs)
 
 
 @patch(IAMBackend)
 def update_assume_role_policy(self: IAMBackend, role_name: str, policy_document: str) -> None:
-    """Without it, the same later on."""
+    """Refuse the same principals in updates."""
     _check_principals(policy_document, self.partition)
     _update_assume_role_policy(self, role_name, policy_document)
 
 
 @patch(STSBackend)
 def assume_role(self: STSBackend, region_name: str, role_session_name: str, role_arn: str, **kwargs: Any) -> Any:
-    """Without it, a role is never shown as used."""
+    """Record the last use of a role; moto never does."""
     account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]
     roles: list[Any] = list(iam_backends[account][get_partition(region_name)].roles.values())
     for role in roles:
@@ -68,14 +68,14 @@ def assume_role(self: STSBackend, region_name: str, role_session_name: str, role
 
 @patch(IamResponse)
 def set_security_token_service_preferences(self: IamResponse) -> ActionResult:
-    """Without it, not implemented. AWS tells the choice by the account summary alone."""
+    """Implement an operation that moto lacks. AWS shows the setting only in the account summary."""
     self.backend.token_version = int(self._get_param("GlobalEndpointTokenVersion")[1])  # type: ignore[attr-defined]
     return EmptyResult()
 
 
 @patch(IamResponse)
 def get_account_summary(self: IamResponse) -> ActionResult:
-    """Without it, the version of the global endpoint's tokens is a constant."""
+    """Return the configured version of the global endpoint's tokens; moto returns a constant."""
     summary = dict(_get_account_summary(self).result["SummaryMap"])  # type: ignore[index]
     return ActionResult(
         {"SummaryMap": summary | {"GlobalEndpointTokenVersion": getattr(self.backend, "token_version", 1)}}
@@ -84,10 +84,11 @@ def get_account_summary(self: IamResponse) -> ActionResult:
 
 @patch(IAMPolicyStatement)
 def is_action_permitted(self: IAMPolicyStatement, *arguments: Any, **named: Any) -> PermissionResult:
-    """Without it, a Deny denies when its condition is not met as well: a bucket that asks for TLS refuses everything.
+    """Evaluate the condition of a Deny; moto ignores it, so a bucket that requires TLS refuses every call.
 
-    Who calls this server is taken for a caller over TLS, as every caller of AWS's own endpoints is, and never for a
-    principal that a condition names: moto does not pass on who calls."""
+    Every caller counts as one over TLS, as for AWS's own endpoints. No caller matches a principal in a condition,
+    because moto does not pass the caller on.
+    """
     condition = self._statement.get("Condition") or {}
     unmet = condition == {"Bool": {"aws:SecureTransport": "false"}} or [*condition.get("ArnLike", ())] == [
         "aws:PrincipalArn"

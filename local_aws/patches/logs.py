@@ -13,7 +13,7 @@ _add_filter = MetricFilters.add_filter
 def add_filter(
     self: MetricFilters, filter_name: str, filter_pattern: str, log_group_name: str, metric_transformations: Any
 ) -> None:
-    """Without it, putting a filter of a name that is there makes a second one."""
+    """Replace a filter of the same name; moto adds a second one."""
     same = [f for f in self.metric_filters if (f["filterName"], f["logGroupName"]) == (filter_name, log_group_name)]
     for old in same:
         self.metric_filters.remove(old)

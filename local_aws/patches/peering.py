@@ -30,14 +30,14 @@ def _info(vpc: Any, options: dict[str, Any]) -> dict[str, Any]:
 @patch(VPCPeeringConnection)
 @property
 def requester_vpc_info(self: VPCPeeringConnection) -> dict[str, Any]:
-    """Without it, the VPC's secondary ranges are not told."""
+    """Return the VPC's secondary ranges, which moto omits."""
     return _info(self.vpc, self.requester_options)
 
 
 @patch(VPCPeeringConnection)
 @property
 def accepter_vpc_info(self: VPCPeeringConnection) -> dict[str, Any]:
-    """Without it, the VPC's secondary ranges are not told."""
+    """Return the VPC's secondary ranges, which moto omits."""
     return _info(self.peer_vpc, self.accepter_options)
 
 
@@ -49,7 +49,7 @@ def _expires(peering: VPCPeeringConnection) -> datetime:
 @patch(VPCPeeringConnection)
 @property
 def status(self: VPCPeeringConnection) -> dict[str, str]:
-    """Without it, no request expires."""
+    """Expire requests, which moto never does."""
     if self._status.code == "pending-acceptance" and now() >= _expires(self):
         self._status.code, self._status.message = "expired", "Expired"
     return {"Code": self._status.code, "Message": self._status.message}
@@ -58,13 +58,13 @@ def status(self: VPCPeeringConnection) -> dict[str, str]:
 @patch(VPCPeeringConnection)
 @property
 def expiration_time(self: VPCPeeringConnection) -> datetime | None:
-    """Without it, nobody sees until when a request can be accepted."""
+    """Return the expiration time of a request, which moto omits."""
     return _expires(self) if self.status["Code"] == "pending-acceptance" else None
 
 
 @patch(VPCPeeringConnection)
 def get_filter_value(self: VPCPeeringConnection, filter_name: str, method_name: str | None = None) -> Any:
-    """Without it, only filters on tags can be told from each other."""
+    """Distinguish filters; moto distinguishes only filters on tags."""
     values = {"vpc-peering-connection-id": self.id, "status-code": self.status["Code"]}
     for side, info in (("requester", self.requester_vpc_info), ("accepter", self.accepter_vpc_info)):
         values[f"{side}-vpc-info.owner-id"] = info["OwnerId"]
@@ -75,10 +75,10 @@ def get_filter_value(self: VPCPeeringConnection, filter_name: str, method_name: 
 
 @patch(EC2Response)
 def describe_vpc_peering_connections(self: EC2Response) -> ActionResult:
-    """Without it, filters are ignored, and one account's tags are shown to the other."""
+    """Apply filters, and hide the other account's tags; moto does neither."""
     found = _describe_vpc_peering_connections(self).result["VpcPeeringConnections"]  # type: ignore[index]
     for connection in found:
-        # Kept by the request itself: what an account sees of it is a copy.
+        # The request stores them, because each account sees a copy.
         _expires(connection)
     mine = [seen_by(self.ec2_backend, connection) for connection in found]
     return ActionResult({"VpcPeeringConnections": generic_filter(self._filters_from_querystring(), mine)})

@@ -16,7 +16,7 @@ from moto.ram.responses import ResourceAccessManagerResponse
 from .. import clock
 from .tools import kept, of_every_account, patch
 
-# How long an invitation is open, by what is shared (facts C8); a share that is still empty has the longer time.
+# How long an invitation is open, by the type of the shared resource (facts C8); an empty share has the longer time.
 _SEVEN_DAYS = ("prefix-list", "resolver-rule", "transit-gateway")
 
 _create_resource_share = ResourceAccessManagerBackend.create_resource_share
@@ -72,7 +72,7 @@ def _invite(share: ResourceShare, principals: list[str]) -> None:
 
 
 def _status(share: ResourceShare, invitation: dict[str, Any]) -> str:
-    """Return what has become of an invitation; nobody needs to look for it to expire."""
+    """Return the current status of an invitation; it expires even if nobody reads it."""
     kinds = {arn.split(":")[5].split("/")[0] for arn in share.resource_arns}
     open_for = timedelta(days=7) if not kinds or kinds & {*_SEVEN_DAYS} else timedelta(hours=12)
     late = clock.now().timestamp() - invitation["invitationTimestamp"] > open_for.total_seconds()
@@ -80,7 +80,7 @@ def _status(share: ResourceShare, invitation: dict[str, Any]) -> str:
 
 
 def _association(share: ResourceShare, principal: str) -> str:
-    """Return the status of a principal. An account has to accept, and in time."""
+    """Return the status of a principal. An account has to accept in time."""
     received = [one for one in _invitations(share) if one["receiverAccountId"] == principal]
     if not received:
         return "ASSOCIATED"
@@ -100,7 +100,7 @@ def _check_owner(share: ResourceShare, resources: list[str]) -> None:
 
 
 def is_shared(resource_arn: str, account: str) -> bool:
-    """Whether the account accepted a share that holds the resource."""
+    """Return whether the account accepted a share that contains the resource."""
     region = resource_arn.split(":")[3]
     return any(
         share.status == "ACTIVE" and resource_arn in share.resource_arns and _has_accepted(share, account)
@@ -110,7 +110,7 @@ def is_shared(resource_arn: str, account: str) -> bool:
 
 @patch(ResourceAccessManagerBackend)
 def create_resource_share(self: ResourceAccessManagerBackend, **kwargs: Any) -> dict[str, Any]:
-    """Without it, tags are dropped, no account is invited, and an account shares what belongs to another."""
+    """Keep tags, invite accounts, and refuse resources of other accounts; moto does none of these."""
     answer = _create_resource_share(self, **kwargs)
     share = self.resource_shares[-1]
     try:
@@ -125,7 +125,7 @@ def create_resource_share(self: ResourceAccessManagerBackend, **kwargs: Any) -> 
 
 @patch(ResourceAccessManagerResponse)
 def get_resource_shares(self: ResourceAccessManagerResponse) -> str:
-    """Without it, filters are ignored, tags are missing, and OTHER-ACCOUNTS is not implemented."""
+    """Apply filters, return tags and support OTHER-ACCOUNTS; moto does none of these."""
     asked, me = self.request_params, self.current_account
     found = []
     for share in _shares(self.region):
@@ -146,7 +146,7 @@ def get_resource_shares(self: ResourceAccessManagerResponse) -> str:
 
 
 def _associated_since(share: ResourceShare, entity: str) -> float:
-    """Return when an entity was associated: of an account, when it was invited last."""
+    """Return the time of an association; for an account, the time of its last invitation."""
     invited = [one["invitationTimestamp"] for one in _invitations(share) if one["receiverAccountId"] == entity]
     return invited[-1] if invited else kept(share, "associated", clock.now().timestamp())
 
@@ -154,7 +154,7 @@ def _associated_since(share: ResourceShare, entity: str) -> float:
 def _associations(
     share: ResourceShare, kind: str, entities: list[str], status: str | None = None
 ) -> list[dict[str, Any]]:
-    """Return them as they are, or with the status that a call has just given them."""
+    """Return associations as they are, or with the status that a call has just set."""
     by_itself = (lambda entity: _association(share, entity)) if kind == "PRINCIPAL" else (lambda _: "ASSOCIATED")
     return [
         {
@@ -172,7 +172,7 @@ def _associations(
 
 @patch(ResourceAccessManagerResponse)
 def associate_resource_share(self: ResourceAccessManagerResponse) -> str:
-    """Without it, not implemented. An account whose invitation has expired is invited again."""
+    """Implement an operation that moto lacks. An account whose invitation has expired is invited again."""
     asked = self.request_params
     share = _share(self.region, asked["resourceShareArn"])
     resources = [arn for arn in asked.get("resourceArns", []) if arn not in share.resource_arns]
@@ -188,13 +188,13 @@ def associate_resource_share(self: ResourceAccessManagerResponse) -> str:
 
 @patch(ResourceAccessManagerResponse)
 def disassociate_resource_share(self: ResourceAccessManagerResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     asked = self.request_params
     share = _share(self.region, asked["resourceShareArn"])
     resources, principals = asked.get("resourceArns", []), asked.get("principals", [])
     share.resource_arns = [arn for arn in share.resource_arns if arn not in resources]
     share.principals = [principal for principal in share.principals if principal not in principals]
-    # Whoever is invited once more starts anew.
+    # An account that is invited again gets a new invitation.
     _invitations(share)[:] = [one for one in _invitations(share) if one["receiverAccountId"] not in principals]
     ended = _associations(share, "RESOURCE", resources, "DISASSOCIATED")
     ended += _associations(share, "PRINCIPAL", principals, "DISASSOCIATED")
@@ -203,7 +203,7 @@ def disassociate_resource_share(self: ResourceAccessManagerResponse) -> str:
 
 @patch(ResourceAccessManagerResponse)
 def get_resource_share_associations(self: ResourceAccessManagerResponse) -> str:
-    """Without it, a deleted share keeps its associations, and a share of another account has none."""
+    """Disassociate a deleted share, and associate with a share of another account; moto does neither."""
     asked = self.request_params
     kind = asked["associationType"]
     wanted = asked.get("principal") or asked.get("resourceArn")
@@ -222,13 +222,13 @@ def get_resource_share_associations(self: ResourceAccessManagerResponse) -> str:
 
 @patch(ResourceAccessManagerResponse)
 def list_resource_share_permissions(self: ResourceAccessManagerResponse) -> str:  # noqa: ARG001
-    """Without it, not implemented; the AWS provider reads it with every share."""
+    """Implement an operation that moto lacks; the AWS provider calls it for every share."""
     return json.dumps({"permissions": []})
 
 
 @patch(ResourceAccessManagerResponse)
 def list_resources(self: ResourceAccessManagerResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     found = []
     for arn in self.request_params.get("resourceShareArns", []):
         for resource in _share(self.region, arn).resource_arns:
@@ -239,7 +239,7 @@ def list_resources(self: ResourceAccessManagerResponse) -> str:
 
 @patch(ResourceAccessManagerResponse)
 def get_resource_share_invitations(self: ResourceAccessManagerResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     asked = self.request_params
     found = [
         {**invitation, "status": _status(share, invitation)}
@@ -272,19 +272,19 @@ def _answer(response: ResourceAccessManagerResponse, status: str) -> str:
 
 @patch(ResourceAccessManagerResponse)
 def accept_resource_share_invitation(self: ResourceAccessManagerResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     return _answer(self, "ACCEPTED")
 
 
 @patch(ResourceAccessManagerResponse)
 def reject_resource_share_invitation(self: ResourceAccessManagerResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     return _answer(self, "REJECTED")
 
 
 @patch(ResourceAccessManagerResponse)
 def tag_resource(self: ResourceAccessManagerResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     asked = self.request_params
     _tags(_share(self.region, asked["resourceShareArn"])).update({tag["key"]: tag["value"] for tag in asked["tags"]})
     return "{}"
@@ -292,7 +292,7 @@ def tag_resource(self: ResourceAccessManagerResponse) -> str:
 
 @patch(ResourceAccessManagerResponse)
 def untag_resource(self: ResourceAccessManagerResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     asked = self.request_params
     for key in asked["tagKeys"]:
         _tags(_share(self.region, asked["resourceShareArn"])).pop(key, None)

@@ -18,7 +18,7 @@ _get_resolver_rule = Route53ResolverBackend.get_resolver_rule
 
 @contextmanager
 def _shared_rule(backend: Route53ResolverBackend, rule_id: str) -> Generator[None]:
-    """While it lasts, a rule that another account shares with the caller is among the caller's own."""
+    """Show a rule that another account shares as one of the caller's own, for the duration of the block."""
     for other in of_every_account(route53resolver_backends, backend.region_name):
         rule = other.resolver_rules.get(rule_id)
         if rule and other is not backend and is_shared(rule.arn, backend.account_id):
@@ -33,28 +33,28 @@ def _shared_rule(backend: Route53ResolverBackend, rule_id: str) -> Generator[Non
 
 @patch(Route53ResolverBackend)
 def get_resolver_rule(self: Route53ResolverBackend, resolver_rule_id: str) -> ResolverRule:
-    """Without it, a rule shared through RAM is not found by the account that accepted the share."""
+    """Find rules that are shared through RAM, in the account that accepted the share; moto does not."""
     with _shared_rule(self, resolver_rule_id):
         return _get_resolver_rule(self, resolver_rule_id)
 
 
 @patch(Route53ResolverBackend)
 def associate_resolver_rule(self: Route53ResolverBackend, resolver_rule_id: str, name: str, vpc_id: str) -> Any:
-    """Without it, the account that accepted the share cannot associate the rule with its VPC."""
+    """Let the account that accepted the share associate the rule with its VPC; moto does not."""
     with _shared_rule(self, resolver_rule_id):
         return _associate_resolver_rule(self, resolver_rule_id, name, vpc_id)
 
 
 @patch(Route53ResolverBackend)
 def disassociate_resolver_rule(self: Route53ResolverBackend, resolver_rule_id: str, vpc_id: str) -> Any:
-    """Without it, an association with another account's rule cannot be ended."""
+    """Disassociate another account's rule; moto cannot."""
     with _shared_rule(self, resolver_rule_id):
         return _disassociate_resolver_rule(self, resolver_rule_id, vpc_id)
 
 
 @patch(Route53ResolverResponse)
 def update_resolver_rule(self: Route53ResolverResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     rule = self.route53resolver_backend.get_resolver_rule(self._get_param("ResolverRuleId"))
     config = self._get_param("Config")
     rule.name = config.get("Name", rule.name)

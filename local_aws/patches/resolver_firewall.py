@@ -1,4 +1,4 @@
-"""Route 53 Resolver DNS Firewall, of which moto has nothing: lists, rule groups, rules and associations."""
+"""Route 53 Resolver DNS Firewall, which moto lacks: lists, rule groups, rules and associations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _one(self: Route53ResolverResponse, kind: str) -> dict[str, Any]:
     return _all(self, kind)[id_]
 
 
-def _said(kind: str, made: dict[str, Any]) -> str:
+def _response(kind: str, made: dict[str, Any]) -> str:
     return json.dumps({kind: {key: value for key, value in made.items() if key not in ("Domains", "Tags")}})
 
 
@@ -53,7 +53,7 @@ def _make(self: Route53ResolverResponse, kind: str) -> str:
         _check_priority(self, made)
     _all(self, kind)[id_] = made
     backend.tagger.tag_resource(made["Arn"], made.get("Tags") or [])
-    return _said(kind, made)
+    return _response(kind, made)
 
 
 def _check_priority(self: Route53ResolverResponse, association: dict[str, Any]) -> None:
@@ -68,7 +68,7 @@ def update_firewall_rule_group_association(self: Route53ResolverResponse) -> str
     changed = _one(self, kind) | {key: self._get_param(key) for key in ("Name", "Priority") if self._get_param(key)}
     _check_priority(self, changed)
     _all(self, kind)[changed["Id"]] = changed
-    return _said(kind, changed)
+    return _response(kind, changed)
 
 
 def _drop(self: Route53ResolverResponse, kind: str) -> str:
@@ -83,7 +83,7 @@ def _drop(self: Route53ResolverResponse, kind: str) -> str:
     if made["Id"] in users.get(kind, []):
         raise JsonRESTError("ConflictException", f"{made['Id']} is in use")
     del _all(self, kind)[made["Id"]]
-    return _said(kind, made)
+    return _response(kind, made)
 
 
 def update_firewall_domains(self: Route53ResolverResponse) -> str:
@@ -99,7 +99,7 @@ def update_firewall_domains(self: Route53ResolverResponse) -> str:
 
 
 def list_firewall_domains(self: Route53ResolverResponse) -> str:
-    """As AWS does, whole: with the dot at the end that nobody writes."""
+    """Store domains as AWS returns them: fully qualified, with the final dot."""
     return json.dumps({"Domains": [f"{name.rstrip('.')}." for name in _one(self, "FirewallDomainList")["Domains"]]})
 
 
@@ -136,7 +136,7 @@ _has_arn = Route53ResolverBackend._matched_arn
 
 @patch(Route53ResolverBackend)
 def _matched_arn(self: Route53ResolverBackend, resource_arn: str) -> None:
-    """Without it, these have no tags."""
+    """Tag these resources; moto knows only its own types."""
     if not any(one["Arn"] == resource_arn for kind in _KINDS for one in kept(self, f"firewall_{kind}", {}).values()):
         _has_arn(self, resource_arn)
 
@@ -146,11 +146,11 @@ def _of(what: Callable[[Route53ResolverResponse, str], str], kind: str) -> Calla
 
 
 def _list(self: Route53ResolverResponse, kind: str) -> str:
-    return json.dumps({f"{kind}s": [json.loads(_said(kind, made))[kind] for made in _all(self, kind).values()]})
+    return json.dumps({f"{kind}s": [json.loads(_response(kind, made))[kind] for made in _all(self, kind).values()]})
 
 
 def _get(self: Route53ResolverResponse, kind: str) -> str:
-    return _said(kind, _one(self, kind))
+    return _response(kind, _one(self, kind))
 
 
 _OPERATIONS: dict[str, Callable[[Route53ResolverResponse], str]] = {

@@ -34,8 +34,10 @@ def _asked_vpc(response: Route53) -> dict[str, str]:
 
 @patch(Route53)
 def _get_bool_param(self: Route53, param_name: str, if_none: Any = None) -> Any:
-    """Without it, a zone made with a VPC is public unless HostedZoneConfig.PrivateZone is sent too, which the
-    AWS provider does not; AWS goes by the VPC."""
+    """Create a private zone if a VPC is given, as AWS does.
+
+    moto requires HostedZoneConfig.PrivateZone, which the AWS provider does not send.
+    """
     if param_name == "HostedZoneConfig.PrivateZone" and self._get_param("VPC.VPCId"):
         return True
     return super(Route53, self)._get_bool_param(param_name, if_none)
@@ -43,7 +45,7 @@ def _get_bool_param(self: Route53, param_name: str, if_none: Any = None) -> Any:
 
 @patch(Route53Backend)
 def get_hosted_zone(self: Route53Backend, id_: str) -> Any:
-    """Without it, the account whose VPC was authorized does not find the zone of the other account."""
+    """Show an authorized VPC's account the zone of the other account; moto does not."""
     zone_id = id_.replace("/hostedzone/", "")
     owner = next((backend for backend in _everywhere() if zone_id in backend.zones), self)
     return _get_hosted_zone(owner, id_)
@@ -51,13 +53,13 @@ def get_hosted_zone(self: Route53Backend, id_: str) -> Any:
 
 @patch(Route53Backend)
 def list_hosted_zones_by_vpc(self: Route53Backend, vpc_id: str) -> list[dict[str, Any]]:  # noqa: ARG001
-    """Without it, a VPC's zones of other accounts are left out."""
+    """Include a VPC's zones of other accounts, which moto omits."""
     return [zone for backend in _everywhere() for zone in _list_hosted_zones_by_vpc(backend, vpc_id)]
 
 
 @patch(Route53Backend)
 def associate_vpc_with_hosted_zone(self: Route53Backend, zone_id: str, vpcid: str, vpcregion: str) -> Any:
-    """Without it, any account associates any VPC with the zone of any other."""
+    """Require an authorization for a VPC of another account; moto does not."""
     if vpcid not in ec2_backends[self.account_id][vpcregion].vpcs:
         raise Route53ClientError("InvalidVPCId", f"The VPC {vpcid} is not one of account {self.account_id}.")
     vpc = {"VPCRegion": vpcregion, "VPCId": vpcid}
@@ -68,7 +70,7 @@ def associate_vpc_with_hosted_zone(self: Route53Backend, zone_id: str, vpcid: st
 
 @patch(Route53)
 def create_vpc_association_authorization(self: Route53) -> ActionResult:
-    """Without it, not implemented. Nobody associates a VPC with a public zone."""
+    """Implement an operation that moto lacks. Only private zones can have VPCs."""
     zone_id, vpc = self._get_param("HostedZoneId"), _asked_vpc(self)
     if not self.backend.get_hosted_zone(zone_id).private_zone:
         raise Route53ClientError("InvalidInput", f"{zone_id} is a public hosted zone; a VPC needs a private one.")
@@ -80,13 +82,13 @@ def create_vpc_association_authorization(self: Route53) -> ActionResult:
 
 @patch(Route53)
 def delete_vpc_association_authorization(self: Route53) -> ActionResult:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     _authorized(self.backend.get_hosted_zone(self._get_param("HostedZoneId"))).remove(_asked_vpc(self))
     return EmptyResult()
 
 
 @patch(Route53)
 def list_vpc_association_authorizations(self: Route53) -> ActionResult:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     zone_id = self._get_param("HostedZoneId")
     return ActionResult({"HostedZoneId": zone_id, "VPCs": _authorized(self.backend.get_hosted_zone(zone_id))})

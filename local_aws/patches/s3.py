@@ -14,7 +14,7 @@ _serialized = S3Response.serialized
 
 @patch(FakeBucket)
 def set_lifecycle(self: FakeBucket, rules: list[dict[str, Any]]) -> None:
-    """Without it, how many old versions a rule keeps is forgotten."""
+    """Store the number of old versions that a rule keeps; moto drops it."""
     _set_lifecycle(self, rules)
     for rule, asked in zip(self.rules, rules, strict=True):
         kept(rule, "newer_versions", (asked.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions"))
@@ -22,7 +22,7 @@ def set_lifecycle(self: FakeBucket, rules: list[dict[str, Any]]) -> None:
 
 @patch(S3Response)
 def serialized(self: S3Response, action_result: ActionResult) -> Any:
-    """Without it, how many old versions a rule keeps is not told."""
+    """Return the number of old versions that a rule keeps; moto omits it."""
     result: Any = action_result.result
     if self.data["Action"] == "GetBucketLifecycleConfiguration" and isinstance(result, dict):
         for told, rule in zip(result["Rules"], self.backend.get_bucket_lifecycle(self.bucket_name), strict=True):

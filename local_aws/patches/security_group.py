@@ -17,12 +17,12 @@ _delete = EC2Backend._delete_security_group
 _rules = EC2Backend._iterate_security_rules
 _DESCRIPTION = "described_with_its_prefix_list"
 _MOST_RULES = 60
-"""AWS's quota for each direction of a group, which an account can have raised."""
+"""AWS's quota for each direction of a group, which AWS can raise for an account."""
 
 
 @patch(EC2Backend)
 def _iterate_security_rules(self: EC2Backend, *rule: Any, **others: Any) -> Any:
-    """Without it, the description of a rule that names a prefix list is dropped."""
+    """Keep the description of a rule that names a prefix list; moto drops it."""
     lists = others.get("prefix_list_ids", rule[6] if len(rule) > 6 else [])
     described = {each["PrefixListId"]: each.get("Description") for each in lists}
     for made in _rules(self, *rule, **others):
@@ -33,12 +33,12 @@ def _iterate_security_rules(self: EC2Backend, *rule: Any, **others: Any) -> Any:
 @patch(SecurityGroupRule)
 @property
 def description(self: SecurityGroupRule) -> str | None:
-    """As above."""
+    """Keep the description, as for ingress."""
     return self.ip_range.get("Description") or self.__dict__.get(_DESCRIPTION)
 
 
 def _in_use(backend: EC2Backend) -> Iterator[str]:
-    """Yield the groups that something of the account has, and those that a rule of another group names."""
+    """Yield the groups that network interfaces use, and those that rules of other groups name."""
     place = backend.account_id, backend.region_name
     for interface in backend.enis.values():
         yield from (group.id for group in interface.group_set)
@@ -59,14 +59,14 @@ def _in_use(backend: EC2Backend) -> Iterator[str]:
 
 @patch(EC2Backend)
 def _delete_security_group(self: EC2Backend, vpc_id: str | None, group_id: str) -> None:
-    """Without it, a group goes although a network interface has it or another group's rule names it."""
+    """Refuse to delete a group in use by a network interface or another group's rule; moto deletes it."""
     if group_id in _in_use(self):
         raise DependencyViolationError(f"resource {group_id} has a dependent object")
     _delete(self, vpc_id, group_id)
 
 
 def _check_number_of_rules(backend: EC2Backend, group: SecurityGroup, rules: list[SecurityGroupRule]) -> None:
-    """A prefix list counts as the most entries that it may have."""
+    """Refuse rules beyond the quota. A prefix list counts as its maximum number of entries."""
     lists: dict[Any, Any] = backend.managed_prefix_lists
     sizes = [int(lists[rule.prefix_list_id].max_entries) if rule.prefix_list_id in lists else 1 for rule in rules]
     if group.vpc_id and sum(sizes) > _MOST_RULES:
@@ -75,7 +75,7 @@ def _check_number_of_rules(backend: EC2Backend, group: SecurityGroup, rules: lis
 
 @patch(EC2Backend)
 def authorize_security_group_ingress(self: EC2Backend, *rule: Any, **others: Any) -> Any:
-    """Without it, a rule that names a prefix list does not count, whatever the list's size."""
+    """Count a rule that names a prefix list by the list's size; moto does not count it."""
     added, group = _authorize_security_group_ingress(self, *rule, **others)
     try:
         _check_number_of_rules(self, group, group.ingress_rules)
@@ -87,7 +87,7 @@ def authorize_security_group_ingress(self: EC2Backend, *rule: Any, **others: Any
 
 @patch(EC2Backend)
 def authorize_security_group_egress(self: EC2Backend, *rule: Any, **others: Any) -> Any:
-    """Without it, the same in the other direction."""
+    """Count rules in the same way for the other direction."""
     added, group = _authorize_security_group_egress(self, *rule, **others)
     try:
         _check_number_of_rules(self, group, group.egress_rules)

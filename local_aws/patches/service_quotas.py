@@ -15,14 +15,14 @@ from .tools import kept, patch
 
 _get_default = ServiceQuotasBackend.get_service_quota
 
-# A quota of a service that moto does not know gets what AWS gives a new account of EC2's vCPUs.
+# A quota of a service that moto lacks gets the default of EC2's vCPUs for a new account.
 _UNKNOWN = 5.0
-# AWS grants small wishes in minutes and others in days; here every wish takes an hour.
+# AWS grants small requests in minutes and others in days; here every request takes an hour.
 _CONSIDERED = timedelta(hours=1)
 
 
 def _requests(backend: ServiceQuotasBackend) -> list[dict[str, Any]]:
-    """Return all requests so far, of which those are granted that have waited long enough."""
+    """Return all requests, after granting those that have waited long enough."""
     requests: list[dict[str, Any]] = kept(backend, "requests", [])
     for request in requests:
         waited = clock.now().timestamp() - request["Created"] >= _CONSIDERED.total_seconds()
@@ -49,7 +49,7 @@ def _default(backend: ServiceQuotasBackend, service_code: str, quota_code: str) 
 
 @patch(ServiceQuotasBackend)
 def get_service_quota(self: ServiceQuotasBackend, service_code: str, quota_code: str) -> dict[str, Any]:
-    """Without it, only VPC's quotas exist, and an increase that was granted does not show."""
+    """Return granted increases, and quotas of all services; moto has only the defaults of VPC."""
     quota = _default(self, service_code, quota_code)
     granted = [
         request["DesiredValue"]
@@ -61,14 +61,14 @@ def get_service_quota(self: ServiceQuotasBackend, service_code: str, quota_code:
 
 @patch(ServiceQuotasResponse)
 def get_aws_default_service_quota(self: ServiceQuotasResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     asked = json.loads(self.body)
     return json.dumps({"Quota": _default(self.backend, asked["ServiceCode"], asked["QuotaCode"])})
 
 
 @patch(ServiceQuotasResponse)
 def request_service_quota_increase(self: ServiceQuotasResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     asked = json.loads(self.body)
     current = self.backend.get_service_quota(asked["ServiceCode"], asked["QuotaCode"])["Value"]
     if asked["DesiredValue"] <= current:
@@ -92,7 +92,7 @@ def request_service_quota_increase(self: ServiceQuotasResponse) -> str:
 
 @patch(ServiceQuotasResponse)
 def get_requested_service_quota_change(self: ServiceQuotasResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     wanted = json.loads(self.body)["RequestId"]
     found = next((request for request in _requests(self.backend) if request["Id"] == wanted), None)
     if found is None:
@@ -102,7 +102,7 @@ def get_requested_service_quota_change(self: ServiceQuotasResponse) -> str:
 
 @patch(ServiceQuotasResponse)
 def list_requested_service_quota_change_history_by_quota(self: ServiceQuotasResponse) -> str:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     wanted = json.loads(self.body)["QuotaCode"]
     found = [request for request in _requests(self.backend) if request["QuotaCode"] == wanted]
     return json.dumps({"RequestedQuotas": found})

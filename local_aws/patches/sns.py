@@ -17,7 +17,7 @@ _list_subscriptions_by_topic = SNSResponse.list_subscriptions_by_topic
 _subscribe = SNSBackend.subscribe
 _unsubscribe = SNSBackend.unsubscribe
 
-# How long a message with a confirmation link is good for; afterwards AWS drops the subscription.
+# The lifetime of a confirmation link; AWS drops the subscription afterwards.
 _CONFIRM_WITHIN = timedelta(days=2)
 
 
@@ -33,7 +33,7 @@ def _drop_unconfirmed(backend: SNSBackend) -> None:
 
 @patch(SNSBackend)
 def subscribe(self: SNSBackend, topic_arn: str, endpoint: str, protocol: str) -> Subscription:
-    """Without it, nobody has to confirm an e-mail address. Other endpoints confirm by themselves."""
+    """Leave e-mail subscriptions unconfirmed; moto confirms them. Other endpoints confirm themselves."""
     _drop_unconfirmed(self)
     subscription = _subscribe(self, topic_arn, endpoint, protocol)
     if protocol.startswith("email") and "asked" not in subscription.__dict__:
@@ -44,14 +44,14 @@ def subscribe(self: SNSBackend, topic_arn: str, endpoint: str, protocol: str) ->
 
 @patch(SNSBackend)
 def get_subscription_attributes(self: SNSBackend, arn: str) -> dict[str, Any]:
-    """Without it, a subscription that nobody confirmed stays for ever."""
+    """Drop unconfirmed subscriptions after their lifetime; moto keeps them forever."""
     _drop_unconfirmed(self)
     return _get_subscription_attributes(self, arn)
 
 
 @patch(SNSBackend)
 def unsubscribe(self: SNSBackend, subscription_arn: str) -> None:
-    """Without it, a subscription can be ended before it has begun."""
+    """Refuse to end a subscription that is pending; moto accepts it."""
     _drop_unconfirmed(self)
     if subscription_arn in self.subscriptions and _is_pending(self.subscriptions[subscription_arn]):
         raise SNSInvalidParameter(
@@ -61,7 +61,7 @@ def unsubscribe(self: SNSBackend, subscription_arn: str) -> None:
 
 
 def _as_listed(answer: ActionResult) -> ActionResult:
-    """AWS lists the word where the ARN of a confirmed subscription would be."""
+    """Return the listed form: AWS puts a word in place of the ARN while a subscription is pending."""
     listed = [
         {
             "SubscriptionArn": "PendingConfirmation" if _is_pending(one) else one.arn,
@@ -77,21 +77,21 @@ def _as_listed(answer: ActionResult) -> ActionResult:
 
 @patch(SNSResponse)
 def list_subscriptions(self: SNSResponse) -> ActionResult:
-    """Without it, the ARN of a subscription is listed before it is confirmed."""
+    """Hide the ARN of a pending subscription; moto lists it."""
     _drop_unconfirmed(self.backend)
     return _as_listed(_list_subscriptions(self))
 
 
 @patch(SNSResponse)
 def list_subscriptions_by_topic(self: SNSResponse) -> ActionResult:
-    """Without it, the same."""
+    """Hide the ARN of a pending subscription here too."""
     _drop_unconfirmed(self.backend)
     return _as_listed(_list_subscriptions_by_topic(self))
 
 
 @patch(SNSResponse)
 def confirm_subscription(self: SNSResponse) -> ActionResult:
-    """Without it, anything is confirmed. No mail is sent here, so that its token is the address itself."""
+    """Check the token; moto confirms anything. No mail is sent, so the address serves as its token."""
     _drop_unconfirmed(self.backend)
     topic, token = self._get_param("TopicArn"), self._get_param("Token")
     for subscription in self.backend.subscriptions.values():

@@ -8,7 +8,7 @@ Member = TypeVar("Member")
 
 
 def patch(owner: type) -> Callable[[Member], Member]:
-    """Put a function or a property into the class, in the place of the member of the same name."""
+    """Put a function or property into the class in place of the member of the same name."""
 
     def put(member: Member) -> Member:
         function: Any = getattr(member, "fget", member)
@@ -19,18 +19,18 @@ def patch(owner: type) -> Callable[[Member], Member]:
 
 
 def kept(resource: Any, name: str, first: Member) -> Member:
-    """What a patch remembers of one of moto's objects, in an attribute that moto's class does not have."""
+    """Return the data that a patch stores on one of moto's objects, in an extra attribute."""
     return resource.__dict__.setdefault(name, first)
 
 
 def of_every_account(backends: Any, region: str) -> list[Any]:
-    """The backends of one region that exist so far, one for each account that has been there."""
+    """Return the existing backends of one region, one for each account that has been used there."""
     found = (accounts.get(region) for accounts in list(backends.values()))
     return [backend for backend in found if backend is not None]
 
 
 def seen_by(backend: Any, resource: Any) -> Any:
-    """What two accounts share as one of them sees it: tags belong to the account that set them."""
+    """Return a shared object from the view of one account: tags belong to the account that set them."""
     view = copy.copy(resource)
     view.ec2_backend = backend
     return view

@@ -34,13 +34,13 @@ _DEFAULT_TABLES = {
 
 
 def home_of(transit_gateway_id: str, region: str) -> EC2Backend | None:
-    """The backend of the account that owns the transit gateway."""
+    """Return the backend of the account that owns the transit gateway."""
     backends = of_every_account(ec2_backends, region)
     return next((backend for backend in backends if transit_gateway_id in backend.transit_gateways), None)
 
 
 def _visible(backend: EC2Backend, transit_gateway_id: str) -> TransitGateway:
-    """The transit gateway, when it is the account's own or is shared with the account through RAM."""
+    """Return the transit gateway if the account owns it or has access to it through RAM."""
     home = home_of(transit_gateway_id, backend.region_name)
     if home:
         gateway = home.transit_gateways[transit_gateway_id]
@@ -65,7 +65,7 @@ def _show_default_tables(gateway: TransitGateway) -> None:
 
 @patch(EC2Backend)
 def create_transit_gateway(self: EC2Backend, *args: Any, **kwargs: Any) -> TransitGateway:
-    """Without it, default route tables are shown although they were disabled."""
+    """Hide default route tables that are disabled; moto shows them."""
     gateway = _create_transit_gateway(self, *args, **kwargs)
     gateway.options.setdefault("SecurityGroupReferencingSupport", "disable")
     _show_default_tables(gateway)
@@ -76,7 +76,7 @@ def create_transit_gateway(self: EC2Backend, *args: Any, **kwargs: Any) -> Trans
 
 @patch(EC2Backend)
 def modify_transit_gateway(self: EC2Backend, *args: Any, **kwargs: Any) -> TransitGateway:
-    """Without it, enabling or disabling a default route table later does not change what is shown."""
+    """Reflect changes of the default route tables, which moto ignores."""
     gateway = _modify_transit_gateway(self, *args, **kwargs)
     _show_default_tables(gateway)
     if any(table in gateway.options for table in _DEFAULT_TABLES.values()):
@@ -86,7 +86,7 @@ def modify_transit_gateway(self: EC2Backend, *args: Any, **kwargs: Any) -> Trans
 
 @patch(EC2Backend)
 def delete_transit_gateway(self: EC2Backend, transit_gateway_id: str) -> TransitGateway:
-    """Without it, the default route table stays for ever."""
+    """Delete the default route table with its gateway; moto keeps it."""
     gateway = _delete_transit_gateway(self, transit_gateway_id)
     self.transit_gateways_route_tables.pop(gateway.default_route_table.id, None)
     return gateway
@@ -96,7 +96,7 @@ def delete_transit_gateway(self: EC2Backend, transit_gateway_id: str) -> Transit
 def describe_transit_gateways(
     self: EC2Backend, filters: Any, transit_gateway_ids: list[str] | None, **kwargs: Any
 ) -> list[TransitGateway]:
-    """Without it, an account does not see the transit gateways that are shared with it."""
+    """Include the transit gateways that are shared with the account; moto omits them."""
     found = list(_describe_transit_gateways(self, filters, transit_gateway_ids, **kwargs))
     for other in of_every_account(ec2_backends, self.region_name):
         if other is not self:
@@ -108,7 +108,7 @@ def describe_transit_gateways(
 @patch(TransitGateway)
 @property
 def owner_id(self: TransitGateway) -> str:
-    """Without it, whoever sees a transit gateway owns it."""
+    """Return the gateway's real owner; moto returns the caller."""
     home = home_of(self.id, self.ec2_backend.region_name) or self.ec2_backend
     return home.account_id
 
@@ -116,12 +116,12 @@ def owner_id(self: TransitGateway) -> str:
 @patch(TransitGateway)
 @property
 def arn(self: TransitGateway) -> str:
-    """Without it, the ARN names the account that looks."""
+    """Put the owner into the ARN; moto puts the caller there."""
     return f"arn:aws:ec2:{self.ec2_backend.region_name}:{self.owner_id}:transit-gateway/{self.id}"
 
 
 def _open(home: EC2Backend, gateway: TransitGateway, attachment: TransitGatewayAttachment) -> None:
-    """The attachment works from now on: the transit gateway's default route tables take it up."""
+    """Activate the attachment and add it to the transit gateway's default route tables."""
     attachment.state = "available"
     if table := gateway.options.get("AssociationDefaultRouteTableId"):
         home.associate_transit_gateway_route_table(attachment.id, table)
@@ -132,7 +132,7 @@ def _open(home: EC2Backend, gateway: TransitGateway, attachment: TransitGatewayA
 def attach_vpc(
     backend: EC2Backend, gateway: TransitGateway, vpc_id: str, subnet_ids: list[str], tags: Any, options: Any
 ) -> TransitGatewayVpcAttachment:
-    """Attach the account's VPC; both accounts see it, and the owner of the transit gateway must accept it."""
+    """Attach the account's VPC. Both accounts see the attachment, and the gateway's owner must accept it."""
     home = home_of(gateway.id, backend.region_name) or backend
     attachment: Any = TransitGatewayVpcAttachment(backend, gateway, vpc_id, subnet_ids, tags, options)
     for side in (backend, home):
@@ -148,7 +148,7 @@ def attach_vpc(
 def create_transit_gateway_vpc_attachment(
     self: EC2Backend, transit_gateway_id: str, vpc_id: str, subnet_ids: list[str], tags: Any = None, options: Any = None
 ) -> TransitGatewayVpcAttachment:
-    """Without it, only the owner of a transit gateway can attach, and always to the default route table."""
+    """Let other accounts attach, and respect the default route table settings; moto does neither."""
     gateway = _visible(self, transit_gateway_id)
     for other in self.transit_gateway_attachments.values():
         same = (other.transit_gateway_id, other.resource_id) == (transit_gateway_id, vpc_id)
@@ -159,7 +159,7 @@ def create_transit_gateway_vpc_attachment(
 
 @patch(EC2Response)
 def _parse_tag_specification(self: EC2Response, expected_type: str | None = None) -> dict[str, dict[str, str]]:
-    """Without it, tags given with a new VPC attachment are dropped: moto looks for them under a route table's name."""
+    """Keep tags of a new VPC attachment; moto looks for them under the name of route tables."""
     tags = _parse_tags(self, expected_type)
     if "transit-gateway-attachment" in tags:
         tags["transit-gateway-route-table"] = tags["transit-gateway-attachment"]
@@ -168,7 +168,7 @@ def _parse_tag_specification(self: EC2Response, expected_type: str | None = None
 
 @patch(EC2Response)
 def accept_transit_gateway_vpc_attachment(self: EC2Response) -> ActionResult:
-    """Without it, not implemented. AWS: "The VPC attachment must be in the pendingAcceptance state"."""
+    """Implement an operation that moto lacks. AWS: "The VPC attachment must be in the pendingAcceptance state"."""
     backend = self.ec2_backend
     attachment = backend.transit_gateway_attachments[self._get_param("TransitGatewayAttachmentId")]
     if attachment.state != "pendingAcceptance":
@@ -181,7 +181,7 @@ def accept_transit_gateway_vpc_attachment(self: EC2Response) -> ActionResult:
 def associate_transit_gateway_route_table(
     self: EC2Backend, transit_gateway_attachment_id: str, transit_gateway_route_table_id: str
 ) -> Any:
-    """Without it, a second association takes the place of the first."""
+    """Refuse a second association; moto replaces the first."""
     if transit_gateway_attachment_id in self.transit_gateway_associations:
         raise EC2ClientError(
             "Resource.AlreadyAssociated",
@@ -202,7 +202,7 @@ def delete_attachment(backend: EC2Backend, attachment: TransitGatewayAttachment)
 
 @patch(EC2Backend)
 def create_transit_gateway_vpn_attachment(self: EC2Backend, *args: Any, **kwargs: Any) -> TransitGatewayAttachment:
-    """Without it, the default route tables do not take a VPN up."""
+    """Add a VPN to the default route tables; moto does not."""
     attachment = _create_transit_gateway_vpn_attachment(self, *args, **kwargs)
     _open(self, self.transit_gateways[attachment.transit_gateway_id], attachment)
     return attachment
@@ -212,8 +212,10 @@ def create_transit_gateway_vpn_attachment(self: EC2Backend, *args: Any, **kwargs
 def delete_transit_gateway_vpc_attachment(
     self: EC2Backend, transit_gateway_attachment_id: str
 ) -> TransitGatewayAttachment:
-    """Without it, the attachment vanishes at once, where AWS goes on to show it as deleted (the AWS provider waits for
-    that), and the transit gateway's route tables keep it."""
+    """Show a deleted attachment as deleted, and remove it from the gateway's route tables.
+
+    In moto it disappears at once, although the AWS provider waits for the state, and the route tables keep it.
+    """
     attachment = self.transit_gateway_attachments[transit_gateway_attachment_id]
     delete_attachment(self, attachment)
     return attachment
@@ -222,7 +224,7 @@ def delete_transit_gateway_vpc_attachment(
 @patch(TransitGatewayAttachment)
 @property
 def transit_gateway_owner_id(self: TransitGatewayAttachment) -> str:
-    """Without it, the owner of the VPC passes for the owner of the transit gateway."""
+    """Return the gateway's real owner; moto returns the owner of the VPC."""
     home = home_of(self.transit_gateway_id, self.ec2_backend.region_name)
     return home.account_id if home else self.resource_owner_id
 
@@ -230,7 +232,7 @@ def transit_gateway_owner_id(self: TransitGatewayAttachment) -> str:
 @patch(TransitGatewayAttachment)
 @property
 def association(self: TransitGatewayAttachment) -> dict[str, str] | None:
-    """Without it, every attachment is said to be associated with the default route table."""
+    """Return the real association; moto reports the default route table for every attachment."""
     home = home_of(self.transit_gateway_id, self.ec2_backend.region_name)
     for table in home.transit_gateways_route_tables.values() if home else ():
         if self.id in table.route_table_associations:
@@ -263,15 +265,14 @@ def _mine(response: EC2Response, found: list[TransitGatewayAttachment]) -> list[
 
 @patch(EC2Response)
 def describe_transit_gateway_attachments(self: EC2Response) -> ActionResult:
-    """Without it, one account's tags are shown to the other, deleted attachments are listed, and most filters match
-    everything."""
+    """Hide the other account's tags and deleted attachments, and apply filters; moto does none of these."""
     found = _describe_transit_gateway_attachments(self).result["TransitGatewayAttachments"]  # type: ignore[index]
     return ActionResult({"TransitGatewayAttachments": _mine(self, found)})
 
 
 @patch(EC2Response)
 def describe_transit_gateway_vpc_attachments(self: EC2Response) -> ActionResult:
-    """Without it, the same, and VPN attachments are among them."""
+    """Apply the same to VPC attachments; moto includes VPN attachments."""
     answer: Any = _describe_transit_gateway_vpc_attachments(self).result
     found = [each for each in answer["TransitGatewayVpcAttachments"] if each.resource_type == "vpc"]
     return ActionResult({"TransitGatewayVpcAttachments": _mine(self, found)})
@@ -281,7 +282,7 @@ def describe_transit_gateway_vpc_attachments(self: EC2Response) -> ActionResult:
 def disable_transit_gateway_route_table_propagation(
     self: EC2Backend, transit_gateway_attachment_id: str, transit_gateway_route_table_id: str
 ) -> Any:
-    """Without it, an attachment that propagates into two route tables can be disabled in one only."""
+    """Disable propagation in each of several route tables; moto supports only one."""
     self.disable_route_table_propagation(transit_gateway_attachment_id, transit_gateway_route_table_id)
     attachment = self.transit_gateway_attachments[transit_gateway_attachment_id]
     return SimpleNamespace(
@@ -295,7 +296,7 @@ def disable_transit_gateway_route_table_propagation(
 
 @patch(EC2Backend)
 def search_transit_gateway_routes(self: EC2Backend, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
-    """Without it, a route's attachment is not in a list, and does not reach the answer."""
+    """Return a route's attachments as a list; moto omits them."""
     return [
         {**route, "transitGatewayAttachments": [attachment] if attachment else []}
         for route in _search_transit_gateway_routes(self, *args, **kwargs)
@@ -305,7 +306,7 @@ def search_transit_gateway_routes(self: EC2Backend, *args: Any, **kwargs: Any) -
 
 @patch(EC2Backend)
 def create_route(self: EC2Backend, *args: Any, transit_gateway_id: str | None = None, **kwargs: Any) -> Any:
-    """Without it, a route to a transit gateway of another account has no target."""
+    """Set the target of a route to another account's transit gateway; moto leaves it empty."""
     gateway = _visible(self, transit_gateway_id) if transit_gateway_id else None
     route = _create_route(self, *args, **kwargs)
     route.transit_gateway = gateway
@@ -314,7 +315,7 @@ def create_route(self: EC2Backend, *args: Any, transit_gateway_id: str | None = 
 
 @patch(EC2Response)
 def replace_route(self: EC2Response) -> ActionResult:
-    """Without it, the same when a route's target changes."""
+    """Set the same target when a route is replaced."""
     gateway_id = self._get_param("TransitGatewayId")
     gateway = _visible(self.ec2_backend, gateway_id) if gateway_id else None
     answer = _replace_route(self)

@@ -18,13 +18,13 @@ _create_dhcp_options = EC2Response.create_dhcp_options
 _delete_nat_gateway = EC2Backend.delete_nat_gateway
 _delete_vpc = EC2Backend.delete_vpc
 
-# AWS's quota for each table (facts B17), which an account can have raised.
+# AWS's quota for each table (facts B17), which AWS can raise for an account.
 _MOST_ROUTES = 500
 
 
 @patch(EC2Backend)
 def delete_vpc(self: EC2Backend, vpc_id: str) -> VPC:
-    """Without it, the default network ACL stays when its VPC goes."""
+    """Delete the default network ACL with its VPC; moto keeps it."""
     vpc = _delete_vpc(self, vpc_id)
     for acl in list(self.network_acls.values()):
         if acl.vpc_id == vpc_id and acl.default:
@@ -34,7 +34,7 @@ def delete_vpc(self: EC2Backend, vpc_id: str) -> VPC:
 
 @patch(EC2Backend)
 def delete_nat_gateway(self: EC2Backend, nat_gateway_id: str) -> NatGateway:
-    """Without it, the network interface of a NAT gateway stays for ever."""
+    """Delete the network interface of a NAT gateway; moto keeps it."""
     gateway = _delete_nat_gateway(self, nat_gateway_id)
     self.delete_network_interface(gateway._eni.id)
     return gateway
@@ -42,7 +42,7 @@ def delete_nat_gateway(self: EC2Backend, nat_gateway_id: str) -> NatGateway:
 
 @patch(EC2Response)
 def modify_managed_prefix_list(self: EC2Response) -> ActionResult:
-    """Without it, a change of entries alone blanks the name, and the size never changes."""
+    """Keep the name if only the entries change, and change the size; moto blanks the name and keeps the size."""
     id_, version = self._get_param("PrefixListId"), self._get_param("CurrentVersion")
     added, removed = self._get_param("AddEntries", []), self._get_param("RemoveEntries", [])
     found = self.ec2_backend.managed_prefix_lists[id_]
@@ -63,7 +63,7 @@ def modify_managed_prefix_list(self: EC2Response) -> ActionResult:
 
 @patch(EC2Response)
 def create_dhcp_options(self: EC2Response) -> ActionResult:
-    """Without it, tags given at creation are dropped."""
+    """Keep tags that are given at creation; moto drops them."""
     answer = _create_dhcp_options(self)
     tags = self._parse_tag_specification().get("dhcp-options", {})
     answer.result["DhcpOptions"].add_tags(tags)  # type: ignore[index]
@@ -73,12 +73,12 @@ def create_dhcp_options(self: EC2Response) -> ActionResult:
 @patch(Route)
 @property
 def state(self: Route) -> str:
-    """Without it, a route is active whatever has become of its target."""
+    """Report a route as a blackhole when its target is gone; moto reports it as active."""
     return "active" if all(_leads_on(self)) else "blackhole"
 
 
 def _leads_on(route: Route) -> Iterator[bool]:
-    """Yield for each target of a route whether it takes up traffic."""
+    """Yield, for each target of a route, if it forwards traffic."""
     backend, vpc = route.route_table.ec2_backend, route.route_table.vpc_id
     gateway: Any = route.gateway
     if route.vpc_pcx:
@@ -97,7 +97,7 @@ def _leads_on(route: Route) -> Iterator[bool]:
 
 @patch(EC2Backend)
 def create_route(self: EC2Backend, route_table_id: str, *args: Any, **kwargs: Any) -> Route:
-    """Without it, a route table takes any number of routes."""
+    """Limit the number of routes in a table; moto does not."""
     if len(self.get_route_table(route_table_id).routes) >= _MOST_ROUTES:
         raise EC2ClientError("RouteLimitExceeded", f"The maximum number of routes in {route_table_id} is reached.")
     return _create_route(self, route_table_id, *args, **kwargs)
@@ -110,13 +110,13 @@ def _propagating(table: RouteTable) -> list[str]:
 @patch(RouteTable)
 @property
 def propagating_vgws(self: RouteTable) -> list[dict[str, str]]:
-    """Without it, no route table tells which VPN gateways propagate into it."""
+    """Return the VPN gateways that propagate into the table; moto omits them."""
     return [{"GatewayId": gateway_id} for gateway_id in _propagating(self)]
 
 
 @patch(EC2Response)
 def enable_vgw_route_propagation(self: EC2Response) -> ActionResult:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     table = self.ec2_backend.get_route_table(self._get_param("RouteTableId"))
     gateway = self.ec2_backend.get_vpn_gateway(self._get_param("GatewayId"))
     if gateway.id not in _propagating(table):
@@ -126,7 +126,7 @@ def enable_vgw_route_propagation(self: EC2Response) -> ActionResult:
 
 @patch(EC2Response)
 def disable_vgw_route_propagation(self: EC2Response) -> ActionResult:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     table = self.ec2_backend.get_route_table(self._get_param("RouteTableId"))
     _propagating(table).remove(self._get_param("GatewayId"))
     return EmptyResult()

@@ -20,7 +20,7 @@ _delete_vpn_connection = EC2Backend.delete_vpn_connection
 _delete_vpn_gateway = EC2Backend.delete_vpn_gateway
 _get_filter_value = VPNConnection.get_filter_value
 
-# AWS spells these members one way in a request and another way in an answer.
+# AWS spells these members differently in requests and responses.
 _ANSWERED_AS = {
     "IKEVersions": "IkeVersions",
     "DPDTimeoutAction": "DpdTimeoutAction",
@@ -40,14 +40,14 @@ def _as_answered(tunnel: dict[str, Any]) -> dict[str, Any]:
     return {_ANSWERED_AS.get(key, key): value for key, value in tunnel.items()}
 
 
-def _tunnel(number: int, connection: VPNConnection, asked: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for, and what AWS chooses where nothing was: addresses that tell the connections apart."""
+def _tunnel(number: int, connection: VPNConnection, requested: dict[str, Any]) -> dict[str, Any]:
+    """Return the requested options with AWS's defaults; addresses differ between connections."""
     chosen = int(connection.id.removeprefix("vpn-"), 16) % 200 + 10
     return {
         "TunnelInsideCidr": f"169.254.{chosen}.{4 * number}/30",
         "PreSharedKey": uuid.uuid4().hex,
         "OutsideIpAddress": f"198.51.{100 + number}.{chosen}",
-        **_as_answered(asked),
+        **_as_answered(requested),
     }
 
 
@@ -57,7 +57,10 @@ def _identity(gateway: Any) -> tuple[str | None, ...]:
 
 @patch(EC2Response)
 def create_customer_gateway(self: EC2Response) -> ActionResult:
-    """Without it, an extended ASN and the device's name are dropped, and an identical request makes another gateway."""
+    """Keep an extended ASN and the device's name, and return the existing gateway for an identical request.
+
+    moto drops both, and creates a second gateway; AWS returns the existing one (facts C5).
+    """
     answer = _create_customer_gateway(self)
     gateway = answer.result["CustomerGateway"]  # type: ignore[index]
     gateway.bgp_asn_extended = self._get_param("BgpAsnExtended")
@@ -75,7 +78,7 @@ def _connections(backend: EC2Backend) -> list[VPNConnection]:
 
 @patch(EC2Backend)
 def delete_customer_gateway(self: EC2Backend, customer_gateway_id: str) -> None:
-    """Without it, a customer gateway goes although a VPN connection uses it."""
+    """Refuse to delete a customer gateway that a VPN connection uses; moto deletes it."""
     if any(connection.customer_gateway_id == customer_gateway_id for connection in _connections(self)):
         raise EC2ClientError("IncorrectState", "The customer gateway is in use.")
     _delete_customer_gateway(self, customer_gateway_id)
@@ -83,7 +86,7 @@ def delete_customer_gateway(self: EC2Backend, customer_gateway_id: str) -> None:
 
 @patch(EC2Backend)
 def delete_vpn_gateway(self: EC2Backend, vpn_gateway_id: str) -> Any:
-    """Without it, a VPN gateway goes although a VPN connection uses it, or while it is attached to a VPC."""
+    """Refuse to delete a VPN gateway that a VPN connection uses or that is attached; moto deletes it."""
     attached = [one for one in self.get_vpn_gateway(vpn_gateway_id).vpc_attachments if one.state != "detached"]
     if attached or any(connection.vpn_gateway_id == vpn_gateway_id for connection in _connections(self)):
         raise EC2ClientError("IncorrectState", f"The vpnGateway '{vpn_gateway_id}' is in use.")
@@ -101,12 +104,12 @@ def delete_vpn_connection(self: EC2Backend, vpn_connection_id: str) -> VPNConnec
 
 @patch(EC2Response)
 def create_vpn_connection(self: EC2Response) -> ActionResult:
-    """Without it, every option is dropped: static routing, both tunnels with their keys, the place of the keys."""
+    """Keep all options: static routing, both tunnels with their keys, and the storage of the keys; moto drops them."""
     answer = _create_vpn_connection(self)
     connection: Any = answer.result["VpnConnection"]  # type: ignore[index]
     options = dict(self._get_param("Options", {}))
     tunnels = [*options.pop("TunnelOptions", []), {}, {}][:2]
-    tunnels = [_tunnel(number, connection, asked) for number, asked in enumerate(tunnels)]
+    tunnels = [_tunnel(number, connection, requested) for number, requested in enumerate(tunnels)]
     connection.options = {**_DEFAULT_OPTIONS, **options, "TunnelOptions": tunnels}
     connection.routes = []
     connection.vgw_telemetry = [
@@ -118,7 +121,7 @@ def create_vpn_connection(self: EC2Response) -> ActionResult:
 
 
 def _keep_keys(response: EC2Response, connection: Any, tunnels: list[dict[str, Any]]) -> None:
-    """Keys that go to Secrets Manager are not told any more, which is all that shows where they are."""
+    """Redact keys that are stored in Secrets Manager; no other attribute shows the storage type."""
     if response._get_param("PreSharedKeyStorage") == "SecretsManager":
         place = f"arn:aws:secretsmanager:{response.region}:{response.current_account}:secret"
         connection.pre_shared_key_arn = f"{place}:s2svpn!{connection.id}"
@@ -129,7 +132,7 @@ def _keep_keys(response: EC2Response, connection: Any, tunnels: list[dict[str, A
 @patch(VPNConnection)
 @property
 def customer_gateway_configuration(self: VPNConnection) -> str:
-    """Without it, every connection has the same two tunnels and the same key, whatever was asked for."""
+    """Describe the connection's own tunnels and keys; moto returns the same two tunnels for all."""
     options: Any = self.options or {}
     tunnels = "".join(_tunnel_xml(tunnel) for tunnel in options.get("TunnelOptions", []))
     return (
@@ -162,7 +165,7 @@ def _side_xml(side: str, outside: str, inside: Any, asn: int) -> str:
 
 @patch(VPNConnection)
 def get_filter_value(self: VPNConnection, filter_name: str, method_name: str | None = None) -> Any:
-    """Without it, connections cannot be found by their static routes."""
+    """Find connections by their static routes, which moto cannot."""
     if filter_name == "vpn-connection-id":
         return self.id
     if filter_name == "route.destination-cidr-block":
@@ -170,30 +173,30 @@ def get_filter_value(self: VPNConnection, filter_name: str, method_name: str | N
     return _get_filter_value(self, filter_name, method_name)
 
 
-def _asked_connection(response: EC2Response) -> Any:
+def _requested_connection(response: EC2Response) -> Any:
     return response.ec2_backend.describe_vpn_connections([response._get_param("VpnConnectionId")])[0]
 
 
 @patch(EC2Response)
 def create_vpn_connection_route(self: EC2Response) -> ActionResult:
-    """Without it, not implemented."""
+    """Implement an operation that moto lacks."""
     cidr = self._get_param("DestinationCidrBlock")
-    _asked_connection(self).routes.append({"DestinationCidrBlock": cidr, "Source": "Static", "State": "available"})
+    _requested_connection(self).routes.append({"DestinationCidrBlock": cidr, "Source": "Static", "State": "available"})
     return EmptyResult()
 
 
 @patch(EC2Response)
 def delete_vpn_connection_route(self: EC2Response) -> ActionResult:
-    """Without it, not implemented."""
-    connection, cidr = _asked_connection(self), self._get_param("DestinationCidrBlock")
+    """Implement an operation that moto lacks."""
+    connection, cidr = _requested_connection(self), self._get_param("DestinationCidrBlock")
     connection.routes = [route for route in connection.routes if route["DestinationCidrBlock"] != cidr]
     return EmptyResult()
 
 
 @patch(EC2Response)
 def modify_vpn_tunnel_options(self: EC2Response) -> ActionResult:
-    """Without it, not implemented."""
-    connection = _asked_connection(self)
+    """Implement an operation that moto lacks."""
+    connection = _requested_connection(self)
     for tunnel in connection.options["TunnelOptions"]:
         if tunnel["OutsideIpAddress"] == self._get_param("VpnTunnelOutsideIpAddress"):
             tunnel.update(_as_answered(self._get_param("TunnelOptions", {})))
@@ -203,8 +206,8 @@ def modify_vpn_tunnel_options(self: EC2Response) -> ActionResult:
 
 @patch(EC2Response)
 def modify_vpn_connection(self: EC2Response) -> ActionResult:
-    """Without it, not implemented. The connection keeps its tunnels and gets another gateway at either end."""
-    connection = _asked_connection(self)
+    """Implement an operation that moto lacks. The connection keeps its tunnels when an end is replaced."""
+    connection = _requested_connection(self)
     if customer := self._get_param("CustomerGatewayId"):
         connection.customer_gateway_id = self.ec2_backend.get_customer_gateway(customer).id
     vpn, transit = self._get_param("VpnGatewayId"), self._get_param("TransitGatewayId")
@@ -216,8 +219,8 @@ def modify_vpn_connection(self: EC2Response) -> ActionResult:
 
 @patch(EC2Response)
 def modify_vpn_connection_options(self: EC2Response) -> ActionResult:
-    """Without it, not implemented."""
-    connection = _asked_connection(self)
+    """Implement an operation that moto lacks."""
+    connection = _requested_connection(self)
     for option in ("LocalIpv4NetworkCidr", "RemoteIpv4NetworkCidr"):
         connection.options[option] = self._get_param(option, connection.options[option])
     return ActionResult({"VpnConnection": connection})

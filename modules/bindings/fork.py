@@ -1,7 +1,7 @@
-"""Runs this project on CDK Terrain (`cdktn`), the fork of cdktf, where cdktf itself is not installed.
+"""Runs this project on CDK Terrain (`cdktn`), the fork of cdktf, if cdktf itself is not installed.
 
-The fork kept every name but its packages': `cdktf` is found as `cdktn`, and its bindings of the AWS provider likewise.
-docs/cdk-terrain.md says what else to do on that day.
+The fork kept all names except its packages': `cdktf` resolves to `cdktn`, and the bindings of the AWS provider resolve
+in the same way. docs/cdk-terrain.md describes the other steps of a migration.
 """
 
 import importlib
@@ -15,9 +15,9 @@ RENAMED = {"cdktf": "cdktn", "cdktf_cdktf_provider_aws": "cdktn_provider_aws"}
 
 
 def find_cdktf() -> None:
-    """Make `import cdktf` import `cdktn` where only that is installed. Idempotent; imports neither."""
+    """Make `import cdktf` import `cdktn` if only that is installed. Idempotent; imports neither."""
     if importlib.util.find_spec("cdktf") is None and importlib.util.find_spec("cdktn") is not None:
-        # First: a submodule of a package that has two names would be found, and loaded, under each.
+        # Insert it first. Otherwise, a submodule of a package with two names would be loaded under each.
         sys.meta_path.insert(0, _Renamed())
 
 
@@ -27,5 +27,5 @@ class _Renamed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         package, *submodule = module.__name__.split(".")
-        # The import system gives out what stands here once this returns.
+        # The import system returns the module at this entry.
         sys.modules[module.__name__] = importlib.import_module(".".join([RENAMED[package], *submodule]))

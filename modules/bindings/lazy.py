@@ -1,8 +1,8 @@
-"""Loads the AWS provider bindings one resource at a time in Python, and for our commands without what checks types.
+"""Loads the AWS provider bindings one resource at a time in Python, without type checks for this project's commands.
 
-Importing any resource of `cdktf_cdktf_provider_aws` imports all 2,100 of its submodules: seconds and hundreds of
-megabytes for the twenty that an estate uses. The synthesized bytes are the same (`test_provider.py`).
-`ASTRO_EAGER_PROVIDER=1` turns it off. CDK Terrain's bindings are lazy by themselves.
+Importing any resource of `cdktf_cdktf_provider_aws` imports all 2,100 of its submodules. This costs seconds and
+hundreds of megabytes for the twenty that an estate uses. The synthesized bytes are the same (`test_provider.py`).
+`ASTRO_EAGER_PROVIDER=1` disables lazy loading. CDK Terrain's bindings are lazy by themselves.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _GENERATED = {"constructs", *RENAMED, *RENAMED.values()}
 
 
 def load_lazily(environ: Mapping[str, str] = os.environ, *, lean: bool = False) -> None:
-    """Let Python load what is named; imports nothing.
+    """Load only the named resources; imports nothing itself.
 
-    `lean`: without type checks and docstrings, for a process that is all ours.
+    `lean`: without type checks and docstrings, for a process that runs only this project's code.
     """
     if environ.get("ASTRO_EAGER_PROVIDER") == "1":
         return
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
-    # After the finder of `fork.py`: a package that has two names is found by its own.
+    # After the finder of `fork.py`, so that each package is found by its own name.
     position = next((at + 1 for at, one in enumerate(sys.meta_path) if type(one).__module__.endswith(".fork")), 0)
     sys.meta_path.insert(position, _Finder(lean=lean))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds what jsii generated, and gives the provider's top package a loader that runs nothing."""
+    """Finds the generated bindings, and gives the provider's top package a loader that runs nothing."""
 
     def __init__(self, *, lean: bool) -> None:
         self._lean = lean
@@ -62,7 +62,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 class _EmptyPackage(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
-        # `import cdktf_cdktf_provider_aws as aws; aws.vpc.Vpc` works as before: a submodule is loaded when asked for.
+        # `import cdktf_cdktf_provider_aws as aws; aws.vpc.Vpc` still works: a submodule is loaded on first access.
         def load(name: str) -> ModuleType:
             if name.startswith("__"):
                 raise AttributeError(name)
@@ -74,13 +74,15 @@ class _EmptyPackage(importlib.abc.Loader):
         module.__dict__["__getattr__"] = load
 
 
-# What only the checks need; each module would ask for typeguard's version again.
+# Only the checks need this; each module would look up typeguard's version again.
 _CHECKS = re.compile(rb"^(?:import typeguard|from importlib\.metadata import .*|TYPEGUARD_MAJOR_VERSION = .*)$", re.M)
 
 
 class _Lean(importlib.machinery.SourceFileLoader):
-    """Loads a generated module without its type checks, which jsii's Node repeats, without its docstrings and the
-    values of its annotations: two thirds of its time. Compiled once, beside Python's own compiled file."""
+    """Loads a generated module without type checks, docstrings and evaluated annotations: two thirds of its time.
+
+    jsii's Node repeats the type checks. The module is compiled once, beside Python's own compiled file.
+    """
 
     def get_code(self, fullname: str) -> CodeType | None:
         source = self.get_filename(fullname)

@@ -1,7 +1,7 @@
-"""What jsii's Python side does with the Node of `node.py`: takes it over, and speaks JSON with it.
+"""Connects jsii's Python side to the Node of `node.py`, and exchanges JSON messages with it.
 
-jsii converts each message to and from classes by cattrs, which takes longer than Node needs for most answers. The
-bytes of the messages are the same (`test_provider.py`).
+jsii converts each message to and from classes by cattrs, which takes longer than Node needs for most answers. The bytes
+of the messages are the same (`test_provider.py`).
 """
 
 # pyright: reportPrivateUsage=false
@@ -30,7 +30,7 @@ _APIS: dict[type[Any], str] = {
 
 
 def _plain(value: Any) -> Any:
-    """What jsii's own converter makes of a value that JSON has not."""
+    """Convert a value that JSON cannot represent, as jsii's own converter does."""
     if isinstance(value, types.ObjRef):
         return jsii._unstructure_ref(value)
     if isinstance(value, types.Override):
@@ -42,7 +42,7 @@ _encode = json.JSONEncoder(default=_plain).encode
 
 
 def encoded(request: Any) -> bytes | None:
-    """Return the line of a request, or None if it is left to jsii."""
+    """Return the line of a request, or None if jsii has to send it."""
     if (api := _APIS.get(type(request))) is None or is_enabled():
         return None
     fields = {field.name: getattr(request, field.name) for field in type(request).__attrs_attrs__}
@@ -50,7 +50,7 @@ def encoded(request: Any) -> bytes | None:
 
 
 def take_over(node: Node) -> None:
-    """Give jsii the Node that runs, in place of one that it would start."""
+    """Give jsii the running Node instead of a new one."""
 
     class StartedNode(jsii._NodeProcess):
         def start(self) -> None:
@@ -66,7 +66,7 @@ def take_over(node: Node) -> None:
             if self._process.stdin is not None and not self._process.stdin.closed:
                 self._process.stdin.close()
             try:
-                # jsii gives it five seconds, which an index of the provider may take longer than.
+                # jsii allows five seconds, but an index of the provider can take longer.
                 self._process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 self._process.kill()

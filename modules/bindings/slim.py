@@ -1,8 +1,8 @@
-"""Makes a package for Node of the AWS resources that this project uses, from the provider's bindings of all of them.
+"""Builds a reduced Node package with only the AWS resources that this project uses, from the provider's bindings.
 
-jsii unpacks and indexes a package on first use, reads its hash at every start, and all of its 23,000 types into memory
-until the index is there: seconds and a gigabyte in a container that has run nothing yet. `make setup` and `make wheel`
-make the package, and our commands load it if it is of the installed version (`node.py`); programs of others never do.
+jsii unpacks and indexes a package on first use, and reads its hash at every start. Until the index exists, it loads all
+23,000 types into memory, which costs seconds and a gigabyte in a new container. `make setup` and `make wheel` build the
+package. The commands load it if its version matches the installed one (`node.py`); other programs never do.
 """
 
 import gzip
@@ -17,26 +17,26 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "cdktf_cdktf_provider_aws"
-"""The only bindings whose resources refer to none of the others; those of CDK Terrain share provider functions."""
+"""The only bindings whose resources are independent of each other; those of CDK Terrain share provider functions."""
 
 _ROOT = Path(__file__).parents[2]
 _FOLDER = Path(__file__).with_name("slim")
 
 
 def used() -> set[str]:
-    """The modules of the bindings that constructs and stacks import."""
+    """Return the modules of the bindings that constructs and stacks import."""
     files = [*_ROOT.glob("modules/**/construct.py"), *_ROOT.glob("stacks/*.py")]
     return {name for file in files for name in re.findall(rf"{PACKAGE}\.(\w+)", file.read_text("utf-8"))}
 
 
 def slim_of(tarball: Path) -> Path:
-    """Where the package is that is made of `tarball`: its name changes with the resources that are in it."""
+    """Return the path of the package for `tarball`; its name changes with its resources."""
     digest = zlib.crc32(" ".join(sorted(used())).encode())
     return _FOLDER / f"{tarball.name.removesuffix('.jsii.tgz')}-{digest:08x}.tgz"
 
 
 def make(tarball: Path) -> Path:
-    """Write the package, in place of one of other resources; the same bytes each time."""
+    """Write the package, and delete one with other resources. The bytes are reproducible."""
     out = slim_of(tarball)
     if out.exists():
         return out
@@ -80,7 +80,7 @@ def _kept(source: tarfile.TarFile, kebab: set[str], camel: set[str]) -> Iterator
     for name in names:
         parts = name.split("/")
         if len(parts) > 3 and parts[2] in kebab and name.endswith(".js"):
-            # Without the map of its source, which is the larger half.
+            # Without the source map, which is the larger half.
             yield name, re.sub(rb"\n//# sourceMappingURL=data:[^\n]*\n?$", b"\n", read(name))
 
 

@@ -1,4 +1,4 @@
-"""Conditions for what needs a pending value: a `count` or a filtered `for_each` on everything that refers to it."""
+"""Adds conditions for pending values: a `count` or a filtered `for_each` on every block that refers to one."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -7,15 +7,16 @@ from typing import Any
 from modules.expressions import unwrap
 
 Block = dict[str, Any]
-"""What stands between the braces of a block, in Terraform's JSON syntax."""
+"""The body of a block, in Terraform's JSON syntax."""
 Address = tuple[str, str, str]
-"""`resource` or `data`, type and name."""
+"""The address of a block: `resource` or `data`, type and name."""
 
 
 def gated(blocks: Mapping[Address, Block], pending: Iterable[str]) -> dict[Address, tuple[str, ...]]:
-    """The blocks that need pending values, themselves or by what they refer to, with the expressions of these.
+    """Return the blocks that need pending values, directly or through references, with those values' expressions.
 
-    A block whose `for_each` names a pending value has no instance for it, and needs no condition."""
+    A block whose `for_each` contains a pending value has no instance without it, and needs no condition.
+    """
     texts = {address: "\n".join(_strings(block)) for address, block in blocks.items()}
     handled = {
         address: {one for one in pending if _mentions(str(block.get("for_each", "")), one)}
@@ -63,7 +64,7 @@ def _each(over: str, expressions: tuple[str, ...]) -> str:
 
 
 def index(addresses: Iterable[Address], form: str) -> Callable[[str], str]:
-    """Replaces each reference to an attribute of one of `addresses` by `form`, of the two."""
+    """Return a function that replaces each reference to an attribute of one of `addresses` by `form`."""
     either = "|".join(re.escape(_reference(address)) for address in sorted(addresses))
     if not either:
         return lambda text: text

@@ -1,4 +1,4 @@
-"""What people read of an exported module: its README, its example, and the tables of terraform-docs."""
+"""The documentation of an exported module: its README, its example, and the tables of terraform-docs."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ terraform {{
 }}
 """
 DOCS = """\
-# terraform-docs finds the tables of README.md as it would write them.
+# terraform-docs generates exactly the tables of README.md.
 formatter: markdown table
 sections:
   show: [inputs, outputs]
@@ -36,7 +36,7 @@ settings:
 
 
 def _aligned(header: str, arguments: Mapping[str, str], *inside: str) -> str:
-    """A block, formatted, of expressions of one line, and of formatted blocks."""
+    """Return a formatted block from one-line expressions and formatted inner blocks."""
     width = max(map(len, arguments))
     lines = [f"  {name:{width}} = {value}\n" for name, value in arguments.items()]
     indented = ["\n" + "".join(f"  {line}\n" for line in block.splitlines()) for block in inside]
@@ -57,7 +57,7 @@ def example(stack: ExportedStack, variables: Mapping[str, Block], outputs: Mappi
     provider = {"region": json.dumps(stack.region), "allowed_account_ids": json.dumps([stack.account_id])}
     parts = [
         _aligned('provider "aws"', provider, *([_aligned("default_tags", tags)] if stack.tags else [])),
-        # The rules of values are the module's.
+        # The module validates its values.
         *(
             _aligned(
                 f'variable "{name}"',
@@ -77,19 +77,19 @@ def example(stack: ExportedStack, variables: Mapping[str, Block], outputs: Mappi
 def readme(stack: ExportedStack, variables: Mapping[str, Block], outputs: Mapping[str, Block]) -> str:
     of_all = f"; the estate has {', '.join(f'`{key}: {tag}`' for key, tag in stack.tags.items())}" if stack.tags else ""
     notes = [
-        f"The provider is yours, of account {stack.account_id} and region {stack.region}: the module refuses another.",
-        f"The tags of all resources go into its `default_tags`{of_all}.",
-        "Each default is the estate's value. It works under `count`, `for_each` and `depends_on`; a second one in the",
-        "same account needs another `name`.",
+        f"Configure the provider for account {stack.account_id} and region {stack.region}; the module rejects others.",
+        f"Set the tags of all resources in its `default_tags`{of_all}.",
+        "Defaults are the estate's values. The module supports `count`, `for_each` and `depends_on`. Another copy in",
+        "the same account needs a different `name`.",
     ]
     for names, what in (
         (
             [name for name, one in variables.items() if one.get("default", "") is None],
-            "awaited, and null until then; what needs it is not made",
+            "pending, and null until it is set; resources that need it are not created",
         ),
         (
             [name for name, one in variables.items() if one.get("sensitive")],
-            "secret; Terraform's state and saved plans hold it",
+            "secret; Terraform's state and saved plans contain it",
         ),
     ):
         if names:
@@ -131,7 +131,7 @@ def readme(stack: ExportedStack, variables: Mapping[str, Block], outputs: Mappin
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], otherwise: str) -> list[str]:
-    """As terraform-docs writes it."""
+    """Return a table in the format of terraform-docs."""
     rules = (":------:" if head == "Required" else "-" * len(head) for head in heads)
     return [f"| {' | '.join(row)} |" for row in (heads, tuple(rules), *rows)] if rows else [otherwise]
 
@@ -141,7 +141,7 @@ def _cell(text: str) -> str:
 
 
 def _default(variable: Block) -> str:
-    """As terraform-docs has it in a table."""
+    """Return a default value in the format of terraform-docs."""
     if "default" not in variable:
         return "n/a"
     text = json.dumps(variable["default"], indent=2, sort_keys=True)

@@ -1,4 +1,4 @@
-"""The stacks of an estate as Terraform modules."""
+"""Exports the stacks of an estate as Terraform modules."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -19,9 +19,16 @@ from stacks.hcl import Address, Blocks
 class ExportedStack:
     """A stack of an estate as a Terraform module.
 
-    `json`: its Terraform as JSON. `blocks`: which of its arguments are blocks. `variables`: at least those that it
-    names. `pending`: the expressions that are null while a value is pending. `tags`: what the provider is to put on
-    every resource."""
+    `json`: its Terraform JSON.
+
+    `blocks`: the arguments that are blocks.
+
+    `variables`: all variables that it refers to, or more.
+
+    `pending`: the expressions that are null while a value is pending.
+
+    `tags`: the provider's default tags.
+    """
 
     name: str
     account_id: str
@@ -34,9 +41,9 @@ class ExportedStack:
 
 
 def exported_stacks(app: App, estate: Estate) -> dict[str, ExportedStack]:
-    """Returns every stack of the estate, by name. Raises ValueError if two values would have one variable."""
-    late, inputs = for_modules(estate)
-    stacks = [stack for stack in build(app, late).node.children if isinstance(stack, AstroStack)]
+    """Return every stack of the estate, by name. Raises ValueError if two values would have the same variable."""
+    changed, inputs = for_modules(estate)
+    stacks = [stack for stack in build(app, changed).node.children if isinstance(stack, AstroStack)]
     app.synth()
     return {
         stack.plan.name: ExportedStack(
@@ -44,7 +51,7 @@ def exported_stacks(app: App, estate: Estate) -> dict[str, ExportedStack]:
             account_id=stack.plan.account_id,
             region=stack.plan.region,
             tags=estate.tags,
-            # As it is written: on its way to Python it would lose each null.
+            # Read from the written file, because a value loses its nulls on the way from Node to Python.
             json=json.loads(Path(app.outdir, "stacks", stack.plan.name, "cdk.tf.json").read_text("utf-8")),
             blocks=stack.blocks(),
             variables=inputs[None].variables | inputs[stack.plan.network].variables,

@@ -1,8 +1,8 @@
-"""An estate for a Terraform module: expressions in place of what Terraform may know later, and the variables they name.
+"""Turns an estate into the input of a Terraform module: values become expressions that name variables.
 
-A variable is named after the place of its value in the estate: `vpc_id` of the network, `lake_prod_peering_id` of the
-connection `lake-prod`, `cluster_prod_cidr`. Its default is what the estate says. What the estate still waits for is
-null until it is given, and what needs it is not made.
+A variable is named after the path of its value in the estate: `vpc_id` of the network, `lake_prod_peering_id` of the
+connection `lake-prod`, `cluster_prod_cidr`. Its default is the estate's value. A pending value is null until it is set,
+and resources that need it are not created.
 """
 
 import json
@@ -36,20 +36,22 @@ class Inputs:
 
 
 def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
-    """The estate with expressions in it, and the inputs of each network's module, and under None of every module.
+    """Return the estate with expressions, and the inputs of each network's module; None is the key of shared inputs.
 
-    Raises ValueError where two values would have one variable."""
+    Raises ValueError if two values would have the same variable.
+    """
     describe_fields()
     shared = Inputs()
     inputs: dict[str | None, Inputs] = {None: shared} | {name: Inputs() for name in estate.networks}
     name = _Entry(shared, "").scalar(("name",), _text(Slug), estate.name, "What AWS names begin with.")
-    late = {
+    changed = {
         "name": name,
         "state": NoState(backend="none"),
         "deployer": None,
-        "account": estate.account and _Entry(shared, "account").late(estate.account),
+        "account": estate.account and _Entry(shared, "account").with_expressions(estate.account),
         "networks": {
-            name: _Entry(inputs[name], f"networks.{name}").late(network) for name, network in estate.networks.items()
+            name: _Entry(inputs[name], f"networks.{name}").with_expressions(network)
+            for name, network in estate.networks.items()
         },
         "clusters": {
             name: _Entry(shared, f"clusters.{name}", f"cluster_{name}_").cluster(cluster)
@@ -58,16 +60,16 @@ def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
         "connections": {
             name: _Entry(
                 shared, f"connections.{name}", f"{name}_", [one.field for one in connection.pending_inputs()]
-            ).late(connection)
+            ).with_expressions(connection)
             for name, connection in estate.connections.items()
         },
     }
-    return estate.model_copy(update=late), inputs
+    return estate.model_copy(update=changed), inputs
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One entry of the estate. `pending`: dotted paths of values that are absent from it and may come."""
+    """One entry of the estate. `pending`: dotted paths of its pending values."""
 
     inputs: Inputs
     where: str
@@ -75,26 +77,26 @@ class _Entry:
     pending: Collection[str] = ()
 
     def cluster(self, cluster: Cluster) -> Cluster:
-        late = self.late(cluster)
+        changed = self.with_expressions(cluster)
         if cluster.product == "hybrid":
-            # The type allows what any product takes.
-            variable, rule = str(unwrap(str(late.cidr))), _range(ASTRO_CIDRS["hybrid"])
+            # The type allows the values of every product.
+            variable, rule = str(unwrap(str(changed.cidr))), _range(ASTRO_CIDRS["hybrid"])
             self._must(variable, rule.test(variable), rule.allowed)
         if cluster.product == "hybrid" or not cluster.account_id:
-            # The account of a Hybrid cluster is the estate's own, and decides what is built.
-            return late
+            # The account of a Hybrid cluster is the estate's own, and decides which resources are built.
+            return changed
         doc = type(cluster).model_fields["account_id"].description
-        return late.model_copy(
+        return changed.model_copy(
             update={"account_id": self.scalar(("account_id",), _text(AccountId), cluster.account_id, doc)}
         )
 
-    def late(self, model: Any, path: tuple[str, ...] = ()) -> Any:
-        """`model` with an expression for each value in it that Terraform may know later."""
+    def with_expressions(self, model: Any, path: tuple[str, ...] = ()) -> Any:
+        """Return `model` with an expression in place of each value that may be known only at apply time."""
         changed: dict[str, Any] = {}
         for name, info in type(model).model_fields.items():
             value = getattr(model, name)
             if name == "dr":
-                # The twin is an entry of its own.
+                # The twin is a separate entry.
                 continue
             for base, metadata in _members(info.annotation, info.metadata):
                 changed[name] = self._value((*path, name), base, metadata, value, info.description)
@@ -104,9 +106,9 @@ class _Entry:
 
     def _value(self, path: tuple[str, ...], base: Any, metadata: list[Any], value: Any, doc: str | None) -> Any:
         if isinstance(value, BaseModel):
-            return self.late(value, path)
+            return self.with_expressions(value, path)
         if isinstance(value, Mapping) and any(isinstance(one, BaseModel) for one in value.values()):
-            return {key: self.late(one, (*path, key)) for key, one in value.items()}
+            return {key: self.with_expressions(one, (*path, key)) for key, one in value.items()}
         origin, arguments = typing.get_origin(base), typing.get_args(base)
         if origin is dict and (rule := _rule(arguments[1])):
             return self._map(path, rule, value, doc, each=FOR_EACH in metadata)
@@ -132,12 +134,16 @@ class _Entry:
     ) -> tuple[Expression, ...]:
         name = self._variable(path, "list(string)", doc, [str(one) for one in value])
         count = len(value)
-        self._must(name, f"length({name}) == {count}", f"This module is made for {count}: export it anew for others.")
+        self._must(
+            name,
+            f"length({name}) == {count}",
+            f"This module was exported for {count} values; export it again for another number.",
+        )
         self._must(name, f"alltrue([for one in {name} : {rule.test('one')}])", rule.allowed)
         return tuple(Expression(f"${{{name}[{index}]}}") for index in range(count))
 
     def _map(self, path: tuple[str, ...], rule: "_Rule", value: Any, doc: str | None, *, each: bool) -> Any:
-        # A word in place of a map: what a root looks up while it plans, and a module under depends_on could not.
+        # A word instead of a map means a lookup at plan time, which is impossible in a module under depends_on.
         known = {key: str(one) for key, one in value.items()} if isinstance(value, Mapping) else None
         start = ".".join((*path, ""))
         later = [one.removeprefix(start) for one in self.pending if one.startswith(start)]
@@ -149,7 +155,7 @@ class _Entry:
             return MapExpression(name, filled=known != {})
         if known:
             needed = f"length(setsubtract({json.dumps(list(known))}, keys({name}))) == 0"
-            self._must(name, needed, f"There must be an entry for each of: {', '.join(known)}.")
+            self._must(name, needed, f"An entry is required for each of: {', '.join(known)}.")
         result = {key: Expression(f'${{{name}["{key}"]}}') for key in known or ()}
         for key in later:
             self.inputs.pending.append(f'lookup({name}, "{key}", null)')
@@ -159,7 +165,7 @@ class _Entry:
     def _variable(
         self, path: tuple[str, ...], type_: str, doc: str | None, default: Any, *, required: bool = False
     ) -> str:
-        """Declare the variable of a value; the expression for it."""
+        """Declare the variable of a value; return the expression for it."""
         name = (self.prefix + "_".join(path)).replace("-", "_")
         where = ".".join(part for part in (self.where, *path) if part)
         if name in self.inputs.variables:
@@ -180,12 +186,12 @@ class _Entry:
         )
 
 
-# The value types, in Terraform's words.
+# The value types, as Terraform conditions.
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """What a value must be. `condition` has {} for the expression of the value."""
+    """The rule for a value. `condition` has {} in place of the value's expression."""
 
     what: str
     condition: str
@@ -196,7 +202,7 @@ class _Rule:
 
 
 def _rule(annotation: Any, metadata: Iterable[Any] = ()) -> _Rule | None:
-    """The rule of a value type that Terraform may know later, or None."""
+    """Return the rule of a value type that supports expressions, or None."""
     for _, marks in _members(annotation, metadata):
         for mark in marks:
             if isinstance(mark, Range):
@@ -214,7 +220,7 @@ def _text(annotation: Any) -> _Rule:
 
 def _range(range_: Range) -> _Rule:
     size = 'tonumber(split("/", {})[1])'
-    # The first address with the same size is the range itself where it has no host bits set; IPv6 has no netmask.
+    # The first address with the same size equals the range unless it has host bits set; IPv6 has no netmask.
     tests = [
         "can(cidrnetmask({}))",
         "try(cidrsubnet({}, 0, 0) == {}, false)",
@@ -231,7 +237,7 @@ def _start(outer: IPv4Network) -> str:
 
 
 def _members(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[tuple[Any, list[Any]]]:
-    """The types that an annotation allows, with what `Annotated` says of each."""
+    """Yield the types that an annotation allows, each with its `Annotated` metadata."""
     origin = typing.get_origin(annotation)
     if origin is Annotated:
         base, *marks = typing.get_args(annotation)

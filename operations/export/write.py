@@ -1,4 +1,4 @@
-"""Writes a stack as a Terraform module, for a root that knows nothing of Python."""
+"""Writes a stack as a Terraform module, for a root module without Python."""
 
 import json
 import re
@@ -24,9 +24,10 @@ _NAMES = {
 
 
 def write(module: Mapping[str, bytes], folder: Path) -> bool:
-    """Write the files of a module into `folder`, and delete those that an earlier export wrote and this one does not.
+    """Write the files of a module into `folder`, and delete obsolete files of an earlier export.
 
-    Returns whether a file changed. Raises UserError, for a file that no export wrote before any is written."""
+    Returns whether a file changed. Before writing, raises UserError for a file that no export wrote.
+    """
     listed = (manifest_of(folder) or {}).get("files")
     owned = {MANIFEST, *(_NAMES.intersection(map(str, listed)) if isinstance(listed, list) else ())}
     refuse_foreign_files(folder, module, owned)
@@ -38,8 +39,10 @@ def write(module: Mapping[str, bytes], folder: Path) -> bool:
 
 
 def module(stack: ExportedStack, estate: Estate, file: Path, terraform: Terraform | None) -> dict[str, bytes]:
-    """Return the files of the module of `stack`, by name: as HCL where `terraform` is given, which formats it, else as
-    JSON. `file` is that of the estate. Raises TerraformFailed."""
+    """Return the files of the module of `stack`, by name.
+
+    `terraform` formats HCL; without it, the files are JSON. `file` is the estate's file. Raises TerraformFailed.
+    """
     blocks: dict[Address, Block] = {
         (section, type_, name): _plain(block)
         for section in ("data", "resource")
@@ -73,7 +76,7 @@ def module(stack: ExportedStack, estate: Estate, file: Path, terraform: Terrafor
             texts[f"{part}.tf"] = render(tree, stack.blocks if part == "main" else {})
         else:
             texts[f"{part}.tf.json"] = json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
-    # The manifest first, so that it lists what an export that is killed leaves.
+    # The manifest comes first, so that it lists the files even of an interrupted export.
     files = {MANIFEST: signed(estate, file, {"files": sorted(texts)}) + "\n"} | texts
     contents = {name: text.encode() for name, text in files.items()}
     return contents | _formatted(contents, terraform) if terraform else contents
@@ -92,7 +95,7 @@ def _outputs(stack: Mapping[str, Any], blocks: Iterable[Address], counted: Itera
     facts = stack.get("output", {}).get("handoff", {}).get("value", {})
     outputs = {
         entry.replace("-", "_"): {
-            "description": f"The handoff of {entry}: what the other side asks for.",
+            "description": f"The handoff of {entry}: facts for the other side.",
             "value": _on_strings(value, index(counted, "one({}[*].{})")),
         }
         for entry, value in facts.items()
@@ -117,26 +120,29 @@ _OF_A_VPC = (
 
 
 def _guards(stack: ExportedStack) -> dict[Address, Block]:
-    """What `allowed_account_ids` and the region of a root's provider are for: a module has no provider of its own."""
+    """Return data sources that check the account and region, because a module cannot configure its provider.
+
+    In a stack, `allowed_account_ids` and the provider's region do this.
+    """
     return {
         ("data", type_, "module"): {
             "lifecycle": {
                 "postcondition": {
                     "condition": f'${{self.{attribute} == "{value}"}}',
-                    "error_message": f"This module is made for {what} {value}: give it a provider there.",
+                    "error_message": f"This module was exported for {what} {value}; pass it a matching provider.",
                 }
             }
         }
         for type_, attribute, value, what in (
             ("aws_caller_identity", "account_id", stack.account_id, "AWS account"),
-            # `id` is its name in every version of the provider.
+            # `id` is the region's name in every version of the provider.
             ("aws_region", "id", stack.region, "region"),
         )
     }
 
 
 def _plain(value: Any) -> Any:
-    """Without cdktf's remarks."""
+    """Return the value without cdktf's comments."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items() if key != "//"}
     return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,1 +1,1 @@
-"""What is deployed, what remains to be done and by whom: for you, for Astronomer and for your network team."""
+"""The handoff: deployed facts and remaining steps, for you, for Astronomer and for your network team."""

@@ -1,4 +1,4 @@
-"""What remains to be done, in order: by you, by Astronomer, by your network team."""
+"""The remaining steps of an estate, in order: yours, Astronomer's and your network team's."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,7 +7,7 @@ from operations.handoff.status import Action, Entry, Report, is_to_be_created, t
 
 
 def actions(found: Report) -> list[Action]:
-    """What remains to be done, in order."""
+    """Return the remaining steps, in order."""
     return list(_actions(found))
 
 
@@ -19,7 +19,7 @@ def _actions(found: Report) -> Iterator[Action]:
             whys.setdefault(str(stack.why), []).append(name)
     for why, names in whys.items():
         unread = f"{', '.join(names)} not read: {why}"
-        yield Action("you", None, f"make the state readable, or give --outputs FILE; {unread}")
+        yield Action("you", None, f"make the state readable, or pass --outputs FILE; {unread}")
     of_account = {plan.name for plan in stacks_of(estate) if plan.network is None}
     yield from _deploys(found, [name for name in found.stacks if name in of_account])
     yield from _remaining(found, "account.")
@@ -27,7 +27,7 @@ def _actions(found: Report) -> Iterator[Action]:
     yield from _left_behind(found)
     for entry, one in estate.pending_inputs():
         if one.giver == "your network team":
-            yield Action("your network team", entry, f"give `{one.field}`: {one.how}")
+            yield Action("your network team", entry, f"provide `{one.field}`: {one.how}")
         else:
             yield Action("you", entry, f"get `{one.field}` from {one.giver}: {one.how}")
     requests = tickets(found)
@@ -35,7 +35,9 @@ def _actions(found: Report) -> Iterator[Action]:
         unknown = [ticket.cluster for ticket in requests if ticket.cluster and ticket.cluster_id is None]
         entries = {estate.cluster_entry(name): None for name in unknown if not is_to_be_created(estate, name)}
         for entry in entries:
-            yield Action("you", entry, "copy `id` from the Astro UI, Organization Settings > Clusters: tickets name it")
+            yield Action(
+                "you", entry, "copy `id` from the Astro UI, Organization Settings > Clusters; tickets refer to it"
+            )
     actors = {step.actor for entry in _connections(found) for step in entry.open_steps}
     if "Astronomer" in actors:
         yield Action("you", None, "send Astronomer's support the tickets of `main.py handoff --for astronomer`")
@@ -44,7 +46,7 @@ def _actions(found: Report) -> Iterator[Action]:
     yield from _remaining(found, "connections.")
     for entry in _connections(found):
         if entry.open_steps and entry.status in ("handed over", "for Astronomer to create"):
-            yield Action("you", entry.path, "write the date as `confirmed` when it works")
+            yield Action("you", entry.path, "set `confirmed` to the date when it works")
 
 
 def _connections(found: Report) -> list[Entry]:
@@ -67,11 +69,11 @@ def _deploys(found: Report, stacks: list[str]) -> Iterator[Action]:
                 deadlines[f"{entry.path.removeprefix('connections.')} {connection.deploy_by}"] = None
     if names:
         command = f"`cdktf deploy {' '.join(names)}`"
-        yield Action("you", None, f"deploy what is new or changed: {command}", ", ".join(deadlines) or None)
+        yield Action("you", None, f"deploy new and changed entries: {command}", ", ".join(deadlines) or None)
 
 
 def _left_behind(found: Report) -> Iterator[Action]:
-    """Yield the peerings that are deployed and no longer in the file: AWS keeps them active (facts C4)."""
+    """Yield the deployed peerings that are no longer in the file. AWS keeps them active (facts C4)."""
     kept = {getattr(connection, "peering_id", None) for connection in found.estate.connections.values()}
     for stack in found.stacks.values():
         for name, facts in stack.facts.items():
@@ -88,6 +90,3 @@ def _remaining(found: Report, section: str) -> Iterator[Action]:
         if entry.path.startswith(section):
             for step in entry.open_steps:
                 yield Action(step.actor, entry.path, step.action, step.deadline)
-
-
-# What each reader gets.

@@ -1,4 +1,4 @@
-"""Reads what the stacks deployed. Nothing is written, and what cannot be read is reported as such."""
+"""Reads the outputs of deployed stacks. Nothing is written; unreadable stacks are reported as such."""
 
 import json
 import unicodedata
@@ -22,30 +22,30 @@ from modules.documents import DocumentError, read_json
 from operations.owner import foreign_estate
 from operations.terraform import Terraform, TerraformError, find_terraform
 
-# A person waits for the answer, and a state that is not read is reported as not read.
+# A person waits for the answer, so a state that cannot be read quickly is reported as not read.
 _QUICK = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
 _OUTPUTS = 10_000_000
-"""How many bytes a file of outputs may have."""
+"""The largest size of an outputs file, in bytes."""
 _SECONDS = 30
-"""How long Terraform may take to read one state."""
+"""The time limit for Terraform to read one state."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """What is known of one stack."""
+    """The known facts of one stack."""
 
     status: Literal["deployed", "not deployed", "not read"]
     why: str | None = None
-    """Why it was not read."""
+    """The reason for a stack that was not read."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The output `handoff`: a map for each entry."""
     vpc_id: str | None = None
     digests: Mapping[str, Any] = field(default_factory=dict)
-    """A digest for each entry, as of its last deploy."""
+    """The digest of each entry at its last deploy."""
 
 
 def read(estate: Estate, file: Path | None, folder: Path, environ: Mapping[str, str]) -> dict[str, Deployed]:
-    """Return what is known of each stack: from `file`, the state in S3, or by Terraform from the stacks in `folder`.
+    """Return the known facts of each stack, from `file`, from the state in S3, or from Terraform in `folder`.
 
     Raises UserError.
     """
@@ -63,7 +63,7 @@ def read(estate: Estate, file: Path | None, folder: Path, environ: Mapping[str, 
 
 
 def _renamed(estate: Estate, deployed: Deployed) -> Deployed:
-    """What was deployed under former names, under those of today."""
+    """Return the outputs with former names replaced by current ones."""
     facts, digests = dict(deployed.facts), dict(deployed.digests)
     for one in renames(estate):
         for values in (facts, digests) if one.where in (("connections",), ("networks",)) else ():
@@ -74,7 +74,7 @@ def _renamed(estate: Estate, deployed: Deployed) -> Deployed:
 
 
 def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
-    expected = "give the file that `cdktf deploy --outputs-file FILE` wrote"
+    expected = "pass the file that `cdktf deploy --outputs-file FILE` wrote"
     try:
         found = read_json(file, _OUTPUTS)
     except FileNotFoundError:
@@ -82,7 +82,7 @@ def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
     except DocumentError as error:
         raise UserError(f"{file}: {error}; {expected}", ExitCode.BAD_INPUT) from None
     if _is_of_maps(found):
-        # cdktf writes an output under the ID of its construct.
+        # cdktf names an output by the ID of its construct.
         found = {
             stack: {name.removesuffix("_output"): one for name, one in outputs.items()}
             for stack, outputs in found.items()
@@ -93,7 +93,7 @@ def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
             f"{file} has no output `handoff` by stack and entry, such as {shape}; {expected}", ExitCode.BAD_INPUT
         )
     how = f"`cdktf deploy '*' --outputs-file {file}` writes all stacks"
-    missing = Deployed("not read", f"{file} does not hold it; {how}")
+    missing = Deployed("not read", f"{file} does not contain it; {how}")
     return {name: _deployed(found[name]) if name in found else missing for name in stacks}
 
 
@@ -107,7 +107,7 @@ def _from_s3(keys: Mapping[str, str], state: S3State) -> dict[str, Deployed]:
     with closing(client) as s3:
         for name, key in keys.items():
             if stopped:
-                # It would fail again, and no sooner.
+                # A retry would fail too.
                 found[name] = Deployed("not read", stopped)
                 continue
             where = f"s3://{state.bucket}/{key}"
@@ -117,7 +117,7 @@ def _from_s3(keys: Mapping[str, str], state: S3State) -> dict[str, Deployed]:
                 found[name] = Deployed("not deployed")
             except exceptions.ClientError as error:
                 code = error.response.get("Error", {}).get("Code", "")
-                found[name] = Deployed("not read", f"AWS answers {_plain(code)} to GetObject of {where}")
+                found[name] = Deployed("not read", f"AWS returned {_plain(code)} for GetObject of {where}")
                 if code in ("NoSuchBucket", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
                     stopped = found[name].why
             except exceptions.BotoCoreError as error:
@@ -144,7 +144,7 @@ def _by_terraform(stacks: Iterable[str], folder: Path, environ: Mapping[str, str
     terraform: Terraform | None = None
     for name in stacks:
         if not (folder / name / ".terraform").is_dir():
-            how = f"run `cdktf diff {name}`, or give --outputs FILE"
+            how = f"run `cdktf diff {name}`, or pass --outputs FILE"
             found[name] = Deployed("not read", f"Terraform is not initialized in {folder / name}; {how}")
             continue
         try:
@@ -173,13 +173,14 @@ def _is_of_maps(value: object) -> bool:
 
 
 def harmless(value: Any) -> Any:
-    """Replace what could act on a terminal or hide text: control, format and private characters."""
+    """Replace control, format and private characters, which could affect a terminal or hide text."""
     if isinstance(value, dict):
         return {harmless(str(key)): harmless(one) for key, one in value.items()}
     if isinstance(value, list):
         return [harmless(one) for one in value]
     if isinstance(value, str):
-        # C: control, format, surrogate, private, unassigned. Zl, Zp: separators that some programs break lines at.
+        # C: control, format, surrogate, private, unassigned. Zl, Zp: separators that some programs treat as line
+        # breaks.
         kinds = ((one, unicodedata.category(one)) for one in value)
         return "".join(
             "\ufffd" if one not in "\n\t" and (kind[0] == "C" or kind in ("Zl", "Zp")) else one for one, kind in kinds
@@ -188,5 +189,5 @@ def harmless(value: Any) -> Any:
 
 
 def _plain(error: object) -> str:
-    """One line of an error that others wrote, without what a terminal would act on."""
+    """Return an error by others on one line, without control characters."""
     return " ".join(str(harmless(str(error))).split())

@@ -1,4 +1,4 @@
-"""The status of each entry, and what remains to be done: by you, by Astronomer, by your network team."""
+"""The status of each entry, and the remaining steps: yours, Astronomer's and your network team's."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,11 +17,14 @@ from operations.handoff.read import Deployed
 Status = Literal[
     "waiting", "not read", "not deployed", "changed", "handed over", "for Astronomer to create", "confirmed", "built"
 ]
-"""`waiting`: a value is missing. `changed`: edited since the last deploy. `handed over`: deployed, and somebody has
-something to do. `confirmed`: the file says that it works. `built`: nothing is left to do."""
+"""The status of an entry.
+
+`waiting`: a value is missing. `changed`: edited since the last deploy. `handed over`: deployed, with open steps.
+`confirmed`: the file records that it works. `built`: all steps are done.
+"""
 
 Digests = Mapping[str, Mapping[str, str]]
-"""What is synthesized now: a digest for each entry, by stack."""
+"""Digests of the current file: one for each entry, by stack."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,14 @@ class Entry:
     """One entry of the file that a stack builds, or Astronomer."""
 
     path: str
-    """Its place in the file, such as `connections.lake`."""
+    """The entry's path in the file, such as `connections.lake`."""
     type: str
     stack: str | None
     status: Status
     deployed: bool | None
-    """None where the stack was not read."""
+    """None if the stack was not read."""
     changed: bool | None
-    """Whether it was edited since its deploy; None where that is not known."""
+    """True if the entry was edited since its deploy; None if that is not known."""
     facts: Mapping[str, Any] | None
     steps: tuple[Step, ...] = ()
     waits_for: tuple[str, ...] = ()
@@ -44,13 +47,13 @@ class Entry:
 
     @property
     def open_steps(self) -> tuple[Step, ...]:
-        """The steps that nothing shows to be done."""
+        """The steps without proof of completion."""
         return () if self.confirmed else tuple(step for step in self.steps if not step.done)
 
 
 @dataclass(frozen=True)
 class Action:
-    """A line of `Next`."""
+    """An item of the section `Next`."""
 
     actor: Literal["you", "Astronomer", "your network team"]
     entry: str | None
@@ -60,7 +63,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Request:
-    """What Astronomer is asked to do, with the facts that it takes."""
+    """A request to Astronomer, with the facts that it requires."""
 
     action: str
     deadline: str | None = None
@@ -69,31 +72,31 @@ class Request:
 
 @dataclass(frozen=True)
 class Ticket:
-    """One request to Astronomer's support: for a cluster, or for the account while there is none."""
+    """The requests to Astronomer's support for one cluster, or for the account if it has no cluster yet."""
 
     subject: str
     cluster: str | None
     cluster_id: str | None
     requests: tuple[Request, ...]
     not_before: str | None = None
-    """What must be done before it is sent."""
+    """A step that must be done before the ticket is sent."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is known of an estate."""
+    """All known facts of an estate."""
 
     estate: Estate
     stacks: Mapping[str, Deployed]
     entries: tuple[Entry, ...]
 
     def of_connection(self, name: str) -> Entry:
-        """The entry of a connection."""
+        """Return the entry of a connection."""
         return next(entry for entry in self.entries if entry.path == f"connections.{name}")
 
 
 def report(estate: Estate, stacks: Mapping[str, Deployed], digests: Digests) -> Report:
-    """Compare the file, what is synthesized from it and what is deployed."""
+    """Compare the file, its synthesized output and the deployed outputs."""
     found: list[Entry] = []
     for plan in stacks_of(estate):
         found += _of_account(estate, plan, stacks[plan.name], digests.get(plan.name, {}))
@@ -167,7 +170,7 @@ def _entry(
     there: bool | None = None
     changed: bool | None = None
     if deployed and deployed.status != "not read":
-        # A network hands nothing over but its ID: older deploys have it nowhere.
+        # A network hands over only its ID, which older deploys do not output.
         known = key in deployed.facts or key in deployed.digests or type_ == "network"
         there = deployed.status == "deployed" and known
         if there and key in deployed.digests and key in digests:
@@ -197,7 +200,7 @@ def _facts(stack: Deployed, key: str) -> Mapping[str, Any] | None:
 
 
 def pending(estate: Estate, name: str) -> Iterator[PendingInput]:
-    """Yield what a connection waits for: its own values, and those of its clusters that it needs."""
+    """Yield the pending inputs of a connection: its own values, and those of its clusters that it needs."""
     connection = estate.connections[name]
     yield from connection.pending_inputs()
     for cluster in connection.cluster_names():
@@ -206,28 +209,25 @@ def pending(estate: Estate, name: str) -> Iterator[PendingInput]:
                 yield need
 
 
-# What remains to be done.
-
-
 def is_to_be_created(estate: Estate, name: str) -> bool:
-    """Whether Astronomer has yet to create the cluster."""
+    """Return whether Astronomer has yet to create the cluster."""
     return name in estate.data_plane() and estate.clusters[name].id is None
 
 
 def cluster_id(estate: Estate, name: str) -> str | None:
-    """The ID of a cluster, for a twin without its own that of its cluster."""
+    """Return the ID of a cluster; a twin without an ID has that of its cluster."""
     twin_of = estate.twins().get(name)
     return estate.clusters[name].id or (estate.clusters[twin_of].id if twin_of else None)
 
 
 _QUESTIONS = {
-    "account_id": "tell us the ID of the AWS account that the cluster's VPC is in",
-    "vpc_id": "tell us the ID of the cluster's VPC",
+    "account_id": "send us the ID of the AWS account that contains the cluster's VPC",
+    "vpc_id": "send us the ID of the cluster's VPC",
 }
 
 
 def tickets(found: Report) -> list[Ticket]:
-    """Return one ticket for each cluster that Astronomer has something to do for."""
+    """Return one ticket for each cluster with requests to Astronomer."""
     estate = found.estate
     questions = [
         (entry, _QUESTIONS.get(one.field)) for entry, one in estate.pending_inputs() if one.giver == "Astronomer"
@@ -252,7 +252,7 @@ def tickets(found: Report) -> list[Ticket]:
 
 
 def _setup(found: Report, name: str | None, cluster: Cluster | None) -> tuple[Request | None, str | None]:
-    """The request to create a cluster in the dedicated account, and what must be done before it is sent."""
+    """Return the request to create a cluster in the dedicated account, and the step to complete before sending it."""
     account = found.estate.account
     if account is None or account.confirmed:
         return None, None
@@ -271,7 +271,7 @@ def _setup(found: Report, name: str | None, cluster: Cluster | None) -> tuple[Re
         }
     twin_of = found.estate.twins().get(name or "")
     what = f"the disaster-recovery cluster of {twin_of}" if twin_of else f"the cluster {name}" if name else "a cluster"
-    with_it = "with the following configuration" if name else "for which your defaults are fine unless we send others"
+    with_it = "with the following configuration" if name else "with your defaults unless we specify other values"
     why = {True: None, False: "the stack `account` is not deployed", None: "the stack `account` was not read"}
     return Request(f"create {what} in our dedicated AWS account, {with_it}", facts=facts), why[entry.deployed]
 
@@ -290,7 +290,7 @@ def _requests(found: Report, cluster: str) -> Iterator[Request]:
 
 
 def pick(facts: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
-    """The facts at dotted paths, by the last part of each; `*` stands for every key of a map."""
+    """Return the facts at dotted paths, by the last part of each path; `*` matches every key of a map."""
     result: dict[str, Any] = {}
     for path in paths:
         *before, last = path.split(".")
@@ -309,7 +309,7 @@ def pick(facts: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
 
 
 def network_facts(found: Report, name: str) -> dict[str, Any]:
-    """What the file and the deploy say of a network; empty without one."""
+    """Return a network's facts from the file and the deploy; empty without a network."""
     network = found.estate.networks.get(name)
     if network is None:
         return {}
@@ -329,8 +329,11 @@ def _vpc_facts(found: Report, name: str, network: VpcProps) -> dict[str, Any]:
 
 
 def dns_servers(found: Report, network: str) -> list[str] | None:
-    """Where Astro can send queries for names of a network; None where that is not known yet. The VPC's own resolver
-    is not among them: it answers only inside the VPC (Route 53 developer guide, on forwarding to VPC + 2)."""
+    """Return the servers that can answer Astro's queries for a network's names; None if they are not known yet.
+
+    The VPC's own resolver is not included, because it answers only inside the VPC (Route 53 developer guide, on
+    forwarding to VPC + 2).
+    """
     servers: list[str] = []
     for name, connection in found.estate.connections.items():
         if connection.network == network:
@@ -342,7 +345,7 @@ def dns_servers(found: Report, network: str) -> list[str] | None:
 
 @dataclass(frozen=True)
 class TeamSection:
-    """What your network team gets of one connection."""
+    """Your network team's part of one connection."""
 
     connection: str
     type: str
@@ -352,7 +355,7 @@ class TeamSection:
 
 
 def for_network_team(found: Report) -> list[TeamSection]:
-    """Return the devices, tunnels, routes and names that your network team has to know; never a key."""
+    """Return the devices, tunnels, routes and names that your network team needs; never a key."""
     estate = found.estate
     result: list[TeamSection] = []
     for name, connection in estate.connections.items():
@@ -366,7 +369,7 @@ def for_network_team(found: Report) -> list[TeamSection]:
             if isinstance(routed := estate.clusters[cluster].side().routed_cidrs(), Mapping)
         }
         steps = [
-            Action("your network team", entry.path, f"give `{one.field}`: {one.how}")
+            Action("your network team", entry.path, f"provide `{one.field}`: {one.how}")
             for one in pending(estate, name)
             if one.giver == "your network team"
         ]

@@ -1,4 +1,4 @@
-"""Writes the hand-over for each reader, as Markdown to paste or as JSON for programs."""
+"""Writes the handoff for each reader, as Markdown to paste or as JSON for programs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -17,11 +17,11 @@ from operations.handoff.status import (
     tickets,
 )
 
-# JSON: values, never prose in the place of a value.
+# JSON: values only, without sentences.
 
 
 def yours(found: Report) -> dict[str, Any]:
-    """Everything, for you. The external IDs are in no output, so they are not here."""
+    """Return all facts for you. No output contains the external IDs."""
     estate = found.estate
     by_path = {entry.path: entry for entry in found.entries}
     return {
@@ -65,7 +65,7 @@ def _state(entry: Entry) -> dict[str, Any]:
 
 
 def _cluster(found: Report, name: str, cluster: Cluster) -> dict[str, Any]:
-    """Each value with whether it is a default."""
+    """Return each value of a cluster, and whether it is a default."""
     fields = ["product", "region", "account_id"]
     fields += ["node_type", "max_nodes", "db_type"] if cluster.product == "hybrid" else []
     fields += ["cidr", "pod_cidr"] if cluster.product != "hosted-standard" else []
@@ -78,12 +78,12 @@ def _cluster(found: Report, name: str, cluster: Cluster) -> dict[str, Any]:
 
 
 def astronomers(found: Report) -> dict[str, Any]:
-    """The tickets for Astronomer."""
+    """Return the tickets for Astronomer."""
     return {"tickets": [asdict(ticket) for ticket in tickets(found)]}
 
 
 def network_teams(found: Report) -> dict[str, Any]:
-    """What your network team gets."""
+    """Return your network team's part."""
     return {"estate": found.estate.name, "connections": [asdict(section) for section in for_network_team(found)]}
 
 
@@ -91,7 +91,7 @@ def network_teams(found: Report) -> dict[str, Any]:
 
 
 def your_page(found: Report) -> str:
-    """Your view: what is next, what is deployed, every fact, and a map."""
+    """Return your page: next steps, status, every fact, and a map."""
     estate = found.estate
     lines = [f"# Astro on AWS: {estate.name}, organization {estate.astro.organization}", "", "## Next", ""]
     lines += [f"{number}. {_action(one)}" for number, one in enumerate(actions(found), 1)] or ["Nothing left to do."]
@@ -120,20 +120,20 @@ def _action(action: Action) -> str:
 
 
 def ticket_page(found: Report) -> str:
-    """The tickets for Astronomer's support, each with a subject, requests in sentences, and the facts for them."""
+    """Return the tickets for Astronomer's support, each with a subject, requests in sentences, and their facts."""
     pages = [_ticket(ticket, found.estate.astro.organization) for ticket in tickets(found)]
     return "\n---\n\n".join(pages) or "Nothing to request from Astronomer.\n"
 
 
 def _ticket(ticket: Ticket, organization: str) -> str:
-    lines = [f"**Not yet to be sent**: {ticket.not_before}.", ""] if ticket.not_before else []
+    lines = [f"**Do not send yet**: {ticket.not_before}.", ""] if ticket.not_before else []
     lines += [f"Subject: {ticket.subject}", "", "Hello,", ""]
     if ticket.cluster:
         known = f", cluster ID {ticket.cluster_id}" if ticket.cluster_id else ""
         lines.append(f"This is about the Astro cluster {ticket.cluster}{known}, of organization {organization}.")
     else:
         lines.append(f"This is about a new Astro Hybrid cluster of organization {organization}.")
-    # One table serves all requests that take the same facts.
+    # Requests with the same facts share one table.
     before: Mapping[str, Any] = {}
     for number, request in enumerate(ticket.requests, 1):
         deadline = f", {_line(request.deadline)}" if request.deadline else ""
@@ -145,7 +145,7 @@ def _ticket(ticket: Ticket, organization: str) -> str:
 
 
 def team_page(found: Report) -> str:
-    """What your network team configures and answers."""
+    """Return the page for your network team: its settings and open questions."""
     lines = [f"# Astro on AWS: {found.estate.name}, for the network team"]
     sections = for_network_team(found)
     for section in sections:
@@ -172,7 +172,7 @@ def _flat(told: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
 
 
 def _cell(value: Any) -> str:
-    """A value as code, which no Markdown acts in; a row is one line, and JSON documents have several."""
+    """Return a value as inline code, in which Markdown has no effect, on one line."""
     if isinstance(value, list | tuple):
         return ", ".join(_cell(one) for one in value) or "none"
     if value is None or value == "":
@@ -182,7 +182,7 @@ def _cell(value: Any) -> str:
 
 
 _ACTIVE = str.maketrans({one: f"\\{one}" for one in "[]<|"})
-"""What makes links, HTML and tables of text. Commands of ours have none of it."""
+"""Escapes for links, HTML and tables in text; this project's own commands contain none."""
 _SPELLED = {
     "arn": "ARN",
     "asn": "ASN",
@@ -204,11 +204,11 @@ def _line(text: str) -> str:
     return " ".join(text.translate(_ACTIVE).split())
 
 
-# The map.
-
-
 def flowchart(found: Report) -> str:
-    """Mermaid: clusters, networks, and what joins them; solid lines where it is deployed. Empty without any."""
+    """Return a Mermaid chart of clusters, networks and connections, with solid lines if deployed.
+
+    Empty for an estate without any.
+    """
     estate = found.estate
     if not (estate.clusters or estate.networks or estate.connections):
         return ""
@@ -235,7 +235,7 @@ def flowchart(found: Report) -> str:
 
 
 def _node(kind: str, name: str) -> str:
-    # Names hold no underscore, and Mermaid reads some words with hyphens as arrows.
+    # Names cannot contain underscores, and Mermaid reads some words with hyphens as arrows.
     return f"{kind}_{name.replace('-', '_')}"
 
 
@@ -250,4 +250,4 @@ BY_READER: dict[str, tuple[Callable[[Report], dict[str, Any]], Callable[[Report]
     "astronomer": (astronomers, ticket_page),
     "network-team": (network_teams, team_page),
 }
-"""What each reader gets: as values for programs, and as a page."""
+"""The functions for each reader: values for programs, and a page."""

@@ -1,4 +1,4 @@
-"""IAM's actions: their names, and those that were measured for each type of resource."""
+"""IAM's actions: their names, and the measured actions of each resource type."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -9,7 +9,7 @@ from botocore import xform_name
 from botocore.session import get_session
 
 MEASURED = Path(__file__).with_name("measured.json")
-"""The actions of each type: to read it, to apply it, to destroy it. `python -m tools.permissions` measures them."""
+"""The actions of each type for reading, applying and destroying. `python -m tools.permissions` measures them."""
 
 _PREFIXES = {"monitoring": "cloudwatch", "elasticloadbalancingv2": "elasticloadbalancing"}
 _OTHERWISE = {
@@ -36,11 +36,11 @@ _OTHERWISE = {
     "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
-"""Where IAM names an action otherwise than the API (Service Authorization Reference, "Actions for Amazon S3")."""
+"""Actions whose IAM name differs from the API's (Service Authorization Reference, "Actions for Amazon S3")."""
 
 
 def action(service: str, operation: str) -> str:
-    """Return IAM's name for an operation of a service, which is given by the name that it signs with."""
+    """Return IAM's name for an operation of a service, which is given by its signing name."""
     name = f"{_PREFIXES.get(service, service)}:{operation}"
     return _OTHERWISE.get(name, name)
 
@@ -49,7 +49,7 @@ NEED_NOTHING = {"aws_iam_policy_document"}
 """Types that the provider computes without a call."""
 
 PASSES_ROLE = {"aws_cloudtrail", "aws_cloudwatch_event_target", "aws_flow_log"}
-"""Types that hand a role to a service, which IAM asks `iam:PassRole` for: no call shows it."""
+"""Types that pass a role to a service, for which IAM requires `iam:PassRole`; no call reveals this."""
 
 UNTAGGING = {
     "AddTags": "RemoveTags",
@@ -60,7 +60,7 @@ UNTAGGING = {
     "TagResource": "UntagResource",
     "TagRole": "UntagRole",
 }
-"""What removes the tags that an action adds."""
+"""The actions that remove the tags that an action adds."""
 
 STATE_BUCKET = tuple(
     f"s3:{one}"
@@ -82,7 +82,7 @@ STATE_BUCKET = tuple(
         "PutLifecycleConfiguration",
     )
 )
-"""What `main.py state create` does to the bucket."""
+"""The actions of `main.py state create` on the bucket."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The least IAM policies for what is done to the stacks of an estate."""
+"""Composes the least IAM policies for jobs on the stacks of an estate."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,17 +18,18 @@ Policy = dict[str, Any]
 Statement = dict[str, Any]
 
 _POLICY_SIZE = 6_144
-"""IAM's quota for a managed policy, white space not counted (facts B9)."""
+"""IAM's quota for a managed policy, without white space (facts B9)."""
 _GLOBAL = {"account", "iam", "route53", "sts"}
-"""Services whose requests are in a region of their own."""
+"""Services whose requests always go to a fixed region."""
 
 
 def permissions(
     estate: Estate, trees: Mapping[str, Any], jobs: Collection[Job], chosen: Collection[str]
 ) -> dict[str, list[Policy]]:
-    """Return the policies for the jobs by stack, and under `state` those that create the state's bucket.
+    """Return the policies for the jobs by stack; `state` is the key of those that create the state's bucket.
 
-    `trees` are the synthesized stacks, `chosen` the names of those that the policies are for."""
+    `trees` are the synthesized stacks, `chosen` the names of the stacks to include.
+    """
     found: dict[str, list[Policy]] = {}
     if Job.STATE_CREATE in jobs and isinstance(estate.state, S3State):
         bucket = f"arn:{partition(estate.state.region)}:s3:::{estate.state.bucket}"
@@ -57,7 +58,7 @@ def _of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mappi
                     raise UserError(f"{plan.name}: {what} have not been measured; a policy would lack them")
                 actions.update(*(measured[type_][one] for one in needed))
     if Job.APPLY in jobs:
-        # Tags were added when it was measured, and can be removed.
+        # The measurement added tags, which a deploy can also remove.
         for service, name in [action.split(":") for action in actions]:
             if name in UNTAGGING:
                 actions.add(f"{service}:{UNTAGGING[name]}")
@@ -82,7 +83,7 @@ def _lookups(type_: str) -> Iterator[str]:
 
 
 def _names(resources: Mapping[str, Any], plan: StackPlan) -> Iterator[tuple[str, str]]:
-    """What IAM can narrow an action to, where the name is known: the kind of resource and its ARN."""
+    """Yield the resources that IAM can narrow an action to if the name is known: their kind and ARN."""
     aws = partition(plan.region)
     of_account = f"arn:{aws}:{{}}:{plan.region}:{plan.account_id}:"
     forms = {
@@ -107,7 +108,7 @@ _LISTS = {"cloudtrail:DescribeTrails", "iam:ListPolicies", "iam:ListRoles", "s3:
 
 
 def _is_about(action: str, kind: str) -> bool:
-    """Whether IAM can narrow an action to resources of a kind, such as `iam:role`."""
+    """Return whether IAM can narrow an action to resources of a kind, such as `iam:role`."""
     service, name = action.split(":")
     wanted, what = kind.split(":")
     if service != wanted or action in _LISTS or "OpenID" in name or "SecurityToken" in name:
@@ -118,7 +119,7 @@ def _is_about(action: str, kind: str) -> bool:
 
 
 def _of_state(estate: Estate, plan: StackPlan) -> Iterator[Statement]:
-    """The stack's state and its lock, in S3."""
+    """Yield the statements for the stack's state and its lock, in S3."""
     state = estate.state
     if not isinstance(state, S3State):
         return
@@ -135,7 +136,7 @@ def _statement(actions: Sequence[str], arns: Sequence[str], condition: Mapping[s
 
 
 def _policies(statements: Sequence[Statement]) -> Iterator[Policy]:
-    """The statements in as many policies as they take."""
+    """Return the statements in as few policies as possible."""
     fitting = [part for statement in statements for part in _parts(statement)]
     group: list[Statement] = []
     for part in fitting:
@@ -147,7 +148,7 @@ def _policies(statements: Sequence[Statement]) -> Iterator[Policy]:
 
 
 def _parts(statement: Statement) -> Iterator[Statement]:
-    """The statement, or its halves where it is too large."""
+    """Yield the statement, or its halves if it is too large."""
     if _size([statement]) <= _POLICY_SIZE:
         yield statement
         return

@@ -1,10 +1,10 @@
-"""What needs permissions in AWS."""
+"""The jobs that require permissions in AWS."""
 
 from enum import StrEnum
 
 
 class Job(StrEnum):
-    """What is done to stacks, or to the state's bucket."""
+    """A job on stacks, or on the state's bucket."""
 
     PLAN = "plan"
     APPLY = "apply"

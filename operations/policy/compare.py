@@ -1,4 +1,4 @@
-"""Compares what policy documents of one role allow and deny, as IAM evaluates them."""
+"""Compares policy documents of one role by the requests that they allow and deny in IAM."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ from operations.policy.requests import MOST_STATES, Classes, Constraint, Key, Pa
 
 @dataclass(frozen=True)
 class Grant:
-    """One action on one resource under one condition, as a statement allows or denies it. Patterns as in IAM."""
+    """One action on one resource under one condition, as a statement allows or denies it. Patterns are IAM's."""
 
     effect: str
     action: str
@@ -30,7 +30,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Change:
-    """A difference between two sets of documents. `was`: the old grant that it replaces or narrows, if there is one."""
+    """A difference between two sets of documents. `was`: the old grant that it replaces or narrows, if any."""
 
     kind: Literal["added", "removed", "widened", "narrowed"]
     grant: Grant
@@ -38,7 +38,7 @@ class Change:
 
     @property
     def widens(self) -> bool:
-        """Whether the role can do more after it."""
+        """True if the role can do more after the change."""
         return self.kind in ("added", "widened")
 
     def __str__(self) -> str:
@@ -47,14 +47,14 @@ class Change:
 
 
 def compare(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> list[Change]:
-    """Returns the differences between what a role can do with the documents `old` and with `new`, widenings first.
+    """Return the differences between the permissions of a role with `old` and with `new` documents, widenings first.
 
-    The comparison is exact: it evaluates both sets, as IAM does, for a request of every kind that their patterns and
-    conditions tell apart, and reports the grants that decide a request differently. A request is allowed, denied
-    explicitly, or denied because nothing allows it. The difference between the last two counts, since the policy of a
-    resource can allow what no policy of the role denies.
+    The comparison is exact. It evaluates both sets as IAM does, for every class of requests that their patterns and
+    conditions distinguish, and reports the grants that decide a request differently. A request is allowed, denied
+    explicitly, or denied because nothing allows it. The last two differ, since a resource policy can allow a request
+    that no policy of the role denies.
 
-    Raises UserError for a statement that is none, and for documents with too many kinds of requests to try all.
+    Raises UserError for an invalid statement, and for documents with too many classes of requests.
 
     Source: AWS, "IAM JSON policy evaluation logic" and "IAM JSON policy elements: Condition operators".
     """
@@ -91,7 +91,7 @@ def _read(documents: Iterable[Mapping[str, Any]], side: Literal["old", "new"]) -
 
 
 def _patterns(statement: Mapping[str, Any], element: str, *, variables: bool, lower: bool = False) -> Patterns:
-    # A trust policy names no resource: it is that of its role.
+    # A trust policy names no resource; its resource is its role.
     negated = f"Not{element}" in statement
     texts = tuple(map(str, listed(statement.get(f"Not{element}" if negated else element, "*"))))
     patterns = [pattern_of(text.lower() if lower else text, variables=variables) for text in texts]
@@ -102,29 +102,27 @@ def _constraints(block: Mapping[str, Any], *, variables: bool) -> Iterator[Const
     for operator, keys in block.items():
         for key, value in keys.items():
             values = {str(one).lower() if isinstance(one, bool) else str(one) for one in listed(value)}
-            # IAM compares operators and keys without case.
+            # IAM compares operators and keys without regard to case.
             yield Constraint(operator.lower(), key.lower(), tuple(sorted(values)), variables)
 
 
 def _principals(statement: Mapping[str, Any]) -> Iterator[Constraint]:
-    """Who may call, where a resource's policy says so, as a condition on a key that no request has otherwise."""
+    """Return the principals of a resource policy as a condition on a key that requests do not otherwise have."""
     for element, operator in (("Principal", "stringlike"), ("NotPrincipal", "stringnotlike")):
         if element in statement:
             given = statement[element]
             kinds = given if isinstance(given, Mapping) else {"AWS": given}
             values = [f"{kind}:{one}" for kind, values in kinds.items() for one in listed(values)]
-            # "*" alone and {"AWS": "*"} are everybody.
+            # "*" alone and {"AWS": "*"} both mean everyone.
             everybody = "AWS:*" in values
             yield Constraint(operator, "(principal)", ("*",) if everybody else tuple(sorted(values)), variables=False)
 
-
-# The comparison
 
 _Where = frozenset[int]
 
 
 class _Comparison:
-    """Two sets of statements, and the classes of actions, resources and context values that tell them apart."""
+    """Two sets of statements, and the classes of actions, resources and context values that they distinguish."""
 
     def __init__(self, old: list[_Statement], new: list[_Statement]) -> None:
         self._statements = old + new
@@ -158,7 +156,7 @@ class _Comparison:
     def _by_statements(
         self, classes: Classes, patterns: Callable[[_Statement], Patterns]
     ) -> dict[frozenset[int], _Where]:
-        """The classes that the same statements match, by those statements."""
+        """Return the classes by the statements that match them."""
         where = [self._where(classes, patterns(one)) for one in self._statements]
         found: dict[frozenset[int], set[int]] = {}
         for number in classes.numbers:
@@ -170,14 +168,14 @@ class _Comparison:
         return classes.numbers - hit if patterns.negated else hit
 
     def _decisive(self, together: frozenset[int]) -> Iterator[tuple[bool, int]]:
-        """The statements that decide differently, of those with the action and resource; True if more is allowed."""
+        """Yield the statements that decide differently for the action and resource; True means that more is allowed."""
         statements = {number: self._statements[number] for number in sorted(together)}
         for holds in self._contexts(list(statements.values())):
             hit = [number for number, one in statements.items() if all(holds[each] for each in one.constraints)]
             old, new = self._outcome(hit, "old"), self._outcome(hit, "new")
             if old == new:
                 continue
-            # The side that denies explicitly decides, otherwise the one that allows.
+            # The side that denies explicitly decides, otherwise the side that allows.
             effect = "Deny" if -1 in (old, new) else "Allow"
             side = "new" if (new > old) == (effect == "Allow") else "old"
             for number in hit:
@@ -185,7 +183,7 @@ class _Comparison:
                     yield new > old, number
 
     def _contexts(self, statements: Sequence[_Statement]) -> Iterator[dict[Constraint, bool]]:
-        """Which of the statements' constraints hold, for each kind of context that they tell apart."""
+        """Return the constraints of the statements that hold, for each class of context that they distinguish."""
         wanted = {constraint: None for one in statements for constraint in one.constraints}
         choices: list[list[dict[Constraint, bool]]] = []
         for key in dict.fromkeys(constraint.key for constraint in wanted):
@@ -198,7 +196,7 @@ class _Comparison:
             yield {constraint: value for truth in context for constraint, value in truth.items()}
 
     def _outcome(self, hit: Iterable[int], side: str) -> int:
-        """-1: denied explicitly; 0: not allowed; 1: allowed."""
+        """Return -1 for denied explicitly, 0 for not allowed, and 1 for allowed."""
         effects = {self._statements[number].effect for number in hit if self._statements[number].side == side}
         return -1 if "Deny" in effects else int("Allow" in effects)
 
@@ -209,7 +207,7 @@ class _Comparison:
                 yield grant, self._where(self._actions, actions), self._where(self._resources, resources)
 
     def _contained(self, number: int, actions: _Where, resources: _Where, *, widens: bool) -> Grant | None:
-        """A grant of the other side that a grant of the statement contains."""
+        """Return a grant of the other side that a grant of the statement contains."""
         mine = self._statements[number]
         other = "old" if (mine.effect == "Allow") == widens else "new"
         for statement, grants in zip(self._statements, self._grants, strict=True):
@@ -221,7 +219,7 @@ class _Comparison:
         return None
 
     def _implies(self, one: _Statement, other: _Statement) -> bool:
-        """Whether the condition of `other` holds wherever that of `one` does."""
+        """Return whether the condition of `other` implies that of `one`."""
         return all(
             all(holds[each] for each in other.constraints)
             for holds in self._contexts([one, other])
@@ -230,7 +228,7 @@ class _Comparison:
 
 
 def _change(grant: Grant, within: Grant | None, *, widens: bool) -> Change:
-    """How a grant that decides differently is reported; `within` is the one of the other side that it contains."""
+    """Report a grant that decides differently; `within` is the grant of the other side that it contains."""
     if grant.effect == "Deny":
         return Change("widened" if widens else "narrowed", grant, within)
     if widens:

@@ -1,4 +1,4 @@
-"""Policy documents: Astronomer's as published and pinned, from a file, or as attached to a role."""
+"""Policy documents: Astronomer's published and pinned document, one from a file, or those attached to a role."""
 
 import hashlib
 import http.client
@@ -27,7 +27,7 @@ _USUAL = "a policy document has a few thousand"
 
 
 def policy_file(file: Path) -> Path:
-    """The `policy_file` of an estate file, which need not be there yet, or right. Raises UserError."""
+    """Return the `policy_file` of an estate, which may be missing or invalid. Raises UserError."""
     value = Source(file).value
     for key in ("account", "cross_account_role", "policy_file"):
         value = value.get(key) if isinstance(value, dict) else None
@@ -39,20 +39,17 @@ def policy_file(file: Path) -> Path:
     return file.parent / value
 
 
-# Fetch and pin
-
-
 def fetch(document: Path, url: str = URL, *, accept: bool = False) -> Literal["new", "same", "changed"]:
-    """Save what `url` serves as `document`, and pin it.
+    """Save the document at `url` as `document`, and pin it.
 
-    What differs from the pinned document is saved only with `accept`: "changed" without it means that nothing was
-    written but `<document>.new`, to be compared. Raises UserError where nothing usable is served.
+    A different document replaces the pinned one only with `accept`. Without it, the result is "changed", and the new
+    document is in `<document>.new` for comparison. Raises UserError for an unusable response.
     """
     served = _download(url)
     digest = hashlib.sha256(served).hexdigest()
     pin = pin_file(document)
     beside = document.with_name(document.name + ".new")
-    # A pin that was emptied or overwritten pins nothing that is served.
+    # An emptied or overwritten pin matches no document.
     pinned, there = _content(pin), _content(document)
     if pinned is not None and pinned.split()[:1] == [digest.encode()] and there == served:
         delete(document.parent, beside.name)
@@ -66,7 +63,7 @@ def fetch(document: Path, url: str = URL, *, accept: bool = False) -> Literal["n
 
 
 def _content(file: Path) -> bytes | None:
-    """Return what a file holds; None if there is none. Raises UserError."""
+    """Return the contents of a file, or None if there is none. Raises UserError."""
     try:
         return read_bytes(file)
     except FileNotFoundError:
@@ -76,7 +73,7 @@ def _content(file: Path) -> bytes | None:
 
 
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only to https: whoever can answer http could serve any policy."""
+    """Follows redirects only to https, because anyone on the network path can answer plain http."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.startswith("https://"):
@@ -85,7 +82,7 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
 
 
 def _shown(url: str) -> str:
-    """An address without what may be secret in it: a user's name and password, or a signature."""
+    """Return an address without possible secrets: a user name and password, or a signature."""
     parts = urllib.parse.urlsplit(url)
     query = "?..." if parts.query else ""
     return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}")
@@ -96,7 +93,7 @@ def _download(url: str) -> bytes:
         raise UserError(f"{printable(url)} is not an https address; a policy is not fetched over anything else")
     try:
         served = _served(url)
-    except (OSError, http.client.HTTPException, ValueError) as error:  # a URL without sense is a ValueError
+    except (OSError, http.client.HTTPException, ValueError) as error:  # urllib raises ValueError for an invalid URL
         where, reason = (
             printable(url) if isinstance(error, ValueError) else _shown(url),
             getattr(error, "reason", error),
@@ -113,7 +110,7 @@ def _download(url: str) -> bytes:
 
 def _served(url: str) -> bytes:
     served, deadline = b"", time.monotonic() + MAX_SECONDS
-    # The time-out of the connection is for each read: a server that sends a byte a second has none.
+    # The connection's time-out applies to each read, and never ends a server that sends a byte a second.
     with urllib.request.build_opener(_OnlyHttps).open(url, timeout=30) as answer:
         if answer.status != 200:
             raise UserError(f"{_shown(url)} answers {answer.status}, which is not a whole document")
@@ -126,11 +123,8 @@ def _served(url: str) -> bytes:
     return served
 
 
-# Read
-
-
 def statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The statements of a document. Raises UserError for one that IAM would not accept."""
+    """Return the statements of a document. Raises UserError for a document that IAM would not accept."""
     found = listed(document.get("Statement", []))
     for number, statement in enumerate(found, 1):
         if mistake := _mistake(statement):
@@ -155,7 +149,7 @@ def _mistake(statement: Any) -> str | None:
 
 
 def read(file: Path, account_id: str | None = None) -> dict[str, Any]:
-    """A document from a file, with `{{.AWSAccount}}` replaced where an account is given. Raises UserError."""
+    """Return a document from a file, with `{{.AWSAccount}}` replaced if an account is given. Raises UserError."""
     try:
         return _parsed(read_bytes(file), account_id)
     except FileNotFoundError:
@@ -165,7 +159,7 @@ def read(file: Path, account_id: str | None = None) -> dict[str, Any]:
 
 
 def _parsed(content: bytes, account_id: str | None) -> dict[str, Any]:
-    """Raises DocumentError."""
+    """Parse a document. Raises DocumentError."""
     text = decoded(content)
     document = parsed(text.replace("{{.AWSAccount}}", account_id) if account_id else text)
     if not isinstance(document, dict) or "Statement" not in document:
@@ -174,8 +168,10 @@ def _parsed(content: bytes, account_id: str | None) -> dict[str, Any]:
 
 
 def in_account(role: str, account_id: str) -> list[dict[str, Any]]:
-    """The documents that are attached to Astronomer's role in the caller's account, or written into it, but for that of
-    `opt_in_region`: it stands beside Astronomer's. Raises UserError."""
+    """Return the documents attached to Astronomer's role in the caller's account, and its inline documents.
+
+    The policy of `opt_in_region` is excluded, because it is additional to Astronomer's. Raises UserError.
+    """
     try:
         session = boto3.Session()
         with (
@@ -197,7 +193,7 @@ def _documents(iam: Any, role: str) -> Iterator[dict[str, Any]]:
         for policy in page["AttachedPolicies"]:
             version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
             found = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]
-            # Under that name, but with other grants, it is not ours.
+            # A policy of that name with other grants is not this project's.
             actions = [one for each in statements(found["Document"]) for one in listed(each.get("Action", "*"))]
             of_regions = all(action.startswith("account:") for action in actions)
             if policy["PolicyName"] != OPT_IN_REGIONS or not of_regions:

@@ -1,4 +1,4 @@
-"""Lints the policies that a synthesized estate creates, with parliament, which knows IAM's actions and conditions."""
+"""Lints the policies of a synthesized estate with parliament, which contains IAM's actions and conditions."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from operations.policy.documents import statements
 
 @dataclass(frozen=True)
 class Finding:
-    """What a linter says of one policy. `severity`: CRITICAL, HIGH, MEDIUM, LOW or INFO."""
+    """A linter's finding for one policy. `severity`: CRITICAL, HIGH, MEDIUM, LOW or INFO."""
 
     policy: str
     severity: str
@@ -29,9 +29,10 @@ class Finding:
 
 
 def report(stacks: Mapping[str, Any], vendors: Mapping[str, Any] | None) -> tuple[list[str], ExitCode]:
-    """Return the names of the policies of synthesized stacks, what is found in them, and the exit code.
+    """Return the names of the policies of synthesized stacks, their findings, and the exit code.
 
-    `vendors` is Astronomer's document: what is found in it is a warning."""
+    `vendors` is Astronomer's document; its findings are warnings.
+    """
     policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
     theirs = {name for name, one in policies.items() if vendors and written_by(vendors, one)}
     found = lint({name: one for name, one in policies.items() if name not in theirs})
@@ -46,22 +47,22 @@ def report(stacks: Mapping[str, Any], vendors: Mapping[str, Any] | None) -> tupl
 
 
 def _acknowledged(issue: str, detail: str, document: Mapping[str, Any]) -> bool:
-    """What the linter has wrong, each with the reason."""
+    """Return whether a finding is a known error of the linter; the reasons are below."""
     if issue == "RESOURCE_STAR":
-        # In a resource's own policy, such as a KMS key's, * is that resource.
+        # In a resource's own policy, such as a KMS key's, * means that resource.
         return all("Principal" in statement for statement in listed(document["Statement"]))
     if issue == "UNKNOWN_FEDERATION_SOURCE":
-        # It knows the providers of social networks only; IAM takes the ARN of any OIDC provider of the account.
+        # parliament supports only social identity providers; IAM accepts the ARN of any OIDC provider of the account.
         return ":oidc-provider/" in detail
     if issue == "UNKNOWN_CONDITION_FOR_ACTION" and "sts:AssumeRoleWithWebIdentity" in detail:
-        # The keys of a token are named after its issuer, which parliament cannot know.
+        # The keys of a token are named after its issuer, which parliament does not resolve.
         return ":aud" in detail or ":sub" in detail
     if issue == "RESOURCE_MISMATCH":
-        # It wants all kinds of resource in one statement. Their conditions differ, and AWS writes two in its guide to
-        # VPC peering.
+        # parliament requires all kinds of resource in one statement. Their conditions differ, and AWS's guide to VPC
+        # peering uses two statements.
         return "ec2:AcceptVpcPeeringConnection" in detail
-    # A key of the encryption context may have any name, and CloudWatch Logs' is the log group's ARN: the CloudWatch
-    # Logs user guide writes the key policy so.
+    # A key of the encryption context may have any name, and CloudWatch Logs uses the log group's ARN: the CloudWatch
+    # Logs user guide contains this key policy.
     return (
         issue in ("UNKNOWN_CONDITION_FOR_ACTION", "MISMATCHED_TYPE")
         and "kms:EncryptionContext:aws:logs:arn" in json.dumps(document)
@@ -70,14 +71,14 @@ def _acknowledged(issue: str, detail: str, document: Mapping[str, Any]) -> bool:
 
 
 def lint(policies: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
-    """Returns what parliament, which knows IAM's actions, resources and conditions, finds in policies, by severity.
+    """Return parliament's findings on actions, resources and conditions in policies, by severity.
 
-    Adds a finding of our own for a statement that allows everything, which parliament accepts. Works offline. Raises
-    UserError if parliament is not installed, or for a document that is none.
+    Adds a finding for a statement that allows everything, which parliament accepts. Works offline. Raises UserError if
+    parliament is not installed, or for an invalid document.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # it leaves its own data files open
+            warnings.simplefilter("ignore", ResourceWarning)  # parliament leaves its own data files open
             warnings.filterwarnings("ignore", "pkg_resources is deprecated")
             import parliament
     except ImportError as error:
@@ -87,13 +88,13 @@ def lint(policies: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
         found_statements = statements(document)
         if any(_allows_everything(one) for one in found_statements):
             findings.add(Finding(name, "HIGH", "Allows every action on every resource", ""))
-        # The resource of a trust policy is its role; parliament wants one in each statement.
+        # The resource of a trust policy is its role; parliament requires a resource in each statement.
         document = {**document, "Statement": [_with_resource(one) for one in found_statements]}
         for found in parliament.analyze_policy_string(json.dumps(document)).findings:
             told = parliament.enhance_finding(found)
             detail = told.detail if isinstance(told.detail, str) else json.dumps(told.detail, default=str)
             if not _acknowledged(found.issue, detail, document):
-                # All actions of a service are a page of names.
+                # A list of all actions of a service would fill a page.
                 findings.add(Finding(name, told.severity, told.title, textwrap.shorten(detail, 160)))
     order = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO")
     return sorted(findings, key=lambda f: (order.index(f.severity), str(f)))
@@ -110,17 +111,17 @@ def _with_resource(statement: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def written_by(vendors: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
-    """Whether every statement is one of the vendor's: a long document is split over several policies."""
+    """Return whether every statement is one of the vendor's; a long document is split over several policies."""
     theirs = listed(vendors["Statement"])
     return all(statement in theirs for statement in statements(document))
 
 
 def policies_of(stack: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Returns every policy document in a synthesized stack by its address: managed and inline policies, trust policies,
-    and those of keys, buckets, topics and endpoints.
+    """Return every policy document in a synthesized stack by its address.
 
-    References to what does not exist yet are samples of their kind. Raises UserError for a document that cannot be
-    read, so that no policy goes unlinted without a word.
+    These are managed, inline and trust policies, and those of keys, buckets, topics and endpoints. References to
+    resources that do not exist yet are replaced by samples of their type. Raises UserError for an unreadable document,
+    so that no policy is skipped silently.
     """
     result: dict[str, dict[str, Any]] = {}
     for name, document in stack.get("data", {}).get("aws_iam_policy_document", {}).items():
@@ -138,7 +139,7 @@ def policies_of(stack: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _policy_arguments(value: Any) -> Iterator[tuple[str, str]]:
-    """The arguments that hold a policy document, however deep: AWS's resources name them all so."""
+    """Yield the arguments that contain a policy document, at any depth; AWS's resources use the same names."""
     if isinstance(value, list):
         for one in value:
             yield from _policy_arguments(one)
@@ -151,9 +152,9 @@ def _policy_arguments(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _document(text: str) -> dict[str, Any] | None:
-    """The document that is written into the stack itself, if it is one."""
+    """Return the document if it is contained in the stack itself."""
     try:
-        # Terraform reads $${ as the ${ of an IAM variable.
+        # In Terraform, $${ is an escaped ${ of an IAM variable.
         document = json.loads(text.replace("$${", "${").replace("%%{", "%{"))
     except ValueError:
         return None
@@ -165,7 +166,7 @@ def _refers_to_document(text: str) -> bool:
 
 
 def _statement(written: Mapping[str, Any]) -> dict[str, Any]:
-    """A statement of Terraform's data source as IAM's JSON."""
+    """Return a statement of Terraform's data source as IAM's JSON."""
     result: dict[str, Any] = {"Effect": written.get("effect", "Allow")}
     names = (("sid", "Sid"), ("actions", "Action"), ("not_actions", "NotAction"))
     names += (("resources", "Resource"), ("not_resources", "NotResource"))
@@ -176,7 +177,7 @@ def _statement(written: Mapping[str, Any]) -> dict[str, Any]:
         result.setdefault("Principal", {})[principal["type"]] = _sampled(principal["identifiers"])
     for condition in written.get("condition", []):
         values = _sampled(condition["values"])
-        # IAM writes one value without a list, and parliament reads no other way where an operator takes one.
+        # IAM writes a single value without a list; parliament requires this for operators with one value.
         values = values[0] if isinstance(values, list) and len(values) == 1 else values
         result.setdefault("Condition", {}).setdefault(condition["test"], {})[condition["variable"]] = values
     return result

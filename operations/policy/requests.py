@@ -1,4 +1,4 @@
-"""The kinds of requests that the patterns and conditions of policies tell apart."""
+"""The classes of requests that the patterns and conditions of policies distinguish."""
 
 import itertools
 import re
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from estate.errors import UserError
 
 MOST_STATES = 100_000
-"""Limit on the work for one comparison; documents beyond it are refused, never called equal."""
+"""The limit on the work for one comparison; larger documents are refused, never reported as equal."""
 
 
 class _Variable(NamedTuple):
-    """A policy variable such as ${aws:username}: text that only the request knows."""
+    """A policy variable such as ${aws:username}; only the request has its text."""
 
     text: str
 
@@ -26,11 +26,11 @@ Pattern = tuple[Any, ...]
 
 
 def pattern_of(text: str, *, variables: bool, wildcards: bool = True) -> Pattern:
-    """The characters, wildcards and variables of a pattern. In Version 2008-10-17, `${` has no meaning."""
+    """Return the characters, wildcards and variables of a pattern. In Version 2008-10-17, `${` has no meaning."""
     result: list[Any] = []
     for variable, character in re.findall(r"(\$\{[^{}]*\})|(.)", text, re.DOTALL):
         if variable and variables:
-            # ${*}, ${?} and ${$} are how a document writes the characters themselves.
+            # ${*}, ${?} and ${$} escape the characters themselves.
             result.append(variable[2] if variable in ("${*}", "${?}", "${$}") else _Variable(variable.lower()))
             continue
         for one in variable or character:
@@ -51,7 +51,7 @@ class Patterns:
     negated: bool = False
 
     def parts(self) -> Iterator[tuple[str, "Patterns"]]:
-        """What a grant names: each pattern, or all that are excepted, with its text."""
+        """Yield the parts of a grant: each pattern, or all exceptions, with its text."""
         if self.negated:
             yield f"all but {', '.join(sorted(self.texts))}", self
         else:
@@ -86,7 +86,7 @@ class Constraint:
 
     @cached_property
     def patterns(self) -> tuple[Pattern, ...]:
-        """What the key's text is compared with; none for an operator on numbers, dates, addresses or presence."""
+        """Return the patterns for the key's text; empty for an operator on numbers, dates, addresses or presence."""
         if not self.name.startswith(("string", "arn", "binary", "bool")):
             return ()
         wildcards = "like" in self.name or self.name.startswith("arn")
@@ -99,7 +99,7 @@ class Constraint:
 
 
 class Classes:
-    """Texts, one for each way in which texts can match a set of patterns."""
+    """Return texts, one for each way in which texts can match a set of patterns."""
 
     def __init__(self, patterns: Iterable[Pattern], *, ignore_case: Iterable[Pattern] = ()) -> None:
         self._bits: dict[tuple[Pattern, bool], int] = {}
@@ -122,7 +122,7 @@ class Classes:
             self._bits[pattern, folded] = 1 << last
             last += 1
         ends = sum(self._bits.values())
-        # A character that no pattern names stands for all of those.
+        # A character that occurs in no pattern represents all such characters.
         self._literal.setdefault(next(chr(code) for code in range(0xE000, 0xF8FF) if chr(code) not in self._literal), 0)
         reached = self._reachable(ends)
         self.numbers = frozenset(range(len(reached)))
@@ -131,20 +131,21 @@ class Classes:
         }
 
     def matching(self, pattern: Pattern, *, folded: bool = False) -> frozenset[int]:
-        """The classes whose texts match the pattern."""
+        """Return the classes whose texts match the pattern."""
         return self._matching[pattern, folded]
 
     def _reachable(self, ends: int) -> list[int]:
-        """The patterns that texts match, for each combination that some text has.
+        """Return the matching patterns for each combination that a text can have.
 
-        Runs all patterns at once over every text, as automata: a state is the set of places in the patterns that a text
-        has come to, a bit each."""
+        Runs all patterns at once over every text, as automata. A state is the set of positions in the patterns after a
+        text, as a bit mask.
+        """
         state = self._closed(self._first)
         seen, found, waiting = {state}, {state & ends: None}, [state]
         while waiting:
             state = waiting.pop()
             for symbol, literal in self._literal.items():
-                # A variable's text can have any length: ? is sure to match it never.
+                # A variable's text can have any length, so ? does not reliably match it.
                 one = 0 if isinstance(symbol, _Variable) else self._one
                 after = self._closed(((state & (one | literal)) << 1) | (state & self._many))
                 if after not in seen:
@@ -156,12 +157,12 @@ class Classes:
         return list(found)
 
     def _closed(self, state: int) -> int:
-        """With the places after a `*`, which can match nothing."""
+        """Return the positions, including those after a `*`, which can match nothing."""
         return state | (state & self._many) << 1
 
 
 class Key:
-    """The values that a context key can have in a request, one for each way in which conditions can tell them apart."""
+    """Return the values of a context key in requests, one for each way in which conditions can distinguish them."""
 
     def __init__(self, constraints: Sequence[Constraint]) -> None:
         self._texts = Classes(
@@ -173,7 +174,8 @@ class Key:
             points = {point for one in constraints if one.name in _KINDS[kind] for point in bounds(one.values)}
             values += [(kind, point) for point in sorted(points)]
         several = any(one.quantifier for one in constraints)
-        # A request has no value, one or, for a key with several, any set: three show all that two conditions can ask.
+        # A request has no value, one value or, for a key with several, any set. Sets of up to three distinguish any two
+        # conditions.
         sizes = (1, 2, 3) if several and len(values) <= 12 else (1, 2) if several else (1,)
         truths = {tuple(self._holds(one, ()) for one in constraints): None}
         for size in sizes:
@@ -223,7 +225,7 @@ def _timestamp(value: str) -> float | None:
 
 
 def _addresses(values: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """The first address of each range, and those before and after it: between them nothing changes."""
+    """Return the first address of each range and its neighbours; the result is constant between them."""
     for value in values:
         try:
             network = ip_network(value, strict=False)
@@ -234,7 +236,7 @@ def _addresses(values: Iterable[str]) -> Iterator[tuple[int, int]]:
 
 
 def _around(read: Callable[[str], float | None]) -> Callable[[Iterable[str]], Iterator[float]]:
-    """Each value, and one below and above it: between them nothing changes."""
+    """Return each value and its neighbours; the result is constant between them."""
 
     def points(values: Iterable[str]) -> Iterator[float]:
         for value in values:

@@ -1,1 +1,1 @@
-"""Finds the first hop that blocks a cluster on its way to an address, from live data."""
+"""Finds the first hop that blocks a cluster's traffic to an address, from live data."""

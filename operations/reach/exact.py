@@ -1,7 +1,7 @@
-"""Decides exactly what routes and network ACLs do with every address of a range.
+"""Evaluates routes and network ACLs exactly, for every address of a range.
 
-A range is cut wherever a prefix of a route or rule begins or ends. On each piece they treat all addresses alike: one
-address decides for the whole piece. A property test compares this with every single address.
+A range is split at each boundary of a route's or rule's prefix. All addresses of a piece are treated alike, so one
+address decides for the whole piece. A property test compares the result with every single address.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 
 Span = tuple[int, int]
-"""The first and the last address, or port."""
+"""The first and the last address, or the first and the last port."""
 
 
 def span(network: IPv4Network) -> Span:
-    """The first and the last address of a network."""
+    """Return the first and the last address of a network."""
     return int(network.network_address), int(network.broadcast_address)
 
 
 def pieces(ranges: Iterable[IPv4Network], prefixes: Collection[IPv4Network]) -> Iterator[Span]:
-    """Cut ranges so that no prefix begins or ends inside of a piece."""
+    """Split ranges so that no prefix begins or ends inside a piece."""
     cuts = {bound for first, last in map(span, prefixes) for bound in (first, last + 1)}
     for first, last in map(span, ranges):
         starts = sorted({first} | {cut for cut in cuts if first < cut <= last})
@@ -26,7 +26,7 @@ def pieces(ranges: Iterable[IPv4Network], prefixes: Collection[IPv4Network]) -> 
 
 
 def in_words(found: Iterable[Span]) -> str:
-    """The pieces as prefixes."""
+    """Return the pieces as prefixes, for a message."""
     merged: list[Span] = []
     for first, last in sorted(found):
         if merged and first <= merged[-1][1] + 1:
@@ -37,14 +37,14 @@ def in_words(found: Iterable[Span]) -> str:
 
 
 def covers(network: IPv4Network, address: int) -> bool:
-    """Whether an address is in a network."""
+    """Return whether an address is in a network."""
     first, last = span(network)
     return first <= address <= last
 
 
 @dataclass(frozen=True)
 class Route:
-    """A route of a VPC or of a transit gateway. Of two with one prefix, the higher rank wins."""
+    """A route of a VPC or of a transit gateway. Of two routes with the same prefix, the higher rank wins."""
 
     prefix: IPv4Network
     rank: int
@@ -53,14 +53,14 @@ class Route:
 
 
 def best(routes: Iterable[Route], address: int) -> Route | None:
-    """The route that an address takes: the longest prefix. A blackhole wins too, and drops."""
+    """Return the route for an address: the longest prefix. A blackhole can win too, and drops the packet."""
     fitting = (one for one in routes if one.state != "filtered" and covers(one.prefix, address))
     return max(fitting, key=lambda one: (one.prefix.prefixlen, one.rank), default=None)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of a network ACL, of one direction and the protocol in question."""
+    """An entry of a network ACL, for one direction and one protocol."""
 
     number: int
     prefix: IPv4Network
@@ -69,8 +69,10 @@ class Entry:
 
 
 def shut(entries: Iterable[Entry], address: int, ports: Span) -> list[tuple[Span, int]]:
-    """The ports that an ACL does not let through at an address, each with the number of the rule; 32767 is the last
-    rule, which denies what no other matched."""
+    """Return the ports that an ACL denies for an address, each with the number of the rule.
+
+    32767 is the last rule, which denies everything that no other rule matches.
+    """
     left, denied = [ports], list[tuple[Span, int]]()
     for entry in sorted(entries, key=lambda one: one.number):
         if not covers(entry.prefix, address):

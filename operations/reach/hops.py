@@ -1,4 +1,4 @@
-"""The hops between a cluster and an address, in the order of a packet's way there and back."""
+"""The hops between a cluster and an address, in the order of a packet's path there and back."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from operations.reach.network import LiveVpc
 from operations.status.check import Check, Outcome, View, done, failed, unknown
 
 EPHEMERAL = (1024, 65535)
-"""Where a client may open the port that answers come back to."""
+"""The client ports that responses can be sent to."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """Where a cluster wants to get, and the ranges that its packets come from."""
+    """A cluster's target, and the ranges that its packets come from."""
 
     cluster: str
     address: IPv4Address
@@ -25,11 +25,11 @@ class Goal:
 
 
 Block = Callable[[int], str]
-"""What blocks one address; empty if nothing does."""
+"""Returns the obstacle for one address, or an empty string."""
 
 
 def _each(goal: Goal, prefixes: list[IPv4Network], block: Block, well: str, fix: str) -> Outcome:
-    """The outcome over every address of the cluster: what blocks, and for which ranges."""
+    """Return the outcome over every address of the cluster: the obstacles, each with its ranges."""
     blocked: dict[str, list[Span]] = {}
     for piece in pieces(goal.sources, prefixes):
         if why := block(piece[0]):
@@ -46,35 +46,38 @@ def _routed(goal: Goal, table: str, routes: list[Route], target: str, fix: str) 
             return f"{table} has no route"
         if route.state != "active":
             return f"the route {route.prefix} of {table} is a {route.state}"
-        return "" if route.target == target else f"the route {route.prefix} of {table} leads to {route.target}"
+        return "" if route.target == target else f"the route {route.prefix} of {table} points to {route.target}"
 
     return _each(goal, [one.prefix for one in routes], block, f"{table} leads to {target}", fix)
 
 
 def destination(goal: Goal, vpc: LiveVpc) -> Iterator[Check]:
-    """Yield whether the address is in the VPC, and something has it."""
+    """Check that the address is in the VPC, and that a network interface has it."""
 
     def subnet() -> Outcome:
         found = vpc.subnet_of(goal.address)
         if found:
             return done(f"{goal.address} is in {found['SubnetId']}")
         return failed(
-            f"no subnet of {vpc.id} has {goal.address}; its ranges are {', '.join(vpc.ranges) or 'unknown'}",
-            "compare the address with what HOST resolves to, or the IDs of the network in the file",
+            f"no subnet of {vpc.id} contains {goal.address}; the VPC's ranges are {', '.join(vpc.ranges) or 'unknown'}",
+            "check the address that HOST resolves to, and the network's IDs in the file",
         )
 
     def interface() -> Outcome:
         found = vpc.interface_of(goal.address)
         if found:
             return done(f"{found['NetworkInterfaceId']} has {goal.address}")
-        return unknown(f"no network interface has {goal.address} now", "start what listens there, then repeat this")
+        return unknown(
+            f"no network interface has {goal.address} now",
+            "start the service that listens there, then run this command again",
+        )
 
     yield Check("subnet", f"{goal.address} is in a subnet of {vpc.id}", subnet)
     yield Check("interface", f"a network interface has {goal.address}", interface, "subnet")
 
 
 def filters(goal: Goal, vpc: LiveVpc) -> Iterator[Check]:
-    """Yield whether the subnet's ACL and the interface's groups let packets in, and answers out."""
+    """Check that the subnet's ACL and the interface's groups allow packets in and responses out."""
 
     def acl(*, out: bool) -> Outcome:
         subnet = vpc.subnet_of(goal.address)
@@ -87,14 +90,14 @@ def filters(goal: Goal, vpc: LiveVpc) -> Iterator[Check]:
         def block(address: int) -> str:
             return _shut(id_, way, shut(entries[out], address, ports))
 
-        add = f"add an {way} entry to {id_} that allows {goal.protocol} {_ports(ports)}, before the one that denies"
+        add = f"add an {way} entry to {id_} that allows {goal.protocol} {_ports(ports)} before the denying entry"
         well = f"{id_} allows {way} {goal.protocol} {_ports(ports)}"
         return _each(goal, [one.prefix for one in entries[out]], block, well, add)
 
     def group() -> Outcome:
         interface = vpc.interface_of(goal.address)
         if interface is None:
-            return unknown(f"no network interface has {goal.address}, so that no security group is known", "")
+            return unknown(f"no network interface has {goal.address}, so its security groups are unknown", "")
         groups = [one["GroupId"] for one in interface["Groups"]]
         allowed = vpc.let_in(groups, goal.protocol, goal.port)
         named = ", ".join(groups) or "no group"
@@ -106,12 +109,14 @@ def filters(goal: Goal, vpc: LiveVpc) -> Iterator[Check]:
                 else f"no inbound rule of {named} allows {goal.protocol} {goal.port}"
             )
 
-        fix = f"add `ingress` with {named} and from_port {goal.port} to the connection, and deploy"
+        fix = f"add an `ingress` rule with {named} and from_port {goal.port} to the connection, and deploy"
         return _each(goal, allowed, block, f"{named} lets in {goal.protocol} {goal.port}", fix)
 
-    yield Check("acl-in", f"the network ACL lets {goal.cluster} in to {goal.port}", lambda: acl(out=False), "subnet")
-    yield Check("acl-out", f"the network ACL lets answers out to {goal.cluster}", lambda: acl(out=True), "subnet")
-    yield Check("group", f"a security group lets {goal.cluster} in to {goal.port}", group, "subnet")
+    yield Check(
+        "acl-in", f"the network ACL allows {goal.cluster} to reach {goal.port}", lambda: acl(out=False), "subnet"
+    )
+    yield Check("acl-out", f"the network ACL allows responses to {goal.cluster}", lambda: acl(out=True), "subnet")
+    yield Check("group", f"a security group allows {goal.cluster} to reach {goal.port}", group, "subnet")
 
 
 def _shut(acl: str, way: str, denied: list[tuple[Span, int]]) -> str:
@@ -124,11 +129,11 @@ def _ports(ports: Span) -> str:
 
 
 def _no_subnet(goal: Goal, vpc: LiveVpc) -> Outcome:
-    return unknown(f"no subnet of {vpc.id} has {goal.address}", "find the address first")
+    return unknown(f"no subnet of {vpc.id} contains {goal.address}", "correct the address first")
 
 
 def way_back(goal: Goal, vpc: LiveVpc, target: str) -> Check:
-    """The check that the subnet's route table leads back to the cluster."""
+    """Return the check that the subnet's route table leads back to the cluster."""
 
     def look() -> Outcome:
         subnet = vpc.subnet_of(goal.address)
@@ -143,7 +148,7 @@ def way_back(goal: Goal, vpc: LiveVpc, target: str) -> Check:
 
 
 def by_gateway(goal: Goal, vpc: LiveVpc, v: View, gateway: str, theirs: str | None) -> Iterator[Check]:
-    """Yield the hops over a transit gateway: attachments, zone, and its route tables both ways."""
+    """Yield the hops over a transit gateway: attachments, zone, and the route tables in both directions."""
 
     def attachments() -> dict[str, dict[str, Any]]:
         answer = v.read("ec2:describe_transit_gateway_attachments").get("TransitGatewayAttachments", [])
@@ -167,7 +172,7 @@ def by_gateway(goal: Goal, vpc: LiveVpc, v: View, gateway: str, theirs: str | No
         zones = {vpc.subnets[one]["AvailabilityZone"] for one in attached if one in vpc.subnets}
         if subnet["AvailabilityZone"] in zones:
             return done(f"{id_} has a subnet in {subnet['AvailabilityZone']}")
-        evidence = f"{id_} has subnets only in {', '.join(sorted(zones)) or 'no zone'}: packets to and from "
+        evidence = f"{id_} has subnets only in {', '.join(sorted(zones)) or 'no zone'}; packets to and from "
         return failed(
             f"{evidence}{subnet['SubnetId']} in {subnet['AvailabilityZone']} are dropped",
             f"add a subnet of {subnet['AvailabilityZone']} to the attachment {id_}",
@@ -212,7 +217,7 @@ def by_gateway(goal: Goal, vpc: LiveVpc, v: View, gateway: str, theirs: str | No
             goal, table, routes_of(table), theirs or "", f"route the cluster's ranges to {theirs} in {table}"
         )
 
-    named = "write the attachment of the cluster as `attachments` into the file, and deploy"
+    named = "add the cluster's attachment to `attachments` in the file, and deploy"
     yield Check(
         "astro",
         f"{goal.cluster} is attached to {gateway}",
@@ -222,9 +227,11 @@ def by_gateway(goal: Goal, vpc: LiveVpc, v: View, gateway: str, theirs: str | No
         "network",
         f"{vpc.id} is attached to {gateway}",
         lambda: available(
-            mine(), f"no attachment of {vpc.id}", f"attach {vpc.id} to {gateway}: `attach_network: true`"
+            mine(),
+            f"{vpc.id} has no attachment",
+            f"attach {vpc.id} to {gateway}, for example with `attach_network: true`",
         ),
     )
-    yield Check("forward", f"the gateway leads {goal.cluster} to {goal.address}", forward)
+    yield Check("forward", f"the gateway routes {goal.cluster} to {goal.address}", forward)
     yield Check("zone", "the attachment has a subnet in the zone of the address", zone, "network")
-    yield Check("back", f"the gateway leads answers back to {goal.cluster}", back)
+    yield Check("back", f"the gateway routes responses to {goal.cluster}", back)

@@ -1,4 +1,4 @@
-"""Finds the address of a name as Astro's VPC would: private zones first, then what the public DNS says."""
+"""Resolves a name as Astro's VPC would: first from private zones, then from public DNS."""
 
 import socket
 from ipaddress import AddressValueError, IPv4Address
@@ -12,7 +12,7 @@ from operations.status.check import Outcome, View, done, failed, unknown
 
 
 def literal(host: str) -> IPv4Address | None:
-    """An address that is written out."""
+    """Return the address if the text is one."""
     try:
         return IPv4Address(host)
     except AddressValueError:
@@ -20,7 +20,10 @@ def literal(host: str) -> IPv4Address | None:
 
 
 def resolve(views: list[View], cluster: str, host: str) -> tuple[IPv4Address | None, Outcome]:
-    """The address of a name, and how Astro gets it, or why not. `views` are those of the cluster's connections."""
+    """Return the address of a name and how Astro gets it, or the reason for a failure.
+
+    `views` are the views of the cluster's connections.
+    """
     name = host.rstrip(".").lower()
     for v in views:
         props = v.estate.connections[v.name]
@@ -37,7 +40,7 @@ def resolve(views: list[View], cluster: str, host: str) -> tuple[IPv4Address | N
             domains = [rule.domain for rule in props.rules.values() if rule.domain]
         if matching := [one for one in domains if _below(name, one)]:
             how = f"{v.entry.path} sends queries for {', '.join(matching)} to your DNS servers"
-            return _public(name, f"{how}, which this machine cannot ask for Astro; ")
+            return _public(name, f"{how}, which cannot be queried from this machine in Astro's place; ")
     return _public(name, "")
 
 
@@ -57,33 +60,35 @@ def _in_zone(
             address = literal(found["ResourceRecords"][0]["Value"])
             vpc = v.estate.clusters[cluster].vpc_id
             if vpc and vpc not in [one.get("VPCId") for one in answer.get("VPCs", [])]:
-                fix = (
-                    "Astronomer associates the cluster's VPC with the zone: `main.py status` shows the sentence to send"
+                fix = "ask Astronomer to associate the cluster's VPC with the zone, as `main.py status` shows"
+                return address, failed(
+                    f"{name} resolves to {address} in {zone}, which is not associated with {vpc}", fix
                 )
-                return address, failed(f"{name} is {address} in {zone}, which is not associated with {vpc}", fix)
-            return address, done(f"{name} is {address} in the private zone {domain} ({zone})")
+            return address, done(f"{name} resolves to {address} in the private zone {domain} ({zone})")
         alias = by_name.get((at, "CNAME")) or found or {}
         target = (alias.get("ResourceRecords") or [{}])[0].get("Value") or alias.get("AliasTarget", {}).get("DNSName")
         if not target:
-            fix = f"add a record for {name} to {zone}; a VPC with the zone asks no other DNS for names below {domain}"
+            fix = f"add a record for {name} to {zone}; its VPCs use no other DNS below {domain}"
             return None, failed(f"the private zone {domain} ({zone}) has no record for {at}", fix)
         at = str(target).rstrip(".").lower()
         if not _below(at, domain):
             return _public(at, f"{name} leads to {at}; ")
-    return None, failed(f"{name} leads to itself in {zone}", "mend its CNAME records")
+    return None, failed(f"{name} is an alias of itself in {zone}", "correct its CNAME records")
 
 
 def _public(name: str, before: str) -> tuple[IPv4Address | None, Outcome]:
     try:
         found = sorted({str(one[4][0]) for one in socket.getaddrinfo(name, None, socket.AF_INET)})
     except (OSError, UnicodeError):
-        fix = "give the address with --ip, or a private zone of the name to the cluster by `hosted_zone`"
-        return None, failed(f"{before}{name} does not resolve here, and no private zone of the cluster has it", fix)
+        fix = "pass the address with --ip, or share a private zone for the name with the cluster (`hosted_zone`)"
+        return None, failed(
+            f"{before}{name} does not resolve here, and no private zone of the cluster contains it", fix
+        )
     address = IPv4Address(found[0])
-    told = f"{before}{name} is {', '.join(found)} by this machine's DNS"
+    told = f"{before}{name} resolves to {', '.join(found)} in this machine's DNS"
     if not any(address in block for block in PRIVATE):
-        fix = "private connections lead to private addresses: give one with --ip, or set `resolve_dns` of the peering"
+        fix = "private connections need private addresses; pass one with --ip, or set `resolve_dns` on the peering"
         return address, failed(f"{told}, a public address", fix)
     if before:
-        return address, unknown(told, "resolve the name from a Deployment, and compare")
+        return address, unknown(told, "resolve the name in a Deployment, and compare the addresses")
     return address, done(told)

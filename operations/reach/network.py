@@ -1,4 +1,4 @@
-"""What reach reads of one of your VPCs."""
+"""Reads one of your VPCs for `main.py reach`."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
@@ -13,7 +13,7 @@ NUMBERS = {"tcp": "6", "udp": "17"}
 
 
 class LiveVpc:
-    """A VPC as AWS has it now. Each list is read once per account and region."""
+    """A VPC in its current state in AWS. Each list is read once per account and region."""
 
     def __init__(self, view: View, vpc_id: str) -> None:
         self._view, self.id = view, vpc_id
@@ -23,7 +23,7 @@ class LiveVpc:
 
     @cached_property
     def ranges(self) -> list[str]:
-        """The ranges of the VPC."""
+        """Return the ranges of the VPC."""
         return [
             block["CidrBlock"]
             for vpc in self._all("ec2:describe_vpcs", "Vpcs")
@@ -33,28 +33,30 @@ class LiveVpc:
 
     @cached_property
     def subnets(self) -> dict[str, dict[str, Any]]:
-        """The subnets by ID."""
+        """Return the subnets by ID."""
         return {one["SubnetId"]: one for one in self._all("ec2:describe_subnets", "Subnets")}
 
     def subnet_of(self, address: IPv4Address) -> dict[str, Any] | None:
-        """The subnet that an address is in."""
+        """Return the subnet that contains an address."""
         return next((one for one in self.subnets.values() if address in IPv4Network(one["CidrBlock"])), None)
 
     def interface_of(self, address: IPv4Address) -> dict[str, Any] | None:
-        """The network interface that has an address."""
+        """Return the network interface that has an address."""
         for one in self._all("ec2:describe_network_interfaces", "NetworkInterfaces"):
             if str(address) in [each["PrivateIpAddress"] for each in one["PrivateIpAddresses"]]:
                 return one
         return None
 
     def table_of(self, subnet_id: str) -> tuple[str, list[Route]]:
-        """The route table of a subnet, in words, and its routes."""
+        """Return the description of a subnet's route table, and its routes."""
         tables = self._all("ec2:describe_route_tables", "RouteTables")
         for table in tables:
             if any(one.get("SubnetId") == subnet_id for one in table["Associations"]):
                 return table["RouteTableId"], list(self._routes(table))
         main = next(one for one in tables if any(each.get("Main") for each in one["Associations"]))
-        return f"{main['RouteTableId']} (the main one: the subnet has none of its own)", list(self._routes(main))
+        return f"{main['RouteTableId']} (the main table; the subnet has no explicit association)", list(
+            self._routes(main)
+        )
 
     def _routes(self, table: Mapping[str, Any]) -> Iterator[Route]:
         for route in table["Routes"]:
@@ -66,12 +68,14 @@ class LiveVpc:
                 yield Route(IPv4Network(prefix), rank, route.get("State", "active"), target_of(route))
 
     def prefix_list(self, id_: str) -> list[str]:
-        """The ranges of a prefix list."""
+        """Return the ranges of a prefix list."""
         answer = self._view.read("ec2:get_managed_prefix_list_entries", PrefixListId=id_)
         return [one["Cidr"] for one in answer.get("Entries", []) if ":" not in one["Cidr"]]
 
     def acl_of(self, subnet_id: str, protocol: str) -> tuple[str, dict[bool, list[Entry]]]:
-        """The network ACL of a subnet, and its entries for the protocol, by whether they are outbound."""
+        """Return the ID of a subnet's network ACL and its entries for the protocol; `True` is the key of outbound
+        entries.
+        """
         acls = self._all("ec2:describe_network_acls", "NetworkAcls")
         acl = next(one for one in acls if any(each["SubnetId"] == subnet_id for each in one["Associations"]))
         entries: dict[bool, list[Entry]] = {True: [], False: []}
@@ -84,7 +88,7 @@ class LiveVpc:
         return acl["NetworkAclId"], entries
 
     def let_in(self, groups: Collection[str], protocol: str, port: int) -> list[IPv4Network]:
-        """The ranges that one of the security groups lets in to a port."""
+        """Return the ranges from which one of the security groups allows traffic to a port."""
         found: list[str] = []
         for rule in self._view.read("ec2:describe_security_group_rules").get("SecurityGroupRules", []):
             if rule["GroupId"] not in groups or rule["IsEgress"]:

@@ -1,4 +1,4 @@
-"""Walks every way from a cluster to an address, and gathers what each hop says."""
+"""Walks every path from a cluster to an address, and collects the outcome of each hop."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -45,11 +45,13 @@ def reach(
     Raises UserError if the file has no such cluster or connection.
     """
     if cluster not in estate.clusters:
-        raise UserError(f"{cluster}: no cluster of the file; there are: {_listed(estate.clusters)}", ExitCode.BAD_INPUT)
+        raise UserError(
+            f"{cluster}: not a cluster in the file; available: {_listed(estate.clusters)}", ExitCode.BAD_INPUT
+        )
     mine = {name: one for name, one in estate.connections.items() if cluster in one.cluster_names()}
     ways = {name: one for name, one in mine.items() if isinstance(one, (*_ROUTED, PrivateLinkProps))}
     if via and via not in ways:
-        message = f"{via}: no connection of {cluster} that carries packets; there are: {_listed(ways) or 'none'}"
+        message = f"{via}: not a connection of {cluster} that carries packets; available: {_listed(ways) or 'none'}"
         raise UserError(message, ExitCode.BAD_INPUT)
     found = handoff_report(estate, stacks, {})
     role = estate.deployer.role if estate.deployer else None
@@ -99,8 +101,8 @@ def _rows(
     if not carrying:
         networks = sorted({one.network for name, one in ways.items() if via in (None, name)})
         ranges = ", ".join(f"{name} {cidr}" for name in networks for cidr in _cidrs(next(iter(views.values())), name))
-        evidence = f"no connection of {cluster} leads to a network with {address}; there are: {ranges or 'none'}"
-        fix = "add a `vpc_peering` or a `transit_gateway` to the network that has it, or give another address"
+        evidence = f"no connection of {cluster} leads to a network with {address}; available: {ranges or 'none'}"
+        fix = "add a `vpc_peering` or a `transit_gateway` to the network that contains it, or use another address"
         yield as_row(entry, "way", f"a connection leads to {address}", failed(evidence, fix))
         return
     for name in carrying:
@@ -137,7 +139,7 @@ def _hops(v: View, props: Connection, cluster: str, address: IPv4Address, port: 
     ranges = ", ".join(str(cidr) for cidr in _cidrs(v, props.network))
     yield from destination(goal, vpc)
     if isinstance(props, VpcPeeringProps):
-        # The first steps of `status` are the first hops here: the request, and whether it is active.
+        # The first steps of `status` are the first hops here: the request and its state.
         yield next(check for check in checks_of(props, v) if check.id in ("active", "peering_id"))
         target = props.peering_id or "the peering"
     else:
@@ -146,19 +148,19 @@ def _hops(v: View, props: Connection, cluster: str, address: IPv4Address, port: 
         yield from by_gateway(goal, vpc, v, target, props.attachments.get(cluster))
     yield way_back(goal, vpc, target)
     yield from filters(goal, vpc)
-    question = f"does cluster {cluster} route {ranges} to {target}, and let packets out to {port}?"
-    look = lambda: unknown("AWS does not show it to your account", f"{_ASK}{question}", "Astronomer")  # noqa: E731
+    question = f"does cluster {cluster} route {ranges} to {target}, and allow packets to {port}?"
+    look = lambda: unknown("your account cannot see it in AWS", f"{_ASK}{question}", "Astronomer")  # noqa: E731
     yield Check("astro-routes", f"Astronomer routes {ranges} to {target}", look)
 
 
 def _theirs_of_link(cluster: str) -> Check:
-    ask = f"{_ASK}does the endpoint's security group let cluster {cluster} in?"
-    look = lambda: unknown("AWS does not show it to your account", ask, "Astronomer")  # noqa: E731
-    return Check("astro", "the endpoint's own security group lets the cluster in", look)
+    ask = f"{_ASK}does the endpoint's security group allow cluster {cluster}?"
+    look = lambda: unknown("your account cannot see it in AWS", ask, "Astronomer")  # noqa: E731
+    return Check("astro", "the endpoint's own security group allows the cluster", look)
 
 
 def _walk(v: View, checks: list[Check]) -> Iterator[Row]:
-    """The rows of one way, looked at side by side."""
+    """Return the rows of one path, whose checks run concurrently."""
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(lambda check: outcome_of(v, check), checks))
     found = {check.id: (check, outcome) for check, outcome in zip(checks, outcomes, strict=True)}

@@ -1,4 +1,4 @@
-"""The hops from a cluster to an endpoint service of yours, by PrivateLink."""
+"""The hops from a cluster to one of your endpoint services, by PrivateLink."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -75,8 +75,8 @@ def by_service(v: View, cluster: str, port: int) -> Iterator[Check]:
         if "healthy" in found:
             return done(evidence)
         if "initial" in found:
-            return waiting("AWS", evidence, "wait for the first health checks, and look again")
-        open_ = "see that the target listens, and that its security group and network ACL let the load balancer in"
+            return waiting("AWS", evidence, "wait for the first health checks, and check again")
+        open_ = "check that the target listens, and that its security group and network ACL allow the load balancer"
         return failed(evidence or f"no target is registered for {port}", open_)
 
     def groups() -> Outcome:
@@ -87,7 +87,7 @@ def by_service(v: View, cluster: str, port: int) -> Iterator[Check]:
             if one["LoadBalancerArn"] not in balancers() or not ids or not enforced:
                 continue
             rules = v.read("ec2:describe_security_group_rules").get("SecurityGroupRules", [])
-            # The source is the endpoint's address in Astro's VPC, which AWS does not show to your account.
+            # The source is the endpoint's address in Astro's VPC, which your account cannot see.
             fitting = [
                 rule.get("CidrIpv4") or rule.get("PrefixListId") or "a group"
                 for rule in rules
@@ -96,13 +96,16 @@ def by_service(v: View, cluster: str, port: int) -> Iterator[Check]:
                 and (rule["IpProtocol"] == "-1" or rule["FromPort"] <= port <= rule["ToPort"])
             ]
             if not fitting:
-                fix = f"add a rule for the cluster's ranges and {port}, or turn the enforcement on PrivateLink off"
-                return failed(f"no inbound rule of {', '.join(ids)} allows {port}, and PrivateLink is held to it", fix)
-        return done("the load balancer's security groups let PrivateLink in")
+                fix = f"add a rule for the cluster's ranges and {port}, or disable enforcement on PrivateLink traffic"
+                return failed(
+                    f"no inbound rule of {', '.join(ids)} allows {port} for PrivateLink traffic",
+                    fix,
+                )
+        return done("the load balancer's security groups allow PrivateLink")
 
     yield Check("service", "the endpoint service is available", available)
     yield Check("principal", f"the service allows account {account}", allowed, "service")
     yield Check("endpoint", f"{cluster} has an endpoint that is accepted", connected, "service")
     yield Check("listener", f"the load balancer listens on {port}", listens, "service")
-    yield Check("balancer-group", "the load balancer's security groups let the endpoint in", groups, "service")
+    yield Check("balancer-group", "the load balancer's security groups allow the endpoint", groups, "service")
     yield Check("targets", "a target is healthy", targets, "listener")

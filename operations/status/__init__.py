@@ -1,1 +1,1 @@
-"""The live state of the handshake: what each step is, who acts next, and what moves it on."""
+"""The live state of every step: its state, the next actor, and the next command or request."""

@@ -1,4 +1,4 @@
-"""What `main.py status` looks at for each section of `account`."""
+"""The checks of `main.py status` for each section of `account`."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -13,15 +13,15 @@ from operations.status import shared
 from operations.status.check import Check, Outcome, View, done, failed, unknown, waiting
 
 _QUIET = timedelta(days=1)
-"""IAM's events reach a log group within minutes; an account without any for a day is rare, a broken trail is not."""
+"""The longest normal pause between events. A day without any is rare; a broken trail is more likely."""
 _CONFIRM = timedelta(days=2)
-"""SNS deletes a subscription that is not confirmed by then."""
+"""The time after which SNS deletes an unconfirmed subscription."""
 
 
 def cross_account_role(_: Account, v: View) -> Iterator[Check]:
-    """The role, its trust, and whether Astronomer has used it."""
+    """Check the role, its trust, and its use by Astronomer."""
     yield Check("trust", f"{ROLE} trusts Astronomer with an external ID only", lambda: _trust(v))
-    never = "send Astronomer the ticket of `main.py handoff --for astronomer`; if they have it, the external ID differs"
+    never = "send Astronomer the ticket of `main.py handoff --for astronomer`; if sent, compare the external IDs"
     yield Check("used", "Astronomer has assumed the role", lambda: shared.role(v, ROLE, "Astronomer", never), "trust")
 
 
@@ -43,7 +43,7 @@ def _documented(document: Any) -> dict[str, Any]:
 
 
 def policy_alarm(account: Account, v: View) -> Iterator[Check]:
-    """The way from an event in IAM to somebody who reads of it."""
+    """Check each step from an event in IAM to a person who receives the alarm."""
     alarm = account.policy_alarm
     if alarm is None:
         return
@@ -57,7 +57,7 @@ def policy_alarm(account: Account, v: View) -> Iterator[Check]:
         title = f"{endpoint} receives the alarm"
         yield Check(f"subscriber:{name}", title, lambda endpoint=endpoint: _subscribed(v, endpoint), *after)
     if not alarm.subscribers:
-        yield Check("subscribers", "somebody receives the alarm", lambda: _somebody(v), *after)
+        yield Check("subscribers", "the alarm has a recipient", lambda: _somebody(v), *after)
 
 
 def _trail(v: View) -> Outcome:
@@ -68,13 +68,13 @@ def _trail(v: View) -> Outcome:
     if not answer.get("IsLogging"):
         return failed(f"trail {name} does not log", f"`aws cloudtrail start-logging --name {name} --region {v.region}`")
     if error := answer.get("LatestCloudWatchLogsDeliveryError"):
-        fix = f"see that the role {name}-delivery may write to the log group; {v.deploy} restores it"
+        fix = f"check that the role {name}-delivery can write to the log group; {v.deploy} restores it"
         return failed(f"trail {name} cannot deliver: {error}", fix)
     latest = shared.moment(answer.get("LatestCloudWatchLogsDeliveryTime"))
     if latest is None or v.now - latest > _QUIET:
         when = f"since {latest:%Y-%m-%d %H:%M}" if latest else "so far"
-        fix = "change a tag of the role, wait 15 minutes, and look again"
-        return waiting("AWS", f"trail {name} logs and has delivered nothing {when}", fix)
+        fix = "change a tag of the role, wait 15 minutes, and check again"
+        return waiting("AWS", f"trail {name} is logging but has delivered nothing {when}", fix)
     return done(f"trail {name} delivered at {latest:%Y-%m-%d %H:%M} UTC", latest)
 
 
@@ -108,7 +108,7 @@ def _subscribed(v: View, endpoint: str) -> Outcome:
     if any(arn.startswith("arn:") for arn in mine):
         return done(f"{endpoint} has confirmed its subscription")
     if "PendingConfirmation" in mine:
-        how = f"follow the link in the mail of AWS Notifications to {endpoint}; SNS drops the subscription after 2 days"
+        how = f"follow the link in the email to {endpoint}; SNS drops the subscription after 2 days"
         return waiting("you", f"{endpoint} has not confirmed its subscription", how)
     return v.gone(f"{endpoint} has no subscription, or it was not confirmed in {_CONFIRM.days} days")
 
@@ -117,11 +117,13 @@ def _somebody(v: View) -> Outcome:
     confirmed = [one for one in _subscriptions(v) if one["SubscriptionArn"].startswith("arn:")]
     if confirmed:
         return done(f"{len(confirmed)} confirmed subscriptions of {v.fact('topic_arn')}")
-    return waiting("you", f"nobody is subscribed to {v.fact('topic_arn')}", "subscribe somebody to the topic")
+    return waiting(
+        "you", f"no one is subscribed to {v.fact('topic_arn')}", "subscribe a person or a system to the topic"
+    )
 
 
 def service_quotas(account: Account, v: View) -> Iterator[Check]:
-    """Each quota of the region: the value that counts now, and the request for more."""
+    """Check each quota of the region: the current value, and the request for an increase."""
     if account.service_quotas is None:
         return
     needed = vcpus_by_region(v.estate.data_plane().values()).get(v.region, 0)
@@ -141,7 +143,7 @@ def _quota(v: View, wanted: Quota) -> Outcome:
     history = v.read("service-quotas:list_requested_service_quota_change_history_by_quota", **which)
     requests = history.get("RequestedQuotas", [])
     if not requests:
-        return v.gone(f"{wanted.code} is {value}, and nothing is requested")
+        return v.gone(f"{wanted.code} is {value}, and no increase is requested")
     newest = max(requests, key=lambda one: str(one.get("Created")))
     since, case = shared.moment(newest.get("Created")), newest.get("CaseId")
     evidence = (
@@ -155,11 +157,11 @@ def _quota(v: View, wanted: Quota) -> Outcome:
     if newest["Status"] in ("PENDING", "CASE_OPENED", "APPROVED"):
         how = f"answer AWS in the support case {case}" if case else "wait; small increases take minutes, others days"
         return waiting("AWS", evidence, how, since)
-    return failed(evidence, "ask AWS Support for the increase, with what the cluster needs it for", since=since)
+    return failed(evidence, "ask AWS Support for the increase, and explain the cluster's needs", since=since)
 
 
 def opt_in_region(account: Account, v: View) -> Iterator[Check]:
-    """Each region that is off by default."""
+    """Check each opt-in region."""
     for region in account.opt_in_region.regions if account.opt_in_region else ():
         yield Check(f"region:{region}", f"{region} is enabled", lambda region=region: _region(v, region))
 
@@ -171,11 +173,11 @@ def _region(v: View, region: str) -> Outcome:
         case "ENABLED" | "ENABLED_BY_DEFAULT":
             return done(evidence)
         case "ENABLING":
-            return waiting("AWS", evidence, "wait; it takes minutes, at times hours")
+            return waiting("AWS", evidence, "wait; it takes minutes, sometimes hours")
         case "DISABLED" | "DISABLING":
             return v.gone(evidence)
         case _:
-            return unknown(evidence, f"look at {region} in the console, Account > AWS Regions")
+            return unknown(evidence, f"check {region} in the console, Account > AWS Regions")
 
 
 BY_SECTION: Mapping[str, Callable[[Account, View], Iterator[Check]]] = {

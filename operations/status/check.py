@@ -1,4 +1,4 @@
-"""What a check of the live handshake is, and what it may look at."""
+"""Checks of the live handshake, and the data that they can read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,14 +11,17 @@ from operations.aws import Accounts
 from operations.handoff.status import Entry, Report
 
 State = Literal["done", "waiting", "failed", "unknown"]
-"""`waiting`: somebody has yet to act. `failed`: AWS reports that the step went wrong or was undone. `unknown`: nobody
-let us look, or AWS does not show it to your account; never a form of `done`."""
+"""The state of a step.
+
+`waiting`: someone has yet to act. `failed`: AWS reports that the step went wrong or was undone. `unknown`: access is
+denied, or your account cannot see it; never a form of `done`.
+"""
 Who = Literal["you", "Astronomer", "your network team", "AWS"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found. `evidence` is what AWS answered, and `fix` the command or sentence that moves it on."""
+    """The result of a check. `evidence` is AWS's answer; `fix` is the command or request that resolves the step."""
 
     state: State
     evidence: str
@@ -29,22 +32,22 @@ class Outcome:
 
 
 def done(evidence: str, since: datetime | None = None) -> Outcome:
-    """Return that a step is done."""
+    """Report that a step is done."""
     return Outcome("done", evidence, since=since)
 
 
 def waiting(who: Who, evidence: str, fix: str, since: datetime | None = None, until: datetime | None = None) -> Outcome:
-    """Return that a step waits for somebody."""
+    """Report that a step waits for someone."""
     return Outcome("waiting", evidence, fix, who, since, until)
 
 
 def failed(evidence: str, fix: str, who: Who = "you", since: datetime | None = None) -> Outcome:
-    """Return that a step failed or was undone."""
+    """Report that a step failed or was undone."""
     return Outcome("failed", evidence, fix, who, since)
 
 
 def unknown(evidence: str, fix: str, who: Who = "you") -> Outcome:
-    """Return that AWS does not show a step."""
+    """Report that the account cannot see a step."""
     return Outcome("unknown", evidence, fix, who)
 
 
@@ -56,16 +59,16 @@ class Check:
     title: str
     look: Callable[[], Outcome]
     after: str = ""
-    """The step without which this one cannot be done: while that one is not, a failure here is only waiting."""
+    """The step that must be done before this one. Until it is, a failure here counts as waiting."""
 
 
 class NotDeployedError(Exception):
-    """The outputs do not have the ID of what would be looked at."""
+    """The outputs do not contain the ID to check."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What the checks of one entry look at: the file, the outputs of its deploy, and its account."""
+    """The data for the checks of one entry: the file, the outputs of its deploy, and its account."""
 
     found: Report
     entry: Entry
@@ -76,36 +79,36 @@ class View:
 
     @property
     def estate(self) -> Estate:
-        """The file."""
+        """Return the estate."""
         return self.found.estate
 
     @property
     def name(self) -> str:
-        """The entry's name."""
+        """Return the entry's name."""
         return self.entry.path.partition(".")[2]
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """The outputs of the entry; empty unless it is deployed."""
+        """Return the outputs of the entry; empty unless it is deployed."""
         return self.entry.facts or {}
 
     @property
     def deploy(self) -> str:
-        """The command that deploys the entry."""
+        """Return the command that deploys the entry."""
         return f"`cdktf deploy {self.entry.stack}`"
 
     def fact(self, *path: str) -> Any:
-        """An output of the deploy. Raises NotDeployedError without it."""
+        """Return an output of the deploy. Raises NotDeployedError if it does not exist."""
         if (value := fact(self.facts, *path)) in (None, ""):
             raise NotDeployedError
         return value
 
     def read(self, call: str, region: str = "", **parameters: Any) -> dict[str, Any]:
-        """The answer of the entry's account, as `Aws.read` gives it."""
+        """Return an answer from the entry's account, as `Aws.read` does."""
         return self.accounts.of(self.account_id, self.region).read(call, region, **parameters)
 
     def gone(self, evidence: str) -> Outcome:
-        """The outcome for something that a deploy creates and AWS does not have."""
+        """Return the outcome for a resource that a deploy creates and AWS does not have."""
         if self.entry.deployed is False:
             return waiting("you", evidence, f"deploy it: {self.deploy}")
-        return failed(evidence, f"{self.deploy} creates it again; find out who deleted it")
+        return failed(evidence, f"{self.deploy} creates it again; find out why it was deleted")

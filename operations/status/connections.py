@@ -1,4 +1,4 @@
-"""What `main.py status` looks at for each connection type."""
+"""The checks of `main.py status` for each connection type."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ Checks = Callable[[Any, View], Iterator[Check]]
 
 
 def vpc_peering(p: VpcPeeringProps, v: View) -> Iterator[Check]:
-    """A request, its acceptance, DNS, and the way back."""
+    """Check the request, its acceptance, DNS and the routes back."""
     if p.peering_id is None:
         yield Check("peering_id", "Astro has requested the peering", lambda: _requested(p, v))
         return
@@ -51,34 +51,36 @@ def _requested(p: VpcPeeringProps, v: View) -> Outcome:
         cidr = theirs.get("CidrBlock") in (None, str(cluster.cidr))
         if same and cidr and code in ("pending-acceptance", "active") and theirs["OwnerId"] == cluster.account_id:
             until = shared.moment(one.get("ExpirationTime"))
-            line = f"write `peering_id: {one['VpcPeeringConnectionId']}` into {v.entry.path}, then {v.deploy}"
+            line = f"add `peering_id: {one['VpcPeeringConnectionId']}` to {v.entry.path}, then {v.deploy}"
             evidence = f"account {theirs['OwnerId']} has requested {one['VpcPeeringConnectionId']}, which is {code}"
             return waiting("you", evidence, line, until - shared.VALID if until else None, until)
-    evidence = f"no request of account {cluster.account_id} waits for {vpc_id}"
+    evidence = f"account {cluster.account_id} has no pending request for {vpc_id}"
     how = p.pending_inputs()[0].how
     return waiting("you", evidence, how[0].lower() + how[1:])
 
 
 def _active(p: VpcPeeringProps, v: View, id_: str) -> Outcome:
     found = next((one for one in _peerings(v) if one["VpcPeeringConnectionId"] == id_), None)
-    again = f"create the connection again in the Astro UI, and write its new ID as peering_id into {v.entry.path}"
+    again = f"create the connection again in the Astro UI, and set peering_id in {v.entry.path} to its new ID"
     if found is None:
         return failed(f"{id_} does not exist in account {v.account_id}, {v.region}", again)
     code, asked_by = found["Status"]["Code"], found["RequesterVpcInfo"]["OwnerId"]
     wanted = v.estate.clusters[p.cluster].account_id
     if wanted and asked_by != wanted:
-        evidence = f"account {asked_by} requested {id_}, and cluster {p.cluster} is in {wanted}"
-        return failed(evidence, f"do not accept it; compare account_id of clusters.{p.cluster} with the Astro API")
+        evidence = f"account {asked_by} requested {id_}, but cluster {p.cluster} is in {wanted}"
+        return failed(
+            evidence, f"do not accept it; compare account_id of clusters.{p.cluster} with the value in the Astro API"
+        )
     until = shared.moment(found.get("ExpirationTime"))
     match code:
         case "active":
             return done(f"{id_} is active")
         case "pending-acceptance":
-            fix = v.deploy if wanted else f"give account_id of clusters.{p.cluster}, then {v.deploy}"
+            fix = v.deploy if wanted else f"set account_id of clusters.{p.cluster}, then {v.deploy}"
             since = until - shared.VALID if until else None
             return waiting("you", f"{id_} is {code}, requested by {asked_by}", fix, since, until)
         case "initiating-request" | "provisioning":
-            return waiting("AWS", f"{id_} is {code}", "wait some minutes, and look again")
+            return waiting("AWS", f"{id_} is {code}", "wait a few minutes, and check again")
         case _:
             return failed(f"{id_} is {code}: {found['Status'].get('Message', '')}", again)
 
@@ -92,7 +94,7 @@ def _dns(v: View, id_: str) -> Outcome:
 
 
 def vpn(p: VpnProps, v: View) -> Iterator[Check]:
-    """Each connection, and each of its tunnels. Keys are in no answer: operations/aws.py drops them."""
+    """Check each connection and its tunnels. operations/aws.py drops keys from all answers."""
     if p.terminates == "astro":
         return
     for name in p.known_gateways():
@@ -116,7 +118,7 @@ def _vpn(v: View, name: str) -> Outcome:
         case "available":
             return done(f"{id_} is available")
         case "pending":
-            return waiting("AWS", f"{id_} is pending", "wait some minutes, and look again")
+            return waiting("AWS", f"{id_} is pending", "wait a few minutes, and check again")
         case state:
             return v.gone(f"{id_} is {state}")
 
@@ -134,16 +136,16 @@ def _tunnel(p: VpnProps, v: View, name: str, number: int) -> Outcome:
         evidence += f" ({told})"
     if tunnel.get("Status") != "UP":
         configure = f"configure the device {name} with the addresses of `main.py handoff --for network-team`"
-        return waiting("your network team", evidence, f"{configure}, and compare its IKE log", since)
+        return waiting("your network team", evidence, f"{configure}, and check its IKE log", since)
     asn = p.asn(p.gateways[name])
     if asn and not tunnel.get("AcceptedRouteCount"):
         fix = f"announce your ranges by BGP from the device {name}: ASN {asn}"
-        return failed(f"{evidence}, and BGP announces no route", fix, "your network team", since)
+        return failed(f"{evidence}, but BGP announces no route", fix, "your network team", since)
     return done(evidence, since)
 
 
 def resolver_rules(p: ResolverRulesProps, v: View) -> Iterator[Check]:
-    """Rules, the endpoint that they use, the share, and the queries."""
+    """Check the rules, their endpoint, the share and the queries."""
     for name in p.rules:
         yield Check(f"rule:{name}", f"Resolver rule {name} is complete", lambda name=name: _rule(p, v, name))
     yield from shared.share(v, p)
@@ -164,13 +166,13 @@ def _rule(p: ResolverRulesProps, v: View, name: str) -> Outcome:
             targets = ", ".join(str(one.get("Ip")) for one in found.get("TargetIps", []))
             return done(f"{id_} forwards {found.get('DomainName')} to {targets}")
         case "UPDATING":
-            return waiting("AWS", f"{id_} is UPDATING", "wait some minutes, and look again")
+            return waiting("AWS", f"{id_} is UPDATING", "wait a few minutes, and check again")
         case status:
             return v.gone(f"{id_} is {status}")
 
 
 def dns_forwarding(p: DnsForwardingProps, v: View) -> Iterator[Check]:
-    """The inbound endpoint, if there is one of yours to look at."""
+    """Check the inbound endpoint, if the connection has one in your account."""
     if p.endpoint:
         yield from shared.resolver_endpoint(v, "inbound", lambda: _inbound(v))
 
@@ -184,7 +186,7 @@ def _inbound(v: View) -> str:
 
 
 def hosted_zone(p: HostedZoneProps, v: View) -> Iterator[Check]:
-    """Each cluster's VPC: authorized by you, associated by Astronomer."""
+    """Check each cluster's VPC: you authorize it, and Astronomer associates it."""
     for name in p.clusters:
         vpc_id = v.estate.clusters[name].vpc_id
         if vpc_id:
@@ -201,12 +203,12 @@ def _associated(p: HostedZoneProps, v: View, vpc_id: str) -> Outcome:
         return done(f"{zone} is associated with {vpc_id}")
     authorized = v.read("route53:list_vpc_association_authorizations", HostedZoneId=zone).get("VPCs", [])
     if vpc_id in [one.get("VPCId") for one in authorized]:
-        return waiting("Astronomer", f"{zone} is authorized for {vpc_id}, and not associated with it", "")
+        return waiting("Astronomer", f"{zone} is authorized for {vpc_id}, but not associated with it", "")
     return v.gone(f"{zone} is not authorized for {vpc_id}")
 
 
 def private_link(p: PrivateLinkProps, v: View) -> Iterator[Check]:
-    """The service, who may use it, what is connected, its targets; and endpoints in your network."""
+    """Check the service, its principals, connections and targets, and the endpoints in your network."""
     if p.service:
         yield Check("service", "the endpoint service is available", lambda: _service(v))
         for cluster in p.clusters:
@@ -246,7 +248,7 @@ def _connected(v: View, cluster: str) -> Outcome:
             accept = f"aws ec2 accept-vpc-endpoint-connections --service-id {id_} --vpc-endpoint-ids {endpoint}"
             return waiting("you", evidence, f"`{accept} --region {v.region}`", since)
         case "pending":
-            return waiting("AWS", evidence, "wait some minutes, and look again", since)
+            return waiting("AWS", evidence, "wait a few minutes, and check again", since)
         case _:
             return failed(evidence, f"ask Astronomer's support to create the endpoint to {id_} again", "Astronomer")
 
@@ -265,12 +267,12 @@ def _targets(v: View) -> Outcome:
                     healths.append((f"{at['Id']}:{at.get('Port', '')}", told))
     told = ", ".join(f"{target} {state}" for target, state in healths)
     if not healths:
-        return failed("the load balancer has no target", "register a target; without one no connection is answered")
+        return failed("the load balancer has no target", "register a target; without one, every connection fails")
     if all(state == "healthy" for _, state in healths):
         return done(told)
     if any(state.startswith("initial") for _, state in healths):
-        return waiting("AWS", told, "wait for the first health checks, and look again")
-    open_ = "let the load balancer's security group or addresses in to the targets, and see that they listen"
+        return waiting("AWS", told, "wait for the first health checks, and check again")
+    open_ = "allow the load balancer's security group or addresses on the targets, and check that the targets listen"
     return failed(told, open_)
 
 
@@ -282,7 +284,7 @@ def _endpoint(v: View, name: str) -> Outcome:
 
 
 def workload_identity(p: WorkloadIdentityProps, v: View) -> Iterator[Check]:
-    """Each role, and whether a Deployment has ever assumed it."""
+    """Check each role, and its use by a Deployment."""
     for name, props in p.roles.items():
         if p.identity == "cluster_role" or props.subjects():
             never = "create an Airflow connection in the Deployment that assumes it, and run a task with it"
@@ -296,7 +298,7 @@ def workload_identity(p: WorkloadIdentityProps, v: View) -> Iterator[Check]:
 
 
 def peering_role(p: PeeringRoleProps, v: View) -> Iterator[Check]:
-    """The temporary role, which is to go again."""
+    """Check the temporary role, which has an end date."""
     title = f"Astronomer has accepted the peering with the role, which ends on {p.expires}"
     never = "ask Astronomer's support to accept the peering with the role"
     look = lambda: shared.role(v, str(v.fact("role_arn")).rpartition("/")[2], "Astronomer", never)  # noqa: E731
@@ -304,10 +306,10 @@ def peering_role(p: PeeringRoleProps, v: View) -> Iterator[Check]:
 
 
 def network_rules(p: NetworkRulesProps, v: View) -> Iterator[Check]:
-    """Rules of security groups and of network ACLs."""
+    """Check the rules of security groups and of network ACLs."""
     yield from shared.ingress(v, p.ingress, [p.cluster])
     for name, rule in p.network_acls.items():
-        title = f"{rule.network_acl} lets {p.cluster} in to {rule.from_port}"
+        title = f"{rule.network_acl} allows {p.cluster} to reach {rule.from_port}"
         yield Check(f"acl:{name}", title, lambda rule=rule: _acl(p, v, rule))
 
 
@@ -330,10 +332,10 @@ def _acl(p: NetworkRulesProps, v: View, rule: Any) -> Outcome:
 
 
 def ip_allowlist(p: IpAllowlistProps, v: View) -> Iterator[Check]:
-    """The prefix list, the rules that name it, and the statements in bucket policies."""
+    """Check the prefix list, the rules that name it, and the statements in bucket policies."""
     wanted = {f"{ip}/32" for name in p.clusters for ip in v.estate.clusters[name].external_ips or ()}
     if wanted:
-        title = "the prefix list has the clusters' external addresses"
+        title = "the prefix list contains the clusters' external addresses"
         yield Check("addresses", title, lambda: _addresses(v, wanted))
         yield from shared.let_in_by(v, ", ".join(p.clusters), p.ingress, "prefix_list_id")
     for name, bucket in p.buckets.items():
@@ -348,7 +350,7 @@ def _addresses(v: View, wanted: set[str]) -> Outcome:
     if missing := sorted(wanted - there):
         return v.gone(f"{id_} lacks {', '.join(missing)}")
     if more := sorted(there - wanted):
-        return failed(f"{id_} lets in {', '.join(more)} too", f"{v.deploy} removes what the file does not name")
+        return failed(f"{id_} also allows {', '.join(more)}", f"{v.deploy} removes addresses that are not in the file")
     return done(f"{id_} has {', '.join(sorted(there))}")
 
 
@@ -363,7 +365,7 @@ def _bucket(v: View, name: str, bucket: str) -> Outcome:
 
 
 def egress_domains(p: EgressDomainsProps, v: View) -> Iterator[Check]:
-    """The DNS firewall, if there is one."""
+    """Check the DNS firewall, if the connection has one."""
     if p.dns_firewall:
         yield Check("firewall", "the DNS firewall is associated with the VPC", lambda: _firewall(p, v))
 

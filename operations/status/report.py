@@ -1,4 +1,4 @@
-"""Runs the checks of an estate side by side, and gathers what they find."""
+"""Runs the checks of an estate concurrently, and collects the outcomes."""
 
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ _THREADS = 16
 
 @dataclass(frozen=True)
 class Row:
-    """One step of the handshake, and how far it is."""
+    """One step of the handshake and its outcome."""
 
     entry: str
     type: str
@@ -35,16 +35,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Status:
-    """Every step of an estate."""
+    """All steps of an estate."""
 
     name: str
     rows: tuple[Row, ...]
     readable: bool
-    """Whether at least one account could be read."""
+    """True if at least one account could be read."""
 
     @property
     def code(self) -> ExitCode:
-        """3 if a step failed, 4 if steps are waiting or unknown, 0 if all are done; 1 if no account could be read."""
+        """The exit code: 3 if a step failed, 4 if steps are waiting or unknown, 0 if all are done, and 1 if no account
+        could be read.
+        """
         states = {row.outcome.state for row in self.rows}
         if not self.readable:
             return ExitCode.FAILED
@@ -62,7 +64,7 @@ def status(estate: Estate, stacks: Mapping[str, Deployed], now: datetime, only: 
     entries = [one for one in found.entries if not only or _is_named(one.path, only)]
     if unknown_ := [name for name in only if not any(_is_named(one.path, [name]) for one in found.entries)]:
         there = ", ".join(dict.fromkeys(one.path for one in found.entries))
-        raise UserError(f"{', '.join(unknown_)}: no entry of the file; there are: {there}", ExitCode.BAD_INPUT)
+        raise UserError(f"{', '.join(unknown_)}: not in the file; available: {there}", ExitCode.BAD_INPUT)
     role = estate.deployer.role if estate.deployer else None
     with Accounts(role, "status") as accounts:
         views = [View(found, one, *where(estate, one), accounts, now) for one in entries]
@@ -83,7 +85,7 @@ def _is_named(path: str, names: Collection[str]) -> bool:
 
 
 def where(estate: Estate, entry: Entry) -> tuple[str, str]:
-    """The account and region of an entry; empty for one that Astronomer creates."""
+    """Return the account and region of an entry; both are empty for an entry that Astronomer creates."""
     plan = next((plan for plan in stacks_of(estate) if plan.name == entry.stack), None)
     return (plan.account_id, plan.region) if plan else ("", "")
 
@@ -97,11 +99,11 @@ def _checks(view: View) -> Iterator[Check]:
 
 
 def outcome_of(view: View, check: Check) -> Outcome:
-    """What a check finds. What cannot be read is unknown, with the reason."""
+    """Return the outcome of a check. A failed read is unknown, with the reason."""
     try:
         return check.look()
     except DeniedError as error:
-        return unknown(str(error), f"allow {error.action} in account {view.account_id}, which only reads")
+        return unknown(str(error), f"allow {error.action} in account {view.account_id}; it is a read-only action")
     except RegionOffError as error:
         return unknown(str(error), f"enable {view.region} in account {view.account_id}")
     except NotDeployedError:
@@ -109,20 +111,20 @@ def outcome_of(view: View, check: Check) -> Outcome:
     except UserError as error:
         return unknown(str(error), "")
     except (exceptions.ClientError, exceptions.BotoCoreError) as error:
-        return unknown(" ".join(str(error).split()), "look at what AWS answers, and try again")
+        return unknown(" ".join(str(error).split()), "check the answer from AWS, and try again")
 
 
 def _not_deployed(view: View) -> Outcome:
     stack = view.found.stacks[view.entry.stack or ""]
     if view.entry.deployed is None:
-        return unknown(f"the outputs of {view.entry.stack} were not read: {stack.why}", "or give --outputs FILE")
+        return unknown(f"the outputs of {view.entry.stack} were not read: {stack.why}", "or pass --outputs FILE")
     if view.entry.deployed:
-        return unknown(f"the last deploy of {view.entry.stack} does not output it", f"repeat {view.deploy}")
+        return unknown(f"the last deploy of {view.entry.stack} has no such output", f"repeat {view.deploy}")
     return waiting("you", "not deployed yet", f"deploy it: {view.deploy}")
 
 
 def _rows(view: View, checks: Mapping[str, tuple[Check, Outcome]]) -> Iterator[Row]:
-    """The rows of one entry: what was looked at, what the file waits for, and what AWS does not show."""
+    """Return the rows of one entry: the checks, the file's pending inputs, and the steps that AWS does not show."""
     entry = view.entry
     for id_, (check, outcome) in checks.items():
         outcome = held_back(checks, check, outcome)
@@ -143,7 +145,7 @@ def _rows(view: View, checks: Mapping[str, tuple[Check, Outcome]]) -> Iterator[R
 
 
 def held_back(checks: Mapping[str, tuple[Check, Outcome]], check: Check, outcome: Outcome) -> Outcome:
-    """The outcome, or that it waits for the step that comes before it."""
+    """Return the outcome, or report that it waits for the preceding step."""
     before = checks.get(check.after)
     if outcome.state == "failed" and before and before[1].state != "done":
         return waiting(before[1].who or "you", outcome.evidence, f"first: {before[0].title}")
@@ -151,22 +153,22 @@ def held_back(checks: Mapping[str, tuple[Check, Outcome]], check: Check, outcome
 
 
 def _decides(id_: str, step: Step) -> bool:
-    """Whether a check decides a step of the hand-over, which has its ID as `key`, or the part before a colon."""
+    """Return whether a check decides a step of the handoff, which has its ID as `key` or as the part before a colon."""
     return bool(step.key) and f"{id_}:".startswith(f"{step.key}:")
 
 
-_TELL = {
+_SEND = {
     "you": "",
-    "Astronomer": "send this sentence to Astronomer's support, and ",
-    "your network team": "send this sentence to your network team, and ",
+    "Astronomer": "send this request to Astronomer's support, and ",
+    "your network team": "send this request to your network team, and ",
 }
 
 
 def _unseen(view: View, step: Step) -> Outcome:
     if view.entry.confirmed:
-        return done("the file says since when, as `confirmed`")
-    what = f"{_TELL[step.actor]}write the date as `confirmed` into the file when it works"
-    return unknown("AWS does not show it to your account", what, step.actor)
+        return done("the file has the date in `confirmed`")
+    what = f"{_SEND[step.actor]}set `confirmed` in the file to the date when it works"
+    return unknown("your account cannot see it in AWS", what, step.actor)
 
 
 def _sentence(step: Step) -> str:
@@ -175,11 +177,11 @@ def _sentence(step: Step) -> str:
 
 
 def as_row(entry: Entry, id_: str, title: str, outcome: Outcome) -> Row:
-    """A row, whose text is made harmless."""
+    """Return a row, with all text sanitized."""
     said = replace(outcome, evidence=_plain(outcome.evidence), fix=_plain(outcome.fix))
     return Row(entry.path, entry.type, id_, _plain(title), said)
 
 
 def _plain(text: str) -> str:
-    """One line, without what a terminal would act on: AWS's answers hold what others wrote."""
+    """Return one line without control characters; AWS's answers contain text by others."""
     return " ".join(str(harmless(text)).split())

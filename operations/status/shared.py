@@ -1,4 +1,4 @@
-"""Checks that several types have in common: routes, rules, shares, Resolver endpoints, roles."""
+"""Checks that several types share: routes, rules, shares, Resolver endpoints, roles."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -9,17 +9,17 @@ from modules.parts.ingress.props import Ingress
 from operations.status.check import Check, NotDeployedError, Outcome, View, done, failed, waiting
 
 VALID = timedelta(days=7)
-"""How long a peering request and an invitation to a share are valid."""
+"""The lifetime of a peering request, and of an invitation to a share."""
 
 
 def ranges(v: View, cluster: str) -> dict[str, str]:
-    """The ranges of a cluster that are routed, by name."""
+    """Return the routed ranges of a cluster, by name."""
     routed = v.estate.clusters[cluster].side().routed_cidrs()
     return {name: str(cidr) for name, cidr in routed.items()} if isinstance(routed, Mapping) else {}
 
 
 def vpc_of(v: View, network: str) -> str:
-    """The VPC of a network. Raises NotDeployedError if it is not created yet."""
+    """Return the VPC of a network. Raises NotDeployedError if it does not exist yet."""
     vpc_id = v.estate.networks[network].vpc_id or v.found.stacks[f"network-{network}"].vpc_id
     if vpc_id is None:
         raise NotDeployedError
@@ -27,7 +27,7 @@ def vpc_of(v: View, network: str) -> str:
 
 
 def target_of(route: Mapping[str, Any]) -> str:
-    """What a route of a VPC leads to."""
+    """Return the target of a VPC's route."""
     return next((route[key] for key in _TARGETS if route.get(key)), "nothing")
 
 
@@ -46,7 +46,7 @@ _TARGETS = (
 
 
 def routes(v: View, network: str, clusters: Collection[str], target: Callable[[], str], after: str) -> Iterator[Check]:
-    """Yield a check for each route table of a network: the routes to the clusters lead to `target`."""
+    """Yield a check for each route table of a network: its routes to the clusters point to `target`."""
     cidrs = [cidr for cluster in clusters for cidr in ranges(v, cluster).values()]
     tables = v.estate.networks[network].route_tables
     if isinstance(tables, Mapping) and tables:
@@ -59,7 +59,7 @@ def routes(v: View, network: str, clusters: Collection[str], target: Callable[[]
 
 
 def _tables_of(v: View, network: str) -> list[str]:
-    """The route tables of a network that names none: all, and of a VPC that a deploy creates, the private ones."""
+    """Return all route tables of a network that names none; for a VPC that a deploy creates, the private ones."""
     vpc_id, made = vpc_of(v, network), v.estate.networks[network].create is not None
     found = [one for one in v.read("ec2:describe_route_tables").get("RouteTables", []) if one.get("VpcId") == vpc_id]
     named = {one["RouteTableId"]: {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])} for one in found}
@@ -85,11 +85,11 @@ def _routed(v: View, tables: Collection[str], cidrs: Collection[str], target: st
 
 
 def ingress(v: View, rules: Ingress, clusters: Collection[str]) -> Iterator[Check]:
-    """Yield a check for each rule that lets clusters in: the security group has it."""
+    """Yield a check for each rule that allows clusters: the security group has it."""
     cidrs = [cidr for cluster in clusters for cidr in ranges(v, cluster).values()]
     for name, rule in rules.items():
         wanted = (rule.protocol, rule.from_port, rule.last_port)
-        title = f"{rule.security_group} lets {', '.join(clusters)} in to {rule.from_port}"
+        title = f"{rule.security_group} allows {', '.join(clusters)} to reach {rule.from_port}"
         yield Check(
             f"ingress:{name}",
             title,
@@ -112,12 +112,12 @@ def _let_in(v: View, group: str, wanted: tuple[str, int, int], sources: Collecti
 
 
 def let_in_by(v: View, name: str, rules: Ingress, prefix_list: str) -> Iterator[Check]:
-    """Yield the same for rules that name a prefix list: the output `name`."""
+    """Yield the same for rules that name a prefix list, which is the output `name`."""
     for key, rule in rules.items():
         wanted = (rule.protocol, rule.from_port, rule.last_port)
         yield Check(
             f"ingress:{key}",
-            f"{rule.security_group} lets {name} in to {rule.from_port}",
+            f"{rule.security_group} allows {name} to reach {rule.from_port}",
             lambda group=rule.security_group, wanted=wanted: _let_in(v, group, wanted, [v.fact(prefix_list)]),
         )
 
@@ -160,23 +160,23 @@ def _accepted(v: View, principal: str) -> Outcome:
             ask = f"ask Astronomer's support to accept the resource share {arn} in account {principal}"
             return waiting("Astronomer", evidence, ask, since, since + VALID if since else None)
         case "SUSPENDED" | "SUSPENDING" | "RESTORING":
-            return failed(evidence, "ask the administrators of your AWS organization: AWS suspended the share")
+            return failed(evidence, "AWS suspended the share; ask the administrators of your AWS organization")
         case _:
             again = (
-                "the invitation has expired or was declined; a deploy sends a new one, then tell Astronomer's support"
+                "the invitation has expired or was declined; deploy to send a new one, then notify Astronomer's support"
             )
             return failed(evidence, f"{v.deploy}: {again}")
 
 
 def moment(value: Any) -> datetime | None:
-    """A time of an answer, which some services give without a zone."""
+    """Return a time from an answer; some services omit the zone."""
     if not isinstance(value, datetime):
         return None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def resolver_endpoint(v: View, direction: str, find: Any) -> Iterator[Check]:
-    """Yield checks of a Resolver endpoint and of the queries through it. `find` returns its ID."""
+    """Yield checks of a Resolver endpoint and its queries. `find` returns its ID."""
     yield Check("endpoint", f"the {direction} Resolver endpoint is operational", lambda: _operational(v, find()))
     metric = f"{direction.capitalize()}QueryVolume"
     yield Check("queries", "queries pass the endpoint", lambda: _queries(v, find(), metric), "endpoint")
@@ -188,15 +188,17 @@ def _operational(v: View, id_: str) -> Outcome:
     if found is None:
         return v.gone(f"{id_} does not exist")
     if found["Status"] in ("CREATING", "UPDATING", "AUTO_RECOVERING"):
-        return waiting("AWS", f"{id_} is {found['Status']}", "wait some minutes, and look again")
+        return waiting("AWS", f"{id_} is {found['Status']}", "wait a few minutes, and check again")
     if found["Status"] != "OPERATIONAL":
-        fix = "look at the endpoint in the Route 53 console: a subnet or an address of it may be gone"
+        fix = "check the endpoint in the Route 53 console; one of its subnets or addresses may be missing"
         return failed(f"{id_} is {found['Status']}: {found.get('StatusMessage', '')}", fix)
     addresses = v.read("route53resolver:list_resolver_endpoint_ip_addresses", ResolverEndpointId=id_)
     broken = [one for one in addresses.get("IpAddresses", []) if one.get("Status") != "ATTACHED"]
     if broken:
         told = ", ".join(f"{one.get('Ip')} is {one.get('Status')}" for one in broken)
-        return failed(f"{id_}: {told}", "look at the endpoint in the Route 53 console: its subnets may be full or gone")
+        return failed(
+            f"{id_}: {told}", "check the endpoint in the Route 53 console; its subnets may be full or missing"
+        )
     return done(f"{id_} is OPERATIONAL with {len(addresses.get('IpAddresses', []))} addresses")
 
 
@@ -224,11 +226,11 @@ def _queries(v: View, id_: str, metric: str) -> Outcome:
     evidence = f"{metric} of {id_} in the last 24 hours: {count:g}"
     if count:
         return done(evidence)
-    return waiting("Astronomer", evidence, "resolve a name of these domains from a Deployment after Astronomer's part")
+    return waiting("Astronomer", evidence, "after Astronomer's part, resolve a name in these domains from a Deployment")
 
 
 def role(v: View, name: str, who: str, never: str) -> Outcome:
-    """The outcome for a role that somebody has to use."""
+    """Return the outcome for a role and its last use."""
     found = v.read("iam:get_role", RoleName=name).get("Role")
     if found is None:
         return v.gone(f"role {name} does not exist in account {v.account_id}")
@@ -236,6 +238,6 @@ def role(v: View, name: str, who: str, never: str) -> Outcome:
     if used:
         return done(f"role {name} was last used on {used:%Y-%m-%d}", used)
     created = moment(found.get("CreateDate"))
-    # IAM shows a use up to four hours later, and none before its tracking period.
+    # IAM shows a use up to four hours later, and no use before its tracking period.
     evidence = f"role {name} has never been used (IAM shows a use after up to 4 hours)"
     return waiting("Astronomer" if who == "Astronomer" else "you", evidence, never, created)

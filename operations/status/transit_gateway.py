@@ -1,4 +1,4 @@
-"""What `main.py status` looks at for a transit gateway: the share, the attachments, and the routes both ways."""
+"""The checks of `main.py status` for a transit gateway: the share, the attachments and the routes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from operations.status.check import Check, Outcome, View, done, failed, waiting
 
 
 def transit_gateway(p: TransitGatewayProps, v: View) -> Iterator[Check]:
-    """The gateway, its share, each cluster's attachment, and the routes both ways."""
+    """Check the gateway, its share, each cluster's attachment, and the routes in both directions."""
     yield Check("gateway", "the transit gateway is available", lambda: _gateway(p, v))
     if p.accept_clusters:
         yield from shared.share(v, p)
@@ -54,7 +54,7 @@ def _gateway(p: TransitGatewayProps, v: View) -> Outcome:
     if state == "available":
         return done(f"{id_} is available")
     if state in ("pending", "modifying"):
-        return waiting("AWS", f"{id_} is {state}", "wait some minutes, and look again")
+        return waiting("AWS", f"{id_} is {state}", "wait a few minutes, and check again")
     return v.gone(f"{id_} is {state}")
 
 
@@ -76,7 +76,7 @@ def _network(p: TransitGatewayProps, v: View) -> Outcome:
         return done(evidence)
     if p.attaches:
         return v.gone(evidence)
-    fix = f"attach the VPC to {_id(p, v)}, or write `attach_network: true` into {v.entry.path}"
+    fix = f"attach the VPC to {_id(p, v)}, or add `attach_network: true` to {v.entry.path}"
     return waiting("you", f"{evidence} at {_id(p, v)}", fix)
 
 
@@ -85,12 +85,12 @@ def _unnamed(p: TransitGatewayProps, v: View, cluster: str) -> Outcome:
     for one in _attachments(p, v):
         id_ = one["TransitGatewayAttachmentId"]
         if one.get("ResourceOwnerId") == account and id_ not in named and one["State"] == "pendingAcceptance":
-            write = f"see that it is {cluster}'s, write `attachments: {{{cluster}: {id_}}}` into {v.entry.path}"
+            write = f"confirm that it belongs to {cluster}, add `attachments: {{{cluster}: {id_}}}` to {v.entry.path}"
             since = shared.moment(one.get("CreationTime"))
             return waiting(
                 "you", f"{id_} of account {account} is pendingAcceptance", f"{write}, then {v.deploy}", since
             )
-    evidence = f"account {account} has attached nothing that is not in the file"
+    evidence = f"account {account} has no attachment that is missing from the file"
     return waiting("Astronomer", evidence, "send their support the ticket of `main.py handoff --for astronomer`")
 
 
@@ -104,9 +104,9 @@ def _attached(p: TransitGatewayProps, v: View, id_: str) -> Outcome:
         case "pendingAcceptance":
             return waiting("you", evidence, v.deploy, since)
         case "initiating" | "initiatingRequest" | "pending" | "modifying":
-            return waiting("AWS", evidence, "wait some minutes, and look again", since)
+            return waiting("AWS", evidence, "wait a few minutes, and check again", since)
         case _:
-            ask = "ask Astronomer's support to attach the cluster again, and write the new ID into the file"
+            ask = "ask Astronomer's support to attach the cluster again, and enter the new ID in the file"
             return failed(evidence, ask, "Astronomer", since)
 
 
@@ -118,7 +118,7 @@ def _associated(v: View, attachment: str, table: str) -> Outcome:
 
 
 def _routes(v: View, table: str, cidrs: list[str], attachment: str) -> Outcome:
-    """Every range has a route of its own to the attachment, or the attachment propagates its ranges."""
+    """Check that each range has a specific route to the attachment, or that the attachment propagates its ranges."""
     propagated = v.read("ec2:get_transit_gateway_route_table_propagations", TransitGatewayRouteTableId=table)
     states = {
         one["TransitGatewayAttachmentId"]: one["State"]

@@ -1,4 +1,4 @@
-"""Writes the checklist as text, as JSON, and as JUnit XML for what shows test results."""
+"""Writes the checklist as text, as JSON, and as JUnit XML for tools that display test results."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -19,7 +19,7 @@ _MARKS = {
 
 
 def as_text(rows: Collection[Row], now: datetime) -> Iterator[Text]:
-    """Yield the lines of the checklist. A mark says what a colour says too."""
+    """Yield the lines of the checklist. Marks carry the same information as colours."""
     entry = ""
     for row in rows:
         if row.entry != entry:
@@ -37,7 +37,7 @@ def as_text(rows: Collection[Row], now: datetime) -> Iterator[Text]:
 
 
 def last_line(status: Status) -> str:
-    """The number of steps in each state, and what is next for you."""
+    """Return the number of steps in each state, and your next step."""
     states = [row.outcome.state for row in status.rows]
     counted = ", ".join(f"{states.count(state)} {state}" for state in _MARKS if state in states) or "no steps"
     urgent = sorted(status.rows, key=lambda row: (row.outcome.state != "failed", row.outcome.until is None))
@@ -63,7 +63,7 @@ def _capital(text: str) -> str:
 
 
 def as_values(status: Status) -> dict[str, Any]:
-    """The checklist for programs. Times are ISO 8601; absent ones are null."""
+    """Return the checklist as values for programs. Times are ISO 8601; absent values are null."""
     return {"estate": status.name, "exit_code": int(status.code), "steps": [_values(row) for row in status.rows]}
 
 
@@ -84,7 +84,7 @@ def _values(row: Row) -> dict[str, Any]:
 
 
 def as_junit(status: Status) -> str:
-    """JUnit XML: a test case for each step. What is waiting or unknown is skipped, and says why."""
+    """Return JUnit XML with a test case for each step. Waiting and unknown steps are skipped, with the reason."""
     states = [row.outcome.state for row in status.rows]
     skipped = states.count("waiting") + states.count("unknown")
     counts = {"tests": str(len(states)), "failures": str(states.count("failed")), "skipped": str(skipped)}

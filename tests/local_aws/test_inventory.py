@@ -1,4 +1,4 @@
-"""What exists, as far as this project makes it: nothing of that is missed, and what is gone does not count."""
+"""The inventory: it lists every object that the project creates, and no deleted object."""
 
 # pyright: reportMissingParameterType=false
 
@@ -33,7 +33,7 @@ def ec2(aws, account) -> Any:
 
 
 class Change:
-    """What is new since it was made, without the account and the IDs that AWS makes up."""
+    """Return the new objects, without the account and without generated IDs."""
 
     def __init__(self, aws: LocalAws, account: str) -> None:
         self.now = lambda: inventory(aws, [account], ["us-east-1"])
@@ -179,7 +179,7 @@ def test_it_names_what_a_network_has(aws, account, ec2, change):
 
 
 def make_hybrid_network(aws: LocalAws, account: str) -> dict[str, str]:
-    """Transit gateway, VPN, resolver, zone and share; gives what is needed to end them."""
+    """Create a transit gateway, a VPN, Resolver rules, a zone and a share; return the data for deleting them."""
     ec2, ram = aws.client("ec2", account=account), aws.client("ram", account=account)
     vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.0.0/24")["Subnet"]["SubnetId"]

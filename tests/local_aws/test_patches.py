@@ -1,4 +1,4 @@
-"""What moto 5.2.5 lacks or does unlike AWS, as the patches mend it: one test fails for each that is taken away."""
+"""The patches of moto 5.2.5: for each patch, a test fails if the patch is removed."""
 
 # pyright: reportMissingParameterType=false
 
@@ -31,7 +31,7 @@ def aws() -> Iterator[LocalAws]:
 
 @pytest.fixture
 def account() -> str:
-    """An account of its own for each test."""
+    """Return a separate account for each test."""
     return next(ACCOUNTS)
 
 
@@ -64,7 +64,7 @@ def error_code(refused: pytest.ExceptionInfo[ClientError]) -> str:
 
 
 class TestIam:
-    def test_an_update_of_a_role_keeps_the_description_that_it_does_not_name(self, aws, account):
+    def test_an_update_of_a_role_keeps_its_description(self, aws, account):
         iam = aws.client("iam", account=account)
         iam.create_role(RoleName="role", AssumeRolePolicyDocument=DOCUMENT, Description="kept")
         iam.update_role(RoleName="role", MaxSessionDuration=7200)
@@ -154,7 +154,7 @@ class TestSns:
         sns.unsubscribe(SubscriptionArn=arn)
         assert [*seen, pending, self.listed(sns, topic)] == [["PendingConfirmation"], arn, [arn], "false", []]
 
-    def test_a_subscription_that_nobody_confirms_is_dropped(self, aws, sns, topic):
+    def test_an_unconfirmed_subscription_is_dropped(self, aws, sns, topic):
         arn = self.subscribe(sns, topic)
         aws.pass_time(days=3)
         with pytest.raises(ClientError) as refused:
@@ -182,7 +182,7 @@ class TestLogs:
 
 
 class TestS3:
-    def test_a_lifecycle_rule_keeps_as_many_old_versions_as_it_was_told(self, aws, account):
+    def test_a_lifecycle_rule_keeps_its_number_of_old_versions(self, aws, account):
         s3 = aws.client("s3", account=account)
         s3.create_bucket(Bucket="keeps-versions")
         whole = {"Status": "Enabled", "Filter": {"Prefix": ""}}
@@ -196,11 +196,11 @@ class TestS3:
 
 
 class TestCloudWatch:
-    """From an event in a log group to who hears of it; the whole way is in tests/deploy/test_alarm.py."""
+    """The alarm from an event in a log group to its subscriber; tests/deploy/test_alarm.py tests the whole path."""
 
     @pytest.fixture
     def queue(self, aws, account) -> str:
-        """Hears what the alarm's topic says."""
+        """Receives the messages of the alarm's topic."""
         sns, sqs = aws.client("sns", account), aws.client("sqs", account)
         url = sqs.create_queue(QueueName="pages")["QueueUrl"]
         topic = sns.create_topic(Name="pages")["TopicArn"]
@@ -222,7 +222,7 @@ class TestCloudWatch:
         messages = aws.client("sqs", account).receive_message(QueueUrl=queue).get("Messages", [])
         return [json.loads(json.loads(each["Body"])["Message"])["NewStateValue"] for each in messages]
 
-    def test_a_metric_filter_counts_what_matches_and_says_its_default_otherwise(self, aws, account):
+    def test_a_metric_filter_counts_matches_or_sends_its_default(self, aws, account):
         logs, cloudwatch = aws.client("logs", account), aws.client("cloudwatch", account)
         for group in ("trail", "other"):
             logs.create_log_group(logGroupName=group)
@@ -248,7 +248,7 @@ class TestCloudWatch:
         )["Datapoints"]
         assert (counted["Sum"], counted["SampleCount"]) == (2, 3)
 
-    def test_an_alarm_tells_its_topic_once_when_the_sum_reaches_the_threshold(self, aws, account, queue):
+    def test_an_alarm_notifies_its_topic_once_at_the_threshold(self, aws, account, queue):
         cloudwatch = aws.client("cloudwatch", account)
         told = []
         for _ in range(3):
@@ -257,7 +257,7 @@ class TestCloudWatch:
             told.append(self.heard(aws, account, queue))
         assert told == [[], ["ALARM"], []]
 
-    def test_an_alarm_whose_actions_are_off_tells_nobody(self, aws, account, queue):
+    def test_an_alarm_with_disabled_actions_notifies_no_one(self, aws, account, queue):
         cloudwatch = aws.client("cloudwatch", account)
         cloudwatch.disable_alarm_actions(AlarmNames=["changes"])
         cloudwatch.set_alarm_state(AlarmName="changes", StateValue="ALARM", StateReason="test")
@@ -363,7 +363,7 @@ class TestServiceQuotas:
 class TestRoute53:
     @pytest.fixture
     def zone(self, aws, account, vpc) -> str:
-        """A zone as the AWS provider makes it: with a VPC, and without saying that it is private."""
+        """Create a zone as the AWS provider does: with a VPC, and without PrivateZone."""
         return aws.client("route53", account=account).create_hosted_zone(
             Name="corp.example", CallerReference="once", VPC={"VPCRegion": "us-east-1", "VPCId": vpc}
         )["HostedZone"]["Id"]
@@ -391,7 +391,7 @@ class TestRoute53:
         theirs.disassociate_vpc_from_hosted_zone(**asked)
         assert [each["VPCId"] for each in ours.get_hosted_zone(Id=zone)["VPCs"]] == [vpc]
 
-    def test_an_account_associates_only_what_is_authorized_and_its_own(self, aws, account, stranger, vpc, zone):
+    def test_an_account_associates_only_its_own_authorized_vpcs(self, aws, account, stranger, vpc, zone):
         ours, theirs = (aws.client("route53", account=who) for who in (account, stranger))
         their_vpc = aws.client("ec2", account=stranger).create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
         zone_id = zone.removeprefix("/hostedzone/")
@@ -434,7 +434,7 @@ class TestRam:
             "resourceShareArn"
         ]
 
-    def test_a_share_can_be_found_by_name_arn_and_status_with_its_tags(self, ours, share):
+    def test_a_share_is_found_by_name_arn_and_status_with_tags(self, ours, share):
         ours.create_resource_share(name="other")
         for asked in ({"name": "hub"}, {"resourceShareArns": [share]}):
             [found] = ours.get_resource_shares(resourceOwner="SELF", **asked)["resourceShares"]
@@ -449,7 +449,7 @@ class TestRam:
         [found] = ours.get_resource_shares(resourceOwner="SELF")["resourceShares"]
         assert found["tags"] == [{"key": "stage", "value": "prod"}]
 
-    def test_another_account_sees_a_share_once_it_has_accepted_the_invitation(self, ours, theirs, share, hub, stranger):
+    def test_an_account_sees_a_share_after_accepting_the_invitation(self, ours, theirs, share, hub, stranger):
         ours.associate_resource_share(resourceShareArn=share, resourceArns=[hub], principals=[stranger])
         assert theirs.get_resource_shares(resourceOwner="OTHER-ACCOUNTS")["resourceShares"] == []
         [invitation] = theirs.get_resource_share_invitations()["resourceShareInvitations"]
@@ -581,7 +581,7 @@ class TestResolver:
         found = resolver.get_resolver_rule(ResolverRuleId=rule["Id"])["ResolverRule"]
         assert (found["Name"], found["TargetIps"]) == ("corp", targets)
 
-    def test_a_shared_rule_is_associated_by_the_account_that_accepted_it(self, aws, account, stranger, rule):
+    def test_the_accepting_account_associates_a_shared_rule(self, aws, account, stranger, rule):
         theirs = aws.client("route53resolver", account=stranger)
         vpc = aws.client("ec2", account=stranger).create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
         with pytest.raises(ClientError) as refused:
@@ -658,7 +658,7 @@ class TestVpc:
         [found] = ec2.describe_dhcp_options(DhcpOptionsIds=[made["DhcpOptionsId"]])["DhcpOptions"]
         assert found["Tags"] == made["Tags"] == [{"Key": "owner", "Value": "us"}]
 
-    def test_a_vpn_gateway_propagates_into_the_route_tables_that_say_so(self, ec2, vpc):
+    def test_a_vpn_gateway_propagates_into_enabled_route_tables(self, ec2, vpc):
         gateway = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
         table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
 
@@ -716,7 +716,7 @@ class TestVpc:
             "PrefixList"
         ]["PrefixListId"]
         group = ec2.create_security_group(GroupName="api", Description="api", VpcId=vpc)["GroupId"]
-        # A new group has a rule for everything that goes out.
+        # A new group has a rule for all outbound traffic.
         room = 10 if direction == "ingress" else 9
         authorize = getattr(ec2, f"authorize_security_group_{direction}")
         port = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
@@ -738,7 +738,7 @@ class TestVpc:
             cidr = f"100.64.{number // 256}.{number % 256}/32"
             ec2.create_route(RouteTableId=table, DestinationCidrBlock=cidr, GatewayId=gateway)
 
-        # One is the VPC's own.
+        # One of them belongs to the VPC.
         for number in range(499):
             route(number)
         with pytest.raises(ClientError) as refused:
@@ -839,7 +839,7 @@ class TestPeering:
             ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=id_)
         assert error_code(refused) == "InvalidStateTransition"
 
-    def test_each_side_tells_all_its_ranges(self, ec2, vpc, requested):
+    def test_each_side_returns_all_its_ranges(self, ec2, vpc, requested):
         ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.21.0.0/16")
         ids = [requested["VpcPeeringConnectionId"]]
         [found] = ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=ids)["VpcPeeringConnections"]
@@ -905,9 +905,7 @@ class TestEndpointService:
         ("decide", "state"),
         [("accept_vpc_endpoint_connections", "available"), ("reject_vpc_endpoint_connections", "rejected")],
     )
-    def test_an_endpoint_of_another_account_waits_for_the_owner_of_the_service(
-        self, aws, ec2, service, stranger, decide, state
-    ):
+    def test_the_service_owner_accepts_another_accounts_endpoint(self, aws, ec2, service, stranger, decide, state):
         theirs = aws.client("ec2", account=stranger)
         their_vpc = theirs.create_vpc(CidrBlock="172.20.0.0/20")["Vpc"]["VpcId"]
         self.allow(ec2, service, f"arn:aws:iam::{stranger}:root")
@@ -1092,7 +1090,7 @@ class TestTransitGateway:
         attachment = self.attach(ec2, self.new_hub(ec2), vpc, subnet, TagSpecifications=tags)
         assert self.find(ec2, attachment)["Tags"] == tags[0]["Tags"]
 
-    def test_a_deleted_attachment_is_shown_as_deleted_to_who_asks_for_it(self, ec2, vpc, subnet):
+    def test_a_deleted_attachment_is_shown_as_deleted_by_its_id(self, ec2, vpc, subnet):
         hub = self.new_hub(ec2)
         attachment = self.attach(ec2, hub, vpc, subnet)
         ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
@@ -1136,9 +1134,7 @@ class TestTransitGateway:
             for each in routes
         } == {"172.20.0.0/20": ("active", [attachment]), "192.168.0.0/16": ("blackhole", [])}
 
-    def test_another_account_sees_and_uses_a_transit_gateway_once_it_accepted_the_share(
-        self, aws, ec2, account, stranger, theirs, their_vpc
-    ):
+    def test_an_account_uses_a_gateway_after_accepting_its_share(self, aws, ec2, account, stranger, theirs, their_vpc):
         hub = self.new_hub(ec2)
         assert theirs.describe_transit_gateways()["TransitGateways"] == []
         with pytest.raises(ClientError) as refused:
@@ -1179,9 +1175,7 @@ class TestTransitGateway:
             assert error_code(refused) == "IncorrectState"
             theirs.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
 
-    def test_attachments_of_other_accounts_are_accepted_unasked_where_that_is_enabled(
-        self, aws, ec2, account, stranger, theirs, their_vpc
-    ):
+    def test_auto_accept_accepts_attachments_of_other_accounts(self, aws, ec2, account, stranger, theirs, their_vpc):
         hub = self.new_hub(ec2, AutoAcceptSharedAttachments="enable")
         share_and_accept(aws, account, stranger, hub["TransitGatewayArn"])
         attached = theirs.create_transit_gateway_vpc_attachment(TransitGatewayId=hub["TransitGatewayId"], **their_vpc)
@@ -1370,7 +1364,7 @@ class TestVpn:
         ec2.delete_vpn_connection(VpnConnectionId=connection)
         assert learns() == []
 
-    def test_the_configuration_for_the_office_tells_the_tunnels(self, ec2, office, gateway):
+    def test_the_customer_configuration_contains_the_tunnels(self, ec2, office, gateway):
         connection = ec2.create_vpn_connection(
             Type="ipsec.1",
             CustomerGatewayId=office,
@@ -1386,7 +1380,7 @@ class TestVpn:
         assert inside[:2] == ["169.254.10.2", "169.254.10.1"]
         assert tunnels[0]["PreSharedKey"] == "secret_0"
 
-    def test_keys_can_be_kept_in_secrets_manager_and_are_not_told_then(self, ec2, office, gateway, account):
+    def test_keys_in_secrets_manager_are_redacted(self, ec2, office, gateway, account):
         made = ec2.create_vpn_connection(
             Type="ipsec.1", CustomerGatewayId=office, VpnGatewayId=gateway, PreSharedKeyStorage="SecretsManager"
         )["VpnConnection"]["VpnConnectionId"]

@@ -1,4 +1,4 @@
-"""The server: one process that speaks AWS, for every account, and ends with its block."""
+"""The server: one process that serves AWS APIs for every account, and ends with its block."""
 
 # pyright: reportMissingParameterType=false
 
@@ -44,9 +44,9 @@ def test_a_client_acts_in_the_account_that_it_names(aws):
         assert aws.client("sts", account=account).get_caller_identity()["Account"] == account
 
 
-def test_the_environment_alone_leads_another_process_to_the_account(aws):
+def test_the_environment_points_a_process_to_the_account(aws):
     program = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
-    # What the user has set must not lead it elsewhere.
+    # The user's settings must not affect it.
     theirs = {"AWS_ACCESS_KEY_ID": "theirs", "AWS_SESSION_TOKEN": "theirs", "AWS_PROFILE": "theirs"}
     environment = {**os.environ, **theirs, **aws.environment("111111111111")}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
@@ -91,12 +91,12 @@ def test_the_environment_of_no_account_is_that_of_the_first(aws):
         ),
     ],
 )
-def test_what_is_missing_is_refused_at_once_in_the_words_of_the_service(aws, service, operation, arguments, action):
+def test_an_unimplemented_call_fails_at_once_in_the_protocol(aws, service, operation, arguments, action):
     with pytest.raises(ClientError) as refused:
         getattr(aws.client(service), operation)(**arguments)
     answer = refused.value.response
     assert answer["Error"]["Code"] == "NotImplemented"
-    assert answer["Error"]["Message"].startswith(f"the local AWS does not do {action}: ")
+    assert answer["Error"]["Message"].startswith(f"the local AWS does not implement {action}: ")
     assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["ResponseMetadata"]["RetryAttempts"]) == (400, 0)
 
 
@@ -104,7 +104,7 @@ def test_what_moto_fails_on_is_refused_and_not_tried_again(aws):
     with pytest.raises(ClientError) as refused:
         aws.client("ec2").delete_transit_gateway(TransitGatewayId="tgw-0123456789abcdef0")
     assert refused.value.response["Error"]["Message"] == (
-        "the local AWS does not do ec2:DeleteTransitGateway: moto failed: KeyError('tgw-0123456789abcdef0')"
+        "the local AWS does not implement ec2:DeleteTransitGateway: moto failed: KeyError('tgw-0123456789abcdef0')"
     )
 
 
@@ -151,7 +151,7 @@ def test_the_server_ends_when_its_parent_is_killed():
     assert not answers(done.stdout.strip())
 
 
-def test_a_server_that_does_not_start_says_so(monkeypatch):
+def test_a_failed_start_of_the_server_is_reported(monkeypatch):
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(RuntimeError, match="did not start"):
         LocalAws().__enter__()
@@ -165,9 +165,9 @@ def test_a_client_acts_in_the_region_that_it_names(aws):
 
 
 @pytest.mark.parametrize(("switch", "done"), [({}, 3), ({"drop": True}, 1)])
-def test_it_stands_still_after_so_many_changes_then_what_waits_is_done_or_dropped(aws, switch, done):
+def test_it_stops_after_n_changes_and_then_resumes_or_drops_calls(aws, switch, done):
     names = [f"{done}-{letter}" for letter in "abc"]
-    # Not tried again: what is dropped has nobody who would.
+    # No retries: a dropped call has no caller that would retry it.
     once = Config(retries={"total_max_attempts": 1})
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     iam = boto3.client("iam", "us-east-1", endpoint_url=aws.url, config=once, **keys)
@@ -188,7 +188,7 @@ def test_it_stands_still_after_so_many_changes_then_what_waits_is_done_or_droppe
     aws.go_wrong({})
 
 
-def test_of_all_calls_a_part_is_refused_in_the_words_of_the_service(aws):
+def test_a_share_of_all_calls_fails_in_the_service_protocol(aws):
     aws.go_wrong({"rate": 1, "seed": 7})
     codes = set()
     for service, operation in [("s3", "list_buckets"), ("ec2", "describe_vpcs"), ("kms", "list_keys")]:
@@ -196,7 +196,7 @@ def test_of_all_calls_a_part_is_refused_in_the_words_of_the_service(aws):
             getattr(aws.client(service), operation)()
         codes.add(refused.value.response["Error"]["Code"])
     report = aws.report()
-    # Of three attempts each.
+    # With three attempts each.
     assert (report["calls"], sum(report["faults"].values()), codes - report["faults"].keys()) == (9, 9, set())
     aws.go_wrong({"rate": 0.1, "seed": 7})
     for _ in range(100):

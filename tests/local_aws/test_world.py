@@ -1,4 +1,4 @@
-"""What exists before anything is deployed, by the IDs that a file names."""
+"""Resources that exist before a deploy, with the IDs of a file."""
 
 # pyright: reportMissingParameterType=false
 
@@ -115,7 +115,7 @@ def test_a_transit_gateway_has_its_options_and_route_tables(aws):
     ]
 
 
-def test_the_attachment_of_another_account_waits_until_it_is_accepted(aws):
+def test_an_attachment_of_another_account_waits_for_acceptance(aws):
     attachment = {
         "id": "tgw-attach-0123456789abcdef0",
         "transit_gateway": HUB["id"],
@@ -141,7 +141,7 @@ def test_the_attachment_of_another_account_waits_until_it_is_accepted(aws):
     assert theirs["State"] == "available"
 
 
-def test_an_attachment_is_available_at_once_where_the_gateway_accepts_all(aws):
+def test_auto_accept_makes_an_attachment_available_at_once(aws):
     hub = {**HUB, "id": "tgw-0bbbbbbbbbbbbbbbb", "auto_accept": True}
     attachment = {"id": "tgw-attach-0bbbbbbbbbbbbbbbb", "transit_gateway": hub["id"], "account": ASTRO}
     aws.make({"transit_gateways": [hub], "transit_gateway_attachments": [{**attachment, "region": "us-east-1"}]})
@@ -244,7 +244,7 @@ def test_log_groups_topics_and_keys_are_found_by_their_names(aws):
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"buckets": []}, "no such kind: buckets"),
+        ({"buckets": []}, "unknown kind: buckets"),
         ({"vpcs": [{"id": "vpc-0123"}]}, "KeyError: 'account'"),
         (
             {"transit_gateway_attachments": [{"id": "x", "transit_gateway": "tgw-0", **EAST}]},

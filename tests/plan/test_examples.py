@@ -1,4 +1,4 @@
-"""Every example, by the real AWS provider: valid, one plan from JSON and from HCL, and the HCL formatted."""
+"""Every example with the real AWS provider: valid, the same plan from JSON and HCL, and formatted HCL."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from tools.evidence import record
 
 @pytest.fixture
 def aws() -> Iterator[LocalAws]:
-    """A world of its own for each example: they use the same IDs for different things."""
+    """Yield a separate local AWS for each example, because examples use the same IDs for different objects."""
     with LocalAws() as aws:
         yield aws
 
@@ -36,9 +36,10 @@ OUTPUTS = ("handoff", "deployed")
 
 
 def call_stacks(root: Path, stacks: dict[str, Path], estate: Estate, aws: LocalAws) -> None:
-    """Write into `root` a call of each of the stacks, as a module with a provider of its own.
+    """Write into `root` a module call for each stack, with a provider for the stack's account.
 
-    One plan of all of them starts Terraform and reads the provider's schema once: seconds for each stack."""
+    One plan of all stacks starts Terraform and reads the provider's schema once, which saves seconds for each stack.
+    """
     given = {secret.removeprefix("TF_VAR_"): json.loads(value) for secret, value in SECRETS.items()}
     document: dict[str, Any] = {"module": {}, "output": {}}
     for name, folder in stacks.items():
@@ -54,7 +55,7 @@ def call_stacks(root: Path, stacks: dict[str, Path], estate: Estate, aws: LocalA
 
 
 def as_module(text: str, keys: dict[str, str]) -> str:
-    """A stack without its backend, of which Terraform would warn, and with the keys of its account."""
+    """Return a stack without its backend, about which Terraform would warn, and with the keys of its account."""
     if not text.startswith("{"):
         text = re.sub(r'^  (?:backend "\w+"|cloud) \{\n(?:    .*\n)*  \}\n', "", text, flags=re.MULTILINE)
         lines = "".join(f'  {key} = "{value}"\n' for key, value in keys.items())
@@ -67,13 +68,13 @@ def as_module(text: str, keys: dict[str, str]) -> str:
 
 
 def planned_of(planned: dict[str, Any], name: str) -> str:
-    """All that a plan says of the module `name`, without that name."""
+    """Return the plan of the module `name`, without that name."""
     address = f"module.{name}"
     changes = [one for one in planned["resource_changes"] if one.get("module_address") == address]
     modules = planned["planned_values"]["root_module"].get("child_modules", ())
     values = [one for one in modules if one["address"] == address]
     checks = [one for one in planned.get("checks", ()) if one["address"].get("module") == address]
-    # What it declares: only a root's variables are among the values of a plan.
+    # The declarations: a plan contains the values of a root's variables only.
     called = planned["configuration"]["root_module"]["module_calls"][name]
     declared = [called["module"].get("variables"), sorted(called["module"]["outputs"])]
     outputs = [planned["output_changes"][name], planned["planned_values"]["outputs"][name]]
@@ -82,9 +83,7 @@ def planned_of(planned: dict[str, Any], name: str) -> str:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
-def test_an_example_is_valid_and_plans_the_same_from_json_from_hcl_and_as_modules(
-    example: Path, tmp_path: Path, aws: LocalAws
-) -> None:
+def test_an_example_plans_the_same_from_json_hcl_and_modules(example: Path, tmp_path: Path, aws: LocalAws) -> None:
     estate = load(example)
     aws.make(facts_of(estate))
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -103,7 +102,7 @@ def test_an_example_is_valid_and_plans_the_same_from_json_from_hcl_and_as_module
         assert {change["change"]["actions"][0] for change in planned["resource_changes"]} <= {"create", "read", "no-op"}
         return planned
 
-    # Terraform allows import blocks in a root only.
+    # Terraform supports import blocks only in a root.
     roots = {name for name, folder in from_json.items() if "import" in json.loads((folder / "cdk.tf.json").read_text())}
     stacks = {f"stack_json_{name}": folder for name, folder in from_json.items() if name not in roots}
     stacks |= {f"stack_hcl_{name}": folder for name, folder in from_hcl.items() if name not in roots}

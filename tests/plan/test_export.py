@@ -1,4 +1,4 @@
-"""`main.py export`: stacks as Terraform modules. That they plan what their stacks plan is shown in test_examples.py."""
+"""`main.py export`: stacks as Terraform modules. test_examples.py compares their plans with those of the stacks."""
 
 # pyright: reportPrivateUsage=false
 
@@ -48,10 +48,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return export(COMPLETE, tmp_path_factory.mktemp("modules"))
 
 
-# What a construct makes of a map that Terraform knows later
-
-
-def test_a_map_of_the_estate_gives_each_entry_a_name_and_no_for_each() -> None:
+def test_a_map_of_the_estate_becomes_named_resources() -> None:
     tables, ranges = {"a": "rtb-1", "b": "rtb-2"}, {"": "10.0.0.0/16"}
     assert list(each(tables, ranges)) == [
         (("a", ""), ("rtb-1", "10.0.0.0/16"), None),
@@ -60,7 +57,7 @@ def test_a_map_of_the_estate_gives_each_entry_a_name_and_no_for_each() -> None:
 
 
 def routes(synth: Synth, tables: Entries, ranges: Entries) -> dict[str, Any]:
-    """What is synthesized where a construct makes a route for each table and range."""
+    """Synthesize a construct that creates a route for each table and range."""
 
     def place(stack: TerraformStack) -> None:
         for names, (table, cidr), over in each(tables, ranges):
@@ -103,7 +100,7 @@ def test_a_late_name_is_cut_to_length_by_terraform() -> None:
     )
 
 
-def test_whether_an_address_is_inside_a_late_range_is_for_terraform_to_say() -> None:
+def test_terraform_decides_if_an_address_is_in_a_variable_range() -> None:
     assert zone_if_outside_vpc("10.0.0.1", ["10.0.0.0/8"], "all") is None
     assert zone_if_outside_vpc("10.0.0.1", ["192.168.0.0/16"], "all") == "all"
     assert zone_if_outside_vpc("10.0.0.1", ["${var.cidrs[0]}"], "all") == (
@@ -129,7 +126,7 @@ def build(context: ConnectionContext) -> list[object]:
 
 @pytest.mark.slow
 def test_pyright_refuses_what_fails_for_an_expression(tmp_path: Path) -> None:
-    """An expression has no addresses to count: a construct that counts them would fail in an export only."""
+    """An expression has no addresses to count, so a construct that counts them would fail only in an export."""
     (tmp_path / "construct.py").write_text(CONSTRUCT)
     config = {"extraPaths": [str(ROOT)], "venvPath": str(ROOT), "venv": ".venv", "pythonVersion": "3.11"}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
@@ -142,10 +139,7 @@ def test_pyright_refuses_what_fails_for_an_expression(tmp_path: Path) -> None:
     }
 
 
-# The variables
-
-
-def test_a_variable_has_the_place_in_the_estate_its_rule_and_its_value() -> None:
+def test_a_variable_has_the_path_rule_and_value_of_the_estate() -> None:
     _, inputs = for_modules(load(COMPLETE))
     assert inputs["lake"].variables["vpc_id"] == {
         "type": "string",
@@ -247,7 +241,7 @@ def test_terraform_cuts_names_and_ranges_as_we_do(tmp_path: Path) -> None:
 
 
 def answers(folder: Path, expressions: list[str]) -> list[Any]:
-    """What Terraform makes of expressions."""
+    """The results of expressions in Terraform."""
     environment = cli_environment(folder, os.environ)
     question = f"jsonencode([{', '.join(expressions)}])"
     command = [find_terraform(environment), "console"]
@@ -257,10 +251,7 @@ def answers(folder: Path, expressions: list[str]) -> list[Any]:
     return json.loads(json.loads(result.stdout))
 
 
-# The folder
-
-
-def test_a_module_has_no_provider_and_no_backend_and_says_what_it_needs(modules: dict[str, Path]) -> None:
+def test_a_module_has_no_provider_and_no_backend(modules: dict[str, Path]) -> None:
     for module in modules.values():
         assert (module / "versions.tf").read_text() == (
             "terraform {\n"
@@ -340,15 +331,15 @@ def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str,
         "",
         "| Name | Description |",
         "| ---- | ----------- |",
-        "| archive_prod | The handoff of archive-prod: what the other side asks for. |",
-        "| archive_prod_dr | The handoff of archive-prod-dr: what the other side asks for. |",
-        "| archive_role | The handoff of archive-role: what the other side asks for. |",
-        "| archive_role_dr | The handoff of archive-role-dr: what the other side asks for. |",
+        "| archive_prod | The handoff of archive-prod: facts for the other side. |",
+        "| archive_prod_dr | The handoff of archive-prod-dr: facts for the other side. |",
+        "| archive_role | The handoff of archive-role: facts for the other side. |",
+        "| archive_role_dr | The handoff of archive-role-dr: facts for the other side. |",
     ]
 
 
 @pytest.mark.slow
-def test_exporting_again_replaces_the_other_syntax_and_nothing_else(tmp_path: Path) -> None:
+def test_a_second_export_replaces_only_the_other_syntax(tmp_path: Path) -> None:
     estate = ["--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path)]
     assert run("network-lake", *estate).stdout == f"{tmp_path}/network-lake: written, 5 resource blocks\n"
     assert run("network-lake", *estate).stdout == f"{tmp_path}/network-lake: up to date, 5 resource blocks\n"
@@ -401,9 +392,6 @@ def test_hcl_needs_terraform_to_format_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-# In a root
-
-
 @pytest.mark.parametrize("name", ["json_account", "hcl_network-lake"])
 def test_the_example_of_a_module_is_valid(modules: dict[str, Path], name: str, tmp_path: Path) -> None:
     shutil.copytree(modules[name], tmp_path / name)
@@ -415,7 +403,7 @@ def test_the_example_of_a_module_is_valid(modules: dict[str, Path], name: str, t
 
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The complete example, with the attachment that it waits for."""
+    """Return the complete example with its pending attachment."""
     folder = tmp_path_factory.mktemp("estate")
     text = COMPLETE.read_text()
     dev = "      dev: tgw-attach-0aaaaaaaaaaaaaaaa # qa is not attached yet\n"
@@ -439,7 +427,7 @@ def planned(folder: Path, aws: LocalAws) -> dict[str, Any]:
     return terraform.plan_json(folder)
 
 
-def test_a_module_works_under_count_for_each_and_depends_on_and_many_times_in_a_root(
+def test_a_module_supports_count_for_each_and_depends_on(
     modules: dict[str, Path], aws: LocalAws, complete: Path, tmp_path: Path
 ) -> None:
     (folder,) = {module.parents[1] for module in modules.values()}
@@ -461,8 +449,9 @@ def test_a_module_works_under_count_for_each_and_depends_on_and_many_times_in_a_
     for syntax in ("json", "hcl"):
         assert made_by(together, f"module.{syntax}_network-lake_count[0]") == plain
         assert made_by(together, f'module.{syntax}_network-lake_for_each["x"]') == plain
-        # What it looks up is read only after what it depends on: the same resources, some values known later.
+        # Terraform reads data sources after their dependencies: the resources are the same, but some values are
+        # unknown.
         assert len(made_by(together, f"module.{syntax}_network-lake_depends_on")) == len(plain)
-        # What was awaited is as it would be with the value in the file.
+        # The pending value has the same effect as in the file.
         assert made_by(together, f"module.{syntax}_network-lake_given") == made_by(stack)
     assert len(made_by(stack)) == 50

@@ -1,4 +1,4 @@
-"""What must not happen at apply time does not: by the real provider, on the local AWS."""
+"""Guards against dangerous applies, with the real provider on the local AWS."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def aws() -> Iterator[LocalAws]:
 
 
 def failure(aws: LocalAws, folder: Path, account: str, **environment: str) -> str:
-    """What Terraform says when it refuses to apply the stack in `folder` with the credentials of `account`."""
+    """Return Terraform's error when it refuses to apply the stack in `folder` with the credentials of `account`."""
     environ = cli_environment(folder, {**os.environ, **aws.environment(account), **SECRETS, **environment})
     terraform = Terraform(find_terraform(environ), environ)
     terraform.init(folder)
@@ -42,7 +42,7 @@ def test_a_stack_is_not_applied_in_another_account(aws: LocalAws, tmp_path: Path
 
 
 @pytest.mark.parametrize("external_ids", ['["x"]', "[]", '["schlüssel-1"]', '["good-id", "with space"]', "[null]"])
-def test_an_external_id_that_iam_would_refuse_stops_the_plan_and_is_not_shown(
+def test_an_invalid_external_id_stops_the_plan_and_is_not_shown(
     aws: LocalAws, tmp_path: Path, external_ids: str
 ) -> None:
     folder = synth(ROLE, tmp_path, hcl=False)["account"]
@@ -55,7 +55,7 @@ def test_an_external_id_that_iam_would_refuse_stops_the_plan_and_is_not_shown(
 
 @pytest.fixture
 def apply(tmp_path: Path) -> Callable[[str, str], None]:
-    """Apply what a stack of an estate remembers, which is Terraform's own and needs no AWS."""
+    """Return a function that applies the guards of a stack, which need no AWS."""
     environ = cli_environment(tmp_path, dict(os.environ))
     terraform = Terraform(find_terraform(environ), environ)
     shutil.copytree(ROOT / "examples/policies", tmp_path / "policies")
@@ -92,7 +92,7 @@ def test_no_plan_leaves_behind_what_another_place_has(
     apply(text, stack)
 
 
-def test_an_alarm_is_not_destroyed_because_its_section_is_taken_out(apply: Callable[[str, str], None]) -> None:
+def test_removing_its_section_does_not_destroy_an_alarm(apply: Callable[[str, str], None]) -> None:
     text = (ROOT / "examples/policy_alarm.yaml").read_text()
     without = text[: text.index("  policy_alarm:")]
     reason = "  policy_alarm_removal_reason: The account is closed\n"

@@ -1,5 +1,7 @@
-"""HCP Terraform: the `cloud` block as the real Terraform reads it, against a stand-in for the few calls of its API that
-`cdktf diff` makes. The stand-in plans nothing: it keeps what it is sent."""
+"""HCP Terraform: the real Terraform reads the `cloud` block and calls a stub of the API that `cdktf diff` needs.
+
+The stub plans nothing, and records all requests.
+"""
 
 import io
 import json
@@ -31,7 +33,7 @@ STATE = f"{{backend: cloud, hostname: {HOST}, organization: acme, project: Data 
 
 
 def with_state(estate: str) -> str:
-    """An estate with its state in HCP Terraform."""
+    """Return an estate with its state in HCP Terraform."""
     written, times = re.subn(r"^state:.*\n(?: .*\n)*", f"state: {STATE}\n", estate, flags=re.MULTILINE)
     assert times == 1
     return written
@@ -39,14 +41,14 @@ def with_state(estate: str) -> str:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """The complete example with its state in HCP Terraform."""
+    """Return the complete example with its state in HCP Terraform."""
     (tmp_path / "policies").symlink_to(ROOT / "examples/policies")
     (tmp_path / "astro.yaml").write_text(with_state((ROOT / "examples/complete.yaml").read_text()))
     return tmp_path / "astro.yaml"
 
 
 def run(*command: str, **environment: str) -> tuple[int, str]:
-    """Exit code, and what was said."""
+    """Return exit code and output."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("TF_VAR_")} | environment
     result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     return result.returncode, result.stdout + result.stderr
@@ -82,7 +84,7 @@ def test_names_follow_the_rules_of_hcp_terraform() -> None:
 
 @dataclass
 class StandIn:
-    """What it was asked (method and path), every body, the token of each call that had one, and what was uploaded."""
+    """A stub that records calls (method and path), bodies, tokens and the upload."""
 
     calls: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -91,7 +93,7 @@ class StandIn:
     port: int = 0
 
     def answer(self, method: str, path: str, body: bytes) -> object:
-        """A document of the JSON:API, bytes, or None for what is not there."""
+        """Return a JSON:API document or bytes, or None for an unknown path."""
         here = f"http://127.0.0.1:{self.port}"
         if path == "/upload":
             self.upload = body
@@ -151,7 +153,7 @@ def hcp() -> Iterator[StandIn]:
         do_GET = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815 (the names are http.server's)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Nothing on the terminal."""
+            """Suppress the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         stand_in.port = server.server_port
@@ -163,7 +165,7 @@ def hcp() -> Iterator[StandIn]:
 
 
 def environment_for(hcp: StandIn, folder: Path) -> dict[str, str]:
-    """Credentials and services of HOST, as a person's own CLI configuration gives them."""
+    """Return credentials and services of HOST in the form of a user's CLI configuration."""
     environment = cli_environment(folder, os.environ)
     configuration = folder / "hcp.tfrc"
     api = f"http://127.0.0.1:{hcp.port}/api/v2/"
@@ -185,16 +187,14 @@ def test_the_variables_that_are_named_are_those_of_the_stacks(tmp_path: Path) ->
         assert asked == {(stack, variable) for stack, variable, _ in secrets(estate)}, example
 
 
-def test_cdktf_makes_the_workspace_and_uploads_the_stack_and_its_lock_file_and_no_secret(
-    file: Path, hcp: StandIn, tmp_path: Path
-) -> None:
+def test_cdktf_uploads_the_stack_and_its_lock_file_and_no_secret(file: Path, hcp: StandIn, tmp_path: Path) -> None:
     environment = environment_for(hcp, tmp_path) | {"ASTRO_ESTATE": str(file), "CI": "true", "FORCE_COLOR": "0"}
     environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), environment["PATH"]))
     out = tmp_path / "cdktf.out"
     command = [str(ROOT / "node_modules/.bin/cdktf"), "diff", "account", "--skip-provider-lock", "--output", str(out)]
     code, said = run(*command, **environment)
     assert code == 0, said
-    assert "the plan of the stand-in" in said
+    assert "the plan of the stub" in said
 
     created, _, version, remote = hcp.bodies
     assert created["attributes"]["name"] == "acme-account"
@@ -209,14 +209,14 @@ def test_cdktf_makes_the_workspace_and_uploads_the_stack_and_its_lock_file_and_n
     assert sorted(each.name for each in there.iterdir()) == [".terraform.lock.hcl", "cdk.tf.json"]
     assert not any(secret in path.read_text() for secret in SECRETS.values() for path in there.iterdir())
 
-    # The command of docs/ways.md: the checksums of the platform that remote runs have are in the file.
+    # As docs/ways.md recommends: the file contains the checksums of the platform of remote runs.
     mirror = find_mirror(os.environ)
     source = [f"-fs-mirror={mirror.parents[2]}"] if mirror else []
     lock = [str(find_terraform(environment)), f"-chdir={there}", "providers", "lock", *source, "-platform=linux_amd64"]
     code, said = run(*lock, **environment)
     assert (code, "All checksums for this platform were already tracked" in said) == (0, True), said
 
-    # What a remote run does with it on linux_amd64: nothing but the upload is there, and the lock file is kept.
+    # A remote run on linux_amd64 has only the upload, and keeps the lock file.
     (there / "state_override.tf.json").write_text('{"terraform": {"backend": {"local": {}}}}')
     terraform = Terraform(find_terraform(environment), environment | {"TF_CLI_ARGS_init": "-lockfile=readonly"})
     terraform.init(there)

@@ -1,6 +1,7 @@
-"""OpenTofu: what is written is in its language too, and our commands run it where it is named.
+"""OpenTofu: the output uses only its language, and the commands run it if it is configured.
 
-The real one is not here: the `tofu` of these tests is Terraform under that name."""
+OpenTofu itself is not installed here: the `tofu` of these tests is Terraform under that name.
+"""
 
 import json
 import os
@@ -19,7 +20,7 @@ from tests.support import EXAMPLES, ROOT
 from tests.support.commands import run
 from tests.support.synth import synth_all, without_metadata
 
-# OpenTofu 1.6 is a fork of Terraform 1.5 and has all of its language.
+# OpenTofu 1.6 is a fork of Terraform 1.5 and has its entire language.
 BLOCKS = {"terraform", "provider", "variable", "data", "resource", "output", "check", "import", "removed"}
 CHECK = {"assert"}
 IMPORT = {"to", "for_each", "id"}
@@ -72,14 +73,14 @@ MODULE_FUNCTIONS = {
     "tonumber",
 }
 S3 = {"bucket", "encrypt", "key", "kms_key_id", "region"}
-# What is younger, and since when Terraform and OpenTofu have it.
+# Newer features, and the first versions of Terraform and OpenTofu with them.
 YOUNGER = {"use_lockfile": ((1, 10), (1, 10))}
 
 ANY_META_ARGUMENT = META_ARGUMENTS | {"count", "provider", "provisioner", "connection", "dynamic"}
 
 
 def expressions(value: Any) -> Iterator[str]:
-    """What stands in `${...}`, without the texts in it."""
+    """Return the contents of `${...}`, without the strings in it."""
     if isinstance(value, dict):
         for each in (*value, *value.values()):
             yield from expressions(each)
@@ -92,7 +93,7 @@ def expressions(value: Any) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Every stack of every example."""
+    """Return every stack of every example."""
     folder = tmp_path_factory.mktemp("examples")
     return [
         without_metadata(stack)
@@ -103,7 +104,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_what_is_written_is_in_the_language_of_both(stacks: list[dict[str, Any]]) -> None:
-    """A name that is new here has to be looked up: which release of each tool has it first, and do we ask for that?"""
+    """For a new name, look up the first release of each tool that supports it, and compare the required version."""
     things = [
         thing
         for stack in stacks
@@ -135,14 +136,14 @@ def test_what_is_written_is_in_the_language_of_both(stacks: list[dict[str, Any]]
 
 @pytest.mark.slow
 def test_the_provider_is_named_without_a_registry(stacks: list[dict[str, Any]]) -> None:
-    """Each tool looks for it in its own."""
+    """Each tool reads its own file."""
     sources = {each["source"] for stack in stacks for each in stack["terraform"]["required_providers"].values()}
     assert sources == {"hashicorp/aws"}
 
 
 @pytest.fixture
 def tofu(tmp_path: Path) -> Path:
-    """A PATH with a `tofu` that notes what it is asked for, and with no `terraform`."""
+    """Return a PATH with a `tofu` that records its arguments, and without `terraform`."""
     folder = tmp_path / "bin"
     folder.mkdir()
     script = folder / "tofu"
@@ -154,7 +155,7 @@ def tofu(tmp_path: Path) -> Path:
 
 
 def asked(tofu: Path) -> list[str]:
-    """The subcommands that `tofu` was run with."""
+    """Return the subcommands that `tofu` was run with."""
     return [line.split()[0] for line in (tofu.parent / "asked").read_text().splitlines()]
 
 

@@ -1,6 +1,7 @@
-"""What Terraform says of a request that must not be accepted, and the way out: by the real provider, on the local AWS.
+"""Terraform's errors for requests that must not be accepted, and the remedies, with the real provider.
 
-All mistakes are in one estate, so that one plan has to report them all."""
+All mistakes are in one estate, so that one plan has to report them all.
+"""
 
 # pyright: reportPrivateUsage=false
 
@@ -70,7 +71,7 @@ def stack(aws: LocalAws, tmp_path: Path) -> Iterator["Stack"]:
 
 
 class Stack:
-    """The stack of the network `lake`, from whatever the file says."""
+    """Synthesize the stack of the network `lake`."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._file, self._out = folder / "astro.yaml", folder / "out"
@@ -78,14 +79,14 @@ class Stack:
         self._terraform = Terraform(find_terraform(environment), environment)
 
     def write(self, clusters: str, connections: str, base: str = BASE) -> Facts:
-        """Write the file and synthesize it. Returns what the file says exists in AWS."""
+        """Write the file and synthesize it. Returns the resources that the file expects in AWS."""
         self._file.write_text(f"{base}clusters:\n{clusters}connections:\n{connections}")
         synth(self._file, self._out, hcl=False)
         self._terraform.init(self._folder)
         return facts_of(load(self._file))
 
     def run(self, command: str, *options: str) -> tuple[list[str], list[str]]:
-        """The errors and the warnings of a Terraform command, sorted, as a person reads them."""
+        """Return the errors and the warnings of a Terraform command, sorted, as a person reads them."""
         try:
             said = self._terraform._run(self._folder, command, "-input=false", "-json", *options)
         except TerraformFailed as error:
@@ -108,7 +109,7 @@ class Stack:
 
 
 def every_mistake(stack: Stack) -> Facts:
-    """The file with all connections, and an AWS in which the requests differ from it, each as its name says."""
+    """Return a file with all connections, and an AWS in which the requests differ from it as their names describe."""
     peered, attached = [f"p-{name}" for name in PEERINGS], [f"t-{name}" for name in ATTACHMENTS]
     numbers = {
         name: number
@@ -299,8 +300,8 @@ def test_a_gateway_that_cannot_do_its_part_is_refused(aws: LocalAws, stack: Stac
     )
 
 
-def test_a_vpc_that_is_not_as_the_file_says_is_refused(aws: LocalAws, stack: Stack) -> None:
-    """Also by a plan of what has nothing to do with it; a destroy goes on."""
+def test_a_vpc_that_differs_from_the_file_is_refused(aws: LocalAws, stack: Stack) -> None:
+    """The error also stops unrelated plans; a destroy continues."""
 
     def write(cidrs: str, dns: str) -> Facts:
         options = {
@@ -351,7 +352,7 @@ def test_a_vpc_that_is_not_as_the_file_says_is_refused(aws: LocalAws, stack: Sta
 
 @pytest.mark.parametrize("by", ["the gateway", "a person"])
 def test_an_attachment_that_is_available_already_is_imported(aws: LocalAws, stack: Stack, by: str) -> None:
-    """AWS accepts none twice (facts C2), and the next plan has nothing to do."""
+    """AWS accepts each request once (facts C2), and the next plan is empty."""
     attachments = f"attachments: {{dev: {tgw_attach(1)}}}"
     facts = stack.write(
         cluster("dev", 1),
@@ -372,7 +373,7 @@ FIREWALL = "  allow: {type: egress_domains, network: lake, dns_firewall: {}}\n"
 
 
 def test_terraform_never_deletes_what_astronomer_attached(aws: LocalAws, stack: Stack) -> None:
-    """Neither for another name, nor with its line or entry, nor in a destroy (facts C1)."""
+    """An accepter is never destroyed: not for another name, without its line or entry, or in a destroy (facts C1)."""
 
     def hub(entry: str, **attached: int) -> tuple[str, str]:
         lines = ", ".join(f"{name}: {tgw_attach(number)}" for name, number in attached.items())
@@ -412,7 +413,7 @@ def test_terraform_never_deletes_what_astronomer_attached(aws: LocalAws, stack: 
 
 
 def test_what_is_gone_blocks_neither_the_network_nor_its_destroy(aws: LocalAws, stack: Stack) -> None:
-    """The way out of docs/recovery.md, walked: Astronomer deletes the peering and the attachment of a network."""
+    """The remedy of docs/recovery.md: Astronomer deletes the peering and the attachment of a network."""
     clusters = cluster("prod", 0) + cluster("dev", 1)
     hub = f"  hub: {{type: transit_gateway, clusters: [dev], network: lake, transit_gateway_id: {HUB}"
     attached = f"{hub}, attachments: {{dev: {tgw_attach(1)}}}}}\n"
@@ -432,7 +433,7 @@ def test_what_is_gone_blocks_neither_the_network_nor_its_destroy(aws: LocalAws, 
     ]
     assert stack.run("plan") == (gone, [])
     assert stack.run("plan", "-destroy") == ([], [])
-    # The same for an ID that AWS does not know, or does not know any more.
+    # The same for an ID that AWS no longer returns, or never did.
     stack.write(clusters, peering("prod", 7) + hub + "}\n")
     assert stack.run("plan", "-destroy") == ([], [])
 

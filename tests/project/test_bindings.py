@@ -1,6 +1,6 @@
-"""Every example on other bindings, in JSON and in HCL: the same bytes as on those of requirements.lock.
+"""A synth of every example with other bindings, in JSON and HCL, writes the same bytes as with requirements.lock.
 
-`make test`, `make test-provider6` and `make test-cdktn` install the others into `.work`.
+`make test`, `make test-provider6` and `make test-cdktn` install the other bindings into `.work`.
 """
 
 import os
@@ -32,9 +32,9 @@ for file in sorted(Path("examples").glob("*.yaml")):
 
 
 def synth(python: Path, out: Path) -> tuple[str, dict[str, bytes]]:
-    """Which of cdktf and cdktn `python` has, and every file that a synth of all examples writes, by path."""
+    """Return which of cdktf and cdktn `python` has, and every file of a synth of all examples, by path."""
     for form in ("json", "hcl"):
-        # A stack looks at nothing else, and Node at what there was when it started.
+        # A stack reads only this variable, and Node reads it only at its start.
         env = os.environ | {"SYNTH_HCL_OUTPUT": str(form == "hcl").lower()}
         command = [python, "-c", SYNTH, out / form]
         result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
@@ -62,7 +62,7 @@ def test_the_bindings_of_provider6_write_the_same_bytes(tmp_path: Path, ours: di
     assert synth(other("provider6"), tmp_path) == ("cdktf", ours)
 
 
-def test_cdktn_without_cdktf_writes_the_same_bytes_but_for_its_version(tmp_path: Path, ours: dict[str, bytes]) -> None:
+def test_cdktn_writes_the_same_bytes_except_for_its_version(tmp_path: Path, ours: dict[str, bytes]) -> None:
     name, theirs = synth(other("cdktn"), tmp_path)
     assert name == "cdktn"
     assert {path: text.replace(b'"version": "0.24.0"', b'"version": "0.21.0"') for path, text in theirs.items()} == {

@@ -1,4 +1,4 @@
-"""The page of figures says what the run gave, and nothing where it gave nothing."""
+"""The evidence page contains a run's figures, and none that were not recorded."""
 
 import json
 from pathlib import Path
@@ -34,17 +34,17 @@ def test_a_row_has_the_last_figure_of_each_of_its_tests_added_up() -> None:
     ]
 
 
-def test_a_row_that_nothing_recorded_or_nobody_knows_is_told() -> None:
+def test_missing_and_unknown_rows_are_reported() -> None:
     recorded = [line(row, "tests/unit/operations/test_policy.py::test_one", "1") for row, _ in KNOWN[1:]]
     with pytest.raises(LookupError) as told:
         page("".join([*recorded, line("colour", "tests/unit/operations/test_policy.py::test_one", "red")]))
     assert str(told.value).splitlines() == [
         "colour: not a row of tools/evidence.py",
-        f"{KNOWN[0][0]}: not recorded; `make test` does",
+        f"{KNOWN[0][0]}: not recorded; run `make test`",
     ]
 
 
-def test_a_page_that_is_not_what_the_run_gave_is_told_and_one_that_is_not_there_is_written(
+def test_a_different_page_is_reported_and_a_missing_one_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     test, proof, written = tmp_path / "test.jsonl", tmp_path / "proof.jsonl", tmp_path / "evidence.md"
@@ -57,7 +57,7 @@ def test_a_page_that_is_not_what_the_run_gave_is_told_and_one_that_is_not_there_
     assert written.read_text() == page("".join(lines))
     evidence.main()
     written.write_text(written.read_text().replace("1 of 1", "2 of 2", 1))
-    with pytest.raises(SystemExit, match=r"is not what this run gives(.|\n)*\n-.* 2 of 2 (.|\n)*\n\+.* 1 of 1 "):
+    with pytest.raises(SystemExit, match=r"differs from this run(.|\n)*\n-.* 2 of 2 (.|\n)*\n\+.* 1 of 1 "):
         evidence.main()
     monkeypatch.setattr("sys.argv", ["evidence", "--golden", str(test), str(proof)])
     evidence.main()

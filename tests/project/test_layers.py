@@ -1,4 +1,4 @@
-"""Who may not import whom (CONTRIBUTING.md, "The tree")."""
+"""The import rules of the layers (CONTRIBUTING.md, "The tree")."""
 
 import ast
 from contextlib import nullcontext
@@ -18,7 +18,7 @@ from tests.support import ROOT
 PARTS = ("commands", "estate", "modules", "stacks", "operations")
 FILES = [ROOT / "main.py", *(f for part in PARTS for f in (ROOT / part).rglob("*.py"))]
 DOOR = ("main.py", "commands")
-"""Where commands are: they print, exit, and import late what takes long."""
+"""Commands print, exit, and import slow modules late."""
 CDKTF = {"cdktf", "constructs", "cdktf_cdktf_provider_aws", "jsii"}
 
 
@@ -27,7 +27,7 @@ def name(file: Path) -> str:
 
 
 def imports(file: Path, *, top_only: bool = False) -> set[str]:
-    """The modules that a file imports: at its top, or anywhere."""
+    """Return the modules that a file imports, at the top or anywhere."""
     tree = ast.parse(file.read_text())
     found: set[str] = set()
     for node in tree.body if top_only else ast.walk(tree):
@@ -43,7 +43,7 @@ def packages(file: Path) -> set[str]:
 
 
 def check(file: Path, root: Path) -> None:
-    """Fail if a file imports what its layer may not."""
+    """Fail if a file imports a module that its layer must not."""
     used, part = packages(file), str(file.relative_to(root))
     layer = part.split("/")[0]
     builds = file.name == "construct.py" or part.startswith(("stacks/", "modules/bindings/", "operations/export/"))
@@ -57,7 +57,7 @@ def check(file: Path, root: Path) -> None:
     if layer == "modules":
         assert not used & {"estate", "stacks", "operations", "main", "commands"}
         constructs = {module for module in imports(file) if module.endswith(".construct")}
-        assert builds or not constructs, "what describes an estate imports no construct"
+        assert builds or not constructs, "the estate's description imports no construct"
         others = {module for module in constructs if not module.startswith("modules.parts.")}
         assert not others, "a module never imports another module's construct"
     if layer == "stacks":
@@ -102,7 +102,9 @@ def test_policy_documents_are_written_in_one_way() -> None:
 
 
 def uses(file: Path) -> set[str]:
-    """Names called or read, dotted where they are attributes of a name: `print`, `os.environ`, `sys.exit`."""
+    """Return the names that are called or read, with the object's name for attributes: `print`, `os.environ`,
+    `sys.exit`.
+    """
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Name):
@@ -120,7 +122,7 @@ def test_only_the_door_prints_reads_the_environment_or_exits(file: Path) -> None
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if f.relative_to(ROOT).parts[0] != "stacks"], ids=name)
-def test_only_stacks_have_variables_outputs_providers_and_backends(file: Path) -> None:
+def test_only_stacks_declare_variables_outputs_and_backends(file: Path) -> None:
     assert not uses(file) & {"TerraformOutput", "TerraformVariable", "AwsProvider", "S3Backend", "CloudBackend"}
 
 
@@ -132,7 +134,7 @@ def test_a_folder_a_type_an_example_and_a_test_have_one_name() -> None:
     assert tests == folders | {"aws"}
 
 
-def test_rules_across_entries_name_no_field_of_one_connection_type() -> None:
+def test_rules_across_entries_use_no_field_of_a_single_type() -> None:
     shared = (ConnectionProps, SharingProps, Estate, Account, Cluster, VpcProps, NewVpc)
     common = {"type", "cluster"}.union(*(props.model_fields for props in shared))
     own = {field for props in TYPES.values() for field in props.model_fields} - common
@@ -153,7 +155,7 @@ def test_what_astronomer_publishes_is_in_one_file() -> None:
 
 
 def words(file: Path) -> tuple[set[str], set[str]]:
-    """The strings of a file, and the attributes that it reads."""
+    """Return the strings of a file, and the attributes that it reads."""
     nodes = list(ast.walk(ast.parse(file.read_text())))
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return texts, {node.attr for node in nodes if isinstance(node, ast.Attribute)}

@@ -1,4 +1,4 @@
-"""The tests would fail if the code were wrong: each place that a promise hangs on is broken once, in a copy."""
+"""Mutations: each line that a guarantee depends on is broken once, in a copy, and its test must fail."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tools.evidence import record
 
 
 class Mutation(NamedTuple):
-    """What is broken: in a file, text that stands there once, and what it becomes; and the test that must fail."""
+    """A mutation: a file, a unique text in it, its replacement, and the test that must fail."""
 
     name: str
     file: str
@@ -88,7 +88,7 @@ MUTATIONS = [
         "tests/unit/modules/test_private_link.py::test_a_service_before_existing_balancers_allows_astronomers_role_and_asks_us_each_time",
     ),
     Mutation(
-        "the alarm does not hear of a policy's new version",
+        "the alarm misses a policy's new version",
         "modules/policy_alarm/events.py",
         '    "CreatePolicyVersion",\n',
         "",
@@ -203,7 +203,7 @@ MUTATIONS = [
 
 
 def copy(to: Path) -> Path:
-    """The project in a folder of its own, with the tools of this one."""
+    """Copy the project into a separate folder that uses the tools of this one."""
     left = shutil.ignore_patterns(".*", "node_modules", "dist", "cdktf.out*", "__pycache__")
     shutil.copytree(ROOT, to, ignore=left)
     for tools in (".venv", "node_modules"):
@@ -212,9 +212,9 @@ def copy(to: Path) -> Path:
 
 
 def run(folder: Path, *tests: str) -> tuple[int, str]:
-    """pytest's exit code, and what it says at last."""
+    """Return pytest's exit code and last output."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not proof", *tests]
-    # What a broken copy finds is no evidence.
+    # The runs on a broken copy record no evidence.
     environment = os.environ | {"ASTRO_EVIDENCE": ""}
     said = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return said.returncode, said.stdout.splitlines()[-1]
@@ -238,7 +238,7 @@ def test_a_mutation_is_caught(mutation: Mutation, tmp_path: Path) -> None:
     source = (folder / mutation.file).read_text()
     (folder / mutation.file).write_text(source.replace(mutation.old, mutation.new))
     code, said = run(folder, mutation.caught_by)
-    # 1 is a test that failed; a copy that cannot even be read would be another number.
+    # 1 means a failed test; a copy with a syntax error has another exit code.
     assert (code, "failed" in said) == (1, True), said
     record("mutations caught", "1 of 1")
     shutil.rmtree(folder)

@@ -1,8 +1,8 @@
-"""Least privilege, over everything that the examples make: nobody, nothing and no port more than is meant.
+"""Least privilege, over everything that the examples create: no unintended principals, permissions or ports.
 
-Two kinds of reading. One is ours, of each statement and each rule; the other is Checkov's, a scanner of Terraform that
-also asks Cloudsplaining what each policy allows. What either finds is mended, or acknowledged here with the reason; an
-acknowledgement that nothing needs any more fails.
+There are two scanners. One is here, and reads each statement and each rule. The other is Checkov, a scanner of
+Terraform that also runs Cloudsplaining on each policy. Each finding is fixed, or acknowledged here with the reason;
+unused acknowledgements fail.
 """
 
 import json
@@ -28,15 +28,15 @@ pytestmark = pytest.mark.slow
 CHECKOV = ROOT / ".work/checkov"
 
 Stack = dict[str, Any]
-"""A synthesized stack: the parsed JSON."""
+"""The parsed JSON of a synthesized stack."""
 
 Acknowledged = dict[tuple[str, str], tuple[str, ...]]
-"""What was found and is as it should be: the reason, and then the stacks, each `example/stack`."""
+"""Acknowledged findings: the reason, and then the stacks, each `example/stack`."""
 
 
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
-    """Every stack of every example, by `example/stack`."""
+    """Return every stack of every example, by `example/stack`."""
     found: dict[str, Stack] = {}
     for file in EXAMPLES:
         out = tmp_path_factory.mktemp("json")
@@ -46,11 +46,8 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stack]:
     return found
 
 
-# Our own reading
-
-
 def too_much(stack: Stack) -> Iterator[tuple[str, str]]:
-    """The address and what is too much there: in policies, security groups, network ACLs and shares."""
+    """Yield each address with its excess access: in policies, security groups, network ACLs and shares."""
     for name, document in stack.get("data", {}).get("aws_iam_policy_document", {}).items():
         for statement in document.get("statement", []):
             if statement.get("effect", "Allow") == "Allow":
@@ -63,7 +60,7 @@ def too_much(stack: Stack) -> Iterator[tuple[str, str]]:
 
 
 def _inline(kind: str, resource: dict[str, Any]) -> Iterator[str]:
-    """What is too much in a document that is written into a resource, or in a policy of AWS that is attached."""
+    """Yield the excess access in a document of a resource, or in an attached AWS policy."""
     for argument, value in resource.items():
         document = _document(value) if argument.endswith("policy") else None
         for statement in listed((document or {}).get("Statement", [])):
@@ -81,7 +78,7 @@ def _document(value: Any) -> dict[str, Any] | None:
 
 
 def _as_terraform(statement: dict[str, Any]) -> dict[str, Any]:
-    """A statement of JSON as the data source writes it."""
+    """Return a JSON statement in the form of the data source."""
     found: dict[str, Any] = {}
     for key, name in (("Action", "actions"), ("NotAction", "not_actions"), ("Resource", "resources")):
         if key in statement:
@@ -100,7 +97,7 @@ def _as_terraform(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 def _allows_too_much(statement: dict[str, Any]) -> Iterator[str]:
-    # A condition counts only if it names values: a pattern of * lets everybody in.
+    # A condition counts only if it names values: a pattern of * matches everyone.
     asked = {
         condition["variable"]
         for condition in statement.get("condition", [])
@@ -110,7 +107,7 @@ def _allows_too_much(statement: dict[str, Any]) -> Iterator[str]:
     yield from (
         f"{name} allows all others" for name in ("not_actions", "not_principals", "not_resources") if name in statement
     )
-    # In the policy of a resource, * is that resource.
+    # In the policy of a resource, * means that resource.
     if "principals" not in statement and "*" in statement.get("resources", ()):
         yield "every resource"
     for principal in statement.get("principals", []):
@@ -162,11 +159,11 @@ def _is_open(kind: str, resource: dict[str, Any]) -> Iterator[str]:
 
 _ALARM = ("complete/account", "policy_alarm/account")
 _FLOW_LOGS = ("complete/network-edge", "vpc/network-edge")
-_KEY = "AWS's own first statement of a key policy, less Astronomer's role: without it nobody administers the key"
-_ENDPOINT = "what the endpoint lets through, of the named accounts alone (aws:PrincipalAccount); it grants nothing"
-_ACCOUNT = "Astronomer says the account only (seed 003); the role accepts a peering with one VPC, and ends by its date"
+_KEY = "AWS's default first statement of a key policy, without Astronomer's role; without it, no one can manage the key"
+_ENDPOINT = "limits the endpoint to the named accounts (aws:PrincipalAccount); it grants nothing"
+_ACCOUNT = "Astronomer names only its account; the role accepts a peering with one VPC, and expires"
 THEIRS = "aws_iam_policy.cross-account-role_policy"
-"""Astronomer's document, which is theirs to narrow: `main.py policy lint` shows it apart."""
+"""Astronomer's document, which only Astronomer can narrow; `main.py policy lint` reports it separately."""
 MEANT: Acknowledged = {
     ("policy-alarm_trail-key-access", "action kms:*"): (_KEY, *_ALARM),
     ("policy-alarm_topic-key-access", "action kms:*"): (_KEY, *_ALARM),
@@ -184,11 +181,11 @@ MEANT: Acknowledged = {
         *_FLOW_LOGS,
     ),
 }
-"""What is too much by our rules, by the policy document: why it is meant, and in which stacks."""
+"""Excess access by this file's rules, by policy document: the reason, and the stacks."""
 
 
 def everywhere(acknowledged: Acknowledged) -> list[tuple[str, str, str]]:
-    """Each of them in each of its stacks, sorted: what is meant in one example is not meant in another."""
+    """Return the pairs of stack and finding, sorted: a finding is acknowledged for each example separately."""
     return sorted((stack, *one) for one, (_, *stacks) in acknowledged.items() for stack in stacks)
 
 
@@ -199,7 +196,7 @@ def test_nothing_is_allowed_or_open_but_what_is_meant(stacks: dict[str, Stack]) 
     meant = [(stack, f"data.aws_iam_policy_document.{one}", what) for stack, one, what in everywhere(MEANT)]
     assert sorted(found) == meant
     record(
-        "statements, rules and shares of the examples: nobody, nothing and no port more than is meant",
+        "statements, rules and shares of the examples: unintended access",
         f"{len(statements)} statements; {len(meant)} acknowledged",
     )
 
@@ -264,7 +261,7 @@ BLIND: dict[str, tuple[Stack, set[str]]] = {
         {"not_actions allows all others"},
     ),
 }
-"""Mutations that a reading of document data sources alone does not see, each with what is to be found."""
+"""Mutations that a scanner of document data sources alone would miss, each with the expected finding."""
 
 
 @pytest.mark.parametrize("mutation", BLIND)
@@ -325,9 +322,6 @@ def test_whatever_is_too_much_is_seen() -> None:
     }
 
 
-# Checkov
-
-
 CANARY = """
 resource "aws_security_group_rule" "open" {
   type = "ingress"
@@ -344,15 +338,15 @@ data "aws_iam_policy_document" "reads-all" {
   }
 }
 """
-"""What must be found, by Checkov and by Cloudsplaining, for the rest to mean anything."""
+"""Required findings of Checkov and of Cloudsplaining, which prove that the scanners work."""
 
-_TRAIL = "the trail's bucket: its one writer is CloudTrail, whose digests prove each file"
-_VENDOR = "Astronomer's document, of which the examples have a stand-in; `main.py policy lint` warns of it"
-_BY_AWS = "encrypted by AWS's key, as every log group is; it holds addresses and negotiations, and no content"
-_CHOICE = "how long is the estate's choice, and each example shows another"
-_NO_TLS = "AWS logs TLS listeners, and this has TCP; flow logs tell who"
+_TRAIL = "the trail's bucket has one writer, CloudTrail, whose digests prove each file"
+_VENDOR = "Astronomer's document, for which the examples have a stand-in; `main.py policy lint` warns about it"
+_BY_AWS = "encrypted with AWS's key, as every log group is; it contains addresses and negotiations, and no content"
+_CHOICE = "the estate chooses the retention, and each example shows a different one"
+_NO_TLS = "AWS logs only TLS listeners, and this one is TCP; flow logs record the clients"
 ACKNOWLEDGED: Acknowledged = {
-    ("CKV_AWS_18", "aws_s3_bucket.policy-alarm_bucket"): (f"{_TRAIL}; access logs would want another bucket", *_ALARM),
+    ("CKV_AWS_18", "aws_s3_bucket.policy-alarm_bucket"): (f"{_TRAIL}; access logs would need another bucket", *_ALARM),
     ("CKV_AWS_144", "aws_s3_bucket.policy-alarm_bucket"): (f"{_TRAIL}; the log group has the events too", *_ALARM),
     ("CKV2_AWS_62", "aws_s3_bucket.policy-alarm_bucket"): (f"{_TRAIL}; the alarm is the notification", *_ALARM),
     ("CKV_AWS_300", "aws_s3_bucket_lifecycle_configuration.policy-alarm_bucket-lifecycle"): (
@@ -387,7 +381,7 @@ ACKNOWLEDGED: Acknowledged = {
         for number in (286, 287, 288, 289, 290, 355)
     },
 }
-"""Check and address: why it is as it is, and in which stacks."""
+"""Acknowledged findings by check and address: the reason, and the stacks."""
 
 OFFLINE = """
 import runpy, socket
@@ -404,11 +398,11 @@ def test_checkov_finds_nothing_but_what_is_acknowledged(tmp_path: Path) -> None:
     for file in EXAMPLES:
         app = build(cdktf.App(outdir=str(tmp_path / "json")), load(file))
         for stack in app.node.children:
-            # The JSON it cannot read: it wants blocks where Terraform has values.
+            # Checkov cannot read this JSON, because it expects blocks where Terraform has values.
             if isinstance(stack, cdktf.TerraformStack):
                 hcl = tmp_path / "hcl" / file.stem / stack.node.id / "cdk.tf"
                 hcl.parent.mkdir(parents=True)
-                # Its parser takes no text inside of an expression inside of a text, as Terraform does.
+                # Checkov's parser does not support a string inside an expression inside a string, as Terraform does.
                 hcl.write_text(re.sub(r"(?m)^( *error_message) += .*", r'\1 = ""', stack.to_hcl_terraform()["hcl"]))
     canary = tmp_path / "hcl/canary/cdk.tf"
     canary.parent.mkdir()

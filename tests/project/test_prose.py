@@ -1,4 +1,4 @@
-"""What `tools/prose.py` counts, and what it leaves alone."""
+"""The habits that `tools/prose.py` counts, and the text that it ignores."""
 
 import pytest
 

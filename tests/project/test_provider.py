@@ -1,4 +1,4 @@
-"""The provider bindings load what is named, in Python and in Node, and jsii runs on one Node: the same bytes."""
+"""The provider bindings load only named resources, in Python and in Node, and jsii uses one Node: the same bytes."""
 
 import base64
 import json
@@ -14,13 +14,13 @@ from modules.bindings import node, slim
 from tests.support import ROOT
 
 MAIN = [sys.executable, str(ROOT / "main.py")]
-# Without our side in Node it warns of a function that libraries of cdktf call.
+# Without node.cjs, Node warns of a function that cdktf's libraries call.
 QUIET = {"NODE_OPTIONS": "--disable-warning=DEP0044"}
 BUNDLED = str(node.bundled_node())
 
 
 def synth(out: Path, **environment: str) -> dict[str, bytes]:
-    """Every file that a synth of the complete example writes, by path."""
+    """Return every file of a synth of the complete example, by path."""
     env = os.environ | {"ASTRO_ESTATE": str(ROOT / "examples/complete.yaml"), "CDKTF_OUTDIR": str(out)} | environment
     result = subprocess.run(MAIN, env=env, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -34,7 +34,7 @@ def test_lazy_and_eager_loading_write_the_same_bytes(tmp_path: Path) -> None:
     assert lazy == synth(tmp_path / "eager", ASTRO_EAGER_PROVIDER="1", **QUIET)
 
 
-def test_whoever_imports_our_constructs_loads_only_what_they_use() -> None:
+def test_importing_constructs_loads_only_the_used_resources() -> None:
     code = (
         "from modules.bindings.prepare import prepare; prepare(); import sys\n"
         "from cdktf_cdktf_provider_aws.vpc import Vpc\n"
@@ -69,7 +69,7 @@ def test_node_loads_a_resource_when_it_is_first_used(tmp_path: Path, scope: str,
 
 
 def in_node(folder: Path, program: str, worker: str = "") -> list[str]:
-    """What `program` prints in place of jsii's own, on our side in Node."""
+    """Return the output of `program`, run by node.cjs in place of jsii's own."""
     (folder / "lib__program.js").write_text(program)
     (folder / "lib__runtime-index-worker.js").write_text(worker)
     command = [BUNDLED, node.__file__.replace(".py", ".cjs"), str(folder), json.dumps(node.MADE_FOR)]
@@ -91,13 +91,13 @@ def test_node_keeps_compiled_code_beside_the_packages(tmp_path: Path) -> None:
     kept = f"console.log(Object.keys(require({str(lib)!r})).length); process.exit(0)"
     assert in_node(tmp_path, kept) == ["1"]
     assert [file.is_file() for file in (tmp_path / "cache/.compiled").glob("v22.*/*")] == [True]
-    # Damaged, it is compiled again.
+    # A damaged file is compiled again.
     for file in (tmp_path / "cache/.compiled").glob("v22.*/*"):
         file.write_bytes(b"no code")
     assert in_node(tmp_path, kept) == ["1"]
 
 
-def test_importing_constructs_starts_no_node_and_leaves_the_environment_alone() -> None:
+def test_importing_constructs_has_no_side_effects() -> None:
     code = (
         "import os, subprocess, sys\n"
         "before = dict(os.environ)\n"
@@ -126,7 +126,7 @@ build(App(outdir=sys.argv[1]), load(Path("examples/vpc_peering.yaml"))).synth()
 
 
 def written(out: Path, before: str = "", after: str = "") -> tuple[str, dict[str, bytes]]:
-    """What a synth says in other circumstances, and the files that it writes."""
+    """Return the output of a synth under other conditions, and the files that it writes."""
     out.mkdir()
     command = [sys.executable, "-c", SYNTH.format(before=before, after=after), str(out)]
     env = os.environ | QUIET
@@ -138,11 +138,11 @@ def written(out: Path, before: str = "", after: str = "") -> tuple[str, dict[str
 @pytest.mark.parametrize(
     ("package", "told"),
     [
-        ("jsii", "jsii {}: a synth takes seconds more than with jsii 0.0.1; install that one\n"),
-        ("cdktf", "cdktf {}: not a version that addresses are made for here (0.0.1); a synth is slower\n"),
+        ("jsii", "jsii {}: a synth takes seconds longer than with jsii 0.0.1; install jsii 0.0.1\n"),
+        ("cdktf", "cdktf {}: only version 0.0.1 has fast addresses; a synth is slower\n"),
     ],
 )
-def test_another_version_is_told_and_writes_the_same(tmp_path: Path, package: str, told: str) -> None:
+def test_an_unsupported_version_warns_and_writes_the_same(tmp_path: Path, package: str, told: str) -> None:
     installed = node.MADE_FOR[package][-1]
     expected = written(tmp_path / "known")[1]
     assert written(tmp_path / "other", before=f"node.MADE_FOR[{package!r}] = ['0.0.1']") == (
@@ -152,7 +152,7 @@ def test_another_version_is_told_and_writes_the_same(tmp_path: Path, package: st
 
 
 def test_messages_are_those_of_jsii(tmp_path: Path) -> None:
-    # The program asserts it of each message; here is that it met them.
+    # The program asserts equality for each message; this asserts the kinds of messages.
     after = (
         "import json, atexit\n"
         "from jsii._kernel.providers import process\n"
@@ -199,7 +199,7 @@ def test_a_path_with_spaces_and_quotes_reaches_node_whole(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("command", [["--help"], ["check", "examples/complete.yaml"], ["schema"], ["check", "nowhere"]])
-def test_what_needs_no_constructs_starts_no_node_and_loads_no_aws_sdk(command: list[str]) -> None:
+def test_commands_without_constructs_load_no_node_and_no_sdk(command: list[str]) -> None:
     code = (
         "import runpy, sys\n"
         f"sys.argv = ['main.py', *{command!r}]\n"

@@ -1,4 +1,4 @@
-"""The documents say what is so."""
+"""The documents match the code."""
 
 import os
 import re
@@ -33,13 +33,13 @@ document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: str(f
 
 
 def code(text: str) -> list[str]:
-    """The lines of blocks of code, without their comments, and what stands in backquotes."""
+    """Return the lines of code blocks, without comments, and inline code."""
     lines = [line for match in CODE.finditer(text) for line in (match[1] or match[2]).splitlines()]
     return [re.sub(r"(^|\s+)#.*", "", line).strip() for line in lines]
 
 
 def anchors(text: str) -> Counter[str]:
-    """The headings as GitHub names them in links."""
+    """Return the headings as GitHub's anchors."""
     titles = re.findall(
         r"^#+ (.*)$", re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
     )
@@ -96,14 +96,14 @@ def test_the_commands_that_are_searched_for_are_found() -> None:
 def test_cdktf_and_the_shell_take_its_cdktf_commands(document: Path) -> None:
     for line in code(document.read_text()):
         for call in re.findall(r"(?:^|[ $&;])cdktf ((?:diff|deploy|destroy)(?: [^|;&]*)?)", line):
-            # Unquoted, a shell writes the names of files in its place.
+            # Unquoted, a shell replaces the pattern with file names.
             assert "*" not in call.replace("'*'", ""), line
             command, *words = re.sub(r'"\$\(.*?\)"', "NAME", call).split()
             stacks = [word for word in words if not word.startswith("-")]
             assert command != "diff" or (len(stacks) <= 1 and "'*'" not in stacks), line
 
 
-def test_a_pipeline_is_given_a_deploy_that_asks_nobody() -> None:
+def test_a_pipeline_gets_a_deploy_without_questions() -> None:
     lines = [line for file in DOCUMENTS for line in file.read_text().splitlines() if "pipeline" in line]
     deploys = [line for line in lines if "cdktf deploy" in line]
     assert len(deploys) == 2
@@ -127,7 +127,7 @@ def test_the_loop_previews_each_stack_by_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "told"),
     [
-        # What cdktf does at its question, which nobody expects.
+        # cdktf waits for an answer here, which no script expects.
         (
             "docs/first-deployment.md",
             ["Enter approves", "Dismiss", "exits with 0", "Ctrl-C", "recovery.md#the-state-is-locked"],
@@ -145,7 +145,7 @@ def test_what_stopped_people_is_documented(document: str, told: list[str]) -> No
     assert [words for words in told if words not in text] == []
 
 
-def test_check_says_what_the_readme_shows(tmp_path: Path) -> None:
+def test_check_prints_the_output_in_the_readme(tmp_path: Path) -> None:
     readme = README.read_text()
     (estate,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
     wrong, right = re.findall(r"\$ python main\.py check[^\n]*\n((?:astro\.yaml.*\n)+)", readme)
@@ -160,7 +160,7 @@ def test_check_says_what_the_readme_shows(tmp_path: Path) -> None:
 
 
 def tree(text: str) -> Iterator[str]:
-    """The paths of the tree in CONTRIBUTING.md, which indents what is in a folder."""
+    """Return the paths of the tree in CONTRIBUTING.md, which indents the contents of a folder."""
     folder = ""
     for indent, entry in re.findall(r"^( {0,2})(\S+) {2,}\S", text, re.MULTILINE):
         folder = folder if indent else entry

@@ -1,4 +1,4 @@
-"""Starting main.py: from any environment that has the packages, and with one sentence from any other."""
+"""main.py starts in any environment with the packages, and prints one sentence in any other."""
 
 import ast
 import json
@@ -16,7 +16,7 @@ from operations.start import PACKAGES
 from tests.support import ROOT
 from tests.support.yours import yours
 
-# What is no part of a fresh clone.
+# These are not part of a fresh clone.
 MADE = shutil.ignore_patterns(
     ".git", ".venv", ".work", "node_modules", "cdktf.out", "dist", "tests", "*cache*", "*.egg-info", "astro.yaml"
 )
@@ -24,7 +24,7 @@ MADE = shutil.ignore_patterns(
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A copy of the repository in which nothing was installed."""
+    """Return a copy of the repository without installed packages."""
     return copy_to(tmp_path / "clone")
 
 
@@ -35,7 +35,7 @@ def copy_to(folder: Path) -> Path:
 
 
 def environment(folder: Path, *, packages: bool = False) -> Path:
-    """Make a virtual environment, without packages or with those of the tests; return its `bin`."""
+    """Create a virtual environment, without packages or with the test packages; return its `bin`."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     if packages:
         (site,) = folder.glob("lib/python3*/site-packages")
@@ -45,8 +45,9 @@ def environment(folder: Path, *, packages: bool = False) -> Path:
 
 
 def run(folder: Path, *command: object, path: Path) -> tuple[int, str, str]:
-    """Exit code, output and errors of a command with `path` first on the PATH, and nothing of the tests' environment
-    but Node."""
+    """Return exit code, output and errors of a command with `path` first on the PATH; the environment contains only
+    Node.
+    """
     node = Path(shutil.which("node") or "").parent
     kept = {name: value for name, value in os.environ.items() if name in ("HOME", "TMPDIR", "LANG")}
     env = kept | {"PATH": f"{path}:{folder / '.node'}:/usr/bin:/bin", "CI": "true", "CHECKPOINT_DISABLE": "1"}
@@ -62,7 +63,7 @@ def stacks(folder: Path) -> list[str]:
 
 
 def own_configuration() -> str:
-    """The cdktf.json that docs/first-deployment.md shows for a separate repository."""
+    """Return the cdktf.json that docs/first-deployment.md shows for a separate repository."""
     (block,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/first-deployment.md").read_text(), re.DOTALL)
     return block
 
@@ -147,7 +148,7 @@ def test_cdktf_synthesizes_with_the_python_that_is_active(clone: Path, tmp_path:
 def test_pip_install_is_all_that_cdktf_needs(clone: Path, tmp_path: Path) -> None:
     venv = tmp_path / "fresh"
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    # Not compiled: of thousands of files, a few are run.
+    # Not compiled, because only a few of thousands of files run.
     pip = [venv / "bin/python3", "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check"]
     subprocess.run([*pip, clone], check=True, cwd=clone)
     code, out, error = run(clone, CDKTF, "synth", path=venv / "bin")

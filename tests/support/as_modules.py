@@ -1,4 +1,4 @@
-"""A root that calls the exported modules of an estate, as a team without Python would write it."""
+"""A root module that calls the exported modules of an estate, as a team without Python would write it."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.support.deployment import SECRETS
 
 
 def export(example: Path, folder: Path) -> dict[str, Path]:
-    """The modules of every stack, in JSON and in HCL, by `<syntax>_<stack>`."""
+    """Return the modules of every stack, in JSON and in HCL, by `<syntax>_<stack>`."""
     for syntax in ("json", "hcl"):
         command = [sys.executable, "main.py", "export", "--format", syntax, "--out", str(folder / syntax)]
         subprocess.run([*command, "--estate", str(example)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -39,8 +39,9 @@ def call_modules(
 ) -> None:
     """Write a root into `folder` that calls each of `modules` in it, with a provider of its account and region.
 
-    Secrets are passed on, and what a stack would look up. `under`: arguments of calls, such as `count`, by what is
-    added to the modules' names; each module is called with each."""
+    It passes on secrets and looked-up values. `under`: arguments of the calls, such as `count`, by the suffix for the
+    module's name. Each module is called once for each suffix.
+    """
     providers: dict[str, dict[str, Any]] = {}
     calls: dict[str, dict[str, Any]] = {}
     for name, module in modules.items():
@@ -78,7 +79,7 @@ def call_modules(
 
 
 def keys_of(environment: dict[str, str]) -> dict[str, str]:
-    """An account's keys as arguments of a provider."""
+    """Return an account's keys as arguments of a provider."""
     names = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY", "token": "AWS_SESSION_TOKEN"}
     return {argument: environment[name] for argument, name in names.items() if environment[name]}
 
@@ -98,7 +99,7 @@ def _region_of(module: Path) -> str:
 
 
 def made_by(planned: dict[str, Any], module: str = "") -> list[str]:
-    """What a plan makes, at whatever addresses, sorted: in the root, or in a module by its address."""
+    """Return the resources that a plan creates in the root or in one module, sorted and without addresses."""
     return sorted(
         json.dumps([change["type"], change["change"]["after"], change["change"]["after_unknown"]], sort_keys=True)
         for change in planned["resource_changes"]

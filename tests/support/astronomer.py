@@ -1,7 +1,7 @@
-"""A stand-in for Astronomer: its steps as its documents (the seeds, facts A6 to A17) tell them, with boto3 only.
+"""A stand-in for Astronomer that performs the steps of its documents (facts A6 to A17), with boto3 only.
 
-Each method is one step, done in one account of the local AWS, and named by the documents' words. AWS's refusal is
-boto3's ClientError. A stranger is the same class in another account.
+Each method is one step in one account of the local AWS, named in the documents' words. A refusal by AWS is boto3's
+ClientError. A stranger is the same class in another account.
 """
 
 import base64
@@ -16,7 +16,7 @@ MANAGEMENT = "astronomer-remote-management"
 
 
 class Astronomer:
-    """Who acts in `account`, with the VPC of one cluster there. What IAM decides is asked of `deciding`."""
+    """Acts in `account`, which has the VPC of one cluster. `deciding` answers IAM's decisions."""
 
     def __init__(self, aws: LocalAws, deciding: DecidingAws, account: str, cidr: str) -> None:
         self.account, self._aws, self._deciding = account, aws, deciding
@@ -32,7 +32,7 @@ class Astronomer:
     # Hybrid: "Create a cross-account role", "Use the external ID".
 
     def assume_cross_account_role(self, arn: str, external_id: str | None) -> Any:
-        """An STS client of the session, in the dedicated account."""
+        """Return an STS client of the session, in the dedicated account."""
         given = {"ExternalId": external_id} if external_id is not None else {}
         sts = self._deciding.role("sts", self.account, "control-plane")
         assumed = sts.assume_role(RoleArn=arn, RoleSessionName="astronomer", **given)
@@ -41,19 +41,21 @@ class Astronomer:
     # "VPC peering": Create Connection, and the route that appears in Routes.
 
     def create_connection(self, account: str, vpc: str) -> str:
-        """The ID of the peering connection, which is pending."""
+        """Request a peering; return the ID of the pending connection."""
         asked = {"VpcId": self.vpc, "PeerVpcId": vpc, "PeerOwnerId": account, "PeerRegion": "us-east-1"}
         answer = self.client("ec2").create_vpc_peering_connection(**asked)
         return answer["VpcPeeringConnection"]["VpcPeeringConnectionId"]
 
     def accept_connection(self, peering: str) -> str:
-        """Only whoever it is asked of can: the state that it has then."""
+        """Accept the peering, which only the requested account can do; return its new state."""
         answer = self.client("ec2").accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
         return answer["VpcPeeringConnection"]["Status"]["Code"]
 
     def assume_temporary_role(self, arn: str, sts: Any = None) -> str:
-        """Hybrid: "The Astro AWS account will assume this role". `sts` is of a session in the dedicated account, and
-        without it this account's own. The session's ARN."""
+        """Assume the customer's role (Hybrid: "The Astro AWS account will assume this role"); return the session's ARN.
+
+        `sts` is a client of a session in the dedicated account; by default it is this account's client.
+        """
         return _assume(sts or self._deciding.role("sts", self.account, MANAGEMENT), arn)
 
     # "Transit Gateways": approves the resource sharing request, attaches the Astro private subnets, creates routes.
@@ -67,7 +69,7 @@ class Astronomer:
         return answer["resourceShareInvitation"]["status"]
 
     def attach_private_subnets(self, transit_gateway: str) -> str:
-        """The attachment's ID."""
+        """Attach the VPC; return the attachment's ID."""
         asked = {"TransitGatewayId": transit_gateway, "VpcId": self.vpc, "SubnetIds": [self.subnet]}
         answer = self.client("ec2").create_transit_gateway_vpc_attachment(**asked)
         return answer["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
@@ -89,20 +91,23 @@ class Astronomer:
     # "AWS PrivateLink".
 
     def connect_to_service(self, name: str) -> str:
-        """The endpoint's ID."""
+        """Create the endpoint; return its ID."""
         asked = {"VpcId": self.vpc, "ServiceName": name, "SubnetIds": [self.subnet], "VpcEndpointType": "Interface"}
         return self.client("ec2").create_vpc_endpoint(**asked)["VpcEndpoint"]["VpcEndpointId"]
 
     # "Connect Astro to AWS data sources", and workload identity.
 
     def assume_data_role(self, arn: str, namespace: str) -> str:
-        """As the Deployment of that namespace does, by its own role: the session's ARN."""
+        """Assume the role as the Deployment in that namespace; return the session's ARN."""
         return _assume(self._deciding.role("sts", self.account, f"astro-{namespace}"), arn)
 
     def assume_data_role_by_token(
         self, arn: str, issuer: str, subject: str, audience: str = "sts.amazonaws.com"
     ) -> str:
-        """As the bearer of a cluster's token, whose signature ministack does not check: the session's ARN."""
+        """Assume the role with a cluster's token; return the session's ARN.
+
+        ministack does not check the token's signature.
+        """
         parts = {"alg": "none"}, {"iss": issuer, "aud": audience, "sub": subject}
         token = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
         sts = self._deciding.root("sts", self.account)

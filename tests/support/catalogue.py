@@ -1,4 +1,4 @@
-"""Bad estates with what is said of each: tests/data/catalogue."""
+"""Invalid estates with their messages: tests/data/catalogue."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ CATALOGUE = FOLDER / "mistakes.txt"
 
 @dataclass(frozen=True)
 class Mistake:
-    """A block of the catalogue: `name`, then what it replaces (-), by what (+), and what is said of it (>)."""
+    """A block of the catalogue: `name`, the removed lines (-), the added lines (+), and the expected messages (>)."""
 
     name: str
     old: str
@@ -23,8 +23,8 @@ class Mistake:
     @staticmethod
     def read(block: str) -> "Mistake":
         name, *lines = block.splitlines()
-        old, new, said = ([line[2:] for line in lines if line.startswith(sign)] for sign in "-+>")
-        return Mistake(name, "\n".join(old), "\n".join(new), said)
+        old, new, messages = ([line[2:] for line in lines if line.startswith(sign)] for sign in "-+>")
+        return Mistake(name, "\n".join(old), "\n".join(new), messages)
 
     def text(self, good: str = GOOD) -> str:
         assert good.count(self.old) == 1, self.old
@@ -38,9 +38,9 @@ ENTRIES = [
 ]
 
 
-def accept(mistake: Mistake, said: list[str], catalogue: Path = CATALOGUE) -> None:
+def accept(mistake: Mistake, messages: list[str], catalogue: Path = CATALOGUE) -> None:
     before, block, after = catalogue.read_text().partition(f"\n\n{mistake.name}\n")
     kept, gap, rest = after.partition("\n\n")
     lines = [line for line in kept.rstrip("\n").splitlines() if not line.startswith(">")]
     end = gap + rest or "\n"
-    catalogue.write_text(before + block + "\n".join([*lines, *(f"> {line}" for line in said)]) + end)
+    catalogue.write_text(before + block + "\n".join([*lines, *(f"> {line}" for line in messages)]) + end)

@@ -1,11 +1,13 @@
-"""CloudTrail's records of what is done in the dedicated account, as AWS documents them: what must ring, and what not.
+"""CloudTrail's records of calls in the dedicated account, as AWS documents them, for the alarm.
 
-Request parameters are IAM's own, in CloudTrail's spelling (facts B3): test_policy_alarm.py holds them to botocore's
-description of each call.
+Request parameters are IAM's own, in CloudTrail's spelling (facts B3). test_policy_alarm.py compares them with
+botocore's description of each call.
 """
 
 from collections.abc import Iterator
 from typing import Any
+
+from modules.astronomer import ALARM_PATTERNS
 
 ACCOUNT = "222222222222"
 IAM = "iam.amazonaws.com"
@@ -13,14 +15,14 @@ Parameters = dict[str, Any] | None
 
 
 def record(name: str, parameters: Parameters, source: str = IAM, error: str | None = None) -> dict[str, Any]:
-    """A record as CloudTrail writes it; `error` is the code that AWS refused the call with."""
+    """Return a record of CloudTrail; `error` is the code of a refused call."""
     failed = {"errorCode": error, "errorMessage": "..."} if error else {}
     return {
         "eventVersion": "1.08",
         "userIdentity": {
             "type": "AssumedRole",
             "principalId": "AROAEXAMPLE:session",
-            # In the account most is done by the very role that the alarm is about.
+            # Most calls in the account are made by the role that the alarm watches.
             "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/astronomer-remote-management/session",
             "accountId": ACCOUNT,
             "sessionContext": {"sessionIssuer": {"userName": "astronomer-remote-management"}},
@@ -64,7 +66,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("DetachRolePolicy", {**ROLE, **OTHER_POLICY}),
     ("DetachRolePolicy", {**OTHER_ROLE, **BOUNDARY}),
     *(("CreatePolicyVersion", {**one, **NEW_VERSION}) for one in (POLICY, SECOND, REGIONS, BOUNDARY)),
-    # Not the default yet, and one call away from it.
+    # This version is not the default yet, but becomes it with one more call.
     ("CreatePolicyVersion", {**POLICY, **DOCUMENT}),
     ("CreatePolicyVersion", {**POLICY, **DOCUMENT, "setAsDefault": False}),
     *(("SetDefaultPolicyVersion", {**one, **V2}) for one in (POLICY, SECOND, REGIONS, BOUNDARY)),
@@ -81,7 +83,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("DeleteRole", ROLE),
     ("UpdateRole", {**ROLE, "maxSessionDuration": 43200}),
 ]
-"""What changes Astronomer's access: by name and request parameters."""
+"""Calls that change Astronomer's access, by name and request parameters."""
 
 ALARM, TOPIC = "acme-policy-alarm", f"arn:aws:sns:us-east-1:{ACCOUNT}:acme-policy-alarm"
 SILENCING: list[tuple[str, str, dict[str, Any]]] = [
@@ -133,11 +135,11 @@ SILENCING: list[tuple[str, str, dict[str, Any]]] = [
         )
     ),
 ]
-"""What ends or silences the alarm: by service, name and request parameters."""
+"""Calls that end or silence the alarm, by service, name and request parameters."""
 
 
 def in_capitals(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The same names in another case, but for the parts of an ARN that have one."""
+    """Return the same names in another case; case-sensitive parts of ARNs stay."""
     return {
         key: value.upper().replace(f"ARN:AWS:IAM::{ACCOUNT}:POLICY/", f"arn:aws:iam::{ACCOUNT}:policy/")
         if key in ("roleName", "policyArn") and "Boundary" not in value
@@ -147,7 +149,7 @@ def in_capitals(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def event(one: dict[str, Any]) -> dict[str, Any]:
-    """A record of CloudTrail as EventBridge sends it."""
+    """Return a record of CloudTrail as an event of EventBridge."""
     return {
         "version": "0",
         "source": f"aws.{one['eventSource'].split('.')[0]}",
@@ -159,7 +161,7 @@ def event(one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_NEVER_HEARD = {
+_NEVER_MATCHED = {
     "SetDefaultPolicyVersion": 4,
     "DeletePolicyVersion": 4,
     "DeletePolicy": 4,
@@ -171,11 +173,12 @@ _NEVER_HEARD = {
     "DeleteRole": 1,
     "UpdateRole": 1,
 }
-SEEDS_MISS = {
-    "seed-hybrid": {"AttachRolePolicy": 1, "CreatePolicyVersion": 6, **_NEVER_HEARD},
-    "seed-preview": {"AttachRolePolicy": 1, "DetachRolePolicy": 1, "CreatePolicyVersion": 3, **_NEVER_HEARD},
+_HYBRID, _PREVIEW = ALARM_PATTERNS
+MISSED_BY_PATTERN = {
+    _HYBRID: {"AttachRolePolicy": 1, "CreatePolicyVersion": 6, **_NEVER_MATCHED},
+    _PREVIEW: {"AttachRolePolicy": 1, "DetachRolePolicy": 1, "CreatePolicyVersion": 3, **_NEVER_MATCHED},
 }
-"""How many of `CHANGES` the patterns of Astronomer's own documents do not hear, by the name of the event."""
+"""The number of `CHANGES` that Astronomer's own patterns miss, by the name of the event."""
 
 _NEAR_ROLES = (
     "astronomer-remote-management-2",
@@ -211,7 +214,7 @@ _OF_POLICIES = {
     "DeletePolicy": {},
     "AttachRolePolicy": OTHER_ROLE,
 }
-# Reads of the role and of its policies, and what changes neither what it may do nor who may be it.
+# Reads of the role and its policies, and calls that change neither its permissions nor its principals.
 _HARMLESS: list[tuple[str, Parameters]] = [
     *((name, ROLE) for name in ("GetRole", "ListAttachedRolePolicies", "ListRolePolicies", "ListRoleTags")),
     ("ListInstanceProfilesForRole", ROLE),
@@ -249,7 +252,7 @@ _OF_USERS_AND_GROUPS: list[tuple[str, Parameters]] = [
     ("CreateAccessKey", {"userName": ROLE["roleName"]}),
     ("DeleteUser", {"userName": ROLE["roleName"]}),
 ]
-# Services that have calls of the same names, and calls that name the role.
+# Services with calls of the same names, and calls that name the role.
 _OF_OTHERS: list[tuple[str, str, Parameters]] = [
     *(
         ("iot.amazonaws.com", name, {"policyName": "AstronomerCrossAccountRole", **V2})
@@ -296,7 +299,7 @@ def _unrelated() -> Iterator[dict[str, Any]]:
     for name, parameters in (*_HARMLESS, *_OF_USERS_AND_GROUPS):
         yield record(name, parameters)
     for name, parameters in CHANGES:
-        # What fails has changed nothing; of what is denied, CloudTrail often leaves the parameters out.
+        # Failed calls have changed nothing, and CloudTrail often omits the parameters of denied ones.
         yield record(name, parameters, error="NoSuchEntityException")
         yield record(name, None, error="AccessDenied")
         # The same call of another service, if it had one.
@@ -306,7 +309,7 @@ def _unrelated() -> Iterator[dict[str, Any]]:
 
 
 def _others_alike() -> Iterator[dict[str, Any]]:
-    """What silences something else of these services, and what failed."""
+    """Calls that silence other resources of these services, and failed calls."""
     for service, name, parameters in SILENCING:
         source = f"{service}.amazonaws.com"
         yield record(name, parameters, source=source, error="AccessDenied")
@@ -319,4 +322,4 @@ def _others_alike() -> Iterator[dict[str, Any]]:
 
 
 UNRELATED = [*_unrelated(), *_others_alike()]
-"""Records that are near it, and change nothing of it."""
+"""Records similar to a change, which change nothing."""

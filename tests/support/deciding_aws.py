@@ -1,6 +1,6 @@
-"""An AWS that decides by IAM's policies, for tests: ministack, which moto's world knows nothing of.
+"""An AWS that evaluates IAM policies, for tests: ministack, which is separate from moto.
 
-It is installed by itself (`make .work/ministack/.installed`), from the hashes in tools/ministack.lock.
+It has its own environment (`make .work/ministack/.installed`), with the hashes in tools/ministack.lock.
 """
 
 import json
@@ -23,7 +23,7 @@ INSTALLED = ROOT / ".work/ministack"
 
 
 class DecidingAws:
-    """ministack in a process of its own, on 127.0.0.1, with `AUTH=true`: signatures and policies are checked.
+    """ministack in a separate process on 127.0.0.1, with `AUTH=true`: it checks signatures and policies.
 
     with DecidingAws(folder) as aws:
         aws.root("iam", "222222222222").create_role(...)
@@ -37,7 +37,7 @@ class DecidingAws:
         if not (INSTALLED / ".installed").exists():
             raise RuntimeError("ministack is not installed; run `make .work/ministack/.installed`")
         self._log = (self._folder / "ministack.log").open("w")
-        # Its socket is made here and handed over: a port that is only found free may be another's a moment later.
+        # The socket is created here and passed on, because another process could take a port that is only free now.
         with socket.create_server(("127.0.0.1", 0)) as server:
             port, fd = server.getsockname()[1], server.fileno()
             self._url = f"http://127.0.0.1:{port}"
@@ -48,7 +48,7 @@ class DecidingAws:
                 "TMPDIR": str(self._folder),
                 "PYTHONPATH": str(INSTALLED),
             }
-            # As ministack starts itself, but for the socket. -S: its packages are those of PYTHONPATH, and not ours.
+            # This is ministack's own start, except for the socket. -S: its packages come from PYTHONPATH only.
             command = [sys.executable, "-S", "-m", "hypercorn", "ministack.app:app", "--bind", f"fd://{fd}"]
             self._process = subprocess.Popen(
                 [*command, "--workers", "0", "--keep-alive", "75"],
@@ -58,7 +58,7 @@ class DecidingAws:
                 stderr=subprocess.STDOUT,
             )
         try:
-            # Waits until it has started, or has ended and its socket with it.
+            # Blocks until the server has started, or has ended and closed its socket.
             with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as client:
                 client.request("GET", "/_ministack/health")
                 client.getresponse()
@@ -81,11 +81,11 @@ class DecidingAws:
         return boto3.client(service, region_name="us-east-1", endpoint_url=self._url, **keys)  # type: ignore[call-overload]
 
     def root(self, service: str, account: str) -> Any:
-        """A client of the account's root user: no policy binds it."""
+        """Return a client of the account's root user, whom no policy restricts."""
         return self._client(service, aws_access_key_id=account, aws_secret_access_key="test")
 
     def session(self, service: str, credentials: dict[str, str]) -> Any:
-        """A client with the credentials that STS gave."""
+        """Return a client with credentials from STS."""
         return self._client(
             service,
             aws_access_key_id=credentials["AccessKeyId"],
@@ -94,7 +94,7 @@ class DecidingAws:
         )
 
     def role(self, service: str, account: str, name: str) -> Any:
-        """A client that acts as a role of the account, which is made there and may assume any role that lets it."""
+        """Return a client with a role of the account, which is created and may assume any role that trusts it."""
         iam = self.root("iam", account)
         if name not in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
             iam.create_role(
@@ -127,7 +127,7 @@ class DecidingAws:
         }
 
     def copy_roles(self, source: Any, account: str) -> None:
-        """Make the roles that an IAM client finds in the account here, with their trust and their managed policies."""
+        """Copy the roles of an account from an IAM client, with their trust and managed policies."""
         iam = self.root("iam", account)
         for role in source.list_roles()["Roles"]:
             name, trust = role["RoleName"], json.dumps(role["AssumeRolePolicyDocument"])

@@ -1,4 +1,4 @@
-"""A whole deployment as a team runs it: `main.py state create`, `cdktf deploy`, plans, `cdktf destroy`."""
+"""A complete deployment as a team runs it: `main.py state create`, `cdktf deploy`, plans, `cdktf destroy`."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from tests.support.terraform import Terraform, cli_environment
 BIN = Path(sys.executable).parent
 ACCEPTER = "aws_ec2_transit_gateway_vpc_attachment_accepter.accepted_attachments"
 
-# What a deployment must be told besides the file: long and unlike anything else, so that a leak is found by searching.
+# Secrets of a deployment: long and unique, so that a search finds any leak.
 SECRETS = {
     "TF_VAR_external_ids": '["marked-external-id-7f3a9c"]',
     "TF_VAR_plant_preshared_keys": '{"main-1": "marked.preshared.key.1", "main-2": "marked.preshared.key.2"}',
@@ -26,17 +26,17 @@ SECRETS = {
 
 
 class Deployment:
-    """An estate deployed on a local AWS from a folder of its own, by the same commands that a team runs.
+    """An estate deployed on a local AWS from a separate folder, with the commands that a team runs.
 
-    `tell` gets the lines worth seeing while it runs.
+    `report` receives the relevant lines of output.
     """
 
-    def __init__(self, estate: Path, folder: Path, aws: LocalAws, tell: Callable[[str], Any]) -> None:
-        self.estate, self.folder, self._tell = estate.resolve(), folder, tell
+    def __init__(self, estate: Path, folder: Path, aws: LocalAws, report: Callable[[str], Any]) -> None:
+        self.estate, self.folder, self._report = estate.resolve(), folder, report
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder / "cdktf.out", ignore_errors=True)
         path = os.pathsep.join((str(BIN), os.environ["PATH"]))
-        # The variables that importing our modules set in this process are not a user's.
+        # Importing this project's modules has set these variables; a user would not have them.
         own = {key: value for key, value in os.environ.items() if key not in ("NODE_OPTIONS", "JSII_NODE")}
         environment = {**own, "PATH": path, **aws.environment(), **SECRETS, "ASTRO_ESTATE": str(self.estate)}
         self._environment = {
@@ -49,48 +49,48 @@ class Deployment:
 
     @property
     def stacks(self) -> dict[str, Path]:
-        """The synthesized stacks: name to folder."""
+        """Return the folders of the synthesized stacks, by name."""
         return {file.parent.name: file.parent for file in sorted(self.folder.glob("cdktf.out/stacks/*/cdk.tf.json"))}
 
     def create_state(self) -> None:
         self._run([sys.executable, "main.py", "state", "create", str(self.estate)])
 
     def deploy(self) -> None:
-        """`cdktf deploy` of every stack, beside what is there already. Raises CalledProcessError."""
+        """Run `cdktf deploy` for every stack, beside existing resources. Raises CalledProcessError."""
         self._cdktf("deploy")
 
     def adopt(self) -> None:
-        """`main.py adopt`, in a new output folder."""
+        """Run `main.py adopt` in a new output folder."""
         out = self.folder / "cdktf.out"
         shutil.rmtree(out)
         self._run([sys.executable, "main.py", "adopt", str(self.estate), "--out", str(out)])
 
     def destroy(self) -> None:
-        """`cdktf destroy` of every stack, which forgets Astronomer's attachments. Raises CalledProcessError."""
+        """Run `cdktf destroy` for every stack, which forgets Astronomer's attachments. Raises CalledProcessError."""
         for name, stack in self.stacks.items():
             if name.startswith("network-"):
                 self.terraform.forget(stack, ACCEPTER)
         self._cdktf("destroy")
 
     def changes(self) -> dict[str, bool]:
-        """Whether a plan of each stack would change anything."""
+        """Return, for each stack, whether a plan would change anything."""
         with ThreadPoolExecutor(max_workers=2) as pool:
             planned = pool.map(self.terraform.plan, self.stacks.values())
             return dict(zip(self.stacks, planned, strict=True))
 
     def outputs(self) -> dict[str, Any]:
-        """The hand-over of each stack."""
+        """Return the handoff of each stack."""
         return {name: self.terraform.output(folder)["handoff"] for name, folder in self.stacks.items()}
 
     def handoff(self, reader: str) -> str:
-        """`main.py handoff` for a reader, from the state in the bucket. Raises CalledProcessError."""
+        """Run `main.py handoff` for a reader, from the state in the bucket. Raises CalledProcessError."""
         command = [sys.executable, "main.py", "handoff", str(self.estate), "--for", reader]
         done = subprocess.run(command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=True)
         return done.stdout
 
     def _cdktf(self, command: str) -> None:
         out = self.folder / "cdktf.out"
-        # The registry may be out of reach, and lock files for other platforms are not what is shown here.
+        # The registry may be unreachable, and lock files for other platforms are not needed here.
         options = ["--auto-approve", "--skip-provider-lock", "--output", str(out)]
         self._run([str(ROOT / "node_modules/.bin/cdktf"), command, "*", *options])
 
@@ -104,16 +104,16 @@ class Deployment:
             for line in process.stdout:
                 lines.append(line)
                 for shown in _worth_seeing(line):
-                    self._tell(shown)
+                    self._report(shown)
         if process.returncode != 0:
             error = subprocess.CalledProcessError(process.returncode, command, "".join(lines))
-            # Its own text has the exit code alone; the reasons are in Terraform's boxes, or in the last lines.
+            # The error's own text has only the exit code; the reasons are in Terraform's boxes, or in the last lines.
             error.add_note("".join([line for line in lines if "│" in line] or lines[-80:]))
             raise error
 
 
 def _worth_seeing(line: str) -> Iterator[str]:
-    """Of a tool's chatter: what it made or destroyed, sums, and errors."""
+    """Yield the relevant part of a tool's output: created and destroyed resources, totals, and errors."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", line).strip()
     done = re.search(r"(\S+) \(.*?\)(\[\S+\])?: (Creation|Modifications|Destruction) complete after (\w+)", text)
     if done:

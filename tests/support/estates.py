@@ -1,4 +1,4 @@
-"""An estate in text that tests start from, and what is said of it."""
+"""An estate as text for tests, and its messages."""
 
 import io
 from pathlib import Path
@@ -25,7 +25,7 @@ connections:
 
 
 def mistakes(folder: Path, text: str | bytes) -> list[str]:
-    """What `load` says about a file, each without the file's name."""
+    """Return the messages of `load` for a file, without the file's name."""
     file = folder / "astro.yaml"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
     try:

@@ -1,4 +1,4 @@
-"""Networks and clusters, as the file has them and as a construct receives them."""
+"""Networks and clusters, in the file's form and in the form that constructs receive."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,14 +9,14 @@ from modules.vpc.props import VpcProps
 
 
 def network(*subnets: str, **changes: Any) -> VpcProps:
-    """An existing VPC with subnets of these names."""
+    """Return an existing VPC with subnets of these names."""
     ids = {name: f"subnet-{number:017x}" for number, name in enumerate(subnets)}
     lake = {"account_id": "111111111111", "region": "us-east-1", "vpc_id": "vpc-0123456789abcdef0"}
     return VpcProps.model_validate(lake | {"cidrs": ("10.20.0.0/16",), "subnets": ids} | changes)
 
 
 def context_of(network: VpcProps, clusters: Mapping[str, Cluster]) -> Context:
-    """What a connection of this network is checked against."""
+    """Return the context in which a connection of this network is checked."""
     return Context(network.account_id, network.region, network, clusters)
 
 
@@ -32,7 +32,7 @@ PROD = Cluster(product="hosted-dedicated", region="us-east-1", account_id="33333
 
 
 def sides(network: Network = LAKE, secrets: dict[str, Any] | None = None, **clusters: Cluster) -> ConnectionContext:
-    """The two sides of a connection named "conn": your network and Astro's clusters, `prod` where none is given."""
+    """Return the two sides of a connection named "conn": your network and Astro's clusters, by default `prod`."""
     return ConnectionContext(
         name="acme-conn",
         network=network,

@@ -1,4 +1,4 @@
-"""Estates by dice: most of what the file can say, in combinations that nobody wrote down. Some are wrong by chance."""
+"""Random estates: most features of the file, in combinations that no example has. Some are invalid by chance."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ REASON = "Ticket OPS-1: a reason"
 
 
 class _World:
-    """What a random estate is made of: ids and ranges that nothing else has, and what may be referred to."""
+    """The building blocks of a random estate: unique IDs and ranges, and the names that entries can refer to."""
 
     def __init__(self, dice: Random) -> None:
         self.dice = dice
@@ -40,7 +40,7 @@ class _World:
         return self.dice.sample(values, self.dice.randint(min(least, len(values)), len(values))) if values else []
 
     def optional(self, **values: Any) -> Data:
-        """Some of the fields, each half the time."""
+        """Return some of the fields, each with a probability of one half."""
         return {field: value for field, value in values.items() if self.maybe()}
 
     def named(self, make: Callable[[], Any], most: int = 2) -> Data:
@@ -56,7 +56,7 @@ class _World:
 
 
 def random_estate(dice: Random) -> Data:
-    """The values of an estate file. About two of three have no mistake."""
+    """Return the values of an estate file. About two of three are valid."""
     world = _World(dice)
     product = dice.choice([*["hybrid"] * 3, *["hosted-dedicated"] * 3, "hosted-standard"])
     estate: Data = {

@@ -1,4 +1,4 @@
-"""Renames of the entries of an estate: which maps have names, and what a file says after one."""
+"""Renames of the entries of an estate: the maps with names, and the file after a rename."""
 
 import typing
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ REFERENCES = {
 
 
 def maps_of_names(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The paths of all maps of an estate whose keys are names."""
+    """Yield the paths of all maps of an estate whose keys are names."""
     if isinstance(value, BaseModel):
         for field, info in type(value).model_fields.items():
             found = getattr(value, field)
@@ -33,7 +33,7 @@ def maps_of_names(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str,
 
 
 def refer(data: Any, fields: tuple[str, ...], old: str, new: str) -> Any:
-    """The data with the new name where one of `fields` has the old one."""
+    """Return the data with the new name wherever one of `fields` has the old one."""
 
     names = {old: new, f"{old}-dr": f"{new}-dr"}
 
@@ -48,7 +48,7 @@ def refer(data: Any, fields: tuple[str, ...], old: str, new: str) -> Any:
 
 
 def renamed(data: Any, where: tuple[str, ...], old: str, new: str) -> dict[str, Any]:
-    """The data of a file with another name in the map at `where`, and the line that says so."""
+    """Return the data of a file with another name in the map at `where`, and its line in `renamed`."""
     fields = REFERENCES.get(where[-1], ())
     network = where[1] if where[0] == "networks" and len(where) > 1 else None
     connections = data.get("connections", {}).items()

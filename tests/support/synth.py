@@ -1,4 +1,4 @@
-"""Synthesizes constructs and estates, and reads what is written."""
+"""Synthesizes constructs and estates, and reads the output."""
 
 import json
 import os
@@ -19,26 +19,26 @@ Synth = Callable[[Callable[[TerraformStack], Any]], dict[str, Any]]
 
 
 def without_metadata(value: Any) -> Any:
-    """Parsed Terraform JSON without the comments that cdktf adds for its own CLI."""
+    """Return parsed Terraform JSON without the comments that cdktf adds for its own CLI."""
     if isinstance(value, dict):
         return {key: without_metadata(item) for key, item in value.items() if key != "//"}
     return [without_metadata(item) for item in value] if isinstance(value, list) else value
 
 
 def synth_all(estate: Estate, folder: Path) -> dict[str, Any]:
-    """The parsed JSON of every stack, by name."""
+    """Return the parsed JSON of every stack, by name."""
     build(cdktf.App(outdir=str(folder)), estate).synth()
     return {file.parent.name: json.loads(file.read_text()) for file in sorted(folder.glob("stacks/*/cdk.tf.json"))}
 
 
 def synth(example: Path, out: Path, *, hcl: bool) -> dict[str, Path]:
-    """The stacks of an example as Terraform folders with local state, by name."""
+    """Return the stacks of an example as Terraform folders with local state, by name."""
     env = os.environ | {"ASTRO_ESTATE": str(example), "CDKTF_OUTDIR": str(out)}
     if hcl:
         env["SYNTH_HCL_OUTPUT"] = "true"
     subprocess.run([sys.executable, "main.py"], cwd=ROOT, env=env, check=True)
     folders = {folder.name: folder for folder in sorted((out / "stacks").iterdir())}
     for folder in folders.values():
-        # Terraform's own way to replace what a configuration says: here, where the state is kept.
+        # Terraform's override files replace parts of a configuration; this one replaces the backend.
         (folder / "state_override.tf.json").write_text('{"terraform": {"backend": {"local": {}}}}')
     return folders

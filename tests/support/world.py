@@ -1,4 +1,4 @@
-"""What an estate says exists already, made on the local AWS with the very IDs of the file."""
+"""Creates the existing resources of an estate on the local AWS, with the IDs of the file."""
 
 from estate.model import Estate
 from local_aws.facts import (
@@ -25,7 +25,7 @@ from modules.vpn.props import VpnProps
 
 
 def facts_of(estate: Estate) -> Facts:
-    """Your existing networks, and what Astronomer has done so far: requested peerings, attached to gateways."""
+    """Return your existing networks and Astronomer's requests so far: peerings and attachments."""
     facts: Facts = {
         "vpcs": _vpcs(estate),
         "vpn_gateways": _vpn_gateways(estate),
@@ -62,7 +62,7 @@ def _vpcs(estate: Estate) -> list[Vpc]:
             for rule in connection.network_acls.values()
         }
         primary, *others = map(str, network.cidrs)
-        # The file does not say what ranges its subnets have: any that fit do.
+        # The file does not contain the ranges of its subnets, so any valid ones serve.
         ranges = network.cidrs[0].subnets(new_prefix=28)
         found.append(
             Vpc(
@@ -106,7 +106,7 @@ def _peering_requests(estate: Estate) -> list[PeeringRequest]:
 
 
 def _transit_gateways(estate: Estate) -> list[TransitGateway]:
-    """Each with every route table that a connection names."""
+    """Return the transit gateways, each with every route table that a connection names."""
     found: dict[str, TransitGateway] = {}
     for connection in estate.connections.values():
         if isinstance(connection, VpnProps):
@@ -141,7 +141,7 @@ def _vpn_gateways(estate: Estate) -> list[VpnGateway]:
 
 
 def _transit_gateway_attachments(estate: Estate) -> list[TransitGatewayAttachment]:
-    """What the clusters' accounts attached, and a VPC of another account in place of what leads on-premises."""
+    """Return the attachments of the clusters' accounts, and one VPC attachment in place of the premises."""
     found: list[TransitGatewayAttachment] = []
     for connection in estate.connections.values():
         if connection.type != "transit_gateway" or connection.transit_gateway_id is None:
@@ -197,7 +197,7 @@ def _resolver_rules(estate: Estate) -> list[ResolverRule]:
 
 
 def _hosted_zones(estate: Estate) -> list[HostedZone]:
-    """Each associated with the first network of its connections, which the file need not say."""
+    """Return the zones, each associated with the first network of its connections, which the file may omit."""
     found: dict[str, HostedZone] = {}
     for name, connection in estate.connections.items():
         if connection.type == "hosted_zone" and connection.zone_id:

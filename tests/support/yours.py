@@ -1,4 +1,4 @@
-"""Estates as a person would have them: with values in place of those of the examples."""
+"""Estates as a user would have them, with values in place of those of the examples."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ _VALUES = re.compile(
 
 
 def yours(text: str) -> str:
-    """Return a text with other values, the same for the same, in place of those of the examples."""
+    """Return a text with consistent replacements for the values of the examples."""
     return _VALUES.sub(_other, text).replace(".example", ".northwind.io").replace("acme", "northwind")
 
 

@@ -14,8 +14,8 @@ from modules.policy_alarm.props import PATTERNS, Filter, PolicyAlarmProps
 from tests.support.cloudtrail import (
     ALARM,
     CHANGES,
+    MISSED_BY_PATTERN,
     POLICY,
-    SEEDS_MISS,
     SILENCING,
     UNRELATED,
     event,
@@ -491,11 +491,11 @@ def test_changes_are_calls_of_iam_with_its_own_parameters() -> None:
         assert set(takes.required_members) <= given <= set(takes.members)
 
 
-@pytest.mark.parametrize("name", list(SEEDS_MISS))
+@pytest.mark.parametrize("name", list(MISSED_BY_PATTERN))
 def test_the_seeds_filters_ring_for_little_of_it(name: Filter) -> None:
     heard = compiled(PATTERNS[name])
     missed = Counter(event for event, parameters in CHANGES if not heard(record(event, parameters)))
-    assert missed == SEEDS_MISS[name]
+    assert missed == MISSED_BY_PATTERN[name]
 
 
 def test_the_seeds_filters_are_to_the_letter_and_wait_for_an_event_that_does_not_exist() -> None:

@@ -1,4 +1,4 @@
-"""What stops a `cdktf` call before Terraform starts: nobody to approve, a missing variable, no Terraform."""
+"""Errors that stop a `cdktf` call before Terraform starts: no way to approve, a missing variable, no Terraform."""
 
 import os
 import pty
@@ -28,8 +28,11 @@ NOT_SET = "stack account needs TF_VAR_external_ids, which is not set: export TF_
 
 @pytest.fixture
 def cdktf(tmp_path: Path) -> Path:
-    """A program of that name, which as the real one removes TF_VAR_... and runs main.py in a shell with a pipe for
-    standard input. The real one is run by tests/deploy/test_cdktf_runs.py."""
+    """Write a program that, like the real one, removes TF_VAR_... and runs main.py in a shell with a pipe as standard
+    input.
+
+    tests/deploy/test_cdktf_runs.py runs the real one.
+    """
     program = tmp_path / "cdktf"
     program.write_text(
         f"#!{sys.executable}\n"
@@ -45,7 +48,7 @@ def cdktf(tmp_path: Path) -> Path:
 def call(
     cdktf: Path, arguments: str, estate: Path, environ: Mapping[str, str] | None = None, stdin: str = ""
 ) -> tuple[int, str]:
-    """Exit code and errors of a call in a terminal; `stdin` is a redirection of the shell."""
+    """Return exit code and errors of a call in a terminal; `stdin` is a redirection of the shell."""
     unset = ("CI", "CONTINUOUS_INTEGRATION", "BUILD_NUMBER", "RUN_ID", "TERRAFORM_BINARY_NAME")
     own = {name: value for name, value in os.environ.items() if name not in unset and not name.startswith("TF_")}
     env = own | {"ASTRO_ESTATE": str(estate), "CDKTF_OUTDIR": str(cdktf.parent / "cdktf.out"), **(environ or {})}
@@ -94,7 +97,7 @@ def test_a_call_that_does_not_run_terraform_goes_on(cdktf: Path, command: str) -
     ],
 )
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
-def test_a_question_that_nobody_can_answer_is_not_asked(
+def test_no_approval_is_requested_without_a_terminal(
     cdktf: Path, command: str, environ: dict[str, str], stdin: str, why: str
 ) -> None:
     code, said = call(cdktf, f"{command} account", ACCOUNT, {**IDS, **environ}, stdin)
@@ -221,7 +224,7 @@ def test_a_terminal_that_cannot_be_read_refuses_nothing() -> None:
         ("deploy network-lake", {}, False),
         ("deploy *", {}, True),
         ("deploy acc?unt", {}, True),
-        ("deploy", {}, False),  # of two stacks: cdktf asks for a name
+        ("deploy", {}, False),  # of two stacks, so cdktf asks for a name
         ("deploy account", IDS, False),
         ("deploy account", {"TF_VAR_external_ids": "abc-123"}, True),
         ('deploy account --var external_ids=["abc-123"]', {}, False),
@@ -316,7 +319,7 @@ def test_a_variable_is_read_as_terraform_reads_it(text: str, value: object) -> N
         ),
     ],
 )
-def test_check_says_of_each_variable_whether_it_is_set(environ: dict[str, str], found: str) -> None:
+def test_check_reports_whether_each_variable_is_set(environ: dict[str, str], found: str) -> None:
     code, out, err = run("check", str(VPN), **environ)
     assert (code, err) == (0, "")
     assert out.splitlines()[1:] == [

@@ -1,4 +1,4 @@
-"""What a command is given in place of a document: it answers with a sentence within two seconds, and exits with 2."""
+"""Invalid input in place of a document: each command prints one sentence within two seconds, and exits with 2."""
 
 import os
 import signal
@@ -42,12 +42,12 @@ READS: dict[tuple[str, str], list[str]] = {
 }
 """A call for each document that a command reads, by the command and its parameter."""
 FOLDERS = {("synth", "out"), ("export", "out"), ("adopt", "out")}
-"""Paths that are written to: tests/unit/operations/test_files.py has them."""
+"""Output paths, which tests/unit/operations/test_files.py tests."""
 KINDS = ("folder", "pipe", "device", "socket", "loop", "huge", "deep", "encoding", "binary", "below a file")
 
 
 def paths(app: typer.Typer, *above: str) -> Iterator[tuple[str, str]]:
-    """The command and the name of each parameter that is a path."""
+    """Return the command and the name of each parameter that is a path."""
     for command in app.registered_commands:
         assert command.callback
         name = command.name or command.callback.__name__
@@ -77,7 +77,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     (folder / "file").write_text("")
     files["below a file"] = folder / "file/astro.yaml"
     with socket.socket(socket.AF_UNIX) as server:
-        os.chdir(folder)  # the name of a socket is short
+        os.chdir(folder)  # the name of a socket must be short
         server.bind("socket")
         os.chdir(ROOT)
         yield files
@@ -95,7 +95,7 @@ def test_what_is_no_document_is_refused_at_once(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("operations.policy.documents._download", lambda _: Path(POLICY).read_bytes())
     if read == ("policy fetch", "to") and kind in ("huge", "deep", "encoding", "binary", "below a file"):
-        return  # a document that is replaced is not parsed
+        return  # a replaced document is not parsed
     environment = {"CDKTF_OUTDIR": str(tmp_path / "out")}
     if not READS[read]:
         environment["ASTRO_ESTATE"] = str(bad[kind])
@@ -124,14 +124,14 @@ def test_what_is_no_document_is_refused_at_once(
         ("1" * 10_000, "holds a number of thousands of digits"),
     ],
 )
-def test_json_that_cannot_be_used_is_told_in_our_words(text: str, told: str) -> None:
+def test_invalid_json_has_a_message_of_this_project(text: str, told: str) -> None:
     with pytest.raises(DocumentError) as raised:
         parsed(text)
     assert str(raised.value) == told
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop", "huge", "deep", "encoding"])
-def test_a_policy_file_that_is_no_document_is_told_at_its_line(kind: str, bad: dict[str, Path], tmp_path: Path) -> None:
+def test_an_invalid_policy_file_is_reported_at_its_line(kind: str, bad: dict[str, Path], tmp_path: Path) -> None:
     text = Path(ESTATE).read_text().replace("policies/astronomer.json", str(bad[kind]))
     (tmp_path / "astro.yaml").write_text(text)
     result = CliRunner().invoke(cli, ["check", str(tmp_path / "astro.yaml")])

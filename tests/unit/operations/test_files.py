@@ -1,4 +1,4 @@
-"""Files: whole or not at all, and only those that are ours. A property over every writer of the product."""
+"""Written files are complete or absent, and foreign files are never touched; a property over all writers."""
 
 import ast
 import json
@@ -27,7 +27,7 @@ FOUND = Adoption("lake", "111111111111", "us-east-1", (Outcome("aws_route.a", "f
 
 
 def fresh(folder: Path, *stacks: str) -> Path:
-    """What a synth of these stacks leaves in its own folder."""
+    """Write the output of a synth of these stacks."""
     for stack in stacks:
         (folder / "stacks" / stack).mkdir(parents=True)
         (folder / "stacks" / stack / "cdk.tf.json").write_text("{}")
@@ -65,7 +65,7 @@ WRITERS: dict[str, tuple[Writer, list[str]]] = {
     "adopt": (adopt, ["imports.tf"]),
     "policy fetch": (fetch, ["astronomer.json", "astronomer.json.sha256"]),
 }
-"""Each command that writes, and what it writes into a folder that is empty."""
+"""Each command that writes, and its output in an empty folder."""
 EACH_FILE = [(name, file) for name, (_, files) in WRITERS.items() for file in files]
 OF_OTHERS = [(name, file) for name, file in EACH_FILE if name != "policy fetch"]
 
@@ -126,7 +126,7 @@ def test_no_writer_overwrites_what_is_not_its_own(name: str, file: str, kind: st
         case _:
             os.mkfifo(out / file)
     before = sorted(out.rglob("*"))
-    # What the commands ask first.
+    # Answers to the commands' first calls.
     (tmp_path / "astro.yaml").write_text(BASE)
     if not foreign_estate(out, load(tmp_path / "astro.yaml"), tmp_path / "astro.yaml"):
         with pytest.raises(UserError):
@@ -147,7 +147,7 @@ def test_files_of_others_beside_ours_stay(name: str, tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_lists_other_files_deletes_none(tmp_path: Path) -> None:
-    """Whoever may write to the folder chooses what the manifest lists."""
+    """Anyone who can write to the folder controls the list in the manifest."""
     out = tmp_path / "out"
     synth(out, tmp_path)
     victims = [tmp_path / "cdk.tf.json", out / "stacks/lake/.git/cdk.tf.json", out / "README.md"]
@@ -251,7 +251,7 @@ def test_a_link_is_not_deleted_through(tmp_path: Path) -> None:
 
 
 def test_only_one_file_writes_or_deletes() -> None:
-    """But for the folder of a synth, which is temporary, and Node's cache."""
+    """Except for the temporary folder of a synth, and Node's cache."""
     calls = {"write_text", "write_bytes", "unlink", "rmdir", "rmtree", "rename", "replace_file", "touch", "symlink_to"}
     folders = ("operations", "estate", "modules", "stacks")
     found = {

@@ -1,4 +1,4 @@
-"""What is deployed, what remains to be done and by whom."""
+"""The handoff: deployed facts, remaining steps and their actors."""
 
 import html
 import json
@@ -79,7 +79,7 @@ def estate(tmp_path: Path) -> Estate:
 
 
 def found_in(estate: Estate, deployed: Mapping[str, Deployed] | None = None, digests: Digests | None = None) -> Report:
-    """The report on an estate of which `deployed` is deployed, and nothing else."""
+    """Return the report on an estate with these deployed outputs only."""
     nothing = {stack.name: Deployed("not deployed") for stack in stacks_of(estate)}
     return report(estate, nothing | dict(deployed or {}), digests or {})
 
@@ -95,9 +95,6 @@ def lines(found: Report) -> list[tuple[str, str | None, str]]:
 def synthesized(estate: Estate, folder: Path) -> dict[str, dict[str, str]]:
     stacks = synth_all(estate, folder)
     return {name: stack["output"]["deployed"]["value"]["digests"] for name, stack in stacks.items()}
-
-
-# Status
 
 
 def test_an_entry_has_a_status_for_what_is_known_of_it(estate: Estate) -> None:
@@ -122,7 +119,7 @@ def test_an_unknown_account_keeps_a_connection_waiting(tmp_path: Path) -> None:
     (ticket, *_) = tickets(found)
     assert (ticket.cluster, [one.action for one in ticket.requests]) == (
         "prod",
-        ["tell us the ID of the AWS account that the cluster's VPC is in"],
+        ["send us the ID of the AWS account that contains the cluster's VPC"],
     )
 
 
@@ -142,7 +139,7 @@ def test_an_edited_entry_is_changed_and_no_other_is(tmp_path: Path) -> None:
         "connections.lake-dev": False,
     }
     assert statuses(found)["connections.lake-prod"] == "changed"
-    assert lines(found)[0] == ("you", None, "deploy what is new or changed: `cdktf deploy network-lake`")
+    assert lines(found)[0] == ("you", None, "deploy new and changed entries: `cdktf deploy network-lake`")
     assert "Nothing left to do" not in write.your_page(found)
 
 
@@ -162,13 +159,13 @@ def test_an_edit_anywhere_that_concerns_a_connection_changes_it(tmp_path: Path, 
     assert was["lake-prod"] != now["lake-prod"]
 
 
-def test_an_entry_that_the_file_no_longer_has_is_to_be_deployed_away(tmp_path: Path) -> None:
+def test_a_removed_entry_has_to_be_deployed(tmp_path: Path) -> None:
     was = synthesized(estate_of(tmp_path, BASE), tmp_path / "before")
     left = estate_of(tmp_path, "\n".join(BASE.splitlines()[:-1]) + "\n")
     now = synthesized(left, tmp_path / "after")
     deployed = {"network-lake": Deployed("deployed", facts=LAKE.facts, digests=was["network-lake"])}
     assert lines(found_in(left, deployed, now)) == [
-        ("you", None, "deploy what is new or changed: `cdktf deploy network-lake`")
+        ("you", None, "deploy new and changed entries: `cdktf deploy network-lake`")
     ]
 
 
@@ -201,9 +198,6 @@ def test_a_digest_is_the_same_from_a_synth_that_writes_hcl(tmp_path: Path) -> No
     text = (folder / "stacks/network-lake/cdk.tf").read_text()
     written = dict(re.findall(r'^ +"?([\w-]+)"? += "([0-9a-f]{16})"$', text, re.MULTILINE))
     assert written == synthesized(load(file), tmp_path / "json")["network-lake"]
-
-
-# What remains to be done
 
 
 def test_after_the_account_the_role_is_sent_next(tmp_path: Path) -> None:
@@ -246,19 +240,19 @@ def test_an_account_without_a_cluster_gives_a_ticket_and_no_map(tmp_path: Path) 
         "Subject: Astro on AWS, organization acme: set up account 222222222222\n\n"
         "Hello,\n\n"
         "This is about a new Astro Hybrid cluster of organization acme.\n\n"
-        "1. Please create a cluster in our dedicated AWS account, for which your defaults are fine unless we send "
-        "others.\n\n"
+        "1. Please create a cluster in our dedicated AWS account, with your defaults unless we specify other "
+        "values.\n\n"
         "| fact | value |\n|---|---|\n"
         f"| account ID | `222222222222` |\n| role ARN | `{ROLE_ARN}` |\n\n"
         "Please confirm in this ticket when it is done.\n"
     )
     assert "mermaid" not in write.your_page(found)
-    # A ticket that is sent without the cluster says nothing of it.
+    # A ticket that is sent without the cluster does not mention it.
     steps = [action for _, entry, action in lines(found) if entry == "account.cross_account_role"]
     assert [step.split()[0] for step in steps] == ["send", "create", "describe"]
     assert "if `clusters` has one before. Wait" in steps[0]
     assert write.ticket_page(found_in(found.estate)).startswith(
-        "**Not yet to be sent**: the stack `account` is not deployed.\n"
+        "**Do not send yet**: the stack `account` is not deployed.\n"
     )
 
 
@@ -281,10 +275,10 @@ STEPS = {
     "workload_identity": {"you"},
     "network": set[str](),
 }
-"""Who has something to do once an entry of a type is deployed."""
+"""Return the actors of the open steps after the deploy of an entry of a type."""
 
 
-def test_every_type_says_who_acts_once_it_is_deployed(tmp_path: Path) -> None:
+def test_every_type_has_actors_after_its_deploy(tmp_path: Path) -> None:
     acting: dict[str, set[str]] = {}
     for file in EXAMPLES:
         estate = load(file)
@@ -344,7 +338,7 @@ def test_what_the_astro_ui_shows_is_your_step(estate: Estate) -> None:
 def test_a_request_that_expires_is_deployed_in_time(estate: Estate) -> None:
     first = actions(found_in(estate))[0]
     assert (first.action, first.deadline) == (
-        "deploy what is new or changed: `cdktf deploy network-lake`",
+        "deploy new and changed entries: `cdktf deploy network-lake`",
         "lake-prod within 7 days of Astro's request",
     )
 
@@ -387,16 +381,13 @@ def test_a_vpn_of_astronomer_is_requested_once_it_is_whole(tmp_path: Path) -> No
         (
             "your network team",
             "connections.factory",
-            "give `gateways.a.ip`: the public, static IPv4 address of the device",
+            "provide `gateways.a.ip`: the public, static IPv4 address of the device",
         )
     ]
-    assert "Please give `gateways.a.ip`" not in write.ticket_page(waiting)
+    assert "Please provide `gateways.a.ip`" not in write.ticket_page(waiting)
 
 
-# Values
-
-
-def test_json_holds_values_and_says_which_are_defaults(tmp_path: Path) -> None:
+def test_json_contains_values_and_marks_defaults(tmp_path: Path) -> None:
     made = 'networks:\n  edge: {account_id: "111111111111", region: us-east-1, create: {cidr: 10.30.0.0/20}}\n'
     estate = estate_of(tmp_path, HYBRID + "clusters: {prod: {region: us-east-1, max_nodes: 30}}\n" + made)
     told = write.yours(found_in(estate))
@@ -524,9 +515,6 @@ def test_mermaid_would_not_read_a_broken_map() -> None:
     assert parse('flowchart LR\n  a["x" --> b\n').returncode != 0
 
 
-# Reading
-
-
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as aws:
@@ -551,7 +539,7 @@ def test_state_is_read_from_the_bucket_of_the_file(
         return read(estate, None, tmp_path / "not/there", {})["network-lake"]
 
     where = "s3://acme-astro-tfstate/acme/network-lake.tfstate"
-    assert told() == Deployed("not read", f"AWS answers NoSuchBucket to GetObject of {where}")
+    assert told() == Deployed("not read", f"AWS returned NoSuchBucket for GetObject of {where}")
     s3 = aws.client("s3", "111111111111")
     s3.create_bucket(Bucket="acme-astro-tfstate")
     assert told() == Deployed("not deployed")
@@ -591,14 +579,14 @@ def test_without_s3_an_uninitialized_stack_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "stacks/account/.terraform").mkdir(parents=True)
     found = read(estate, None, tmp_path / "stacks", {"PATH": ""})
     assert str(found["account"].why).startswith("`terraform` is not on the PATH.")
-    # The stack of that name is another estate's.
+    # The stack of that name belongs to another estate.
     (tmp_path / "manifest.json").write_text('{"estate": "meridian"}')
     whys = {stack.why for stack in read(estate, None, tmp_path / "stacks", {"PATH": ""}).values()}
     (why,) = whys
     assert str(why).startswith(f"{tmp_path} holds the Terraform of estate 'meridian', and this file is estate 'acme'")
 
 
-def test_a_file_of_outputs_tells_of_the_stacks_that_it_has(tmp_path: Path) -> None:
+def test_an_outputs_file_covers_only_its_stacks(tmp_path: Path) -> None:
     estate, file = estate_of(tmp_path, BASE), tmp_path / "outputs.json"
     outputs = {
         "handoff": {"lake-prod": PEERED},
@@ -608,7 +596,7 @@ def test_a_file_of_outputs_tells_of_the_stacks_that_it_has(tmp_path: Path) -> No
     file.write_text(json.dumps({"network-lake": outputs, "x": {}}))
     expected = Deployed("deployed", facts={"lake-prod": PEERED}, vpc_id="vpc-1", digests={"a": "b"})
     assert read(estate, file, tmp_path, {}) == {"network-lake": expected}
-    # cdktf itself writes them under the IDs of their constructs.
+    # cdktf itself names them by the IDs of their constructs.
     ids = synth_all(estate, tmp_path / "out")["network-lake"]["//"]["outputs"]["network-lake"]
     file.write_text(json.dumps({"network-lake": {id_: outputs[name] for id_, name in ids.items()}}))
     assert read(estate, file, tmp_path, {}) == {"network-lake": expected}
@@ -635,18 +623,16 @@ OF_ANOTHER_SHAPE = (
         ('{"handoff": {"sensitive": false, "value": {}}}', OF_ANOTHER_SHAPE),
     ],
 )
-def test_a_file_that_cdktf_did_not_write_is_refused_with_what_is_expected(
-    tmp_path: Path, content: str, said: str
-) -> None:
+def test_an_outputs_file_not_from_cdktf_is_refused(tmp_path: Path, content: str, said: str) -> None:
     file, estate = tmp_path / "outputs.json", estate_of(tmp_path, BASE)
     file.write_text(content, errors="surrogateescape")
     with pytest.raises(UserError) as caught:
         read(estate, file, tmp_path, {})
-    assert str(caught.value) == f"{file}{said}; give the file that `cdktf deploy --outputs-file FILE` wrote"
+    assert str(caught.value) == f"{file}{said}; pass the file that `cdktf deploy --outputs-file FILE` wrote"
 
 
-def test_a_file_of_outputs_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"outputs\.json: there is no such file; give the file"):
+def test_a_missing_outputs_file_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"outputs\.json: there is no such file; pass the file"):
         read(estate_of(tmp_path, BASE), tmp_path / "outputs.json", tmp_path, {})
 
 

@@ -1,4 +1,4 @@
-"""Who gets which fact: a table over every type, held to what the stacks hand over and to what each page shows."""
+"""The readers of each fact: a table over every type, compared with the stacks' outputs and with each page."""
 
 import json
 import re
@@ -106,11 +106,11 @@ READERS: Mapping[str, Mapping[str, set[str]]] = {
     },
     "workload_identity": {"account_id": YOU, "roles.*": YOU},
 }
-"""Each fact of each type, with those who get it besides you. Astronomer's are those that its pages ask for."""
+"""The facts of each type, and their readers besides you. Astronomer's are those that its pages request."""
 
 
 def names_in(value: Any) -> Iterator[str]:
-    """The names that a person chose in an entry: the keys of its maps."""
+    """Return the names that the user chose in an entry, which are the keys of its maps."""
     if isinstance(value, BaseModel):
         for field in type(value).model_fields.keys() - {"dr"}:
             yield from names_in(getattr(value, field))
@@ -121,7 +121,7 @@ def names_in(value: Any) -> Iterator[str]:
 
 
 class HandedOver:
-    """An example with its synthesized facts, each leaf replaced by a mark that says where it was."""
+    """Return an example with its synthesized facts, in which a mark for its path replaces each leaf."""
 
     def __init__(self, file: Path, folder: Path) -> None:
         self.estate = load(file)
@@ -194,7 +194,7 @@ def test_each_reader_gets_the_facts_of_the_table_and_no_other(examples: list[Han
             seen.setdefault(page, set()).update(got)
         for type_, found_keys in example.keys.items():
             keys.setdefault(type_, set()).update(found_keys)
-    # A fact that a construct hands over is listed above before anybody gets it.
+    # A fact of a construct must be listed above before any page shows it.
     assert {type_: sorted(found_keys) for type_, found_keys in keys.items()} == {
         type_: sorted(listed) for type_, listed in READERS.items()
     }

@@ -1,4 +1,4 @@
-"""What Terraform would load beside a synth's own files: `synth --check` refuses it, unless the estate lists it."""
+"""Files that Terraform would load beside a synth's own: `synth --check` refuses them, unless the estate lists them."""
 
 import itertools
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def estate(made: Path) -> Iterator[Path]:
-    """The folder of an estate and its output, which a test may add to."""
+    """Return the folder of an estate and its output, to which a test can add files."""
     before = {file: file.read_bytes() for file in made.rglob("*") if file.is_file()}
     yield made
     for file in sorted(made.rglob("*"), reverse=True):

@@ -1,4 +1,4 @@
-"""The door: what each command prints, and with what it exits."""
+"""The command line: the output and the exit code of each command."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def test_check_says_what_an_estate_waits_for(file: Path) -> None:
+def test_check_lists_pending_inputs(file: Path) -> None:
     file.write_text(yours(BASE))
     code, out, err = run("check", str(file))
     assert (code, err) == (0, "")
@@ -103,7 +103,7 @@ def state_in(bucket: str, file: Path) -> None:
     file.write_text(BASE.replace("acme-astro-tfstate", bucket))
 
 
-def test_state_create_says_what_it_did_and_a_second_time_does_nothing(file: Path, aws: LocalAws) -> None:
+def test_state_create_reports_changes_and_is_idempotent(file: Path, aws: LocalAws) -> None:
     state_in("acme-twice", file)
     for outcome in ("made", "kept"):
         said = (
@@ -131,7 +131,7 @@ def test_state_create_refuses_a_bucket_of_another_account(file: Path, aws: Local
     )
 
 
-def test_state_create_without_credentials_says_how_to_get_them(file: Path, tmp_path: Path) -> None:
+def test_state_create_without_credentials_explains_how_to_sign_in(file: Path, tmp_path: Path) -> None:
     nothing = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
     code, out, err = run("state", "create", str(file), **nothing)
     assert (code, out) == (1, "")
@@ -148,7 +148,7 @@ def test_state_create_needs_an_s3_state(file: Path) -> None:
     assert run("state", "create", str(file)) == (2, "", expected)
 
 
-def test_policies_are_linted_whatever_format_the_environment_names_and_after_their_last_day(file: Path) -> None:
+def test_policies_are_linted_in_any_format_and_after_expiry(file: Path) -> None:
     file.write_text(BASE + "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n")
     told = (
         "network-lake: data.aws_iam_policy_document.role_accept\n"
@@ -159,15 +159,13 @@ def test_policies_are_linted_whatever_format_the_environment_names_and_after_the
 
 
 @pytest.mark.parametrize("value", ["", "5", '"abc"', '["abc", null]', '{"a": "b"}', "null"])
-def test_external_ids_that_are_no_list_of_texts_are_refused_before_aws_is_asked(file: Path, value: str) -> None:
+def test_invalid_external_ids_are_refused_before_calling_aws(file: Path, value: str) -> None:
     told = "TF_VAR_external_ids is set, but not a list of strings; write it as '[\"…\"]'\n"
     assert run("adopt", str(file), TF_VAR_external_ids=value) == (2, "", told)
 
 
 @pytest.mark.terraform
-def test_handoff_reads_state_with_your_own_configuration_of_terraform_and_writes_nothing(
-    file: Path, tmp_path: Path
-) -> None:
+def test_handoff_uses_your_terraform_configuration_read_only(file: Path, tmp_path: Path) -> None:
     stack, configuration = tmp_path / "out/stacks/network-lake", tmp_path / "own.tfrc"
     (stack / ".terraform").mkdir(parents=True)
     (stack / "terraform.tfstate").write_text('{"version": 4, "serial": 1, "lineage": "a", "outputs": {}}')

@@ -1,4 +1,4 @@
-"""An output folder is of one estate and one state: what else Terraform would propose is to copy a state over."""
+"""An output folder belongs to one estate and one state, because Terraform would offer to copy a state over another."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
 
 
 def initialize(stack: Path, kind: str, **config: Any) -> None:
-    """As `terraform init` leaves the folder of a stack: what is not set is null."""
+    """Leave the folder of a stack as `terraform init` does: unset values are null."""
     (stack / ".terraform").mkdir(parents=True)
     record = {"version": 3, "backend": {"type": kind, "config": {"profile": None, **config}, "hash": 1}}
     (stack / ".terraform/terraform.tfstate").write_text(json.dumps(record))

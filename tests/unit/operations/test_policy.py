@@ -117,7 +117,7 @@ BUCKET = "arn:aws:s3:::acme"
         ),
     ],
 )
-def test_a_change_is_told_action_by_action(old: dict[str, Any], new: dict[str, Any], expected: list[str]) -> None:
+def test_a_change_is_reported_by_action(old: dict[str, Any], new: dict[str, Any], expected: list[str]) -> None:
     assert told(compare([document(old)], [document(new)])) == expected
 
 
@@ -219,7 +219,7 @@ def url() -> Iterator[str]:
         thread.join()
 
 
-def test_a_document_is_fetched_once_pinned_and_never_changed_silently(tmp_path: Path, url: str) -> None:
+def test_a_fetched_document_is_pinned_and_never_changed_silently(tmp_path: Path, url: str) -> None:
     file = tmp_path / "policies/astronomer.json"
     Astronomer.serves = first = json.dumps(document({"Action": "s3:*"})).encode()
     assert fetch(file, url) == "new"
@@ -236,7 +236,7 @@ def test_a_document_is_fetched_once_pinned_and_never_changed_silently(tmp_path: 
     assert not (tmp_path / "policies/astronomer.json.new").exists()
 
 
-def test_a_pinned_document_that_somebody_changed_is_told_by_check(tmp_path: Path, url: str) -> None:
+def test_check_reports_a_changed_pinned_document(tmp_path: Path, url: str) -> None:
     estate = tmp_path / "astro.yaml"
     estate.write_text((ROOT / "examples/cross_account_role.yaml").read_text())
     file = tmp_path / "policies/astronomer.json"
@@ -316,7 +316,7 @@ def test_what_a_terminal_would_act_on_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("pin", [b"", b"\xff\xfe"])
-def test_a_pin_that_says_nothing_is_a_document_that_differs(tmp_path: Path, url: str, pin: bytes) -> None:
+def test_an_empty_pin_differs_from_every_document(tmp_path: Path, url: str, pin: bytes) -> None:
     file = tmp_path / "astronomer.json"
     Astronomer.serves = json.dumps(document({"Action": "s3:*"})).encode()
     fetch(file, url)
@@ -326,7 +326,7 @@ def test_a_pin_that_says_nothing_is_a_document_that_differs(tmp_path: Path, url:
     assert fetch(file, url) == "same"
 
 
-def test_a_document_that_cannot_be_saved_is_told(tmp_path: Path, url: str) -> None:
+def test_a_document_that_cannot_be_saved_is_reported(tmp_path: Path, url: str) -> None:
     (tmp_path / "file").touch()
     Astronomer.serves = json.dumps(document({"Action": "s3:*"})).encode()
     with pytest.raises(UserError, match=r"astronomer\.json: cannot be written: "):
@@ -334,7 +334,7 @@ def test_a_document_that_cannot_be_saved_is_told(tmp_path: Path, url: str) -> No
 
 
 @pytest.mark.parametrize("url", ["https://[", "http://127.0.0.1:port/policy.json"])
-def test_an_address_without_sense_is_told(tmp_path: Path, url: str) -> None:
+def test_an_invalid_address_is_reported(tmp_path: Path, url: str) -> None:
     with pytest.raises(UserError, match="cannot be fetched"):
         fetch(tmp_path / "astronomer.json", url)
 
@@ -385,7 +385,7 @@ def test_a_document_is_linted_for_what_iam_does_not_know() -> None:
     ]
 
 
-def test_a_linter_that_is_missing_is_not_looked_for_under_our_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_linter_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "parliament", None)
     with pytest.raises(UserError, match="parliament is not installed; `make setup` installs it"):
         lint({})
@@ -464,7 +464,7 @@ def test_no_policy_that_an_example_makes_has_a_finding(file: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_the_command_exits_with_4_where_only_the_vendors_document_has_findings() -> None:
+def test_policy_lint_exits_with_4_for_findings_of_the_vendor() -> None:
     command = [sys.executable, "main.py", "policy", "lint", "examples/cross_account_role.yaml"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (4, "")
@@ -472,7 +472,7 @@ def test_the_command_exits_with_4_where_only_the_vendors_document_has_findings()
 
 
 @pytest.mark.slow
-def test_the_command_exits_with_3_where_the_new_document_allows_more(tmp_path: Path) -> None:
+def test_policy_diff_exits_with_3_if_more_is_allowed(tmp_path: Path) -> None:
     old, new = tmp_path / "old.json", tmp_path / "new.json"
     old.write_text(json.dumps(document({"Action": "s3:GetObject"})))
     new.write_text(json.dumps(document({"Action": "s3:*"})))
@@ -513,7 +513,7 @@ def test_the_account_is_compared_with_the_estate() -> None:
 
 
 @pytest.mark.local_aws
-def test_all_that_a_role_has_is_compared_but_the_policy_of_opt_in_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_policies_of_a_role_but_that_of_regions_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     account, role = "222222222222", "astronomer-remote-management"
     regions = document({"Action": ["account:EnableRegion", "account:ListRegions"]})
     with LocalAws() as aws:

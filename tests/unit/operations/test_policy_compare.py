@@ -15,7 +15,7 @@ from tools.evidence import record
 
 Document = dict[str, Any]
 
-# Short texts of few characters: each way to match the patterns below, and none, occurs among them.
+# Short strings of few characters, which match the patterns below in every possible combination.
 TEXTS = ["".join(one) for length in range(5) for one in itertools.product("abx", repeat=length)]
 PATTERNS = ["".join(one) for length in (1, 2, 3) for one in itertools.product("ab?*", repeat=length)]
 EVERY_TEXT = (1 << len(TEXTS)) - 1
@@ -31,14 +31,14 @@ CONTEXTS: list[dict[str, str]] = [
 
 @cache
 def texts_matching(pattern: str) -> int:
-    """The texts that a pattern matches, a bit each."""
+    """Return the strings that a pattern matches, as a bit mask."""
     expression = re.compile("".join({"*": ".*", "?": "."}.get(one, re.escape(one)) for one in pattern))
     return sum(1 << number for number, text in enumerate(TEXTS) if expression.fullmatch(text))
 
 
 @cache
 def in_rows(actions: int) -> int:
-    """Every resource of each of the actions: a request is a bit, the resources of one action are a row."""
+    """Every resource of each action: a request is a bit, and the resources of one action are a row."""
     return sum(EVERY_TEXT << (len(TEXTS) * row) for row in range(len(TEXTS)) if actions >> row & 1)
 
 
@@ -79,7 +79,7 @@ def one_holds(operator: str, found: str | None, values: list[Any]) -> bool:
 
 
 def evaluated(document: Document, context: dict[str, str]) -> tuple[int, int]:
-    """The requests that are allowed, and those that are denied explicitly."""
+    """Return the requests that are allowed, and those that are denied explicitly."""
     hit = {"Allow": 0, "Deny": 0}
     for statement in document["Statement"]:
         if holds(statement.get("Condition", {}), context):
@@ -89,7 +89,7 @@ def evaluated(document: Document, context: dict[str, str]) -> tuple[int, int]:
 
 
 def truth(old: Document, new: Document) -> tuple[bool, bool]:
-    """Whether some request gets more from `new`, and whether some gets less."""
+    """Return whether some request gets more from `new`, and whether some request gets less."""
     wider = narrower = False
     for context in CONTEXTS:
         (allowed, denied), (allowed_after, denied_after) = evaluated(old, context), evaluated(new, context)
@@ -129,7 +129,7 @@ def random_statement(dice: random.Random) -> Document:
 
 
 def random_pair(dice: random.Random) -> tuple[Document, Document]:
-    """Two documents, mostly with something in common."""
+    """Return two documents that usually have something in common."""
     old = [random_statement(dice) for _ in range(dice.choice((1, 2, 2, 3)))]
     new = [one if dice.random() < 0.7 else random_statement(dice) for one in old]
     if dice.random() < 0.3:
@@ -144,7 +144,7 @@ def random_pair(dice: random.Random) -> tuple[Document, Document]:
 
 
 def rewritten(document: Document, dice: random.Random) -> Document:
-    """The same document, as AWS or another tool may write it."""
+    """Return the same document, as AWS or another tool may write it."""
     statements = [dict(one) for one in document["Statement"]]
     dice.shuffle(statements)
     for statement in statements:
@@ -171,7 +171,7 @@ def rewritten_values(values: Any, dice: random.Random) -> Any:
     return dice.choice((several, several[0])) if len(several) == 1 else several
 
 
-# The fuzzers of the audit tried 50,000; ASTRO_POLICY_PAIRS sets another size.
+# Fuzzers of the audit tried 50,000; ASTRO_POLICY_PAIRS sets the number.
 PAIRS = int(os.environ.get("ASTRO_POLICY_PAIRS", "1500"))
 
 

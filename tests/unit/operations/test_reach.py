@@ -31,8 +31,6 @@ FORWARD, BACK = "tgw-rtb-0aaaaaaaaaaaaaaaa", "tgw-rtb-0bbbbbbbbbbbbbbbb"
 HOST, IN_B = "10.20.0.10", "10.20.0.26"
 
 
-# The exact part
-
 BASE = int(IPv4Address("10.0.0.0"))
 
 
@@ -87,9 +85,6 @@ def test_pieces_in_words_are_the_same_addresses(found: list[IPv4Network]) -> Non
     assert {address for one in words for address in one} == {address for one in found for address in one}
 
 
-# The states
-
-
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
     with LocalAws() as aws:
@@ -114,7 +109,7 @@ def walk(estate: Estate, cluster: str = "prod", host: str = HOST, port: int = 54
 
 
 def blocked(found: Status) -> list[tuple[str, str]]:
-    """Every hop that blocks, with what it says, in order."""
+    """Return every hop that blocks, with its evidence, in order."""
     return [(row.id, row.outcome.evidence) for row in found.rows if row.outcome.state in ("failed", "waiting")]
 
 
@@ -144,7 +139,7 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
         for one in ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["RouteTables"]
         if any(each.get("Main") for each in one["Associations"])
     )
-    no_route = f"172.20.0.0/20: {main} (the main one: the subnet has none of its own) has no route"
+    no_route = f"172.20.0.0/20: {main} (the main table; the subnet has no explicit association) has no route"
     assert first(walk(estate)) == ("route", no_route)
     ec2.create_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.0.0/20", VpcPeeringConnectionId=PCX)
     assert first(walk(estate)) == ("route", no_route)
@@ -160,15 +155,15 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
     assert blocked(reachable) == []
     assert [row.id for row in reachable.rows if row.outcome.state == "unknown"] == ["astro-routes"]
 
-    # A part of the range leads elsewhere.
+    # A part of the range is routed elsewhere.
     gateway = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
     ec2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=VPC)
     ec2.create_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.3.0/24", GatewayId=gateway)
-    elsewhere = f"172.20.3.0/24: the route 172.20.3.0/24 of {TABLE} leads to {gateway}"
+    elsewhere = f"172.20.3.0/24: the route 172.20.3.0/24 of {TABLE} points to {gateway}"
     assert blocked(walk(estate)) == [("route", elsewhere)]
     ec2.delete_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.3.0/24")
 
-    # Network ACLs, which keep no state.
+    # Network ACLs, which are stateless.
     (association,) = [
         each["NetworkAclAssociationId"]
         for one in ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["NetworkAcls"]
@@ -190,7 +185,7 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
     assert blocked(walk(estate)) == [("acl-in", f"172.20.0.0/20: {ACL} denies inbound 5432 by rule 90")]
     ec2.delete_network_acl_entry(NetworkAclId=ACL, RuleNumber=90, Egress=False)
 
-    # Other places.
+    # Other destinations.
     assert first(walk(estate, host=IN_B)) == ("route", no_route)
     other_port = [("acl-in", f"172.20.0.0/20: {ACL} denies inbound 443 by rule *")]
     assert blocked(walk(estate, port=443))[:1] == other_port
@@ -201,11 +196,11 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
     ]
     assert first(walk(estate, host="10.20.200.1")) == (
         "subnet",
-        f"no subnet of {VPC} has 10.20.200.1; its ranges are 10.20.0.0/16, 10.21.0.0/20",
+        f"no subnet of {VPC} contains 10.20.200.1; the VPC's ranges are 10.20.0.0/16, 10.21.0.0/20",
     )
     assert first(walk(estate, host="10.99.0.1")) == (
         "way",
-        "no connection of prod leads to a network with 10.99.0.1; there are: archive 10.40.0.0/16, "
+        "no connection of prod leads to a network with 10.99.0.1; available: archive 10.40.0.0/16, "
         "lake 10.20.0.0/16, lake 10.21.0.0/20",
     )
     assert first(walk(estate, protocol="udp")) == (
@@ -219,7 +214,7 @@ def test_a_peering_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, esta
     assert ("route", f"172.20.0.0/20: the route 172.20.0.0/20 of {TABLE} is a blackhole") in gone
 
 
-def test_a_transit_gateway_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, estate: Estate) -> None:
+def test_a_transit_gateway_blocks_at_each_hop_in_order(aws: LocalAws, estate: Estate) -> None:
     ec2 = aws.client("ec2", LAKE)
 
     def ids() -> list[str]:
@@ -227,7 +222,7 @@ def test_a_transit_gateway_is_blocked_at_each_hop_until_all_are_open(aws: LocalA
 
     assert first(walk(estate, "dev")) == ("astro", f"{THEIRS}: pendingAcceptance")
     ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=THEIRS)
-    assert first(walk(estate, "dev")) == ("network", f"{GATEWAY}: no attachment of {VPC}")
+    assert first(walk(estate, "dev")) == ("network", f"{GATEWAY}: {VPC} has no attachment")
 
     ours = ec2.create_transit_gateway_vpc_attachment(TransitGatewayId=GATEWAY, VpcId=VPC, SubnetIds=[OTHER])[
         "TransitGatewayVpcAttachment"
@@ -238,7 +233,7 @@ def test_a_transit_gateway_is_blocked_at_each_hop_until_all_are_open(aws: LocalA
             ec2.disassociate_transit_gateway_route_table(
                 TransitGatewayRouteTableId=id_, TransitGatewayAttachmentId=one["TransitGatewayAttachmentId"]
             )
-    one_zone = f"{ours} has subnets only in us-east-1b: packets to and from {SUBNET} in us-east-1a are dropped"
+    one_zone = f"{ours} has subnets only in us-east-1b; packets to and from {SUBNET} in us-east-1a are dropped"
     found = dict(blocked(walk(estate, "dev")))
     assert (found["forward"], found["zone"], found["back"]) == (
         f"no route table is associated with {THEIRS}",
@@ -349,14 +344,17 @@ def test_a_name_is_looked_up_where_astro_looks(aws: LocalAws, estate: Estate) ->
         HostedZoneId=zone, ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
     )
     unseen = "which is not associated with vpc-0cccccccccccccccc"
-    assert first(look()) == ("name", f"db.data.acme.example is {HOST} in {zone}, {unseen}")
+    assert first(look()) == ("name", f"db.data.acme.example resolves to {HOST} in {zone}, {unseen}")
     astro = {"VPCRegion": "us-east-1", "VPCId": "vpc-0cccccccccccccccc"}
     aws.make({"vpcs": [{"account": HYBRID, "region": "us-east-1", "id": astro["VPCId"], "cidr": "172.20.0.0/20"}]})
     dns.create_vpc_association_authorization(HostedZoneId=zone, VPC=astro)
     aws.client("route53", HYBRID).associate_vpc_with_hosted_zone(HostedZoneId=zone, VPC=astro)
     assert first(look()) == ("active", f"{PCX} is pending-acceptance, requested by {HYBRID}")
     lost = first(walk(estate, host="no-such-host.invalid", facts=facts))
-    assert lost == ("name", "no-such-host.invalid does not resolve here, and no private zone of the cluster has it")
+    assert lost == (
+        "name",
+        "no-such-host.invalid does not resolve here, and no private zone of the cluster contains it",
+    )
 
 
 def test_a_denied_call_blames_no_hop(aws: LocalAws, estate: Estate) -> None:
@@ -365,13 +363,12 @@ def test_a_denied_call_blames_no_hop(aws: LocalAws, estate: Estate) -> None:
     assert told["acl-in"] == told["acl-out"] == ("unknown", f"account {LAKE} denies ec2:DescribeNetworkAcls")
 
 
-# What is refused
-
-
 def test_what_the_file_does_not_have_is_refused(estate: Estate) -> None:
-    with pytest.raises(UserError, match="nowhere: no cluster of the file; there are: prod, gulf, "):
+    with pytest.raises(UserError, match="nowhere: not a cluster in the file; available: prod, gulf, "):
         walk(estate, "nowhere")
-    with pytest.raises(UserError, match="office: no connection of prod that carries packets; there are: lake-prod, "):
+    with pytest.raises(
+        UserError, match="office: not a connection of prod that carries packets; available: lake-prod, "
+    ):
         walk(estate, via="office")
 
 
@@ -379,7 +376,10 @@ def test_what_the_file_does_not_have_is_refused(estate: Estate) -> None:
     ("arguments", "told"),
     [
         (("prod", HOST, "70000"), "Invalid value for 'port': Input should be less than or equal to 65535"),
-        (("prod", HOST, "5432", "--ip", "10.20.0"), "--ip 10.20.0: not an IPv4 address, such as 10.20.0.5"),
+        (
+            ("prod", HOST, "5432", "--ip", "10.20.0"),
+            "--ip 10.20.0: not an IPv4 address; use an address such as 10.20.0.5",
+        ),
     ],
 )
 def test_a_wrong_argument_is_explained(arguments: tuple[str, ...], told: str) -> None:

@@ -1,4 +1,4 @@
-"""The live state of the handshake, on the local AWS: each state that a step can be in."""
+"""The live state of the handshake, on the local AWS: each state that a step can have."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -32,7 +32,7 @@ ROLE = "astronomer-remote-management"
 
 
 def world(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
-    """The world of the example, as the AWS of this process."""
+    """Yield the local AWS with the world of the example, for this process."""
     for key, value in aws.environment().items():
         monkeypatch.setenv(key, value)
     aws.make(facts_of(load(COMPLETE)))
@@ -47,14 +47,14 @@ def server() -> Iterator[LocalAws]:
 
 @pytest.fixture
 def aws(server: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
-    """Shared: each test changes what no other looks at."""
+    """Shared by tests that change different resources."""
     yield world(server, monkeypatch)
     server.go_wrong({})
 
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAws]:
-    """For tests that let time pass, or that change what others look at."""
+    """For tests that advance the time, or that change shared resources."""
     with LocalAws() as aws:
         yield world(aws, monkeypatch)
 
@@ -65,7 +65,7 @@ def estate() -> Estate:
 
 
 def look(estate: Estate, entry: str, **facts: Any) -> Status:
-    """The status of one entry, whose stack is deployed with these outputs."""
+    """Return the status of one entry, whose stack is deployed with these outputs."""
     deployed = {plan.name: Deployed("deployed", facts={entry: facts}) for plan in stacks_of(estate)}
     return status(estate, deployed, datetime.now(UTC), [entry])
 
@@ -88,9 +88,6 @@ def _model(annotation: Any) -> Any:
     return next((one for one in getattr(annotation, "__args__", ()) if hasattr(one, "model_fields")), annotation)
 
 
-# A peering
-
-
 def test_a_pending_peering_waits_for_you_until_it_expires(fresh: LocalAws, estate: Estate) -> None:
     found = look(estate, "lake-prod")
     active = row(found, "active").outcome
@@ -99,15 +96,15 @@ def test_a_pending_peering_waits_for_you_until_it_expires(fresh: LocalAws, estat
     assert active.since
     assert active.until - active.since == timedelta(days=7)
     assert active.evidence == f"{PCX} is pending-acceptance, requested by {HYBRID}"
-    # Nothing that needs the peering has failed before it is active.
+    # Steps that need the peering have not failed before it is active.
     waits = dict.fromkeys(("active", "dns", "route:private-a", "route:private-b"), ("waiting", "you"))
-    # The rule does not need it: somebody has deleted it.
+    # The rule does not need it, and is missing.
     assert states(found) == {**waits, "ingress:postgres": ("failed", "you")}
 
     fresh.pass_time(days=8)
     expired = row(look(estate, "lake-prod"), "active").outcome
     assert (expired.state, expired.evidence) == ("failed", f"{PCX} is expired: Expired")
-    assert "write its new ID as peering_id into connections.lake-prod" in expired.fix
+    assert "set peering_id in connections.lake-prod to its new ID" in expired.fix
 
 
 def test_a_peering_is_done_step_by_step(fresh: LocalAws, estate: Estate) -> None:
@@ -123,7 +120,7 @@ def test_a_peering_is_done_step_by_step(fresh: LocalAws, estate: Estate) -> None
     assert {state for state, _ in states(found).values()} == {"done"}
     assert found.code is ExitCode.DONE
 
-    # Somebody sends the range elsewhere, and Astronomer deletes the peering.
+    # A route sends the range elsewhere, and Astronomer deletes the peering.
     gateway = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
     ec2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=VPC)
     ec2.replace_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.0.0/20", GatewayId=gateway)
@@ -145,7 +142,7 @@ def test_a_request_of_a_stranger_is_not_to_be_accepted(estate: Estate) -> None:
     active = row(look(changed, "lake-prod"), "active").outcome
     assert (active.state, active.evidence) == (
         "failed",
-        f"account {HYBRID} requested {PCX}, and cluster prod is in 666666666666",
+        f"account {HYBRID} requested {PCX}, but cluster prod is in 666666666666",
     )
     assert active.fix.startswith("do not accept it")
 
@@ -155,13 +152,10 @@ def test_a_request_that_the_file_does_not_name_is_found(fresh: LocalAws, estate:
     changed = estate.model_copy(update={"connections": {**estate.connections, "lake-prod": unnamed}})
     found = look(changed, "lake-prod")
     assert row(found, "peering_id").outcome.fix == (
-        f"write `peering_id: {PCX}` into connections.lake-prod, then `cdktf deploy network-lake`"
+        f"add `peering_id: {PCX}` to connections.lake-prod, then `cdktf deploy network-lake`"
     )
     fresh.pass_time(days=8)
     assert "create the connection" in row(look(changed, "lake-prod"), "peering_id").outcome.fix
-
-
-# A transit gateway
 
 
 def test_a_transit_gateway_is_done_step_by_step(aws: LocalAws, estate: Estate) -> None:
@@ -223,7 +217,7 @@ def test_a_transit_gateway_is_done_step_by_step(aws: LocalAws, estate: Estate) -
     open_ = {"attachments.qa": ("waiting", "Astronomer"), "step:1": ("unknown", "Astronomer")}
     assert states(found) == {**dict.fromkeys(states(found), ("done", None)), **open_}
 
-    # Astronomer attaches the other cluster: its ID is found.
+    # Astronomer attaches the other cluster, and its ID is found.
     theirs_ec2 = aws.client("ec2", HOSTED)
     vpc = theirs_ec2.create_vpc(CidrBlock="172.20.32.0/20")["Vpc"]["VpcId"]
     subnet = theirs_ec2.create_subnet(VpcId=vpc, CidrBlock="172.20.32.0/24")["Subnet"]["SubnetId"]
@@ -231,7 +225,7 @@ def test_a_transit_gateway_is_done_step_by_step(aws: LocalAws, estate: Estate) -
         TransitGatewayId=GATEWAY, VpcId=vpc, SubnetIds=[subnet]
     )["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
     fix = row(look(estate, "hub", **facts), "attachments.qa").outcome.fix
-    assert f"write `attachments: {{qa: {attached}}}` into connections.hub" in fix
+    assert f"add `attachments: {{qa: {attached}}}` to connections.hub" in fix
 
 
 def test_an_invitation_that_expired_needs_a_deploy(fresh: LocalAws, estate: Estate) -> None:
@@ -243,9 +237,6 @@ def test_an_invitation_that_expired_needs_a_deploy(fresh: LocalAws, estate: Esta
     found = row(look(estate, "hub", resource_share_arn=share, transit_gateway_id=GATEWAY), f"share:{HOSTED}").outcome
     assert (found.state, found.evidence) == ("failed", f"GetResourceShareAssociations: {HOSTED} is DISASSOCIATED")
     assert found.fix.startswith("`cdktf deploy network-lake`: the invitation has expired")
-
-
-# VPN
 
 
 def test_a_tunnel_is_up_or_down_and_its_key_stays_secret(aws: LocalAws, estate: Estate) -> None:
@@ -273,14 +264,11 @@ def test_a_tunnel_is_up_or_down_and_its_key_stays_secret(aws: LocalAws, estate: 
     }
     aws.make({"tunnels": [{**place, "number": 2, "status": "UP"}]})  # type: ignore[list-item]
     silent = row(look(estate, "office", **facts), "tunnel:a-2").outcome
-    assert silent.evidence.endswith("UP, and BGP announces no route")
+    assert silent.evidence.endswith("UP, but BGP announces no route")
     assert (silent.state, silent.who) == ("failed", "your network team")
     printed = f"{as_values(found)}{as_junit(found)}{list(as_text(found.rows, datetime.now(UTC)))}"
     assert id_ in printed
     assert key not in printed
-
-
-# Names
 
 
 def test_a_zone_is_authorized_then_associated(aws: LocalAws, estate: Estate) -> None:
@@ -359,9 +347,6 @@ def test_rules_are_shared_and_asked(aws: LocalAws, estate: Estate) -> None:
     }
 
 
-# Roles, the alarm, quotas
-
-
 def test_a_role_is_unused_until_somebody_assumes_it(aws: LocalAws, estate: Estate) -> None:
     iam = aws.client("iam", LAKE)
     facts: dict[str, Any] = {"roles": {"audit": f"arn:aws:iam::{LAKE}:role/acme-lake-readers-audit"}}
@@ -393,7 +378,7 @@ def test_the_trust_needs_an_external_id(aws: LocalAws, estate: Estate) -> None:
     assert look_()["trust"] == ("failed", "you")
 
 
-def test_an_alarm_that_nobody_receives_is_not_done(aws: LocalAws, estate: Estate) -> None:
+def test_an_alarm_without_recipients_is_not_done(aws: LocalAws, estate: Estate) -> None:
     sns = aws.client("sns", HYBRID)
     topic = sns.create_topic(Name="acme-policy-alarm")["TopicArn"]
     facts: dict[str, Any] = {"alarm": "acme-policy-alarm", "log_group": "acme-policy-alarm", "topic_arn": topic}
@@ -442,9 +427,6 @@ def test_a_quota_waits_for_aws(fresh: LocalAws, estate: Estate) -> None:
     assert states(look(estate, "service_quotas"))[id_] == ("done", None)
 
 
-# PrivateLink and addresses
-
-
 def test_a_service_is_connected_step_by_step(aws: LocalAws, estate: Estate) -> None:
     ec2, theirs = aws.client("ec2", LAKE), aws.client("ec2", HOSTED)
     elb = aws.client("elbv2", LAKE)
@@ -491,7 +473,7 @@ def test_a_prefix_list_has_the_addresses_and_no_other(aws: LocalAws, estate: Est
     assert row(found, "addresses").outcome.evidence == f"{list_} lacks 203.0.113.21/32"
     ec2.modify_managed_prefix_list(PrefixListId=list_, CurrentVersion=1, AddEntries=[{"Cidr": "203.0.113.21/32"}])
     found = look(estate, "lake-public", prefix_list_id=list_, addresses=["203.0.113.20"])
-    assert row(found, "addresses").outcome.evidence == f"{list_} lets in 198.51.100.1/32 too"
+    assert row(found, "addresses").outcome.evidence == f"{list_} also allows 198.51.100.1/32"
 
 
 def test_an_acl_lets_the_cluster_in(aws: LocalAws, estate: Estate) -> None:
@@ -508,20 +490,17 @@ def test_an_acl_lets_the_cluster_in(aws: LocalAws, estate: Estate) -> None:
     assert states(look(estate, "lake-rules")) == {"acl:postgres": ("done", None)}
 
 
-# What cannot be read
-
-
 def test_a_denied_call_makes_its_steps_unknown_and_no_other(aws: LocalAws, estate: Estate) -> None:
     aws.go_wrong({"denied": ["ec2:DescribeRouteTables"]})
     found = look(estate, "lake-prod")
     route = row(found, "route:private-a").outcome
     assert (route.state, route.evidence) == ("unknown", f"account {LAKE} denies ec2:DescribeRouteTables")
-    assert route.fix == f"allow ec2:DescribeRouteTables in account {LAKE}, which only reads"
+    assert route.fix == f"allow ec2:DescribeRouteTables in account {LAKE}; it is a read-only action"
     assert states(found)["active"] == ("waiting", "you")
 
 
 @pytest.mark.usefixtures("aws")
-def test_what_is_not_deployed_is_said_to_be_so(estate: Estate) -> None:
+def test_undeployed_entries_are_reported_as_such(estate: Estate) -> None:
     nothing = {plan.name: Deployed("not deployed") for plan in stacks_of(estate)}
     found = status(estate, nothing, datetime.now(UTC), ["connections.lake-public"])
     assert {row.outcome.fix for row in found.rows} == {"deploy it: `cdktf deploy network-lake`"}
@@ -532,11 +511,11 @@ def test_what_is_not_deployed_is_said_to_be_so(estate: Estate) -> None:
 
 
 def test_an_entry_that_the_file_does_not_have_is_refused(estate: Estate) -> None:
-    with pytest.raises(UserError, match=r"nowhere: no entry of the file; there are: account\.opt_in_region, "):
+    with pytest.raises(UserError, match=r"nowhere: not in the file; available: account\.opt_in_region, "):
         look(estate, "nowhere")
 
 
-def test_without_credentials_nothing_is_done_and_no_traceback_is_printed(tmp_path: Path) -> None:
+def test_missing_credentials_end_in_an_error_not_a_traceback(tmp_path: Path) -> None:
     no_role = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null"}
     nowhere = no_role | {"AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "HOME": str(tmp_path)}
     code, out, err = run("status", str(COMPLETE), "--only", "lake-prod", "--output", "json", **nowhere)
@@ -553,9 +532,6 @@ def test_credentials_of_another_account_are_named(estate: Estate) -> None:
     evidence = row(found, "active").outcome.evidence
     assert evidence.startswith(f"account {LAKE} cannot be read: your credentials are of account 123456789012")
     assert found.code is ExitCode.FAILED
-
-
-# What is printed
 
 
 @pytest.mark.usefixtures("aws")

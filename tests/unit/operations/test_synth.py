@@ -1,4 +1,4 @@
-"""Committed output: one estate, one output, and a word on what is stale."""
+"""Committed output: one estate, one output, and a message for stale output."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def estate(tmp_path: Path) -> Path:
-    """An estate of the stacks `network-lake` and `network-sea`."""
+    """Return an estate with the stacks `network-lake` and `network-sea`."""
     file = tmp_path / "astro.yaml"
     more = (
         '  sea: {account_id: "444444444444", region: eu-west-1, vpc_id: vpc-0bbbbbbbbbbbbbbbb, cidrs: [10.40.0.0/16]}\n'
@@ -45,14 +45,14 @@ def out(tmp_path: Path) -> Path:
 
 
 def synth(*arguments: object) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of `main.py synth`."""
+    """Return exit code, standard output and standard error of `main.py synth`."""
     result = CliRunner().invoke(cli, ["synth", *map(str, arguments)])
     assert isinstance(result.exception, SystemExit | None), result.exception
     return result.exit_code, result.stdout, result.stderr
 
 
 def synth_hcl(*arguments: object) -> tuple[int, str, str]:
-    """The same with `--hcl`, in a process of its own: Node looks only once, when it starts, whether HCL is wanted."""
+    """Run `main.py synth --hcl` in a separate process, because Node reads the HCL setting only at its start."""
     return run("synth", *map(str, arguments), "--hcl")
 
 
@@ -78,7 +78,7 @@ def test_synth_reports_the_stacks_that_the_folder_holds(estate: Path, out: Path)
     assert synth(estate, "--out", out, "--check") == (0, f"{out} is up to date: {held}", "")
 
 
-def test_output_that_is_stale_is_told_by_address_and_value(estate: Path, out: Path) -> None:
+def test_stale_output_is_reported_by_address_and_value(estate: Path, out: Path) -> None:
     synth(estate, "--out", out)
     before = snapshot(out)
     text = estate.read_text().replace("pcx-0123456789abcdef0", "pcx-0123456789abcdef0, resolve_dns: false")
@@ -87,7 +87,7 @@ def test_output_that_is_stale_is_told_by_address_and_value(estate: Path, out: Pa
     code, told, error = synth(estate, "--out", out, "--check")
     assert code == 3
     lines = told.splitlines()
-    # The condition on the VPC's DNS settings goes too.
+    # The condition on the VPC's DNS settings disappears too.
     assert lines.pop(2).startswith(f"{lake}: - aws_vpc_peering_connection_options.lake-prod_options.lifecycle: ")
     assert lines == [
         f'{lake}: + provider.aws.0.default_tags: [{{"tags": {{"owner": "data"}}}}]',
@@ -99,7 +99,7 @@ def test_output_that_is_stale_is_told_by_address_and_value(estate: Path, out: Pa
     assert snapshot(out) == before
 
 
-def test_a_removed_stack_is_told_and_deleted_and_what_is_yours_stays(estate: Path, out: Path) -> None:
+def test_a_removed_stack_is_deleted_and_your_files_stay(estate: Path, out: Path) -> None:
     synth(estate, "--out", out)
     yours = {
         "stacks/network-sea/.terraform/environment": b"default",
@@ -157,7 +157,7 @@ def test_the_other_format_does_not_stay_behind(estate: Path, out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_stale_hcl_is_told_line_by_line(estate: Path, out: Path) -> None:
+def test_stale_hcl_is_reported_line_by_line(estate: Path, out: Path) -> None:
     synth_hcl(estate, "--out", out)
     held = "2 stacks: network-lake (4 resources), network-sea (1 resource)\n"
     assert synth_hcl(estate, "--out", out, "--check") == (0, f"{out} is up to date: {held}", "")
@@ -215,7 +215,7 @@ def test_a_folder_that_cannot_be_written_is_named(estate: Path, out: Path) -> No
 
 
 def folder(path: Path, **stacks: Any) -> Path:
-    """Output of these stacks, as a synth would leave it."""
+    """Write the output of these stacks, as a synth would."""
     path.mkdir()
     paths = {name: {"synthesizedStackPath": f"stacks/{name}/cdk.tf.json"} for name in stacks}
     (path / "manifest.json").write_text(json.dumps({"estate": "acme", "stacks": paths}))
@@ -263,7 +263,9 @@ def folder(path: Path, **stacks: Any) -> Path:
         ("[]", {}, ["differs"]),
     ],
 )
-def test_a_difference_is_told_where_terraform_would_see_it(tmp_path: Path, old: Any, new: Any, told: list[str]) -> None:
+def test_only_differences_visible_to_terraform_are_reported(
+    tmp_path: Path, old: Any, new: Any, told: list[str]
+) -> None:
     both = folder(tmp_path / "old", lake=old), folder(tmp_path / "new", lake=new)
     assert list(compare(*both)) == [f"stacks/lake/cdk.tf.json: {line}" for line in told]
 
@@ -277,7 +279,7 @@ def test_what_is_the_same_already_is_not_written_again(tmp_path: Path) -> None:
     assert times["lake"] == 1 < times["sea"]
 
 
-# One machine, and another: nothing that they differ in may be seen in what they write.
+# Two machines: their differences must not appear in the output.
 _MACHINES = [
     {"TZ": "Asia/Tokyo", "LANG": "C", "PYTHONHASHSEED": "1", "USER": "alice", "HOSTNAME": "machine-a"},
     {"TZ": "America/New_York", "LANG": "de_DE.UTF-8", "PYTHONHASHSEED": "2", "USER": "bob", "HOSTNAME": "machine-b"},
@@ -286,8 +288,8 @@ _MACHINES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--hcl",)], ids=["json", "hcl"])
-def test_two_machines_write_the_same_bytes_and_nothing_of_themselves(tmp_path: Path, options: tuple[str, ...]) -> None:
-    # Where jsii unpacks the provider is no part of it: unpacking takes 10 seconds and 400 MB.
+def test_two_machines_write_the_same_bytes(tmp_path: Path, options: tuple[str, ...]) -> None:
+    # jsii's cache is unrelated; unpacking the provider again would take 10 seconds and 400 MB.
     mac = sys.platform == "darwin"
     cache = Path.home() / (
         "Library/Caches/com.amazonaws.jsii/package-cache" if mac else ".cache/aws/jsii/package-cache"
@@ -297,7 +299,7 @@ def test_two_machines_write_the_same_bytes_and_nothing_of_themselves(tmp_path: P
         home, cwd = tmp_path / f"home-{number}", tmp_path / f"deep/{number * 'er/'}cwd"
         home.mkdir()
         cwd.mkdir(parents=True)
-        # The same files in another place, by an absolute path here and a relative one there.
+        # The same files in another folder, by an absolute path on one machine and a relative one on the other.
         (cwd / "estate").symlink_to(COMPLETE.parent)
         file = cwd / "estate/complete.yaml" if number else "estate/complete.yaml"
         paths = {"HOME": str(home), "TMPDIR": str(home), "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(cache)}

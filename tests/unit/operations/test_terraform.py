@@ -1,4 +1,4 @@
-"""Terraform as the commands run it, and what more of it the tests run."""
+"""Terraform as the commands run it, and the additional commands of the tests."""
 
 # pyright: reportMissingParameterType=false
 
@@ -27,7 +27,7 @@ TINY = {
     },
     "resource": {"aws_vpc": {"lake": {"cidr_block": "10.20.0.0/16"}}},
 }
-# Needs no provider from anywhere: Terraform has this resource built in.
+# Terraform has this resource built in, so it needs no provider.
 BUILT_IN = {
     "resource": {"terraform_data": {"note": {"input": "first"}}},
     "output": {"note": {"value": "${terraform_data.note.output}"}, "secret": {"value": "s3cret", "sensitive": True}},
@@ -36,7 +36,7 @@ BUILT_IN = {
 
 @pytest.fixture(autouse=True)
 def nothing_installed(monkeypatch, tmp_path):
-    """No test finds the mirror of the machine it runs on, unless it puts `ADD_ON_ROOTS` back."""
+    """No test finds the mirror of the machine it runs on, unless it restores `ADD_ON_ROOTS`."""
     monkeypatch.setattr(terraform, "ADD_ON_ROOTS", (tmp_path / "opt",))
 
 
@@ -58,9 +58,6 @@ def write_json(folder: Path, configuration: dict[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "main.tf.json").write_text(json.dumps(configuration))
     return folder
-
-
-# Finding the binary
 
 
 @pytest.mark.parametrize("version", ["1.10.0", "1.11.4", "1.15.0-beta1", "2.0.0"])
@@ -131,9 +128,6 @@ def test_a_binary_that_does_not_answer_is_missing(tmp_path, body, why):
     assert why in str(caught.value)
 
 
-# Finding the mirror, and the environment
-
-
 def test_searches_where_terraform_does_then_the_add_on_folders(tmp_path):
     home, add_on = tmp_path / "home", tmp_path / "opt"
     environ = {"HOME": str(home), "XDG_DATA_DIRS": f"{tmp_path}/shared::{tmp_path}/nowhere"}
@@ -159,8 +153,8 @@ def test_a_named_mirror_comes_first_and_must_hold_the_provider(tmp_path):
     with pytest.raises(TerraformError) as caught:
         find_mirror({"TF_PLUGIN_MIRROR": "/dev/null"})
     assert str(caught.value) == (
-        "TF_PLUGIN_MIRROR is /dev/null, and no folder <host>/hashicorp/aws is in it. Make one with `terraform providers"
-        " mirror`, or unset the variable to download the provider."
+        "TF_PLUGIN_MIRROR is /dev/null, which contains no folder <host>/hashicorp/aws. Create one with "
+        "`terraform providers mirror`, or unset the variable to download the provider."
     )
 
 
@@ -200,9 +194,6 @@ def test_without_a_mirror_the_users_configuration_stays(tmp_path, theirs):
     assert not (tmp_path / "work").exists()
 
 
-# Running
-
-
 def test_a_failure_shows_the_command_and_what_terraform_wrote(tmp_path):
     binary = write_binary(tmp_path / "bin", "echo progress; echo 'Error: no lock' >&2; exit 1")
     with pytest.raises(TerraformFailed) as caught:
@@ -221,10 +212,10 @@ def test_validate_raises_when_terraform_itself_fails(tmp_path):
 
 @pytest.fixture
 def tf(tmp_path, monkeypatch):
-    monkeypatch.undo()  # the real add-on folders again: that is where a mirror may be
+    monkeypatch.undo()  # The real add-on folders again, which may contain a mirror.
     environ = cli_environment(tmp_path / "work", os.environ)
     if find_mirror(os.environ):
-        # Any attempt to reach a registry fails at once: what passes, passes without a network.
+        # Any attempt to reach a registry fails at once, so passing tests need no network.
         environ |= {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "NO_PROXY": ""}
     return Terraform(find_terraform(os.environ), environ)
 

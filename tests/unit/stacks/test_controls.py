@@ -1,4 +1,4 @@
-"""What `controls` demands is on every resource of its kind, of every example."""
+"""`controls` apply to every resource of their type, in every example."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""HCL says what JSON says, or no stack of ours has it."""
+"""HCL is equivalent to JSON, for everything that the stacks contain."""
 
 import json
 import os
@@ -54,7 +54,7 @@ KEYS = ["a.b/c:d=e+f@g", "1st", "-x", "a b", "ü", "for", "null", "true", "in", 
 
 
 def planned(tmp_path: Path, hcl: str) -> dict[str, Any]:
-    """What Terraform plans from HCL, its resources aside in ones that need no provider."""
+    """Plan HCL whose resources are replaced by ones that need no provider."""
     hcl = re.sub(r'"aws_(?:iam_policy|eip)"', '"terraform_data"', hcl)
     hcl = re.sub(r"^(?:policy|tags) = ", "input = ", hcl, flags=re.MULTILINE)
     (tmp_path / "cdk.tf").write_text(hcl)
@@ -141,7 +141,7 @@ TREE = {
 
 @pytest.mark.terraform
 def test_hcl_plans_what_its_json_plans(tmp_path: Path) -> None:
-    """Every block of the language that a stack may have: conditions, checks, moves, and texts around expressions."""
+    """Every block of the language that a stack can contain: conditions, checks, moves, and strings with expressions."""
     (tmp_path / "json").mkdir()
     (tmp_path / "json/main.tf.json").write_text(json.dumps(TREE))
     terraform = Terraform(find_terraform(os.environ), os.environ)
@@ -168,7 +168,7 @@ def test_blocks_follow_arguments_in_the_order_of_the_stack() -> None:
 
 
 def test_references_stand_without_quotes(tmp_path: Path) -> None:
-    """In quotes, Terraform warns of them."""
+    """Terraform warns about these in quotes."""
     stack = ReadableStack(cdktf.Testing.app(outdir=str(tmp_path)), "stack")
     one = Eip(stack, "one")
     Eip(stack, "two", depends_on=[one], lifecycle={"ignore_changes": ["tags"]})  # type: ignore[reportArgumentType]
@@ -198,7 +198,7 @@ def test_references_stand_without_quotes(tmp_path: Path) -> None:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_the_settings_of_terraform_are_whole(settings: dict[str, Any], block: str, tmp_path: Path) -> None:
-    """cdktf drops a project, and writes the names of some settings for their values."""
+    """cdktf drops a project, and writes the names of some settings instead of their values."""
     stack = ReadableStack(cdktf.Testing.app(outdir=str(tmp_path)), "stack")
     for path, value in settings.items():
         stack.add_override(f"terraform.{path}", value)
@@ -209,7 +209,7 @@ def test_the_settings_of_terraform_are_whole(settings: dict[str, Any], block: st
 
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The JSON of every stack of every example."""
+    """Return the JSON of every stack of every example."""
     return {
         f"{file.stem}: {name}": stack
         for file in EXAMPLES
@@ -218,14 +218,14 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def values(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Every value inside, maps and lists too, with where it stands."""
+    """Yield every value inside, including maps and lists, with its path."""
     yield path, value
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         yield from values(inner, (*path, key))
 
 
-# What HCL written from cdktf's JSON and marks cannot say: no stack has it.
+# Structures that HCL from cdktf's JSON and marks cannot express; no stack has them.
 AVOIDED = {
     "dynamic blocks": lambda path, _: "dynamic" in path[3:],
     "null, which jsii drops, in a list": lambda _, value: isinstance(value, list) and None in value,
@@ -242,14 +242,14 @@ def test_no_stack_has_what_hcl_could_not_say(what: str, stacks: dict[str, Any]) 
 
 
 def texts(annotation: Any, path: tuple[str, ...] = (), met: frozenset[type] = frozenset()) -> Iterator[tuple[str, Any]]:
-    """Every type of text that the estate has, keys of maps too, with the path of its first use."""
+    """Yield every text type in the estate, including keys of maps, with the path of its first use."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation is str or (origin is typing.Annotated and arguments[0] is str):
         yield ".".join(path), annotation
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         if annotation not in met:
             for name, field in annotation.model_fields.items():
-                # `dr` is what else a connection of its type says, and read as one.
+                # `dr` has the fields of its connection type.
                 if (name, field.annotation) != ("dr", dict[str, Any] | None):
                     yield from texts(whole(field), (*path, name), met | {annotation})
     elif origin is not typing.Literal:
@@ -274,8 +274,8 @@ def pattern(annotation: Any) -> Text | None:
     return next((each for each in typing.get_args(annotation) if isinstance(each, Text)), None)
 
 
-def told(annotation: Any) -> bool:
-    """Whether what a person writes there reaches the output: reasons stay in the file."""
+def is_synthesized(annotation: Any) -> bool:
+    """Return whether a value in the file reaches the output, as all except reasons do."""
     return (text := pattern(annotation)) is None or text.what != "a reason"
 
 
@@ -284,21 +284,21 @@ BREAKING = ['"', "\n", "\r", "${x}", "%{x}", "\\"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("annotation", TYPES, ids=list(TYPES.values()))
-def test_no_text_of_the_file_can_hold_what_terraform_would_read_otherwise(annotation: Any) -> None:
-    """A string of Terraform is a template: `${` in the value of a tag would be run."""
+def test_no_text_of_the_file_is_evaluated_by_terraform(annotation: Any) -> None:
+    """A Terraform string is a template, so `${` in the value of a tag would be evaluated."""
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     text = pattern(annotation)
-    # Tags have functions for patterns, and take this.
+    # Tags have functions for patterns, which accept this.
     strategy = st.just(text.example if text else "owner 1")
-    if text and "(?" not in text.pattern.replace("(?:", ""):  # what looks ahead is slow to make examples of
+    if text and "(?" not in text.pattern.replace("(?:", ""):  # lookaheads make examples slow to generate
         strategy |= st.from_regex(re.compile(text.pattern, re.ASCII), fullmatch=True)
-    # A backslash is mended.
+    # Backslashes are escaped.
     breaking = BREAKING[:-1] if "subscribers" in TYPES[annotation] else BREAKING
 
     @settings(max_examples=15, deadline=None, database=None, derandomize=True)
     @given(strategy)
     def holds_none(value: str) -> None:
-        if told(annotation) and accepts(adapter, value):
+        if is_synthesized(annotation) and accepts(adapter, value):
             for bad in breaking:
                 assert bad not in value
                 for place in range(len(value) + 1):
@@ -310,7 +310,7 @@ def test_no_text_of_the_file_can_hold_what_terraform_would_read_otherwise(annota
 
 @pytest.mark.slow
 def test_a_reason_stays_in_the_file(stacks: dict[str, Any]) -> None:
-    """The one kind of text that may hold anything."""
+    """The only text type that may contain anything."""
     file = "\n".join(example.read_text() for example in EXAMPLES)
     reasons = set(re.findall(r"_reason: ([^#\n]+?) *(?:#.*)?$", file, re.MULTILINE))
     assert reasons

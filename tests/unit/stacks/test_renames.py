@@ -1,4 +1,4 @@
-"""Names that changed: every resource that exists under a former name is moved to its new address."""
+"""Renamed entries: every resource under a former name is moved to its new address."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,15 +19,15 @@ IN_PLACE = (
     {
         ("aws_route53_resolver_rule", "name"),
         ("aws_ec2_managed_prefix_list", "entry"),
-        # A name as the value of a key, for a tag.
+        # A name as a value, for a tag.
         ("aws_ec2_transit_gateway_vpc_attachment_accepter", "for_each"),
     },
 )
-"""Arguments that AWS changes without a replacement: of all types, and of one."""
+"""Arguments that AWS changes without a replacement: for all types, and for one type."""
 
 
 def resources(stacks: Mapping[str, Any], estate: Estate) -> dict[tuple[str, str], dict[str, Any]]:
-    """The managed resources by the name of their state and their address."""
+    """Return the managed resources by the name of their state and their address."""
     return {
         (plan.state_name, f"{type_}.{name}"): body
         for plan in stacks_of(estate)

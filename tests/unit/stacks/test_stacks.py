@@ -1,4 +1,4 @@
-"""What every stack has, and the Terraform addresses of every example."""
+"""The common parts of all stacks, and the Terraform addresses of every example."""
 
 import json
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_a_secret_is_a_sensitive_variable_without_a_default(tmp_path: Path) -> N
     }
 
 
-def test_an_estate_may_ask_for_another_version_of_the_aws_provider(tmp_path: Path) -> None:
+def test_an_estate_can_require_another_provider_version(tmp_path: Path) -> None:
     text = BASE.replace("name: acme\n", 'name: acme\nterraform: {aws_provider: "~> 6.0"}\n', 1)
     stacks = synth_all(estate_of(tmp_path, text), tmp_path / "out")
     assert [stack["terraform"]["required_providers"] for stack in stacks.values()] == [
@@ -76,7 +76,7 @@ def test_a_deployer_is_assumed_in_each_account(tmp_path: Path) -> None:
 
 
 IN_USE = ("aws_customer_gateway", "aws_lb_target_group", "aws_security_group")
-"""What something else uses by its ID and can change to another, and AWS does not delete until it has."""
+"""Types that other resources refer to by ID. AWS deletes them only after the references have changed."""
 
 
 def test_what_is_in_use_is_replaced_before_it_is_destroyed(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_two_paths_never_share_an_address(tmp_path: Path) -> None:
 
 
 def addresses(stacks: dict[str, Any]) -> list[str]:
-    """`stack: address` of everything that has one."""
+    """Return `stack: address` for everything that has an address."""
     found: list[str] = []
     for name, stack in stacks.items():
         for section, prefix in (("resource", ""), ("data", "data.")):
@@ -165,7 +165,7 @@ def addresses(stacks: dict[str, Any]) -> list[str]:
 def test_addresses_of_an_example_change_only_on_purpose(
     file: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    """A change here moves or replaces resources of users: `pytest --golden` accepts it."""
+    """A change here moves or replaces users' resources; `pytest --golden` accepts it."""
     golden = ROOT / "tests/data/golden" / f"{file.stem}.txt"
     found = "".join(line + "\n" for line in addresses(synth_all(load(file), tmp_path)))
     if pytestconfig.getoption("golden"):
@@ -180,7 +180,7 @@ def test_output_of_an_example_holds_no_path_of_this_machine(file: Path, tmp_path
     assert str(tmp_path) not in text
 
 
-def test_metadata_aside_a_stack_synthesized_by_testing_is_the_same(tmp_path: Path) -> None:
+def test_a_stack_synthesized_by_testing_is_the_same(tmp_path: Path) -> None:
     estate = estate_of(tmp_path, BASE)
     app = build(cdktf.Testing.app(outdir=str(tmp_path)), estate)
     stack = next(child for child in app.node.children if isinstance(child, cdktf.TerraformStack))

@@ -1,4 +1,4 @@
-"""`cdktf` is the installed one, or else CDK Terrain: on packages of the same shape that are nothing but names."""
+"""`cdktf` is the installed package or CDK Terrain; tested on stub packages of the same layout."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from tests.support import ROOT
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A folder of packages: CDK Terrain and its bindings, and nothing else."""
+    """Return a folder of packages with CDK Terrain and its bindings only."""
     for package in ("cdktn", "cdktn_provider_aws", "cdktn_provider_aws/vpc"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("print('loaded', __name__)\nclass Vpc: pass\n")
@@ -19,13 +19,13 @@ def site(tmp_path: Path) -> Path:
 
 
 def run(site: Path, code: str) -> list[str]:
-    """What a Python without any other packages than those in `site` prints."""
-    # -S: the packages of the interpreter that runs this are not there.
+    """Return the output of a Python with no other packages than those in `site`."""
+    # -S excludes the packages of the current interpreter.
     command = [sys.executable, "-S", "-c", f"import sys; sys.path += {[str(ROOT), str(site)]}; {code}"]
     return subprocess.run(command, cwd=site, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def test_where_only_cdk_terrain_is_installed_cdktf_is_another_name_of_it(site: Path) -> None:
+def test_cdktf_is_an_alias_if_only_cdk_terrain_is_installed(site: Path) -> None:
     code = (
         "import modules, cdktf, cdktn, cdktn_provider_aws.vpc\n"
         "from cdktf_cdktf_provider_aws.vpc import Vpc\n"
