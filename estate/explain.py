@@ -1,12 +1,13 @@
 """Explains validation errors in the words of the file: the field, its value, what is allowed."""
 
+import contextlib
 import re
 import types
 import typing
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from estate.model import Estate
@@ -30,7 +31,7 @@ def locate(problem: Problem, source: Source) -> Problem:
 
 def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Problem]:
     cause = details.get("ctx", {}).get("error")
-    path, owner = _locate(details["loc"], data)
+    path, owner, annotation = _locate(details["loc"], data)
     path = home(path, source)
     kind, context = details["type"], details.get("ctx", {})
     is_key = kind == "extra_forbidden" or details["loc"][-1:] == ("[key]",)
@@ -42,17 +43,22 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
         case "extra_forbidden":
             # Never with its value: a secret that was put here must not reach a log.
             allowed = sorted(owner.model_fields) if owner else []
-            message = f"is not a key here{did_you_mean(str(path[-1]), allowed)}; allowed: {', '.join(allowed)}"
+            message = f"is not a key here{_meant(path, allowed)}; allowed: {', '.join(allowed)}"
             if SECRET.search(str(path[-1])):
                 message += "; a secret never stands in this file: Terraform asks for it as a variable"
         case "value_error":
             message = str(cause)
             shown = repr(shortened(str(path[-1]))) if is_key and path else shown
+            if shown and not is_key:
+                message += _remedy(details["input"], annotation)
             message = f"{shown} {message}" if shown else message
         case "literal_error":
             allowed = context.get("expected", "") + (" or a map" if details["loc"][-1] == "word" else "")
             message = f"{shown or 'this'} is not one of {allowed}{did_you_mean(str(shown).strip(chr(39)), allowed)}"
             message += _unquoted(details["input"]) if allowed[:1].isdigit() else ""
+            if details["loc"][-1] == "word":
+                lead = f"is {_a_kind(details['input'])}, and must be {allowed}" if shown is None else message
+                message = f"{lead}{_as_map(details['input'], path, annotation)}"
         case "too_short" if len(details["input"]) >= context["min_length"]:
             return  # There are enough; those that are wrong were not counted, and are told by themselves.
         case "union_tag_invalid":
@@ -63,18 +69,16 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
             shown = _shown(source, path)
             message = f"{shown or 'this'} is not one of {allowed}{did_you_mean(str(shown).strip(chr(39)), allowed)}"
         case "union_tag_not_found":
-            message = f"has no {context.get('discriminator')}; add it"
+            tag = context.get("discriminator", "").strip("'")
+            message = f"has no {tag!r}; add it: {tag} is one of {', '.join(map(repr, _tags(details['loc'], tag)))}"
         case "model_type" | "model_attributes_type" | "dict_type":
-            is_list = isinstance(details["input"], tuple)
-            if is_list and kind == "dict_type":
-                message = "is a list, and each entry needs a name; write `name: ...` in place of `- ...`"
-            else:
-                # Never its value: in a map of names, a key such as `pin` is a name like any other.
-                given = "is a list and" if is_list else "this is"
-                message = f"{given} not a map of keys and values; write its keys below it, indented"
+            message = f"is {_a_kind(details['input'])}, and must be a map{_as_map(details['input'], path, annotation)}"
         case _:
             message = f"{shown or 'this'} {_plain(details)}"
-            message += _unquoted(details["input"]) if kind == "int_type" else ""
+            if kind == "int_type":
+                message += _unquoted(details["input"]) or _range_of_ports(details["input"], path)
+            elif kind == "tuple_type":
+                message = _as_list(details["input"], path)
     yield Problem(path, message, *where)
 
 
@@ -103,7 +107,6 @@ _PLAIN = {
     "int_type": "is not a whole number",
     "string_type": "is not text; put it in quotes",
     "bool_type": "is not true or false",
-    "tuple_type": "is not a list; write [a, b]",
     "greater_than_equal": "is too small; at least {ge}",
     "less_than_equal": "is too large; at most {le}",
     "too_long": "has too many entries, {actual_length}; at most {max_length}",
@@ -116,8 +119,17 @@ def _plain(details: ErrorDetails) -> str:
     return template.format(**details.get("ctx", {})) if template else f"is refused: {details['msg']}"
 
 
+_EXAMPLES = {
+    "name": "name: acme",
+    "state": "state: {backend: s3, bucket: acme-astro-tfstate, region: us-east-1}",
+    "astro": "astro: {product: hosted-dedicated, organization: acme}",
+}
+
+
 def _choices(owner: type[BaseModel] | None, name: int | str) -> str:
     """What a field with few possible values may be, and what each one means."""
+    if owner is Estate and name in _EXAMPLES:
+        return f": {_EXAMPLES[str(name)]}"
     field = owner.model_fields.get(str(name)) if owner else None
     if field is None or typing.get_origin(field.annotation) is not Literal:
         return ""
@@ -130,8 +142,149 @@ def _unquoted(value: Any) -> str:
     return "; take it out of its quotes" if isinstance(value, str) and re.fullmatch(r"-?\d+", value, re.ASCII) else ""
 
 
-def _locate(location: tuple[int | str, ...], value: Any) -> tuple[Location, type[BaseModel] | None]:
-    """A pydantic location as keys of the file, and the model that the last key belongs to.
+def _range_of_ports(value: Any, path: Location) -> str:
+    ports = re.fullmatch(r"(\d+) *[-:] *(\d+)", value, re.ASCII) if isinstance(value, str) else None
+    return f"; write from_port: {ports[1]}, to_port: {ports[2]}" if ports and path[-1] == "from_port" else ""
+
+
+def _meant(path: Location, allowed: list[str]) -> str:
+    """What was probably meant by a key that is not allowed where it is."""
+    key = str(path[-1])
+    if meant := _ELSEWHERE.get(key) or did_you_mean(key, allowed):
+        return meant
+    return "; it belongs at the top of the file, not indented" if key in Estate.model_fields and len(path) > 1 else ""
+
+
+_ELSEWHERE = {
+    "dynamodb_table": "; no table is needed, because Terraform locks the state by a file in the bucket",
+    "provider": "; each stack has a provider of its network's account_id and region",
+}
+
+
+def _tags(location: Location, tag: str) -> list[str]:
+    """The values of the key that tells the members of a union apart."""
+    values: list[str] = []
+    annotation = Estate.model_fields[str(location[0])].annotation
+    union = typing.get_args(annotation)[1] if typing.get_origin(annotation) is dict else annotation
+    for member in typing.get_args(typing.get_args(union)[0] if typing.get_origin(union) is Annotated else union):
+        values += typing.get_args(member.model_fields[tag].annotation)
+    return sorted(values)
+
+
+_PUBLIC = re.compile(r"(?:[a-z]+-)+[0-9a-f]{6,17}|[\d.:/]+|true|false", re.ASCII)
+"""Values that cannot be a secret: IDs of AWS, addresses, ranges."""
+
+
+def _sample(value: Any, path: Location) -> str:
+    """A value as the remedy repeats it; an ellipsis where it may be what no log should hold."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text if _PUBLIC.fullmatch(text) and not any(SECRET.search(str(part)) for part in path) else "…"
+
+
+def _a_kind(value: Any) -> str:
+    return "a list" if isinstance(value, tuple) else "a map" if isinstance(value, dict) else "a single value"
+
+
+def _as_map(value: Any, path: Location, annotation: Any) -> str:
+    """How to write as a map what the file has as a list or as a single value."""
+    field = str(path[-1]) if path else ""
+    if isinstance(value, tuple):
+        items: list[Any] = list(typing.cast("tuple[Any, ...]", value))
+        if any(isinstance(item, dict | tuple) for item in items):
+            return ": each entry needs a name; write `name:` in place of `- `, and its keys below"
+        named = [f"{chr(97 + number)}: {_sample(item, path)}" for number, item in enumerate(items[:3])]
+        return f": each entry needs a name; write {field}: {{{', '.join(named)}{', …' * (len(items) > 3)}}}"
+    maps = _maps_in(annotation)
+    if model := next((one for one in maps if _is_model(one)), None):
+        required = [name for name, info in model.model_fields.items() if info.is_required()]
+        if len(required) > 1:
+            return f"; write its keys below it, indented: {', '.join(required)}"
+        key = (
+            ""
+            if value is True
+            else next((one for one in (*required, *model.model_fields) if _fits(model, one, value)), "")
+        )
+        return f"; write {field}: {{{key}: {_sample(value, path)}}}" if key else f"; write {field}: {{}}"
+    if maps and value is not None and _sample(value, path) != "…":
+        return f"; write {field}: {{a: {_sample(value, path)}}}"
+    return "" if maps else "; write its keys below it, indented"
+
+
+def _fits(model: type[BaseModel], field: str, value: Any) -> bool:
+    with contextlib.suppress(ValidationError):
+        TypeAdapter[Any](member(model, field)).validate_python(value)
+        return True
+    return False
+
+
+def _as_list(value: Any, path: Location) -> str:
+    if isinstance(value, dict):
+        given: list[Any] = list(typing.cast("dict[Any, Any]", value).values())
+        if not any(isinstance(item, dict | tuple) for item in given):
+            items = ", ".join(_sample(item, path) for item in given[:3])
+            return f"is a map, and must be a list; write {path[-1]}: [{items}{', …' * (len(given) > 3)}]"
+    secret = any(SECRET.search(str(part)) for part in path)
+    sample = "a, b" if isinstance(value, dict) or value is None or secret else shortened(str(value))
+    return f"is {_a_kind(value)}, and must be a list; write {path[-1]}: [{sample}]"
+
+
+def _maps_in(annotation: Any) -> list[Any]:
+    """The models and maps that a type allows."""
+    if typing.get_origin(annotation) is Annotated:
+        return _maps_in(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [one for member in typing.get_args(annotation) for one in _maps_in(member)]
+    return [annotation] if _is_model(annotation) or typing.get_origin(annotation) is dict else []
+
+
+_PLACEHOLDER = re.compile(r"(?:|to-?do|tbd|fixme|change-?me|null|none|n/a|unknown|\?+|<.*>|.*-?x{3,}.*)", re.IGNORECASE)
+_EXPRESSION = re.compile(r"\$\{|\{\{|\$\(|^(?:data|var|local|module)\.|^\$\w+$")
+
+
+def _remedy(value: Any, annotation: Any) -> str:
+    """What to write in place of a refused text, as far as the text shows it."""
+    if not isinstance(value, str):
+        return ""
+    if _EXPRESSION.search(value):
+        return "; nothing fills in variables here, so write the value"
+    if _PLACEHOLDER.fullmatch(value.strip()):
+        optional = type(None) in typing.get_args(_unwrapped(annotation))
+        return "; leave the field out until you have the value" if optional else "; write the value"
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    # If it has the right form, a rule about other fields refused it.
+    for candidate in (value, *filter(None, _candidates(value))):
+        with contextlib.suppress(ValidationError):
+            adapter.validate_python(candidate)
+            return f"; did you mean {candidate!r}?" if candidate != value else ""
+    return ""
+
+
+def _candidates(value: str) -> Iterator[str]:
+    """Spellings that people mix up with the one that is allowed."""
+    plain = re.sub("[\u2018\u2019\u201c\u201d\u00a0]", "", value).strip(" \n\t\"'./")
+    plain = re.sub("[\u2010-\u2015]", "-", plain)
+    yield from (plain, plain.lower(), plain.lower().replace("_", "-"))
+    if re.fullmatch(r"[\d -]+", plain):
+        yield re.sub(r"\D", "", plain)
+    if plain.startswith("arn:") or value.startswith("/"):
+        yield plain.rpartition("/")[2]
+        yield plain.split(":")[4] if plain.count(":") > 4 else ""
+    if re.fullmatch(r"[a-z-]+-\d[a-z]", plain):
+        yield plain[:-1]
+    if plain.startswith("com.amazonaws."):
+        yield plain.split(".", 3)[-1]
+    if plain.endswith("astronomer.run"):
+        yield plain.partition("://")[2].partition(".")[0] or plain.partition(".")[0]
+    if not plain.startswith(("Amazon", "AWS")):
+        yield re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+
+
+def _unwrapped(annotation: Any) -> Any:
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
+
+
+def _locate(location: tuple[int | str, ...], value: Any) -> tuple[Location, type[BaseModel] | None, Any]:
+    """A pydantic location as keys of the file, the model that the last key belongs to, and the type of the value.
 
     Pydantic puts names of union members and "[key]" between the keys; what leads nowhere in the data is left out,
     except a last name that is missing there.
@@ -139,6 +292,7 @@ def _locate(location: tuple[int | str, ...], value: Any) -> tuple[Location, type
     path: list[str | int] = []
     owner: Any = Estate
     model: Any = Estate
+    annotation: Any = Estate
     for step, part in enumerate(location):
         known = isinstance(part, str) and _is_model(model) and part in model.model_fields
         if isinstance(value, dict) and part in value:
@@ -149,23 +303,24 @@ def _locate(location: tuple[int | str, ...], value: Any) -> tuple[Location, type
             inner = None
         else:
             continue
-        owner, model, value = model, _member(model, part, inner), inner
+        annotation = member(model, part)
+        owner, model, value = model, _pick(annotation, inner), inner
         path.append(part)
-    return tuple(path), owner if _is_model(owner) else None
+    return tuple(path), owner if _is_model(owner) else None, annotation
 
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _member(annotation: Any, part: str | int, value: Any) -> Any:
-    """The type of `part` inside `annotation`, as far as it tells which model's keys are allowed there."""
+def member(annotation: Any, part: str | int) -> Any:
+    """The type of `part` inside `annotation`, with what validates it."""
     if _is_model(annotation):
         field = annotation.model_fields.get(part)
-        return _pick(field.annotation, value) if field else None
+        return field and (Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation)
     arguments = typing.get_args(annotation)
     if typing.get_origin(annotation) in (dict, tuple) and arguments:
-        return _pick(arguments[1] if typing.get_origin(annotation) is dict else arguments[0], value)
+        return arguments[1] if typing.get_origin(annotation) is dict else arguments[0]
     return None
 
 

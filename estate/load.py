@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from estate.errors import ExitCode, UserError
 from estate.explain import explain, locate
-from estate.model import SECTIONS, Astro, Estate
+from estate.model import SECTIONS, Estate
+from estate.partial import parts
 from estate.rules import check
-from estate.source import Location, Problem, Source
-from estate.twins import default_product, expand
+from estate.source import Problem, Source
+from estate.twins import expand
 
 
 class EstateError(UserError):
@@ -33,37 +34,14 @@ def load(file: Path, source: Source | None = None) -> Estate:
         raise EstateError(file, problems)
     written: dict[str, Any] = source.value if isinstance(source.value, dict) else {}
     data, context = expand(source.value), {"folder": file.parent}
+    estate, sound, broken = None, None, list[Problem]()
     try:
-        estate = valid = Estate.model_validate(data, context=context)
+        estate = whole = Estate.model_validate(data, context=context)
     except ValidationError as error:
-        wrong = list(explain(error, data, source))
-        problems += wrong
-        estate, valid = None, _valid_part(written, {problem.path for problem in wrong}, context)
-    if valid:
-        names = {section: entries if isinstance(entries := written.get(section), dict) else {} for section in SECTIONS}
-        problems += [locate(problem, source) for problem in check(valid, names)]
+        problems += explain(error, data, source)
+        whole, sound, broken = parts(data, error, context)
+    names = {section: entries if isinstance(entries := written.get(section), dict) else {} for section in SECTIONS}
+    problems += [locate(problem, source) for problem in (*broken, *check(whole, names, sound))]
     if problems or estate is None:
         raise EstateError(file, problems)
     return estate
-
-
-def _valid_part(written: dict[str, Any], wrong: set[Location], context: dict[str, Any]) -> Estate | None:
-    """Return the entries that are valid by themselves, so that one run reports every mistake; None if there are none.
-
-    It has what the rules look at: no name, no state, no tags."""
-    left: dict[str, Any] = {section: dict(v) if isinstance(v, dict) else v for section, v in written.items()}
-    for section, *rest in filter(None, wrong):
-        if rest and section in SECTIONS and isinstance(left.get(section), dict):
-            left[section].pop(rest[0], None)
-        elif section != "astro":
-            left[str(section)] = None
-    data = expand(left)
-    parts: dict[str, Any] = {}
-    for section in (*SECTIONS, "account"):
-        if (value := data.get(section)) is not None:
-            type_: Any = Estate.model_fields[section].annotation
-            try:
-                parts[section] = TypeAdapter[Any](type_).validate_python(value, context=context)
-            except ValidationError:
-                return None
-    return Estate.model_construct(astro=Astro.model_construct(product=default_product(written)), **parts)

@@ -1,12 +1,14 @@
 """Rules across the entries of an estate. Each yields problems that name both entries."""
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from estate import renames
 from estate.model import Account, Estate
+from estate.partial import UNSOUND
 from estate.ranges import overlaps
 from estate.source import Location, Problem, did_you_mean, shortened
 from estate.state import S3State
@@ -21,21 +23,20 @@ Names = Mapping[str, Mapping[str, Any]]
 """The entries of each section as the file has them, wrong ones too: their names count."""
 
 
-def check(estate: Estate, names: Names) -> Iterator[Problem]:
-    """Yield what is wrong with entries that are valid by themselves. Only those are in `estate`."""
-    yield from _names(estate, names)
-    yield from renames.check(estate)
-    yield from _references(estate, names)
-    yield from _vpcs(estate)
-    yield from _offered(estate)
-    yield from _twins(estate)
-    yield from _regions(estate)
-    yield from _partitions(estate)
-    yield from overlaps(estate)
-    yield from _claimed_once(estate)
-    yield from _routed_back(estate)
-    yield from _for_hybrid(estate, names)
-    yield from _fits(estate)
+def check(estate: Estate, names: Names, sound: Estate | None = None) -> Iterator[Problem]:
+    """Yield what is wrong between the entries of `estate`, which are valid by themselves.
+
+    `sound` also has the sound fields of the other entries: a rule that needs no other field of theirs judges them too.
+    """
+    for rule in _RULES:
+        if sound:
+            with contextlib.suppress(*UNSOUND):
+                yield from list(rule(sound, names))
+                continue
+            with contextlib.suppress(*UNSOUND):
+                yield from list(rule(estate, names))
+        else:
+            yield from rule(estate, names)
 
 
 _RESERVED = {"backend", "vpc-id", "subnet-ids", "route-table-ids"}
@@ -334,3 +335,17 @@ def _routed_back(estate: Estate) -> Iterator[Problem]:
                 f"has no route_tables, so traffic from {routed[name][0]}{more} has no way back; set them, write "
                 "route_tables: all, or explain in routes_elsewhere who routes",
             )
+
+
+def _of_estate(rule: Callable[[Estate], Iterator[Problem]]) -> Callable[[Estate, Names], Iterator[Problem]]:
+    return lambda estate, _: rule(estate)
+
+
+_RULES = (
+    _names,
+    _of_estate(renames.check),
+    _references,
+    *map(_of_estate, (_vpcs, _offered, _twins, _regions, _partitions, overlaps, _claimed_once, _routed_back)),
+    _for_hybrid,
+    _of_estate(_fits),
+)

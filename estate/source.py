@@ -12,6 +12,7 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from estate.syntax import UNFILLED, explain
 from modules.documents import MAX_BYTES, DocumentError, decoded, read_bytes
 
 MAX_VALUES = 100_000
@@ -105,21 +106,7 @@ class Source:
             reader.Composer = _ShallowComposer
             root = reader.compose(text)
         except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            problem = (error.problem or str(error.context)).strip()
-            # Never what is quoted there: it may be a secret that begins with *, & or !.
-            problem = re.sub(r" '(?![<\\])[^']{2,}'", "", problem)
-            if problem.startswith("found undefined alias"):
-                problem += "; put a value that begins with * in quotes"
-            if "'\\t'" in problem:
-                problem += "; YAML indents with spaces, not tabs"
-            elif problem == "could not find expected ':'":
-                # Seen when the line is over: the word that is no key stands where it began.
-                mark = error.context_mark or mark
-                problem += ", with a space after it"
-            elif problem.startswith("but "):
-                problem = f"{error.context}, {problem}"
-            return self._fail(f"is not YAML: {problem}", (mark.line + 1, mark.column + 1) if mark else (1, 1))
+            return self._fail(*explain(text, error))
         except YAMLError as error:
             return self._fail(f"is not YAML: {str(error).splitlines()[0]}")
         except _TooMuchError as error:
@@ -153,7 +140,8 @@ class Source:
         for key_node, value_node, own in self._entries(node, path):
             at = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             if not isinstance(key_node, ScalarNode):
-                self.problems.append(Problem(path, "has a key that is not a name; keys are plain text", *at))
+                template = isinstance(key_node, MappingNode) and key_node.flow_style
+                self.problems.append(Problem(path, UNFILLED if template else _NO_NAME, *at))
                 continue
             key = key_node.value
             if key not in result:
@@ -197,6 +185,7 @@ _MERGE = f"{_YAML}merge"
 _TAGS = {_YAML + kind for kind in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "value")}
 
 
+_NO_NAME = "has a key that is not a name; keys are plain text"
 _TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels; an estate needs six"
 
 
@@ -242,11 +231,17 @@ _COMPARED = 300
 
 
 def did_you_mean(given: str, allowed: list[str] | str) -> str:
+    """Return a question with the one of `allowed` that is most like `given`, or nothing."""
     options = (
         allowed if isinstance(allowed, list) else [word.strip(" '") for word in allowed.replace(" or ", ",").split(",")]
     )
-    close = difflib.get_close_matches(given, options, n=1) if len(options) <= _COMPARED and not given.isdigit() else []
-    return f"; did you mean {close[0]!r}?" if close else ""
+    if len(options) > _COMPARED or given.isdigit():
+        return ""
+    plain = {option.lower().replace("_", "-"): option for option in reversed(options)}
+    wanted = given.lower().replace("_", "-")
+    holding = [one for one in plain if len(wanted) > 3 and wanted in one]
+    close = holding or difflib.get_close_matches(wanted, plain, n=1)
+    return f"; did you mean {' or '.join(repr(plain[one]) for one in sorted(close)[:3])}?" if close else ""
 
 
 def value_at(data: Mapping[Any, Any], *keys: Any) -> Any:

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from operations.terraform import TerraformFailed, find_terraform
 from stacks.app import build
 from tests.support import ROOT
 from tests.support.deployment import SECRETS
-from tests.support.terraform import Terraform, cli_environment
+from tests.support.terraform import Terraform, cli_environment, running_provider
 
 pytestmark = pytest.mark.proof
 
@@ -73,10 +73,9 @@ def aws() -> Iterator[LocalAws]:
 class Deployed:
     """A stack that is deployed from one version of the file after the other."""
 
-    def __init__(self, aws: LocalAws, folder: Path, stack: str) -> None:
+    def __init__(self, aws: LocalAws, folder: Path, stack: str, environ: Mapping[str, str]) -> None:
         self._file, self._out = folder / "astro.yaml", folder / "out"
         self._stack = self._out / "stacks" / stack
-        environ = cli_environment(folder, {**os.environ, **aws.environment(OURS), **SECRETS})
         self._terraform = Terraform(find_terraform(environ), environ)
         self.ec2 = aws.client("ec2", OURS)
 
@@ -111,8 +110,14 @@ class Deployed:
 
 
 @pytest.fixture
-def network(aws: LocalAws, tmp_path: Path) -> Deployed:
-    return Deployed(aws, tmp_path, "network-edge")
+def environ(aws: LocalAws, tmp_path: Path) -> Iterator[Mapping[str, str]]:
+    with running_provider(cli_environment(tmp_path, {**os.environ, **aws.environment(OURS), **SECRETS})) as environ:
+        yield environ
+
+
+@pytest.fixture
+def network(aws: LocalAws, tmp_path: Path, environ: Mapping[str, str]) -> Deployed:
+    return Deployed(aws, tmp_path, "network-edge", environ)
 
 
 def alive(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -204,8 +209,10 @@ def test_another_name_of_the_estate_leaves_what_is_in_use(network: Deployed) -> 
     assert network.settled()
 
 
-def test_a_role_that_the_vendor_manages_keeps_what_the_vendor_does(aws: LocalAws, tmp_path: Path) -> None:
-    account = Deployed(aws, tmp_path, "account")
+def test_a_role_that_the_vendor_manages_keeps_what_the_vendor_does(
+    aws: LocalAws, tmp_path: Path, environ: Mapping[str, str]
+) -> None:
+    account = Deployed(aws, tmp_path, "account", environ)
     iam = aws.client("iam", OURS)
     role, policy = "astronomer-remote-management", f"arn:aws:iam::{OURS}:policy/AstronomerCrossAccountRole"
     boundary = f"arn:aws:iam::{OURS}:policy/AstronomerOperationalBoundary"
@@ -269,10 +276,10 @@ clusters: {{prod: {{region: us-east-1, account_id: "{OURS}"}}}}
 """
 
 
-def test_an_external_id_is_replaced_without_a_gap(aws: LocalAws, tmp_path: Path) -> None:
+def test_an_external_id_is_replaced_without_a_gap(aws: LocalAws, tmp_path: Path, environ: Mapping[str, str]) -> None:
     """The steps of docs/recovery.md, "An external ID is replaced"."""
     shutil.copy(ROOT / "examples/policies/astronomer.json", tmp_path)
-    stack, iam = Deployed(aws, tmp_path, "account"), aws.client("iam", OURS)
+    stack, iam = Deployed(aws, tmp_path, "account", environ), aws.client("iam", OURS)
     ids: set[str] = set()
     for trusted in (["old-id"], ["old-id", "new-id"], ["new-id"]):
         stack.set_variable("external_ids", json.dumps(trusted))

@@ -1,0 +1,96 @@
+"""Explains why a file is not YAML: the likely mistake and its place, in place of the parser's own words."""
+
+import re
+
+from ruamel.yaml.error import MarkedYAMLError
+
+Place = tuple[int, int]
+"""Line and column, from 1."""
+
+UNFILLED = "looks like a template that was not filled in; nothing fills in variables here, so write the value"
+
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?:\s|$)", re.MULTILINE)
+_ODD_SPACE = re.compile("[\u00a0\u2007\u202f\u3000]")
+_ODD_QUOTE = re.compile("[\u2018\u2019\u201c\u201d]")
+_TEMPLATE = re.compile(r"\{\{|\{%|\$\{|<%")
+
+
+def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
+    """Return what is wrong with `text`, which the parser refused, with the remedy, and where.
+
+    A message never holds what is quoted in the file: it may be a secret.
+    """
+    marks = [mark for mark in (error.problem_mark, error.context_mark) if mark]
+    at = (marks[0].line + 1, marks[0].column + 1) if marks else (1, 1)
+    began = (marks[-1].line + 1, marks[-1].column + 1) if marks else at
+    problem, context = (error.problem or "").strip(), (error.context or "").strip()
+    if found := _CONFLICT.search(text):
+        return "is a conflict marker of Git; keep one of the two versions and delete the markers", _place(text, found)
+    lines = text.splitlines()
+    if quote := _unclosed_quote(lines[: at[0]]):
+        return "opens a quotation that is not closed on this line; close it", quote
+    # An odd space shows on the line after it.
+    for number in range(max(at[0] - 3, 0), min(at[0], len(lines))):
+        if found := _ODD_SPACE.search(lines[number]):
+            return "is a non-breaking space; replace it with a plain one", (number + 1, found.start() + 1)
+    for number in range(max(began[0] - 1, 0), min(at[0], len(lines))):
+        if found := _TEMPLATE.search(lines[number]):
+            return UNFILLED, (number + 1, found.start() + 1)
+        if found := _ODD_QUOTE.search(lines[number]):
+            return "is a typographic quotation mark; replace it with a plain one", (number + 1, found.start() + 1)
+    if match := re.match(r"did not find expected ',' or '(.)'|expected ',' or '(.)'", problem):
+        close = match[1] or match[2]
+        if at[0] > began[0]:
+            return f"opens a bracket that is not closed before line {at[0]}; close it with {close}", began
+        return f"is not expected here: write a comma between entries, and {close} after the last", at
+    if "'\\t'" in problem:
+        return "is a tab, and YAML indents with spaces; replace it with spaces", at
+    if problem == "could not find expected ':'":
+        # Found when the line is over: the word that is no key is where it began.
+        return "is neither a key nor a value of one; write `key: value`, with a space after the colon", began
+    if problem.startswith("expected <block end>"):
+        if "'-'" in problem or "sequence" in problem:
+            return "is a list item among keys; write `name:` in place of `-`", at
+        if "'?'" in problem:
+            return f"is a key among list items; write `name:` in place of `- ` in line {began[0]}", at
+        if "block mapping start" in problem:
+            return f"is indented unlike the keys around it; align it with line {at[0] - 1}", at
+        return "is not expected here: put a value that holds quotes, or begins with one, in quotes as a whole", at
+    if problem.startswith("mapping values are not allowed"):
+        if at[0] > 1 and ":" not in lines[at[0] - 1][: at[1] - 1]:
+            return f"is indented more than line {at[0] - 1}, and would continue its value; align the two", _start(
+                lines, at
+            )
+        return "is a second colon on one line; put the value in quotes, or begin a new line", at
+    if problem.startswith("found undefined alias"):
+        return "begins with *, which YAML reads as an alias; put the value in quotes", at
+    if problem.startswith("found another document") or "another document" in problem:
+        return "begins a second document; an estate is one: delete the line ---", at
+    if problem.startswith("found character") and "cannot start" in problem:
+        return "is a character that no plain value begins with; put the value in quotes", at
+    if problem.startswith("expected the node content"):
+        return "is where a value is missing, or one comma too many; write the value, or delete the comma", at
+    # Never what is quoted there: it may be a secret that begins with *, & or !.
+    words = re.sub(r" '(?![<\\])[^']{2,}'", "", problem or context)
+    return f"is not YAML: {f'{context}, {words}' if words.startswith('but ') else words}", at
+
+
+def _place(text: str, found: "re.Match[str]") -> Place:
+    line = text.count("\n", 0, found.start())
+    return line + 1, found.start() - (text.rfind("\n", 0, found.start()) + 1) + 1
+
+
+def _start(lines: list[str], at: Place) -> Place:
+    line = lines[at[0] - 1]
+    return at[0], len(line) - len(line.lstrip()) + 1
+
+
+def _unclosed_quote(lines: list[str]) -> Place | None:
+    """Return the first quote without a partner on its line: a parser takes the next one of the file for it."""
+    for number, line in enumerate(lines):
+        plain = re.sub(r"(?:^|\s)#.*$|\\.", lambda match: " " * len(match[0]), line)
+        for quote in "\"'":
+            opened = re.search(rf"(?:[:\[{{,-]\s+|^\s*|[\[{{]){quote}", plain)
+            if opened and plain.count(quote) % 2:
+                return number + 1, opened.end()
+    return None
