@@ -95,7 +95,7 @@ def delete_vpn_gateway(self: EC2Backend, vpn_gateway_id: str) -> Any:
 
 @patch(EC2Backend)
 def delete_vpn_connection(self: EC2Backend, vpn_connection_id: str) -> VPNConnection:
-    """Without it, its attachment to a transit gateway stays."""
+    """Delete its attachment to a transit gateway too; moto keeps it."""
     for attachment in self.transit_gateway_attachments.values():
         if attachment.resource_id == vpn_connection_id:
             delete_attachment(self, attachment)

@@ -626,7 +626,7 @@ class TestVpc:
         [found] = [rule for rule in rules["SecurityGroupRules"] if not rule["IsEgress"]]
         assert (found["PrefixListId"], found["Description"]) == (list_id, "Astro")
 
-    def test_a_prefix_list_gets_another_size_and_not_with_other_entries(self, ec2):
+    def test_a_prefix_list_is_not_resized_together_with_entries(self, ec2):
         list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4")[
             "PrefixList"
         ]["PrefixListId"]

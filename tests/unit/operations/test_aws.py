@@ -19,7 +19,7 @@ KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
 class Session:
-    """A session whose clients answer as they are told."""
+    """A session whose clients return prepared answers."""
 
     def __init__(self, tell: Callable[[Any], None]) -> None:
         self._tell = tell
