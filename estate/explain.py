@@ -187,7 +187,11 @@ def _a_kind(value: Any) -> str:
 
 def _as_map(value: Any, path: Location, annotation: Any) -> str:
     """How to write as a map what the file has as a list or as a single value."""
-    field = str(path[-1]) if path else ""
+    if not path:
+        return "; write its keys at the start of a line, such as `name: acme`"
+    field = str(path[-1])
+    if isinstance(value, tuple) and _maps_in(annotation) and all(map(_is_model, _maps_in(annotation))):
+        return "; write its keys without `- `"
     if isinstance(value, tuple):
         items: list[Any] = list(typing.cast("tuple[Any, ...]", value))
         if any(isinstance(item, dict | tuple) for item in items):

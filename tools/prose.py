@@ -15,10 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 LIMITS: Mapping[str, int] = {
-    "begins with a noun clause": 390,
-    "storybook verb": 340,
-    "borrowed phrase": 170,
-    "more than 35 words": 110,
+    "begins with a noun clause": 220,
+    "storybook verb": 160,
+    "borrowed phrase": 100,
+    "more than 35 words": 65,
 }
 """The allowed number of occurrences of each habit."""
 

@@ -31,7 +31,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
             "name: acme",
             "name: Acme",
             ["1:7: name: 'Acme' is not a name; allowed: 1 to 31 lower-case letters, digits and single hyphens, "
-             'beginning with a letter, such as "data-lake"'],
+             'beginning with a letter, such as "data-lake"; did you mean \'acme\'?'],
         ),
         (
             'account_id: "111111111111"',
@@ -114,7 +114,9 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
             [re.compile(r"10:21: connections\.lake-prod\.type: 'vpc_pering' is not one of .*'vpc_peering'.*; "
                         r"did you mean 'vpc_peering'\?")],
         ),
-        ("type: vpc_peering, cluster: prod", "cluster: prod", ["10:14: connections.lake-prod: has no 'type'; add it"]),
+        ("type: vpc_peering, cluster: prod", "cluster: prod", [
+            re.compile("10:14: connections.lake-prod: has no 'type'; add it: type is one of .*'vpc_peering', 'vpn', ")
+        ]),
         (
             "cluster: prod",
             "cluster: prd",
@@ -133,12 +135,14 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         ("  lake-dev:", "  Lake_Dev:", ["11:3: connections.Lake_Dev: 'Lake_Dev' is not a name; allowed: 1 to 31 "
                                         "lower-case letters, digits and single hyphens, beginning with a letter, such "
                                         'as "data-lake"']),
-        ("name: acme\n", "", ["1:1: name: is missing; add it"]),
-        ("[10.20.0.0/16]", "10.20.0.0/16", ["8:95: networks.lake.cidrs: '10.20.0.0/16' is not a list; write [a, b]"]),
+        ("name: acme\n", "", ["1:1: name: is missing; add it: name: acme"]),
+        ("[10.20.0.0/16]", "10.20.0.0/16", [
+            "8:95: networks.lake.cidrs: is a single value, and must be a list; write cidrs: [10.20.0.0/16]"
+        ]),
         (
             "{type: vpc_peering, cluster: dev, network: lake}",
             "[1]",
-            ["11:13: connections.lake-dev: is a list and not a map of keys and values; write its keys below it, indented"],
+            ["11:13: connections.lake-dev: is a list, and must be a map; write its keys without `- `"],
         ),
         (
             "backend: s3",
@@ -364,8 +368,11 @@ def test_every_mistake_is_told_in_one_run_those_across_entries_too(tmp_path: Pat
 
 
 def test_mistakes_at_one_place_are_told_in_one_order(tmp_path: Path) -> None:
-    missing = [f"1:1: {field}: is missing; add it" for field in ("astro", "name", "state")]
-    assert mistakes(tmp_path, "{}") == missing
+    assert mistakes(tmp_path, "{}") == [
+        "1:1: astro: is missing; add it: astro: {product: hosted-dedicated, organization: acme}",
+        "1:1: name: is missing; add it: name: acme",
+        "1:1: state: is missing; add it: state: {backend: s3, bucket: acme-astro-tfstate, region: us-east-1}",
+    ]
 
 
 def test_an_entry_that_is_wrong_by_itself_is_still_a_name_to_refer_to(tmp_path: Path) -> None:
@@ -377,8 +384,8 @@ def test_an_entry_that_is_wrong_by_itself_is_still_a_name_to_refer_to(tmp_path: 
     [
         ("", "1:1: is empty; `main.py schema` describes an estate, examples/ has some"),
         ("# nothing\n", "1:1: is empty; `main.py schema` describes an estate, examples/ has some"),
-        ("[]", "1:1: is a list and not a map of keys and values; write its keys below it, indented"),
-        ("name: [a, b\n", "2:1: is not YAML: expected ',' or ']', but got '<stream end>'"),
+        ("[]", "1:1: is a list, and must be a map; write its keys at the start of a line, such as `name: acme`"),
+        ("name: [a, b\n", "1:7: opens a bracket that is not closed before line 2; close it with ]"),
         (b"name: \xff", "1:1: is not UTF-8 text (byte 6); save it as UTF-8"),
         ("[" * 4000, "1:1: is nested deeper than 30 levels; an estate needs six"),
         ("a: &a [*a]", "1:1: is nested deeper than 30 levels; an estate needs six"),

@@ -351,7 +351,6 @@ def test_our_example_is_marked_as_ours_and_denies_itself_the_audit_roles() -> No
         (document({**STATEMENT, "Sid": "not one"}), "has the Sid"),
         (document(*[{**STATEMENT, "Sid": "Same"}] * 2), "the Sid Same is there twice"),
         (document("s3:*"), "statement 1 is not an object"),  # type: ignore[arg-type]
-        (document({**STATEMENT, "Resource": "arn:aws:s3:::${aws:username}"}), r"holds \$\{aws:username\}"),
         (document({**STATEMENT, "Resource": "arn:aws:s3:::%{if true}"}), r"holds %\{if true\}"),
         (document({**STATEMENT, "Resource": "arn:aws:s3:::{{.Bucket}}"}), r"holds \{\{\.Bucket\}\}"),
         (document({**STATEMENT, "Resource": "arn:aws:s3:::{{.AWSAccount}"}), r"holds \{\{\.AWSAccount; the only"),

@@ -317,7 +317,6 @@ NEW: dict[str, Any] = {"cidr": "10.30.0.0/20"}
 @pytest.mark.parametrize(
     ("entry", "where", "hint"),
     [
-        (PLACE, (), "names neither vpc_id nor create"),
         ({**EXISTING, "cidrs": ()}, (), "has a vpc_id and no cidrs"),
         ({**EXISTING, "create": NEW}, ("create",), "stands beside vpc_id, cidrs, which"),
         ({**PLACE, "cidrs": ("10.20.0.0/16",), "create": NEW}, ("create",), "stands beside cidrs, which"),

@@ -52,6 +52,7 @@ PART_OF = {
     "aws_route53_resolver_firewall_rule": "firewall_rule_group_id",
     "aws_route53_resolver_firewall_rule_group_association": "firewall_rule_group_id",
     "aws_route53_resolver_rule_association": "resolver_rule_id",
+    "aws_route53_record": "zone_id",
     "aws_route53_vpc_association_authorization": "zone_id",
     "aws_route_table_association": "subnet_id",
     "aws_s3_bucket_lifecycle_configuration": "bucket",
@@ -69,6 +70,7 @@ PART_OF = {
 """It is part of what this argument refers to, which is found before it."""
 
 FOR_ASTRONOMER = {
+    "aws_ec2_transit_gateway_peering_attachment_accepter",
     "aws_ec2_transit_gateway_route",
     "aws_ec2_transit_gateway_vpc_attachment_accepter",
     "aws_network_acl_rule",

@@ -100,6 +100,12 @@ def test_a_closed_pipe_is_named(name: str) -> None:
     assert not any("Traceback" in line or "Exception" in line for line in lines)
 
 
+def _heed_signals() -> None:
+    """A process that is started in the background inherits that it ignores them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
 @pytest.mark.parametrize("folder", ["jsii-kernel-*", "tmp*"])
 def test_a_run_that_is_stopped_leaves_no_folder(number: signal.Signals, folder: str, tmp_path: Path) -> None:
@@ -108,7 +114,9 @@ def test_a_run_that_is_stopped_leaves_no_folder(number: signal.Signals, folder: 
     temporary.mkdir()
     command = [sys.executable, "main.py", "synth", ESTATE, "--out", str(out)]
     env = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=_heed_signals
+    ) as process:
         while not list(temporary.glob(folder)):
             assert process.poll() is None
             time.sleep(0.01)
