@@ -408,8 +408,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ("us-east-1}\nastro", "us-east-1, dynamodb_table: locks}\nastro"),
         [
             (
-                "2:69: state.dynamodb_table: is not a key here; no table is needed, because Terraform locks the state by "
-                "a file in the bucket; allowed: backend, bucket, key_prefix, kms_key, region"
+                "2:69: state.dynamodb_table: is not a key here; no table is needed, because Terraform locks the state "
+                "by a file in the bucket; allowed: backend, bucket, key_prefix, kms_key, region"
             )
         ],
     ),
