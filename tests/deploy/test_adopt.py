@@ -170,7 +170,12 @@ def make_network(aws: LocalAws) -> str:
             "peering_requests": [
                 {
                     "id": PEERING,
-                    "requester": {"account": ASTRO, "region": "us-east-1", "cidr": "172.20.0.0/20"},
+                    "requester": {
+                        "account": ASTRO,
+                        "region": "us-east-1",
+                        "vpc": "vpc-0cccccccccccccccc",
+                        "cidr": "172.20.0.0/20",
+                    },
                     "accepter": {**place, "vpc": VPC},  # type: ignore[typeddict-item]
                 }
             ],
@@ -388,7 +393,7 @@ def test_nothing_there_is_nothing_to_import_and_what_an_earlier_run_wrote_goes(
     assert (done.returncode, done.stdout.splitlines()) == (
         0,
         [
-            f"account (account {account}, us-east-1): 0 of 6 to import",
+            f"account (account {account}, us-east-1): 0 of 7 to import",
             "  make    aws_iam_policy.cross-account-role_policy",
             "  make    aws_iam_role.cross-account-role_role",
             "  make    aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies: goes with "
@@ -519,7 +524,7 @@ def test_a_stack_of_cloudformation_is_named_and_lets_go_of_what_it_made(
     assert (found[address].id, found[address].detail) == ("astronomer-remote-management", "")
     # It has no inline policy that an apply would take away.
     none = "aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies"
-    guards = ["terraform_data.policy-alarm-guard", "terraform_data.first_place"]
+    guards = ["terraform_data.first_place", "terraform_data.policy-alarm-guard"]
     assert states(found) == {
         "found": [one for one in found if one not in (none, *guards)],
         "absent": [none],
@@ -766,7 +771,7 @@ def test_credentials_of_another_account_are_refused_with_both_named(account: str
     done = run(file, "--out", str(tmp_path / "out"), "--stack", "network-edge")
     assert (done.returncode, done.stdout.splitlines()[0]) == (
         0,
-        "network-edge (account 123456789012, us-east-1): 0 of 20 to import",
+        "network-edge (account 123456789012, us-east-1): 0 of 21 to import",
     )
     done = run(file, "--stack", "edge")
     told = f"edge: no stack of {file}; there are: account, network-edge\n"

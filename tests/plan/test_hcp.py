@@ -194,7 +194,7 @@ def test_cdktf_uploads_the_stack_and_its_lock_file_and_no_secret(file: Path, hcp
     command = [str(ROOT / "node_modules/.bin/cdktf"), "diff", "account", "--skip-provider-lock", "--output", str(out)]
     code, said = run(*command, **environment)
     assert code == 0, said
-    assert "the plan of the stub" in said
+    assert "the plan of the stand-in" in said
 
     created, _, version, remote = hcp.bodies
     assert created["attributes"]["name"] == "acme-account"
