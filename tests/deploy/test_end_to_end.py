@@ -98,7 +98,7 @@ def test_deploy_lose_the_state_change_and_destroy_leave_what_the_file_says_and_t
     # Not imported, but made again: a preference of STS, a target, two route propagations, a default security group, the
     # memory of the alarm, and that Astronomer's role has no inline policy, where it has none. The attachment is
     # imported by the stack itself. Nothing there is another than before.
-    assert (adopted, managed(aws) - adopted) == (121, 8)
+    assert (adopted, managed(aws) - adopted) == (121, 11)
     changed_back = {line.replace("5433-5433", "5432-5432") for line in inventory(aws, accounts, regions)}
     assert changed_back == there
     rules = aws.client("ec2", "111111111111").describe_security_group_rules()["SecurityGroupRules"]
