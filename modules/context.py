@@ -72,12 +72,12 @@ class Network:
     """Empty if there is no VPC."""
     cidrs: tuple[str | Expression, ...]
     """The ranges that Astro is to reach."""
-    unrouted_cidrs: tuple[str | Expression, ...] = ()
-    """The VPC's other ranges."""
     route_tables: Mapping[str, str | Expression] | MapExpression = field(default_factory=dict)
     subnets: Mapping[str, str | Expression] = field(default_factory=dict)
     dns: str = "true"
     """The expression of whether both DNS settings of the VPC are on."""
+    unrouted_cidrs: tuple[str | Expression, ...] = ()
+    """The VPC's other ranges."""
 
 
 @dataclass(frozen=True)

@@ -95,9 +95,9 @@ def test_deploy_lose_the_state_change_and_destroy_leave_what_the_file_says_and_t
     file.write_text(text.replace(f"{group}, from_port: 5432", f"{group}, from_port: 5433"))
     deployment.deploy()
     assert deployment.changes() == dict.fromkeys(stacks, False)
-    # Not imported, but made again: a preference of STS, a target, two route propagations, a default security group,
-    # four things that plans remember, and that Astronomer's role has no inline policy, where it has none. The attachment
-    # is imported by the stack itself. Nothing there is another than before.
+    # Not imported, but made again: a preference of STS, a target, two route propagations, a default security
+    # group, four things that plans remember, and that Astronomer's role has no inline policy, where it has none. The
+    # attachment is imported by the stack itself. Nothing there is another than before.
     assert (adopted, managed(aws) - adopted) == (121, 11)
     changed_back = {line.replace("5433-5433", "5432-5432") for line in inventory(aws, accounts, regions)}
     assert changed_back == there

@@ -168,7 +168,7 @@ def test_messages_are_those_of_jsii(tmp_path: Path) -> None:
         "messages.encoded = both\n"
         "atexit.register(lambda: print(sorted(set(met)), file=sys.stderr))"
     )
-    requests = ["CreateRequest", "GetRequest", "InvokeRequest", "SetRequest", "StaticInvokeRequest"]
+    requests = ["CreateRequest", "GetRequest", "InvokeRequest", "SetRequest", "StaticGetRequest", "StaticInvokeRequest"]
     assert written(tmp_path / "out", after=after)[0] == f"{requests}\n"
 
 
