@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -131,7 +132,8 @@ def licences(python: Distribution) -> list[str]:
 
 
 def test_every_dependency_has_a_licence_that_is_allowed() -> None:
-    by_name = {one.name: licences(one) for one in distributions()}
+    # Setuptools adds a folder of copies of its own to `sys.path` when something imports it.
+    by_name = {one.name: licences(one) for one in distributions(path=[sysconfig.get_path("purelib")])}
     for path, package in NODE.items():
         if path:
             name = path.rsplit("node_modules/", 1)[1]
