@@ -66,7 +66,7 @@ connections:
 """
 CHANGES = 58
 """Calls by which an undisturbed deployment changes AWS; asserted."""
-RESOURCES = 50
+RESOURCES = 52
 POINTS = range(1, CHANGES, 6)
 AWS_CLI = ROOT / ".work/awscli"
 APPLY = f"terraform -chdir=cdktf.out/stacks/{STACK} apply -input=false -no-color -auto-approve"
