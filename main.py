@@ -23,7 +23,7 @@ if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119
     # Until the commands are imported, Ctrl-C has nothing to clean up.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # To find none, Pydantic would read what is installed.
+    # Pydantic would look for plugins among all installed packages.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     # The imports below take as long as Node takes to be ready.
     if sys.argv[1:2] in ([], ["synth"]):

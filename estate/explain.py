@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from estate.model import Estate
 from estate.source import Location, Problem, Source, did_you_mean, shortened
+from estate.syntax import FILL_IN
 from estate.twins import INHERITED, TWIN
 from modules.descriptions import describe_fields
 from modules.entry import SECRET
@@ -70,7 +71,7 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
             message = f"{shown or 'this'} is not one of {allowed}{did_you_mean(str(shown).strip(chr(39)), allowed)}"
         case "union_tag_not_found":
             tag = context.get("discriminator", "").strip("'")
-            message = f"has no {tag!r}; add it: {tag} is one of {', '.join(map(repr, _tags(details['loc'], tag)))}"
+            message = f"has no {tag!r}; add it: {tag} is one of {', '.join(map(repr, _tags(annotation, tag)))}"
         case "model_type" | "model_attributes_type" | "dict_type":
             message = f"is {_a_kind(details['input'])}, and must be a map{_as_map(details['input'], path, annotation)}"
         case _:
@@ -78,7 +79,7 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
             if kind == "int_type":
                 message += _unquoted(details["input"]) or _range_of_ports(details["input"], path)
             elif kind == "tuple_type":
-                message = _as_list(details["input"], path)
+                message = _as_list(details["input"], path, shown and source.written(path))
     yield Problem(path, message, *where)
 
 
@@ -148,7 +149,7 @@ def _range_of_ports(value: Any, path: Location) -> str:
 
 
 def _meant(path: Location, allowed: list[str]) -> str:
-    """What was probably meant by a key that is not allowed where it is."""
+    """A correction for a key that is not allowed at its place, as far as there is a likely one."""
     key = str(path[-1])
     if meant := _ELSEWHERE.get(key) or did_you_mean(key, allowed):
         return meant
@@ -161,18 +162,14 @@ _ELSEWHERE = {
 }
 
 
-def _tags(location: Location, tag: str) -> list[str]:
-    """The values of the key that tells the members of a union apart."""
-    values: list[str] = []
-    annotation = Estate.model_fields[str(location[0])].annotation
-    union = typing.get_args(annotation)[1] if typing.get_origin(annotation) is dict else annotation
-    for member in typing.get_args(typing.get_args(union)[0] if typing.get_origin(union) is Annotated else union):
-        values += typing.get_args(member.model_fields[tag].annotation)
-    return sorted(values)
+def _tags(union: Any, tag: str) -> list[str]:
+    """The possible values of the key that selects a member of a union."""
+    members = typing.get_args(_unwrapped(union))
+    return sorted(value for one in members for value in typing.get_args(one.model_fields[tag].annotation))
 
 
 _PUBLIC = re.compile(r"(?:[a-z]+-)+[0-9a-f]{6,17}|[\d.:/]+|true|false", re.ASCII)
-"""Values that cannot be a secret: IDs of AWS, addresses, ranges."""
+"""Values that cannot be a secret: AWS IDs, addresses and ranges."""
 
 
 def _sample(value: Any, path: Location) -> str:
@@ -189,29 +186,28 @@ def _as_map(value: Any, path: Location, annotation: Any) -> str:
     """How to write as a map what the file has as a list or as a single value."""
     if not path:
         return "; write its keys at the start of a line, such as `name: acme`"
-    field = str(path[-1])
-    if isinstance(value, tuple) and _maps_in(annotation) and all(map(_is_model, _maps_in(annotation))):
-        return "; write its keys without `- `"
+    field, maps = str(path[-1]), _maps_in(annotation)
+    models = [one for one in maps if _is_model(one)]
     if isinstance(value, tuple):
-        items: list[Any] = list(typing.cast("tuple[Any, ...]", value))
-        if any(isinstance(item, dict | tuple) for item in items):
-            return ": each entry needs a name; write `name:` in place of `- `, and its keys below"
-        named = [f"{chr(97 + number)}: {_sample(item, path)}" for number, item in enumerate(items[:3])]
-        return f": each entry needs a name; write {field}: {{{', '.join(named)}{', …' * (len(items) > 3)}}}"
-    maps = _maps_in(annotation)
-    if model := next((one for one in maps if _is_model(one)), None):
-        required = [name for name, info in model.model_fields.items() if info.is_required()]
+        return _named_items(value, path) if len(models) < len(maps) else "; write its keys without `- `"
+    if models:
+        required = [name for name, info in models[0].model_fields.items() if info.is_required()]
         if len(required) > 1:
             return f"; write its keys below it, indented: {', '.join(required)}"
-        key = (
-            ""
-            if value is True
-            else next((one for one in (*required, *model.model_fields) if _fits(model, one, value)), "")
-        )
-        return f"; write {field}: {{{key}: {_sample(value, path)}}}" if key else f"; write {field}: {{}}"
-    if maps and value is not None and _sample(value, path) != "…":
-        return f"; write {field}: {{a: {_sample(value, path)}}}"
-    return "" if maps else "; write its keys below it, indented"
+        # `true` asks for the entry with its defaults.
+        fields = [] if value is True else (*required, *models[0].model_fields)
+        key = next((one for one in fields if _fits(models[0], one, value)), "")
+        return f"; write {field}: {{{f'{key}: {_sample(value, path)}' if key else ''}}}"
+    sample = _sample(value, path)
+    return f"; write {field}: {{a: {sample}}}" if value is not None and sample != "…" else ""
+
+
+def _named_items(items: tuple[Any, ...], path: Location) -> str:
+    """How to write a list as a map of names."""
+    if any(isinstance(item, dict | tuple) for item in items):
+        return ": each entry needs a name; write `name:` in place of `- `, and its keys below"
+    named = [f"{chr(97 + number)}: {_sample(item, path)}" for number, item in enumerate(items[:3])]
+    return f": each entry needs a name; write {path[-1]}: {{{', '.join(named)}{', …' * (len(items) > 3)}}}"
 
 
 def _fits(model: type[BaseModel], field: str, value: Any) -> bool:
@@ -221,15 +217,14 @@ def _fits(model: type[BaseModel], field: str, value: Any) -> bool:
     return False
 
 
-def _as_list(value: Any, path: Location) -> str:
+def _as_list(value: Any, path: Location, written: str | None) -> str:
+    """How to write a map or a single value as a list. `written`: the value, if a log may hold it."""
     if isinstance(value, dict):
         given: list[Any] = list(typing.cast("dict[Any, Any]", value).values())
         if not any(isinstance(item, dict | tuple) for item in given):
             items = ", ".join(_sample(item, path) for item in given[:3])
             return f"is a map, and must be a list; write {path[-1]}: [{items}{', …' * (len(given) > 3)}]"
-    secret = any(SECRET.search(str(part)) for part in path)
-    sample = "a, b" if isinstance(value, dict) or value is None or secret else shortened(str(value))
-    return f"is {_a_kind(value)}, and must be a list; write {path[-1]}: [{sample}]"
+    return f"is {_a_kind(value)}, and must be a list; write {path[-1]}: [{written or 'a, b'}]"
 
 
 def _maps_in(annotation: Any) -> list[Any]:
@@ -246,11 +241,11 @@ _EXPRESSION = re.compile(r"\$\{|\{\{|\$\(|^(?:data|var|local|module)\.|^\$\w+$")
 
 
 def _remedy(value: Any, annotation: Any) -> str:
-    """What to write in place of a refused text, as far as the text shows it."""
+    """The remedy for a refused text, as far as the text shows it."""
     if not isinstance(value, str):
         return ""
     if _EXPRESSION.search(value):
-        return "; nothing fills in variables here, so write the value"
+        return f"; {FILL_IN}"
     if _PLACEHOLDER.fullmatch(value.strip()):
         optional = type(None) in typing.get_args(_unwrapped(annotation))
         return "; leave the field out until you have the value" if optional else "; write the value"
@@ -308,7 +303,7 @@ def _locate(location: tuple[int | str, ...], value: Any) -> tuple[Location, type
         else:
             continue
         annotation = member(model, part)
-        owner, model, value = model, _pick(annotation, inner), inner
+        owner, model, value = model, pick(annotation, inner), inner
         path.append(part)
     return tuple(path), owner if _is_model(owner) else None, annotation
 
@@ -328,18 +323,18 @@ def member(annotation: Any, part: str | int) -> Any:
     return None
 
 
-def _pick(annotation: Any, value: Any) -> Any:
+def pick(annotation: Any, value: Any) -> Any:
     """The member of a union that `value` is meant for: by its `type` or `backend`, else the only model or map."""
     if typing.get_origin(annotation) is Annotated:
-        return _pick(typing.get_args(annotation)[0], value)
+        return pick(typing.get_args(annotation)[0], value)
     if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
         return annotation
-    for member in typing.get_args(annotation):
-        if _is_model(member):
-            tags = [f for f in ("type", "backend") if f in member.model_fields]
-            wanted = [typing.get_args(member.model_fields[tag].annotation) for tag in tags]
+    for one in typing.get_args(annotation):
+        if _is_model(one):
+            tags = [f for f in ("type", "backend") if f in one.model_fields]
+            wanted = [typing.get_args(one.model_fields[tag].annotation) for tag in tags]
             if not tags or (isinstance(value, dict) and value.get(tags[0]) in wanted[0]):
-                return member
-        elif typing.get_origin(member) is dict and isinstance(value, dict):
-            return member
+                return one
+        elif typing.get_origin(one) is dict and isinstance(value, dict):
+            return one
     return None

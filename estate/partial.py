@@ -5,13 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from estate.explain import member
+from estate.explain import member, pick
 from estate.model import SECTIONS, Account, Astro, Estate
 from estate.source import Location, Problem
 from estate.twins import default_product
-from modules.catalog import TYPES
-from modules.cluster import Cluster
-from modules.vpc.props import VpcProps
 
 UNSOUND = (AttributeError, KeyError, AssertionError)
 """Raised by a rule that reads a field that is missing from a partial model."""
@@ -48,7 +45,8 @@ def parts(data: Any, error: ValidationError, context: Any) -> tuple[Estate, Esta
         entries = given.get(section)
         whole[section], sound[section] = {}, {}
         for name, raw in entries.items() if isinstance(entries, dict) else ():
-            complete, partial = add((section, name), _model_of(section, raw), raw)
+            model = pick(member(member(Estate, section), name), raw)
+            complete, partial = add((section, name), model, raw)
             if "[key]" not in wrong.get((section, name), set()):
                 whole[section] |= {name: complete} if complete else {}
                 sound[section] |= {name: partial} if partial else {}
@@ -69,7 +67,7 @@ def _estate(top: BaseModel, values: Mapping[str, Any]) -> Estate:
 
 
 def _wrong_fields(error: ValidationError) -> dict[Location, set[str]]:
-    """The wrong fields of each entry, of `account` and of the estate itself, by the path of what has them."""
+    """The wrong fields of each entry, of `account` and of the estate itself, by its path."""
     wrong: dict[Location, set[str]] = {}
     for details in error.errors(include_url=False, include_context=False, include_input=False):
         section, *rest = details["loc"] or ("",)
@@ -83,12 +81,6 @@ def _wrong_fields(error: ValidationError) -> dict[Location, set[str]]:
         else:
             wrong.setdefault((str(section),), set()).add(WHOLE)
     return wrong
-
-
-def _model_of(section: str, raw: Any) -> type[BaseModel] | None:
-    if section == "connections":
-        return TYPES.get(str(raw.get("type"))) if isinstance(raw, dict) else None
-    return Cluster if section == "clusters" else VpcProps
 
 
 def _partial(model: type[BaseModel], raw: Mapping[str, Any], bad: set[str], context: Any) -> BaseModel:

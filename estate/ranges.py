@@ -86,7 +86,7 @@ _Ranges = dict[Location, IPv4Network]
 
 @dataclass
 class _Meeting:
-    """What a route table has, or both sides of a peering; and the clusters that are connected with it."""
+    """The ranges of a route table, or of both sides of a peering, and the clusters that are connected with it."""
 
     ranges: _Ranges = field(default_factory=_Ranges)
     clusters: set[str] = field(default_factory=set[str])
@@ -138,7 +138,7 @@ def _may_overlap(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
 
 
 def _is_the_network(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
-    """Whether a range on premises is, or is in, another network on the same transit gateway: one place, named twice."""
+    """Return whether a range on premises lies in another network of the same transit gateway, under two names."""
     network, behind = sorted(places, key=lambda place: place[0] == "connections")
     connection = estate.connections[str(behind[1])]
     on_it = {

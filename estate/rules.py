@@ -63,7 +63,7 @@ def _names(estate: Estate, names: Names) -> Iterator[Problem]:
 
 
 def _vpcs(estate: Estate) -> Iterator[Problem]:
-    """Which entries are one VPC, and which connections need one."""
+    """Yield contradictions between networks of one VPC, and connections that need a VPC and have none."""
     owners: dict[str, str] = {}
     for name, network in estate.networks.items():
         if network.vpc_id and network.route_tables:

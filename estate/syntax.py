@@ -7,7 +7,8 @@ from ruamel.yaml.error import MarkedYAMLError
 Place = tuple[int, int]
 """Line and column, from 1."""
 
-UNFILLED = "looks like a template that was not filled in; nothing fills in variables here, so write the value"
+FILL_IN = "nothing fills in variables here, so write the value"
+UNFILLED = f"looks like a template that was not filled in; {FILL_IN}"
 
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?:\s|$)", re.MULTILINE)
 _ODD_SPACE = re.compile("[\u00a0\u2007\u202f\u3000]")
@@ -16,7 +17,7 @@ _TEMPLATE = re.compile(r"\{\{|\{%|\$\{|<%")
 
 
 def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
-    """Return what is wrong with `text`, which the parser refused, with the remedy, and where.
+    """Return the likely mistake in `text`, which the parser refused, with its remedy and place.
 
     A message never holds what is quoted in the file: it may be a secret.
     """
@@ -70,7 +71,7 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
         return "is a character that no plain value begins with; put the value in quotes", at
     if problem.startswith("expected the node content"):
         return "is where a value is missing, or one comma too many; write the value, or delete the comma", at
-    # Never what is quoted there: it may be a secret that begins with *, & or !.
+    # Leave out quoted text: it may be a secret that begins with *, & or !.
     words = re.sub(r" '(?![<\\])[^']{2,}'", "", problem or context)
     return f"is not YAML: {f'{context}, {words}' if words.startswith('but ') else words}", at
 

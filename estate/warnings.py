@@ -94,7 +94,7 @@ def _unused(estate: Estate) -> Iterator[Problem]:
 
 
 def _limits(estate: Estate) -> Iterator[Problem]:
-    """What AWS takes by default, counted as it counts: a prefix list as its maximum of entries, in each rule."""
+    """Yield groups and tables over the quotas of AWS. A prefix list counts as its maximum of entries in each rule."""
     rules: Counter[tuple[str, str]] = Counter()
     routes: Counter[str] = Counter()
     for name, connection in estate.connections.items():

@@ -75,12 +75,12 @@ class ConnectionProps(CheckedProps):
 
     @property
     def needs_vpc(self) -> bool:
-        """Whether the network must have a VPC."""
+        """True if the network must have a VPC."""
         return True
 
     @property
     def needs_owner(self) -> bool:
-        """Whether the network's account must own the VPC, where several share it."""
+        """True if the network's account must own the VPC, when several accounts share it."""
         return self.routed
 
     @property
@@ -90,12 +90,12 @@ class ConnectionProps(CheckedProps):
 
     @property
     def routes_behind(self) -> bool:
-        """Whether the network is to reach what is behind this connection."""
+        """True if the network must reach the ranges behind this connection."""
         return False
 
     @property
     def pods_meet(self) -> bool:
-        """Whether the ranges of the clusters' pods count although they get no route."""
+        """True if the ranges of the clusters' pods must not overlap, although they get no route."""
         return self.whole_vpcs_meet
 
     @property
@@ -105,11 +105,11 @@ class ConnectionProps(CheckedProps):
 
     @property
     def makes_transit_gateway(self) -> bool:
-        """Whether this connection makes a transit gateway."""
+        """True if this connection creates a transit gateway."""
         return False
 
     uses_field: ClassVar[str] = ""
-    """The field that `uses` stands in."""
+    """The field that `uses` comes from."""
 
     @property
     def uses(self) -> str | None:

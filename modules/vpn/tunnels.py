@@ -27,9 +27,9 @@ class Phase1(Props):
     encryption: Annotated[tuple[Encryption, ...], AfterValidator(_some)] = ("AES256-GCM-16",)
     """Ciphers, each of which either side may choose."""
     integrity: Annotated[tuple[Integrity, ...], AfterValidator(_some)] = ("SHA2-384",)
-    """Hashes, likewise."""
+    """Hashes, each of which either side may choose."""
     dh_groups: Annotated[tuple[Phase1Group, ...], AfterValidator(_some)] = (20,)
-    """Diffie-Hellman groups, likewise."""
+    """Diffie-Hellman groups, each of which either side may choose."""
     lifetime_seconds: Annotated[int, Field(ge=900, le=28800)] = 28800
     """900 to 28800 seconds until the keys are negotiated anew."""
 
@@ -40,9 +40,9 @@ class Phase2(Props):
     encryption: Annotated[tuple[Encryption, ...], AfterValidator(_some)] = ("AES256-GCM-16",)
     """Ciphers, each of which either side may choose."""
     integrity: Annotated[tuple[Integrity, ...], AfterValidator(_some)] = ("SHA2-384",)
-    """Hashes, likewise."""
+    """Hashes, each of which either side may choose."""
     dh_groups: Annotated[tuple[Phase2Group, ...], AfterValidator(_some)] = (20,)
-    """Diffie-Hellman groups of perfect forward secrecy, likewise."""
+    """Diffie-Hellman groups of perfect forward secrecy, each of which either side may choose."""
     lifetime_seconds: Annotated[int, Field(ge=900, le=3600)] = 3600
     """900 to 3600 seconds, and below the lifetime of phase 1."""
 

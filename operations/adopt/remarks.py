@@ -76,7 +76,7 @@ def _principals(statement: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _astronomers(principal: str) -> bool:
-    """Whether a principal is Astronomer's account, or in it."""
+    """Return whether a principal is Astronomer's account, or in it."""
     return ASTRONOMER_ACCOUNT in (principal, *principal.split(":")[4:5])
 
 

@@ -551,6 +551,13 @@ def test_a_mistake_is_told_where_it_stands(tmp_path: Path, mistake: str) -> None
     assert "hunter2" not in "".join(found)
 
 
+def test_a_url_is_not_repeated_when_a_list_is_due(tmp_path: Path) -> None:
+    """It may hold a password."""
+    assert mistakes(tmp_path, changed("[10.20.0.0/16]", "https://me:hunter2@acme.example")) == [
+        "8:95: networks.lake.cidrs: is a single value, and must be a list; write cidrs: [a, b]"
+    ]
+
+
 @pytest.mark.parametrize("ending", ["\r\n", "\r", "\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_line_ends_and_byte_order_marks_move_no_mistake(tmp_path: Path, ending: str, mark: str) -> None:
