@@ -98,7 +98,9 @@ def test_setup_installs_its_own_lock(target: str, tmp_path: Path) -> None:
         shutil.copy(ROOT / name, tmp_path)
     for folder in ("tools", "modules"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    said = subprocess.run(["make", "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    # Inside another make, make also prints the folders it enters and leaves.
+    command = ["make", "--no-print-directory", "-n", target]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     locks = ["tools/pip.lock", "requirements.lock", *["requirements-dev.lock"] * (target == "setup-dev")]
     assert re.findall(r"-r (\S+)", said) == locks
     assert ("--omit=dev" in said, "export PATH" in said.splitlines()[-1]) == (target == "setup",) * 2
