@@ -1,1 +1,1 @@
-"""The commands that inspect a deployed estate. main.py contains the other commands and handles all errors."""
+"""The commands, one file each, with their options and exit codes. main.py registers them and handles all errors."""

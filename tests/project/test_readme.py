@@ -182,15 +182,11 @@ def test_every_type_has_its_row() -> None:
 
 def test_every_fact_that_is_referred_to_exists() -> None:
     facts = set(re.findall(r"\b[ABC]\d+\b", (ROOT / "docs/facts.md").read_text()))
+    parts = ("commands", "estate", "modules", "stacks", "operations", "local_aws", "tests", "tools", "examples")
     sources = [
         ROOT / "main.py",
         *DOCUMENTS,
-        *(
-            file
-            for part in ("estate", "modules", "stacks", "operations", "local_aws", "tests", "tools", "examples")
-            for file in (ROOT / part).rglob("*")
-            if file.suffix in (".py", ".yaml")
-        ),
+        *(file for part in parts for file in (ROOT / part).rglob("*") if file.suffix in (".py", ".yaml")),
     ]
     found: set[str] = set()
     for file in sources:

@@ -1,0 +1,47 @@
+"""The command `main.py adopt`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.current import current
+from commands.options import EstateFile
+from estate.errors import ExitCode
+from operations.selection import chosen
+
+
+def adopt(
+    file: EstateFile = Path("astro.yaml"),
+    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="Where to.")] = Path("cdktf.out"),
+    stack: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")] = None,
+) -> None:
+    """Find in AWS what the estate describes and is there already, and write Terraform's import blocks for it.
+
+    They go beside what a synth writes, as stacks/<stack>/imports.tf: the next `cdktf deploy` shows what it imports, and
+    asks. Only reads AWS. Exits with 4 where a person has to decide something."""
+    from operations.adopt.report import refuse_foreign_imports
+    from operations.adopt.search import adopt as look_for
+    from operations.owner import refuse_foreign_folder
+    from operations.synth import synthesized_stacks
+    from operations.variables import external_ids
+
+    estate, ids = current(file), external_ids(os.environ)
+    refuse_foreign_folder(out, estate, file)
+    stacks = synthesized_stacks(estate, file, os.environ)
+    names = chosen(file, stack, stacks)
+    for name in names:
+        refuse_foreign_imports(out / "stacks" / name)
+    adoptions = look_for({name: stacks[name] for name in names}, ids)
+    files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
+    for adoption in adoptions:
+        print(adoption.report())
+    if not any(files):
+        print("Nothing of the estate is there yet: there is nothing to import.")
+    else:
+        print(f"Written: {', '.join(str(one) for one in files if one)}")
+        print("Next: `cdktf diff <stack>` shows what is imported and changed, `cdktf deploy <stack>` does it.")
+    if any(one.to_decide for adoption in adoptions for one in adoption.outcomes):
+        sys.exit(ExitCode.WARNINGS_ONLY)

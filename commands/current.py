@@ -1,0 +1,29 @@
+"""The estate as it is today."""
+
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from estate.errors import ExitCode, UserError
+from estate.load import load
+from estate.model import Estate
+from estate.source import Source
+from estate.warnings import expired
+
+
+def current(file: Path) -> Estate:
+    """The estate, with a warning of what should be gone by now."""
+    estate = load(file, source := Source(file))
+    warn_of_expired(file, estate, source, ())
+    return estate
+
+
+def warn_of_expired(file: Path, estate: Estate, source: Source, stacks: Iterable[str]) -> None:
+    """Print what should be gone by now, the only thing here that depends on the day. Raises UserError if one of these
+    stacks has it."""
+    gone = expired(estate, file, source, datetime.now(UTC).date())
+    if refused := [line for stack in stacks for line in gone.get(stack, ())]:
+        raise UserError("\n".join(refused), ExitCode.BAD_INPUT)
+    for lines in gone.values():
+        print("\n".join(lines), file=sys.stderr)

@@ -1,0 +1,37 @@
+"""The commands `main.py state`."""
+
+from pathlib import Path
+
+import typer
+
+from commands.options import EstateFile
+from estate.errors import ExitCode, UserError
+from estate.load import load
+from estate.state import S3State
+
+state = typer.Typer(help="Where Terraform keeps its state.", rich_markup_mode=None)
+
+
+@state.command()
+def create(file: EstateFile = Path("astro.yaml")) -> None:
+    """Make the S3 bucket of `state`, or bring an existing one to the same settings; safe to repeat.
+
+    Versioned, encrypted, private, TLS only. Old versions of objects expire after 90 days but for the newest ten, in a
+    bucket that exists already too."""
+    estate = load(file)
+    if not isinstance(estate.state, S3State):
+        raise UserError(
+            f"{file}: state.backend: {estate.state.backend!r} keeps no state in S3; only s3 has a bucket",
+            ExitCode.BAD_INPUT,
+        )
+    from operations.state import create_state_bucket
+
+    dedicated_account = estate.account.account_id if estate.account else None
+    report = create_state_bucket(
+        estate.state.bucket, estate.state.region, estate.state.kms_key, dedicated_account=dedicated_account
+    )
+    print(f"{report.bucket} in account {report.account_id}, {report.region}")
+    for setting, outcome in report.settings:
+        print(f"  {outcome:8}{setting}")
+    if report.warnings:
+        raise UserError("\n".join(f"{report.bucket}: {warning}" for warning in report.warnings), ExitCode.WARNINGS_ONLY)

@@ -1,0 +1,50 @@
+"""The command `main.py synth`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.current import current
+from commands.options import EstateFile
+from estate.errors import ExitCode, UserError
+from estate.source import printable
+
+
+def synth(
+    file: EstateFile = Path("astro.yaml"),
+    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="Where to.")] = Path("cdktf.out"),
+    hcl: Annotated[bool, typer.Option("--hcl", help="HCL, formatted by your Terraform, in place of JSON.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 3 if it would change.")] = False,
+) -> None:
+    """Write the Terraform of the estate as `cdktf synth` does, to be committed: one estate, one output, anywhere.
+
+    Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched. --check
+    fails on files of others too that Terraform would load, unless `terraform.own_files` of the estate lists them."""
+    from operations.loaded import foreign_files
+    from operations.output import compare, files, summary
+    from operations.owner import refuse_foreign_folder
+    from operations.synth import synthesized, write
+
+    estate = current(file)
+    if not check:
+        refuse_foreign_folder(out, estate, file)
+        installed = write(estate, file, out, os.environ, hcl=hcl)
+        for removed in installed.deleted:
+            gone = not any((out / removed.parent).glob("cdk.tf*"))
+            print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
+        print(f"{out} {'holds' if installed.written else 'is up to date:'} {summary(out)}")
+        return
+
+    with synthesized(estate, file, os.environ, hcl=hcl) as fresh:
+        changes = list(compare(out, fresh))
+        foreign = list(foreign_files(out, files(out) | files(fresh), estate.terraform.own_files))
+    for line in (*changes, *foreign):
+        print(printable(line))
+    if changes:
+        command = f"main.py synth {file} --out {out}{' --hcl' * hcl}"
+        raise UserError(f"{out} is not what {file} says now; write it again: {command}", ExitCode.CHECK_FAILED)
+    if foreign:
+        raise UserError(f"{out} holds what {file} does not say, and Terraform would load it", ExitCode.CHECK_FAILED)
+    print(f"{out} is up to date: {summary(out)}")
