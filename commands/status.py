@@ -88,7 +88,10 @@ def show(found: "Status", output: Output) -> None:
             from rich.console import Console
 
             console = Console(highlight=False, markup=False, emoji=False)
-            for line in write.as_text(found.rows, datetime.now(UTC)):
-                console.print(line, soft_wrap=not console.is_terminal)
-            console.print()
-            console.print(write.last_line(found), soft_wrap=not console.is_terminal)
+            # Rich would end the program without a message if nobody reads its output.
+            with console.capture() as text:
+                for line in write.as_text(found.rows, datetime.now(UTC)):
+                    console.print(line, soft_wrap=not console.is_terminal)
+                console.print()
+                console.print(write.last_line(found), soft_wrap=not console.is_terminal)
+            print(text.get(), end="")

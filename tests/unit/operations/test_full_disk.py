@@ -27,8 +27,11 @@ PRINTERS = {
     "policy diff": ["policy", "diff", POLICY, "examples/policies/astronomer.json"],
     "policy lint": ["policy", "lint", ESTATE],
     "schema": ["schema"],
+    "status": ["status", ESTATE],
+    "status --output json": ["status", ESTATE, "--output", "json"],
+    "reach": ["reach", "prod", "10.20.0.10", "5432", "--estate", ESTATE],
 }
-"""Each command that prints without AWS."""
+"""Each command that prints without credentials of AWS. `status` and `reach` then print that they cannot read it."""
 
 
 def run(
@@ -46,7 +49,7 @@ def run(
 def printing_to(output: int, *arguments: str) -> tuple[int, list[str]]:
     """Exit code and errors of main.py with another standard output."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ASTRO_"))}
-    env["CDKTF_OUTDIR"] = "/nowhere"
+    env |= {"CDKTF_OUTDIR": "/nowhere", "HOME": "/nowhere", "AWS_EC2_METADATA_DISABLED": "true"}
     command = [sys.executable, "main.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.PIPE, check=False)
     return done.returncode, done.stderr.decode().splitlines()
