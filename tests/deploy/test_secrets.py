@@ -191,6 +191,10 @@ def test_secrets_are_in_state_and_in_saved_plans_and_nowhere_else(aws: LocalAws,
     (out / "stacks/account/imports.tf").unlink(missing_ok=True)
     in_stack("network-lake", "plan", "-input=false", "-json")
     cdktf("deploy", "*", "--outputs-file", str(tmp_path / "outputs.json"), "--outputs-file-include-sensitive-outputs")
+    plan = out / "stacks/account/plan"
+    assert not plan.exists()
+    search.run(ROOT / "node_modules/.bin/cdktf", "diff", "account", "--skip-provider-lock", "--output", out)
+    assert plan.exists()
 
     # What is there by now.
     main("adopt", "--out", tmp_path / "adopted")
@@ -207,7 +211,9 @@ def test_secrets_are_in_state_and_in_saved_plans_and_nowhere_else(aws: LocalAws,
         state = aws.client("s3", ACCOUNT).get_object(Bucket=BUCKET, Key=f"acme/{stack}.tfstate")["Body"].read()
         search.look(f"state of {stack}", state)
     search.files()
+    plan.unlink()
     cdktf("destroy", "*")
+    assert not plan.exists()
     search.files()
 
     assert search.unexpected == []

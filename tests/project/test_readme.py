@@ -1,5 +1,6 @@
 """The documents match the code."""
 
+import ast
 import os
 import re
 import subprocess
@@ -63,11 +64,32 @@ def test_every_link_leads_somewhere(document: Path) -> None:
             assert not heading or anchors(there.read_text())[heading] == 1, target
 
 
+def linked_tests(text: str) -> list[tuple[str, str]]:
+    """Return the tests that a document links to: name and file."""
+    return re.findall(r"\[(?:[\w/]*/)?(test_\w+)[^\]]*\]\(([^)#]+\.py)\)", text)
+
+
+SOURCE = re.compile(r"^\*AWS\* \|$|\((?:facts|evidence)\.md\)")
+"""The source of a statement without a test."""
+
+
 @document
 def test_every_test_that_it_names_exists(document: Path) -> None:
-    for name, target in re.findall(r"\[(?:[\w/]*/)?(test_\w+)[^\]]*\]\(([^)#]+\.py)\)", document.read_text()):
+    for name, target in linked_tests(document.read_text()):
         file = document.parent / target
-        assert name == file.stem or f"\ndef {name}(" in file.read_text(), (name, target)
+        tests = {node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)}
+        assert name in {file.stem, *tests}, (name, target)
+
+
+def test_every_statement_of_the_security_page_has_a_proof() -> None:
+    """A test, a fact, a measured result or AWS's documentation."""
+    text = (ROOT / "docs/security.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    headers = [row for row in rows if re.search(r"\| (?:proof|silenced by) \|$", row)]
+    proofs = [row.rsplit(" | ", 1)[1] for row in rows if row not in headers]
+    proven = [proof for proof in proofs if linked_tests(proof)]
+    assert [proof for proof in proofs if proof not in proven and not SOURCE.search(proof)] == []
+    assert (len(headers), len(proven) > 70) == (text.count("|---|\n"), True)
 
 
 @document

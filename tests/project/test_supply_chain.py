@@ -106,6 +106,10 @@ def test_setup_installs_its_own_lock(target: str, tmp_path: Path) -> None:
     assert ("--omit=dev" in said, "export PATH" in said.splitlines()[-1]) == (target == "setup",) * 2
 
 
+def test_crash_reports_are_off() -> None:
+    assert json.loads((ROOT / "cdktf.json").read_text())["sendCrashReports"] == "false"
+
+
 def test_every_node_package_is_pinned_by_hash() -> None:
     for path, package in NODE.items():
         if path:

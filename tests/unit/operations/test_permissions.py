@@ -62,6 +62,36 @@ def test_policies_are_of_actions_that_exist_and_fit_iam(trees: dict[str, Any], j
             assert not any("*" in one for statement in policy["Statement"] for one in statement["Action"])
 
 
+def test_iam_narrows_permissions_by_name_and_region(trees: dict[str, Any]) -> None:
+    """Each named resource by its ARN, everything else of a region by the region; IAM's own requests have none."""
+    policies = of(trees, Job.APPLY)["account"]
+    found = {
+        action: (one["Resource"], one.get("Condition"))
+        for policy in policies
+        for one in policy["Statement"]
+        for action in one["Action"]
+    }
+    local, of_iam = "us-east-1:222222222222", "arn:aws:iam::222222222222"
+    bucket, topic = "arn:aws:s3:::acme-policy-alarm-222222222222", f"arn:aws:sns:{local}:acme-policy-alarm"
+    named = {
+        "cloudtrail:CreateTrail": [f"arn:aws:cloudtrail:{local}:trail/acme-policy-alarm"],
+        "events:PutRule": [f"arn:aws:events:{local}:rule/acme-policy-alarm-{rule}" for rule in ("access", "itself")],
+        "iam:CreatePolicy": [
+            f"{of_iam}:policy/AstronomerCrossAccountRole",
+            f"{of_iam}:policy/AstronomerOptInRegions",
+        ],
+        "s3:CreateBucket": [bucket, f"{bucket}/*"],
+        "sns:CreateTopic": [topic, f"{topic}:*"],
+    }
+    roles = [f"{of_iam}:role/acme-policy-alarm-delivery", f"{of_iam}:role/astronomer-remote-management"]
+    # The last two were not measured.
+    named |= dict.fromkeys(("iam:CreateRole", "iam:PassRole", "iam:UntagRole"), roles)
+    assert {action: found[action] for action in named} == {action: (arns, None) for action, arns in named.items()}
+    in_region = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
+    anywhere = {action: condition for action, (arns, condition) in found.items() if arns == ["*"]}
+    assert anywhere == {**dict.fromkeys(anywhere, in_region), "sts:GetCallerIdentity": None}
+
+
 def test_names_of_actions_are_those_of_iam() -> None:
     assert action("monitoring", "PutMetricAlarm") == "cloudwatch:PutMetricAlarm"
     assert action("s3", "HeadBucket") == "s3:ListBucket"
