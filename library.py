@@ -1,11 +1,13 @@
-"""The constructs, for a CDKTF program of your own. The wheel has this file as `astro_on_aws/__init__.py`.
+"""The constructs for other CDKTF programs. The wheel contains this file as `astro_on_aws/__init__.py`.
 
     from astro_on_aws import Cluster, Network, ConnectionContext, VpcPeering, VpcPeeringProps
 
-Each folder of `modules/` gives a construct and its props: `vpc_peering` gives `VpcPeering` and `VpcPeeringProps`. Props
-take what the entry of an estate file takes, and raise pydantic's ValidationError. `load` and `build` place a whole
-estate in your app. A name is imported when it is asked for: props load no cdktf, and a construct loads the AWS
-resources that it makes and no others, if this package is imported before `cdktf_cdktf_provider_aws` is.
+Each folder of `modules/` has a construct and its props: `vpc_peering` has `VpcPeering` and `VpcPeeringProps`. Props
+accept the fields of an entry in an estate file, and raise pydantic's ValidationError. `load` and `build` place a whole
+estate in your app.
+
+Names are imported on first use. Props load no cdktf. A construct loads only the AWS resources that it creates, if you
+import this package before `cdktf_cdktf_provider_aws`.
 """
 
 import importlib
@@ -31,7 +33,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(importlib.import_module(f"{__name__}.{home}"), name)
     except ModuleNotFoundError as error:
-        # No such folder, or a file of its name that holds no construct.
+        # The folder does not exist, or its file has no construct.
         if error.name not in (f"{__name__}.modules.{folder}", f"{__name__}.{home}"):
             raise
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

@@ -1,4 +1,4 @@
-"""Reads AWS: sessions, retries, pages, and the permissions that are missing, in one place for every command."""
+"""Reads AWS for every command: sessions, retries, pages and missing permissions."""
 
 import json
 import re
@@ -28,13 +28,13 @@ CLIENT_CONFIG = Config(
     max_pool_connections=32,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
-"""The defaults would wait for minutes on an endpoint that does not answer."""
+"""The defaults would wait for minutes for an endpoint that does not respond."""
 
 
 def session_as(role: str, name: str) -> boto3.Session:
-    """Signs in as the provider does: with the credentials of the environment, and with them as `role` if it is set.
+    """Sign in as the provider does: with the credentials of the environment, and as `role` if it is set.
 
-    CloudTrail shows `name` as the session's. Raises botocore's errors.
+    `name` is the session's name in CloudTrail. Raises botocore's errors.
     """
     own = _session()
     if not role:
@@ -50,15 +50,15 @@ def _descriptions() -> Loader:
 
 
 def _session(*keys: str) -> boto3.Session:
-    """A session that shares the descriptions of services with all others: EC2's alone takes 0.3 s to read."""
+    """Return a session that shares the descriptions of services with all others; EC2's alone takes 0.3 s to read."""
     core = botocore.session.Session()
     core.register_component("data_loader", _descriptions())
     return boto3.Session(*keys, botocore_session=core)
 
 
 def caller_account(session: boto3.Session, region: str) -> str:
-    """The account of a session's credentials; `region` decides the partition."""
-    # The account is the same everywhere, and its own region may be off.
+    """Return the account of a session's credentials; `region` decides the partition."""
+    # The answer is the same in every region, and the given one may be disabled.
     anywhere = "us-east-1" if partition(region) == "aws" else region
     with closing(session.client("sts", region_name=anywhere, config=CLIENT_CONFIG)) as sts:
         return sts.get_caller_identity()["Account"]
@@ -67,11 +67,11 @@ def caller_account(session: boto3.Session, region: str) -> str:
 _ABSENT = re.compile(r"NoSuch|NotFound|^404|does not exist")
 _DENIED = re.compile(r"AccessDenied|UnauthorizedOperation|NotAuthorized|AuthorizationError|^403$")
 _OFF = re.compile(r"InvalidClientTokenId|UnrecognizedClient|AuthFailure|OptInRequired")
-"""How a region answers that is off."""
+"""The error codes of a region that is disabled."""
 
 
 _SECRETS = {"PreSharedKey", "CustomerGatewayConfiguration"}
-"""Members of answers that hold keys of VPN tunnels. Nothing here has a use for them."""
+"""Members of answers that contain keys of VPN tunnels. No command uses them."""
 
 
 class DeniedError(Exception):
@@ -87,14 +87,14 @@ class RegionOffError(Exception):
 
 
 class _Once(Generic[Made]):
-    """Values by key, each made once, whatever the number of threads that want it; what making it raises, all get."""
+    """Values by key. One thread creates each value or raises its error, and the other threads wait for the result."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._futures: dict[str, Future[Made]] = {}
 
     def get(self, key: str, make: Callable[[], Made]) -> Made:
-        """Return the value of a key, made by the first that wants it."""
+        """Return the value of a key, created by the first caller."""
         with self._lock:
             mine = key not in self._futures
             future = self._futures.setdefault(key, Future())
@@ -106,14 +106,14 @@ class _Once(Generic[Made]):
         return future.result()
 
     def failed(self) -> bool:
-        """Return whether values were wanted and none could be made."""
+        """Return whether values were requested and none could be created."""
         return bool(self._futures) and all(one.exception() is not None for one in self._futures.values())
 
 
 class Aws:
-    """Answers of one account and region, each call made once, whatever the number of threads that want its answer.
+    """Answers of one account and region. Each call is made once, also for several threads.
 
-    `denied` gathers IAM actions that `ask` found to be denied.
+    `denied` collects the IAM actions that were denied to `ask`.
     """
 
     def __init__(self, session: boto3.Session, account_id: str, region: str) -> None:
@@ -132,13 +132,15 @@ class Aws:
             client.close()
 
     def read(self, call: str, region: str = "", **parameters: Any) -> dict[str, Any]:
-        """All pages of the answer; empty where AWS does not know what is asked for. Raises DeniedError, RegionOffError,
-        and botocore's errors."""
+        """Return all pages of the answer; empty if the resource does not exist.
+
+        Raises DeniedError, RegionOffError and botocore's errors.
+        """
         key = json.dumps([call, region, parameters], sort_keys=True)
         return self._answers.get(key, lambda: self._read(call, region or self.region, parameters))
 
     def ask(self, call: str, region: str = "", **parameters: Any) -> dict[str, Any]:
-        """The answer as `read` gives it, but empty too where AWS denies the call or the region is off."""
+        """Return the answer of `read`; also empty if AWS denies the call or the region is disabled."""
         try:
             return self.read(call, region, **parameters)
         except DeniedError as error:
@@ -148,10 +150,12 @@ class Aws:
         return {}
 
     def ask_each(self, call: str, asked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """The answers to one call about several things. Each may have a policy of its own that denies it, as keys do:
-        that counts only where all are denied."""
+        """Return the answers to one call about several resources.
+
+        Some resources, such as keys, have policies that can deny the call. That counts only if all are denied.
+        """
         denied = set(self.denied)
-        # An account has hundreds of keys; one after the other takes a minute.
+        # An account can have hundreds of keys, and sequential calls take a minute.
         with ThreadPoolExecutor(8) as threads:
             answers = list(threads.map(lambda parameters: self.ask(call, **parameters), asked))
         if any(answers):
@@ -178,7 +182,7 @@ class Aws:
         return _without_secrets(answer)
 
     def _client(self, service: str, region: str) -> Any:
-        # A session makes one client at a time.
+        # A session must not create two clients at the same time.
         with self._lock:
             if (client := self._clients.get((service, region))) is None:
                 client = self._session.client(service, region_name=region, config=CLIENT_CONFIG)  # type: ignore[call-overload]
@@ -187,7 +191,7 @@ class Aws:
 
 
 def _all_pages(call: Callable[..., dict[str, Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to a call that botocore has no paginator for. Some have pages: Route 53's list of a VPC's zones."""
+    """Return the whole answer to a call without a paginator in botocore, such as Route 53's list of a VPC's zones."""
     answer = call(**parameters)
     while token := answer.get("NextToken"):
         page = call(**parameters, NextToken=token)
@@ -199,7 +203,7 @@ _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|
 
 
 def remedy(error: Exception) -> str:
-    """Return what to do about an error of botocore."""
+    """Return the remedy for an error of botocore."""
     if isinstance(error, exceptions.ClientError) and _THROTTLED.search(error.response["Error"]["Code"]):
         return "AWS limits the rate of calls; run the command again in a minute"
     return "Sign in, and check the network and the region"
@@ -212,7 +216,7 @@ def _without_secrets(answer: Any) -> Any:
 
 
 class Accounts:
-    """The accounts of an estate: signs in to each once, as the provider does, and closes them in the end.
+    """The accounts of an estate. Signs in to each once, as the provider does.
 
     `role` is the name of the role to assume in each. `name` is the session's name in CloudTrail.
     """
@@ -232,11 +236,11 @@ class Accounts:
 
     @property
     def readable(self) -> bool:
-        """Whether at least one account could be signed in to, or none was needed."""
+        """True if signing in succeeded for at least one account, or for none because none was needed."""
         return not self._sessions.failed()
 
     def of(self, account_id: str, region: str) -> Aws:
-        """An account in a region. Raises UserError if it cannot be signed in to, the same each time."""
+        """Return an account in a region. Raises UserError, the same each time, if signing in fails."""
         session = self._sessions.get(account_id, lambda: self._sign_in(account_id, region))
         with self._lock:
             return self._opened.setdefault((account_id, region), Aws(session, account_id, region))

@@ -1,8 +1,8 @@
 """Reads the `cdktf` command that this process synthesizes for, from the processes above it.
 
-`cdktf` runs main.py for every command alike, and removes TF_VAR_... from its environment. Terraform then asks for a
-missing variable at a prompt that cdktf hides, and a deploy that nobody can approve crashes with the state locked. What
-cannot be read here is taken as right, so that nothing is refused by mistake.
+`cdktf` runs main.py in the same way for every command, and removes TF_VAR_... from its environment. Terraform then
+prompts for a missing variable, and cdktf hides the prompt. A deploy that nobody can approve crashes with the state
+locked. If a process cannot be read, the call passes, so that no call is refused by mistake.
 """
 
 import ctypes
@@ -32,23 +32,23 @@ COMMANDS = {"deploy": "deploy", "apply": "deploy", "destroy": "destroy", "diff":
 _VALUED = {"app", "a", "output", "o", "outputs-file", "parallelism", "terraform-parallelism", "log-level"}
 _LISTS = {"var", "var-file"}
 _CI = ("CI", "CONTINUOUS_INTEGRATION", "BUILD_NUMBER", "RUN_ID")
-"""Variables by which cdktf's terminal library takes a machine for a CI runner, and shows no prompt."""
+"""Variables of CI runners, with which cdktf's terminal library shows no prompt."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A running process, as far as it can be read."""
+    """A running process. Parts that cannot be read are None."""
 
     parent: int
     argv: tuple[str, ...]
     environ: Mapping[str, str] | None
     has_terminal: bool | None
-    """Whether its standard input is a terminal."""
+    """True if its standard input is a terminal; None if that cannot be read."""
 
 
 @dataclass(frozen=True)
 class CdktfCall:
-    """A `cdktf` command that runs Terraform. `stacks` holds names and patterns; `options` has its other options."""
+    """A `cdktf` command that runs Terraform. `stacks` contains names and patterns, `options` the other options."""
 
     command: str
     stacks: tuple[str, ...]
@@ -56,13 +56,13 @@ class CdktfCall:
     process: Process
 
     def chosen(self, stacks: Collection[str]) -> list[str]:
-        """Return the stacks that the command is for; none where cdktf refuses the call itself."""
+        """Return the stacks of the command; none if cdktf itself refuses the call."""
         if not self.stacks:
             return list(stacks) if len(stacks) == 1 else []
         return [one for one in stacks if any(fnmatchcase(one, pattern) for pattern in self.stacks)]
 
     def unanswerable(self) -> str | None:
-        """Return why nobody can give the approval that the command will ask for; None if somebody can."""
+        """Return the reason why nobody can approve the command; None if somebody can or need not."""
         environ = self.process.environ or {}
         approved = self.options.get("auto-approve") or (environ.get("CDKTF_AUTO_APPROVE"),)
         if self.command == "diff" or approved[-1] in ("", "true") or "-auto-approve" in self._terraform_arguments():
@@ -72,16 +72,17 @@ class CdktfCall:
             return None
         why = f"{variables[0]} is set" if variables else "standard input is not a terminal"
         return (
-            f"`cdktf {self.command}` asks for an approval that nobody can give here, because {why}: review "
+            f"`cdktf {self.command}` needs an approval that nobody can give here, because {why}: review "
             "`cdktf diff <stack>`, then add --auto-approve"
         )
 
     def missing(
         self, secrets: Iterable[tuple[str, str, Secret]], stacks: Collection[str], folder: Path
     ) -> Iterator[str]:
-        """Yield a line for each of `secrets` (stack, variable, secret) that Terraform would ask for or refuse.
+        """Yield a line for each of `secrets` (stack, variable, secret) that Terraform would prompt for or refuse.
 
-        `stacks` are those of the estate, and `folder` holds their folders."""
+        `stacks` are the stacks of the estate, and `folder` contains their folders.
+        """
         environ = self.process.environ
         if environ is None or self._has_other_values(environ):
             return
@@ -107,9 +108,10 @@ class CdktfCall:
 
 
 def prepare(estate: Estate, file: Path, out: Path, environ: Mapping[str, str], pid: int) -> list[str]:
-    """Raise UserError if a `cdktf` at or above process `pid`, or its output folder, would lead Terraform somewhere it
-    cannot succeed. Otherwise drop the import blocks of what the call destroys, and return the stacks that it plans or
-    deploys."""
+    """Raise UserError if the call of `cdktf` at or above process `pid` cannot succeed with this output folder.
+
+    Otherwise remove the import blocks of the stacks that it destroys, and return the stacks that it plans or deploys.
+    """
     call = find_call(pid)
     refuse_foreign_folder(out, estate, file, migrates=call is not None and "migrate-state" in call.options)
     if not call:
@@ -129,7 +131,7 @@ def _obstacles(
 ) -> Iterator[str]:
     if reason := call.unanswerable():
         yield reason
-    # A workspace of HCP Terraform has variables of its own.
+    # A workspace of HCP Terraform has its own variables.
     needed = [] if isinstance(estate.state, CloudState) else secrets(estate)
     yield from call.missing(needed, stacks, folder)
     keeps_role = estate.account and estate.account.cross_account_role.removal_reason is None
@@ -156,7 +158,7 @@ def find_call(pid: int, read: Callable[[int], Process | None] | None = None) -> 
 
 
 def _parse(process: Process, arguments: tuple[str, ...]) -> CdktfCall | None:
-    """Parse the arguments as cdktf's yargs does: a list takes all words up to the next option."""
+    """Parse the arguments as cdktf's yargs does: a list option takes all words up to the next option."""
     words: list[str] = []
     options: dict[str, tuple[str, ...]] = {}
     name = ""
@@ -196,7 +198,7 @@ def _content(file: Path) -> bytes:
 def _read_linux(pid: int) -> Process | None:
     folder = Path("/proc", str(pid))
     try:
-        # The name of the program, in parentheses, may hold anything.
+        # The name of the program, in parentheses, can contain any character.
         parent = int((folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1])
         argv = _strings((folder / "cmdline").read_bytes())
     except (OSError, ValueError, IndexError):
@@ -230,14 +232,14 @@ def _read_macos(pid: int) -> Process | None:  # pyright: ignore[reportUnusedFunc
         buffer = ctypes.create_string_buffer(size.value)
         failed = ctypes.CDLL(None).sysctl(kern_procargs2, 3, buffer, ctypes.byref(size), None, ctypes.c_size_t(0))
         argv, environ = parse_procargs(b"" if failed else buffer.raw[: size.value])
-        # `??` is a process without a terminal; with one, its input may still be something else.
+        # `??` is a process without a terminal. A process with one can have another standard input.
         return Process(int(parent), argv, environ, False if terminal.startswith("?") else None)
     except (OSError, ValueError, AttributeError, struct.error, subprocess.CalledProcessError):
         return None
 
 
 def parse_procargs(block: bytes) -> tuple[tuple[str, ...], Mapping[str, str] | None]:
-    """Parse what macOS's KERN_PROCARGS2 gives: the number of arguments, the program, arguments, and environment."""
+    """Parse the result of macOS's KERN_PROCARGS2: the number of arguments, the program, arguments and environment."""
     (count,) = struct.unpack_from("i", block)
     # The program's path is padded with zeros.
     strings = _strings(block[4:].partition(b"\0")[2].lstrip(b"\0"))

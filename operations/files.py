@@ -1,7 +1,7 @@
-"""Reads, writes and deletes files: each whole or not at all, and never through a link out of a folder.
+"""Writes and deletes files: completely or not at all, and never through a link out of a folder.
 
-What is written goes to a temporary file first, which then replaces the old one, so that a full disk or a `kill -9`
-leaves what was there.
+Content goes to a temporary file first, which then replaces the old file. After a full disk or a `kill -9`, the old
+file is unchanged.
 """
 
 import os
@@ -16,7 +16,8 @@ from estate.errors import ExitCode, UserError
 def write_all(folder: Path, contents: Mapping[str, str | bytes]) -> list[str]:
     """Write files by their names relative to `folder`, and return the names of those that changed.
 
-    Raises UserError before the first is written if one is a link or no file, or leads out of `folder`."""
+    Raises UserError before the first write if a name is a link, is not a file, or leads out of `folder`.
+    """
     for name in contents:
         refuse_links(folder, name)
     return [name for name, content in contents.items() if _write(folder / name, content)]

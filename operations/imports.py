@@ -1,4 +1,4 @@
-"""The import blocks that `main.py adopt` writes beside a stack's Terraform, and their end."""
+"""Recognizes and removes the import blocks that `main.py adopt` writes into a stack's folder."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from operations.output import addresses
 
 FILE = "imports.tf"
 HEADER = "# Written by `main.py adopt`. Once these are applied, the file has done its work and may be deleted.\n"
-# No more than these: an ID that is an expression could read any file.
+# Nothing else is accepted: an ID that is an expression could read any file.
 _BLOCK = re.compile(
     r'import \{\n  to = ([\w.-]+(?:\[(?:\d+|"[^"\\$%\n]*")\])?)\n  id = "(?:[^"\\$%\n]|\\.|[$%](?![{$%]))*"\n\}\n'
 )
@@ -34,14 +34,13 @@ def drop_stale(stack: Path) -> list[str]:
 
 
 def drop_all(stack: Path) -> None:
-    """Remove the blocks of a stack that is about to be destroyed: they could not be imported again."""
+    """Remove the blocks of a stack before a destroy: Terraform could not import the resources again."""
     if ours(stack):
         delete(stack, FILE)
 
 
 def ours(stack: Path) -> str:
-    """Return the text of a stack's file of imports; empty if there is none, or more in it than `main.py adopt`
-    writes."""
+    """Return the text of a stack's import file; empty if there is none, or if it has content of others."""
     file = stack / FILE
     try:
         text = "" if file.is_symlink() else decoded(read_bytes(file, _MAX_BYTES))

@@ -1,4 +1,4 @@
-"""Finds the files of others that Terraform would load with a stack: they could change whatever a review has seen."""
+"""Finds other files that Terraform would load with a stack, because they could override the reviewed Terraform."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -6,15 +6,16 @@ from pathlib import Path
 
 from operations.imports import FILE, ours
 
-# Terraform skips hidden files of configuration, but not of variables. OpenTofu prefers its own endings.
+# Terraform ignores hidden configuration files, but loads hidden variable files. OpenTofu has further endings.
 _LOADED = re.compile(r"[^.].*\.(?:tf|tofu)(?:\.json)?|.*\.tfvars(?:\.json)?")
 
 
 def foreign_files(folder: Path, own: Collection[Path], listed: Collection[str]) -> Iterator[str]:
-    """Yield a line for each file that would be loaded with the stacks in `folder`, and that no command here wrote.
+    """Yield a line for each file in `folder` that Terraform would load and that this program did not write.
 
-    `own` are the files of a synth, relative to the folder; `listed` may be there, as `<stack>/<file>`. A link is
-    reported whoever made it: it may lead to other content elsewhere."""
+    `own` are the files of a synth, relative to the folder. `listed` are allowed files, as `<stack>/<file>`. Links are
+    always reported, because they can lead to other content on another machine.
+    """
     for stack in sorted({file.parent for file in own} - {Path()}):
         if link := next((part for part in (stack.parent, stack) if (folder / part).is_symlink()), None):
             yield f"{link}: is a link; replace it by a folder"

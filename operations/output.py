@@ -1,6 +1,6 @@
-"""What a synth leaves in a folder: which files are its own, which are stale, and how two such folders differ.
+"""Installs, lists and compares the files of a synth in a folder.
 
-Everything else beside them stays untouched: `.terraform`, lock files, and files of yours.
+Other files in the folder stay: `.terraform`, lock files, and your files.
 """
 
 import difflib
@@ -17,7 +17,7 @@ from operations.owner import MANIFEST, manifest_of, refuse_foreign_files, synthe
 
 
 def files(folder: Path) -> set[Path]:
-    """What some synth wrote, relative to `folder`, by its manifest: none where there is no such folder."""
+    """Return the files of a synth in `folder`, by its manifest and relative to the folder."""
     own = {MANIFEST} if manifest_of(folder) else set[str]()
     return {Path(name) for name in own | synthesized(folder)}
 
@@ -30,15 +30,15 @@ class Installed(NamedTuple):
 
 
 def install(fresh: Path, folder: Path) -> Installed:
-    """Make what a synth wrote in `folder` the same as in `fresh`; what is the same already is not written again.
+    """Replace the synthesized files in `folder` by those in `fresh`; files without a difference are not written.
 
-    Deletes what is not in `fresh`: stacks that are no longer in the estate, and the other format, which Terraform would
-    load too. Raises UserError, for a file that is not a synth's before any is written.
+    Deletes stale files: stacks that are no longer in the estate, and the other format, which Terraform would load too.
+    Raises UserError before the first write if a file is not of a synth.
     """
     owned = sorted(map(str, files(folder)))
     contents = {str(file): (fresh / file).read_bytes() for file in sorted(files(fresh))}
     refuse_foreign_files(folder, contents, owned)
-    # The manifest first, so that it lists what a synth that is killed leaves.
+    # The manifest comes first, so that it lists the files even of a killed synth.
     written = write_all(folder, contents)
     stale = [name for name in owned if name not in contents]
     for name in stale:
@@ -49,7 +49,7 @@ def install(fresh: Path, folder: Path) -> Installed:
 
 
 def summary(folder: Path) -> str:
-    """Return how many stacks and resources a synthesized folder holds, with the names of the stacks."""
+    """Return the numbers of stacks and resources in a synthesized folder, with the names of the stacks."""
     stacks = sorted({file.parent for file in files(folder)} - {Path()})
     counts = {stack.name: len(addresses(folder / stack)) for stack in stacks}
     names = ", ".join(f"{name} ({counted(count, 'resource')})" for name, count in counts.items())
@@ -66,16 +66,16 @@ def addresses(stack: Path) -> set[str]:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural if it is not one."""
+    """Return a number with its noun, in the plural except after 1."""
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def compare(committed: Path, fresh: Path) -> Iterator[str]:
-    """What `install` would change, a line each; nothing where it would change no byte."""
+    """Yield a line for each change that `install` would make."""
     old, new = files(committed), files(fresh)
     for file in sorted(old | new):
         if file not in new:
-            yield f"{file}: is of no stack of the estate, or of the other format"
+            yield f"{file}: belongs to no stack of the estate, or to the other format"
         elif file not in old:
             yield f"{file}: is missing"
         elif (before := (committed / file).read_bytes()) != (after := (fresh / file).read_bytes()):
@@ -88,19 +88,19 @@ def _changes(file: Path, old: str, new: str) -> Iterator[str]:
         return
     before, after = _document(old), _document(new)
     if file.name != "cdk.tf.json" or before is None:
-        # The other files say again what stacks there are, and what is in them.
+        # The other files repeat the list of stacks and their content.
         yield f"{file}: differs"
         return
     changes = list(_differences(before, after, ()))
-    # A digest follows from the other changes, and says nothing beside them.
-    told = [change for change in changes if "output.deployed.value.digests." not in change]
-    yield from (f"{file}: {change}" for change in told or changes or ["says the same in other bytes"])
+    # A digest follows from the other changes.
+    notable = [change for change in changes if "output.deployed.value.digests." not in change]
+    yield from (f"{file}: {change}" for change in notable or changes or ["has the same content in other bytes"])
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """Each at its Terraform address: `+` and `-` what is there once only, `~` what is another value."""
+    """Yield the differences by Terraform address: `+` for new, `-` for removed, `~` for changed values."""
     if isinstance(old, dict) and isinstance(new, dict):
-        # "//": cdktf's own remarks, of no meaning to Terraform.
+        # "//" contains comments of cdktf, which Terraform ignores.
         for key in sorted((old.keys() | new.keys()) - {"//"}):
             if key in old and key in new:
                 yield from _differences(old[key], new[key], (*path, key))
@@ -119,7 +119,7 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[str]:
 
 
 _DEPTH = {"resource": 3, "data": 3, "variable": 2, "output": 2}
-"""How many keys name one thing, in the sections where Terraform has names."""
+"""The number of keys in an address, in the sections where Terraform has addresses."""
 
 
 def _once(sign: str, value: Any, path: tuple[str, ...]) -> Iterator[str]:
@@ -144,7 +144,7 @@ def _shown(value: Any) -> str:
 
 
 def _document(value: Any) -> Any:
-    """The object that a string holds as JSON; None where it holds none."""
+    """Return the object in a JSON string; None if it contains none."""
     try:
         document = parsed(value) if isinstance(value, str) else None
     except DocumentError:

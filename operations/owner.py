@@ -1,7 +1,7 @@
-"""Keeps an output folder to one estate file and one state, and to what was written into it before.
+"""Limits an output folder to one estate file, one state and the files of this program.
 
-Terraform remembers in `.terraform` where it found the state of a stack. When that changes under it, through a second
-estate in the same folder or an edit of `state`, it proposes to copy the state from the old place to the new one.
+Terraform stores the location of a stack's state in `.terraform`. If the location changes, because of a second estate
+in the same folder or an edit of `state`, Terraform proposes to copy the state from the old location to the new one.
 """
 
 import json
@@ -20,11 +20,11 @@ MANIFEST = "manifest.json"
 _STACK = re.compile(r"stacks/[\w-]+/cdk\.tf(?:\.json)?")
 
 _Backend = tuple[str, Mapping[str, Any]]
-"""Its type, and the settings that decide where the state is and how it is read."""
+"""The type of a backend, and the settings that locate and read the state."""
 
 
 def sign(folder: Path, estate: Estate, file: Path) -> None:
-    """Write whose output it is into the manifest of a synthesized folder, which `cdktf` reads and leaves as it is."""
+    """Write the names of the estate and its file into the manifest of a synthesized folder. `cdktf` keeps them."""
     manifest = folder / MANIFEST
     manifest.write_text(signed(estate, file, json.loads(manifest.read_text("utf-8"))), "utf-8")
 
@@ -35,7 +35,7 @@ def signed(estate: Estate, file: Path, content: Mapping[str, Any]) -> str:
 
 
 def manifest_of(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a folder: None if there is none, and empty if it is not signed by this program."""
+    """Return the manifest of a folder: None if there is none, empty if another program wrote it."""
     try:
         content = read_json(folder / MANIFEST)
     except FileNotFoundError:
@@ -46,27 +46,27 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
 
 
 def synthesized(folder: Path) -> set[str]:
-    """Return the files of stacks that a synth wrote into `folder`, by its manifest, which exist."""
+    """Return the existing files of stacks that a synth wrote into `folder`, by its manifest."""
     stacks = (manifest_of(folder) or {}).get("stacks")
     found: set[str] = set()
     for stack in stacks.values() if isinstance(stacks, dict) else ():
         path = stack.get("synthesizedStackPath") if isinstance(stack, dict) else None
         if isinstance(path, str) and _STACK.fullmatch(path):
             base = path.rpartition("/")[0]
-            # Both formats: a synth that was killed may have left the other one. cdktf's own CLI reads metadata.json
-            # beside HCL.
+            # Both formats, because a killed synth can leave the other one. With HCL, cdktf's CLI reads
+            # metadata.json.
             found |= {f"{base}/cdk.tf", f"{base}/cdk.tf.json"}
             found |= {f"{base}/metadata.json"} if path.endswith("cdk.tf") else set()
     return {name for name in found if (folder / name).is_file()}
 
 
 def refuse_foreign_files(folder: Path, contents: Mapping[str, bytes], owned: Collection[str]) -> None:
-    """Raise UserError if writing `contents` into `folder` would change a file that is not one of `owned`."""
+    """Raise UserError if writing `contents` into `folder` would change a file outside `owned`."""
     foreign = [name for name in contents if name not in owned and _differs(folder / name, contents[name])]
     if foreign:
         names = ", ".join(str(folder / name) for name in sorted(foreign))
-        what = f"of this program by {folder / MANIFEST}, and would be overwritten"
-        raise UserError(f"{names}: not {what}; move it away, or write into another folder (--out)", ExitCode.BAD_INPUT)
+        what = f"would be overwritten, and {folder / MANIFEST} does not list it as a file of this program"
+        raise UserError(f"{names}: {what}; move it away, or write into another folder (--out)", ExitCode.BAD_INPUT)
 
 
 def _differs(file: Path, content: bytes) -> bool:
@@ -79,21 +79,23 @@ def _differs(file: Path, content: bytes) -> bool:
 
 
 def refuse_foreign_folder(folder: Path, estate: Estate, file: Path, *, migrates: bool = False) -> None:
-    """Raise UserError if `folder` is of another estate or estate file, or is initialized with another state, which
-    Terraform would propose to copy. `migrates`: the person asked for the copy."""
+    """Raise UserError if `folder` belongs to another estate or estate file, or is initialized with another state.
+
+    Terraform would propose to copy that state. `migrates` is true if the user requested the copy.
+    """
     refuse_foreign_estate(folder, estate, file)
     if not migrates and (reasons := list(other_states(folder, estate))):
         raise UserError("\n".join(reasons), ExitCode.BAD_INPUT)
 
 
 def refuse_foreign_estate(folder: Path, estate: Estate, file: Path) -> None:
-    """Raise UserError if `folder` is of another estate or estate file."""
+    """Raise UserError if `folder` belongs to another estate or estate file."""
     if reason := foreign_estate(folder, estate, file):
         raise UserError(reason, ExitCode.BAD_INPUT)
 
 
 def refuse_python_package(folder: Path) -> None:
-    """Raise UserError if `folder` is in a Python package: a wheel of it would ship what is written there."""
+    """Raise UserError if `folder` is in a Python package, whose wheel would contain the files."""
     for one in (folder.absolute(), *folder.absolute().parents):
         if (one / "__init__.py").exists():
             what = "is in a Python package, which Terraform modules must not be written into"
@@ -102,32 +104,33 @@ def refuse_python_package(folder: Path) -> None:
 
 
 def foreign_estate(folder: Path, estate: Estate, file: Path | None = None) -> str | None:
-    """Return why `folder` is not for this estate, read from `file`; None if it is."""
+    """Return the reason why `folder` does not belong to this estate in `file`; None if it does."""
     manifest = manifest_of(folder)
     if manifest is None:
         return None
     if not manifest:
         return (
-            f"{folder / MANIFEST} is not of this program, and would be overwritten; write into another folder, with "
-            "`--output` for every cdktf command (`--out` for main.py)"
+            f"{folder / MANIFEST} was written by another program and would be overwritten; write into another folder, "
+            "with `--output` for every cdktf command (`--out` for main.py)"
         )
     if manifest["estate"] != estate.name:
         return (
-            f"{folder} holds the Terraform of estate {manifest['estate']!r}, and this file is estate {estate.name!r}: "
-            f"give each estate a folder, with `--output {folder}-{estate.name}` for every cdktf command (`--out` for "
-            'main.py); if the estate was renamed, follow docs/recovery.md, "The state is somewhere else"'
+            f"{folder} contains the Terraform of estate {manifest['estate']!r}, and this file is estate "
+            f"{estate.name!r}. Use a separate folder, with `--output {folder}-{estate.name}` for every cdktf command "
+            "(`--out` for main.py). If you renamed the estate, follow docs/recovery.md, "
+            '"The state is somewhere else"'
         )
     if file and manifest.get("file", file.name) != file.name:
         return (
-            f"{folder} holds the Terraform of {manifest['file']!r}, and not of {file.name!r}, which is estate "
-            f"{estate.name!r} too: give each file a folder, with `--output` for every cdktf command (`--out` for "
-            f'main.py); if the file was renamed, write "file": "{file.name}" into {folder / MANIFEST}'
+            f"{folder} contains the Terraform of {manifest['file']!r}, not of {file.name!r}, which is also estate "
+            f"{estate.name!r}. Use a separate folder, with `--output` for every cdktf command (`--out` for main.py). "
+            f'If you renamed the file, write "file": "{file.name}" into {folder / MANIFEST}'
         )
     return None
 
 
 def other_states(folder: Path, estate: Estate) -> Iterator[str]:
-    """Yield a line for each stack in `folder` that Terraform has initialized with another state than the file's."""
+    """Yield a line for each stack in `folder` that Terraform initialized with another state than the file has."""
     for plan in stacks_of(estate):
         stack, there = plan.name, folder / "stacks" / plan.name
         wanted, found = _wanted(estate, plan.state_name), _initialized(there)
@@ -135,7 +138,7 @@ def other_states(folder: Path, estate: Estate) -> Iterator[str]:
             continue
         if found[0] != wanted[0] or any(_plain(found[1].get(key)) != value for key, value in wanted[1].items()):
             old, new = _shown(*found), _shown(*wanted)
-            changed = f"now says {new}" if old != new else "now says so with other settings"
+            changed = f"now has {new}" if old != new else "now has other settings for it"
             yield (
                 f"stack {stack} was initialized with its state in {old}, and the file {changed}: if the file is right, "
                 f"run `rm -r {there}/.terraform`; to move the state, follow docs/recovery.md, "
@@ -144,7 +147,7 @@ def other_states(folder: Path, estate: Estate) -> Iterator[str]:
 
 
 def _wanted(estate: Estate, stack: str) -> _Backend | None:
-    """Return the backend of `estate.state`; None if it is given to Terraform in another way."""
+    """Return the backend of `estate.state`; None if Terraform gets it in another way."""
     match estate.state:
         case S3State() as state:
             key = state.key(estate.name, stack)
@@ -171,7 +174,7 @@ def _initialized(stack: Path) -> _Backend | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value without what is not set, which Terraform records as null."""
+    """Return a value without unset keys, which Terraform records as null."""
     if isinstance(value, Mapping):
         return {key: one for key, one in value.items() if one is not None}
     return value

@@ -1,4 +1,4 @@
-"""Which stacks a command is about."""
+"""Selects the stacks of a command."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -7,7 +7,7 @@ from estate.errors import ExitCode, UserError
 
 
 def chosen(file: Path, names: list[str] | None, stacks: Collection[str]) -> Collection[str]:
-    """Return the stacks that are named, or all. Raises UserError for a name that no stack has."""
+    """Return the named stacks, or all. Raises UserError for an unknown name."""
     if unknown := sorted(set(names or ()) - set(stacks)):
         raise UserError(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", ExitCode.BAD_INPUT)
     return names or stacks

@@ -1,4 +1,4 @@
-"""Checks that this Python can run the project. Imported before anything else, so it keeps to what Python 3.8 parses."""
+"""Checks that this Python can run the project. It is imported first, so its syntax is that of Python 3.8."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PACKAGES = {
     "ruamel.yaml": ("ruamel.yaml",),
     "typer": ("typer",),
 }
-"""The dependencies of pyproject.toml, each with the modules of which one must be importable."""
+"""The dependencies of pyproject.toml. For each, one of the modules must be importable."""
 
 
 def obstacle() -> str | None:
-    """Return why this Python cannot run the project, with the command that helps; None if it can."""
-    if sys.version_info < (3, 11):  # noqa: UP036  (this is the code that refuses an older one)
+    """Return the reason why this Python cannot run the project, and the remedy; None if it can."""
+    if sys.version_info < (3, 11):  # noqa: UP036  (this code refuses older versions)
         version = ".".join(map(str, sys.version_info[:3]))
         return (
             f"main.py needs Python 3.11, 3.12 or 3.13, and {sys.executable} is Python {version}: with one of them, run "
@@ -41,7 +41,7 @@ def obstacle() -> str | None:
 
 
 def other_python() -> str | None:
-    """Return the Python of the `.venv` beside main.py; None if there is none, or this is it."""
+    """Return the Python of the `.venv` next to main.py; None if there is none or it is this one."""
     python = ROOT / ".venv/bin/python3"
     is_this = Path(sys.prefix).resolve() == python.parent.parent.resolve()
     return str(python) if os.access(python, os.X_OK) and not is_this else None

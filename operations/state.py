@@ -1,4 +1,4 @@
-"""Makes the S3 bucket that Terraform keeps its state in, or mends one that has drifted."""
+"""Creates the S3 bucket of Terraform's state, or repairs the settings of an existing one."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ from operations.aws import CLIENT_CONFIG
 NONCURRENT_DAYS = 90
 NONCURRENT_KEPT = 10
 UPLOAD_DAYS = 7
-# By these our own rule and statements are found again among those of others.
+# The names of this program's rule and statements, to find them among others.
 _RULE = "astro-on-aws-state"
 _TLS, _ASTRONOMER = "DenyInsecureTransport", "DenyAstronomer"
 
@@ -27,23 +27,23 @@ Outcome = Literal["made", "kept", "changed"]
 
 @dataclass(frozen=True)
 class StateReport:
-    """What was done: `settings` holds (setting, outcome) in the order of work, "bucket" first."""
+    """The outcome of each setting, in the order of work. "bucket" is the first."""
 
     bucket: str
     account_id: str
     region: str
     settings: tuple[tuple[str, Outcome], ...]
     warnings: tuple[str, ...] = ()
-    """Settings of others that delete or expose state. They are left as they are."""
+    """Descriptions of settings of others that delete or expose state. These settings stay."""
 
 
 @dataclass(frozen=True)
 class _Setting:
     name: str
     read: Callable[[], Any]
-    """What is there, None when nothing is."""
+    """Returns the current value, or None."""
     wanted: Callable[[Any], Any]
-    """From what is there to what should be: the same, when nothing has to change."""
+    """Returns the required value for a current one: the same if no change is needed."""
     write: Callable[[Any], Any]
 
 
@@ -55,13 +55,15 @@ def create_state_bucket(
     *,
     dedicated_account: str | None = None,
 ) -> StateReport:
-    """Make the bucket in the caller's account, or bring the one that is there to the same settings. Safe to repeat.
+    """Create the bucket in the caller's account, or apply the settings to the existing bucket. It is idempotent.
 
-    `kms_key`: alias, ID or ARN of the key that encrypts new state; without it S3's own AES256, but a bucket that has a
-    key already keeps it. Statements and lifecycle rules of others stay; old versions of objects expire after
-    `NONCURRENT_DAYS` days, all but the `NONCURRENT_KEPT` newest. The policy refuses requests without TLS and all of
-    Astronomer's cross-account role, whose documented policy has s3:*. `session`: default, that of the environment.
-    `dedicated_account`: the account of that role, in which the bucket gets a warning. Raises `UserError`.
+    The bucket policy denies requests without TLS, and all requests of Astronomer's cross-account role, whose documented
+    policy has s3:*. Old versions of objects expire after `NONCURRENT_DAYS` days, except the `NONCURRENT_KEPT` newest.
+    Statements and lifecycle rules of others stay.
+
+    `kms_key` is the alias, ID or ARN of the key that encrypts new state. The default is AES256 of S3, or the key that
+    the bucket already has. `session` is by default that of the environment. `dedicated_account` is the account of
+    Astronomer's role, in which the bucket gets a warning. Raises `UserError`.
     """
     where = f"state bucket {bucket} in {region}"
     try:
@@ -94,12 +96,12 @@ def create_state_bucket(
 
 
 def _key_arn(kms: Any, name: str, account: str, region: str) -> str:
-    """The key's own ARN: what the bucket shows later, whatever it was called when it was set."""
+    """Return the ARN of a key, which the bucket shows for an alias or ID too."""
     try:
         key = kms.describe_key(KeyId=name)["KeyMetadata"]
     except kms.exceptions.NotFoundException as error:
         raise UserError(
-            f"the KMS key {name} does not exist in account {account}, region {region}. Make it first, or correct the"
+            f"the KMS key {name} does not exist in account {account}, region {region}. Create it first, or correct the"
             " name (an alias begins with alias/)."
         ) from error
     if (key["KeyState"], key["KeySpec"]) != ("Enabled", "SYMMETRIC_DEFAULT"):
@@ -121,12 +123,12 @@ def _explain(error: exceptions.ClientError) -> str:
     }:
         return f"AWS refuses these credentials ({code}). Sign in again."
     if code in {"AccessDenied", "AccessDeniedException", "403"}:
-        return f"AWS denies {error.operation_name}: {said}. Allow it to whom you are signed in as."
+        return f"AWS denies {error.operation_name}: {said}. Allow it for the identity that you are signed in as."
     return f"AWS answered {error.operation_name} with {code}: {said}"
 
 
 class _Bucket:
-    """One bucket and every call to it: but for CreateBucket, each call names the owner, so none reaches another's."""
+    """One bucket and its calls. Each call except CreateBucket names the owner, so no call reaches a foreign bucket."""
 
     def __init__(self, s3: Any, bucket: str, region: str, caller: Any, key_arn: str | None) -> None:
         self._s3, self._bucket, self._region, self._key_arn = s3, bucket, region, key_arn
@@ -141,7 +143,7 @@ class _Bucket:
             wanted = setting.wanted(found)
             if wanted != found:
                 setting.write(wanted)
-            # What AWS gives a new bucket by itself counts as made, too.
+            # The defaults of a new bucket count as made, too.
             kept: Outcome = "kept" if wanted == found else "changed"
             done.append((setting.name, "made" if made or found is None else kept))
         warnings = tuple(self._warnings(dedicated_account))
@@ -157,17 +159,17 @@ class _Bucket:
             if rule["Status"] == "Enabled" and "Expiration" in rule:
                 prefix = rule.get("Prefix") or jmespath.search("Filter.Prefix || Filter.And.Prefix", rule)
                 where = f"objects under {prefix}" if prefix else "all objects"
-                yield f"lifecycle rule {rule.get('ID')!r} expires {where}; state under it is deleted"
+                yield f"lifecycle rule {rule.get('ID')!r} expires {where}, and deletes state"
         for statement in listed(json.loads(self._read(self._s3.get_bucket_policy, "Policy"))["Statement"]):
             if statement["Effect"] == "Allow" and (others := self._others(statement)):
                 name = statement.get("Sid", "without a Sid")
-                yield f"policy statement {name!r} allows {', '.join(others)} to use the bucket; state holds secrets"
+                yield f"policy statement {name!r} allows {', '.join(others)} to use the bucket; state contains secrets"
         lock = self._read(self._s3.get_object_lock_configuration, "ObjectLockConfiguration") or {}
         if "Rule" in lock:
             yield "Object Lock has a default retention; Terraform cannot delete its lock files until it is over"
 
     def _others(self, statement: Mapping[str, Any]) -> list[str]:
-        """The principals of a statement outside the bucket's account."""
+        """Return the principals of a statement outside the bucket's account."""
         given = statement.get("Principal", "*")
         kinds = given if isinstance(given, dict) else {"AWS": given}
         named = [one for values in kinds.values() for one in listed(values)]
@@ -177,7 +179,7 @@ class _Bucket:
         try:
             found = self._s3.head_bucket(**self._names)
         except exceptions.ClientError as error:
-            # HEAD has no body, so the code is the bare status.
+            # HEAD has no body, so the code is the HTTP status.
             match error.response["Error"]["Code"]:
                 case "404" | "NoSuchBucket":
                     return False
@@ -197,8 +199,8 @@ class _Bucket:
         return True
 
     def _make(self) -> bool:
-        """False when another run made it just now."""
-        # us-east-1 is the default place, and the one place that may not be named.
+        """Create the bucket. Return False if another run has just created it."""
+        # us-east-1 is the default, and the only region that AWS rejects here.
         place = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
         try:
             self._s3.create_bucket(
@@ -293,7 +295,7 @@ class _Bucket:
         rule = found["Rules"][0] if found else {}
         default = rule.get("ApplyServerSideEncryptionByDefault", {})
         if self._key_arn is None:
-            # Whatever is there is at least AES256: never from a key back to none.
+            # Every bucket has at least AES256. A key is never removed.
             return found or {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
         ours = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": self._key_arn}
         if found and default == ours and rule.get("BucketKeyEnabled"):

@@ -1,4 +1,4 @@
-"""Synthesizes an estate into a folder. Importing this loads no cdktf: the functions do, after Node has been started."""
+"""Synthesizes an estate into a folder. The functions import cdktf after they have started Node."""
 
 import errno
 import json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def write(estate: Estate, file: Path, out: Path, environ: MutableMapping[str, str], *, hcl: bool) -> Installed:
-    """Synthesize into `out`, and drop the import blocks there of resources that are no longer in it."""
+    """Synthesize into `out`, and remove import blocks of resources that no longer exist there."""
     with synthesized(estate, file, environ, hcl=hcl) as fresh:
         installed = install(fresh, out)
         for stack in stacks_of(estate):
@@ -33,7 +33,7 @@ def write(estate: Estate, file: Path, out: Path, environ: MutableMapping[str, st
 
 @contextmanager
 def synthesized(estate: Estate, file: Path, environ: MutableMapping[str, str], *, hcl: bool = False) -> Generator[Path]:
-    """Yield a folder with the whole output of the estate in `file`, which is deleted afterwards."""
+    """Yield a temporary folder with the output of the estate in `file`."""
     with new_app(environ, hcl=hcl) as app:
         from stacks.app import build
 
@@ -56,24 +56,26 @@ def synthesized_stacks(estate: Estate, file: Path, environ: MutableMapping[str, 
 
 def formatter(environ: MutableMapping[str, str]) -> Terraform:
     """Return Terraform, which formats HCL so that two machines write the same bytes."""
-    why = "HCL is formatted by it, so that two machines write the same; JSON needs none."
+    why = "It formats HCL, so that all machines write the same bytes. JSON does not need it."
     return Terraform(find_terraform(environ, why), environ)
 
 
 @contextmanager
 def new_app(environ: MutableMapping[str, str], *, hcl: bool = False) -> Generator["App"]:
-    """Yield an app that writes one format, whatever the environment says, into a temporary folder, so that a synth that
-    fails leaves nothing half done. Raises UserError if there is no room for that folder, or for Node's."""
+    """Yield an app that writes one format into a temporary folder, so that a failed synth leaves no partial output.
+
+    Raises UserError if the disk has no space for that folder or for Node's.
+    """
     start_for_command(hcl=hcl, environ=environ)
     with _disk_errors():
-        # `stacks` gives jsii that Node, before cdktf is imported.
+        # `stacks` configures that Node for jsii before it imports cdktf.
         from stacks.app import App
 
         with tempfile.TemporaryDirectory() as folder:
             yield App(outdir=folder)
 
 
-# Node's words: "ENOSPC: no space left on device, write", or with a path after the last word.
+# Node's messages: "ENOSPC: no space left on device, write", or with a path after the last word.
 _DISK = re.compile(r"\b(?:EACCES|EDQUOT|EFBIG|EIO|ENOENT|ENOSPC|ENOTDIR|EPERM|EROFS): ([^,]+), \w+(?: '([^']+)')?")
 
 
@@ -86,7 +88,7 @@ def _disk_errors() -> Generator[None]:
             raise
         raise UserError(_no_room(error.filename, error.strerror)) from error
     except Exception as error:
-        # Whatever Node reports has the error in JavaScript as its cause; the classes are those of a package that may
+        # The cause of Node's errors is the error in JavaScript. Its class is compared by name, because its package may
         # not be importable yet.
         if type(error.__cause__).__name__ == "JavaScriptError" and (found := _DISK.search(str(error))):
             raise UserError(_no_room(found[2], found[1])) from error

@@ -1,6 +1,6 @@
 """Finds Terraform (or OpenTofu) on this machine, and runs it.
 
-Everything is captured and nothing printed: a failure is an exception with a message for the person who ran the command.
+All output is captured. A failure raises an exception with a message for the user.
 """
 
 import json
@@ -18,11 +18,11 @@ NEEDED = (1, 10)
 
 
 class TerraformError(UserError):
-    """What can go wrong around Terraform itself; the message is complete."""
+    """Terraform is missing or failed. The message is complete."""
 
 
-class TerraformFailed(TerraformError):  # noqa: N818  (the base class says that it is an error)
-    """A Terraform command exited with an error. `stderr` is what Terraform wrote, unshortened."""
+class TerraformFailed(TerraformError):  # noqa: N818  (the name of the base class ends in Error)
+    """A Terraform command failed. `stderr` is the complete standard error of Terraform."""
 
     def __init__(self, command: list[str], folder: Path, code: int, stderr: str) -> None:
         shown = " ".join([Path(command[0]).name, *command[1:]])
@@ -31,10 +31,10 @@ class TerraformFailed(TerraformError):  # noqa: N818  (the base class says that 
 
 
 def find_terraform(environ: Mapping[str, str], reason: str = "") -> Path:
-    """The binary to run: `TERRAFORM_BINARY_NAME` as cdktf-cli reads it (`tofu`, or a path), else `terraform`.
+    """Return the binary: `TERRAFORM_BINARY_NAME` as cdktf-cli reads it (`tofu`, or a path), otherwise `terraform`.
 
-    Raises `TerraformError` where there is none that answers, or one older than `NEEDED`; `reason` says what it is
-    needed for.
+    Raises `TerraformError` if there is none, it does not run, or it is older than `NEEDED`. `reason` is its purpose,
+    for the message.
     """
     name = environ.get("TERRAFORM_BINARY_NAME") or "terraform"
     needed = ".".join(map(str, NEEDED))
@@ -45,10 +45,10 @@ def find_terraform(environ: Mapping[str, str], reason: str = "") -> Path:
     found = shutil.which(name, path=environ.get("PATH", ""))
     if found is None:
         raise TerraformError(f"`{name}` is not on the PATH. {remedy}")
-    # Not resolved: version managers link one shim under many names and look at the name they were called by.
+    # Links are not resolved, because version managers use one shim with many names.
     binary = Path(found).absolute()
     try:
-        # The update check would wait for the network, and OpenTofu spells the key the same.
+        # The update check would wait for the network. OpenTofu uses the same key in its answer.
         answer = subprocess.run(
             [binary, "version", "-json"],
             env={**environ, "CHECKPOINT_DISABLE": "1"},
@@ -70,21 +70,21 @@ def find_terraform(environ: Mapping[str, str], reason: str = "") -> Path:
 
 @dataclass(frozen=True)
 class Terraform:
-    """Runs `binary` in a folder with `environ` and nothing else of this process's environment.
+    """Runs `binary` in a folder, with `environ` as its whole environment.
 
-    Every method raises `TerraformFailed` when the command fails.
+    Every method raises `TerraformFailed` if the command fails.
     """
 
     binary: Path
     environ: Mapping[str, str]
 
     def output(self, folder: Path, timeout: float | None = None) -> dict[str, Any]:
-        """The root outputs in the state, name to value, sensitive ones in the clear. `timeout`: in seconds."""
+        """Return the root outputs in the state by name, including sensitive values. `timeout` is in seconds."""
         outputs = json.loads(self._run(folder, "output", "-json", "-no-color", timeout=timeout))
         return {name: output["value"] for name, output in outputs.items()}
 
     def fmt(self, folder: Path, files: Iterable[Path]) -> None:
-        """Write `files`, relative to `folder`, as Terraform would. One process; no other file is looked at."""
+        """Format `files`, relative to `folder`, in one process. Other files are not read."""
         self._run(folder, "fmt", *map(str, files))
 
     def _run(self, folder: Path, *arguments: str, timeout: float | None = None) -> str:

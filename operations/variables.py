@@ -18,7 +18,7 @@ _TOKEN = re.compile(
 
 
 def report(estate: Estate, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each value that Terraform needs and no file holds: whether it is set, and what it is."""
+    """Yield a line for each variable that Terraform needs from the environment: its status and description."""
     state_names = {plan.name: plan.state_name for plan in stacks_of(estate)}
     for stack, variable, secret in secrets(estate):
         if isinstance(estate.state, CloudState):
@@ -43,7 +43,7 @@ def external_ids(environ: Mapping[str, str]) -> list[str]:
 
 
 def status(secret: Secret, value: str | None) -> str | None:
-    """Return what is wrong with the value of a secret's variable, without the value; None if nothing is."""
+    """Return the problem of a secret's value, without the value; None if there is no problem."""
     if value is None:
         return "not set"
     problem = secret.problem(literal(value))
@@ -51,9 +51,10 @@ def status(secret: Secret, value: str | None) -> str | None:
 
 
 def literal(text: str) -> object:
-    """Return an HCL literal as a `list`, a `dict` and strings, to which Terraform converts numbers and booleans.
+    """Return an HCL literal as lists, dicts and strings, to which Terraform converts numbers and booleans.
 
-    None for `null`, and for what is no literal: Terraform refuses expressions in a variable."""
+    Return None for `null` and for anything else: Terraform refuses expressions in a variable.
+    """
     try:
         tokens = _tokens(text)
         value = _value(next(tokens), tokens)

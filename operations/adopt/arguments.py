@@ -13,24 +13,24 @@ _PROTOCOLS = {"6": "tcp", "17": "udp"}
 
 
 class UnknownError(Exception):
-    """An argument that hangs on what is not there: its address, or the expression."""
+    """An argument depends on a resource that does not exist. The message is its address, or the expression."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """The planned arguments of one resource, with the account, region and partition beside them."""
+    """The planned arguments of one resource, and the account, region and partition."""
 
     planned: Mapping[str, Any]
     resolve: Callable[[Any], Any]
-    """Puts what references are found as in their place. Raises UnknownError."""
+    """Replaces references by the values that were found. Raises UnknownError."""
 
     def get(self, expression: str) -> Any:
-        """The value of a JMESPath; None if there is none. Raises UnknownError."""
+        """Return the value of a JMESPath, or None. Raises UnknownError."""
         return self.resolve(jmespath.search(expression, self.planned))
 
 
 def expected_of(fields: Mapping[str, str], arguments: Arguments, *, known: bool = True) -> dict[str, Any]:
-    """What the plan says of the fields of an item. Raises UnknownError where that must be `known`, and is not yet."""
+    """Return the planned values of an item's fields. Raises UnknownError if a value must be `known` and is not yet."""
     expected: dict[str, Any] = {}
     for theirs, ours in fields.items():
         try:
@@ -43,7 +43,7 @@ def expected_of(fields: Mapping[str, str], arguments: Arguments, *, known: bool 
 
 
 def differences(item: Mapping[str, Any], expected: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """In what an item is not as expected: the field, what it is, what it is to be. None is expected of nothing."""
+    """Return (field, actual, expected) for each mismatch. A field that is expected to be None is not compared."""
     values = ((theirs, jmespath.search(theirs, item), planned) for theirs, planned in expected.items())
     return [
         ("Name" if theirs == NAME else theirs, value, planned)
@@ -53,7 +53,7 @@ def differences(item: Mapping[str, Any], expected: Mapping[str, Any]) -> list[tu
 
 
 def _plain(value: Any) -> Any:
-    """Alike for what AWS and Terraform write differently: numbers, final dots of domains, protocols, order."""
+    """Return equal values for equal meanings: AWS and Terraform differ in numbers, final dots, protocols and order."""
     if isinstance(value, list):
         return sorted(_plain(one) for one in value)
     text = str(value).removeprefix("https://").rstrip(".")
@@ -61,6 +61,7 @@ def _plain(value: Any) -> Any:
 
 
 def import_id(kind: Kind, item: Mapping[str, Any], arguments: Arguments) -> str:
+    """Return the ID to import an item by."""
     if kind.shows_id:
         return str(jmespath.search(kind.id, item))
     return re.sub(r"\{(\w+)\}", lambda name: _text(item.get(name[1]) or arguments.get(name[1])), kind.id)

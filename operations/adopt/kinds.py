@@ -9,66 +9,66 @@ from dataclasses import dataclass, field
 from modules.astronomer import POLICY, ROLE
 
 NAME = "Tags[?Key=='Name'].Value | [0]"
-"""JMESPath of what EC2 resources are called."""
+"""The JMESPath of the name of an EC2 resource."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Where AWS lists the resources of a type, and what tells the one that is planned. All but `call` are JMESPath.
+    """How to list the resources of a type in AWS, and to recognize the planned one. All but `call` are JMESPath.
 
-    `ask`, and the values of `same`, `fixed` and the like, are read from the planned arguments, with `_account`,
-    `_region` and `_partition` beside them; the rest from AWS's answers.
+    `ask`, and the values of `same`, `fixed`, `unfinished` and `told`, are applied to the planned arguments, which also
+    have `_account`, `_region` and `_partition`. The other expressions are applied to AWS's answers.
     """
 
     call: str
     """service:operation of boto3."""
     items: str
-    """What the answer lists, or the one thing that it is about."""
+    """The items in the answer, or the single item."""
     id: str
-    """The ID to import it by, as the provider's documentation of the type says: a field of the item, or, with braces,
-    made of fields and arguments."""
+    """The import ID of the provider's documentation: a field of the item, or a text with fields and arguments in
+    braces."""
     ask: Mapping[str, str] = field(default_factory=dict)
     """Parameters of the call."""
     each: tuple[str, Mapping[str, str]] | None = None
-    """A second call for each item, with its parameters; the answer is added to the item."""
+    """A second call for each item, with its parameters. The answer is added to the item."""
     same: Mapping[str, str] = field(default_factory=dict)
-    """What makes an item the planned resource. What the plan does not give is not compared."""
+    """Fields that identify the planned resource. Fields that the plan leaves open are not compared."""
     fixed: Mapping[str, str] = field(default_factory=dict)
-    """What Terraform could change only by making it anew: an item that differs is not imported, but told."""
+    """Fields that Terraform can change only by a replacement. An item that differs is reported, not imported."""
     unfinished: Mapping[str, str] = field(default_factory=dict)
-    """What makes an item the planned resource where none is by `same`: an apply was killed before it attached it, or a
-    person made it without a name."""
+    """Fields that identify the planned resource if none matches `same`: an apply was killed before it attached the
+    resource, or a person created it without a name."""
     told: Mapping[str, str] = field(default_factory=dict)
-    """What an apply changes in place and nobody should have to find in a plan."""
+    """Fields that an apply changes in place, and that are reported because a plan could hide them among others."""
     arn: str = ""
     users: "Users | None" = None
-    """What can use it. An item that something outside the stack uses is not imported, but told."""
+    """Possible users. An item with users outside the stack is reported, not imported."""
     remedy: str = ""
-    """What to do about an item that differs in `fixed`, or that something else uses."""
+    """The remedy for an item that differs in `fixed`, or that has other users."""
 
     @property
     def shows_id(self) -> bool:
-        """Whether AWS has an ID for it, and does not know it by what it is of."""
+        """Whether AWS has an ID for it, instead of a combination of other IDs."""
         return "{" not in self.id
 
 
 @dataclass(frozen=True)
 class Users:
-    """Resources of one type that use another: those in whose description its ID occurs."""
+    """Resources of one type that use another: their descriptions contain its ID."""
 
     type: str
-    """Those of this type that the stack plans are its own users."""
+    """The Terraform type of the users. Planned resources of this type belong to the stack."""
     call: str
     items: str
     id: str
-    """As they are imported by."""
+    """The field with their import ID."""
 
 
 @dataclass(frozen=True)
 class Unimportable:
-    """A type that the provider cannot import, or not as it is planned.
+    """A type that the provider cannot import, or not with the planned arguments.
 
-    `made_again`: what an apply does where it is there already.
+    `made_again` describes the effect of an apply if the resource exists.
     """
 
     made_again: str
@@ -76,7 +76,7 @@ class Unimportable:
 
 _NAMED = {NAME: "tags.Name"}
 _NAMELESS = {f"{NAME} || ''": "''"}
-"""As a person makes it. Whoever gave it another name made it for something else."""
+"""A resource that a person created without a name. Another name means another purpose."""
 _VPN_CONNECTIONS = Users(
     "aws_vpn_connection", "ec2:describe_vpn_connections", "VpnConnections[?State != 'deleted']", "VpnConnectionId"
 )
@@ -85,12 +85,12 @@ _ALIVE = "@.State == 'available' || @.State == 'pending'"
 
 
 def _of_bucket(operation: str, items: str) -> Kind:
-    """A setting of a bucket, which the provider knows by the bucket's name."""
+    """Return the kind of a bucket's setting, which the provider imports by the bucket's name."""
     return Kind(f"s3:{operation}", items, "{bucket}", ask={"Bucket": "bucket"})
 
 
 def _associated(what: str, argument: str) -> Kind:
-    """What a RAM share holds, or whom it is shared with."""
+    """Return the kind of a RAM share's resources or principals."""
     return Kind(
         "ram:get_resource_share_associations",
         "resourceShareAssociations[?status == 'ASSOCIATED' || status == 'ASSOCIATING']",
@@ -101,7 +101,7 @@ def _associated(what: str, argument: str) -> Kind:
 
 
 def _in_gateway_table(operation: str, items: str) -> Kind:
-    """Whether an attachment is associated with, or propagates to, a transit gateway's route table."""
+    """Return the kind of an association or a propagation of a transit gateway's route table."""
     return Kind(
         f"ec2:{operation}",
         items,
@@ -113,7 +113,7 @@ def _in_gateway_table(operation: str, items: str) -> Kind:
 
 _ACTIVE_PEERING = Kind(
     "ec2:describe_vpc_peering_connections",
-    # One that waits to be accepted is accepted by the apply.
+    # The apply accepts a pending one.
     "VpcPeeringConnections[?Status.Code == 'active']",
     "VpcPeeringConnectionId",
     same={"VpcPeeringConnectionId": "vpc_peering_connection_id"},
@@ -156,7 +156,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
     ),
     "aws_cloudwatch_log_metric_filter": Kind(
         "logs:describe_metric_filters",
-        # Whatever a person called it: these are the names that Astronomer's pages have it look for.
+        # Its name can be anything, but the patterns of Astronomer's pages contain these names.
         f"metricFilters[?contains(filterPattern || '', '{POLICY}') || contains(filterPattern || '', '{ROLE}')]",
         "{log_group_name}:{name}",
         fixed={"filterName": "name", "logGroupName": "log_group_name"},
@@ -183,7 +183,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
             "BgpAsn || BgpAsnExtended": "bgp_asn || bgp_asn_extended",
         },
     ),
-    # An import would leave it the rules that it has; only what makes it takes them away.
+    # After an import its rules would stay. Only a create removes them.
     "aws_default_security_group": Unimportable("it is taken over, and the rules that it has are taken away"),
     "aws_ec2_managed_prefix_list": Kind(
         "ec2:describe_managed_prefix_lists",
@@ -246,7 +246,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
     ),
     "aws_ec2_transit_gateway_vpc_attachment_accepter": Kind(
         "ec2:describe_transit_gateway_vpc_attachments",
-        # One that waits to be accepted is accepted by the apply.
+        # The apply accepts a pending one.
         "TransitGatewayVpcAttachments[?State == 'available']",
         "TransitGatewayAttachmentId",
         same={"TransitGatewayAttachmentId": "transit_gateway_attachment_id"},
@@ -284,7 +284,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         fixed={"Path": "path || '/'"},
         arn="Arn",
     ),
-    # Found only where there is something to take off: imported, a plan shows what.
+    # Found only if there is something to remove, so that the plan after an import shows it.
     "aws_iam_role_policies_exclusive": Kind(
         "iam:list_role_policies",
         "PolicyNames && [@]",
@@ -463,15 +463,15 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         same={"VPCId": "vpc_id"},
     ),
     "aws_route53_zone": Kind(
-        # One VPC has one private zone of a name.
+        # A VPC has one private zone of each name.
         "route53:list_hosted_zones_by_vpc",
         "HostedZoneSummaries",
         "HostedZoneId",
         ask={"VPCId": "vpc[0].vpc_id", "VPCRegion": "vpc[0].vpc_region"},
         same={"Name": "name", "Owner.OwningAccount": "_account"},
         each=("route53:get_hosted_zone", {"Id": "HostedZoneId"}),
-        # A zone that was created by an estate has its name as a comment, and by now VPCs of Astronomer's. One that a
-        # person created is the network's only if no other VPC uses it.
+        # A zone that an estate created has its name in the comment, and may have Astronomer's VPCs. A zone that a
+        # person created belongs to the network only if no other VPC uses it.
         fixed={"HostedZone.Config.Comment": "comment"},
         unfinished={
             "Name": "name",
@@ -507,7 +507,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "ec2:describe_security_groups",
         "SecurityGroups",
         "GroupId",
-        # Terraform makes up the end of its name.
+        # Terraform generates the end of its name.
         same={"VpcId": "vpc_id", "Description": "description", **_NAMED},
     ),
     "aws_servicequotas_service_quota": Kind(
@@ -525,7 +525,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
     "aws_sns_topic_policy": Kind("sns:get_topic_attributes", "Attributes", "TopicArn", ask={"TopicArn": "arn"}),
     "aws_sns_topic_subscription": Kind(
         "sns:list_subscriptions_by_topic",
-        # What nobody has confirmed yet has no ARN: the apply asks for it again.
+        # A subscription that is not confirmed has no ARN. The apply requests the confirmation again.
         "Subscriptions[?starts_with(SubscriptionArn, 'arn:')]",
         "SubscriptionArn",
         ask={"TopicArn": "topic_arn"},
@@ -543,7 +543,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "Vpcs",
         "VpcId",
         same={"CidrBlock": "cidr_block", "OwnerId": "_account"},
-        # AWS would let us, but another's VPC is not ours because its range is the same.
+        # AWS would allow the import, but a VPC with the same range can belong to someone else.
         fixed=_NAMED,
         remedy="to keep it as it is, write vpc_id and its parts in place of create; to adopt it, give it the Name",
     ),
@@ -552,7 +552,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         f"VpcEndpoints[?{_ALIVE} || @.State == 'pendingAcceptance']",
         "VpcEndpointId",
         same={"VpcId": "vpc_id", "ServiceName": "service_name", "VpcEndpointType": "vpc_endpoint_type"},
-        # AWS does not show who uses one, and it gets our security group and policy.
+        # AWS does not show the users of an endpoint, and an apply changes its security group and policy.
         fixed=_NAMED,
         remedy="everything in the VPC may use it: leave it out of endpoints, or give it the Name to adopt it",
     ),
@@ -574,7 +574,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         each=("ec2:describe_vpc_endpoint_connections", {"Filters": "[{Name: 'service-id', Values: [ServiceId]}]"}),
         same={"NetworkLoadBalancerArns": "network_load_balancer_arns"},
         fixed=_NAMED,
-        # One that a person created, and that nobody is connected with.
+        # A service that a person created, without connections.
         unfinished={
             "NetworkLoadBalancerArns": "network_load_balancer_arns",
             **_NAMELESS,
@@ -667,6 +667,6 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "VpcPeeringConnectionId",
         same={"VpcPeeringConnectionId": "id"},
     ),
-    # Of Terraform itself.
+    # A resource of Terraform itself.
     "terraform_data": Unimportable("it exists in the state only: what was deployed before"),
 }

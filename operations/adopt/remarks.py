@@ -1,4 +1,4 @@
-"""Remarks on what was found: changes that a plan does not show, or not so that one would see them."""
+"""Remarks on resources that were found: changes that a plan hides, or shows in an inconspicuous place."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,38 +17,38 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "aws_iam_policy": ("iam:get_policy_version",),
     "aws_kms_key": ("kms:list_grants",),
 }
-"""What is asked of AWS about a resource that was found, by its type."""
+"""The further calls about a resource that was found, by its type."""
 
 
 def remarks_on(
     address: str, arguments: Arguments, item: Mapping[str, Any], aws: Aws, external_ids: frozenset[str]
 ) -> Iterator[str]:
-    """What a plan does not show, or not so that one would see it, and a person should decide."""
+    """Yield the changes that need a decision, and that a plan hides or shows in an inconspicuous place."""
     type_ = address.split(".")[0]
     if type_ == "aws_iam_role":
         boundary = jmespath.search("PermissionsBoundary.PermissionsBoundaryArn", item)
         if boundary and not arguments.get("permissions_boundary"):
-            yield f"an apply would take off its permissions boundary {boundary}: write it as `permissions_boundary`"
+            yield f"an apply would remove its permissions boundary {boundary}: write it as `permissions_boundary`"
         if item["RoleName"] == ROLE:
             yield from trust_remarks(item["AssumeRolePolicyDocument"], external_ids)
             yield from _cloudformation(aws)
     elif type_ == "aws_kms_key":
-        # A plan does not know of them. Anyone who may create a key can give it this description.
+        # A plan does not show grants. Anyone who can create a key can give it this description.
         if grants := aws.ask("kms:list_grants", KeyId=item["KeyId"]).get("Grants"):
             yield f"has {len(grants)} grants, which an apply leaves: `aws kms list-grants` shows to whom"
     elif type_ == "aws_iam_policy" and "policy" not in (arguments.get("lifecycle.ignore_changes") or ()):
         version = aws.ask("iam:get_policy_version", PolicyArn=item["Arn"], VersionId=item["DefaultVersionId"])
         there, planned = jmespath.search("PolicyVersion.Document", version), _document(arguments)
         if there and planned and compare([there], [planned]):
-            yield "an apply would put the file's document in the place of the one in AWS, which allows other things" + (
-                ": `main.py policy diff` tells them, `policy_mode: vendor-managed` leaves AWS's"
+            yield "an apply would replace the document in AWS, which allows other actions, by the one in the file" + (
+                ": `main.py policy diff` shows the difference, `policy_mode: vendor-managed` keeps the document in AWS"
                 if item["PolicyName"].startswith(POLICY)
                 else ""
             )
 
 
 def trust_remarks(document: Mapping[str, Any], external_ids: frozenset[str]) -> Iterator[str]:
-    """A plan hides the whole trust policy, for it holds the external IDs."""
+    """Yield the differences of the trust policy, which a plan hides because of the external IDs in it."""
     allowing = [one for one in listed(document.get("Statement", [])) if one.get("Effect") == "Allow"]
     there = frozenset(
         value
@@ -60,8 +60,8 @@ def trust_remarks(document: Mapping[str, Any], external_ids: frozenset[str]) -> 
     )
     if there != external_ids:
         yield (
-            "its external IDs are not those of TF_VAR_external_ids, a plan does not show that, and an apply would lock "
-            "out whoever uses another one"
+            "its external IDs differ from TF_VAR_external_ids; a plan does not show that, and an apply would lock out "
+            "everyone who uses another ID"
         )
     if others := sorted({one for statement in allowing for one in _principals(statement) if not _astronomers(one)}):
         yield f"an apply would no longer trust {', '.join(others)}"
@@ -69,7 +69,7 @@ def trust_remarks(document: Mapping[str, Any], external_ids: frozenset[str]) -> 
 
 def _principals(statement: Mapping[str, Any]) -> Iterator[str]:
     if "NotPrincipal" in statement:
-        yield "everybody but those of NotPrincipal"
+        yield "everybody except its NotPrincipal"
     principal = statement.get("Principal", {})
     for values in principal.values() if isinstance(principal, Mapping) else (principal,):
         yield from listed(values)
@@ -81,7 +81,7 @@ def _astronomers(principal: str) -> bool:
 
 
 def _document(arguments: Arguments) -> dict[str, Any] | None:
-    """The planned policy document, where it stands in the plan as text."""
+    """Return the planned policy document, if the plan contains it as text."""
     try:
         return json.loads(arguments.get("policy"))
     except (UnknownError, ValueError):
@@ -89,8 +89,11 @@ def _document(arguments: Arguments) -> dict[str, Any] | None:
 
 
 def _cloudformation(aws: Aws) -> Iterator[str]:
-    """Astronomer's link makes its stack in us-east-1, whatever region the clusters are in."""
+    """Yield the CloudFormation stacks that own the role.
+
+    Astronomer's link creates its stack in us-east-1, in whatever region the clusters are.
+    """
     for region in dict.fromkeys(("us-east-1", aws.region)):
         answer = aws.ask("cloudformation:describe_stack_resources", region, PhysicalResourceId=ROLE)
         for stack in sorted({one["StackName"] for one in answer.get("StackResources", [])}):
-            yield f"CloudFormation stack {stack} in {region} would delete it with itself: see docs/adopt.md first"
+            yield f"CloudFormation stack {stack} in {region} also deletes the role: see docs/adopt.md first"

@@ -1,4 +1,4 @@
-"""What an adoption found, and the import blocks for it."""
+"""The result of an adoption, and its import blocks."""
 
 import json
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ _WORDS = {"found": "import", "absent": "make", "unimportable": "again", "alike":
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one planned resource. `id` is what it is imported by, where it was found."""
+    """The result for one planned resource. `id` is its import ID, if it was found."""
 
     address: str
     state: State
     id: str = ""
     detail: str = ""
-    """Why not, or what an apply would change that a person should know of."""
+    """The reason why it is not imported, or a change by an apply that needs attention."""
 
     @property
     def to_decide(self) -> bool:
-        """Whether a person has to look at it."""
+        """Whether it needs a decision."""
         return self.state in ("alike", "several") or bool(self.id and self.detail)
 
 
 @dataclass(frozen=True)
 class Adoption:
-    """What is there of one stack, in the order of its addresses."""
+    """The results for one stack, in the order of its addresses."""
 
     stack: str
     account_id: str
@@ -40,26 +40,29 @@ class Adoption:
     imported_anyway: frozenset[str] = frozenset()
     """Resources with an import block in the stack itself: an instance can have only one."""
 
-    def those(self, state: State) -> list[Outcome]:
+    def with_state(self, state: State) -> list[Outcome]:
+        """Return the results with a state."""
         return [outcome for outcome in self.outcomes if outcome.state == state]
 
     def report(self) -> str:
-        """What was found, a line for each address."""
-        count = f"{len(self.those('found'))} of {len(self.outcomes)} to import"
+        """Return the results as text, with a line for each address."""
+        count = f"{len(self.with_state('found'))} of {len(self.outcomes)} to import"
         lines = [f"{self.stack} (account {self.account_id}, {self.region}): {count}"]
         for one in self.outcomes:
-            told = (f" = {one.id}" if one.id else "", f": {one.detail}" if one.detail else "")
-            lines.append(f"  {_WORDS[one.state]:8}{one.address}{''.join(told)}")
+            id_and_detail = (f" = {one.id}" if one.id else "", f": {one.detail}" if one.detail else "")
+            lines.append(f"  {_WORDS[one.state]:8}{one.address}{''.join(id_and_detail)}")
         return "\n".join(lines)
 
     def imports(self) -> str:
-        """Terraform's `import` blocks of what was found; empty where nothing was."""
-        found = (one for one in self.those("found") if one.address.partition("[")[0] not in self.imported_anyway)
+        """Return Terraform's `import` blocks for the resources that were found."""
+        found = (one for one in self.with_state("found") if one.address.partition("[")[0] not in self.imported_anyway)
         return "\n".join(f"import {{\n  to = {one.address}\n  id = {hcl_string(one.id)}\n}}\n" for one in found)
 
     def write(self, folder: Path) -> Path | None:
-        """Put the blocks beside what cdktf writes into `folder`, the stack's: a synth leaves them there. The file, or
-        None where there is nothing to import; then what an earlier run wrote is taken away."""
+        """Write the blocks into a stack's folder, and return the file; a synth does not delete it.
+
+        Without anything to import, delete the file of an earlier run and return None.
+        """
         if blocks := self.imports():
             refuse_foreign_imports(folder)
             write(folder / FILE, f"{HEADER}\n{blocks}")
@@ -78,4 +81,5 @@ def refuse_foreign_imports(folder: Path) -> None:
 
 
 def hcl_string(value: str) -> str:
+    """Return a string literal of HCL."""
     return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")

@@ -1,7 +1,7 @@
-"""Finds in AWS what an estate describes and Terraform does not know yet.
+"""Finds existing AWS resources that match the estate and are not in Terraform's state.
 
-A planned resource is found by its own arguments, which are read from the synthesized stack: a reference to another
-resource counts as what that one was found as. Nothing in AWS is changed.
+A planned resource is found by its arguments in the synthesized stack. A reference to another resource has the value
+of the resource that was found for it. Nothing in AWS is changed.
 """
 
 import json
@@ -26,11 +26,10 @@ _REFERENCE = re.compile(r'\$\{((?:data\.)?aws_\w+)\.([\w-]+)(?:\["([^"]*)"\])?\.
 
 
 def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str] = ()) -> list[Adoption]:
-    """Look for what `stacks` plan: the parsed `cdk.tf.json` of each, by name.
+    """Search for the resources of `stacks`: the parsed `cdk.tf.json` of each, by name.
 
-    Each is looked for in its own account, with the credentials that its provider would have. `external_ids`: the value
-    that Terraform will have for the variable, to be compared and never shown. Raises UserError, with every action at
-    once that is not allowed to them.
+    Each stack is searched for in its account, with the credentials of its provider. `external_ids` is the value of
+    Terraform's variable; it is compared and never shown. Raises UserError, which lists every denied action.
     """
     sessions: dict[str, boto3.Session] = {}
     found: list[Adoption] = []
@@ -72,7 +71,7 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
 class _Matches:
     exact: Sequence[Mapping[str, Any]]
     alike: Sequence[str]
-    """What is different in each that could otherwise be it."""
+    """The differences of each item that otherwise matches."""
 
 
 class _Search:
@@ -87,7 +86,7 @@ class _Search:
 
     def outcomes(self) -> Iterator[Outcome]:
         if others := dict(self._used_by_others()):
-            # What goes with them is not found either.
+            # Resources that depend on them are not found either.
             self._matches = others
         for address, planned in self._resources.items():
             if isinstance(kind := KINDS[address.split(".")[0]], Unimportable):
@@ -100,7 +99,7 @@ class _Search:
                 yield Outcome(address, "absent", detail=f"goes with {error}")
 
     def _instances(self, planned: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """What for_each makes of a resource: the key as the address has it, and the values of `each`."""
+        """Yield the instances of a resource: the key in the address, and the values of `each`."""
         if "for_each" not in planned:
             yield "", {}
             return
@@ -108,13 +107,13 @@ class _Search:
             for key, value in over.items():
                 yield f"[{hcl_string(key)}]", {"${each.key}": key, "${each.value}": value}
             return
-        # Names are resources of their own: only what has no name in the file, such as an account, is gone through.
+        # Named entries are separate resources. Only values without a name in the file, such as accounts, use a set.
         inside = str(over).removeprefix("${toset(").removesuffix(")}")
         for value in json.loads(inside) if inside.startswith("[") else self._resolve(f"${{{inside}}}", {}):
             yield f"[{hcl_string(value)}]", {"${each.key}": value, "${each.value}": value}
 
     def _found(self) -> Iterator[tuple[str, Kind, str]]:
-        """The address of everything that is planned and found once, its kind, and its ID."""
+        """Yield the address, kind and ID of every planned resource that is found once."""
         for address, planned in self._resources.items():
             type_ = address.split(".")[0]
             if not isinstance(kind := KINDS[type_], Kind):
@@ -159,7 +158,7 @@ class _Search:
 
     def _matching(self, kind: Kind, address: str, arguments: Arguments) -> _Matches:
         if address not in self._matches:
-            # Asked first, so that one run names every action that is denied.
+            # The first step, so that one run lists every denied action.
             items = self._items(kind, arguments)
             same = expected_of(kind.same, arguments)
             fixed = expected_of(kind.fixed, arguments, known=False)
@@ -195,7 +194,7 @@ class _Search:
         return Arguments({**planned, **self._given}, lambda value: self._resolve(value, values))
 
     def _resolve(self, value: Any, each: Mapping[str, str]) -> Any:
-        """A planned value with what its references are found as. Raises UnknownError."""
+        """Return a planned value with its references replaced. Raises UnknownError."""
         if isinstance(value, list):
             return [self._resolve(one, each) for one in value]
         if not isinstance(value, str) or "${" not in value:

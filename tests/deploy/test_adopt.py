@@ -1,4 +1,4 @@
-"""What a person made by hand, by Astronomer's pages, is found, imported, and left as it is."""
+"""`main.py adopt` finds, imports and keeps resources that a person created by following Astronomer's pages."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def server() -> Iterator[LocalAws]:
 
 @pytest.fixture
 def aws(server: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
-    """The AWS of this process and of those that it starts."""
+    """The AWS of this process and its child processes."""
     for key, value in server.environment().items():
         monkeypatch.setenv(key, value)
     return server
@@ -48,7 +48,7 @@ def aws(server: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
 
 @pytest.fixture
 def account() -> str:
-    """One that nobody has used."""
+    """An account that no other test uses."""
     return str(uuid.uuid4().int)[:12]
 
 
@@ -134,7 +134,7 @@ def run(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def make_role(aws: LocalAws, account: str, trusted: str = "arn:aws:iam::406882777402:root") -> None:
-    """As the shell script of Astronomer's page does."""
+    """Create the role as the shell script on Astronomer's page does."""
     iam = aws.client("iam", account)
     document = (ROOT / "examples/policies/astronomer.json").read_text().replace("{{.AWSAccount}}", account)
     about = "Permissions boundary for Astronomer cross-account management role"
@@ -147,7 +147,7 @@ def make_role(aws: LocalAws, account: str, trusted: str = "arn:aws:iam::40688277
 
 
 def make_network(aws: LocalAws) -> str:
-    """What Astronomer's page on networks has a person make in the console. The resolver endpoint's ID."""
+    """Create the resources of Astronomer's page on networks. Return the ID of the resolver endpoint."""
     private = "rtb-0aaaaaaaaaaaaaaaa"
     place = {"account": OURS, "region": "us-east-1"}
     subnets = [
@@ -258,7 +258,7 @@ def named(kind: str, name: str) -> list[dict[str, Any]]:
 
 
 def plans(file: Path, out: Path) -> dict[str, dict[str, tuple[str, list[str]]]]:
-    """What the real provider plans, by stack and address: the action, and which arguments change."""
+    """Return the plan of the real provider by stack and address: the action and the changed arguments."""
     environ = {**os.environ, **SECRETS, "ASTRO_ESTATE": str(file), "CDKTF_OUTDIR": str(out)}
     subprocess.run([sys.executable, "main.py"], cwd=ROOT, env=environ, check=True)
 
@@ -286,19 +286,19 @@ def changed(change: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 def planned(file: Path) -> dict[str, Any]:
-    """The synthesized stacks, by name."""
+    """Return the synthesized stacks, by name."""
     out = file.parent / "synthesized"
     build(cdktf.App(outdir=str(out)), load(file)).synth()
     return {one.parent.name: json.loads(one.read_text()) for one in sorted(out.glob("stacks/*/cdk.tf.json"))}
 
 
 def looked_for(file: Path) -> dict[str, Outcome]:
-    """What became of each resource, by address."""
+    """Return the result for each resource, by address."""
     return {one.address: one for stack in adopt(planned(file), [EXTERNAL_ID]) for one in stack.outcomes}
 
 
 def states(outcomes: dict[str, Outcome]) -> dict[str, list[str]]:
-    """The addresses by what became of them."""
+    """Return the addresses by state."""
     found: dict[str, list[str]] = {}
     for address, outcome in outcomes.items():
         found.setdefault(outcome.state, []).append(address)
@@ -316,9 +316,7 @@ def test_every_type_that_a_module_makes_can_be_looked_for() -> None:
 
 
 @pytest.mark.slow
-def test_what_was_made_by_hand_is_imported_and_nothing_is_made_anew(
-    aws: LocalAws, account: str, tmp_path: Path
-) -> None:
+def test_resources_created_by_hand_are_imported_and_kept(aws: LocalAws, account: str, tmp_path: Path) -> None:
     make_role(aws, account)
     endpoint = make_network(aws)
     file, out = (
@@ -358,7 +356,7 @@ def test_what_was_made_by_hand_is_imported_and_nothing_is_made_anew(
     changes = {address: set(arguments) - {"tags", "tags_all"} for address, (_, arguments) in kept.items()}
     tunnels = changes.pop("aws_vpn_connection.office_connection_main")
     assert all(re.match("tunnel[12]_", argument) for argument in tunnels)
-    # Beyond tags: texts that AWS changes in place, and what only Terraform's state holds.
+    # Besides tags: texts that AWS changes in place, and values that only Terraform's state contains.
     assert {address: arguments for address, arguments in changes.items() if arguments} == {
         "aws_iam_role.cross-account-role_role": {"description"},
         "aws_route53_resolver_rule.corp-dns_rule_corp": {"name"},
@@ -368,9 +366,7 @@ def test_what_was_made_by_hand_is_imported_and_nothing_is_made_anew(
     }
 
 
-def test_nothing_there_is_nothing_to_import_and_what_an_earlier_run_wrote_goes(
-    aws: LocalAws, account: str, tmp_path: Path
-) -> None:
+def test_without_resources_an_earlier_import_file_is_deleted(aws: LocalAws, account: str, tmp_path: Path) -> None:
     file, out = estate_file(tmp_path, ACCOUNT.format(account=account)), tmp_path / "out"
     make_role(aws, account)
     assert run(file, "--out", str(out)).returncode == 0
@@ -410,9 +406,7 @@ def test_nothing_there_is_nothing_to_import_and_what_an_earlier_run_wrote_goes(
     assert not written.exists()
 
 
-def test_a_filter_and_an_alarm_of_other_names_are_told_and_the_trail_of_that_name_is_found(
-    aws: LocalAws, account: str, tmp_path: Path
-) -> None:
+def test_filters_of_other_names_are_reported_and_trails_found(aws: LocalAws, account: str, tmp_path: Path) -> None:
     logs = aws.client("logs", account)
     logs.create_log_group(logGroupName="aws-cloudtrail-logs")
     pattern = '{ ($.eventName = AttachRolePolicy) && ($.requestParameters.policyArn = "*AstronomerCrossAccountRole") }'
@@ -442,9 +436,7 @@ def test_a_filter_and_an_alarm_of_other_names_are_told_and_the_trail_of_that_nam
     ]
 
 
-def test_a_role_that_is_not_as_the_file_says_is_imported_with_a_remark(
-    aws: LocalAws, account: str, tmp_path: Path
-) -> None:
+def test_a_role_that_differs_is_imported_with_a_remark(aws: LocalAws, account: str, tmp_path: Path) -> None:
     make_role(aws, account, trusted="arn:aws:iam::999999999999:root")
     iam, name = aws.client("iam", account), "astronomer-remote-management"
     boundary = iam.create_policy(PolicyName="Boundary", PolicyDocument=document("s3:*"))["Policy"]["Arn"]
@@ -458,14 +450,14 @@ def test_a_role_that_is_not_as_the_file_says_is_imported_with_a_remark(
     assert [(one.id, one.detail) for one in stack.outcomes if one.to_decide] == [
         (
             policy,
-            "an apply would put the file's document in the place of the one in AWS, which allows other things: "
-            "`main.py policy diff` tells them, `policy_mode: vendor-managed` leaves AWS's",
+            "an apply would replace the document in AWS, which allows other actions, by the one in the file: "
+            "`main.py policy diff` shows the difference, `policy_mode: vendor-managed` keeps the document in AWS",
         ),
         (
             name,
-            f"an apply would take off its permissions boundary {boundary}: write it as `permissions_boundary`; its "
-            "external IDs are not those of TF_VAR_external_ids, a plan does not show that, and an apply would lock out "
-            "whoever uses another one; an apply would no longer trust arn:aws:iam::999999999999:root",
+            f"an apply would remove its permissions boundary {boundary}: write it as `permissions_boundary`; its "
+            "external IDs differ from TF_VAR_external_ids; a plan does not show that, and an apply would lock out "
+            "everyone who uses another ID; an apply would no longer trust arn:aws:iam::999999999999:root",
         ),
         (name, "an apply would change PolicyNames from ['inline'] to []"),
         (name, f"an apply would change AttachedPolicies[].PolicyArn from {[policy, boundary]} to {[policy]}"),
@@ -474,17 +466,15 @@ def test_a_role_that_is_not_as_the_file_says_is_imported_with_a_remark(
     assert not looked_for(file)["aws_iam_policy.cross-account-role_policy"].to_decide
 
 
-def test_a_role_that_trusts_nobody_is_told_to_have_other_external_ids(
-    aws: LocalAws, account: str, tmp_path: Path
-) -> None:
+def test_a_role_that_trusts_nobody_has_other_external_ids(aws: LocalAws, account: str, tmp_path: Path) -> None:
     name = "astronomer-remote-management"
     aws.client("iam", account).create_role(
         RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})
     )
     found = looked_for(estate_file(tmp_path, ACCOUNT.format(account=account)))
     assert found["aws_iam_role.cross-account-role_role"].detail == (
-        "its external IDs are not those of TF_VAR_external_ids, a plan does not show that, and an apply would lock out "
-        "whoever uses another one"
+        "its external IDs differ from TF_VAR_external_ids; a plan does not show that, and an apply would lock out "
+        "everyone who uses another ID"
     )
 
 
@@ -492,10 +482,8 @@ def document(action: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
 
 
-def test_a_stack_of_cloudformation_is_named_and_lets_go_of_what_it_made(
-    aws: LocalAws, account: str, tmp_path: Path
-) -> None:
-    """docs/adopt.md, "Letting go of CloudFormation": Retain on each resource by an update, then delete the stack."""
+def test_a_cloudformation_stack_is_named_and_releases_the_role(aws: LocalAws, account: str, tmp_path: Path) -> None:
+    """The steps of docs/adopt.md, "Letting go of CloudFormation": set Retain, then delete the stack."""
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]}
     trust["Statement"][0]["Principal"] = {"AWS": "arn:aws:iam::406882777402:root"}  # type: ignore[index]
     trust["Statement"][0]["Condition"] = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}  # type: ignore[index]
@@ -513,16 +501,16 @@ def test_a_stack_of_cloudformation_is_named_and_lets_go_of_what_it_made(
     file = estate_file(tmp_path, ACCOUNT.format(account=account))
     address = "aws_iam_role.cross-account-role_role"
     assert looked_for(file)[address].detail == (
-        "CloudFormation stack AstroCrossAccount in us-east-1 would delete it with itself: see docs/adopt.md first"
+        "CloudFormation stack AstroCrossAccount in us-east-1 also deletes the role: see docs/adopt.md first"
     )
     for resource in template.values():
-        # AWS takes a new DeletionPolicy only with another change.
+        # AWS accepts a new DeletionPolicy only with another change.
         resource |= {"DeletionPolicy": "Retain", "Metadata": {"KeptBy": "Terraform"}}
     stacks.update_stack(StackName="AstroCrossAccount", TemplateBody=json.dumps({"Resources": template}))
     stacks.delete_stack(StackName="AstroCrossAccount")
     found = looked_for(file)
     assert (found[address].id, found[address].detail) == ("astronomer-remote-management", "")
-    # It has no inline policy that an apply would take away.
+    # It has no inline policy that an apply would remove.
     none = "aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies"
     guards = ["terraform_data.first_place", "terraform_data.policy-alarm-guard"]
     assert states(found) == {
@@ -674,7 +662,7 @@ def test_what_serves_others_too_is_not_taken_over(aws: LocalAws, account: str, t
         "aws_vpc_endpoint_service.link_service": names["ServiceId"],
     }
     found = looked_for(file)
-    # Nobody but the network uses these, whatever they are called.
+    # Only the network uses these. Their names do not matter.
     unused = [address for address in addresses if found[address].state == "found"]
     assert unused == [
         "aws_route53_resolver_rule.corp_rule_corp",
@@ -722,9 +710,7 @@ networks:
 """
 
 
-def test_a_vpc_is_ours_by_its_range_and_name_and_of_two_neither_is_taken(
-    aws: LocalAws, account: str, tmp_path: Path
-) -> None:
+def test_a_vpc_is_found_by_range_and_name_unless_there_are_two(aws: LocalAws, account: str, tmp_path: Path) -> None:
     ec2, file = aws.client("ec2", account), estate_file(tmp_path, EDGE.format(account=account))
     legacy = ec2.create_vpc(CidrBlock="10.30.0.0/20", TagSpecifications=named("vpc", "legacy"))["Vpc"]["VpcId"]
     found = looked_for(file)
@@ -735,7 +721,7 @@ def test_a_vpc_is_ours_by_its_range_and_name_and_of_two_neither_is_taken(
     )
     ours = ec2.create_vpc(CidrBlock="10.30.0.0/20", TagSpecifications=named("vpc", "edge"))["Vpc"]["VpcId"]
     cidr = planned(file)["network-edge"]["resource"]["aws_subnet"]["edge_subnet_private-a"]["cidr_block"]
-    # Killed before it was attached.
+    # An apply was killed before it attached this one.
     gateway = ec2.create_internet_gateway(TagSpecifications=named("internet-gateway", "edge"))["InternetGateway"]
     made = ec2.create_subnet(VpcId=ours, CidrBlock=cidr, AvailabilityZone="us-east-1c")["Subnet"]
     found = looked_for(file)
@@ -758,7 +744,7 @@ def test_a_vpc_is_ours_by_its_range_and_name_and_of_two_neither_is_taken(
 
 
 @pytest.mark.usefixtures("aws")
-def test_credentials_of_another_account_are_refused_with_both_named(account: str, tmp_path: Path) -> None:
+def test_credentials_of_another_account_are_refused(account: str, tmp_path: Path) -> None:
     file = estate_file(tmp_path, ACCOUNT.format(account=account), EDGE.format(account=LocalAws.FIRST_ACCOUNT))
     file.write_text(file.read_text().replace("deployer: {role: terraform}", ""))
     done = run(file, "--out", str(tmp_path / "out"))
@@ -779,7 +765,7 @@ def test_credentials_of_another_account_are_refused_with_both_named(account: str
 
 
 def test_every_action_that_is_denied_is_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # moto lets everybody do everything for so many calls, and then asks IAM.
+    # moto allows a number of calls, and then evaluates IAM policies.
     monkeypatch.setenv("INITIAL_NO_AUTH_ACTION_COUNT", "3")
     with LocalAws() as aws:
         iam = aws.client("iam")

@@ -147,7 +147,7 @@ def subscriber() -> Iterator[tuple[str, list[dict[str, Any]]]]:
             thread.join()
 
 
-def test_every_change_reaches_the_subscriber_and_nothing_else_does(
+def test_only_and_all_changes_reach_the_subscriber(
     deployed: Deployed, subscriber: tuple[str, list[dict[str, Any]]]
 ) -> None:
     rings = compiled(deployed.pattern("corrected"))
@@ -214,7 +214,7 @@ def test_the_drill_rings_both_channels(deployed: Deployed, subscriber: tuple[str
 
 
 @pytest.mark.parametrize("name", list(MISSED_BY_PATTERN))
-def test_the_seeds_own_patterns_miss_what_is_listed(deployed: Deployed, name: str) -> None:
+def test_patterns_of_astronomers_pages_miss_the_listed_changes(deployed: Deployed, name: str) -> None:
     rings = compiled(deployed.pattern(name))
     missed = Counter(event for event, parameters in CHANGES if not rings(record(event, parameters)))
     assert missed == MISSED_BY_PATTERN[name]

@@ -327,7 +327,7 @@ REFUSED = [
 ]
 
 
-def test_what_needs_nothing_from_astronomer_is_deployed_before_it_acts(play: Play) -> None:
+def test_parts_without_pending_inputs_are_deployed_first(play: Play) -> None:
     assert play.pending == [
         "clusters.dev vpc_id",
         "connections.peering peering_id",

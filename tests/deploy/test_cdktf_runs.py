@@ -31,12 +31,12 @@ def cdktf(folder: Path, *arguments: str, **environ: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_a_deploy_that_cannot_succeed_ends_before_terraform_starts(tmp_path: Path) -> None:
+def test_a_hopeless_deploy_ends_before_terraform_starts(tmp_path: Path) -> None:
     estate = str(ROOT / "examples/cross_account_role.yaml")
     code, said = cdktf(tmp_path, "deploy", "account", ASTRO_ESTATE=estate, TERRAFORM_BINARY_NAME="none")
     assert code == 1
     for reason in (
-        "`cdktf deploy` asks for an approval that nobody can give here, because ",
+        "`cdktf deploy` needs an approval that nobody can give here, because ",
         "stack account needs TF_VAR_external_ids, which is not set: export TF_VAR_external_ids='[\"…\"]'",
         "`none` is not on the PATH. ",
     ):

@@ -209,7 +209,7 @@ def test_another_name_of_the_estate_leaves_what_is_in_use(network: Deployed) -> 
     assert network.settled()
 
 
-def test_a_role_that_the_vendor_manages_keeps_what_the_vendor_does(
+def test_a_vendor_managed_role_keeps_the_vendors_changes(
     aws: LocalAws, tmp_path: Path, environ: Mapping[str, str]
 ) -> None:
     account = Deployed(aws, tmp_path, "account", environ)

@@ -31,9 +31,7 @@ def copy_of_example(folder: Path) -> Path:
     return folder / EXAMPLE.name
 
 
-def test_deploy_lose_the_state_change_and_destroy_leave_what_the_file_says_and_then_nothing(
-    aws: LocalAws, tmp_path: Path
-) -> None:
+def test_a_life_with_a_lost_state_ends_with_nothing_left(aws: LocalAws, tmp_path: Path) -> None:
     file = copy_of_example(tmp_path / "estate")
     estate = load(file)
     assert isinstance(estate.state, S3State)

@@ -241,7 +241,7 @@ def cut_off(
 
 
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: f"after {point} of {CHANGES} changes")
-def test_a_deploy_that_was_killed_is_adopted_and_ends_like_an_undisturbed_one(cut_off, expected, point: int) -> None:
+def test_a_killed_deploy_is_adopted_and_ends_like_any_other(cut_off, expected, point: int) -> None:
     there, changes, told = cut_off[point].result()
     assert (there - expected, expected - there) == (Counter(), Counter()), told
     assert not changes, told
@@ -251,9 +251,7 @@ def test_a_deploy_that_was_killed_is_adopted_and_ends_like_an_undisturbed_one(cu
     )
 
 
-def test_of_two_deploys_at_once_one_goes_on_and_the_other_says_who_holds_the_lock(
-    tmp_path, synthesized, expected
-) -> None:
+def test_the_second_of_two_deploys_names_the_holder_of_the_lock(tmp_path, synthesized, expected) -> None:
     deploy = steps("Two deploys at once")[0].replace("<stack>", STACK)
     with checkout(tmp_path / "first", synthesized) as first, ThreadPoolExecutor() as pool:
         second = Checkout(tmp_path / "second", first.aws)
@@ -280,7 +278,7 @@ def test_of_two_deploys_at_once_one_goes_on_and_the_other_says_who_holds_the_loc
     record("two deploys at once", "1 goes on, 1 is refused and told who holds the lock; 0 things made twice")
 
 
-def test_calls_that_aws_refuses_now_and_then_are_made_again_until_all_is_there(tmp_path, synthesized, expected) -> None:
+def test_refused_calls_are_repeated_until_everything_exists(tmp_path, synthesized, expected) -> None:
     with checkout(tmp_path / "checkout", synthesized) as there:
         there.aws.go_wrong({"rate": 0.1, "seed": 7})
         there.terraform.apply(there.stack)

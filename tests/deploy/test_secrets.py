@@ -128,7 +128,7 @@ def aws() -> Iterator[LocalAws]:
         yield aws
 
 
-def test_secrets_are_in_state_and_in_saved_plans_and_nowhere_else(aws: LocalAws, tmp_path: Path) -> None:
+def test_secrets_are_in_state_and_saved_plans_only(aws: LocalAws, tmp_path: Path) -> None:
     file, out, python = tmp_path / "astro.yaml", tmp_path / "cdktf.out", sys.executable
     file.write_text(ESTATE)
     (tmp_path / "policies").mkdir()

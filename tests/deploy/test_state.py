@@ -243,8 +243,8 @@ def test_leaves_what_others_added(session, s3, key):
     # Without a key the one that is there stays: never from a key back to none.
     done = create_state_bucket(bucket, "us-east-1", None, session)
     warnings = (
-        "lifecycle rule 'logs' expires objects under logs/; state under it is deleted",
-        f"policy statement 'Audit' allows arn:aws:iam::{STRANGER}:root to use the bucket; state holds secrets",
+        "lifecycle rule 'logs' expires objects under logs/, and deletes state",
+        f"policy statement 'Audit' allows arn:aws:iam::{STRANGER}:root to use the bucket; state contains secrets",
     )
     changed = report(bucket, access_policy="changed", expiry_of_old_versions="changed")
     assert done == replace(changed, warnings=warnings)
@@ -334,8 +334,8 @@ def test_refuses_a_key_that_is_not_there_and_makes_nothing(session, s3):
     with pytest.raises(UserError) as caught:
         create_state_bucket("acme-no-key", "us-east-1", "alias/typo", session)
     assert str(caught.value) == (
-        f"the KMS key alias/typo does not exist in account {OURS}, region us-east-1. Make it first, or correct the name"
-        " (an alias begins with alias/)."
+        f"the KMS key alias/typo does not exist in account {OURS}, region us-east-1. Create it first, or correct the"
+        " name (an alias begins with alias/)."
     )
     assert "acme-no-key" not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
 
@@ -356,7 +356,7 @@ def test_refuses_a_key_that_cannot_encrypt(aws, session):
 @pytest.mark.parametrize(
     ("code", "status", "said"),
     [
-        ("AccessDenied", 403, "AWS denies PutBucketPolicy: no. Allow it to whom you are signed in as."),
+        ("AccessDenied", 403, "AWS denies PutBucketPolicy: no. Allow it for the identity that you are signed in as."),
         ("ExpiredToken", 400, "AWS refuses these credentials (ExpiredToken). Sign in again."),
         ("OperationAborted", 409, "AWS answered PutBucketPolicy with OperationAborted: no"),
     ],

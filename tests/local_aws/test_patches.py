@@ -1037,7 +1037,7 @@ class TestTransitGateway:
         [table] = self.tables_of(ec2, hub)
         assert self.associations_of(ec2, table) == self.propagations_of(ec2, table) == [attachment]
 
-    def test_nothing_takes_up_what_is_attached_where_that_is_disabled(self, ec2, vpc, subnet):
+    def test_disabled_default_tables_take_no_attachment(self, ec2, vpc, subnet):
         hub = self.new_hub(ec2, **ISOLATED)
         attachment = self.attach(ec2, hub, vpc, subnet)
         table = ec2.create_transit_gateway_route_table(TransitGatewayId=hub["TransitGatewayId"])[

@@ -165,7 +165,7 @@ def test_a_client_acts_in_the_region_that_it_names(aws):
 
 
 @pytest.mark.parametrize(("switch", "done"), [({}, 3), ({"drop": True}, 1)])
-def test_it_stops_after_n_changes_and_then_resumes_or_drops_calls(aws, switch, done):
+def test_it_stops_after_n_changes_and_resumes_or_drops_calls(aws, switch, done):
     names = [f"{done}-{letter}" for letter in "abc"]
     # No retries: a dropped call has no caller that would retry it.
     once = Config(retries={"total_max_attempts": 1})

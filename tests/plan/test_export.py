@@ -389,7 +389,9 @@ def test_hcl_needs_terraform_to_format_it(tmp_path: Path) -> None:
     arguments = ["--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path), "--format", "hcl"]
     result = run(*arguments, TERRAFORM_BINARY_NAME="no-such-terraform")
     assert result.returncode == 1
-    assert result.stderr.endswith("\nHCL is formatted by it, so that two machines write the same; JSON needs none.\n")
+    assert result.stderr.endswith(
+        "\nIt formats HCL, so that all machines write the same bytes. JSON does not need it.\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -54,7 +54,7 @@ def run(*command: str, **environment: str) -> tuple[int, str]:
     return result.returncode, result.stdout + result.stderr
 
 
-def test_check_names_the_workspaces_that_need_sensitive_variables(file: Path) -> None:
+def test_check_names_workspaces_that_need_sensitive_variables(file: Path) -> None:
     code, said = run(sys.executable, "main.py", "check", str(file))
     assert code in (0, 4)
     assert [line for line in said.splitlines() if " needs " in line] == [

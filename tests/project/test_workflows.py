@@ -112,7 +112,7 @@ def test_what_is_run_is_known() -> None:
 
 
 @pytest.mark.terraform
-def test_their_commands_run_in_a_repository_with_committed_output(tmp_path: Path) -> None:
+def test_commands_run_in_a_repository_with_committed_output(tmp_path: Path) -> None:
     """Run all commands except `plan` and `apply`, which need AWS and belong to the end-to-end test."""
     repository = tmp_path / "repository"
     repository.mkdir()

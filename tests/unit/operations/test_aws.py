@@ -93,8 +93,8 @@ def test_the_advice_is_about_the_error(code: str, throttled: bool) -> None:
 
 ROOT_OF_ASTRONOMER = "arn:aws:iam::406882777402:root"
 OTHER_IDS = (
-    "its external IDs are not those of TF_VAR_external_ids, a plan does not show that, and an apply would lock out "
-    "whoever uses another one"
+    "its external IDs differ from TF_VAR_external_ids; a plan does not show that, and an apply would lock out everyone "
+    "who uses another ID"
 )
 
 

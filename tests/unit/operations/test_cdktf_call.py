@@ -103,7 +103,7 @@ def test_no_approval_is_requested_without_a_terminal(
     code, said = call(cdktf, f"{command} account", ACCOUNT, {**IDS, **environ}, stdin)
     assert (code, said.splitlines()[0]) == (
         2,
-        f"`cdktf {command}` asks for an approval that nobody can give here, because {why}: review "
+        f"`cdktf {command}` needs an approval that nobody can give here, because {why}: review "
         "`cdktf diff <stack>`, then add --auto-approve",
     )
 
@@ -141,7 +141,7 @@ def test_all_reasons_are_given_at_once(cdktf: Path) -> None:
     assert (code, said.splitlines()) == (
         2,
         [
-            "`cdktf deploy` asks for an approval that nobody can give here, because standard input is not a terminal: "
+            "`cdktf deploy` needs an approval that nobody can give here, because standard input is not a terminal: "
             "review `cdktf diff <stack>`, then add --auto-approve",
             "stack network-lake needs TF_VAR_plant_preshared_keys, which is not set: "
             'export TF_VAR_plant_preshared_keys=\'{"main-1": "…", "main-2": "…"}\'',

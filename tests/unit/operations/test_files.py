@@ -169,8 +169,8 @@ def test_a_manifest_of_another_program_is_refused(manifest: str, tmp_path: Path)
     (tmp_path / "manifest.json").write_text(manifest)
     (tmp_path / "astro.yaml").write_text(BASE)
     assert foreign_estate(tmp_path, load(tmp_path / "astro.yaml")) == (
-        f"{tmp_path}/manifest.json is not of this program, and would be overwritten; write into another folder, with "
-        "`--output` for every cdktf command (`--out` for main.py)"
+        f"{tmp_path}/manifest.json was written by another program and would be overwritten; write into another folder, "
+        "with `--output` for every cdktf command (`--out` for main.py)"
     )
 
 
@@ -181,9 +181,9 @@ def test_two_files_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
     estate = load(tmp_path / "other.yaml")
     assert foreign_estate(out, estate, tmp_path / "astro.yaml") is None
     assert foreign_estate(out, estate, tmp_path / "other.yaml") == (
-        f"{out} holds the Terraform of 'astro.yaml', and not of 'other.yaml', which is estate 'acme' too: give each "
-        "file a folder, with `--output` for every cdktf command (`--out` for main.py); if the file was renamed, write "
-        f'"file": "other.yaml" into {out}/manifest.json'
+        f"{out} contains the Terraform of 'astro.yaml', not of 'other.yaml', which is also estate 'acme'. Use a "
+        "separate folder, with `--output` for every cdktf command (`--out` for main.py). If you renamed the file, "
+        f'write "file": "other.yaml" into {out}/manifest.json'
     )
 
 

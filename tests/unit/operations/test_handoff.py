@@ -583,7 +583,9 @@ def test_without_s3_an_uninitialized_stack_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"estate": "meridian"}')
     whys = {stack.why for stack in read(estate, None, tmp_path / "stacks", {"PATH": ""}).values()}
     (why,) = whys
-    assert str(why).startswith(f"{tmp_path} holds the Terraform of estate 'meridian', and this file is estate 'acme'")
+    assert str(why).startswith(
+        f"{tmp_path} contains the Terraform of estate 'meridian', and this file is estate 'acme'"
+    )
 
 
 def test_an_outputs_file_covers_only_its_stacks(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_state_create_refuses_a_bucket_of_another_account(file: Path, aws: Local
     )
 
 
-def test_state_create_without_credentials_explains_how_to_sign_in(file: Path, tmp_path: Path) -> None:
+def test_state_create_without_credentials_explains_the_sign_in(file: Path, tmp_path: Path) -> None:
     nothing = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
     code, out, err = run("state", "create", str(file), **nothing)
     assert (code, out) == (1, "")

@@ -61,8 +61,8 @@ def test_a_second_estate_is_refused_before_anything_is_written(file: Path, out: 
     assert run(*command, ASTRO_ESTATE=str(file), CDKTF_OUTDIR=str(out)) == (
         2,
         "",
-        f"{out} holds the Terraform of estate 'acme', and this file is estate 'acme-dev': give each estate a folder, "
-        f"with `--output {out}-acme-dev` for every cdktf command (`--out` for main.py); if the estate was renamed, "
+        f"{out} contains the Terraform of estate 'acme', and this file is estate 'acme-dev'. Use a separate folder, "
+        f"with `--output {out}-acme-dev` for every cdktf command (`--out` for main.py). If you renamed the estate, "
         f"follow {ELSEWHERE}",
     )
     assert snapshot(out) == before
@@ -104,7 +104,7 @@ def test_another_state_is_refused_with_both_places(
     place = (
         "workspace acme-network-lake of acme" if state == CLOUD else "s3://acme-astro-tfstate/acme/network-lake.tfstate"
     )
-    changed = f"now says {place}" if new else "now says so with other settings"
+    changed = f"now has {place}" if new else "now has other settings for it"
     assert (code, said, error) == (
         2,
         "",
@@ -139,7 +139,7 @@ def test_a_local_state_is_not_copied_to_s3_unasked(file: Path, out: Path, stack:
     (stack / "terraform.tfstate").write_text("{}")
     code, _, error = run(ASTRO_ESTATE=str(file), CDKTF_OUTDIR=str(out))
     assert code == 2
-    assert error.startswith("stack network-lake was initialized with its state in a local file, and the file now says ")
+    assert error.startswith("stack network-lake was initialized with its state in a local file, and the file now has ")
 
 
 @pytest.fixture

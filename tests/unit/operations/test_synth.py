@@ -119,7 +119,7 @@ def test_a_removed_stack_is_deleted_and_your_files_stay(estate: Path, out: Path)
     assert code == 3
     assert told.splitlines() == [
         "manifest.json: differs",
-        f"{gone}: is of no stack of the estate, or of the other format",
+        f"{gone}: belongs to no stack of the estate, or to the other format",
         f"stacks/network-lake/extra.tf.json: {ELSES}network-lake/extra.tf.json: ...}}}}`",
         f"stacks/network-lake/imports.tf: {ELSES}network-lake/imports.tf: ...}}}}`",
     ]
@@ -144,7 +144,7 @@ def test_the_other_format_does_not_stay_behind(estate: Path, out: Path) -> None:
     code, told, error = synth_hcl(estate, "--out", out, "--check")
     assert code == 3
     assert f"{lake}/cdk.tf: is missing" in told.splitlines()
-    assert f"{lake}/cdk.tf.json: is of no stack of the estate, or of the other format" in told.splitlines()
+    assert f"{lake}/cdk.tf.json: belongs to no stack of the estate, or to the other format" in told.splitlines()
     assert error.endswith(f"write it again: main.py synth {estate} --out {out} --hcl\n")
     code, told, _ = synth_hcl(estate, "--out", out)
     assert (code, told.splitlines()[0]) == (0, f"{out / lake}/cdk.tf.json: deleted")
@@ -200,7 +200,7 @@ def test_without_terraform_there_is_no_hcl(estate: Path, out: Path, monkeypatch:
     assert error == (
         "`no-such-terraform` is not on the PATH. Install Terraform 1.10 or newer, or name another binary in "
         "TERRAFORM_BINARY_NAME (for example: tofu).\n"
-        "HCL is formatted by it, so that two machines write the same; JSON needs none.\n"
+        "It formats HCL, so that all machines write the same bytes. JSON does not need it.\n"
     )
     assert not out.exists()
     assert synth(estate, "--out", out)[0] == 0
@@ -256,9 +256,9 @@ def folder(path: Path, **stacks: Any) -> Path:
         (
             {"//": {"version": "0"}, "resource": {}},
             {"//": {"version": "1"}, "resource": {}},
-            ["says the same in other bytes"],
+            ["has the same content in other bytes"],
         ),
-        ("{}\n", {}, ["says the same in other bytes"]),
+        ("{}\n", {}, ["has the same content in other bytes"]),
         ("{", {}, ["differs"]),
         ("[]", {}, ["differs"]),
     ],
