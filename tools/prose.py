@@ -51,6 +51,9 @@ _SENTENCE = re.compile(r"(?<=[.!?])[)\"'*_`]*\s+(?=[\"'*_`(]*[A-Z0-9])")
 # Excluded from prose: code, link addresses, table rules and HTML comments.
 _CODE = re.compile(r"```.*?```|<!--.*?-->|``.+?``|`[^`]*`", re.S)
 
+# Excluded strings: Python, Terraform, and YAML of several lines.
+_IS_CODE = re.compile(r"^\s*(?:import|from) \w|\$\{|[{}]{2}|\bdef \w+\(|=>|(?m:^ *[\w-]+:(?: \{.*)?$)")
+
 
 @dataclass(frozen=True)
 class Place:
@@ -113,7 +116,7 @@ def of_python(text: str, file: str) -> Iterator[Place]:
 
 def _is_prose(text: str) -> bool:
     words = re.findall(r"(?<![\w${}])[a-z]{2,}(?![\w({=])", text)
-    return len(words) >= 4 and not re.search(r"^\s*(?:import|from) \w|\$\{|[{}]{2}|\bdef \w+\(|=>", text)
+    return len(words) >= 4 and not _IS_CODE.search(text)
 
 
 def of_commits(base: str) -> Iterator[Place]:

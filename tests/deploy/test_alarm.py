@@ -1,7 +1,7 @@
-"""The alarm as deployed: CloudTrail's records go into its log group, and the subscriber of its topic hears, or not.
+"""The deployed alarm: CloudTrail's records go into its log group, and its topic notifies the subscriber.
 
-That a record counts, that the count changes the alarm, and that the alarm tells the topic is AWS's part, and here our
-model of it (local_aws/patches/cloudwatch.py), which reads patterns by local_aws/filter_pattern.py.
+The count, the alarm and the notification are a model of AWS (local_aws/patches/cloudwatch.py), which evaluates patterns
+with local_aws/filter_pattern.py.
 """
 
 import json
@@ -54,7 +54,7 @@ account:
 
 
 class Deployed:
-    """The estate, deployed with one filter after the other."""
+    """The estate, deployed with each filter in turn."""
 
     def __init__(self, aws: LocalAws, folder: Path) -> None:
         self._aws = aws
@@ -69,14 +69,14 @@ class Deployed:
         return self._aws.client(service, ACCOUNT)
 
     def pattern(self, name: str) -> str:
-        """The pattern that is there once the estate asks for the filter of that name."""
+        """Deploy the filter of a name, and return its pattern in AWS."""
         self._file.write_text(ESTATE.replace("filter: corrected", f"filter: {name}"))
         self._deployment.deploy()
         [found] = self.client("logs").describe_metric_filters(logGroupName=LOG_GROUP)["metricFilters"]
         return found["filterPattern"]
 
     def deliver(self, records: list[dict[str, Any]]) -> None:
-        """What CloudTrail does with its records."""
+        """Put records into the log group, as CloudTrail does."""
         now = int(time.time() * 1000)
         events = [{"timestamp": now, "message": json.dumps(one)} for one in records]
         self.client("logs").put_log_events(
@@ -84,7 +84,7 @@ class Deployed:
         )
 
     def subscribe(self, address: str) -> None:
-        """The estate takes HTTPS only; here nothing leaves this machine. An endpoint of an earlier test is gone."""
+        """Subscribe an HTTP endpoint on this machine, which the estate does not allow, instead of earlier ones."""
         sns = self.client("sns")
         for one in sns.list_subscriptions()["Subscriptions"]:
             if one["Protocol"] == "http":
@@ -93,13 +93,13 @@ class Deployed:
         sns.subscribe(TopicArn=topic["TopicArn"], Protocol="http", Endpoint=address)
 
     def send(self, events: list[dict[str, Any]]) -> None:
-        """What EventBridge gets of CloudTrail's records."""
+        """Send events to EventBridge, as CloudTrail does."""
         for one in events:
             entry = {"Source": one["source"], "DetailType": one["detail-type"], "Detail": json.dumps(one["detail"])}
             self.client("events").put_events(Entries=[entry])
 
     def counted(self) -> float:
-        """What the alarm's metric says of the last hour."""
+        """Return the sum of the alarm's metric over the last hour."""
         now = datetime.now(UTC)
         found = self.client("cloudwatch").get_metric_statistics(
             Namespace="acme-policy-alarm",
@@ -124,7 +124,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @pytest.fixture
 def subscriber() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The address of an endpoint on this machine, and the messages that it has heard."""
+    """Yield the address of an endpoint on this machine, and its list of received messages."""
     heard: list[dict[str, Any]] = []
 
     class Endpoint(BaseHTTPRequestHandler):
@@ -180,20 +180,20 @@ def test_only_and_all_changes_reach_the_subscriber(
     deployed.deliver([*others, *UNRELATED])
     assert (deployed.counted(), len(heard)) == (len(CHANGES), 1)
 
-    # The second channel: each event rings, in any case, and what silences the first rings too.
+    # The second channel reports each event, in any case, and each call that silences the first.
     heard.clear()
     deployed.send([event(one) for one in UNRELATED])
     assert heard == []
     own = [
         record(name, {**given, **({"logGroupName": LOG_GROUP} if source == "logs" else {})}, f"{source}.amazonaws.com")
         for source, name, given in SILENCING
-        if source != "iam"  # No role where the log group is another's.
+        if source != "iam"  # With a log group of others, there is no role.
     ]
     changes = [record(name, change) for name, given in CHANGES for change in (given, in_capitals(given))]
     for one in (*changes, *own):
         heard.clear()
         deployed.send([event(one)])
-        # What is done to one of the rules is heard by both.
+        # Both rules report a change of either.
         assert {json.dumps(each["detail"]) for each in heard} == {json.dumps(one)}
     figure("alarm: relevant events / missed", f"{len(CHANGES)} / {len(missed)}")
     figure("alarm: unrelated events / false alarms", f"{len(UNRELATED)} / {len(false_alarms)}")

@@ -1,8 +1,10 @@
-"""Both sides of every connection: Astronomer does its part with boto3 (tests/support/astronomer.py), `cdktf deploy`
-does yours, in the order of reality, and a stranger in an account of its own tries each of the same steps.
+"""Both sides of every connection, in the real order.
 
-Each account has a world of its own in moto, which decides nothing by IAM's policies. So trust policies are read back
-from there, and decided on by ministack (tests/support/deciding_aws.py).
+Astronomer's side uses boto3 (tests/support/astronomer.py), and yours `cdktf deploy`. A stranger in another account
+tries each of Astronomer's steps.
+
+Each account has separate resources in moto, which does not evaluate IAM policies. So ministack evaluates the deployed
+trust policies (tests/support/deciding_aws.py).
 """
 
 import json
@@ -73,7 +75,7 @@ connections:
 
 
 def attempt(step: Callable[..., Any], *arguments: Any, **named: Any) -> str:
-    """What AWS says: `done`, or the code of its refusal."""
+    """Return `done`, or the error code of AWS."""
     try:
         step(*arguments, **named)
     except ClientError as error:
@@ -83,20 +85,20 @@ def attempt(step: Callable[..., Any], *arguments: Any, **named: Any) -> str:
 
 @dataclass
 class Play:
-    """What happened, in the words of AWS."""
+    """The results, in the words of AWS."""
 
     pending: list[str] = field(default_factory=list)
-    """What the file waits for, before Astronomer has done anything."""
+    """The pending inputs before Astronomer's first step."""
     sides: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """How each connection stands in the end for Astronomer, and for you."""
+    """The final state of each connection for Astronomer, and for you."""
     roles: dict[str, str] = field(default_factory=dict)
-    """Who tried to assume a role, how, and what came of it."""
+    """The result of each attempt to assume a role."""
     stranger: dict[str, str] = field(default_factory=dict)
-    """What came of a stranger's steps."""
+    """The result of each step of the stranger."""
     unexpected: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """A file that names a request that was not expected: what Terraform says, and the request's state after it."""
+    """Terraform's message for a file with an unexpected request, and the state of the request afterwards."""
     changes: dict[str, bool] = field(default_factory=dict)
-    """Whether a plan of each stack would change anything in the end."""
+    """True for each stack whose final plan has changes."""
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,7 @@ def _played(aws: LocalAws, deciding: DecidingAws, folder: Path) -> Play:
     qa = Astronomer(aws, deciding, HOSTED, "172.20.32.0/20")
     stranger = Astronomer(aws, deciding, STRANGER, "172.20.16.0/20")
 
-    # You deploy what needs nothing from Astronomer, and hand over the facts.
+    # You deploy the parts without pending inputs, and hand over the facts.
     deployment = Deployment(file, folder / "work", aws, print)
     deployment.create_state()
     deployment.deploy()
@@ -139,7 +141,7 @@ def _played(aws: LocalAws, deciding: DecidingAws, folder: Path) -> Play:
 
     stranger_tries("before")
 
-    # Astronomer does its part, and whoever knows your VPC's ID asks it to peer.
+    # Astronomer does its part. Anybody who knows your VPC's ID can request a peering.
     peering = dev.create_connection(account, vpc)
     unexpected = {"of another account": stranger.create_connection(account, vpc)}
     unexpected["of another range"] = qa.create_connection(account, vpc)
@@ -157,7 +159,7 @@ def _played(aws: LocalAws, deciding: DecidingAws, folder: Path) -> Play:
     dev.associate_resolver_rule(rule)
     endpoint = dev.connect_to_service(service)
 
-    # You put what it gave you into the file, and deploy.
+    # You write Astronomer's values into the file, and deploy.
     text = file.read_text().replace("type: vpc_peering,", f"type: vpc_peering, peering_id: {peering},")
     text = text.replace("create: {}", f"create: {{}}, attachments: {{qa: {attachment}}}")
     file.write_text(text.replace("  dev: {", f"  dev: {{vpc_id: {dev.vpc}, "))
@@ -176,11 +178,11 @@ def _played(aws: LocalAws, deciding: DecidingAws, folder: Path) -> Play:
             said = ", ".join(sorted(reasons))
         play.unexpected[what] = (said, _status(ours, wrong))
     stack.write_text(right)
-    # A person accepts who connects to the service: the one step that is not Terraform's.
+    # A person accepts the connection to the service. Terraform does all other steps.
     asked = _connection(ours, endpoint)
     ours.accept_vpc_endpoint_connections(ServiceId=asked["ServiceId"], VpcEndpointIds=[endpoint])
 
-    # What Astronomer can do only now.
+    # Steps that Astronomer can do only now.
     dev.associate_hosted_zone(zone)
     dev.create_route("10.20.0.0/16", VpcPeeringConnectionId=peering)
     qa.create_route("10.20.0.0/16", TransitGatewayId=gateway)
@@ -262,7 +264,7 @@ def _endpoint(theirs: Any, ours: Any, endpoint: str) -> tuple[str, str]:
 def _roles(
     aws: LocalAws, deciding: DecidingAws, facts: dict[str, Any], dev: Astronomer, stranger: Astronomer
 ) -> dict[str, str]:
-    """The roles that were deployed, where policies are decided on."""
+    """Create the deployed roles where policies are evaluated."""
     for account in (LAKE, HYBRID):
         deciding.copy_roles(aws.client("iam", account), account)
     control = Astronomer(aws, deciding, CONTROL_PLANE, "172.20.48.0/20")

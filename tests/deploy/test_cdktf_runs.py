@@ -1,4 +1,4 @@
-"""What main.py does for the real `cdktf`, where a program of that name would not show it."""
+"""main.py below the real `cdktf`, for behaviour that a substitute program would not show."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.proof
 
 
 def cdktf(folder: Path, *arguments: str, **environ: str) -> tuple[int, str]:
-    """Exit code and output of a call with its output in `folder`, without standard input."""
+    """Return exit code and output of a call without standard input, with its output in `folder`."""
     ours = ("NODE_OPTIONS", "JSII_NODE")
     own = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith("TF_VAR_")}
     path = os.pathsep.join((str(Path(sys.executable).parent), own["PATH"]))

@@ -1,4 +1,4 @@
-"""Deploys after the first: what changes in the file changes in AWS, and nothing of anybody else's is touched."""
+"""Deploys after the first: changes in the file change AWS, and resources of others stay."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def aws() -> Iterator[LocalAws]:
 
 
 class Deployed:
-    """A stack that is deployed from one version of the file after the other."""
+    """A stack that is deployed from several versions of the file, in order."""
 
     def __init__(self, aws: LocalAws, folder: Path, stack: str, environ: Mapping[str, str]) -> None:
         self._file, self._out = folder / "astro.yaml", folder / "out"
@@ -100,7 +100,7 @@ class Deployed:
         return [one["detail"] for one in self._terraform.plan_json(self._stack)["warnings"]]
 
     def changes(self, estate: str) -> set[str]:
-        """What a deploy of `estate` would do."""
+        """Return the planned actions of a deploy of `estate`."""
         self._write(estate)
         planned = self._terraform.plan_json(self._stack)["resource_changes"]
         return {action for change in planned for action in change["change"]["actions"]} - {"no-op", "read"}
@@ -121,13 +121,13 @@ def network(aws: LocalAws, tmp_path: Path, environ: Mapping[str, str]) -> Deploy
 
 
 def alive(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """AWS goes on to show what is deleted."""
+    """Return the resources that are not deleted; AWS also lists deleted ones for a while."""
     return [one for one in found if one["State"] != "deleted"]
 
 
 def test_a_vpn_outlives_its_devices_and_its_gateway(network: Deployed) -> None:
     ec2 = network.ec2
-    # Another team's, of the same address and ASN: AWS would answer a request without a name with it.
+    # Another team's device has the same address and ASN. AWS would return it for a request without a name (facts C5).
     theirs = ec2.create_customer_gateway(Type="ipsec.1", IpAddress="203.0.113.10", BgpAsn=65010)["CustomerGateway"]
 
     def connection() -> dict[str, Any]:
@@ -135,7 +135,7 @@ def test_a_vpn_outlives_its_devices_and_its_gateway(network: Deployed) -> None:
         return found
 
     def devices() -> dict[str, tuple[str, str]]:
-        """Ours, by ID."""
+        """Return our devices, by ID."""
         found = alive(ec2.describe_customer_gateways()["CustomerGateways"])
         by_id = {one["CustomerGatewayId"]: (one["IpAddress"], one["BgpAsn"]) for one in found}
         assert by_id.pop(theirs["CustomerGatewayId"]) == ("203.0.113.10", "65010")
@@ -244,7 +244,7 @@ account:
     deploy(2)
     assert attached() == ["", "-2"]
     assert account.warnings() == []
-    # Astronomer reduces its policy, and bounds its role.
+    # Astronomer reduces its policy, and adds a boundary to its role.
     reduced = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}]}
     iam.create_policy_version(PolicyArn=policy, PolicyDocument=json.dumps(reduced), SetAsDefault=True)
     iam.create_policy(PolicyName="AstronomerOperationalBoundary", PolicyDocument=json.dumps(reduced))
@@ -258,7 +258,7 @@ account:
     deploy(1)
     assert (attached(), in_aws()) == (["", "-2"], ["", "-2"])
     assert iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
-    # The file decides from here on: what it does not take is no longer attached, and still there.
+    # From here on the file decides: other policies are detached, and still exist.
     deploy(1, "strict")
     assert (attached(), in_aws()) == ([""], ["", "-2"])
     assert "PermissionsBoundary" not in iam.get_role(RoleName=role)["Role"]

@@ -1,4 +1,4 @@
-"""The complete example, by the commands that a team runs, on the local AWS with state in S3."""
+"""The complete example with the commands of a team, on the local AWS with state in S3."""
 
 import json
 import shutil
@@ -65,7 +65,7 @@ def test_a_life_with_a_lost_state_ends_with_nothing_left(aws: LocalAws, tmp_path
         ("archive-role", "IAM role", "arn:aws:iam::444444444444:role/acme-archive-role"),
     }
 
-    # What you do is done, and nothing has failed; the rest waits for Astronomer, the network team and AWS.
+    # Your steps are done and nothing has failed. The others wait for Astronomer, the network team and AWS.
     code, out, err = run("status", str(file), "--output", "json", **aws.environment())
     steps = json.loads(out)["steps"]
     assert (code, err, [step for step in steps if step["state"] == "failed"]) == (4, "", [])
@@ -74,15 +74,15 @@ def test_a_life_with_a_lost_state_ends_with_nothing_left(aws: LocalAws, tmp_path
     yours = {(step["entry"], step["id"]) for step in steps if (step["state"], step["who"]) == ("waiting", "you")}
     assert yours >= {("account.policy_alarm", "subscriber:security"), ("connections.lake-readers", "used:audit")}
 
-    # AWS lists no ARN of a subscription before its address confirms it, so that there would be nothing to import.
+    # AWS lists a subscription without an ARN until its address confirms it, so it could not be imported.
     sns = aws.client("sns", "222222222222")
     for one in sns.list_subscriptions()["Subscriptions"]:
         sns.confirm_subscription(TopicArn=one["TopicArn"], Token=one["Endpoint"])
 
-    # AWS takes one request for a quota at a time: by now the first are granted.
+    # AWS accepts one pending request for each quota. The first ones are granted by now.
     aws.pass_time(hours=2)
 
-    # Whoever has lost the state, or never had one, adopts what is there.
+    # The state is lost, so the resources are adopted.
     for key in state_objects(aws):
         aws.client("s3").delete_object(Bucket=BUCKET, Key=key)
     deployment.adopt()
@@ -93,9 +93,9 @@ def test_a_life_with_a_lost_state_ends_with_nothing_left(aws: LocalAws, tmp_path
     file.write_text(text.replace(f"{group}, from_port: 5432", f"{group}, from_port: 5433"))
     deployment.deploy()
     assert deployment.changes() == dict.fromkeys(stacks, False)
-    # Not imported, but made again: a preference of STS, a target, two route propagations, a default security
-    # group, four things that plans remember, and that Astronomer's role has no inline policy, where it has none. The
-    # attachment is imported by the stack itself. Nothing there is another than before.
+    # Created again instead of imported: a preference of STS, a target, two route propagations, a default security
+    # group, four resources of Terraform itself, and the empty list of inline policies of Astronomer's role. The stack
+    # itself imports the attachment. All resources are the same as before.
     assert (adopted, managed(aws) - adopted) == (121, 11)
     changed_back = {line.replace("5433-5433", "5432-5432") for line in inventory(aws, accounts, regions)}
     assert changed_back == there
@@ -120,13 +120,13 @@ def state_objects(aws: LocalAws) -> set[str]:
 
 
 def locked(aws: LocalAws) -> set[str]:
-    """The lock files that were ever written: the bucket keeps old versions."""
+    """Return all lock files that were written; the bucket keeps old versions."""
     pages = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=BUCKET)
     return {one["Key"] for page in pages for one in page.get("Versions", []) if one["Key"].endswith(".tflock")}
 
 
 def managed(aws: LocalAws) -> int:
-    """How many things of AWS the states of all stacks hold."""
+    """Return the number of AWS resources in the states of all stacks."""
     s3 = aws.client("s3")
     states = [json.load(s3.get_object(Bucket=BUCKET, Key=key)["Body"]) for key in state_objects(aws)]
     parts = [part for state in states for part in state["resources"] if part["mode"] == "managed"]

@@ -1,5 +1,7 @@
-"""Deployments that are killed, meet each other, lose their state or find AWS busy: what there is in the end is what an
-undisturbed one leaves. The steps that a person takes are read from docs/recovery.md, and run as they stand there."""
+"""Deployments that are killed, run at the same time, lose their state or are throttled by AWS.
+
+In the end, the resources are those of an undisturbed deployment. The commands are read from docs/recovery.md.
+"""
 
 # pyright: reportMissingParameterType=false
 
@@ -32,7 +34,7 @@ pytestmark = pytest.mark.proof
 RECOVERY = ROOT / "docs/recovery.md"
 BUCKET = "acme-astro-tfstate"
 STACK = "network-edge"
-# Many types and short waits, in the account that the local AWS takes an unknown key for.
+# Many types and short waits, in the account of the local AWS for unknown keys.
 ESTATE = """
 name: acme
 state: {backend: s3, bucket: acme-astro-tfstate, region: us-east-1}
@@ -65,7 +67,7 @@ connections:
     roles: {etl: {deployments: [geometric-gyroscope-9932], policy_files: {read: policies/read-lake.json}}}
 """
 CHANGES = 58
-"""Calls by which an undisturbed deployment changes AWS; asserted."""
+"""The number of changing calls of an undisturbed deployment, which a test asserts."""
 RESOURCES = 52
 POINTS = range(1, CHANGES, 6)
 AWS_CLI = ROOT / ".work/awscli"
@@ -73,7 +75,7 @@ APPLY = f"terraform -chdir=cdktf.out/stacks/{STACK} apply -input=false -no-color
 
 
 class Checkout:
-    """A checkout of this project with the estate in it, where the commands of the documents run as they stand."""
+    """A checkout of this project with the estate, in which the commands of the documents run unchanged."""
 
     def __init__(self, folder: Path, aws: LocalAws) -> None:
         self.folder, self.aws = folder, aws
@@ -94,7 +96,7 @@ class Checkout:
         self.stack = folder / "cdktf.out/stacks" / STACK
 
     def run(self, command: str, words: Mapping[str, str] | None = None, *, fails: bool = False) -> str:
-        """A command of a document, with its <words> filled in. What it wrote."""
+        """Run a command of a document with its <words> replaced, and return its output."""
         for word, value in (words or {}).items():
             command = command.replace(f"<{word}>", value)
         assert not re.search(r"<\w+>", command), command
@@ -108,20 +110,20 @@ class Checkout:
             text=True,
             check=False,
         )
-        # Adoption ends with 4 where it has something to say.
+        # Adoption exits with 4 if it has remarks.
         assert (done.returncode not in (0, 4)) == fails, f"{command}: exit code {done.returncode}\n{done.stdout}"
         return done.stdout
 
 
 def _without_questions(command: str) -> str:
-    """Here nobody answers them, and no registry gives lock files for other platforms."""
+    """Options for cdktf: nobody can answer prompts here, and no registry provides lock files for other platforms."""
     command = re.sub(r"cdktf (deploy|diff)", r"cdktf \1 --skip-provider-lock", command)
     return command.replace("cdktf deploy", "cdktf deploy --auto-approve")
 
 
 @contextmanager
 def checkout(folder: Path, synthesized: Path) -> Generator[Checkout]:
-    """With an AWS of its own, where nothing is but the state bucket, and the stack initialized."""
+    """Yield a checkout with a separate AWS, which has only the state bucket. The stack is initialized."""
     with LocalAws() as aws:
         s3 = aws.client("s3")
         s3.create_bucket(Bucket=BUCKET)
@@ -133,14 +135,14 @@ def checkout(folder: Path, synthesized: Path) -> Generator[Checkout]:
 
 
 def steps(heading: str) -> list[str]:
-    """The commands below a heading of docs/recovery.md."""
+    """Return the commands below a heading of docs/recovery.md."""
     section = RECOVERY.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     return [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines()]
 
 
 def things(aws: LocalAws) -> Counter[str]:
-    """The inventory, where one ID is like another of its kind: two deployments have the same."""
+    """Return the inventory without the differences of generated IDs, so that deployments can be compared."""
     return Counter(
         re.sub(
             r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Z0-9]{21,22})\b|(?<=-)[0-9a-f]{17}\b|\d{18}[0-9a-f]{8}\b",
@@ -152,7 +154,7 @@ def things(aws: LocalAws) -> Counter[str]:
 
 
 def kill_in_the_middle(there: Checkout, command: list[str], changes: int) -> None:
-    """Kill a command, and all that it started, once it has made so many changes. Of the last it hears nothing."""
+    """Kill a command and its child processes after a number of changes, before it gets the last answer."""
     there.aws.go_wrong({"stand_still_after": changes})
     with (there.folder / "killed.log").open("w+") as log:
         process = subprocess.Popen(
@@ -181,7 +183,7 @@ def descendants(process: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stack's folder: the same for all."""
+    """Return the folder of the stack."""
     with LocalAws() as aws:
         there = Checkout(tmp_path_factory.mktemp("synthesized") / "checkout", aws)
         there.run(".venv/bin/python main.py synth")
@@ -190,7 +192,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, synthesized: Path) -> Generator[Checkout]:
-    """A deployment without any fault."""
+    """Return the inventory of a deployment without faults."""
     with checkout(tmp_path_factory.mktemp("undisturbed") / "checkout", synthesized) as there:
         there.run(".venv/bin/python main.py state create")
         there.aws.go_wrong({})
@@ -205,10 +207,10 @@ def expected(undisturbed: Checkout) -> Counter[str]:
 
 
 def cut_off_and_deploy_again(folder: Path, synthesized: Path, changes: int) -> tuple[Counter[str], bool, str]:
-    """What there is in the end, whether a plan would change it, and what adoption said."""
+    """The final inventory, the changes of a plan, and the output of the adoption."""
     unlock, adopt, deploy = steps("A deploy that was killed")
     with checkout(folder, synthesized) as there:
-        # Killed once by way of cdktf, which costs more time and runs the same.
+        # One point uses cdktf, which takes longer and runs the same Terraform.
         by_cdktf = changes == POINTS[5]
         command = deploy.replace("<stack>", STACK) if by_cdktf else APPLY
         kill_in_the_middle(there, _without_questions(command).split(), changes)
@@ -229,7 +231,7 @@ def cut_off_and_deploy_again(folder: Path, synthesized: Path, changes: int) -> t
 def cut_off(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, synthesized: Path
 ) -> Iterator[Mapping[int, Future[tuple[Counter[str], bool, str]]]]:
-    """Every point that is asked for, several at a time: most of it is waiting."""
+    """Run every requested point, several at a time, because most of the time is waiting."""
     folder = tmp_path_factory.mktemp("cut-off")
     asked = {call.params.get("point") for item in request.session.items if (call := getattr(item, "callspec", None))}
     with ThreadPoolExecutor(max_workers=3) as pool:
@@ -275,7 +277,7 @@ def test_the_second_of_two_deploys_names_the_holder_of_the_lock(tmp_path, synthe
         assert f"Apply complete! Resources: {RESOURCES} added" in going_on.result()
         assert "No changes. Your infrastructure matches the configuration" in second.run(deploy)
         assert things(first.aws) == expected
-    record("two deploys at once", "1 goes on, 1 is refused and told who holds the lock; 0 things made twice")
+    record("two deploys at once", "1 continues, 1 is refused with the holder of the lock; 0 resources created twice")
 
 
 def test_refused_calls_are_repeated_until_everything_exists(tmp_path, synthesized, expected) -> None:
@@ -288,7 +290,7 @@ def test_refused_calls_are_repeated_until_everything_exists(tmp_path, synthesize
         assert things(there.aws) == expected
     assert report["calls"] > 200
     assert 0.05 < sum(report["faults"].values()) / report["calls"] < 0.2
-    # Which calls are refused hangs on their order, and a protocol has words of its own: of both kinds there are some.
+    # The refused calls depend on the order, and each protocol has its own error codes. Both kinds occur.
     refused = report["faults"].keys()
     slower, broken = {"RequestLimitExceeded", "SlowDown", "Throttling"}, {"InternalError", "ServiceUnavailable"}
     assert refused <= slower | broken

@@ -1,8 +1,8 @@
 """The life of an entry: every field of the estate changes after the first deploy, every name, and it is removed.
 
 `tests/data/lives.yaml` has a life for each type, as the changes of one file. After each change the deploy succeeds and
-the next plan is empty, or `check` or the plan refuses it with the sentence that the file gives. What exists without
-the estate, or what Astronomer made, stays. A field or a map of names that no life changes fails the test.
+the next plan is empty, or `check` or the plan refuses it with the expected sentence. Resources of others and of
+Astronomer stay. The test fails for a field or a map of names that no life changes.
 """
 
 import copy
@@ -44,12 +44,12 @@ FOR_EVER: dict[str, str] = FILE["for ever"]
 UNFINISHED: dict[str, str] = FILE["unfinished"]
 OURS = "111111111111"
 ASTRONOMERS = "tgw-attach-0000000000000000"
-"""The beginning of the IDs of attachments that the file names. The gateway itself associates an accepted one."""
+"""The prefix of the IDs of attachments in the file. The gateway itself associates an accepted attachment."""
 KEYS = {"TF_VAR_entry_preshared_keys": '{"one-1": "marked.key.1", "one-2": "marked.key.2"}'}
 
 
 def merged(data: Any, change: Any) -> Any:
-    """The data after a merge patch: null removes (RFC 7386)."""
+    """Return the data after a merge patch, in which null removes (RFC 7386)."""
     if not isinstance(change, Mapping):
         return change
     result = dict(data) if isinstance(data, Mapping) else {}
@@ -62,7 +62,7 @@ def merged(data: Any, change: Any) -> Any:
 
 
 def states(life: list[Data]) -> Iterator[tuple[Data, str]]:
-    """The file after each step of a life, with the sentence that refuses it: then the step before it stays."""
+    """Yield the file after each step of a life, and the sentence that refuses it, after which the last step stays."""
     data = BASE
     for step in life:
         change = copy.deepcopy(step)
@@ -72,11 +72,11 @@ def states(life: list[Data]) -> Iterator[tuple[Data, str]]:
         data = data if refused else after
 
 
-# What a life covers
+# Coverage of lives
 
 
 def models_of(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models among the types that an annotation allows, in maps too."""
+    """Yield the models that an annotation allows, also in maps."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in typing.get_args(annotation):
@@ -84,7 +84,7 @@ def models_of(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def fields(model: type[BaseModel], path: str) -> Iterator[str]:
-    """The paths of all fields without fields of their own; those of a connection begin with its type."""
+    """Yield the paths of all leaf fields. Paths of a connection begin with its type."""
     for name, info in model.model_fields.items():
         below = list(models_of(info.annotation))
         if not below:
@@ -95,7 +95,7 @@ def fields(model: type[BaseModel], path: str) -> Iterator[str]:
 
 
 def leaves(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The values of a file by their path, and the maps that are empty."""
+    """Return the values and the empty maps of a file, by path."""
     if isinstance(data, Mapping) and data:
         for key, value in data.items():
             yield from leaves(value, (*path, str(key)))
@@ -104,7 +104,7 @@ def leaves(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
 
 
 def covered(life: list[Data]) -> set[str]:
-    """The fields whose values change in a life."""
+    """Return the fields whose values change in a life."""
     known, found = set(fields(Estate, "")), set[str]()
     before: Data = {}
     for data, refused in states(life):
@@ -114,14 +114,14 @@ def covered(life: list[Data]) -> set[str]:
             if before and old.get(path) != new.get(path):
                 pieces = (types[path[1]], *path[2:]) if path[0] == "connections" else path
                 names = [piece for piece in pieces if piece]
-                # A path without the keys of maps is that of a field.
+                # The path of a field has no keys of maps.
                 found |= {field for field in known if _is_at(field.split("."), names)}
         before = before if refused else data
     return found
 
 
 def _is_at(field: list[str], path: list[str]) -> bool:
-    """Whether a path in a file is that of the field, or of a value in its map, or of a map that has it."""
+    """Return whether a path in a file belongs to the field, to a value in its map, or to a map that contains it."""
     position = 0
     for piece in path:
         if position < len(field) and piece == field[position]:
@@ -142,12 +142,12 @@ def test_every_field_changes_in_a_life() -> None:
 
 
 class Stage:
-    """An estate in a world of its own, deployed again and again."""
+    """An estate in a separate AWS, deployed repeatedly."""
 
     def __init__(self, aws: LocalAws, folder: Path) -> None:
         self._aws, self._folder = aws, folder
         self._deployed: dict[str, str] = {}
-        # Every account begins with the default VPC of each region.
+        # Every account has a default VPC in each region.
         self._foreign = self._inventory()
         self._terraforms: dict[str, Terraform] = {}
         self._providers = ExitStack()
@@ -175,12 +175,12 @@ class Stage:
         assert sorted(lost) == []
 
     def end(self) -> None:
-        """Nothing is left but what was there without the estate, and what an accepted attachment is to its gateway."""
+        """Assert that only earlier resources are left, and the association of an accepted attachment."""
         left = self._inventory() - self._foreign
         assert sorted(one for one in left if ASTRONOMERS not in one) == []
 
     def _deploy(self, data: Data, *, asked: bool) -> None:
-        """`asked`: what the file names exists by now, if it did not."""
+        """With `asked`, the resources that the file names are created first."""
         file = self._folder / "astro.yaml"
         YAML(typ="safe").dump(data, file)
         estate = load(file)
@@ -209,7 +209,7 @@ class Stage:
         self.estate = estate
 
     def _make_policies(self, estate: Estate) -> None:
-        """Those that the roles of workloads name."""
+        """Create the policies that the roles of workloads name."""
         iam = self._aws.client("iam", OURS)
         there = {policy["Arn"] for policy in iam.list_policies(Scope="Local")["Policies"]}
         identities = (one for one in estate.connections.values() if one.type == "workload_identity")
@@ -219,7 +219,7 @@ class Stage:
             iam.create_policy(PolicyName=arn.split("/")[-1], PolicyDocument=json.dumps(document))
 
     def forget(self, address: str) -> None:
-        """As docs/recovery.md says, for every stack of a network."""
+        """Follow docs/recovery.md for every stack of a network."""
         for stack in (self._folder / "out").glob("stacks/network-*"):
             self._terraform(OURS).forget(stack, address)
 
@@ -236,9 +236,9 @@ class Stage:
 
 
 def with_other_names(data: Data, estate: Estate) -> Data:
-    """The data with another name for everything that has one."""
+    """Return the data with a new name for every named entry."""
     lines: Data = {}
-    # From the inside out: names above the last one of a path are today's.
+    # Inner names first: the other names in a path are the present ones.
     for where in sorted(dict.fromkeys(maps_of_names(estate)), key=len, reverse=True):
         names: Any = data
         for piece in where:
@@ -250,7 +250,7 @@ def with_other_names(data: Data, estate: Estate) -> Data:
 
 
 def _under(path: str, where: tuple[str, ...], name: str) -> str:
-    """A former path after the rename of what it is below."""
+    """Return an old path after the rename of its parents."""
     above = (*where, name)
     pieces = tuple(path.split("."))
     return ".".join((*where, f"{name}-x", *pieces[len(above) :])) if pieces[: len(above)] == above else path
@@ -270,7 +270,7 @@ def test_the_life_of_an_entry(name: str, tmp_path: Path) -> None:
         stage.step(data)
         if name == "transit_gateway":
             stage.forget(ACCEPTER)
-        # A line about an entry goes with it.
+        # The line of an entry is removed with it.
         lines = {path: new for path, new in data["renamed"].items() if not path.startswith("connections.")}
         stage.step(data | {"connections": {}, "renamed": lines})
         if name not in ("account", "made_network"):

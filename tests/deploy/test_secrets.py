@@ -1,8 +1,7 @@
 """External IDs and keys are in Terraform's state and in saved plans, and nowhere else, after every command.
 
-Only `terraform show`, which prints the state, shows an external ID. Logs of TF_LOG are not searched.
-
-A secret that stands in the YAML by mistake: test_bad_input.py and test_estate_properties.py in tests/unit/estate.
+The exception is `terraform show`, which prints the state. Logs of TF_LOG are not searched. For secrets in the YAML
+file, see test_bad_input.py and test_estate_properties.py in tests/unit/estate.
 """
 
 import json
@@ -56,9 +55,9 @@ REFUSED = {
     "TF_VAR_external_ids": '["marked#refused#id"]',
     "TF_VAR_plant_preshared_keys": '{"main-1": "0marked.refused.key", "main-2": "marked.preshared.key.2"}',
 }
-"""What the rules of the variables refuse."""
+"""Values that the validation of the variables rejects."""
 CUT = {"TF_VAR_external_ids": SECRETS["TF_VAR_external_ids"][:-1], "TF_VAR_plant_preshared_keys": "marked.cut.key"}
-"""What is no list and no map."""
+"""Values that are neither a list nor a map."""
 
 TRUST = {
     "Effect": "Allow",
@@ -66,20 +65,21 @@ TRUST = {
     "Principal": {"AWS": "arn:aws:iam::406882777402:root"},
     "Condition": {"StringEquals": {"sts:ExternalId": "marked.other.id"}},
 }
-"""Of a role that is there already."""
+"""The trust policy of an existing role."""
 
 MARKED = re.findall(r"[\w.#-]*marked[\w.#-]+", f"{SECRETS} {REFUSED} {CUT} {TRUST}")
 
 
 def held(content: bytes) -> set[str]:
-    """The secrets in a file or in what a command said, also where they are quoted for a URL."""
+    """Return the secrets in a file or in an output, also in the encoding of URLs."""
     return {secret for secret in MARKED if secret.encode() in content or quote(secret, safe="").encode() in content}
 
 
 class Search:
-    """Runs commands, and looks for secrets in what they say and leave: `found`, by place.
+    """Runs commands, and searches their output and files for secrets. `found` has the secrets by place.
 
-    `unexpected` has what ended otherwise than it should, so that one run, which takes minutes, tells it all."""
+    `unexpected` collects commands with another exit code, so that one run of several minutes shows all failures.
+    """
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
@@ -89,7 +89,7 @@ class Search:
         self._environment = environment
 
     def run(self, *command: str | Path, code: int = 0, **environment: str) -> str:
-        """What the command says, which should end with `code`."""
+        """Run a command, whose exit code should be `code`, and return its output."""
         done = subprocess.run(
             [str(part) for part in command],
             cwd=ROOT,
@@ -102,7 +102,7 @@ class Search:
         self.commands += 1
         if done.returncode != code:
             self.unexpected.append(f"{command}: {done.returncode}\n{said}")
-        self.look(f"said by {' '.join(map(str, command[1:]))}", done.stdout)
+        self.look(f"output of {' '.join(map(str, command[1:]))}", done.stdout)
         return said
 
     def look(self, place: str, content: bytes) -> None:
@@ -110,7 +110,7 @@ class Search:
             self.found[place] = self.found.get(place, set()) | secrets
 
     def files(self) -> None:
-        """Everything below the folder, and inside of archives, as a saved plan is one. Not Terraform's provider."""
+        """Search every file below the folder except the provider, and inside archives, such as saved plans."""
         for file in self.folder.rglob("*"):
             if not file.is_file() or "providers" in file.parts:
                 continue
@@ -153,7 +153,7 @@ def test_secrets_are_in_state_and_saved_plans_only(aws: LocalAws, tmp_path: Path
     def in_stack(stack: str, *arguments: str, code: int = 0, **environment: str) -> str:
         return search.run(terraform, f"-chdir={out / 'stacks' / stack}", *arguments, code=code, **environment)
 
-    # Without AWS: done and failed.
+    # Commands without AWS, successful and failed.
     main("check", code=4)
     main("check", tmp_path / "wrong.yaml", code=2)
     main("schema")
@@ -171,13 +171,13 @@ def test_secrets_are_in_state_and_saved_plans_only(aws: LocalAws, tmp_path: Path
     main("policy", "fetch", "--url", "http://127.0.0.1:9/none.json", code=1)
     main("policy", "diff", tmp_path / "policies/astronomer.json", ROOT / "examples/policies/read-lake.json", code=3)
 
-    # Variables that Terraform or we refuse, an apply that AWS refuses half way, and one that succeeds.
+    # Variables that Terraform or this program rejects, an apply that AWS stops, and one that succeeds.
     # The bucket is in the dedicated account.
     main("state", "create", code=4)
     main("adopt", code=2, TF_VAR_external_ids=CUT["TF_VAR_external_ids"])
     for stack in ("account", "network-lake"):
         cdktf("deploy", stack, code=1, **REFUSED)
-        # We refuse before Terraform starts; it refuses too.
+        # This program rejects them before Terraform starts, and Terraform does too.
         in_stack(stack, "init", "-input=false")
         in_stack(stack, "plan", "-input=false", "-json", code=1, **REFUSED)
         in_stack(stack, "plan", "-input=false", code=1, **CUT)
@@ -196,7 +196,7 @@ def test_secrets_are_in_state_and_saved_plans_only(aws: LocalAws, tmp_path: Path
     search.run(ROOT / "node_modules/.bin/cdktf", "diff", "account", "--skip-provider-lock", "--output", out)
     assert plan.exists()
 
-    # What is there by now.
+    # Commands after the deploy.
     main("adopt", "--out", tmp_path / "adopted")
     main("policy", "diff")
     main("handoff")
@@ -219,11 +219,11 @@ def test_secrets_are_in_state_and_saved_plans_only(aws: LocalAws, tmp_path: Path
     assert search.unexpected == []
     ids, keys = ({secret for secret in MARKED if f'"{secret}"' in value} for value in SECRETS.values())
     allowed = re.compile(r"state of .*|cdktf\.out/stacks/[\w-]+/(?:plan|saved):tf(?:plan|state|state-prev)")
-    # `terraform show` prints the state: the trust policy in it is no secret to Terraform any more.
-    shown = f"said by -chdir={out / 'stacks/account'} show -no-color"
+    # `terraform show` prints the state, in which the trust policy is no longer marked as sensitive.
+    shown = f"output of -chdir={out / 'stacks/account'} show -no-color"
     outside = {place: found for place, found in search.found.items() if not allowed.fullmatch(place)}
     assert outside == {shown: ids}
-    # Where they have to be, the search finds them.
+    # The search finds them in their expected places.
     assert search.found["state of account"] == search.found["cdktf.out/stacks/account/saved:tfplan"] == ids
     assert search.found["state of network-lake"] == search.found["cdktf.out/stacks/network-lake/saved:tfplan"] == keys
     record(

@@ -42,7 +42,7 @@ def aws() -> Iterator[LocalAws]:
 
 @pytest.fixture
 def session(aws, monkeypatch) -> boto3.Session:
-    """Signed in to our account, as anybody is: by the environment."""
+    """Return a session of our account, with the credentials of the environment."""
     for name, value in aws.environment(OURS).items():
         monkeypatch.setenv(name, value)
     return boto3.Session()
@@ -55,7 +55,7 @@ def s3(aws):
 
 @pytest.fixture
 def key(aws) -> str:
-    """ARN of a key of ours, alias/acme-tfstate."""
+    """Create our key, alias/acme-tfstate, and return its ARN."""
     kms = aws.client("kms", account=OURS)
     for alias in kms.list_aliases()["Aliases"]:
         if alias["AliasName"] == "alias/acme-tfstate":
@@ -83,7 +83,7 @@ def deny_astronomer(bucket: str) -> dict[str, Any]:
 
 
 def look(s3: Any, bucket: str) -> dict[str, Any]:
-    """The whole of what the operation decides."""
+    """Return all settings that the operation decides."""
     return {
         "access": s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
         "ownership": s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"],
@@ -120,14 +120,14 @@ def by_s3() -> dict[str, Any]:
 
 
 def report(bucket: str, region: str = "us-east-1", other: str = "kept", **outcomes: str) -> StateReport:
-    """A report where every setting has the outcome `other`, but for those named (with _ for a space)."""
+    """Return a report in which every setting has the outcome `other`, except the named ones (with _ for a space)."""
     outcomes = {name.replace("_", " "): outcome for name, outcome in outcomes.items()}
     settings: Any = tuple((name, outcomes.get(name, other)) for name in SETTINGS)
     return StateReport(bucket, OURS, region, settings)
 
 
 def answer(session: boto3.Session, operation: str, status: int, code: str, message: str = "") -> None:
-    """The session's next calls of this operation get an error of AWS's that the local AWS would not give."""
+    """Make the session's next calls of an operation fail with an error that the local AWS does not return."""
     error = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
     session.events.register(f"before-call.s3.{operation}", lambda **_: (SimpleNamespace(status_code=status), error))
 
@@ -240,7 +240,7 @@ def test_leaves_what_others_added(session, s3, key):
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [auditors]}))
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [logs]})
 
-    # Without a key the one that is there stays: never from a key back to none.
+    # Without a key in the estate, the existing key stays.
     done = create_state_bucket(bucket, "us-east-1", None, session)
     warnings = (
         "lifecycle rule 'logs' expires objects under logs/, and deletes state",
@@ -282,13 +282,13 @@ def test_each_call_but_the_first_names_the_owner(session):
     session.events.register("before-call.s3", note)
     create_state_bucket("acme-owner", "us-east-1", None, session)
     assert owners.pop("CreateBucket") == {None}
-    # Ownership is set with CreateBucket, and needs no call of its own.
+    # CreateBucket sets the ownership, so no separate call is needed.
     both = ("PublicAccessBlock", "BucketPolicy", "BucketVersioning", "BucketEncryption", "BucketLifecycleConfiguration")
     calls = ["HeadBucket", "GetBucketOwnershipControls", *(verb + what for verb in ("Get", "Put") for what in both)]
     assert owners == {call: {OURS} for call in (*calls, "GetObjectLockConfiguration")}
 
 
-# What cannot be: a clean message each
+# Impossible requests have a clear message
 
 
 def test_refuses_the_bucket_of_another_account(aws, session):

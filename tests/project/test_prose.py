@@ -33,6 +33,10 @@ def test_what_is_no_habit_is_not_found(text: str) -> None:
     assert list(of_markdown(text, "docs/page.md")) == []
 
 
+def test_yaml_is_not_prose() -> None:
+    assert list(of_python(f'ESTATE = """{"name: acme and so on, " * 9}\nstate: {{backend: none}}\n"""', "a.py")) == []
+
+
 def test_a_place_has_its_line() -> None:
     assert list(of_markdown("# Title\n\nFine.\n\nThey are told.\n", "a.md")) == [
         Place("storybook verb", "a.md", 5, "They are told.")
