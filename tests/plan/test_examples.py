@@ -19,6 +19,7 @@ from operations.terraform import find_terraform
 from tests.support import EXAMPLES
 from tests.support.as_modules import account_of, call_modules, export, keys_of, made_by
 from tests.support.deployment import SECRETS
+from tests.support.rego import MUTATIONS, judge, mutants
 from tests.support.synth import synth
 from tests.support.terraform import Terraform, cli_environment
 from tests.support.world import facts_of
@@ -82,6 +83,12 @@ def planned_of(planned: dict[str, Any], name: str) -> str:
     return told.replace(address, "module.it")
 
 
+def only(planned: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the resources and checks of the modules whose address begins with `prefix`."""
+    resources = [one for one in planned["resource_changes"] if one.get("module_address", "").startswith(prefix)]
+    return {"resource_changes": resources, "checks": planned.get("checks", [])}
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
 def test_an_example_plans_the_same_from_json_hcl_and_modules(example: Path, tmp_path: Path, aws: LocalAws) -> None:
     estate = load(example)
@@ -110,12 +117,14 @@ def test_an_example_plans_the_same_from_json_hcl_and_modules(example: Path, tmp_
     call_modules(tmp_path, modules, estate, aws)
     planned = plan(tmp_path)
     resources = 0
+    judged = [only(planned, "module.stack_json_")]
     for name in from_json:
         if name in roots:
             by_json, by_hcl = (plan(one[name], account_of(estate, name)) for one in (from_json, from_hcl))
             parts = ("variables", "planned_values", "resource_changes", "output_changes", "checks")
             assert {part: by_json.get(part) for part in parts} == {part: by_hcl.get(part) for part in parts}, name
             made = made_by(by_json)
+            judged.append(by_json)
         else:
             assert planned_of(planned, f"stack_json_{name}") == planned_of(planned, f"stack_hcl_{name}"), name
             made = made_by(planned, f"module.stack_json_{name}")
@@ -124,4 +133,12 @@ def test_an_example_plans_the_same_from_json_hcl_and_modules(example: Path, tmp_
             assert made_by(planned, f"module.{syntax}_{name}") == made, name
     row = "examples planned, the same from JSON, from HCL and as modules"
     record(row, f"1 examples, {len(from_json)} stacks, {resources} resources")
+    assert [message for one in judged for message in judge(example, one)] == []
+    broken: set[str] = set()
+    for rule, address, mutant in (mutant for one in judged for mutant in mutants(one)):
+        denied = judge(example, mutant)
+        assert denied, (rule, address)
+        assert [message for message in denied if not message.startswith(f"{address}: ")] == [], rule
+        broken.add(rule)
+    assert example.stem != "complete" or broken == {rule for rule, _, _ in MUTATIONS}
     shutil.rmtree(tmp_path)
