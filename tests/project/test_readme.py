@@ -23,7 +23,7 @@ FIRST_DEPLOYMENT = ROOT / "docs/first-deployment.md"
 REFERENCE = ROOT / "docs/reference.md"
 DOCUMENTS = [
     README,
-    *sorted(ROOT.glob("C*.md")),
+    *sorted(ROOT.glob("[CS]*.md")),
     *sorted(ROOT.glob("docs/*.md")),
     *sorted(ROOT.glob("examples/**/*.md")),
     *sorted(ROOT.glob("local_aws/*.md")),
