@@ -1,35 +1,68 @@
 """The command `main.py check`."""
 
 import os
+import sys
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from commands.options import EstateFile
-from estate.errors import ExitCode, UserError
-from estate.load import load
-from estate.source import Source
-from estate.warnings import warnings
+from estate.errors import UserError
+from estate.load import EstateError
+
+if TYPE_CHECKING:
+    from operations.findings import Findings
 
 
-def check(file: EstateFile = Path("astro.yaml")) -> None:
+class CheckOutput(StrEnum):
+    """The format of what `check` finds."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+
+
+def check(
+    file: EstateFile = Path("astro.yaml"),
+    output: Annotated[
+        CheckOutput,
+        typer.Option(help="The format: text, json for programs, github for annotations, sarif for code scanning."),
+    ] = CheckOutput.TEXT,
+) -> None:
     """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
 
     Exits with 4 if there are warnings only. They stop no synth. An entry whose last day is over stops deploys
     of its stack."""
-    from operations.variables import report
+    from operations import findings
 
-    source = Source(file)
-    estate = load(file, source)
-    # What a cluster lacks is a warning, with what it blocks.
-    waiting = [
-        f"{entry} waits for {a.field} from {a.giver}: {a.how}"
-        for entry, a in estate.pending_inputs()
-        if entry.startswith("connections.")
-    ]
-    counts = [("network", len(estate.networks)), ("connection", len(estate.connections))]
+    found = findings.findings(file, os.environ, datetime.now(UTC).date())
+    match output:
+        case CheckOutput.JSON:
+            print(findings.as_json(found))
+        case CheckOutput.GITHUB:
+            for line in findings.as_github(found):
+                print(line)
+        case CheckOutput.SARIF:
+            print(findings.as_sarif(found))
+        case CheckOutput.TEXT:
+            _print(found)
+    if found.code:
+        sys.exit(found.code)
+
+
+def _print(found: "Findings") -> None:
+    """Print the findings for a person: errors and warnings on standard error."""
+    if found.errors:
+        raise EstateError(found.file, list(found.errors))
+    assert found.estate  # noqa: S101  without errors, there is an estate
+    counts = [("network", len(found.estate.networks)), ("connection", len(found.estate.connections))]
     counted = ", ".join(f"{n} {noun}{'s' * (n != 1)}" for noun, n in counts)
-    print(f"{file}: {counted}, no mistakes")
-    for line in (*waiting, *report(estate, os.environ)):
+    print(f"{found.file}: {counted}, no mistakes")
+    for line in (*(one for one, _, _ in found.pending), *found.variables):
         print(line)
-    if found := warnings(estate, file, source, datetime.now(UTC).date()):
-        raise UserError("\n".join(f"{file}:{problem}" for problem in found), ExitCode.WARNINGS_ONLY)
+    if found.warnings:
+        raise UserError("\n".join(f"{found.file}:{problem}" for problem in found.warnings), found.code)

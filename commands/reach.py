@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from commands.options import Outputs
-from commands.status import Output, show
+from commands.report import Format, Output, progress, show
 from estate.errors import ExitCode, UserError
 from estate.load import load
 
@@ -25,9 +25,7 @@ def reach(
     ] = None,
     via: Annotated[str | None, typer.Option(metavar="ENTRY", help="Check only this connection.")] = None,
     udp: Annotated[bool, typer.Option("--udp", help="Use UDP instead of TCP.")] = False,
-    output: Annotated[
-        Output, typer.Option(help="The output format: text, json for programs, or junit for CI.")
-    ] = Output.TEXT,
+    output: Format = Output.TEXT,
     outputs: Outputs = None,
 ) -> None:
     """Find the first hop that blocks traffic from a cluster to HOST and PORT, or the responses.
@@ -45,10 +43,11 @@ def reach(
             f"--ip {ip}: not an IPv4 address; use an address such as 10.20.0.5", ExitCode.BAD_INPUT
         ) from None
     estate = load(file)
-    stacks = read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
     protocol = "udp" if udp else "tcp"
-    found = walk(estate, stacks, datetime.now(UTC), cluster, host, port, protocol=protocol, ip=address, via=via)
-    show(found, output)
+    with progress("Reading AWS"):
+        stacks = read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
+        found = walk(estate, stacks, datetime.now(UTC), cluster, host, port, protocol=protocol, ip=address, via=via)
+    show("reach", found, output)
     if output is Output.TEXT:
         blocked = [row for row in found.rows if row.outcome.state == "failed"]
         if blocked:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from estate.errors import ExitCode, UserError
 from estate.model import Estate
@@ -17,18 +18,35 @@ _TOKEN = re.compile(
 )
 
 
-def report(estate: Estate, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each variable that Terraform needs from the environment: its status and description."""
+@dataclass(frozen=True)
+class Needed:
+    """A value that Terraform needs for a stack and no file holds. `status` is None for a workspace's variable."""
+
+    stack: str
+    variable: str
+    type: str
+    status: str | None
+    description: str
+    workspace: str | None = None
+
+    def __str__(self) -> str:
+        if self.workspace:
+            where = f"workspace {self.workspace} needs the sensitive variable {self.variable}"
+            return f"{where}, {self.type}: {self.description}"
+        return f"stack {self.stack} needs {self.variable}, {self.type} ({self.status}): {self.description}"
+
+
+def report(estate: Estate, environ: Mapping[str, str]) -> Iterator[Needed]:
+    """Yield each variable that Terraform needs from the environment: its status and description."""
     state_names = {plan.name: plan.state_name for plan in stacks_of(estate)}
     for stack, variable, secret in secrets(estate):
         if isinstance(estate.state, CloudState):
             workspace = estate.state.workspace(estate.name, state_names[stack])
-            where = f"workspace {workspace} needs the sensitive variable {variable}"
-            yield f"{where}, {secret.type}: {secret.description}"
+            yield Needed(stack, variable, secret.type, None, secret.description, workspace)
         else:
             name = f"TF_VAR_{variable}"
             found = status(secret, environ.get(name)) or "set"
-            yield f"stack {stack} needs {name}, {secret.type} ({found}): {secret.description}"
+            yield Needed(stack, name, secret.type, found, secret.description)
 
 
 def external_ids(environ: Mapping[str, str]) -> list[str]:

@@ -1,5 +1,9 @@
-"""Writes the checklist as text, as JSON, and as JUnit XML for tools that display test results."""
+"""Writes the checklist of a command as text, as JSON, and as JUnit XML for tools that display test results.
 
+docs/report.schema.json describes the JSON.
+"""
+
+import json
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
@@ -7,6 +11,7 @@ from xml.etree import ElementTree
 
 from rich.text import Text
 
+from operations.handoff.read import harmless
 from operations.status.check import Outcome
 from operations.status.report import Row, Status
 
@@ -62,9 +67,24 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def as_values(status: Status) -> dict[str, Any]:
+VERSION = 1
+"""The version of the JSON. It changes if a member is removed or changes its meaning."""
+
+
+def as_json(command: str, status: Status, *, indent: int | None = 2) -> str:
+    """Return the checklist as JSON."""
+    return json.dumps(as_values(command, status), indent=indent)
+
+
+def as_values(command: str, status: Status) -> dict[str, Any]:
     """Return the checklist as values for programs. Times are ISO 8601; absent values are null."""
-    return {"estate": status.name, "exit_code": int(status.code), "steps": [_values(row) for row in status.rows]}
+    return {
+        "version": VERSION,
+        "command": command,
+        "name": harmless(status.name),
+        "exit_code": int(status.code),
+        "steps": [_values(row) for row in status.rows],
+    }
 
 
 def _values(row: Row) -> dict[str, Any]:
@@ -83,12 +103,12 @@ def _values(row: Row) -> dict[str, Any]:
     }
 
 
-def as_junit(status: Status) -> str:
+def as_junit(command: str, status: Status) -> str:
     """Return JUnit XML with a test case for each step. Waiting and unknown steps are skipped, with the reason."""
     states = [row.outcome.state for row in status.rows]
     skipped = states.count("waiting") + states.count("unknown")
     counts = {"tests": str(len(states)), "failures": str(states.count("failed")), "skipped": str(skipped)}
-    suite = ElementTree.Element("testsuite", {"name": f"status of {status.name}", **counts})
+    suite = ElementTree.Element("testsuite", {"name": f"{command} of {harmless(status.name)}", **counts})
     for row in status.rows:
         case = ElementTree.SubElement(suite, "testcase", {"classname": row.entry, "name": f"{row.id}: {row.title}"})
         if row.outcome.state != "done":

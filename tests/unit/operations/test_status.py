@@ -1,12 +1,19 @@
 """The live state of the handshake, on the local AWS: each state that a step can have."""
 
+import contextlib
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from estate.errors import ExitCode, UserError
@@ -266,7 +273,7 @@ def test_a_tunnel_is_up_or_down_and_its_key_stays_secret(aws: LocalAws, estate: 
     silent = row(look(estate, "office", **facts), "tunnel:a-2").outcome
     assert silent.evidence.endswith("UP, but BGP announces no route")
     assert (silent.state, silent.who) == ("failed", "your network team")
-    printed = f"{as_values(found)}{as_junit(found)}{list(as_text(found.rows, datetime.now(UTC)))}"
+    printed = f"{as_values('status', found)}{as_junit('status', found)}{list(as_text(found.rows, datetime.now(UTC)))}"
     assert id_ in printed
     assert key not in printed
 
@@ -373,7 +380,7 @@ def test_the_trust_needs_an_external_id(aws: LocalAws, estate: Estate) -> None:
     iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=policy(guarded))
     found = look(estate, "cross_account_role", role_arn="arn", account_id=HYBRID)
     assert states(found)["trust"] == ("done", None)
-    assert "secret-id-1" not in str(as_values(found))
+    assert "secret-id-1" not in str(as_values("status", found))
     iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=policy(other))
     assert look_()["trust"] == ("failed", "you")
 
@@ -537,9 +544,10 @@ def test_credentials_of_another_account_are_named(estate: Estate) -> None:
 @pytest.mark.usefixtures("aws")
 def test_each_form_shows_every_step(estate: Estate) -> None:
     found = look(estate, "lake-prod")
-    values = as_values(found)
+    values = as_values("status", found)
     assert [step["id"] for step in values["steps"]] == [one.id for one in found.rows]
-    suite = ET.fromstring(as_junit(found))  # noqa: S314
+    jsonschema.validate(values, json.loads((ROOT / "docs/report.schema.json").read_text()))
+    suite = ET.fromstring(as_junit("status", found))  # noqa: S314
     counts = {name: suite.get(name) for name in ("tests", "failures", "skipped")}
     assert counts == {"tests": "5", "failures": "1", "skipped": "4"}
     text = [line.plain for line in as_text(found.rows, datetime.now(UTC))]
@@ -559,3 +567,62 @@ def test_the_command_prints_what_is_asked_of_it(aws: LocalAws, tmp_path: Path) -
     assert (code, err) == (3, "")
     assert "\x1b" not in out
     assert f"  [..] You: VPC peering connection {PCX} is active (since " in out
+
+
+def test_a_watch_prints_what_changed_until_all_is_done(aws: LocalAws, tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(json.dumps({"network-lake": {"handoff": {"lake-rules": {}}}}))
+    command = [sys.executable, str(ROOT / "main.py"), "status", str(COMPLETE), "--outputs", str(outputs)]
+    command += ["--only", "lake-rules", "--output", "json", "--watch", "1"]
+    env = {**os.environ, **aws.environment()}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout
+        # Each report is one line.
+        before = json.loads(watch.stdout.readline())
+        assert before["exit_code"] == 3
+        for network, number in (("172.20.0.0/20", 200), ("172.20.64.0/20", 210)):
+            aws.client("ec2", LAKE).create_network_acl_entry(
+                NetworkAclId="acl-0123456789abcdef0",
+                RuleNumber=number,
+                Protocol="6",
+                RuleAction="allow",
+                Egress=False,
+                CidrBlock=network,
+                PortRange={"From": 5432, "To": 5432},
+            )
+        changed = [json.loads(line) for line in watch.stdout]
+        assert watch.wait(30) == 0
+    assert {state["state"] for one in changed for state in one["steps"]} == {"done"}
+    assert {step["id"] for one in changed for step in one["steps"]} == {step["id"] for step in before["steps"]}
+
+
+def test_junit_cannot_be_watched() -> None:
+    told = "--watch with --output junit: a file of JUnit has one report; use json\n"
+    assert run("status", str(COMPLETE), "--watch", "1", "--output", "junit") == (2, "", told)
+
+
+def test_text_follows_the_terminal() -> None:
+    command = [sys.executable, str(ROOT / "main.py"), "status", str(COMPLETE), "--only", "lake-zone"]
+    colour = re.compile(r"\x1b\[(?:\d+;)*3[0-7]m")
+    plain = on_terminal(command, {"NO_COLOR": "1"})
+    assert "[??]" in plain
+    assert not colour.search(plain)
+    assert colour.search(on_terminal(command, {}))
+    assert max(len(re.sub(r"\x1b\[[\d;]*m", "", line)) for line in plain.splitlines()) <= 60
+
+
+def on_terminal(command: list[str], environment: dict[str, str]) -> str:
+    """Return what a command prints on a terminal of 60 columns."""
+    leader, follower = pty.openpty()
+    gone = ("NO_COLOR", "AWS_ENDPOINT_URL")
+    env = {key: value for key, value in os.environ.items() if key not in gone}
+    env |= {"COLUMNS": "60", "AWS_EC2_METADATA_DISABLED": "true", "TERM": "xterm"} | environment
+    with subprocess.Popen(command, env=env, stdout=follower, stderr=subprocess.DEVNULL) as process:
+        os.close(follower)
+        printed = b""
+        with contextlib.suppress(OSError):
+            while chunk := os.read(leader, 4096):
+                printed += chunk
+        process.wait()
+    os.close(leader)
+    return printed.decode()

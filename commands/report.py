@@ -1,0 +1,72 @@
+"""The formats of a report, its colours, and the progress of a long command."""
+
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from operations.status.report import Status
+
+_PATIENCE = 1.0
+"""Seconds after which a command shows what it is doing."""
+
+
+class Output(StrEnum):
+    """The format of a checklist."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+
+
+Format = Annotated[Output, typer.Option("--output", help="The format: text, json for programs, or junit for CI.")]
+
+
+def show(command: str, found: "Status", output: Output, *, repeated: bool = False) -> None:
+    """Print the checklist of a command. `repeated` prints JSON on one line, so that a program can read each in turn."""
+    from operations.status import write
+
+    match output:
+        case Output.JSON:
+            print(write.as_json(command, found, indent=None if repeated else 2), flush=True)
+        case Output.JUNIT:
+            print(write.as_junit(command, found))
+        case Output.TEXT:
+            from rich.console import Console
+
+            # Colours and width are the terminal's; rich honours NO_COLOR, and writes plain text to a pipe.
+            console = Console(highlight=False, markup=False, emoji=False)
+            # Rich would end the program without a message if nobody reads its output.
+            with console.capture() as text:
+                for line in write.as_text(found.rows, datetime.now(UTC)):
+                    console.print(line, soft_wrap=not console.is_terminal)
+                console.print()
+                console.print(write.last_line(found), soft_wrap=not console.is_terminal)
+            print(text.get(), end="", flush=True)
+
+
+@contextmanager
+def progress(what: str) -> Generator[None]:
+    """Show what a command is doing if it takes longer than a second, on standard error if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.status import Status as Spinner
+
+    spinner = Spinner(what, console=Console(stderr=True, markup=False))
+    timer = threading.Timer(_PATIENCE, spinner.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        spinner.stop()
