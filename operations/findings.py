@@ -1,4 +1,4 @@
-"""What `check` finds in an estate file, as JSON, as annotations of GitHub Actions, and as SARIF for code scanning.
+"""Writes the findings of `check` as JSON, as annotations of GitHub Actions, and as SARIF for code scanning.
 
 docs/report.schema.json describes the JSON.
 """
