@@ -165,7 +165,8 @@ class AstroStack(ReadableStack):
         if self._controls:
             apply_controls(self, self._controls, self.plan.account_id, self.plan.region)
         self._output("handoff", facts, "Facts for Astronomer, by entry of the estate.")
-        entries = [*facts, *([self.plan.network] if self.plan.network else [])]
+        # The first counts for blocks without an entry, and the network is there whatever else the file has.
+        entries = [*([self.plan.network] if self.plan.network else []), *facts]
         deployed: dict[str, Any] = {"digests": digests(self.to_terraform(), entries)}
         if vpc_id:
             deployed["vpc_id"] = vpc_id
