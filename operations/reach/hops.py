@@ -1,13 +1,12 @@
 """The hops between a cluster and an address, in the order of a packet's path there and back."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
 
 from operations.reach.exact import Route, Span, best, covers, in_words, pieces, shut
 from operations.reach.network import LiveVpc
-from operations.status.check import Check, Outcome, View, done, failed, unknown
+from operations.status.check import Check, Outcome, done, failed, unknown
 
 EPHEMERAL = (1024, 65535)
 """The client ports that responses can be sent to."""
@@ -22,6 +21,10 @@ class Goal:
     port: int
     protocol: str
     sources: tuple[IPv4Network, ...]
+
+    def to_address(self) -> "Goal":
+        """Return the goal whose ranges are the address itself, for the tables that lead to it."""
+        return replace(self, sources=(IPv4Network(self.address),))
 
 
 Block = Callable[[int], str]
@@ -39,16 +42,20 @@ def _each(goal: Goal, prefixes: list[IPv4Network], block: Block, well: str, fix:
     return failed("; ".join(f"{in_words(found)}: {why}" for why, found in blocked.items()), fix)
 
 
-def _routed(goal: Goal, table: str, routes: list[Route], target: str, fix: str) -> Outcome:
+def routed(goal: Goal, table: str, routes: list[Route], targets: Collection[str], fix: str) -> Outcome:
+    """Return whether a table's routes lead each address of the goal to one of the targets, by their IDs."""
+
     def block(address: int) -> str:
         route = best(routes, address)
         if route is None:
             return f"{table} has no route"
         if route.state != "active":
             return f"the route {route.prefix} of {table} is a {route.state}"
-        return "" if route.target == target else f"the route {route.prefix} of {table} points to {route.target}"
+        # A transit gateway spreads packets over all attachments of a route.
+        wrong = [target for target in route.target.split(", ") if target not in targets]
+        return f"the route {route.prefix} of {table} points to {', '.join(wrong)}" if wrong else ""
 
-    return _each(goal, [one.prefix for one in routes], block, f"{table} leads to {target}", fix)
+    return _each(goal, [one.prefix for one in routes], block, f"{table} leads to {', '.join(targets)}", fix)
 
 
 def destination(goal: Goal, vpc: LiveVpc) -> Iterator[Check]:
@@ -82,7 +89,7 @@ def filters(goal: Goal, vpc: LiveVpc) -> Iterator[Check]:
     def acl(*, out: bool) -> Outcome:
         subnet = vpc.subnet_of(goal.address)
         if subnet is None:
-            return _no_subnet(goal, vpc)
+            return no_subnet(goal, vpc)
         id_, entries = vpc.acl_of(subnet["SubnetId"], goal.protocol)
         ports = EPHEMERAL if out else (goal.port, goal.port)
         way = "outbound" if out else "inbound"
@@ -128,7 +135,8 @@ def _ports(ports: Span) -> str:
     return str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
 
 
-def _no_subnet(goal: Goal, vpc: LiveVpc) -> Outcome:
+def no_subnet(goal: Goal, vpc: LiveVpc) -> Outcome:
+    """Return the outcome of a hop that depends on a subnet, where none contains the address."""
     return unknown(f"no subnet of {vpc.id} contains {goal.address}", "correct the address first")
 
 
@@ -138,100 +146,10 @@ def way_back(goal: Goal, vpc: LiveVpc, target: str) -> Check:
     def look() -> Outcome:
         subnet = vpc.subnet_of(goal.address)
         if subnet is None:
-            return _no_subnet(goal, vpc)
+            return no_subnet(goal, vpc)
         table, routes = vpc.table_of(subnet["SubnetId"])
         ranges = ", ".join(map(str, goal.sources))
         fix = f"add {table.split()[0]} to `route_tables` of the network, or route {ranges} to {target} there"
-        return _routed(goal, table, routes, target, fix)
+        return routed(goal, table, routes, [target], fix)
 
     return Check("route", f"the subnet's route table leads back to {goal.cluster}", look, "subnet")
-
-
-def by_gateway(goal: Goal, vpc: LiveVpc, v: View, gateway: str, theirs: str | None) -> Iterator[Check]:
-    """Yield the hops over a transit gateway: attachments, zone, and the route tables in both directions."""
-
-    def attachments() -> dict[str, dict[str, Any]]:
-        answer = v.read("ec2:describe_transit_gateway_attachments").get("TransitGatewayAttachments", [])
-        return {one["TransitGatewayAttachmentId"]: one for one in answer if one["TransitGatewayId"] == gateway}
-
-    def mine() -> dict[str, Any]:
-        found = [one for one in attachments().values() if one.get("ResourceId") == vpc.id]
-        return next((one for one in found if one["State"] == "available"), found[0] if found else {})
-
-    def available(found: Mapping[str, Any], absent: str, fix: str) -> Outcome:
-        state = found.get("State", absent)
-        evidence = f"{found.get('TransitGatewayAttachmentId', gateway)}: {state}"
-        return done(evidence) if state == "available" else failed(evidence, fix)
-
-    def zone() -> Outcome:
-        id_, subnet = mine().get("TransitGatewayAttachmentId", vpc.id), vpc.subnet_of(goal.address)
-        if subnet is None:
-            return _no_subnet(goal, vpc)
-        answer = v.read("ec2:describe_transit_gateway_vpc_attachments").get("TransitGatewayVpcAttachments", [])
-        attached = next((one["SubnetIds"] for one in answer if one["TransitGatewayAttachmentId"] == id_), [])
-        zones = {vpc.subnets[one]["AvailabilityZone"] for one in attached if one in vpc.subnets}
-        if subnet["AvailabilityZone"] in zones:
-            return done(f"{id_} has a subnet in {subnet['AvailabilityZone']}")
-        evidence = f"{id_} has subnets only in {', '.join(sorted(zones)) or 'no zone'}; packets to and from "
-        return failed(
-            f"{evidence}{subnet['SubnetId']} in {subnet['AvailabilityZone']} are dropped",
-            f"add a subnet of {subnet['AvailabilityZone']} to the attachment {id_}",
-        )
-
-    def table_of(attachment: str | None) -> str | None:
-        found = attachments().get(attachment or "", {}).get("Association") or {}
-        return found.get("TransitGatewayRouteTableId") if found.get("State") == "associated" else None
-
-    def routes_of(table: str) -> list[Route]:
-        either = [{"Name": "state", "Values": ["active", "blackhole"]}]
-        answer = v.read("ec2:search_transit_gateway_routes", TransitGatewayRouteTableId=table, Filters=either)
-        return [
-            Route(
-                IPv4Network(prefix),
-                3 if one.get("Type") == "static" else 1,
-                one["State"],
-                ", ".join(each["TransitGatewayAttachmentId"] for each in one.get("TransitGatewayAttachments", [])),
-            )
-            for one in answer.get("Routes", [])
-            for prefix in ([one["DestinationCidrBlock"]] if one.get("DestinationCidrBlock") else prefixes(one))
-        ]
-
-    def prefixes(route: Mapping[str, Any]) -> list[str]:
-        return vpc.prefix_list(route["PrefixListId"]) if route.get("PrefixListId") else []
-
-    def forward() -> Outcome:
-        table, ours = table_of(theirs), mine().get("TransitGatewayAttachmentId", "your attachment")
-        if table is None:
-            fix = f"associate a route table of {gateway} with {theirs}"
-            return failed(f"no route table is associated with {theirs}", fix)
-        there = Goal(goal.cluster, goal.address, goal.port, goal.protocol, (IPv4Network(goal.address),))
-        return _routed(there, table, routes_of(table), ours, f"route the network's ranges to {ours} in {table}")
-
-    def back() -> Outcome:
-        ours = mine().get("TransitGatewayAttachmentId")
-        table = table_of(ours)
-        if table is None:
-            fix = f"associate a route table of {gateway} with {ours or vpc.id}"
-            return failed(f"no route table is associated with {ours or vpc.id}", fix)
-        return _routed(
-            goal, table, routes_of(table), theirs or "", f"route the cluster's ranges to {theirs} in {table}"
-        )
-
-    named = "add the cluster's attachment to `attachments` in the file, and deploy"
-    yield Check(
-        "astro",
-        f"{goal.cluster} is attached to {gateway}",
-        lambda: available(attachments().get(theirs or "", {}), "absent", f"`cdktf deploy {v.entry.stack}`, or {named}"),
-    )
-    yield Check(
-        "network",
-        f"{vpc.id} is attached to {gateway}",
-        lambda: available(
-            mine(),
-            f"{vpc.id} has no attachment",
-            f"attach {vpc.id} to {gateway}, for example with `attach_network: true`",
-        ),
-    )
-    yield Check("forward", f"the gateway routes {goal.cluster} to {goal.address}", forward)
-    yield Check("zone", "the attachment has a subnet in the zone of the address", zone, "network")
-    yield Check("back", f"the gateway routes responses to {goal.cluster}", back)

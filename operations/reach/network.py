@@ -12,6 +12,12 @@ from operations.status.shared import target_of
 NUMBERS = {"tcp": "6", "udp": "17"}
 
 
+def prefix_list(view: View, id_: str) -> list[str]:
+    """Return the ranges of a prefix list."""
+    answer = view.read("ec2:get_managed_prefix_list_entries", PrefixListId=id_)
+    return [one["Cidr"] for one in answer.get("Entries", []) if ":" not in one["Cidr"]]
+
+
 class LiveVpc:
     """A VPC in its current state in AWS. Each list is read once per account and region."""
 
@@ -63,14 +69,9 @@ class LiveVpc:
             rank = 1 if route.get("Origin") == "EnableVgwRoutePropagation" else 3
             prefixes = [route["DestinationCidrBlock"]] if route.get("DestinationCidrBlock") else []
             if listed := route.get("DestinationPrefixListId"):
-                prefixes, rank = self.prefix_list(listed), 2
+                prefixes, rank = prefix_list(self._view, listed), 2
             for prefix in prefixes:
                 yield Route(IPv4Network(prefix), rank, route.get("State", "active"), target_of(route))
-
-    def prefix_list(self, id_: str) -> list[str]:
-        """Return the ranges of a prefix list."""
-        answer = self._view.read("ec2:get_managed_prefix_list_entries", PrefixListId=id_)
-        return [one["Cidr"] for one in answer.get("Entries", []) if ":" not in one["Cidr"]]
 
     def acl_of(self, subnet_id: str, protocol: str) -> tuple[str, dict[bool, list[Entry]]]:
         """Return the ID of a subnet's network ACL and its entries for the protocol; `True` is the key of outbound
@@ -97,5 +98,5 @@ class LiveVpc:
             same = rule["IpProtocol"] in (protocol, NUMBERS[protocol])
             if every or (same and (rule["FromPort"] == -1 or rule["FromPort"] <= port <= rule["ToPort"])):
                 found += [rule["CidrIpv4"]] if rule.get("CidrIpv4") else []
-                found += self.prefix_list(rule["PrefixListId"]) if rule.get("PrefixListId") else []
+                found += prefix_list(self._view, rule["PrefixListId"]) if rule.get("PrefixListId") else []
         return [IPv4Network(one) for one in found]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 
@@ -11,11 +12,13 @@ from modules.catalog import Connection
 from modules.private_link.props import PrivateLinkProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
+from modules.vpn.props import VpnProps
 from operations.aws import Accounts
 from operations.handoff.read import Deployed
 from operations.handoff.status import Entry
 from operations.handoff.status import report as handoff_report
-from operations.reach.hops import Goal, by_gateway, destination, filters, way_back
+from operations.reach.gateway import LiveGateway, Theirs, beyond, device, into_tunnels, to_vpc
+from operations.reach.hops import Goal, destination, filters, way_back
 from operations.reach.names import literal, resolve
 from operations.reach.network import LiveVpc
 from operations.reach.service import by_service
@@ -24,7 +27,7 @@ from operations.status.connections import checks_of
 from operations.status.report import Row, Status, as_row, held_back, outcome_of, where
 from operations.status.shared import vpc_of
 
-_ROUTED = (VpcPeeringProps, TransitGatewayProps)
+_WAYS = (VpcPeeringProps, TransitGatewayProps, PrivateLinkProps, VpnProps)
 _ASK = "ask Astronomer's support: "
 
 
@@ -49,20 +52,60 @@ def reach(
             f"{cluster}: not a cluster in the file; available: {_listed(estate.clusters)}", ExitCode.BAD_INPUT
         )
     mine = {name: one for name, one in estate.connections.items() if cluster in one.cluster_names()}
-    ways = {name: one for name, one in mine.items() if isinstance(one, (*_ROUTED, PrivateLinkProps))}
+    ways = {name: one for name, one in mine.items() if isinstance(one, _WAYS)}
+    ways |= {
+        name: one
+        for name, one in estate.connections.items()
+        if isinstance(one, VpnProps) and _gateway_of(one, cluster, ways)
+    }
     if via and via not in ways:
         message = f"{via}: not a connection of {cluster} that carries packets; available: {_listed(ways) or 'none'}"
         raise UserError(message, ExitCode.BAD_INPUT)
+    ways = {via: ways[via]} if via else ways
     found = handoff_report(estate, stacks, {})
     role = estate.deployer.role if estate.deployer else None
     with Accounts(role, "reach") as accounts:
+        # A VPN is checked with its gateway, which another entry names.
         views = {
             name: View(found, entry, *where(estate, entry), accounts, now)
-            for name in mine
-            if (entry := found.of_connection(name)).stack
+            for name in estate.connections
+            if (entry := found.of_connection(name)).stack or name in ways
         }
-        rows = list(_rows(views, ways, cluster, host, port, protocol, ip, via))
-        return Status(f"{cluster} to {host}:{port}", tuple(rows), accounts.readable)
+        question = Question(estate, cluster, host, port, protocol, ip)
+        named = [view for name, view in views.items() if name in mine and name not in ways]
+        return Status(f"{cluster} to {host}:{port}", tuple(_rows(question, views, ways, named)), accounts.readable)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a person asks: whether a cluster reaches a host and port."""
+
+    estate: Estate
+    cluster: str
+    host: str
+    port: int
+    protocol: str
+    ip: IPv4Address | None
+
+    def goal(self, address: IPv4Address) -> Goal:
+        """Return the goal for the host's address."""
+        side = self.estate.clusters[self.cluster]
+        return Goal(self.cluster, address, self.port, self.protocol, (side.cidr, *side.additional_cidrs.values()))
+
+    def cidrs(self, network: str) -> list[IPv4Network]:
+        """Return the ranges of a network."""
+        return [cidr for _, cidr in self.estate.networks[network].occupied_cidrs()] if network else []
+
+
+def _gateway_of(vpn: VpnProps, cluster: str, ways: Mapping[str, Connection]) -> str | None:
+    """Return the cluster's `transit_gateway` connection to the gateway that a VPN attaches to."""
+    joined = [
+        (cluster in one.attachments, name)
+        for name, one in ways.items()
+        if isinstance(one, TransitGatewayProps)
+        and (name == vpn.transit_gateway_of or (one.transit_gateway_id or "") == vpn.transit_gateway_id)
+    ]
+    return max(joined, default=(False, None))[1]
 
 
 def _listed(names: Mapping[str, object]) -> str:
@@ -70,43 +113,71 @@ def _listed(names: Mapping[str, object]) -> str:
 
 
 def _rows(
-    views: Mapping[str, View],
-    ways: Mapping[str, Connection],
-    cluster: str,
-    host: str,
-    port: int,
-    protocol: str,
-    ip: IPv4Address | None,
-    via: str | None,
+    question: Question, views: Mapping[str, View], ways: Mapping[str, Connection], named: list[View]
 ) -> Iterator[Row]:
+    cluster, host = question.cluster, question.host
     services = [name for name, one in ways.items() if isinstance(one, PrivateLinkProps) and one.service]
-    by_link = [name for name in services if via == name or (not via and "vpce" in host)]
-    if by_link:
-        for name in by_link:
-            yield from _walk(views[name], [*by_service(views[name], cluster, port), _theirs_of_link(cluster)])
+    if services and (len(ways) == 1 or "vpce" in host):
+        for name in services:
+            yield from _walk(views[name], [*by_service(views[name], cluster, question.port), _theirs_of_link(cluster)])
         return
-    address, told = (ip, done(f"--ip {ip}")) if ip else (literal(host), done("HOST is an address"))
+    address, told = (
+        (question.ip, done(f"--ip {question.ip}")) if question.ip else (literal(host), done("HOST is an address"))
+    )
     if address is None:
-        names = [view for name, view in views.items() if name not in ways]
-        address, told = _resolved(names, cluster, host)
+        address, told = _resolved(named, cluster, host)
     entry = Entry(f"clusters.{cluster}", "cluster", None, "built", None, None, None)
     yield as_row(entry, "name", f"{cluster} resolves {host}", told)
     if address is None:
         return
-    carrying = [
+    paths = dict(_paths(question, views, ways, question.goal(address)))
+    if not paths:
+        yield as_row(entry, "way", f"a connection leads to {address}", _no_path(question, ways, address))
+    for name, checks in paths.items():
+        yield from _walk(views[name], list(checks))
+
+
+def _paths(
+    question: Question, views: Mapping[str, View], ways: Mapping[str, Connection], goal: Goal
+) -> Iterator[tuple[str, Iterator[Check]]]:
+    """Yield the connections that could carry packets to the address, with their hops."""
+    vpns = {name: one for name, one in ways.items() if isinstance(one, VpnProps)}
+    to_vpcs = [
         name
         for name, one in ways.items()
-        if isinstance(one, _ROUTED) and via in (None, name) and _has(views[name], one.network, address)
+        if isinstance(one, (VpcPeeringProps, TransitGatewayProps))
+        and any(goal.address in cidr for cidr in question.cidrs(one.network))
     ]
-    if not carrying:
-        networks = sorted({one.network for name, one in ways.items() if via in (None, name)})
-        ranges = ", ".join(f"{name} {cidr}" for name in networks for cidr in _cidrs(next(iter(views.values())), name))
-        evidence = f"no connection of {cluster} leads to a network with {address}; available: {ranges or 'none'}"
-        fix = "add a `vpc_peering` or a `transit_gateway` to the network that contains it, or use another address"
-        yield as_row(entry, "way", f"a connection leads to {address}", failed(evidence, fix))
-        return
-    for name in carrying:
-        yield from _walk(views[name], list(_hops(views[name], ways[name], cluster, address, port, protocol)))
+    behind = [name for name, one in vpns.items() if any(goal.address in cidr for cidr in one.static_routes.values())]
+    for name, one in ways.items():
+        if isinstance(one, TransitGatewayProps):
+            for place, site in one.on_premises.items():
+                if goal.address in site.cidr:
+                    yield name, _to_site(views[name], one, goal, place, site.attachment_id)
+    # Only the gateway knows the ranges that BGP announces, so the ranges of the file come first.
+    announced = [name for name, one in vpns.items() if not one.static_routes and not to_vpcs and not behind]
+    for name in to_vpcs:
+        yield name, _to_vpc(question, views[name], ways[name], goal)
+    for name in (*behind, *announced):
+        yield name, _to_devices(views, ways, name, vpns[name], goal)
+
+
+def _no_path(question: Question, ways: Mapping[str, Connection], address: IPv4Address) -> Outcome:
+    ranges = [
+        f"{network} {cidr}"
+        for network in sorted({one.network for one in ways.values()})
+        for cidr in question.cidrs(network)
+    ]
+    ranges += [
+        f"{name} {cidr}"
+        for name, one in ways.items()
+        if isinstance(one, VpnProps)
+        for cidr in one.static_routes.values()
+    ]
+    there = ", ".join(ranges) or "none"
+    evidence = f"no connection of {question.cluster} leads to a network with {address}; available: {there}"
+    fix = "add a `vpc_peering` or a `transit_gateway` to the network that contains it, or use another address"
+    return failed(evidence, fix)
 
 
 def _resolved(views: list[View], cluster: str, host: str) -> tuple[IPv4Address | None, Outcome]:
@@ -123,20 +194,8 @@ def _resolved(views: list[View], cluster: str, host: str) -> tuple[IPv4Address |
     return (found[0] if found else None), told
 
 
-def _cidrs(v: View, network: str) -> list[IPv4Network]:
-    return [cidr for _, cidr in v.estate.networks[network].occupied_cidrs()] if network else []
-
-
-def _has(v: View, network: str, address: IPv4Address) -> bool:
-    return any(address in cidr for cidr in _cidrs(v, network))
-
-
-def _hops(v: View, props: Connection, cluster: str, address: IPv4Address, port: int, protocol: str) -> Iterator[Check]:
-    side = v.estate.clusters[cluster]
-    sources = (side.cidr, *side.additional_cidrs.values())
-    goal = Goal(cluster, address, port, protocol, sources)
+def _to_vpc(question: Question, v: View, props: Connection, goal: Goal) -> Iterator[Check]:
     vpc = LiveVpc(v, vpc_of(v, props.network))
-    ranges = ", ".join(str(cidr) for cidr in _cidrs(v, props.network))
     yield from destination(goal, vpc)
     if isinstance(props, VpcPeeringProps):
         # The first steps of `status` are the first hops here: the request and its state.
@@ -144,13 +203,49 @@ def _hops(v: View, props: Connection, cluster: str, address: IPv4Address, port: 
         target = props.peering_id or "the peering"
     else:
         assert isinstance(props, TransitGatewayProps)  # noqa: S101  the caller chose it by its type
-        target = props.transit_gateway_id or str(v.fact("transit_gateway_id"))
-        yield from by_gateway(goal, vpc, v, target, props.attachments.get(cluster))
+        gateway = _gateway(v, props)
+        yield from to_vpc(goal, vpc, v, gateway, Theirs(props.attachments.get(goal.cluster), v.entry.stack))
+        target = gateway.id
     yield way_back(goal, vpc, target)
     yield from filters(goal, vpc)
-    question = f"does cluster {cluster} route {ranges} to {target}, and allow packets to {port}?"
+    yield _theirs(goal, ", ".join(str(cidr) for cidr in question.cidrs(props.network)), target)
+
+
+def _to_site(v: View, props: TransitGatewayProps, goal: Goal, place: str, attachment: str | None) -> Iterator[Check]:
+    gateway, theirs = _gateway(v, props), Theirs(props.attachments.get(goal.cluster), v.entry.stack)
+    # Without an ID, the route that exists tells where the network is attached.
+    named = [attachment] if attachment else []
+    yield from beyond(goal, gateway, theirs, lambda: named or gateway.targets(theirs.attachment, goal.address))
+    yield device(goal, [place])
+    yield _theirs(goal, str(goal.address), gateway.id)
+
+
+def _to_devices(
+    views: Mapping[str, View], ways: Mapping[str, Connection], name: str, vpn: VpnProps, goal: Goal
+) -> Iterator[Check]:
+    if joined := _gateway_of(vpn, goal.cluster, ways):
+        props = ways[joined]
+        assert isinstance(props, TransitGatewayProps)  # noqa: S101  _gateway_of chose it by its type
+        theirs = Theirs(props.attachments.get(goal.cluster), views[joined].entry.stack)
+        gateway = _gateway(views[joined], props)
+        # The VPN's account owns the gateway, and sees all its attachments.
+        yield from into_tunnels(goal, vpn, views[name], LiveGateway(views[name], gateway.id), theirs)
+        target = gateway.id
+    else:
+        target = "the VPN in the cluster's VPC"
+    yield device(goal, vpn.gateways)
+    yield _theirs(goal, str(goal.address), target)
+
+
+def _gateway(v: View, props: TransitGatewayProps) -> LiveGateway:
+    return LiveGateway(v, props.transit_gateway_id or str(v.fact("transit_gateway_id")))
+
+
+def _theirs(goal: Goal, ranges: str, target: str) -> Check:
+    """Return the last hop, which is in Astronomer's account."""
+    question = f"does cluster {goal.cluster} route {ranges} to {target}, and allow packets to {goal.port}?"
     look = lambda: unknown("your account cannot see it in AWS", f"{_ASK}{question}", "Astronomer")  # noqa: E731
-    yield Check("astro-routes", f"Astronomer routes {ranges} to {target}", look)
+    return Check("astro-routes", f"Astronomer routes {ranges} to {target}", look)
 
 
 def _theirs_of_link(cluster: str) -> Check:

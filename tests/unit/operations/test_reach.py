@@ -1,8 +1,10 @@
 """The first hop that blocks: exactly, over every address, and in each state on the local AWS."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from operations.reach.report import reach
 from operations.status.report import Status
 from tests.support import ROOT
 from tests.support.commands import run
+from tests.support.estates import estate_of
 from tests.support.world import facts_of
 
 COMPLETE = ROOT / "examples/complete.yaml"
@@ -283,6 +286,104 @@ def test_a_transit_gateway_blocks_at_each_hop_in_order(aws: LocalAws, estate: Es
         left.remove(hop)
         assert ids() == left
     assert left == []
+
+
+PLANT = """  plant:
+    type: vpn
+    network: lake
+    gateways: {main: {ip: 198.51.100.20}}
+    static_routes: {floor: 192.168.40.0/24}
+    transit_gateway_id: tgw-0123456789abcdef0
+    route_tables: {association: tgw-rtb-0bbbbbbbbbbbbbbbb, routes: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa}}
+  factory:
+    type: vpn
+    terminates: astro
+    cluster: dev
+    gateways: {main: {ip: 198.51.100.30}}
+    static_routes: {halls: 192.168.64.0/20}
+"""
+
+
+@pytest.fixture
+def behind(tmp_path: Path) -> Estate:
+    """The complete estate, with a VPN on its transit gateway and one that Astronomer makes."""
+    shutil.copytree(COMPLETE.parent / "policies", tmp_path / "policies")
+    return estate_of(tmp_path, COMPLETE.read_text().replace("\nconnections:\n", "\nconnections:\n" + PLANT, 1))
+
+
+def test_a_vpn_blocks_at_each_hop_until_all_are_open(aws: LocalAws, behind: Estate) -> None:
+    ec2 = aws.client("ec2", LAKE)
+    device = ec2.create_customer_gateway(Type="ipsec.1", PublicIp="198.51.100.20", BgpAsn=65000)["CustomerGateway"]
+    id_ = ec2.create_vpn_connection(
+        Type="ipsec.1", CustomerGatewayId=device["CustomerGatewayId"], TransitGatewayId=GATEWAY
+    )["VpnConnection"]["VpnConnectionId"]
+    facts = {"plant": {"main": {"vpn_connection_id": id_}}}
+    every = ec2.describe_transit_gateway_attachments()["TransitGatewayAttachments"]
+    tunnels = next(one["TransitGatewayAttachmentId"] for one in every if one["ResourceId"] == id_)
+
+    def look() -> list[str]:
+        return [hop for hop, _ in blocked(walk(behind, "dev", "192.168.40.7", facts=facts))]
+
+    def route(table: str, cidr: str, attachment: str) -> None:
+        ec2.create_transit_gateway_route(
+            TransitGatewayRouteTableId=table, DestinationCidrBlock=cidr, TransitGatewayAttachmentId=attachment
+        )
+
+    def associate(attachment: str, table: str) -> None:
+        ec2.associate_transit_gateway_route_table(
+            TransitGatewayRouteTableId=table, TransitGatewayAttachmentId=attachment
+        )
+
+    ec2.accept_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=THEIRS)
+    for table in ec2.describe_transit_gateway_route_tables()["TransitGatewayRouteTables"]:
+        name = table["TransitGatewayRouteTableId"]
+        for one in ec2.get_transit_gateway_route_table_associations(TransitGatewayRouteTableId=name)["Associations"]:
+            ec2.disassociate_transit_gateway_route_table(
+                TransitGatewayRouteTableId=name, TransitGatewayAttachmentId=one["TransitGatewayAttachmentId"]
+            )
+    assert look() == ["forward", "back", "tunnel"]
+    associate(THEIRS, FORWARD)
+    route(FORWARD, "192.168.40.0/24", tunnels)
+    assert look() == ["back", "tunnel"]
+    associate(tunnels, BACK)
+    route(BACK, "172.20.16.0/20", THEIRS)
+    assert look() == ["tunnel"]
+    up = {"account": LAKE, "region": "us-east-1", "connection": id_, "number": 2, "status": "UP"}
+    aws.make({"tunnels": [up]})  # type: ignore[list-item]
+    found = walk(behind, "dev", "192.168.40.7", facts=facts)
+    assert blocked(found) == []
+    assert [row.outcome.fix for row in found.rows if row.id == "device"] == [
+        "ask your network team: does main route 172.20.16.0/20 back, and allow 5432?"
+    ]
+    route(FORWARD, "192.168.40.7/32", THEIRS)
+    assert first(walk(behind, "dev", "192.168.40.7", facts=facts)) == (
+        "forward",
+        f"192.168.40.7/32: the route 192.168.40.7/32 of {FORWARD} points to {THEIRS}",
+    )
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_range_behind_the_gateway_is_followed(behind: Estate) -> None:
+    found = walk(behind, "dev", "10.8.0.2")
+    assert [(row.entry, row.id) for row in found.rows] == [
+        ("clusters.dev", "name"),
+        *(("connections.hub", hop) for hop in ("astro", "forward", "back", "device", "astro-routes")),
+    ]
+    assert first(found) == ("astro", f"{THEIRS}: pendingAcceptance")
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_vpn_of_the_cluster_is_asked_about(behind: Estate) -> None:
+    rows = walk(behind, "dev", "192.168.64.9").rows
+    assert [(row.id, row.outcome.state, row.outcome.fix) for row in rows if row.entry == "connections.factory"] == [
+        ("device", "unknown", "ask your network team: does main route 172.20.16.0/20 back, and allow 5432?"),
+        (
+            "astro-routes",
+            "unknown",
+            "ask Astronomer's support: does cluster dev route 192.168.64.9 to the VPN in the cluster's VPC, and allow "
+            "packets to 5432?",
+        ),
+    ]
 
 
 def test_a_service_is_blocked_at_each_hop_until_all_are_open(aws: LocalAws, estate: Estate) -> None:
