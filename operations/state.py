@@ -62,8 +62,8 @@ def create_state_bucket(
     Statements and lifecycle rules of others stay.
 
     `kms_key` is the alias, ID or ARN of the key that encrypts new state. The default is AES256 of S3, or the key that
-    the bucket already has. `session` is by default that of the environment. `dedicated_account` is the account of
-    Astronomer's role, in which the bucket gets a warning. Raises `UserError`.
+    the bucket already has. The default `session` is that of the environment. A bucket in `dedicated_account`, where
+    Astronomer's role is, gets a warning. Raises `UserError`.
     """
     where = f"state bucket {bucket} in {region}"
     try:

@@ -15,10 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 LIMITS: Mapping[str, int] = {
-    "begins with a noun clause": 206,
-    "storybook verb": 155,
-    "borrowed phrase": 94,
-    "more than 35 words": 60,
+    "begins with a noun clause": 139,
+    "storybook verb": 110,
+    "borrowed phrase": 72,
+    "more than 35 words": 42,
 }
 """The allowed number of occurrences of each habit."""
 

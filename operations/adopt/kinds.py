@@ -48,7 +48,7 @@ class Kind:
 
     @property
     def shows_id(self) -> bool:
-        """Whether AWS has an ID for it, instead of a combination of other IDs."""
+        """True if AWS has an ID for it; otherwise, its import ID combines others."""
         return "{" not in self.id
 
 
@@ -184,7 +184,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         },
     ),
     # After an import its rules would stay. Only a create removes them.
-    "aws_default_security_group": Unimportable("it is taken over, and the rules that it has are taken away"),
+    "aws_default_security_group": Unimportable("the existing group is used, and its rules are removed"),
     "aws_ec2_managed_prefix_list": Kind(
         "ec2:describe_managed_prefix_lists",
         "PrefixLists",
@@ -313,7 +313,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         ask={"RoleName": "role_name"},
         told={"AttachedPolicies[].PolicyArn": "policy_arns"},
     ),
-    "aws_iam_security_token_service_preferences": Unimportable("the preference is set, and stays what it is"),
+    "aws_iam_security_token_service_preferences": Unimportable("the preference is set again, which changes nothing"),
     "aws_internet_gateway": Kind(
         "ec2:describe_internet_gateways",
         "InternetGateways",
@@ -492,7 +492,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "{subnet_id}/{route_table_id}",
         same={"SubnetId": "subnet_id"},
         fixed={"RouteTableId": "route_table_id"},
-        remedy="a subnet has one route table: take the association out in AWS",
+        remedy="a subnet has one route table: remove the association in AWS",
     ),
     "aws_s3_bucket": Kind("s3:list_buckets", "Buckets", "Name", same={"Name": "bucket"}),
     "aws_s3_bucket_lifecycle_configuration": _of_bucket("get_bucket_lifecycle_configuration", "Rules && [@]"),
@@ -623,7 +623,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "TransitGatewayAttachmentId",
         same={"ResourceId": "id"},
     ),
-    "aws_vpn_connection_route": Unimportable("the route is made again, which changes nothing"),
+    "aws_vpn_connection_route": Unimportable("the route is created again, which changes nothing"),
     "aws_vpn_gateway": Kind(
         "ec2:describe_vpn_gateways",
         f"VpnGateways[?{_ALIVE}]",

@@ -1,4 +1,4 @@
-"""The measured permissions, measured again, and decided by IAM's rules as far as ministack has them."""
+"""The permissions are measured again, and evaluated by ministack, which implements a part of IAM."""
 
 import json
 import os
@@ -47,12 +47,12 @@ def test_the_state_bucket_is_created_with_what_is_listed(tmp_path: Path) -> None
 
 
 NOT_NARROWED = ["iam:CreatePolicy"]
-"""Actions that ministack decides without the name of what is created. It also ignores the path of a role that is
-created, so that a stack with flow logs cannot be created there."""
+"""Actions that ministack evaluates without the name of the new resource. It also ignores the path of a new role, so a
+stack with flow logs cannot be created there."""
 
 
 def test_terraform_needs_no_more_than_these_policies(tmp_path: Path) -> None:
-    """Plan, apply and destroy, each by a role that has the printed policies and nothing else."""
+    """Plan, apply and destroy, each by a role with the printed policies alone."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     file = tmp_path / "examples" / EXAMPLE.name
     file.write_text(

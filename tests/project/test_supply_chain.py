@@ -138,7 +138,7 @@ def licences(python: Distribution) -> list[str]:
 
 
 def test_every_dependency_has_a_licence_that_is_allowed() -> None:
-    # Setuptools adds a folder of copies of its own to `sys.path` when something imports it.
+    # Setuptools adds a folder with its own copies to `sys.path` when it is imported.
     by_name = {one.name: licences(one) for one in distributions(path=[sysconfig.get_path("purelib")])}
     for path, package in NODE.items():
         if path:

@@ -106,7 +106,7 @@ class DecidingAws:
         return self.session(service, assumed["Credentials"])
 
     def role_with(self, account: str, name: str, policies: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-        """Make a role that has these policies and nothing else, and return credentials of it."""
+        """Create a role with these policies alone, and return its credentials."""
         iam, trust = self.root("iam", account), _allow("sts:AssumeRole", Principal={"AWS": account})
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
         for number, policy in enumerate(policies):
@@ -115,7 +115,7 @@ class DecidingAws:
         return self.root("sts", account).assume_role(RoleArn=arn, RoleSessionName="local")["Credentials"]
 
     def environment(self, account: str, name: str, policies: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-        """Variables by which Terraform acts as a role that has these policies and nothing else, which is made here."""
+        """Create a role with these policies alone, and return the variables with which Terraform uses it."""
         credentials = self.role_with(account, name, policies)
         return {
             "AWS_ENDPOINT_URL": self._url,

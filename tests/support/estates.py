@@ -36,11 +36,13 @@ def mistakes(folder: Path, text: str | bytes) -> list[str]:
 
 
 def changed(old: str, new: str) -> str:
+    """Return the base estate with one replacement."""
     assert BASE.count(old) >= 1, old
     return BASE.replace(old, new, 1)
 
 
 def estate_of(folder: Path, text: str) -> Estate:
+    """Write an estate file into `folder` and load it."""
     (folder / "astro.yaml").write_text(text)
     return load(folder / "astro.yaml")
 

@@ -1,4 +1,4 @@
-"""Each kind of resource that `main.py adopt` imports, and why no other team can need what it takes over."""
+"""Each kind of resource that `main.py adopt` imports, and the reason why no other team can need it."""
 
 import pytest
 
@@ -33,7 +33,7 @@ BY_NAME = {
     "aws_vpc_endpoint": "tags.Name",
     "aws_vpc_endpoint_service": "tags.Name",
 }
-"""It has the name that the estate gives it, in this argument."""
+"""Kinds with a name from the estate, and the argument with the name."""
 
 PART_OF = {
     "aws_cloudwatch_event_target": "rule",
@@ -67,7 +67,7 @@ PART_OF = {
     "aws_vpc_endpoint_connection_notification": "vpc_endpoint_service_id",
     "aws_vpn_connection": "customer_gateway_id",
 }
-"""It is part of what this argument refers to, which is found before it."""
+"""Parts of a resource that is found first, and the argument that refers to it."""
 
 FOR_ASTRONOMER = {
     "aws_ec2_transit_gateway_peering_attachment_accepter",
@@ -79,10 +79,10 @@ FOR_ASTRONOMER = {
     "aws_vpc_peering_connection_options",
     "aws_vpc_security_group_ingress_rule",
 }
-"""It concerns a connection of Astronomer's or a range of the file, and nothing else passes through it."""
+"""Kinds that serve only a connection of Astronomer or a range of the file."""
 
 KEPT_BY_AWS = {"aws_account_region", "aws_servicequotas_service_quota"}
-"""A destroy changes nothing in AWS."""
+"""Kinds whose destroy changes nothing in AWS."""
 
 USED_BY = {
     "aws_customer_gateway",
@@ -90,11 +90,11 @@ USED_BY = {
     "aws_route53_resolver_rule",
     "aws_vpn_gateway",
 }
-"""AWS shows who uses it, and `users` says how."""
+"""Kinds whose users AWS lists, with the call in `users`."""
 
 
 def arguments_of(kind: Kind) -> str:
-    """Everything that refers to a planned argument."""
+    """Return all expressions on planned arguments."""
     return " ".join([kind.id, *kind.ask.values(), *kind.same.values(), *kind.fixed.values()])
 
 
@@ -107,7 +107,7 @@ def test_every_kind_has_its_reason() -> None:
 
 
 @pytest.mark.parametrize(("type_", "argument"), [*BY_NAME.items(), *PART_OF.items()])
-def test_a_kind_is_found_by_what_makes_it_ours(type_: str, argument: str) -> None:
+def test_a_kind_is_found_by_its_name_or_its_whole(type_: str, argument: str) -> None:
     assert argument in arguments_of(IMPORTED[type_])
 
 
@@ -116,6 +116,6 @@ def test_kinds_with_users_name_them_and_the_remedy() -> None:
     assert {type_ for type_ in USED_BY if not IMPORTED[type_].remedy} == {"aws_customer_gateway"}
 
 
-def test_only_a_nameless_one_stands_in_for_ours() -> None:
+def test_two_kinds_are_found_without_a_name_in_the_query() -> None:
     without = {type_ for type_, kind in IMPORTED.items() if kind.unfinished and NAME not in str(kind.unfinished)}
     assert without == {"aws_customer_gateway", "aws_route53_zone"}

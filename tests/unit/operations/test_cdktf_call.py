@@ -224,7 +224,7 @@ def test_a_terminal_that_cannot_be_read_refuses_nothing() -> None:
         ("deploy network-lake", {}, False),
         ("deploy *", {}, True),
         ("deploy acc?unt", {}, True),
-        ("deploy", {}, False),  # of two stacks, so cdktf asks for a name
+        ("deploy", {}, False),  # there are two stacks, so cdktf requires a name
         ("deploy account", IDS, False),
         ("deploy account", {"TF_VAR_external_ids": "abc-123"}, True),
         ('deploy account --var external_ids=["abc-123"]', {}, False),
@@ -340,7 +340,7 @@ def test_check_reports_whether_each_variable_is_set(environ: dict[str, str], fou
     ],
 )
 def test_an_entry_after_its_last_day_is_not_deployed(cdktf: Path, command: str, code: int) -> None:
-    """Only its own stack is refused, and what takes it away is not."""
+    """Other stacks, and commands that remove the entry, still run."""
     estate, approved = cdktf.parent / "astro.yaml", " --auto-approve" * (command.split()[0] in ("deploy", "destroy"))
     edge = '  edge: {account_id: "111111111111", region: us-east-1, create: {cidr: 10.30.0.0/20}}\n'
     role = "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n"

@@ -1,4 +1,4 @@
-"""Disks that are full, pipes that are closed, runs that are stopped: a sentence at most, and nothing half done."""
+"""Full disks, closed pipes and stopped runs: the commands print one sentence and leave no partial output."""
 
 import os
 import resource
@@ -37,7 +37,7 @@ PRINTERS = {
 def run(
     *arguments: str, preexec: Callable[[], None] | None = None, more: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[int, str]:
-    """Exit code and errors of main.py."""
+    """Return exit code and errors of main.py."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ASTRO_"))} | dict(more)
     command = [sys.executable, "main.py", *arguments]
     done = subprocess.run(
@@ -47,7 +47,7 @@ def run(
 
 
 def printing_to(output: int, *arguments: str) -> tuple[int, list[str]]:
-    """Exit code and errors of main.py with another standard output."""
+    """Return exit code and errors of main.py with another standard output."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ASTRO_"))}
     env |= {"CDKTF_OUTDIR": "/nowhere", "HOME": "/nowhere", "AWS_EC2_METADATA_DISABLED": "true"}
     command = [sys.executable, "main.py", *arguments]
@@ -104,7 +104,7 @@ def test_a_closed_pipe_is_named(name: str) -> None:
 
 
 def _heed_signals() -> None:
-    """A process that is started in the background inherits that it ignores them."""
+    """Restore the default handlers, because a background process inherits ignored signals."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
@@ -112,7 +112,7 @@ def _heed_signals() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
 @pytest.mark.parametrize("folder", ["jsii-kernel-*", "tmp*"])
 def test_a_run_that_is_stopped_leaves_no_folder(number: signal.Signals, folder: str, tmp_path: Path) -> None:
-    """Stopped as a terminal does, Node too: when Node has made its folder, and when we have made ours."""
+    """The signal goes to Python and Node, as from a terminal, after one of them has created its folder."""
     temporary, out = tmp_path / "temporary", tmp_path / "out"
     temporary.mkdir()
     command = [sys.executable, "main.py", "synth", ESTATE, "--out", str(out)]
@@ -123,11 +123,11 @@ def test_a_run_that_is_stopped_leaves_no_folder(number: signal.Signals, folder: 
         while not list(temporary.glob(folder)):
             assert process.poll() is None
             time.sleep(0.01)
-        time.sleep(0.1)  # what has made a folder has to remember it
+        time.sleep(0.1)  # until the process has recorded the folder
         os.killpg(process.pid, number)
         told = process.communicate(timeout=120)[1]
     assert (process.returncode in (-number, 128 + number), told) == (True, b"")
     ended = time.monotonic() + 30
     while list(temporary.iterdir()) and time.monotonic() < ended:
-        time.sleep(0.05)  # Node ends after Python if that was stopped before it ran a command
+        time.sleep(0.05)  # Node ends after Python if Python was stopped before a command
     assert (list(temporary.iterdir()), out.exists()) == ([], False)

@@ -63,7 +63,7 @@ def test_policies_are_of_actions_that_exist_and_fit_iam(trees: dict[str, Any], j
 
 
 def test_iam_narrows_permissions_by_name_and_region(trees: dict[str, Any]) -> None:
-    """Each named resource by its ARN, everything else of a region by the region; IAM's own requests have none."""
+    """Actions on named resources are limited by ARN, and other actions by region, except those of global services."""
     policies = of(trees, Job.APPLY)["account"]
     found = {
         action: (one["Resource"], one.get("Condition"))
@@ -100,7 +100,7 @@ def test_names_of_actions_are_those_of_iam() -> None:
 
 
 def test_adoption_may_make_every_call_that_it_makes(trees: dict[str, Any]) -> None:
-    """The second call about each item, that for its users, for its parts, and those of its remarks."""
+    """Besides listing: the call about each item, and the calls for its users, parts and remarks."""
     policies = permissions(load(COMPLETE), trees, [Job.ADOPT], trees)
     allowed = {
         action

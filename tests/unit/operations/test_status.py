@@ -419,7 +419,7 @@ def test_a_quota_waits_for_aws(fresh: LocalAws, estate: Estate) -> None:
     quotas = fresh.client("service-quotas", HYBRID)
     id_ = "quota:on-demand:us-east-1"
     assert states(look(estate, "service_quotas"))[id_] == ("failed", "you")
-    # For fewer than the file says by now: a deploy would fail until AWS has answered.
+    # The request is for fewer than the file has: a deploy fails until AWS has answered.
     quotas.request_service_quota_increase(ServiceCode="ec2", QuotaCode="L-1216C47A", DesiredValue=20)
     raised = row(look(estate, "service_quotas"), id_).outcome
     assert (raised.state, raised.who) == ("waiting", "AWS")
