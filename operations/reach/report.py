@@ -78,7 +78,7 @@ def reach(
 
 @dataclass(frozen=True)
 class Question:
-    """What a person asks: whether a cluster reaches a host and port."""
+    """The question of a user: can a cluster reach a host and port?"""
 
     estate: Estate
     cluster: str
