@@ -17,6 +17,8 @@ class IpAllowlist(Construct):
     def __init__(self, scope: Construct, id_: str, props: IpAllowlistProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
         addresses = {ip: name for name, cluster in context.clusters.items() for ip in cluster.external_ips or ()}
+        # A new description would remove the entry before it is added again, so it keeps the cluster's first name.
+        first_names = {name: context.former_name(("clusters",), name) for name in context.clusters}
         self.handoff: dict[str, object] = {
             "account_id": context.network.account_id,
             "region": context.network.region,
@@ -33,7 +35,7 @@ class IpAllowlist(Construct):
             address_family="IPv4",
             max_entries=props.max_entries,
             entry=[
-                Ec2ManagedPrefixListEntry(cidr=f"{ip}/32", description=f"Astro cluster {name}")
+                Ec2ManagedPrefixListEntry(cidr=f"{ip}/32", description=f"Astro cluster {first_names[name]}")
                 for ip, name in addresses.items()
             ],
             tags={"Name": context.name},

@@ -24,6 +24,7 @@ from estate.load import EstateError, load
 from estate.model import Estate
 from estate.plan import stacks_of
 from local_aws import LocalAws
+from local_aws.facts import Facts
 from local_aws.inventory import inventory
 from operations.terraform import TerraformFailed, find_terraform
 from stacks.app import build
@@ -144,11 +145,14 @@ def test_every_field_changes_in_a_life() -> None:
 class Stage:
     """An estate in a separate AWS, deployed repeatedly."""
 
-    def __init__(self, aws: LocalAws, folder: Path) -> None:
+    def __init__(self, aws: LocalAws, folder: Path, life: list[Data]) -> None:
         self._aws, self._folder = aws, folder
         self._deployed: dict[str, str] = {}
-        # Every account has a default VPC in each region.
-        self._foreign = self._inventory()
+        values = [leaf for data, _ in states(life) for leaf in leaves(data)]
+        self._accounts = sorted({value for path, value in values if path[-1] == "account_id"})
+        self._world: tuple[Facts, set[str]] = {}, set()
+        # Every account has a default VPC in each region. An inventory takes 200 calls, so keep the last one.
+        self._foreign = self._seen = self._inventory()
         self._terraforms: dict[str, Terraform] = {}
         self._providers = ExitStack()
         self.steps = self.refused = 0
@@ -171,12 +175,13 @@ class Stage:
             self.refused += 1
         else:
             assert not refused, f"deployed, and was to be refused: {refused}"
-        lost = self._foreign - self._inventory()
+        self._seen = self._inventory()
+        lost = self._foreign - self._seen
         assert sorted(lost) == []
 
     def end(self) -> None:
         """Assert that only earlier resources are left, and the association of an accepted attachment."""
-        left = self._inventory() - self._foreign
+        left = self._seen - self._foreign
         assert sorted(one for one in left if ASTRONOMERS not in one) == []
 
     def _deploy(self, data: Data, *, asked: bool) -> None:
@@ -184,11 +189,11 @@ class Stage:
         file = self._folder / "astro.yaml"
         YAML(typ="safe").dump(data, file)
         estate = load(file)
-        if asked:
-            before = self._inventory()
-            self._aws.make(facts_of(estate))
-            self._make_policies(estate)
-            self._foreign |= self._inventory() - before
+        if asked and (world := (facts_of(estate), _policies(estate))) != self._world:
+            self._aws.make(world[0])
+            self._make_policies(world[1])
+            self._foreign |= self._inventory() - self._seen
+            self._world = world
         out = self._folder / "out"
         build(cdktf.App(outdir=str(out)), estate).synth()
         for plan in stacks_of(estate):
@@ -208,13 +213,10 @@ class Stage:
                 pytest.fail(str([one for one in changes if one["change"]["actions"] not in (["no-op"], ["read"])]))
         self.estate = estate
 
-    def _make_policies(self, estate: Estate) -> None:
-        """Create the policies that the roles of workloads name."""
+    def _make_policies(self, arns: set[str]) -> None:
         iam = self._aws.client("iam", OURS)
         there = {policy["Arn"] for policy in iam.list_policies(Scope="Local")["Policies"]}
-        identities = (one for one in estate.connections.values() if one.type == "workload_identity")
-        named = {arn for one in identities for role in one.roles.values() for arn in role.policy_arns.values()}
-        for arn in sorted(named - there):
+        for arn in sorted(arns - there):
             document = {"Version": "2012-10-17", "Statement": []}
             iam.create_policy(PolicyName=arn.split("/")[-1], PolicyDocument=json.dumps(document))
 
@@ -231,8 +233,13 @@ class Stage:
         return self._terraforms[account]
 
     def _inventory(self) -> set[str]:
-        accounts = (OURS, "222222222222", "333333333333")
-        return set(inventory(self._aws, accounts, ("us-east-1", "us-west-2")))
+        return set(inventory(self._aws, self._accounts, ("us-east-1", "us-west-2")))
+
+
+def _policies(estate: Estate) -> set[str]:
+    """The managed policies that the roles of workloads name."""
+    identities = (one for one in estate.connections.values() if one.type == "workload_identity")
+    return {arn for one in identities for role in one.roles.values() for arn in role.policy_arns.values()}
 
 
 def with_other_names(data: Data, estate: Estate) -> Data:
@@ -261,7 +268,7 @@ def _under(path: str, where: tuple[str, ...], name: str) -> str:
     [pytest.param(name, marks=pytest.mark.skip(UNFINISHED[name])) if name in UNFINISHED else name for name in LIVES],
 )
 def test_the_life_of_an_entry(name: str, tmp_path: Path) -> None:
-    with LocalAws() as aws, Stage(aws, tmp_path) as stage:
+    with LocalAws() as aws, Stage(aws, tmp_path, LIVES[name]) as stage:
         data = BASE
         for data_after, refused in states(LIVES[name]):
             stage.step(data_after, refused)

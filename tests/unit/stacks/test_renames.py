@@ -18,7 +18,6 @@ IN_PLACE = (
     {"tags", "description", "alarm_description"},
     {
         ("aws_route53_resolver_rule", "name"),
-        ("aws_ec2_managed_prefix_list", "entry"),
         # A name as a value, for a tag.
         ("aws_ec2_transit_gateway_vpc_attachment_accepter", "for_each"),
     },
