@@ -190,7 +190,7 @@ def _as_map(value: Any, path: Location, annotation: Any) -> str:
     models = [one for one in maps if _is_model(one)]
     if isinstance(value, tuple):
         return _named_items(value, path) if len(models) < len(maps) else "; write its keys without `- `"
-    if models:
+    if len(models) == len(maps) and models:
         required = [name for name, info in models[0].model_fields.items() if info.is_required()]
         if len(required) > 1:
             return f"; write its keys below it, indented: {', '.join(required)}"
@@ -324,13 +324,17 @@ def member(annotation: Any, part: str | int) -> Any:
 
 
 def pick(annotation: Any, value: Any) -> Any:
-    """The member of a union that `value` is meant for: by its `type` or `backend`, else the only model or map."""
+    """The member of a union that `value` is meant for: by its `type` or `backend`, or by its keys."""
     if typing.get_origin(annotation) is Annotated:
         return pick(typing.get_args(annotation)[0], value)
     if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
         return annotation
-    for one in typing.get_args(annotation):
+    members = [_unwrapped(one) for one in typing.get_args(annotation)]
+    has_map = any(typing.get_origin(one) is dict for one in members)
+    for one in members:
         if _is_model(one):
+            if has_map and isinstance(value, dict) and value.keys().isdisjoint(one.model_fields):
+                continue
             tags = [f for f in ("type", "backend") if f in one.model_fields]
             wanted = [typing.get_args(one.model_fields[tag].annotation) for tag in tags]
             if not tags or (isinstance(value, dict) and value.get(tags[0]) in wanted[0]):

@@ -41,7 +41,6 @@ def _differ_in_more_than_case(tags: dict[str, str]) -> dict[str, str]:
     return tags
 
 
-Tags = Annotated[
-    dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, AfterValidator(_tag_value)]],
-    AfterValidator(_differ_in_more_than_case),
-]
+TagKey = Annotated[str, AfterValidator(_tag_key)]
+TagValue = Annotated[str, AfterValidator(_tag_value)]
+Tags = Annotated[dict[TagKey, TagValue], AfterValidator(_differ_in_more_than_case)]

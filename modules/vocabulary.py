@@ -6,13 +6,13 @@ A message completes the sentence "<value> ...": `'10.0.0.1/16' has host bits set
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from modules.aws import AS_OF, PARTITIONS, REGIONS
@@ -314,14 +314,6 @@ Reason = Annotated[
         "Ticket OPS-1: moving accounts",
     ),
 ]
-
-
-def _shape(value: object) -> str:
-    return "map" if isinstance(value, Mapping | BaseModel) else "word"
-
-
-WORD_OR_MAP = Discriminator(_shape)
-"""Tells the members of a union apart, tagged "word" and "map", so that a mistake in one is not reported for both."""
 
 
 def _private_asn(asn: int) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -17,6 +18,7 @@ _create_route = EC2Backend.create_route
 _create_dhcp_options = EC2Response.create_dhcp_options
 _delete_nat_gateway = EC2Backend.delete_nat_gateway
 _delete_vpc = EC2Backend.delete_vpc
+_describe_route_tables = EC2Backend.describe_route_tables
 
 # AWS's quota for each table (facts B17), which AWS can raise for an account.
 _MOST_ROUTES = 500
@@ -97,10 +99,32 @@ def _leads_on(route: Route) -> Iterator[bool]:
 
 @patch(EC2Backend)
 def create_route(self: EC2Backend, route_table_id: str, *args: Any, **kwargs: Any) -> Route:
-    """Limit the number of routes in a table; moto does not."""
-    if len(self.get_route_table(route_table_id).routes) >= _MOST_ROUTES:
+    """Limit the number of routes in a table, and the targets in a table of a gateway; moto does not."""
+    table = self.get_route_table(route_table_id)
+    targets = ("nat_gateway_id", "transit_gateway_id", "vpc_peering_connection_id", "gateway_id")
+    if _gateways(table) and any(kwargs.get(target) for target in targets):
+        message = f"The route table {route_table_id} of a gateway cannot have a route with this target."
+        raise EC2ClientError("InvalidParameterValue", message)
+    if len(table.routes) >= _MOST_ROUTES:
         raise EC2ClientError("RouteLimitExceeded", f"The maximum number of routes in {route_table_id} is reached.")
     return _create_route(self, route_table_id, *args, **kwargs)
+
+
+def _gateways(table: RouteTable) -> list[str]:
+    """Return the gateways that a table is associated with, whose traffic into the VPC it routes."""
+    return [one for one in table._associations.values() if one.startswith(("igw-", "vgw-"))]
+
+
+@patch(EC2Backend)
+def describe_route_tables(
+    self: EC2Backend, route_table_ids: list[str] | None = None, filters: Any = None
+) -> list[RouteTable]:
+    """Filter by the gateway of an association; moto does not know that filter."""
+    others = {name: values for name, values in (filters or {}).items() if name != "association.gateway-id"}
+    found = _describe_route_tables(self, route_table_ids, others)
+    if patterns := (filters or {}).get("association.gateway-id"):
+        return [one for one in found if any(fnmatch(gateway, by) for gateway in _gateways(one) for by in patterns)]
+    return found
 
 
 def _propagating(table: RouteTable) -> list[str]:

@@ -5,6 +5,7 @@ from modules.context import ConnectionContext
 from modules.network_rules.props import NetworkRulesProps
 from modules.parts.for_each.construct import by_name
 from modules.parts.ingress.construct import let_cluster_in
+from modules.parts.ingress.props import EVERY
 from modules.vocabulary import construct_id
 
 ANSWERS = (1024, 65535)
@@ -21,7 +22,8 @@ class NetworkRules(Construct):
         for name, rule in props.network_acls.items():
             for range_name, number in rule.numbers().items():
                 cidr = cluster.additional_cidrs[range_name] if range_name else cluster.cidr
-                for way, (first, last) in (("in", (rule.from_port, rule.last_port)), ("out", ANSWERS)):
+                icmp = rule.protocol == "icmp"
+                for way, (first, last) in (("in", rule.span), ("out", (EVERY, EVERY) if icmp else ANSWERS)):
                     NetworkAclRule(
                         self,
                         construct_id("acl", way, name, range_name),
@@ -31,8 +33,10 @@ class NetworkRules(Construct):
                         rule_action="allow",
                         protocol=rule.protocol,
                         cidr_block=str(cidr),
-                        from_port=first,
-                        to_port=last,
+                        from_port=None if icmp else first,
+                        to_port=None if icmp else last,
+                        icmp_type=first if icmp else None,
+                        icmp_code=last if icmp else None,
                     )
         self.handoff: dict[str, object] = {
             "account_id": context.network.account_id,

@@ -17,9 +17,9 @@ class AclRule(Ports):
     """Lets Astro in through one of your network ACLs, and the answers out.
 
     A network ACL keeps no state: each rule in has one out, with the same number, for the answers to ports 1024 to 65535
-    of the same range. The rules of an ACL go by number and the first that fits decides: take numbers before those that
-    deny. An ACL takes 20 rules each way by default. Not for an ACL whose rules are written inside an `aws_network_acl`
-    of another Terraform configuration, which would take these out.
+    of the same range, or for every message of ICMP. The rules of an ACL go by number and the first that fits decides:
+    take numbers before those that deny. An ACL takes 20 rules each way by default. Not for an ACL whose rules are
+    written inside an `aws_network_acl` of another Terraform configuration, which would take these out.
     """
 
     network_acl: NetworkAclId

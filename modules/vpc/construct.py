@@ -1,6 +1,6 @@
 from cdktf import Postcondition, TerraformIterator, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
-from cdktf_cdktf_provider_aws.data_aws_route_tables import DataAwsRouteTables
+from cdktf_cdktf_provider_aws.data_aws_route_tables import DataAwsRouteTables, DataAwsRouteTablesFilter
 from cdktf_cdktf_provider_aws.data_aws_vpc import DataAwsVpc
 from cdktf_cdktf_provider_aws.data_aws_vpcs import DataAwsVpcs, DataAwsVpcsFilter
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
@@ -22,7 +22,7 @@ from modules.context import Network
 from modules.expressions import MapExpression, is_late, listed, subnet
 from modules.parts.iam_policy.construct import document, statement
 from modules.vocabulary import construct_id, partition
-from modules.vpc.props import FlowLogs, NewVpc, VpcProps
+from modules.vpc.props import FlowLogs, FoundRouteTables, NewVpc, VpcProps
 
 ANYWHERE = "0.0.0.0/0"
 
@@ -43,10 +43,8 @@ class Vpc(Construct):
 
     def _existing(self, props: VpcProps, vpc_id: str) -> Network:
         tables = props.route_tables
-        if tables == "all":
-            # Read while planning, so that the tables' IDs may key a for_each.
-            discovered = DataAwsRouteTables(self, "route-tables", vpc_id=vpc_id)
-            tables = MapExpression(f"toset({discovered.fqn}.ids)")
+        if isinstance(tables, str | FoundRouteTables):
+            tables = self._found_tables(vpc_id, tables)
         cidrs, unrouted = tuple(map(str, props.cidrs)), tuple(map(str, props.unrouted_cidrs))
         return Network(
             account_id=props.account_id,
@@ -58,6 +56,35 @@ class Vpc(Construct):
             subnets=dict(sorted(props.subnets.items())),
             dns=self._found(props, vpc_id, cidrs + unrouted),
         )
+
+    def _found_tables(self, vpc_id: str, wanted: str | FoundRouteTables) -> MapExpression:
+        """The IDs of the route tables that get routes. They are read in each plan, so that they may key a for_each."""
+        filters: dict[str, list[str]] = {}
+        if isinstance(wanted, FoundRouteTables):
+            filters = {f"tag:{key}": [value] for key, value in wanted.by_tag.items()}
+            if wanted.by_name:
+                filters["tag:Name"] = list(wanted.by_name)
+        found = f"{self._tables('route-tables', vpc_id, filters).fqn}.ids"
+        # Tables of gateways take no such route (facts C21). AWS has no filter for what a table does not have.
+        kinds = {"edge-route-tables": {"association.gateway-id": ["igw-*", "vgw-*"]}}
+        if wanted == "private":
+            kinds["public-route-tables"] = {"route.gateway-id": ["igw-*"]}
+        left: str = found
+        for id_, without in kinds.items():
+            some = _require(
+                f"length(setsubtract({left}, self.ids)) > 0",
+                f"networks.{self.node.id}.route_tables: {vpc_id} has no such route table. Compare its tables with "
+                "`aws ec2 describe-route-tables`, or name them by their IDs.",
+            )
+            left = f"setsubtract({left}, {self._tables(id_, vpc_id, without, some).fqn}.ids)"
+        return MapExpression(left)
+
+    def _tables(
+        self, id_: str, vpc_id: str, filters: dict[str, list[str]], condition: Postcondition | None = None
+    ) -> DataAwsRouteTables:
+        by = [DataAwsRouteTablesFilter(name=name, values=values) for name, values in sorted(filters.items())]
+        lifecycle = TerraformResourceLifecycle(postcondition=[condition]) if condition else None
+        return DataAwsRouteTables(self, id_, vpc_id=vpc_id, filter=by or None, lifecycle=lifecycle)
 
     def _found(self, props: VpcProps, vpc_id: str, cidrs: tuple[str, ...]) -> str:
         """Compare the VPC with the file. Returns the expression of whether both of its DNS settings are on.

@@ -1,15 +1,17 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Network
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from modules.entry import FieldPath
 from modules.expressions import FOR_EACH
+from modules.tags import TagKey, TagValue
 from modules.vocabulary import (
     PRIVATE,
     PRIVATE_IN_WORDS,
-    WORD_OR_MAP,
+    UNIQUE,
     AccountId,
     AvailabilityZone,
     Props,
@@ -20,6 +22,7 @@ from modules.vocabulary import (
     RouteTableId,
     Slug,
     SubnetId,
+    Text,
     VpcId,
     duplicates,
 )
@@ -38,6 +41,47 @@ VpcCidr = Annotated[IPv4Network, Range("a range of a VPC", 16, 28), AfterValidat
 
 _NOT_FOR_EVERY_ACCOUNT = {"ap-northeast-1": "b", "ca-central-1": "c", "us-west-1": "abc"}
 """Zones, by their letter, that AWS does not give to every account."""
+
+
+NamePattern = Annotated[
+    str,
+    Text(
+        "the name of route tables",
+        r"[\w .:/=+@*-]{1,255}",
+        "1 to 255 letters, digits, spaces and _.:/=+-@, with * for any text",
+        "acme-private-*",
+    ),
+]
+
+
+class FoundRouteTables(Props):
+    """The existing VPC's route tables that have a name or tags. A plan finds them, and fails if it finds none."""
+
+    by_name: Annotated[tuple[NamePattern, ...], Field(max_length=50), UNIQUE] = ()
+    """Their `Name` tags, such as `acme-private-*`, where `*` stands for any text. One of them is enough."""
+    by_tag: Annotated[dict[TagKey, TagValue], Field(max_length=20)] = Field(default_factory=dict)
+    """Other tags of theirs. Each has to be there with its value."""
+
+    def includes(self, tags: Mapping[str, str]) -> bool:
+        """Whether a table with these tags is one of them."""
+        named = any(fnmatchcase(tags.get("Name", ""), name) for name in self.by_name)
+        return (named or not self.by_name) and self.by_tag.items() <= tags.items()
+
+    @model_validator(mode="after")
+    def _looks_for_something(self) -> Self:
+        if not self.by_name and not self.by_tag:
+            raise ValueError("has neither by_name nor by_tag; name one, or write `all` or `private`")
+        if "Name" in self.by_tag:
+            raise ValueError("has Name in by_tag; write it in by_name")
+        return self
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, FoundRouteTables) or (
+        isinstance(value, Mapping) and not value.keys().isdisjoint(FoundRouteTables.model_fields)
+    ):
+        return "found"
+    return "map" if isinstance(value, Mapping) else "word"
 
 
 class FlowLogs(Props):
@@ -123,9 +167,16 @@ class VpcProps(Props):
     nobody is asked to route them. They must not hold a cluster's range, and a VPC peering compares them too. Default:
     none; `cidrs` has all."""
     route_tables: Annotated[
-        Annotated[dict[Slug, RouteTableId], Tag("map")] | Annotated[Literal["all"], Tag("word")], WORD_OR_MAP, FOR_EACH
+        Annotated[FoundRouteTables, Tag("found")]
+        | Annotated[dict[Slug, RouteTableId], Tag("map")]
+        | Annotated[Literal["all", "private"], Tag("word")],
+        Discriminator(_shape),
+        FOR_EACH,
     ] = Field(default_factory=dict)
-    """The existing VPC's route tables that get routes to Astro, by a name of your choice; `all` discovers them."""
+    """The existing VPC's route tables that get routes to Astro: their IDs, by a name of your choice. Or each plan finds
+    them: `all`, `private` for those without a route to an internet gateway, or by their names or tags. Tables of an
+    internet gateway or virtual private gateway are left out, because they take no such route. No table may have its
+    routes inside an `aws_route_table` of another Terraform configuration, which would remove these."""
     subnets: dict[Slug, SubnetId] = Field(default_factory=dict)
     """The existing VPC's subnets for attachments and endpoints, by a name of your choice, each in another zone."""
     routes_elsewhere: Reason | None = None
@@ -136,7 +187,7 @@ class VpcProps(Props):
 
     @field_validator("route_tables", "subnets")
     @classmethod
-    def _each_has_one_name(cls, ids: dict[str, str] | str) -> dict[str, str] | str:
+    def _each_has_one_name(cls, ids: dict[str, str] | FoundRouteTables | str) -> object:
         if isinstance(ids, dict) and (twice := duplicates(ids.values())):
             raise ValueError(f"has {', '.join(twice)} under two names; name each once")
         return ids

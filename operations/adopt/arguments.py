@@ -9,7 +9,7 @@ import jmespath
 
 from operations.adopt.kinds import NAME, Kind
 
-_PROTOCOLS = {"6": "tcp", "17": "udp"}
+_PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp"}
 
 
 class UnknownError(Exception):

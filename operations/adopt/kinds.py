@@ -370,6 +370,8 @@ KINDS: Mapping[str, Kind | Unimportable] = {
             "Protocol": "protocol",
             "PortRange.From": "from_port",
             "PortRange.To": "to_port",
+            "IcmpTypeCode.Type": "icmp_type",
+            "IcmpTypeCode.Code": "icmp_code",
         },
         remedy="give network_acls.*.rule_number a number that is free",
     ),
@@ -660,7 +662,12 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         arn="Arn",
     ),
     "data.aws_route53_zone": Kind("route53:get_hosted_zone", "HostedZone", "{zone_id}", ask={"Id": "zone_id"}),
-    "data.aws_route_tables": Kind("ec2:describe_route_tables", "RouteTables", "RouteTableId", same={"VpcId": "vpc_id"}),
+    "data.aws_route_tables": Kind(
+        "ec2:describe_route_tables",
+        "RouteTables",
+        "RouteTableId",
+        ask={"Filters": "[[{Name: 'vpc-id', Values: [vpc_id]}], filter[].{Name: name, Values: values} || `[]`][]"},
+    ),
     "data.aws_vpc_peering_connection": Kind(
         "ec2:describe_vpc_peering_connections",
         "VpcPeeringConnections",

@@ -39,6 +39,8 @@ class Adoption:
     outcomes: tuple[Outcome, ...]
     imported_anyway: frozenset[str] = frozenset()
     """Resources with an import block in the stack itself: an instance can have only one."""
+    foreign: tuple[str, ...] = ()
+    """Existing route tables and security groups that have more in them than this stack creates."""
 
     def with_state(self, state: State) -> list[Outcome]:
         """Return the results with a state."""
@@ -51,6 +53,12 @@ class Adoption:
         for one in self.outcomes:
             id_and_detail = (f" = {one.id}" if one.id else "", f": {one.detail}" if one.detail else "")
             lines.append(f"  {_WORDS[one.state]:8}{one.address}{''.join(id_and_detail)}")
+        if self.foreign:
+            lines.append(
+                f"  note    {', '.join(self.foreign)}: has routes or rules that this stack does not create. If another "
+                "Terraform configuration has them inside its aws_route_table or aws_security_group, its next apply "
+                "removes those of this stack. AWS does not show this: look into that configuration."
+            )
         return "\n".join(lines)
 
     def imports(self) -> str:

@@ -7,6 +7,7 @@ of the resource that was found for it. Nothing in AWS is changed.
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,10 @@ from operations.adopt.report import Adoption, Outcome, hcl_string
 from operations.aws import Aws, caller_account, remedy, session_as
 
 _REFERENCE = re.compile(r'\$\{((?:data\.)?aws_\w+)\.([\w-]+)(?:\["([^"]*)"\])?\.(\w+)\}')
+_OWNERS = {"aws_route": "route_table_id", "aws_vpc_security_group_ingress_rule": "security_group_id"}
+"""The argument that names the table or group that a resource is in."""
+_IDS = re.compile(r"(data\.aws_\w+)\.([\w-]+)()\.(ids)")
+"""Groups as those of `_REFERENCE`, without a key."""
 
 
 def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str] = ()) -> list[Adoption]:
@@ -49,7 +54,8 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
                     "with --stack"
                 )
             with Aws(sessions[role], account_id, region) as aws:
-                outcomes = tuple(_Search(stack, aws, frozenset(external_ids)).outcomes())
+                search = _Search(stack, aws, frozenset(external_ids))
+                outcomes, foreign = tuple(search.outcomes()), tuple(search.foreign())
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
             who = f"role {role}" if role else "your own credentials"
             raise UserError(
@@ -58,7 +64,7 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
         if aws.denied:
             denied.setdefault(account_id, set()).update(aws.denied)
         imported_anyway = frozenset(block["to"].partition("[")[0] for block in stack.get("import", []))
-        found.append(Adoption(name, account_id, region, outcomes, imported_anyway))
+        found.append(Adoption(name, account_id, region, outcomes, imported_anyway, foreign))
     if denied:
         lines = (f"account {account_id} denies {', '.join(sorted(actions))}" for account_id, actions in denied.items())
         raise UserError(
@@ -98,6 +104,24 @@ class _Search:
             except UnknownError as error:
                 yield Outcome(address, "absent", detail=f"goes with {error}")
 
+    def foreign(self) -> list[str]:
+        """Return the existing route tables and security groups that have more in them than this stack creates."""
+        ours: dict[str, list[Mapping[str, Any]]] = {}
+        there: dict[str, list[Mapping[str, Any]]] = {}
+        for address, planned in self._resources.items():
+            type_ = address.split(".")[0]
+            kind = KINDS[type_]
+            if type_ not in _OWNERS or not isinstance(kind, Kind) or str(planned[_OWNERS[type_]]).startswith("${aws_"):
+                continue
+            with suppress(UnknownError):
+                for key, each in self._instances(planned):
+                    arguments = self._arguments(planned, each)
+                    owner = arguments.get(_OWNERS[type_])
+                    ours.setdefault(owner, []).extend(self._matching(kind, f"{address}{key}", arguments).exact)
+                    items = self._items(kind, arguments)
+                    there[owner] = [item for item in items if item.get("GroupId", owner) == owner]
+        return [owner for owner, items in there.items() if any(item not in ours[owner] for item in items)]
+
     def _instances(self, planned: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield the instances of a resource: the key in the address, and the values of `each`."""
         if "for_each" not in planned:
@@ -109,8 +133,15 @@ class _Search:
             return
         # Named entries are separate resources. Only values without a name in the file, such as accounts, use a set.
         inside = str(over).removeprefix("${toset(").removesuffix(")}")
-        for value in json.loads(inside) if inside.startswith("[") else self._resolve(f"${{{inside}}}", {}):
+        for value in json.loads(inside) if inside.startswith("[") else self._left(inside):
             yield f"[{hcl_string(value)}]", {"${each.key}": value, "${each.value}": value}
+
+    def _left(self, expression: str) -> list[str]:
+        """The IDs of a data source, without those that `setsubtract` takes away."""
+        if not (lists := _IDS.findall(expression)):
+            raise UnknownError(expression)
+        every, *without = [self._attribute(*parts) for parts in lists]
+        return [id_ for id_ in every if not any(id_ in one for one in without)]
 
     def _found(self) -> Iterator[tuple[str, Kind, str]]:
         """Yield the address, kind and ID of every planned resource that is found once."""
@@ -209,7 +240,7 @@ class _Search:
         return text.replace("$${", "${")
 
     def _attribute(self, type_: str, name: str, key: str | None, attribute: str) -> Any:
-        instance = f"[{hcl_string(key)}]" if key is not None else ""
+        instance = f"[{hcl_string(key)}]" if key else ""
         address = f"{type_}.{name}{instance}"
         kind = KINDS.get(type_)
         if not isinstance(kind, Kind):

@@ -105,13 +105,16 @@ class _Entry:
         return model.model_copy(update=changed)
 
     def _value(self, path: tuple[str, ...], base: Any, metadata: list[Any], value: Any, doc: str | None) -> Any:
+        origin, arguments = typing.get_origin(base), typing.get_args(base)
+        if FOR_EACH in metadata:
+            rule = _rule(arguments[1]) if origin is dict else None
+            return self._map(path, rule, value, doc, each=True) if rule else value
         if isinstance(value, BaseModel):
             return self.with_expressions(value, path)
         if isinstance(value, Mapping) and any(isinstance(one, BaseModel) for one in value.values()):
             return {key: self.with_expressions(one, (*path, key)) for key, one in value.items()}
-        origin, arguments = typing.get_origin(base), typing.get_args(base)
         if origin is dict and (rule := _rule(arguments[1])):
-            return self._map(path, rule, value, doc, each=FOR_EACH in metadata)
+            return self._map(path, rule, value, doc, each=False)
         if origin is tuple and isinstance(value, tuple) and value and (rule := _rule(arguments[0])):
             return self._list(path, rule, value, doc)
         rule = _rule(base, metadata)

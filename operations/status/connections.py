@@ -305,11 +305,15 @@ def peering_role(p: PeeringRoleProps, v: View) -> Iterator[Check]:
     yield Check("used", title, look)
 
 
+_ICMP = "1"
+"""AWS's number for the protocol in entries of network ACLs."""
+
+
 def network_rules(p: NetworkRulesProps, v: View) -> Iterator[Check]:
     """Check the rules of security groups and of network ACLs."""
     yield from shared.ingress(v, p.ingress, [p.cluster])
     for name, rule in p.network_acls.items():
-        title = f"{rule.network_acl} allows {p.cluster} to reach {rule.from_port}"
+        title = f"{rule.network_acl} allows {p.cluster} to reach {rule.in_words}"
         yield Check(f"acl:{name}", title, lambda rule=rule: _acl(p, v, rule))
 
 
@@ -321,14 +325,17 @@ def _acl(p: NetworkRulesProps, v: View, rule: Any) -> Outcome:
     open_to = {
         one.get("CidrBlock")
         for one in found["Entries"]
-        if not one["Egress"]
-        and one["RuleAction"] == "allow"
-        and fact(one, "PortRange", "From") == rule.from_port
-        and fact(one, "PortRange", "To") == rule.last_port
+        if not one["Egress"] and one["RuleAction"] == "allow" and _span(one) == rule.span
     }
     if missing := [cidr for cidr in shared.ranges(v, p.cluster).values() if cidr not in open_to]:
         return v.gone(f"{rule.network_acl} has no inbound entry for {', '.join(missing)}")
-    return done(f"{rule.network_acl}: {rule.from_port}-{rule.last_port} from {p.cluster}")
+    return done(f"{rule.network_acl}: {rule.in_words} from {p.cluster}")
+
+
+def _span(entry: Mapping[str, Any]) -> tuple[Any, Any]:
+    if entry.get("Protocol") == _ICMP:
+        return fact(entry, "IcmpTypeCode", "Type"), fact(entry, "IcmpTypeCode", "Code")
+    return fact(entry, "PortRange", "From"), fact(entry, "PortRange", "To")
 
 
 def ip_allowlist(p: IpAllowlistProps, v: View) -> Iterator[Check]:

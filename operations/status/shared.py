@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from modules.connection import SharingProps
-from modules.parts.ingress.props import Ingress
+from modules.parts.ingress.props import Ingress, IngressRule
+from modules.vpc.props import FoundRouteTables
 from operations.status.check import Check, NotDeployedError, Outcome, View, done, failed, waiting
 
 VALID = timedelta(days=7)
@@ -58,12 +59,25 @@ def routes(v: View, network: str, clusters: Collection[str], target: Callable[[]
         yield Check("routes", title, lambda: _routed(v, _tables_of(v, network), cidrs, target()), after)
 
 
-def _tables_of(v: View, network: str) -> list[str]:
-    """Return all route tables of a network that names none; for a VPC that a deploy creates, the private ones."""
-    vpc_id, made = vpc_of(v, network), v.estate.networks[network].create is not None
-    found = [one for one in v.read("ec2:describe_route_tables").get("RouteTables", []) if one.get("VpcId") == vpc_id]
-    named = {one["RouteTableId"]: {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])} for one in found}
-    return [id_ for id_, tags in named.items() if not made or "-private-" in tags.get("Name", "")]
+def _tables_of(v: View, name: str) -> list[str]:
+    """Return the route tables that a network finds; for a VPC that a deploy creates, the private ones."""
+    vpc_id, network = vpc_of(v, name), v.estate.networks[name]
+    chosen = [
+        one
+        for one in v.read("ec2:describe_route_tables").get("RouteTables", [])
+        if one.get("VpcId") == vpc_id and not any(each.get("GatewayId") for each in one.get("Associations", []))
+    ]
+    wanted = network.route_tables
+    if wanted == "private":
+        chosen = [one for one in chosen if not any(_is_public(route) for route in one["Routes"])]
+    named = {one["RouteTableId"]: {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])} for one in chosen}
+    if isinstance(wanted, FoundRouteTables):
+        return [id_ for id_, tags in named.items() if wanted.includes(tags)]
+    return [id_ for id_, tags in named.items() if not network.create or "-private-" in tags.get("Name", "")]
+
+
+def _is_public(route: Mapping[str, Any]) -> bool:
+    return str(route.get("GatewayId", "")).startswith("igw-")
 
 
 def _routed(v: View, tables: Collection[str], cidrs: Collection[str], target: str) -> Outcome:
@@ -88,16 +102,16 @@ def ingress(v: View, rules: Ingress, clusters: Collection[str]) -> Iterator[Chec
     """Yield a check for each rule that allows clusters: the security group has it."""
     cidrs = [cidr for cluster in clusters for cidr in ranges(v, cluster).values()]
     for name, rule in rules.items():
-        wanted = (rule.protocol, rule.from_port, rule.last_port)
-        title = f"{rule.security_group} allows {', '.join(clusters)} to reach {rule.from_port}"
+        title = f"{rule.security_group} allows {', '.join(clusters)} to reach {rule.in_words}"
         yield Check(
             f"ingress:{name}",
             title,
-            lambda group=rule.security_group, wanted=wanted: _let_in(v, group, wanted, cidrs),
+            lambda rule=rule: _let_in(v, rule, cidrs),
         )
 
 
-def _let_in(v: View, group: str, wanted: tuple[str, int, int], sources: Collection[str]) -> Outcome:
+def _let_in(v: View, rule: IngressRule, sources: Collection[str]) -> Outcome:
+    group, wanted = rule.security_group, (rule.protocol, *rule.span)
     answer = v.read("ec2:describe_security_group_rules").get("SecurityGroupRules", [])
     there = {
         one.get("CidrIpv4") or one.get("PrefixListId")
@@ -107,18 +121,17 @@ def _let_in(v: View, group: str, wanted: tuple[str, int, int], sources: Collecti
         and (one["IpProtocol"], one.get("FromPort"), one.get("ToPort")) == wanted
     }
     if missing := [one for one in sources if one not in there]:
-        return v.gone(f"{group} has no rule for {', '.join(missing)}, {wanted[0]} {wanted[1]}-{wanted[2]}")
-    return done(f"{group}: {wanted[0]} {wanted[1]}-{wanted[2]} from {', '.join(sources)}")
+        return v.gone(f"{group} has no rule for {', '.join(missing)}, {rule.in_words}")
+    return done(f"{group}: {rule.in_words} from {', '.join(sources)}")
 
 
 def let_in_by(v: View, name: str, rules: Ingress, prefix_list: str) -> Iterator[Check]:
     """Yield the same for rules that name a prefix list, which is the output `name`."""
     for key, rule in rules.items():
-        wanted = (rule.protocol, rule.from_port, rule.last_port)
         yield Check(
             f"ingress:{key}",
-            f"{rule.security_group} allows {name} to reach {rule.from_port}",
-            lambda group=rule.security_group, wanted=wanted: _let_in(v, group, wanted, [v.fact(prefix_list)]),
+            f"{rule.security_group} allows {name} to reach {rule.in_words}",
+            lambda rule=rule: _let_in(v, rule, [v.fact(prefix_list)]),
         )
 
 

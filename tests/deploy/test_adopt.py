@@ -581,6 +581,50 @@ def test_what_others_use_is_not_taken_over(aws: LocalAws, account: str, tmp_path
     }
 
 
+PRIVATE = """
+clusters:
+  prod: {{region: us-east-1, account_id: "333333333333"}}
+networks:
+  lake:
+    account_id: "{account}"
+    region: us-east-1
+    vpc_id: {vpc}
+    cidrs: [10.20.0.0/16]
+    route_tables: {wanted}
+connections:
+  peering: {{type: vpc_peering, cluster: prod, network: lake, peering_id: pcx-0123456789abcdef0}}
+"""
+
+
+def test_route_tables_are_found_as_a_plan_finds_them(aws: LocalAws, account: str, tmp_path: Path) -> None:
+    ec2 = aws.client("ec2", account)
+    vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    internet = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=internet, VpcId=vpc)
+    (main,) = (
+        one["RouteTableId"]
+        for one in ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    )
+    edge, public, private = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(3))
+    ec2.associate_route_table(RouteTableId=edge, GatewayId=internet)
+    ec2.create_route(RouteTableId=public, DestinationCidrBlock="0.0.0.0/0", GatewayId=internet)
+    for id_, name in ((public, "acme-public"), (private, "acme-private")):
+        tags = [{"Key": "Name", "Value": name}, {"Key": "tier", "Value": name.removeprefix("acme-")}]
+        ec2.create_tags(Resources=[id_], Tags=tags)
+    for wanted, tables in {
+        "all": {main, public, private},
+        "private": {main, private},
+        "{by_name: [acme-*]}": {public, private},
+        "{by_name: [acme-*], by_tag: {tier: public}}": {public},
+    }.items():
+        text = PRIVATE.format(account=account, vpc=vpc, wanted=wanted)
+        (stack,) = adopt(planned(estate_file(tmp_path, text)))
+        found = {one.address for one in stack.outcomes if one.address.startswith("aws_route.")}
+        assert found == {f'aws_route.peering_route_prod["{table}"]' for table in tables}, wanted
+        note = f"{public}: has routes or rules that this stack does not create."
+        assert (note in stack.report()) == (public in tables)
+
+
 SERVICES = """
 clusters:
   prod: {{region: us-east-1, account_id: "333333333333", vpc_id: vpc-0cccccccccccccccc}}

@@ -48,6 +48,8 @@ class _World:
         return {name: make() for name in names}
 
     def ports(self) -> Data:
+        if self.maybe(0.2):
+            return {"protocol": "icmp"} | self.optional(icmp_type=self.dice.randrange(256))
         first = self.dice.randrange(1, 60_000)
         return {"from_port": first} | self.optional(to_port=first + 5, protocol=self.dice.choice(["tcp", "udp"]))
 
@@ -126,7 +128,9 @@ def _network(world: _World) -> Data:
         return network | {"create": create}
     network |= {"vpc_id": world.id("vpc"), "cidrs": [f"10.{number}.0.0/16", f"192.168.{number}.0/24"]}
     tables = world.named(lambda: world.id("rtb"))
-    routes = [{"route_tables": "all"}, {"route_tables": tables}, {"route_tables": tables}, {"routes_elsewhere": REASON}]
+    found = {"by_name": ["acme-private-*"]} | world.optional(by_tag={"tier": "private"})
+    routes = [{"route_tables": one} for one in ("all", "private", found)]
+    routes += [{"route_tables": tables}, {"route_tables": tables}, {"routes_elsewhere": REASON}]
     network |= dice.choice([*routes, {}])
     if world.maybe(0.8):
         network["subnets"] = {"private-a": world.id("subnet"), "private-b": world.id("subnet")}

@@ -72,7 +72,7 @@ def _vpcs(estate: Estate) -> list[Vpc]:
                 cidr=primary,
                 secondary_cidrs=others,
                 dns_hostnames=True,
-                route_tables=[] if tables == "all" else list(tables.values()),
+                route_tables=list(tables.values()) if isinstance(tables, dict) else [],
                 subnets=[
                     Subnet(id=subnet, cidr=str(cidr), zone=f"{network.region}{zone}")
                     for subnet, cidr, zone in zip(network.subnets.values(), ranges, "abcdef", strict=False)

@@ -38,14 +38,15 @@ def new_group(
 
 def let_in(scope: Construct, id_: str, rule: IngressRule, description: str, **source: Any) -> None:
     """One rule from `source`: an argument of `aws_vpc_security_group_ingress_rule`, such as `cidr_ipv4`."""
+    first, last = rule.span
     VpcSecurityGroupIngressRule(
         scope,
         id_,
         security_group_id=rule.security_group,
         description=description,
         ip_protocol=rule.protocol,
-        from_port=rule.from_port,
-        to_port=rule.last_port,
+        from_port=first,
+        to_port=last,
         **source,
     )
 

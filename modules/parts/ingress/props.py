@@ -15,34 +15,71 @@ GROUPS_OF_AN_INTERFACE = 5
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class Ports(Props):
-    """What Astro may reach."""
+IcmpNumber = Annotated[int, Field(ge=0, le=255)]
+EVERY = -1
+"""AWS's number for every type or code of ICMP."""
 
-    from_port: Port
+
+class Ports(Props):
+    """What Astro may reach: ports of TCP or UDP, or messages of ICMP."""
+
+    from_port: Port | None = None
+    """The first port; needed for TCP and UDP."""
     to_port: Port | None = None
     """Last port of the range. Default: `from_port`."""
-    protocol: Literal["tcp", "udp"] = "tcp"
+    protocol: Literal["tcp", "udp", "icmp"] = "tcp"
+    """`icmp` has no ports: 3 with code 4 tells a sender the size of packets that the path takes, and 8 is a ping."""
+    icmp_type: IcmpNumber | None = None
+    """The type of ICMP messages. Default: every type."""
+    icmp_code: IcmpNumber | None = None
+    """The code of the type. Default: every code."""
 
     @property
-    def last_port(self) -> int:
-        return self.from_port if self.to_port is None else self.to_port
+    def span(self) -> tuple[int, int]:
+        """The first and last port, or type and code of ICMP, as AWS writes them."""
+        if self.protocol == "icmp":
+            icmp = (EVERY if one is None else one for one in (self.icmp_type, self.icmp_code))
+            return next(icmp), next(icmp)
+        first = self.from_port or 0
+        return first, first if self.to_port is None else self.to_port
+
+    @property
+    def in_words(self) -> str:
+        """What is opened, such as `tcp 5432` or `icmp 3/4`."""
+        first, last = self.span
+        if self.protocol == "icmp":
+            return "icmp" + ("" if first == EVERY else f" {first}") + ("" if last == EVERY else f"/{last}")
+        return f"{self.protocol} {first}" + (f"-{last}" if last != first else "")
 
     @model_validator(mode="after")
-    def _goes_up(self) -> Self:
-        if self.last_port < self.from_port:
-            raise ValueError(f"ends at port {self.last_port}, before it begins at {self.from_port}; swap the two")
+    def _fits_the_protocol(self) -> Self:
+        icmp, ports = ("icmp_type", "icmp_code"), ("from_port", "to_port")
+        strange = [name for name in (ports if self.protocol == "icmp" else icmp) if getattr(self, name) is not None]
+        if strange:
+            other = "has no ports" if self.protocol == "icmp" else "has no types and codes of ICMP"
+            raise ValueError(f"has {' and '.join(strange)}, and {self.protocol} {other}; remove them")
+        if self.protocol != "icmp" and self.from_port is None:
+            raise ValueError("has no from_port; name the port that Astro connects to")
+        if self.icmp_code is not None and self.icmp_type is None:
+            raise ValueError("has icmp_code and no icmp_type; a code belongs to a type: name the type, too")
+        first, last = self.span
+        if self.protocol != "icmp" and last < first:
+            raise ValueError(f"ends at port {last}, before it begins at {first}; swap the two")
         return self
 
 
 class IngressRule(Ports):
-    """Lets Astro in through one of your security groups."""
+    """Lets Astro in through one of your security groups.
+
+    Not for a group whose rules are inside an `aws_security_group` of another Terraform configuration, which would
+    remove this one."""
 
     security_group: SecurityGroupId
 
     @property
     def opens(self) -> tuple[object, ...]:
         """What AWS takes only once from one source."""
-        return self.security_group, self.protocol, self.from_port, self.last_port
+        return self.security_group, self.protocol, *self.span
 
 
 def _each_once(rules: dict[str, IngressRule]) -> dict[str, IngressRule]:

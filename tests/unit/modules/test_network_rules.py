@@ -61,6 +61,20 @@ def test_a_network_acl_lets_them_in_and_the_answers_out_under_the_numbers_of_the
     }
 
 
+def test_icmp_has_types_and_codes_in_place_of_ports(synth: Synth) -> None:
+    path_mtu = {"protocol": "icmp", "icmp_type": 3, "icmp_code": 4}
+    rules = props(
+        ingress={"mtu": {"security_group": "sg-0123456789abcdef0", **path_mtu}},
+        network_acls={"icmp": {"network_acl": "acl-0123456789abcdef0", "rule_number": 70, "protocol": "icmp"}},
+    )
+    tf = synth(lambda stack: NetworkRules(stack, "rules", rules, sides()))["resource"]
+    (rule,) = tf["aws_vpc_security_group_ingress_rule"].values()
+    assert (rule["ip_protocol"], rule["from_port"], rule["to_port"]) == ("icmp", 3, 4)
+    both = [(one["egress"], one["icmp_type"], one["icmp_code"]) for one in tf["aws_network_acl_rule"].values()]
+    assert both == [(False, -1, -1), (True, -1, -1)]
+    assert not any("from_port" in one for one in tf["aws_network_acl_rule"].values())
+
+
 def test_a_rule_that_is_added_moves_no_other(synth: Synth) -> None:
     def built(**rules: Any) -> dict[str, Any]:
         tf = synth(lambda stack: NetworkRules(stack, "rules", props(network_acls=rules), sides()))

@@ -311,6 +311,38 @@ def test_uses_the_zones_that_the_file_names(synth: Synth) -> None:
     }
 
 
+EDGE = [{"name": "association.gateway-id", "values": ["igw-*", "vgw-*"]}]
+PUBLIC = [{"name": "route.gateway-id", "values": ["igw-*"]}]
+BY_NAME_AND_TAG = [
+    {"name": "tag:Name", "values": ["acme-private-*", "acme-db"]},
+    {"name": "tag:tier", "values": ["private"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "filters", "left_out"),
+    [
+        ("all", None, {"edge": EDGE}),
+        ("private", None, {"edge": EDGE, "public": PUBLIC}),
+        (
+            {"by_name": ("acme-private-*", "acme-db"), "by_tag": {"tier": "private"}},
+            BY_NAME_AND_TAG,
+            {"edge": EDGE},
+        ),
+    ],
+)
+def test_each_plan_finds_the_route_tables(synth: Synth, wanted: Any, filters: Any, left_out: dict[str, Any]) -> None:
+    found = placed(synth, VpcProps.model_validate({**EXISTING, "route_tables": wanted}))["data"]["aws_route_tables"]
+    assert {name: table.get("filter") for name, table in found.items()} == {
+        "edge_route-tables": filters,
+        **{f"edge_{kind}-route-tables": by for kind, by in left_out.items()},
+    }
+    for one in (found[f"edge_{kind}-route-tables"] for kind in left_out):
+        (condition,) = one["lifecycle"]["postcondition"]
+        assert condition["condition"].startswith("${length(setsubtract(")
+        assert "networks.edge.route_tables: vpc-" in condition["error_message"]
+
+
 NEW: dict[str, Any] = {"cidr": "10.30.0.0/20"}
 
 

@@ -112,10 +112,15 @@ def test_routes_discovered_tables_by_their_ids(synth: Synth) -> None:
         VpcPeering(stack, "lake-peering", REQUESTED, sides(Vpc(stack, "lake", vpc, "acme-lake").network))
 
     tf = synth(place)
-    assert tf["data"]["aws_route_tables"] == {"lake_route-tables": {"vpc_id": "vpc-0123456789abcdef0"}}
+    found = tf["data"]["aws_route_tables"]
+    assert found["lake_route-tables"] == {"vpc_id": "vpc-0123456789abcdef0"}
+    assert found["lake_edge-route-tables"]["filter"] == [
+        {"name": "association.gateway-id", "values": ["igw-*", "vgw-*"]}
+    ]
     assert tf["resource"]["aws_route"] == {
         "lake-peering_route_prod": {
-            "for_each": "${toset(data.aws_route_tables.lake_route-tables.ids)}",
+            "for_each": "${setsubtract(data.aws_route_tables.lake_route-tables.ids, "
+            "data.aws_route_tables.lake_edge-route-tables.ids)}",
             "route_table_id": "${each.value}",
             "destination_cidr_block": "172.20.0.0/20",
             "vpc_peering_connection_id": ACCEPTER,

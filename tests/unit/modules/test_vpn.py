@@ -121,7 +121,8 @@ def test_discovered_tables_learn_too(synth: Synth) -> None:
 
     assert synth(place)["resource"]["aws_vpn_gateway_route_propagation"] == {
         "office_propagation": {
-            "for_each": "${toset(data.aws_route_tables.lake_route-tables.ids)}",
+            "for_each": "${setsubtract(data.aws_route_tables.lake_route-tables.ids, "
+            "data.aws_route_tables.lake_edge-route-tables.ids)}",
             "route_table_id": "${each.value}",
             "vpn_gateway_id": "${aws_vpn_gateway.office_gateway.id}",
         }
