@@ -11,7 +11,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 LIBRARY = "astro_on_aws"
 IMPORT = re.compile(r"^( *)(from|import) (commands|estate|modules|operations|stacks)\b", re.MULTILINE)
-COMMAND = "`main.py "
+COMMAND = re.compile(r"(`|^ +)main\.py (?=[a-z-])", re.MULTILINE)
 
 
 class OneName(BuildHookInterface[Any]):
@@ -24,7 +24,7 @@ class OneName(BuildHookInterface[Any]):
         for file in (root / "library.py", root / "main.py", *included):
             if file.suffix == ".py":
                 name = "__init__.py" if file.name == "library.py" else str(file.relative_to(root))
-                texts[name] = file.read_text("utf-8").replace(COMMAND, "`astro-on-aws ")
+                texts[name] = COMMAND.sub(r"\1astro-on-aws ", file.read_text("utf-8"))
         self._folder = tempfile.TemporaryDirectory()
         for name, text in texts.items():
             written = Path(self._folder.name, name)

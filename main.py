@@ -4,11 +4,12 @@ import atexit
 import errno
 import gc
 import os
+import re
 import signal
 import sys
 import threading
 
-from operations.start import obstacle, other_python
+from operations.start import obstacle, other_python, version
 
 # The imports below need Python 3.11 and the project's packages.
 if _obstacle := obstacle():
@@ -29,20 +30,26 @@ if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119
     if sys.argv[1:2] in ([], ["synth"]):
         from modules.bindings.node import start_for_command
 
-        start_for_command(hcl="--hcl" in sys.argv if sys.argv[1:] else os.environ.get("SYNTH_HCL_OUTPUT") == "true")
+        if sys.argv[1:]:
+            _hcl = "--hcl" in sys.argv or re.findall(r"\0--output[=\0](\w+)", "\0".join(sys.argv))[-1:] == ["hcl"]
+        else:
+            _hcl = os.environ.get("SYNTH_HCL_OUTPUT") == "true"
+        start_for_command(hcl=_hcl)
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from commands.adopt import adopt
 from commands.check import check
+from commands.completion import completion
 from commands.current import warn_of_expired
 from commands.export import export
 from commands.handoff import handoff
+from commands.options import Command
 from commands.permissions import permissions
 from commands.policy import policy
 from commands.reach import reach
@@ -84,15 +91,35 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (synth, export, permissions, check, handoff, status, reach, adopt, schema):
-    cli.command()(_command)
+for _command in (synth, export, permissions, check, handoff, status, reach, adopt, schema, completion):
+    cli.command(cls=Command)(_command)
 cli.add_typer(state, name="state")
 cli.add_typer(policy, name="policy")
 
 
-@cli.callback(invoke_without_command=True)
-def main(context: typer.Context) -> None:
-    """Your side of Astro on AWS. Without a command: write the Terraform of the estate, as `cdktf synth` does."""
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"astro-on-aws {version()}")
+        raise typer.Exit
+
+
+@cli.callback(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+def main(
+    context: typer.Context,
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Manage your side of Astro on AWS. With no command, synthesize the estate, as `cdktf synth` does.
+
+    \b
+    Examples:
+      main.py check
+      main.py synth --check
+      main.py handoff --for astronomer
+
+    Exit codes: 0 done, 1 failed, 2 invalid input, 3 a check failed, 4 warnings only.
+    """
     if context.invoked_subcommand is None:
         from operations.cdktf_call import prepare
         from operations.synth import write

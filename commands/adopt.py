@@ -15,13 +15,23 @@ from operations.selection import chosen
 
 def adopt(
     file: EstateFile = Path("astro.yaml"),
-    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="Where to.")] = Path("cdktf.out"),
+    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory.")] = Path(
+        "cdktf.out"
+    ),
     stack: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")] = None,
 ) -> None:
     """Find in AWS what the estate describes and is there already, and write Terraform's import blocks for it.
 
     They go beside what a synth writes, as stacks/<stack>/imports.tf: the next `cdktf deploy` shows what it imports, and
-    asks. Only reads AWS. Exits with 4 where a person has to decide something."""
+    asks. Only reads AWS. Exits with 4 where a person has to decide something.
+
+    \b
+    Examples:
+      main.py adopt
+      main.py adopt --stack network-lake
+
+    Exit codes: 0 done, 1 failed, 2 invalid input, 4 you have to decide something.
+    """
     from operations.adopt.report import refuse_foreign_imports
     from operations.adopt.search import adopt as look_for
     from operations.owner import refuse_foreign_folder

@@ -36,7 +36,16 @@ def check(
     """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
 
     Exits with 4 if there are warnings only. They stop no synth. An entry whose last day is over stops deploys
-    of its stack."""
+    of its stack.
+
+    \b
+    Examples:
+      main.py check
+      main.py check dev.yaml
+      main.py check --output json
+
+    Exit codes: 0 done, 2 invalid input, 4 warnings only.
+    """
     from operations import findings
 
     found = findings.findings(file, os.environ, datetime.now(UTC).date())

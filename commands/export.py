@@ -1,21 +1,16 @@
 """The command `main.py export`."""
 
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from commands.current import warn_of_expired
+from commands.options import EstateOption, Syntax
 from estate.load import load
 from estate.source import Source
 from operations.selection import chosen
-
-
-class Format(StrEnum):
-    JSON = "json"
-    HCL = "hcl"
 
 
 def export(
@@ -23,19 +18,29 @@ def export(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the modules, one for each stack.")] = Path(
         "terraform-modules"
     ),
-    syntax: Annotated[Format, typer.Option("--format")] = Format.JSON,
-    file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
+    output: Annotated[
+        Syntax, typer.Option("--output", "--format", help="The syntax: json, or hcl, which your Terraform formats.")
+    ] = Syntax.JSON,
+    file: EstateOption = Path("astro.yaml"),
 ) -> None:
     """Write stacks as Terraform modules, for roots that know nothing of Python: no provider, no backend, variables for
     what Terraform may know later.
 
-    Replaces what it wrote before, and nothing else."""
+    Replaces what it wrote before, and nothing else.
+
+    \b
+    Examples:
+      main.py export
+      main.py export network-lake --output hcl --out modules-of-astro
+
+    Exit codes: 0 done, 1 failed, 2 invalid input.
+    """
     from operations.owner import refuse_foreign_estate, refuse_python_package
     from operations.synth import formatter, new_app
 
     refuse_python_package(out)
     estate = load(file, source := Source(file))
-    terraform = formatter(os.environ) if syntax is Format.HCL else None
+    terraform = formatter(os.environ) if output is Syntax.HCL else None
     with new_app(os.environ) as app:
         from operations.export.stacks import exported_stacks
         from operations.export.write import module, write

@@ -1,6 +1,7 @@
 """The command `main.py handoff`."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,15 +12,34 @@ from estate.errors import ExitCode, UserError
 from estate.load import load
 
 
+class Page(StrEnum):
+    """The format of a page."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 def handoff(
     file: EstateFile = Path("astro.yaml"),
     reader: Annotated[Reader, typer.Option("--for", help="Who reads it.")] = Reader.YOU,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of Markdown.")] = False,
+    output: Annotated[
+        Page, typer.Option(help="The format: text, which is Markdown, or json for programs.")
+    ] = Page.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", hidden=True, help="The former spelling of --output json.")] = False,
     outputs: Outputs = None,
 ) -> None:
     """Print what is deployed, what remains to be done and by whom: for you, or what to send to whom.
 
-    Reads the state from where the estate keeps it, and writes nothing. Exits with 4 if a stack could not be read."""
+    Reads the state from where the estate keeps it, and writes nothing. Exits with 4 if a stack could not be read.
+
+    \b
+    Examples:
+      main.py handoff
+      main.py handoff --for astronomer
+      main.py handoff --output json
+
+    Exit codes: 0 done, 1 failed, 2 invalid input, 4 a stack could not be read.
+    """
     import json
 
     from operations.handoff import read, write
@@ -32,6 +52,6 @@ def handoff(
     digests = {name: fresh[name]["output"]["deployed"]["value"]["digests"] for name in stacks if fresh}
     found = report(estate, stacks, digests)
     as_values, as_text = write.BY_READER[reader]
-    print(json.dumps(as_values(found), indent=2) if as_json else as_text(found))
+    print(json.dumps(as_values(found), indent=2) if as_json or output is Page.JSON else as_text(found))
     if unread := [f"{name} was not read: {stack.why}" for name, stack in stacks.items() if stack.status == "not read"]:
         raise UserError("\n".join(unread), ExitCode.WARNINGS_ONLY)

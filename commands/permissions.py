@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from commands.current import current
+from commands.options import EstateOption
 from operations.permissions.jobs import Job
 from operations.selection import chosen
 
@@ -14,11 +15,19 @@ from operations.selection import chosen
 def permissions(
     stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
     jobs: Annotated[list[Job] | None, typer.Option("--for", help="Repeat for several. Default: plan.")] = None,
-    file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
+    file: EstateOption = Path("astro.yaml"),
 ) -> None:
     """Print the least IAM policies for a job, by stack, as JSON.
 
-    The actions were measured. `apply` changes and creates; add `--for destroy` for a role that may also remove."""
+    The actions were measured. `apply` changes and creates; add `--for destroy` for a role that may also remove.
+
+    \b
+    Examples:
+      main.py permissions
+      main.py permissions network-lake --for apply --for destroy
+
+    Exit codes: 0 done, 1 failed, 2 invalid input.
+    """
     import json
 
     from operations.permissions.compose import permissions

@@ -7,15 +7,24 @@ from typing import Annotated
 
 import typer
 
-from commands.options import EstateFile
+from commands.options import Command, EstateFile, EstateOption
 from estate.errors import ExitCode, UserError
 from estate.load import load
 from modules.astronomer import ROLE
 
-policy = typer.Typer(help="Astronomer's policy document over time.", rich_markup_mode=None)
+HELP = """Fetch, compare and lint Astronomer's policy document.
+
+\b
+Examples:
+  main.py policy fetch
+  main.py policy diff
+
+Exit codes: 0 done, 1 failed, 2 invalid input, 3 a check failed, 4 warnings only.
+"""
+policy = typer.Typer(help=HELP, rich_markup_mode=None)
 
 
-@policy.command()
+@policy.command(cls=Command)
 def fetch(
     file: EstateFile = Path("astro.yaml"),
     url: Annotated[str | None, typer.Option(help="Where from. Default: where Astronomer publishes it.")] = None,
@@ -24,7 +33,16 @@ def fetch(
 ) -> None:
     """Save Astronomer's document as the estate's `policy_file` and pin it by its SHA-256, in a file beside it.
 
-    A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3."""
+    A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3.
+
+    \b
+    Examples:
+      main.py policy fetch
+      main.py policy fetch --accept
+      main.py policy fetch --to policies/astronomer.json
+
+    Exit codes: 0 done, 1 failed, 2 invalid input, 3 the document differs.
+    """
     from modules.astronomer import URL
     from operations.policy.compare import compare
     from operations.policy.documents import fetch as fetch_document
@@ -43,13 +61,21 @@ def fetch(
     sys.exit(ExitCode.CHECK_FAILED)
 
 
-@policy.command()
+@policy.command(cls=Command)
 def diff(
     old: Annotated[Path | None, typer.Argument(help="A document. Default: what the account's role has.")] = None,
     new: Annotated[Path | None, typer.Argument(help="A document. Default: the estate's `policy_file`.")] = None,
-    file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
+    file: EstateOption = Path("astro.yaml"),
 ) -> None:
-    """Compare two documents, or the account's with the estate's, action by action; exits with 3 if NEW allows more."""
+    """Compare two documents, or the account's with the estate's, action by action; exits with 3 if NEW allows more.
+
+    \b
+    Examples:
+      main.py policy diff
+      main.py policy diff policies/astronomer.json policies/astronomer.json.new
+
+    Exit codes: 0 the new one allows no more, 1 failed, 2 invalid input, 3 it allows more.
+    """
     from operations.policy.compare import compare
     from operations.policy.documents import in_account, policy_file, read
 
@@ -70,12 +96,19 @@ def diff(
     print("the new one allows no more" if changes else "both allow the same")
 
 
-@policy.command()
+@policy.command(cls=Command)
 def lint(file: EstateFile = Path("astro.yaml")) -> None:
     """Lint every policy that the estate creates, trust policies included, offline, by parliament; exits with 3 on a
     finding.
 
-    Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it."""
+    Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it.
+
+    \b
+    Examples:
+      main.py policy lint
+
+    Exit codes: 0 no findings, 1 failed, 2 invalid input, 3 findings, 4 findings in Astronomer's document only.
+    """
     from operations.policy.documents import policy_file, read
     from operations.policy.lint import report
     from operations.synth import synthesized_stacks

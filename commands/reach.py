@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import Outputs
+from commands.options import EstateOption, Outputs
 from commands.report import Format, Output, progress, show
 from estate.errors import ExitCode, UserError
 from estate.load import load
@@ -19,7 +19,7 @@ def reach(
     cluster: Annotated[str, typer.Argument(help="The name of a cluster in `clusters`.")],
     host: Annotated[str, typer.Argument(help="A host name, an IPv4 address, or the service name for PrivateLink.")],
     port: Annotated[int, typer.Argument(min=1, max=65535)],
-    file: Annotated[Path, typer.Option("--estate", envvar="ASTRO_ESTATE")] = Path("astro.yaml"),
+    file: EstateOption = Path("astro.yaml"),
     ip: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Use this address instead of resolving HOST.")
     ] = None,
@@ -32,6 +32,13 @@ def reach(
 
     Reads AWS and changes nothing. Exits with 3 if a hop blocks, with 4 if no hop that your accounts can see blocks, and
     with 1 if no account could be read.
+
+    \b
+    Examples:
+      main.py reach prod db.lake.example.com 5432
+      main.py reach prod 10.20.0.10 443 --via lake-peering
+
+    Exit codes: 1 failed, 2 invalid input, 3 a hop blocks, 4 no visible hop blocks.
     """
     from operations.handoff.read import read
     from operations.reach.report import reach as walk

@@ -4,20 +4,35 @@ from pathlib import Path
 
 import typer
 
-from commands.options import EstateFile
+from commands.options import Command, EstateFile
 from estate.errors import ExitCode, UserError
 from estate.load import load
 from estate.state import S3State
 
-state = typer.Typer(help="Where Terraform keeps its state.", rich_markup_mode=None)
+HELP = """Create the S3 bucket for the Terraform state.
+
+\b
+Examples:
+  main.py state create
+
+Exit codes: 0 done, 1 failed, 2 invalid input, 4 warnings only.
+"""
+state = typer.Typer(help=HELP, rich_markup_mode=None)
 
 
-@state.command()
+@state.command(cls=Command)
 def create(file: EstateFile = Path("astro.yaml")) -> None:
     """Make the S3 bucket of `state`, or bring an existing one to the same settings; safe to repeat.
 
     Versioned, encrypted, private, TLS only. Old versions of objects expire after 90 days but for the newest ten, in a
-    bucket that exists already too."""
+    bucket that exists already too.
+
+    \b
+    Examples:
+      main.py state create
+
+    Exit codes: 0 done, 1 failed, 2 invalid input, 4 warnings only.
+    """
     estate = load(file)
     if not isinstance(estate.state, S3State):
         raise UserError(

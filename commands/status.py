@@ -39,6 +39,14 @@ def status(
 
     Reads AWS in every account of the estate, and changes nothing. Exits with 0 if all steps are done, with 3 if one
     failed, with 4 if steps are waiting or cannot be seen, and with 1 if no account could be read.
+
+    \b
+    Examples:
+      main.py status
+      main.py status --only lake-prod --watch 30
+      main.py status --output junit
+
+    Exit codes: 0 all steps are done, 1 failed, 2 invalid input, 3 a step failed, 4 steps are waiting.
     """
     if watch and output is Output.JUNIT:
         raise UserError("--watch with --output junit: a file of JUnit has one report; use json", ExitCode.BAD_INPUT)

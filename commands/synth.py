@@ -7,26 +7,42 @@ from typing import Annotated
 import typer
 
 from commands.current import current
-from commands.options import EstateFile
+from commands.options import EstateFile, Syntax
 from estate.errors import ExitCode, UserError
 from estate.source import printable
 
 
 def synth(
     file: EstateFile = Path("astro.yaml"),
-    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="Where to.")] = Path("cdktf.out"),
-    hcl: Annotated[bool, typer.Option("--hcl", help="HCL, formatted by your Terraform, in place of JSON.")] = False,
+    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory.")] = Path(
+        "cdktf.out"
+    ),
+    output: Annotated[
+        Syntax, typer.Option(help="The syntax: json, or hcl, which your Terraform formats.")
+    ] = Syntax.JSON,
+    hcl: Annotated[bool, typer.Option("--hcl", hidden=True, help="The former spelling of --output hcl.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 3 if it would change.")] = False,
 ) -> None:
     """Write the Terraform of the estate as `cdktf synth` does, to be committed: one estate, one output, anywhere.
 
     Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched. --check
-    fails on files of others too that Terraform would load, unless `terraform.own_files` of the estate lists them."""
+    fails on files of others too that Terraform would load, unless `terraform.own_files` of the estate lists them.
+
+    \b
+    Examples:
+      main.py synth
+      main.py synth --file dev.yaml --out cdktf.out-dev
+      main.py synth --out terraform --output hcl
+      main.py synth --out terraform --check
+
+    Exit codes: 0 done, 1 failed, 2 invalid input, 3 the output is out of date (--check).
+    """
     from operations.loaded import foreign_files
     from operations.output import compare, files, summary
     from operations.owner import refuse_foreign_folder
     from operations.synth import synthesized, write
 
+    hcl = hcl or output is Syntax.HCL
     estate = current(file)
     if not check:
         refuse_foreign_folder(out, estate, file)
@@ -43,7 +59,7 @@ def synth(
     for line in (*changes, *foreign):
         print(printable(line))
     if changes:
-        command = f"main.py synth {file} --out {out}{' --hcl' * hcl}"
+        command = f"main.py synth {file} --out {out}{' --output hcl' * hcl}"
         raise UserError(f"{out} is not what {file} says now; write it again: {command}", ExitCode.CHECK_FAILED)
     if foreign:
         raise UserError(f"{out} holds what {file} does not say, and Terraform would load it", ExitCode.CHECK_FAILED)

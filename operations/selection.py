@@ -4,10 +4,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from estate.errors import ExitCode, UserError
+from estate.source import did_you_mean
 
 
 def chosen(file: Path, names: list[str] | None, stacks: Collection[str]) -> Collection[str]:
     """Return the named stacks, or all. Raises UserError for an unknown name."""
     if unknown := sorted(set(names or ()) - set(stacks)):
-        raise UserError(f"{', '.join(unknown)}: no stack of {file}; there are: {', '.join(stacks)}", ExitCode.BAD_INPUT)
+        meant = did_you_mean(unknown[0], list(stacks)) if len(unknown) == 1 else ""
+        there = f"there are: {', '.join(stacks)}"
+        raise UserError(f"{', '.join(unknown)}: no stack of {file}{meant}; {there}", ExitCode.BAD_INPUT)
     return names or stacks

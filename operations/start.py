@@ -52,3 +52,14 @@ def _is_installed(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+
+
+def version() -> str:
+    """Return the version of this project: of its checkout, otherwise of the installed package."""
+    project = ROOT / "pyproject.toml"
+    if project.is_file():
+        lines = project.read_text("utf-8").splitlines()
+        return next(line for line in lines if line.startswith("version = ")).split('"')[1]
+    from importlib.metadata import version as installed
+
+    return installed("astro-on-aws")

@@ -381,7 +381,9 @@ def test_modules_go_to_their_own_directory_by_default(tmp_path: Path) -> None:
 def test_a_stack_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
     result = run("network-lak", "--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path))
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == "network-lak: no stack of examples/vpc_peering.yaml; there are: network-lake\n"
+    assert result.stderr == (
+        "network-lak: no stack of examples/vpc_peering.yaml; did you mean 'network-lake'?; there are: network-lake\n"
+    )
 
 
 @pytest.mark.slow
