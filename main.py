@@ -52,6 +52,7 @@ from commands.handoff import handoff
 from commands.options import Command
 from commands.permissions import permissions
 from commands.policy import policy
+from commands.preflight import preflight
 from commands.reach import reach
 from commands.schema import schema
 from commands.state import state
@@ -91,7 +92,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (synth, export, permissions, check, handoff, status, reach, adopt, schema, completion):
+for _command in (synth, export, permissions, check, handoff, preflight, status, reach, adopt, schema, completion):
     cli.command(cls=Command)(_command)
 cli.add_typer(state, name="state")
 cli.add_typer(policy, name="policy")

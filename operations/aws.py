@@ -225,6 +225,7 @@ class Accounts:
         self._role, self._name = role, name
         self._lock = threading.Lock()
         self._sessions = _Once[boto3.Session]()
+        self._own = _Once[Aws]()
         self._opened: dict[tuple[str, str], Aws] = {}
 
     def __enter__(self) -> "Accounts":
@@ -244,6 +245,19 @@ class Accounts:
         session = self._sessions.get(account_id, lambda: self._sign_in(account_id, region))
         with self._lock:
             return self._opened.setdefault((account_id, region), Aws(session, account_id, region))
+
+    def own(self, region: str) -> Aws:
+        """Return the account of your own credentials, which Terraform's backend uses. Raises UserError."""
+        return self._own.get(region, lambda: self._open_own(region))
+
+    def _open_own(self, region: str) -> Aws:
+        try:
+            session = session_as("", self._name)
+            aws = Aws(session, caller_account(session, region), region)
+        except (exceptions.BotoCoreError, exceptions.ClientError) as error:
+            raise UserError(f"AWS cannot be read with your own credentials: {error}. {remedy(error)}") from error
+        with self._lock:
+            return self._opened.setdefault(("", region), aws)
 
     def _sign_in(self, account_id: str, region: str) -> boto3.Session:
         role = f"arn:{partition(region)}:iam::{account_id}:role/{self._role}" if self._role else ""

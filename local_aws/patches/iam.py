@@ -96,3 +96,37 @@ def is_action_permitted(self: IAMPolicyStatement, *arguments: Any, **named: Any)
     if self._statement["Effect"] == "Deny" and unmet:
         return PermissionResult.NEUTRAL
     return _is_action_permitted(self, *arguments, **named)
+
+
+def _documents(backend: IAMBackend, arn: str) -> list[str]:
+    """Return the policies of a role, inline and attached."""
+    role = next(one for one in backend.roles.values() if one.arn == arn)
+    attached: list[Any] = [backend.managed_policies[one] for one in role.managed_policies]
+    return [*role.policies.values(), *(one.document for one in attached)]
+
+
+@patch(IamResponse)
+def simulate_principal_policy(self: IamResponse) -> ActionResult:
+    """Implement an operation that moto lacks, for the policies of roles: without boundaries and organizations."""
+    backend: IAMBackend = self.backend
+    statements = [
+        one
+        for document in _documents(backend, self._get_param("PolicySourceArn"))
+        for one in json.loads(document)["Statement"]
+    ]
+    context = {one["ContextKeyName"]: one["ContextKeyValues"][0] for one in self._get_param("ContextEntries", [])}
+    results = []
+    for action in self._get_param("ActionNames", []):
+        for resource in self._get_param("ResourceArns", ["*"]):
+            effects = {
+                one["Effect"]
+                for one in statements
+                # A Deny that applies and an Allow whose condition fails have the same answer.
+                if IAMPolicyStatement({**one, "Effect": "Allow"}).is_action_permitted(
+                    action, resource, incoming_condition_values=context
+                )
+                == PermissionResult.PERMITTED
+            }
+            decision = "allowed" if effects == {"Allow"} else "explicitDeny" if "Deny" in effects else "implicitDeny"
+            results.append({"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decision})
+    return ActionResult({"EvaluationResults": results, "IsTruncated": False})

@@ -154,3 +154,48 @@ def disable_vgw_route_propagation(self: EC2Response) -> ActionResult:
     table = self.ec2_backend.get_route_table(self._get_param("RouteTableId"))
     _propagating(table).remove(self._get_param("GatewayId"))
     return EmptyResult()
+
+
+def _controls(response: EC2Response) -> dict[str, dict[str, Any]]:
+    return kept(response.ec2_backend, "encryption_controls", {})
+
+
+@patch(EC2Response)
+def create_vpc_encryption_control(self: EC2Response) -> ActionResult:
+    """Implement an operation that moto lacks."""
+    vpc_id = self._get_param("VpcId")
+    id_ = f"vpcec-{vpc_id.removeprefix('vpc-')}"
+    control = {"VpcEncryptionControlId": id_, "VpcId": vpc_id, "Mode": "monitor", "State": "available"}
+    _controls(self)[id_] = control
+    return ActionResult({"VpcEncryptionControl": control})
+
+
+@patch(EC2Response)
+def modify_vpc_encryption_control(self: EC2Response) -> ActionResult:
+    """Implement an operation that moto lacks."""
+    control = _controls(self)[self._get_param("VpcEncryptionControlId")]
+    control["Mode"] = self._get_param("Mode") or control["Mode"]
+    state = "enabled" if self._get_param("VpcPeeringExclusion") == "enable" else "disabled"
+    control["ResourceExclusions"] = {"VpcPeering": {"State": state}}
+    return ActionResult({"VpcEncryptionControl": control})
+
+
+@patch(EC2Response)
+def describe_vpc_encryption_controls(self: EC2Response) -> ActionResult:
+    """Implement an operation that moto lacks."""
+    return ActionResult({"VpcEncryptionControls": list(_controls(self).values())})
+
+
+@patch(EC2Response)
+def modify_vpc_block_public_access_options(self: EC2Response) -> ActionResult:
+    """Implement an operation that moto lacks."""
+    options = kept(self.ec2_backend, "block_public_access", {"InternetGatewayBlockMode": "off", "ManagedBy": "account"})
+    options["InternetGatewayBlockMode"] = self._get_param("InternetGatewayBlockMode")
+    return ActionResult({"VpcBlockPublicAccessOptions": options})
+
+
+@patch(EC2Response)
+def describe_vpc_block_public_access_options(self: EC2Response) -> ActionResult:
+    """Implement an operation that moto lacks."""
+    default = {"InternetGatewayBlockMode": "off", "ManagedBy": "account"}
+    return ActionResult({"VpcBlockPublicAccessOptions": kept(self.ec2_backend, "block_public_access", default)})

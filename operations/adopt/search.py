@@ -54,7 +54,7 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
                     "with --stack"
                 )
             with Aws(sessions[role], account_id, region) as aws:
-                search = _Search(stack, aws, frozenset(external_ids))
+                search = Search(stack, aws, frozenset(external_ids))
                 outcomes, foreign = tuple(search.outcomes()), tuple(search.foreign())
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
             who = f"role {role}" if role else "your own credentials"
@@ -80,7 +80,7 @@ class _Matches:
     """The differences of each item that otherwise matches."""
 
 
-class _Search:
+class Search:
     """Finds the resources of one stack."""
 
     def __init__(self, stack: Mapping[str, Any], aws: Aws, external_ids: frozenset[str]) -> None:

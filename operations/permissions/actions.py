@@ -84,6 +84,55 @@ STATE_BUCKET = tuple(
 )
 """The actions of `main.py state create` on the bucket."""
 
+PREFLIGHT = (
+    "account:GetRegionOptStatus",
+    *(
+        f"ec2:{one}"
+        for one in (
+            "DescribeAddresses",
+            "DescribeCustomerGateways",
+            "DescribeInternetGateways",
+            "DescribeNetworkAcls",
+            "DescribeRegions",
+            "DescribeRouteTables",
+            "DescribeSecurityGroupRules",
+            "DescribeSecurityGroups",
+            "DescribeSubnets",
+            "DescribeTransitGatewayAttachments",
+            "DescribeTransitGatewayRouteTables",
+            "DescribeTransitGateways",
+            "DescribeVpcAttribute",
+            "DescribeVpcBlockPublicAccessOptions",
+            "DescribeVpcEncryptionControls",
+            "DescribeVpcEndpoints",
+            "DescribeVpcPeeringConnections",
+            "DescribeVpcs",
+            "DescribeVpnConnections",
+            "DescribeVpnGateways",
+            "SearchTransitGatewayRoutes",
+        )
+    ),
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "iam:GetRole",
+    "iam:SimulatePrincipalPolicy",
+    "organizations:ListAWSServiceAccessForOrganization",
+    "route53:ListHostedZones",
+    "route53resolver:ListResolverEndpoints",
+    "route53resolver:ListResolverRules",
+    "servicequotas:GetAWSDefaultServiceQuota",
+    "servicequotas:GetServiceQuota",
+    "sts:GetCallerIdentity",
+)
+"""The actions of `main.py preflight` besides those of `adopt`, which test_preflight.py records."""
+
+PREFLIGHT_BUCKET = (
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:ListBucket",
+)
+"""The actions of `main.py preflight` on the state's bucket."""
+
 
 @cache
 def adopt_action(call: str) -> str:

@@ -11,7 +11,16 @@ from estate.state import S3State
 from modules.vocabulary import partition
 from operations.adopt.kinds import KINDS, Kind
 from operations.adopt.remarks import CALLS
-from operations.permissions.actions import MEASURED, NEED_NOTHING, PASSES_ROLE, STATE_BUCKET, UNTAGGING, adopt_action
+from operations.permissions.actions import (
+    MEASURED,
+    NEED_NOTHING,
+    PASSES_ROLE,
+    PREFLIGHT,
+    PREFLIGHT_BUCKET,
+    STATE_BUCKET,
+    UNTAGGING,
+    adopt_action,
+)
 from operations.permissions.jobs import Job
 
 Policy = dict[str, Any]
@@ -39,17 +48,21 @@ def permissions(
         measured = json.loads(MEASURED.read_text("utf-8"))
         for plan in stacks_of(estate):
             if plan.name in chosen:
-                statements = [*_of_stack(plan, trees[plan.name], of_stacks, measured), *_of_state(estate, plan)]
+                statements = [
+                    *of_stack(plan, trees[plan.name], of_stacks, measured),
+                    *_of_state(estate, plan, of_stacks),
+                ]
                 found[plan.name] = list(_policies(statements))
     return found
 
 
-def _of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mapping[str, Any]) -> Iterator[Statement]:
+def of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mapping[str, Any]) -> Iterator[Statement]:
+    """Yield the statements for jobs on one stack, without those for its state. Raises UserError."""
     resources, data = tree.get("resource", {}), tree.get("data", {})
     actions = {"sts:GetCallerIdentity"}
     for type_ in sorted({one for one in (*resources, *data) if one.startswith("aws_")} - NEED_NOTHING):
         for job in jobs:
-            if job is Job.ADOPT:
+            if job in (Job.ADOPT, Job.PREFLIGHT):
                 actions |= {adopt_action(call) for call in _lookups(type_)}
             else:
                 needed = {"read"} if job is Job.PLAN or type_ not in resources else {"read", job.value}
@@ -63,6 +76,8 @@ def _of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mappi
             if name in UNTAGGING:
                 actions.add(f"{service}:{UNTAGGING[name]}")
         actions |= {"iam:PassRole"} if PASSES_ROLE & resources.keys() else set()
+    if Job.PREFLIGHT in jobs:
+        yield _statement(PREFLIGHT, ["*"])
     scoped = list(_names(resources, plan))
     by_place: dict[tuple[tuple[str, ...], bool], list[str]] = {}
     for action in sorted(actions):
@@ -118,13 +133,18 @@ def _is_about(action: str, kind: str) -> bool:
     return True
 
 
-def _of_state(estate: Estate, plan: StackPlan) -> Iterator[Statement]:
+def _of_state(estate: Estate, plan: StackPlan, jobs: Collection[Job]) -> Iterator[Statement]:
     """Yield the statements for the stack's state and its lock, in S3."""
     state = estate.state
     if not isinstance(state, S3State):
         return
     bucket = f"arn:{partition(state.region)}:s3:::{state.bucket}"
     key = f"{bucket}/{state.key(estate.name, plan.state_name)}"
+    if Job.PREFLIGHT in jobs:
+        yield _statement(PREFLIGHT_BUCKET, [bucket])
+    if set(jobs) == {Job.PREFLIGHT}:
+        yield _statement(["s3:GetObject"], [key])
+        return
     yield _statement(["s3:ListBucket"], [bucket])
     yield _statement(["s3:GetObject", "s3:PutObject"], [key])
     yield _statement(["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{key}.tflock"])

@@ -10,4 +10,5 @@ class Job(StrEnum):
     APPLY = "apply"
     DESTROY = "destroy"
     ADOPT = "adopt"
+    PREFLIGHT = "preflight"
     STATE_CREATE = "state-create"

@@ -15,7 +15,6 @@ from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
 from operations.aws import Accounts
 from operations.handoff.read import Deployed
-from operations.handoff.status import Entry
 from operations.handoff.status import report as handoff_report
 from operations.reach.gateway import LiveGateway, Theirs, beyond, device, into_tunnels, to_vpc
 from operations.reach.hops import Goal, destination, filters, way_back
@@ -126,13 +125,13 @@ def _rows(
     )
     if address is None:
         address, told = _resolved(named, cluster, host)
-    entry = Entry(f"clusters.{cluster}", "cluster", None, "built", None, None, None)
-    yield as_row(entry, "name", f"{cluster} resolves {host}", told)
+    entry = f"clusters.{cluster}"
+    yield as_row(entry, "cluster", "name", f"{cluster} resolves {host}", told)
     if address is None:
         return
     paths = dict(_paths(question, views, ways, question.goal(address)))
     if not paths:
-        yield as_row(entry, "way", f"a connection leads to {address}", _no_path(question, ways, address))
+        yield as_row(entry, "cluster", "way", f"a connection leads to {address}", _no_path(question, ways, address))
     for name, checks in paths.items():
         yield from _walk(views[name], list(checks))
 
@@ -260,4 +259,4 @@ def _walk(v: View, checks: list[Check]) -> Iterator[Row]:
         outcomes = list(pool.map(lambda check: outcome_of(v, check), checks))
     found = {check.id: (check, outcome) for check, outcome in zip(checks, outcomes, strict=True)}
     for check, outcome in found.values():
-        yield as_row(v.entry, check.id, check.title, held_back(found, check, outcome))
+        yield as_row(v.entry.path, v.entry.type, check.id, check.title, held_back(found, check, outcome))

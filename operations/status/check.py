@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from botocore import exceptions
+
+from estate.errors import UserError
 from estate.model import Estate
 from modules.entry import fact
-from operations.aws import Accounts
+from operations.aws import Accounts, DeniedError, RegionOffError, remedy
 from operations.handoff.status import Entry, Report
 
-State = Literal["done", "waiting", "failed", "unknown"]
-"""The state of a step.
+State = Literal["done", "waiting", "failed", "ok", "blocked", "warning", "unknown"]
+"""The state of a step, or of a precondition of a deploy, which is `ok`, `blocked`, `warning` or `unknown`.
 
 `waiting`: someone has yet to act. `failed`: AWS reports that the step went wrong or was undone. `unknown`: access is
 denied, or your account cannot see it; never a form of `done`.
@@ -60,6 +63,20 @@ class Check:
     look: Callable[[], Outcome]
     after: str = ""
     """The step that must be done before this one. Until it is, a failure here counts as waiting."""
+
+
+def attempt(check: Check, account_id: str, region: str) -> Outcome:
+    """Return the outcome of a check. A failed read is unknown, with the reason. Raises NotDeployedError."""
+    try:
+        return check.look()
+    except DeniedError as error:
+        return unknown(str(error), f"allow {error.action} in account {account_id}; it is a read-only action")
+    except RegionOffError as error:
+        return unknown(str(error), f"enable {region} in account {account_id}")
+    except UserError as error:
+        return unknown(str(error), "")
+    except (exceptions.ClientError, exceptions.BotoCoreError) as error:
+        return unknown(" ".join(str(error).split()), remedy(error))
 
 
 class NotDeployedError(Exception):

@@ -5,18 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from botocore import exceptions
-
 from estate.errors import ExitCode, UserError
 from estate.model import Estate
 from estate.plan import stacks_of
 from modules.entry import Step
-from operations.aws import Accounts, DeniedError, RegionOffError
+from operations.aws import Accounts
 from operations.handoff.read import Deployed, harmless
 from operations.handoff.status import Entry, pending
 from operations.handoff.status import report as handoff_report
 from operations.status.account import BY_SECTION
-from operations.status.check import Check, NotDeployedError, Outcome, View, done, unknown, waiting
+from operations.status.check import Check, NotDeployedError, Outcome, View, attempt, done, unknown, waiting
 from operations.status.connections import checks_of
 
 _THREADS = 16
@@ -50,9 +48,9 @@ class Status:
         states = {row.outcome.state for row in self.rows}
         if not self.readable:
             return ExitCode.FAILED
-        if "failed" in states:
+        if states & {"failed", "blocked"}:
             return ExitCode.CHECK_FAILED
-        return ExitCode.WARNINGS_ONLY if states & {"waiting", "unknown"} else ExitCode.DONE
+        return ExitCode.WARNINGS_ONLY if states - {"done", "ok"} else ExitCode.DONE
 
 
 def status(estate: Estate, stacks: Mapping[str, Deployed], now: datetime, only: Collection[str] = ()) -> Status:
@@ -101,17 +99,9 @@ def _checks(view: View) -> Iterator[Check]:
 def outcome_of(view: View, check: Check) -> Outcome:
     """Return the outcome of a check. A failed read is unknown, with the reason."""
     try:
-        return check.look()
-    except DeniedError as error:
-        return unknown(str(error), f"allow {error.action} in account {view.account_id}; it is a read-only action")
-    except RegionOffError as error:
-        return unknown(str(error), f"enable {view.region} in account {view.account_id}")
+        return attempt(check, view.account_id, view.region)
     except NotDeployedError:
         return _not_deployed(view)
-    except UserError as error:
-        return unknown(str(error), "")
-    except (exceptions.ClientError, exceptions.BotoCoreError) as error:
-        return unknown(" ".join(str(error).split()), "check the answer from AWS, and try again")
 
 
 def _not_deployed(view: View) -> Outcome:
@@ -131,17 +121,23 @@ def _rows(view: View, checks: Mapping[str, tuple[Check, Outcome]]) -> Iterator[R
         if outcome.state == "waiting" and not outcome.fix:
             told = (_sentence(step) for step in entry.steps if step.actor == outcome.who and _decides(id_, step))
             outcome = replace(outcome, fix=next(told, check.title))
-        yield as_row(entry, id_, check.title, outcome)
+        yield as_row(entry.path, entry.type, id_, check.title, outcome)
     waits = pending(view.estate, view.name) if entry.path.startswith("connections.") else ()
     for one in waits:
         if one.field not in checks:
             who = one.giver if one.giver in ("Astronomer", "your network team") else "you"
             evidence = f"the file has no {one.field}"
-            yield as_row(entry, one.field, f"{one.field} is known", waiting(who, evidence, f"{one.giver}: {one.how}"))
+            yield as_row(
+                entry.path,
+                entry.type,
+                one.field,
+                f"{one.field} is known",
+                waiting(who, evidence, f"{one.giver}: {one.how}"),
+            )
     for number, step in enumerate(entry.steps, 1):
         if not step.done and not any(_decides(id_, step) for id_ in checks):
             of = f" (cluster {step.cluster})" if step.cluster and step.cluster not in step.action else ""
-            yield as_row(entry, f"step:{number}", f"{step.action}{of}", _unseen(view, step))
+            yield as_row(entry.path, entry.type, f"step:{number}", f"{step.action}{of}", _unseen(view, step))
 
 
 def held_back(checks: Mapping[str, tuple[Check, Outcome]], check: Check, outcome: Outcome) -> Outcome:
@@ -176,10 +172,10 @@ def _sentence(step: Step) -> str:
     return f"{ask} ({step.deadline})" if step.deadline else ask
 
 
-def as_row(entry: Entry, id_: str, title: str, outcome: Outcome) -> Row:
+def as_row(entry: str, type_: str, id_: str, title: str, outcome: Outcome) -> Row:
     """Return a row, with all text sanitized."""
     said = replace(outcome, evidence=_plain(outcome.evidence), fix=_plain(outcome.fix))
-    return Row(entry.path, entry.type, id_, _plain(title), said)
+    return Row(entry, type_, id_, _plain(title), said)
 
 
 def _plain(text: str) -> str:

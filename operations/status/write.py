@@ -15,10 +15,14 @@ from operations.handoff.read import harmless
 from operations.status.check import Outcome
 from operations.status.report import Row, Status
 
+_GOOD, _BAD = ("done", "ok"), ("failed", "blocked")
 _MARKS = {
     "done": ("[ok]", "green"),
     "waiting": ("[..]", "yellow"),
     "failed": ("[!!]", "red"),
+    "ok": ("[ok]", "green"),
+    "warning": ("[..]", "yellow"),
+    "blocked": ("[!!]", "red"),
     "unknown": ("[??]", "magenta"),
 }
 
@@ -35,7 +39,7 @@ def as_text(rows: Collection[Row], now: datetime) -> Iterator[Text]:
         mark, colour = _MARKS[row.outcome.state]
         who = f"{_capital(row.outcome.who)}: " if row.outcome.who else ""
         yield Text.assemble("  ", (mark, colour), f" {who}{row.title}{_times(row.outcome, now)}")
-        if row.outcome.state != "done":
+        if row.outcome.state not in _GOOD:
             yield Text(f"       {row.outcome.evidence}", "dim")
             if row.outcome.fix:
                 yield Text(f"       next: {row.outcome.fix}")
@@ -45,15 +49,15 @@ def last_line(status: Status) -> str:
     """Return the number of steps in each state, and your next step."""
     states = [row.outcome.state for row in status.rows]
     counted = ", ".join(f"{states.count(state)} {state}" for state in _MARKS if state in states) or "no steps"
-    urgent = sorted(status.rows, key=lambda row: (row.outcome.state != "failed", row.outcome.until is None))
-    mine = [row for row in urgent if row.outcome.who == "you" and row.outcome.state in ("failed", "waiting")]
+    urgent = sorted(status.rows, key=lambda row: (row.outcome.state not in _BAD, row.outcome.until is None))
+    mine = [row for row in urgent if row.outcome.who == "you" and row.outcome.state in (*_BAD, "waiting", "warning")]
     following = f". Next: {mine[0].entry}: {mine[0].outcome.fix or mine[0].title}" if mine else ""
     return f"{counted}{following}"
 
 
 def _times(outcome: Outcome, now: datetime) -> str:
     told: list[str] = []
-    if outcome.since and outcome.state != "done":
+    if outcome.since and outcome.state not in _GOOD:
         told.append(f"since {outcome.since:%Y-%m-%d %H:%M}")
     if outcome.until:
         left = outcome.until - now
@@ -106,13 +110,14 @@ def _values(row: Row) -> dict[str, Any]:
 def as_junit(command: str, status: Status) -> str:
     """Return JUnit XML with a test case for each step. Waiting and unknown steps are skipped, with the reason."""
     states = [row.outcome.state for row in status.rows]
-    skipped = states.count("waiting") + states.count("unknown")
-    counts = {"tests": str(len(states)), "failures": str(states.count("failed")), "skipped": str(skipped)}
+    failures = sum(states.count(state) for state in _BAD)
+    skipped = len(states) - failures - sum(states.count(state) for state in _GOOD)
+    counts = {"tests": str(len(states)), "failures": str(failures), "skipped": str(skipped)}
     suite = ElementTree.Element("testsuite", {"name": f"{command} of {harmless(status.name)}", **counts})
     for row in status.rows:
         case = ElementTree.SubElement(suite, "testcase", {"classname": row.entry, "name": f"{row.id}: {row.title}"})
-        if row.outcome.state != "done":
-            kind = "failure" if row.outcome.state == "failed" else "skipped"
+        if row.outcome.state not in _GOOD:
+            kind = "failure" if row.outcome.state in _BAD else "skipped"
             message = f"{row.outcome.state}: {row.outcome.evidence}"
             ElementTree.SubElement(case, kind, {"message": message}).text = row.outcome.fix
     ElementTree.indent(suite)

@@ -34,6 +34,7 @@ READS: dict[tuple[str, str], list[str]] = {
     ("policy diff", "file"): ["policy", "diff", "--estate", "{}"],
     ("policy lint", "file"): ["policy", "lint", "{}"],
     ("permissions", "file"): ["permissions", "--estate", "{}"],
+    ("preflight", "file"): ["preflight", "{}"],
     ("status", "file"): ["status", "{}"],
     ("status", "outputs"): ["status", ESTATE, "--outputs", "{}"],
     ("reach", "file"): ["reach", "prod", "10.20.0.10", "443", "--estate", "{}"],

@@ -51,7 +51,7 @@ def test_what_an_example_makes_was_measured(example: Path, tmp_path: Path) -> No
         assert permissions(load(example), made, [job], made).keys() == made.keys()
 
 
-@pytest.mark.parametrize("job", [Job.ADOPT, Job.STATE_CREATE])
+@pytest.mark.parametrize("job", [Job.ADOPT, Job.PREFLIGHT, Job.STATE_CREATE])
 def test_policies_are_of_actions_that_exist_and_fit_iam(trees: dict[str, Any], job: Job) -> None:
     found = of(trees, job)
     assert set(found) == ({"state"} if job is Job.STATE_CREATE else set(trees))

@@ -1,0 +1,1 @@
+"""Checks before a plan whether the deploy can succeed."""

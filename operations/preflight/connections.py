@@ -1,0 +1,209 @@
+"""The checks of a connection: the IDs that the file names, and what AWS has for them."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from botocore import exceptions
+
+from modules.connection import ConnectionProps, SharingProps
+from modules.hosted_zone.props import HostedZoneProps
+from modules.private_link.props import PrivateLinkProps
+from modules.resolver_rules.props import ResolverRulesProps
+from modules.transit_gateway.props import TransitGatewayProps
+from modules.vpc_peering.props import VpcPeeringProps
+from modules.vpn.props import VpnProps
+from operations.preflight.place import Place, blocked, ok, warning
+from operations.status.check import Check, Outcome, View
+from operations.status.connections import checks_of
+
+
+def connection(p: Place, props: ConnectionProps, v: View) -> Iterator[Check]:
+    """Check one connection. `v` lets its checks of `main.py status` be used here too."""
+    if isinstance(props, VpcPeeringProps) and props.peering_id:
+        id_ = props.peering_id
+        yield Check("peering", f"{id_} can be accepted", lambda: _peering(props, v))
+        title = f"the requester's range is that of {props.cluster}"
+        yield Check("range", title, lambda: _requester(p, props, id_), "peering")
+    if isinstance(props, TransitGatewayProps):
+        yield from _transit_gateway(p, props)
+    if isinstance(props, SharingProps) and props.inside_organization:
+        yield Check("organization", "RAM shares in your AWS organization", lambda: organization(p))
+    for one in (one for one in _named(p, props) if one.ids):
+        title = f"{', '.join(one.ids)} {'exists' if len(one.ids) == 1 else 'exist'}"
+        yield Check(one.field, title, lambda one=one: _exist(p, one))
+
+
+def _peering(props: VpcPeeringProps, v: View) -> Outcome:
+    found = next(check for check in checks_of(props, v) if check.id == "active").look()
+    if found.state == "done" or "is pending-acceptance" in found.evidence:
+        return ok(found.evidence)
+    return warning(found.evidence, found.fix) if found.state == "waiting" else blocked(found.evidence, found.fix)
+
+
+def _requester(p: Place, props: VpcPeeringProps, id_: str) -> Outcome:
+    answer = p.read("ec2:describe_vpc_peering_connections").get("VpcPeeringConnections", [])
+    theirs = next((one["RequesterVpcInfo"] for one in answer if one["VpcPeeringConnectionId"] == id_), {})
+    blocks = {str(one["CidrBlock"]) for one in [*theirs.get("CidrBlockSet", []), theirs] if one.get("CidrBlock")}
+    cidr = str(p.estate.clusters[props.cluster].cidr)
+    if not blocks:
+        # AWS may show the ranges only after the acceptance.
+        return ok(f"AWS does not show the ranges of the requester of {id_} yet")
+    if cidr not in blocks:
+        fix = f"correct cidr of clusters.{props.cluster}: the routes would lead nowhere"
+        return blocked(f"{id_} is of a VPC with {', '.join(sorted(blocks))}, not {cidr}", fix)
+    return ok(f"{id_} is of a VPC with {', '.join(sorted(blocks))}")
+
+
+def _transit_gateway(p: Place, props: TransitGatewayProps) -> Iterator[Check]:
+    if id_ := props.transit_gateway_id:
+        yield Check("gateway", f"{id_} is yours and available", lambda: _gateway(p, id_))
+    for cluster, attachment in props.attachments.items():
+        title = f"{attachment} of {cluster} can be accepted"
+        look = lambda cluster=cluster, attachment=attachment: _attachment(p, props, cluster, attachment)  # noqa: E731
+        yield Check(f"attachment:{cluster}", title, look)
+    if props.route_tables:
+        tables = {props.route_tables.clusters, props.route_tables.network, *props.route_tables.others.values()}
+        title = f"{', '.join(sorted(tables))} belong to the gateway"
+        yield Check("route_tables", title, lambda: _tables(p, props, tables))
+        network = props.route_tables.network
+        title = f"no route of {network} leads a cluster's range elsewhere"
+        yield Check("routes", title, lambda: _routes(p, props, network))
+
+
+def _gateway(p: Place, id_: str) -> Outcome:
+    answer = p.read("ec2:describe_transit_gateways").get("TransitGateways", [])
+    found = next((one for one in answer if one["TransitGatewayId"] == id_), None)
+    if found is None:
+        return blocked(f"{id_} does not exist in account {p.account_id}, {p.region}", "correct transit_gateway_id")
+    owner = found.get("OwnerId", p.account_id)
+    if owner != p.account_id:
+        fix = f"move the connection to a network of account {owner}: only the owner can share the gateway"
+        return blocked(f"{id_} belongs to account {owner}", fix)
+    if found["State"] != "available":
+        return blocked(f"{id_} is {found['State']}", "wait until it is available")
+    return ok(f"{id_} of account {owner} is available")
+
+
+def _attachment(p: Place, props: TransitGatewayProps, cluster: str, id_: str) -> Outcome:
+    answer = p.read("ec2:describe_transit_gateway_attachments").get("TransitGatewayAttachments", [])
+    found = next((one for one in answer if one["TransitGatewayAttachmentId"] == id_), None)
+    ask = "ask Astronomer's support to attach the cluster, and enter the ID in the file"
+    if found is None:
+        return blocked(f"{id_} does not exist in account {p.account_id}, {p.region}", ask)
+    account = p.estate.clusters[cluster].account_id
+    evidence = f"{id_} of account {found.get('ResourceOwnerId')} at {found['TransitGatewayId']} is {found['State']}"
+    if account and found.get("ResourceOwnerId") != account:
+        return blocked(f"{evidence}, but {cluster} is in account {account}", "do not accept it; correct the ID")
+    if props.transit_gateway_id and found["TransitGatewayId"] != props.transit_gateway_id:
+        return blocked(evidence, f"correct the ID: it must be attached to {props.transit_gateway_id}")
+    if found["State"] in ("pendingAcceptance", "available"):
+        return ok(evidence)
+    if found["State"] in ("initiating", "initiatingRequest", "pending", "modifying"):
+        return warning(evidence, "wait a few minutes, and check again")
+    return blocked(evidence, ask)
+
+
+def _tables(p: Place, props: TransitGatewayProps, ids: Collection[str]) -> Outcome:
+    answer = p.read("ec2:describe_transit_gateway_route_tables").get("TransitGatewayRouteTables", [])
+    there = {one["TransitGatewayRouteTableId"]: one["TransitGatewayId"] for one in answer}
+    wanted = props.transit_gateway_id
+    wrong = [
+        f"{one} belongs to {there[one]}" if one in there else f"{one} does not exist"
+        for one in sorted(ids)
+        if one not in there or (wanted and there[one] != wanted)
+    ]
+    if wrong:
+        return blocked(", ".join(wrong), "correct the ID; `aws ec2 describe-transit-gateway-route-tables` lists them")
+    return ok(f"{', '.join(sorted(ids))} of {wanted or 'the gateway'}")
+
+
+def _routes(p: Place, props: TransitGatewayProps, table: str) -> Outcome:
+    either = [{"Name": "state", "Values": ["active", "blackhole"]}]
+    answer = p.read("ec2:search_transit_gateway_routes", TransitGatewayRouteTableId=table, Filters=either)
+    taken: list[str] = []
+    narrower: list[str] = []
+    for cluster in props.clusters:
+        side, ours = p.estate.clusters[cluster], props.attachments.get(cluster)
+        for cidr in (side.cidr, *side.additional_cidrs.values()):
+            for one in answer.get("Routes", []):
+                ids = [to["TransitGatewayAttachmentId"] for to in one.get("TransitGatewayAttachments", [])]
+                there = IPv4Network(one.get("DestinationCidrBlock", "0.0.0.0/32"))
+                told = f"{table} routes {there} to {', '.join(ids) or 'nothing'}"
+                if ours in ids or not there.subnet_of(cidr):
+                    continue
+                if there == cidr and one.get("Type") != "propagated":
+                    taken.append(f"{told}, the range of {cluster}")
+                else:
+                    narrower.append(f"{told}, a part of {cidr} of {cluster}")
+    if taken:
+        return blocked(", ".join(taken), "delete that route if nothing else needs it; AWS refuses a second one")
+    if narrower:
+        return warning(", ".join(narrower), "the more specific route wins; delete it, or traffic to that part is lost")
+    return ok(f"{table} has no other route to a cluster's range")
+
+
+def organization(p: Place) -> Outcome:
+    """Return whether RAM may share in the organization of an account."""
+    try:
+        answer = p.read("organizations:list_aws_service_access_for_organization", "us-east-1")
+    except exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "AWSOrganizationsNotInUseException":
+            raise
+        return blocked(f"account {p.account_id} is in no AWS organization", "remove inside_organization")
+    if "ram.amazonaws.com" in [one["ServicePrincipal"] for one in answer.get("EnabledServicePrincipals", [])]:
+        return ok("ram.amazonaws.com has access to the organization")
+    fix = "`aws ram enable-sharing-with-aws-organization` in the management account"
+    return blocked("ram.amazonaws.com has no access to the organization", fix)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """IDs in the file. `usable` returns why a resource that exists cannot be used, or an empty string."""
+
+    field: str
+    ids: tuple[str, ...]
+    call: str
+    items: str
+    id: str
+    usable: Callable[[Mapping[str, Any]], str] = lambda _: ""
+
+
+def _named(p: Place, props: ConnectionProps) -> Iterator[_Named]:
+    if isinstance(props, ResolverRulesProps):
+        rules = tuple(one.rule_id for one in props.rules.values() if one.rule_id)
+        forwards = lambda one: "" if one["RuleType"] == "FORWARD" else f"is a rule of type {one['RuleType']}"  # noqa: E731
+        yield _Named("rules", rules, "route53resolver:list_resolver_rules", "ResolverRules", "Id", forwards)
+        out = lambda one: "" if one["Direction"] == "OUTBOUND" else f"is {one['Direction']}"  # noqa: E731
+        ids = (props.endpoint_id,) if props.endpoint_id else ()
+        yield _Named("endpoint_id", ids, "route53resolver:list_resolver_endpoints", "ResolverEndpoints", "Id", out)
+    if isinstance(props, HostedZoneProps):
+        private = lambda one: "" if one["Config"]["PrivateZone"] else "is public"  # noqa: E731
+        ids = (f"/hostedzone/{props.zone_id}",) if props.zone_id else ()
+        yield _Named("zone_id", ids, "route53:list_hosted_zones", "HostedZones", "Id", private)
+    if isinstance(props, VpnProps):
+        vpc_id = p.estate.networks[props.network].vpc_id if props.network else None
+        attached = lambda one: (  # noqa: E731
+            "" if vpc_id in [to["VpcId"] for to in one.get("VpcAttachments", [])] else f"is not attached to {vpc_id}"
+        )
+        ids = (props.vpn_gateway_id,) if props.vpn_gateway_id else ()
+        yield _Named("vpn_gateway_id", ids, "ec2:describe_vpn_gateways", "VpnGateways", "VpnGatewayId", attached)
+        ids = (props.transit_gateway_id,) if props.transit_gateway_id else ()
+        yield _Named("transit_gateway_id", ids, "ec2:describe_transit_gateways", "TransitGateways", "TransitGatewayId")
+    if isinstance(props, PrivateLinkProps) and props.service:
+        ids = props.service.load_balancers
+        yield _Named("load_balancers", ids, "elbv2:describe_load_balancers", "LoadBalancers", "LoadBalancerArn")
+
+
+def _exist(p: Place, named: _Named) -> Outcome:
+    there = {one[named.id]: one for one in p.read(named.call).get(named.items, [])}
+    wrong = [
+        f"{id_} {named.usable(there[id_]) if id_ in there else 'does not exist'}"
+        for id_ in named.ids
+        if id_ not in there or named.usable(there[id_])
+    ]
+    if wrong:
+        fix = f"correct {named.field} in the file"
+        return blocked(f"{', '.join(wrong)} in account {p.account_id}, {p.region}", fix)
+    return ok(f"{', '.join(named.ids)} in account {p.account_id}")

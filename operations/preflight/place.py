@@ -1,0 +1,92 @@
+"""The data that the checks read: one account and region, with its stacks and what they have deployed."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore import exceptions
+
+from estate.errors import UserError
+from estate.model import Estate
+from estate.plan import StackPlan, stacks_of
+from estate.state import S3State
+from operations.adopt.report import hcl_string
+from operations.aws import Accounts, Aws, DeniedError
+from operations.status.check import Outcome
+
+Deployed = Mapping[str, frozenset[str] | None]
+"""The addresses in the state of each stack; None if the state could not be read."""
+
+
+def ok(evidence: str) -> Outcome:
+    """Report that a precondition is met."""
+    return Outcome("ok", evidence)
+
+
+def blocked(evidence: str, fix: str) -> Outcome:
+    """Report that a plan or a deploy would fail, or that the connection would not work after it."""
+    return Outcome("blocked", evidence, fix, "you")
+
+
+def warning(evidence: str, fix: str) -> Outcome:
+    """Report a difference that a person should know before the deploy."""
+    return Outcome("warning", evidence, fix, "you")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One account and region of an estate. `trees` are its synthesized stacks."""
+
+    estate: Estate
+    account_id: str
+    region: str
+    plans: tuple[StackPlan, ...]
+    trees: Mapping[str, Any]
+    deployed: Deployed
+    accounts: Accounts
+    now: datetime
+
+    @property
+    def aws(self) -> Aws:
+        """Return its AWS. Raises UserError if it cannot be signed in to."""
+        return self.accounts.of(self.account_id, self.region)
+
+    def read(self, call: str, region: str = "", **parameters: Any) -> dict[str, Any]:
+        """Return an answer, as `Aws.read` does."""
+        return self.aws.read(call, region, **parameters)
+
+    def planned(self, type_: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the resources of a type that are not deployed yet."""
+        for plan in self.plans:
+            there = {one.partition("[")[0] for one in self.deployed[plan.name] or ()}
+            for name, arguments in self.trees[plan.name].get("resource", {}).get(type_, {}).items():
+                if f"{type_}.{name}" not in there:
+                    yield arguments
+
+
+def deployed(estate: Estate, accounts: Accounts) -> dict[str, frozenset[str] | None]:
+    """Return the addresses in the state of each stack."""
+    return {plan.name: _addresses(estate, accounts, plan) for plan in stacks_of(estate)}
+
+
+def _addresses(estate: Estate, accounts: Accounts, plan: StackPlan) -> frozenset[str] | None:
+    state = estate.state
+    if not isinstance(state, S3State):
+        return None
+    key = state.key(estate.name, plan.state_name)
+    try:
+        answer = accounts.own(state.region).read("s3:get_object", Bucket=state.bucket, Key=key)
+        content = json.loads(answer["Body"].read()) if answer else {}
+        return frozenset(_managed(content))
+    except (UserError, DeniedError, exceptions.BotoCoreError, exceptions.ClientError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _managed(content: Mapping[str, Any]) -> Iterator[str]:
+    for resource in content.get("resources", ()):
+        if resource["mode"] == "managed":
+            for instance in resource["instances"]:
+                key = instance.get("index_key")
+                yield f"{resource['type']}.{resource['name']}" + (f"[{hcl_string(key)}]" if key is not None else "")

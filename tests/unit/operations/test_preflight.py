@@ -1,0 +1,323 @@
+"""The checks before a plan, on the local AWS: each kind of row in both states."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from estate.errors import ExitCode
+from estate.load import load
+from estate.model import Estate
+from estate.plan import stacks_of
+from local_aws import LocalAws
+from operations.aws import Accounts
+from operations.permissions.actions import PREFLIGHT, PREFLIGHT_BUCKET, action
+from operations.permissions.compose import permissions
+from operations.permissions.jobs import Job
+from operations.preflight.connections import organization
+from operations.preflight.place import Place
+from operations.preflight.quotas import LIMITS, quotas
+from operations.preflight.report import preflight
+from operations.state import create_state_bucket
+from operations.status.check import attempt
+from operations.status.report import Status
+from operations.synth import synthesized_stacks
+from tests.support import ROOT
+from tests.support.world import facts_of
+
+LAKE, HYBRID = "111111111111", "222222222222"
+VPC, TABLE, OTHER = "vpc-0123456789abcdef0", "rtb-0aaaaaaaaaaaaaaaa", "0fffffffffffffff9"
+MORE = """
+  named-rules:
+    type: resolver_rules
+    clusters: [qa]
+    network: lake
+    inside_organization: false
+    endpoint_id: rslvr-out-0123456789abcdef0
+    rules:
+      named: {rule_id: rslvr-rr-0123456789abcdef0}
+      more: {domain: more.acme.example, targets: [10.8.0.2]}
+  named-zone:
+    type: hosted_zone
+    clusters: [prod]
+    network: lake
+    zone_id: Z0123456789ABCDEFGHIJ
+  named-vpn:
+    type: vpn
+    network: archive
+    gateways: {main: {ip: 203.0.113.99}}
+    bgp_asn: 65099
+    vpn_gateway_id: vgw-0123456789abcdef0
+  gateway-vpn:
+    type: vpn
+    network: lake
+    gateways: {main: {ip: 203.0.113.98}}
+    static_routes: {site: 10.78.0.0/16}
+    transit_gateway_id: tgw-0123456789abcdef0
+    route_tables: {association: tgw-rtb-0bbbbbbbbbbbbbbbb, routes: {network: tgw-rtb-0bbbbbbbbbbbbbbbb}}
+  named-service:
+    type: private_link
+    clusters: [dev]
+    network: lake
+    service:
+      load_balancers: [arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef]
+"""
+
+
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    folder = tmp_path_factory.mktemp("estate")
+    shutil.copytree(ROOT / "examples/policies", folder / "policies")
+    (folder / "astro.yaml").write_text((ROOT / "examples/complete.yaml").read_text() + MORE)
+    return load(folder / "astro.yaml")
+
+
+@pytest.fixture(scope="module")
+def trees(estate: Estate) -> dict[str, Any]:
+    return synthesized_stacks(estate, ROOT / "examples/complete.yaml", dict(os.environ))
+
+
+@pytest.fixture
+def aws(estate: Estate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalAws]:
+    with LocalAws(calls=tmp_path / "calls") as server:
+        for key, value in server.environment().items():
+            monkeypatch.setenv(key, value)
+        server.make(facts_of(estate))
+        yield server
+
+
+def look(estate: Estate, trees: Mapping[str, Any], path: str | None = None, hours: int = 0) -> Status:
+    environ = {**os.environ, **({} if path is None else {"PATH": path})}
+    return preflight(estate, trees, datetime.now(UTC) + timedelta(hours=hours), environ, trees)
+
+
+def states(found: Status) -> dict[str, str]:
+    return {f"{row.entry} {row.id}": row.outcome.state for row in found.rows}
+
+
+def allow(aws: LocalAws, account: str, action: str) -> None:
+    iam, nobody = aws.client("iam", account), '{"Version": "2012-10-17", "Statement": []}'
+    if not any(one["RoleName"] == "terraform-deployer" for one in iam.list_roles()["Roles"]):
+        iam.create_role(RoleName="terraform-deployer", AssumeRolePolicyDocument=nobody)
+    document = (
+        f'{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Action": "{action}", "Resource": "*"}}]}}'
+    )
+    iam.put_role_policy(RoleName="terraform-deployer", PolicyName="all", PolicyDocument=document)
+
+
+def changed(estate: Estate, name: str, **fields: Any) -> Estate:
+    one = estate.connections[name].model_copy(update=fields)
+    return estate.model_copy(update={"connections": {**estate.connections, name: one}})
+
+
+def ready(aws: LocalAws) -> None:
+    """Make everything that a deploy needs."""
+    create_state_bucket("acme-astro-tfstate", "us-east-1", None)
+    for account in (LAKE, HYBRID, "444444444444"):
+        allow(aws, account, "*")
+    aws.client("account", HYBRID).enable_region(RegionName="me-south-1")
+
+
+def test_every_row_is_ok_before_a_deploy_that_succeeds(
+    aws: LocalAws, estate: Estate, trees: dict[str, Any], tmp_path: Path
+) -> None:
+    ready(aws)
+    before = len((tmp_path / "calls").read_text().split())
+    found = look(estate, trees)
+    assert {key: state for key, state in states(found).items() if state != "ok"} == {}
+    assert found.code is ExitCode.DONE
+    # The policies allow each call, and no other.
+    calls = (tmp_path / "calls").read_text().split()[before:]
+    called = {action(*one.split(":")) for one in calls} - {"sts:AssumeRole"}
+    policies = permissions(estate, trees, [Job.PREFLIGHT], trees)
+    allowed = {
+        one
+        for each in policies.values()
+        for policy in each
+        for statement in policy["Statement"]
+        for one in statement["Action"]
+    }
+    assert called - allowed == set()
+    assert {*PREFLIGHT, *PREFLIGHT_BUCKET} - called == set(NOT_NEEDED)
+
+
+NOT_NEEDED = (
+    "ec2:DescribeRegions",
+    "organizations:ListAWSServiceAccessForOrganization",
+    "servicequotas:GetAWSDefaultServiceQuota",
+)
+"""Calls of preflight that other tests make: a fallback, and one for connections inside an organization."""
+
+BROKEN = {
+    "machine terraform": "blocked",
+    "machine node": "warning",
+    "state versioning": "blocked",
+    "state public": "blocked",
+    "state lock:network-lake": "blocked",
+    f"accounts.{HYBRID}.me-south-1 region": "warning",
+    f"accounts.{HYBRID}.us-east-1 permissions": "blocked",
+    f"accounts.{HYBRID}.us-west-2 permissions": "blocked",
+    f"accounts.{HYBRID}.me-south-1 permissions": "blocked",
+    f"accounts.{HYBRID}.us-east-1 way:account": "blocked",
+    "networks.lake cidrs": "warning",
+    "networks.lake dns": "blocked",
+    "networks.lake routes": "blocked",
+    "networks.lake subnets": "blocked",
+    "networks.lake route_tables": "blocked",
+    "networks.lake security_groups": "blocked",
+    "networks.lake network_acls": "blocked",
+    "networks.lake encryption": "blocked",
+    "networks.edge public": "blocked",
+    "networks.archive vpc": "blocked",
+    "connections.lake-prod peering": "blocked",
+    "connections.lake-prod-dr range": "blocked",
+    "connections.hub gateway": "blocked",
+    "connections.hub attachment:dev": "blocked",
+    "connections.hub route_tables": "blocked",
+    "connections.hub routes": "blocked",
+    "connections.named-rules rules": "blocked",
+    "connections.named-rules endpoint_id": "blocked",
+    "connections.named-zone zone_id": "blocked",
+    "connections.named-vpn vpn_gateway_id": "blocked",
+    "connections.gateway-vpn transit_gateway_id": "blocked",
+    "connections.named-service load_balancers": "blocked",
+}
+
+
+def spoil(aws: LocalAws) -> None:
+    ec2 = aws.client("ec2", LAKE)
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="acme-astro-tfstate")
+    s3.put_object(Bucket="acme-astro-tfstate", Key="acme/network-lake.tfstate.tflock", Body=b"{}")
+    for account in (LAKE, "444444444444"):
+        allow(aws, account, "*")
+    allow(aws, HYBRID, "ec2:Describe*")
+    aws.client("iam", HYBRID).create_role(
+        RoleName="astronomer-remote-management", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}'
+    )
+    ec2.associate_vpc_cidr_block(VpcId=VPC, CidrBlock="10.99.0.0/16")
+    ec2.modify_vpc_attribute(VpcId=VPC, EnableDnsHostnames={"Value": False})
+    gateway = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
+    ec2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=VPC)
+    ec2.create_route(RouteTableId=TABLE, DestinationCidrBlock="172.20.0.0/20", GatewayId=gateway)
+    control = ec2.create_vpc_encryption_control(VpcId=VPC)["VpcEncryptionControl"]["VpcEncryptionControlId"]
+    ec2.modify_vpc_encryption_control(VpcEncryptionControlId=control, Mode="enforce")
+    ec2.modify_vpc_block_public_access_options(InternetGatewayBlockMode="block-bidirectional")
+    ec2.reject_vpc_peering_connection(VpcPeeringConnectionId="pcx-0123456789abcdef0")
+    ec2.create_transit_gateway_route(
+        TransitGatewayRouteTableId="tgw-rtb-0bbbbbbbbbbbbbbbb", DestinationCidrBlock="172.20.16.0/20", Blackhole=True
+    )
+
+
+def mistaken(estate: Estate) -> Estate:
+    """Return the estate with IDs that AWS does not have, and a range that is not the requester's."""
+    lake, archive = estate.networks["lake"], estate.networks["archive"]
+    networks = {
+        **estate.networks,
+        "lake": lake.model_copy(
+            update={
+                "subnets": {**lake.subnets, "private-b": f"subnet-{OTHER}"},
+                "route_tables": {"private-a": TABLE, "private-b": f"rtb-{OTHER}"},
+            }
+        ),
+        "archive": archive.model_copy(update={"vpc_id": f"vpc-{OTHER}"}),
+    }
+    twin = estate.clusters["prod-dr"].model_copy(update={"cidr": estate.clusters["gulf"].cidr})
+    estate = estate.model_copy(update={"networks": networks, "clusters": {**estate.clusters, "prod-dr": twin}})
+    rules = estate.connections["lake-prod"].ingress["postgres"].model_copy(update={"security_group": f"sg-{OTHER}"})  # type: ignore[union-attr]
+    acl = estate.connections["lake-rules"].network_acls["postgres"].model_copy(update={"network_acl": f"acl-{OTHER}"})  # type: ignore[union-attr]
+    named = estate.connections["named-rules"].rules  # type: ignore[union-attr]
+    wrong = {**named, "named": named["named"].model_copy(update={"rule_id": f"rslvr-rr-{OTHER}"})}
+    service = estate.connections["named-service"].service.model_copy(update={"load_balancers": ("arn:aws:none",)})  # type: ignore[union-attr]
+    for name, fields in {
+        "lake-prod": {"ingress": {"postgres": rules}},
+        "lake-rules": {"network_acls": {"postgres": acl}},
+        "hub": {"transit_gateway_id": f"tgw-{OTHER}", "attachments": {"dev": f"tgw-attach-{OTHER}"}},
+        "named-rules": {"rules": wrong, "endpoint_id": f"rslvr-out-{OTHER}"},
+        "named-zone": {"zone_id": "ZNONE"},
+        "named-vpn": {"vpn_gateway_id": f"vgw-{OTHER}"},
+        "gateway-vpn": {"transit_gateway_id": f"tgw-{OTHER}"},
+        "named-service": {"service": service},
+    }.items():
+        estate = changed(estate, name, **fields)
+    return estate
+
+
+def test_each_kind_of_row_finds_its_broken_state(aws: LocalAws, estate: Estate, trees: dict[str, Any]) -> None:
+    spoil(aws)
+    found = look(mistaken(estate), trees, path="", hours=2)
+    there = states(found)
+    assert {key: there.get(key) for key in BROKEN} == BROKEN
+    assert found.code is ExitCode.CHECK_FAILED
+    # Every kind of row is in the table, or has a test of its own below.
+    kinds = {row.id.partition(":")[0] for row in found.rows}
+    own = {"bucket", "encryption", "credentials", "quota"}
+    assert kinds == {key.split()[1].partition(":")[0] for key in BROKEN} | own
+    fixless = [row.id for row in found.rows if row.outcome.state == "blocked" and not row.outcome.fix]
+    assert fixless == []
+
+
+def test_a_missing_bucket_is_created_by_a_command(aws: LocalAws, estate: Estate, trees: dict[str, Any]) -> None:
+    found = look(estate, {"regions": trees["regions"]} | trees)
+    bucket = next(row.outcome for row in found.rows if row.id == "bucket")
+    assert (bucket.state, bucket.evidence, bucket.fix) == (
+        "blocked",
+        "acme-astro-tfstate does not exist",
+        "`main.py state create`",
+    )
+    denied = ["iam:SimulatePrincipalPolicy", "ec2:DescribeVpcs"]
+    for account in (LAKE, HYBRID, "444444444444"):
+        allow(aws, account, "*")
+    aws.go_wrong({"denied": denied})
+    found = look(estate, trees)
+    unread = {row.id: row.outcome for row in found.rows if row.entry.endswith("111111111111.us-east-1")}
+    assert unread["permissions"].evidence == f"account {LAKE} denies iam:SimulatePrincipalPolicy"
+    assert states(found)["networks.lake vpc"] == "unknown"
+    assert states(found)["connections.hub gateway"] == "ok"
+
+
+@pytest.mark.usefixtures("aws")
+def test_credentials_of_another_account_block(estate: Estate, trees: dict[str, Any]) -> None:
+    found = look(estate.model_copy(update={"deployer": None}), trees)
+    row = next(row for row in found.rows if row.id == "credentials")
+    assert (row.outcome.state, found.code) == ("blocked", ExitCode.FAILED)
+    assert "your credentials are of account 123456789012" in row.outcome.evidence
+    of_accounts = {row.outcome.state for row in found.rows if row.entry not in ("machine", "state")}
+    assert of_accounts == {"blocked", "unknown"}
+
+
+@pytest.mark.usefixtures("aws")
+def test_every_quota_has_room_until_it_has_none(estate: Estate) -> None:
+    plan = next(plan for plan in stacks_of(estate) if plan.name == "network-lake")
+    for limit in LIMITS:
+        told = {}
+        for count in (1, 6_000):
+            kind = {"vpc_endpoint_type": "Interface"} if "interface" in limit.noun else {}
+            planned = {limit.type: {"x": {**kind, limit.of: "id-1", "for_each": dict.fromkeys(map(str, range(count)))}}}
+            with Accounts("terraform-deployer", "test") as accounts:
+                p = Place(
+                    estate, LAKE, "us-east-1", (plan,), {plan.name: {"resource": planned}}, {plan.name: frozenset()},
+                    accounts, datetime.now(UTC),
+                )  # fmt: skip
+                (check,) = [one for one in quotas(p) if one.id == f"quota:{limit.code}"]
+                told[count] = attempt(check, LAKE, "us-east-1").state
+        assert told == {1: "ok", 6_000: "blocked"}, limit.noun
+
+
+def test_the_organization_must_let_ram_share(aws: LocalAws, estate: Estate) -> None:
+    with Accounts("terraform-deployer", "test") as accounts:
+        p = Place(estate, LAKE, "us-east-1", (), {}, {}, accounts, datetime.now(UTC))
+        assert organization(p).evidence == f"account {LAKE} is in no AWS organization"
+        client = aws.client("organizations", LAKE)
+        client.create_organization(FeatureSet="ALL")
+    with Accounts("terraform-deployer", "test") as accounts:
+        p = Place(estate, LAKE, "us-east-1", (), {}, {}, accounts, datetime.now(UTC))
+        assert organization(p).state == "blocked"
+        client.enable_aws_service_access(ServicePrincipal="ram.amazonaws.com")
+    with Accounts("terraform-deployer", "test") as accounts:
+        p = Place(estate, LAKE, "us-east-1", (), {}, {}, accounts, datetime.now(UTC))
+        assert organization(p).state == "ok"
