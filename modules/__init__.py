@@ -1,5 +1,8 @@
-"""What estates are made of. Importing it finds cdktf, or its fork (`bindings/fork.py`), and makes the AWS provider
-bindings lazy (`bindings/lazy.py`)."""
+"""The entries of an estate: their props and constructs.
+
+Importing this package finds cdktf or its fork (`bindings/fork.py`) and loads the AWS provider bindings lazily
+(`bindings/lazy.py`).
+"""
 
 from modules.bindings.fork import find_cdktf
 from modules.bindings.lazy import load_lazily

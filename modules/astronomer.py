@@ -1,4 +1,4 @@
-"""What Astronomer publishes about Astro on AWS. It changes without us: each table names its source and its date."""
+"""Data that Astronomer publishes about Astro on AWS. It changes over time, so each table names its source and date."""
 
 import difflib
 import re
@@ -16,8 +16,8 @@ from modules.vocabulary import PRIVATE, RFC_1918, Range, Text
 Product = Literal["hybrid", "hosted-dedicated", "hosted-standard"]
 
 AS_OF = "2024-08"
-"""The month of the lists that Astronomer publishes, as they are below. More regions and sizes are to be had on request
-(facts C11)."""
+"""The month of Astronomer's published lists in this module. Astronomer offers more regions and sizes on request (facts
+C11)."""
 
 _HOSTED_REGIONS = [
     "ap-northeast-1",
@@ -60,7 +60,7 @@ REGIONS: Mapping[Product, Sequence[str]] = {
     "hosted-dedicated": _HOSTED_REGIONS,
     "hosted-standard": _HOSTED_REGIONS,
 }
-"""Where Astronomer offers clusters (astronomer/docs, resource references)."""
+"""The regions of each product (astronomer/docs, resource references)."""
 
 _ASTRO_CIDR = Range("a range of an Astro VPC", 16, 21, RFC_1918, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
 
@@ -71,27 +71,28 @@ ASTRO_CIDRS: Mapping[Product, Range] = {
     "hosted-dedicated": _ASTRO_CIDR,
     "hosted-standard": _ASTRO_CIDR,
 }
-"""What `cidr` may be, by product (seed 000; Hosted: astronomer/docs, resource references)."""
+"""The allowed values of `cidr` by product (Astronomer, *Install Astro Hybrid on AWS*; Hosted: astronomer/docs, resource
+references)."""
 
 PodCidr = Annotated[IPv4Network, Range("a range of Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
 
 _SIZES = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "metal")
 _FAMILIES = {"m5": 96, "m5d": 96, "m6i": 128, "m6id": 128, "r6i": 128, "c6i": 128}
-"""The families that come in all of these sizes, with the vCPUs of a metal (AWS, *Amazon EC2 instance types*)."""
+"""The families with all of these sizes, and the vCPUs of their metal size (AWS, *Amazon EC2 instance types*)."""
 NODE_TYPES = (
     *(f"{family}.{size}" for family in _FAMILIES for size in _SIZES),
     *("t2.xlarge", "t3.xlarge", "t3.2xlarge"),
 )
 """The node types that Astronomer publishes for Hybrid clusters (facts A9)."""
 DEFAULT_NODE_TYPE, DEFAULT_DB_TYPE = "m5.xlarge", "db.m6g.large"
-"""What a Hybrid cluster has if nothing else is requested (facts A9)."""
+"""Astronomer's defaults for a Hybrid cluster (facts A9)."""
 
 
 def _node_type(value: str) -> str:
     if value.partition(".")[0] not in INSTANCE_FAMILIES:
         close = difflib.get_close_matches(value, NODE_TYPES, n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"is of no instance family that AWS has as of {AWS_AS_OF}{meant}")
+        raise ValueError(f"is not in an instance family of AWS as of {AWS_AS_OF}{meant}")
     return value
 
 
@@ -115,7 +116,7 @@ ClusterId = Annotated[
     Text(
         "a cluster ID",
         r"[a-z][a-z0-9]{19,31}",
-        "20 to 32 lower-case letters and digits, as the Astro UI shows it",
+        "20 to 32 lower-case letters and digits, copied from the Astro UI",
         "clmk2qqia000008mhff3ndjr0",
         late=True,
     ),
@@ -126,13 +127,13 @@ IssuerUrl = Annotated[
     Text(
         "an OIDC issuer",
         r"https://[A-Za-z0-9.-]+(?:/[\w.-]+)*",
-        "https:// and no / at the end",
+        "https:// without a / at the end",
         "https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF",
     ),
 ]
 
 ASTRONOMER_ACCOUNT = "406882777402"
-"""The AWS account that Astronomer's control plane calls from (seeds 000 to 002)."""
+"""The AWS account of Astronomer's control plane (facts A6)."""
 
 ROLE = "astronomer-remote-management"
 """The role that Astronomer assumes in the dedicated account (facts A6)."""
@@ -142,27 +143,28 @@ POLICY = "AstronomerCrossAccountRole"
 BOUNDARY = "OperationalBoundary"
 """A part of the names of Astronomer's permissions boundaries."""
 
-ALARM_PATTERNS: Mapping[Literal["seed-hybrid", "seed-preview"], str] = {
-    "seed-hybrid": (
+ALARM_PATTERNS: Mapping[Literal["astronomer-hybrid", "astronomer-preview"], str] = {
+    "astronomer-hybrid": (
         "{ ($.eventName = AttachRolePolicy || $.eventName = DetachRolePolicy || $.eventName = SetPolicyVersion) && "
         f'($.requestParameters.policyArn = "*{BOUNDARY}*" || $.requestParameters.policyArn = '
         f'"*{POLICY}"  || $.requestParameters.roleName = {ROLE}) }}'
     ),
-    "seed-preview": (
+    "astronomer-preview": (
         "{ ($.eventName = AttachRolePolicy || $.eventName = DetachRolePolicy || $.eventName = SetPolicyVersion || "
         "$.eventName = CreatePolicyVersion) && "
         f'($.requestParameters.policyArn = "*{POLICY}"  || '
         f"$.requestParameters.roleName = {ROLE}) }}"
     ),
 }
-"""The filter patterns of Astronomer's pages for an alarm on its policies, to the letter (facts B5)."""
+"""The filter patterns of Astronomer's pages for an alarm on its policies, unchanged (facts B5: CloudWatch requires
+quotes)."""
 
 ASTRO_NEEDS = ("amazonaws.com", "astronomer.cloud", "astronomer.io", "astronomer.run", "datakin.com")
-"""Where the names are that a cluster resolves to work at all (facts A8, A18)."""
+"""The parents of all names that a cluster must resolve to work (facts A8, A18)."""
 
 
 def astro_names_in(domains: Iterable[str]) -> list[str]:
-    """Of what Astro needs, that which `domains` hold or are part of."""
+    """Return the domains that Astro needs and that `domains` contain or are part of."""
     return [need for need in ASTRO_NEEDS if any(_contains_either_way(domain, need) for domain in domains)]
 
 
@@ -171,7 +173,7 @@ def _contains_either_way(domain: str, other: str) -> bool:
 
 
 def domains_of(organization: str, *, subdomains: bool) -> tuple[str, ...]:
-    """What users and CI/CD must reach to work with Astro (facts A18)."""
+    """Return the domains that users and CI/CD need for Astro (facts A18)."""
     return (
         "cloud.astronomer.io",
         "api.astronomer.io",
@@ -186,8 +188,8 @@ def domains_of(organization: str, *, subdomains: bool) -> tuple[str, ...]:
 
 
 def vcpus(node_type: str) -> int | None:
-    """Return the vCPUs of an instance type by AWS's specifications: a large has 2, an xlarge 4, an Nxlarge N times as
-    many, and a metal those of its host. None for a type that does not follow them."""
+    """Return the vCPUs of an instance type according to AWS's specifications: 2 for large, 4 for xlarge, N times as
+    many for Nxlarge, and those of the host for metal. Return None for other sizes."""
     family, size = node_type.split(".")
     if size == "metal":
         return _FAMILIES.get(family)
@@ -205,11 +207,12 @@ DEPLOYMENT_ACCOUNTS = (
     "webserver-serviceaccount",
     "worker-serviceaccount",
 )
-"""Kubernetes service accounts that run a Deployment's code, after its namespace and a hyphen (facts A17)."""
+"""Kubernetes service accounts that run a Deployment's code, without the prefix of its namespace and a hyphen (facts
+A17)."""
 
 
 def deployment_role(namespace: str) -> str:
-    """Return the name of the role that a Deployment has in its cluster's account since September 2023 (facts A17)."""
+    """Return the name of a Deployment's role in its cluster's account, as used since September 2023 (facts A17)."""
     return f"astro-{namespace}"
 
 
@@ -219,4 +222,4 @@ def cluster_role(cluster_id: str) -> str:
 
 
 URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
-"""Where Astronomer publishes the document (seed 002, step 4)."""
+"""The address of Astronomer's policy document."""

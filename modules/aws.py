@@ -1,7 +1,7 @@
-"""The regions and instance families of AWS: what it has beyond what Astronomer publishes.
+"""The regions and instance families of AWS, including those that Astronomer's lists do not have.
 
-AWS adds to them without us, so they carry a date. `tests/unit/modules/test_aws.py` compares them with the botocore of
-the tests.
+AWS adds to them over time, so they have a date. `tests/unit/modules/test_aws.py` compares them with the botocore of the
+tests.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _BY_PARTITION = {
     "aws-us-gov": "us-gov-east-1 us-gov-west-1",
 }
 PARTITIONS = tuple(_BY_PARTITION)
-"""The partitions: worlds of their own, in which one account number means different owners (facts C15)."""
+"""The partitions. Accounts with the same number in two partitions have different owners (facts C15)."""
 REGIONS: Mapping[str, str] = {
     region: partition for partition, regions in _BY_PARTITION.items() for region in regions.split()
 }
@@ -36,10 +36,10 @@ _ALWAYS_ON = (
     "ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-southeast-1 ap-southeast-2 ca-central-1 eu-central-1 "
     "eu-north-1 eu-west-1 eu-west-2 eu-west-3 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2"
 )
-"""The regions that AWS introduced before 20 March 2019: every account has them. The list is final (AWS Account
+"""The regions that AWS introduced before 20 March 2019, which every account has. The list is final (AWS Account
 Management, "Enable or disable AWS Regions in your account")."""
 OPT_IN = tuple(sorted(set(_BY_PARTITION["aws"].split()) - set(_ALWAYS_ON.split())))
-"""The regions of the partition aws that are off in an account until somebody enables them."""
+"""The regions of the partition aws that are disabled in an account until somebody enables them."""
 
 _FAMILIES = (
     "a1 c1 c3 c4 c5 c5a c5ad c5d c5n c6a c6g c6gd c6gn c6i c6id c6in c7a c7g c7gd c7gn c7i c7i-flex c8a "

@@ -1,6 +1,6 @@
-"""The connection types: the one place to add one.
+"""The connection types.
 
-A type's props are listed here; its construct is found by name: `vpc_peering` is `VpcPeering` in
+This module lists the props of each type. The construct is found by name: `vpc_peering` is `VpcPeering` in
 `modules/vpc_peering/construct.py`.
 """
 
@@ -50,6 +50,6 @@ TYPES: Mapping[str, type[ConnectionProps]] = {
 
 
 def construct_for(props: Connection) -> Callable[..., Any]:
-    """The construct class of a connection; importing it loads cdktf."""
+    """Return the construct class of a connection. Importing it loads cdktf."""
     module = importlib.import_module(f"{__package__}.{props.type}.construct")
     return getattr(module, "".join(word.capitalize() for word in props.type.split("_")))

@@ -17,7 +17,7 @@ ACCOUNT_ID = PendingInput(
     "account_id",
     "Astronomer",
     "read providerAccount of the cluster in the Astro API, or provider_account of the Terraform data source "
-    "astro_cluster; otherwise ask their support for the AWS account",
+    "astro_cluster; otherwise ask their support for the AWS account ID",
 )
 VPC_ID = PendingInput("vpc_id", "Astronomer", "ask their support for the ID of the cluster's VPC")
 
@@ -26,51 +26,54 @@ class ConnectionProps(CheckedProps):
     """Base of the props of a connection type, whose `type` is its folder below `modules/`."""
 
     dedicated_only: ClassVar[bool] = True
-    """Astronomer does not offer it to hosted-standard clusters (seed 003)."""
+    """True if Astronomer does not offer it to hosted-standard clusters (Astronomer, *Create a network connection*)."""
     routed: ClassVar[bool] = True
-    """Packets go over it between the network and the clusters: their ranges meet."""
+    """True if packets flow over it between the network and the clusters, so that their ranges must not overlap."""
     whole_vpcs_meet: ClassVar[bool] = False
-    """AWS compares all ranges of both VPCs, also those that get no route."""
+    """True if AWS compares all ranges of both VPCs, also those without routes."""
     same_region: ClassVar[str] = ""
-    """Why clusters and network must be in one region; empty where they need not."""
+    """The reason why clusters and network must be in one region; empty if they need not be."""
 
     per_region_fields: ClassVar[tuple[str, ...]] = ("confirmed",)
-    """Fields that a copy of the entry for another region does not take over."""
+    """Fields that a copy of the entry for another region does not inherit."""
     shared_range_fields: ClassVar[tuple[str, ...]] = ()
-    """Fields with ranges that another connection of the same transit gateway may name, too: it is one place."""
+    """Fields with ranges that another connection of the same transit gateway may repeat, because they are the same
+    place."""
 
     needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (ACCOUNT_ID,)
-    """Fields of its clusters that it waits for where they are absent."""
+    """Fields of its clusters that it needs, and waits for while they are absent."""
     blocked: ClassVar[str]
-    """What is not built for a cluster while one of `needs_of_clusters` is absent: a clause for `check`."""
+    """A clause for `check`: the resources that are not created for a cluster while one of `needs_of_clusters` is
+    absent."""
 
     for_astronomer: ClassVar[tuple[str, ...]] = ()
-    """The outputs that Astronomer's pages ask for, as dotted paths; `*` stands for every key of a map."""
+    """The outputs that Astronomer's pages request, as dotted paths; `*` matches every key of a map."""
     for_network_team: ClassVar[tuple[str, ...]] = ()
     """The outputs that your network team needs, as dotted paths."""
 
     deploy_by: ClassVar[str | None] = None
-    """Until when it must be deployed, when nothing is pending."""
+    """The deadline for the deploy if no input is pending."""
 
     network: Slug
     """The entry of `networks` that this connects."""
     confirmed: Day | None = None
-    """The day on which you saw that the connection works, or that Astronomer confirmed it. AWS does not show you what
-    Astronomer does in its own accounts, so without this day `main.py handoff` lists what remains to be done. Nothing
-    that is deployed depends on it."""
+    """The day on which you saw that the connection works, or on which Astronomer confirmed it. AWS does not show you
+    Astronomer's steps in its own accounts. Without this day, `main.py handoff` therefore lists the remaining steps. It
+    changes no deployed resource."""
     dr: dict[str, Any] | None = None
-    """Makes this entry once more, as <entry>-dr, for the disaster-recovery twins of its clusters, ahead of a failover:
-    `{}`, or the values that differ there (facts A20). What Astronomer gives, such as `peering_id`, is not carried over.
-    What must be in one region needs a `network` of the twin's region. The entry's name has up to 28 characters then."""
+    """Creates a second copy of this entry, <entry>-dr, for the disaster-recovery twins of its clusters before a
+    failover: `{}`, or the values that differ (facts A20). The copy does not inherit values from Astronomer, such as
+    `peering_id`. A type that works in one region only needs a `network` in the twin's region. The entry's name can then
+    have up to 28 characters."""
 
     def cluster_names(self) -> tuple[str, ...]:
-        """The entries of `clusters` that this connects: those that its field `cluster` or `clusters` names."""
+        """Return the entries of `clusters` that the field `cluster` or `clusters` names."""
         named = getattr(self, self.cluster_field, ())
         return (named,) if isinstance(named, str) else named
 
     @property
     def cluster_field(self) -> str:
-        """Where `cluster_names` stand in the file."""
+        """Return the field of `cluster_names` in the file."""
         return "cluster" if "cluster" in type(self).model_fields else "clusters"
 
     @property
@@ -85,7 +88,8 @@ class ConnectionProps(CheckedProps):
 
     @property
     def leads_back(self) -> bool:
-        """Whether the network's route tables lead to the clusters, or to your other networks, over this connection."""
+        """True if the network's route tables get routes to the clusters, or to your other networks, over this
+        connection."""
         return self.routed
 
     @property
@@ -117,67 +121,69 @@ class ConnectionProps(CheckedProps):
         return None
 
     def dns_servers(self, facts: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: ARG002
-        """Return the servers that Astro can ask for names of the network; None while they are not known. `facts` are
-        the connection's outputs, empty unless it is deployed."""
+        """Return the servers that Astro can query for names of the network, or None while they are unknown. `facts` are
+        the connection's outputs, empty before a deploy."""
         return ()
 
     def claims(self) -> Iterator[Claim]:
-        """What this connection takes of what AWS has only one of: at least the routes to its clusters."""
+        """Yield the resources that this connection uses exclusively, at least the routes to its clusters."""
         for cluster in self.cluster_names() if self.routed else ():
             yield Claim(
                 (self.cluster_field,),
                 "network",
                 ("route", cluster),
                 f"routes network {self.network!r} to cluster {cluster!r}",
-                "a route table takes one route to a range: keep one way",
+                "a route table has one route to a range: remove one",
             )
 
     def group_rules(self, ranges: int) -> Iterator[tuple[FieldPath, str, int]]:
-        """Yield the rules that security groups of yours get, as AWS counts them: the field, the group and how many.
-        `ranges` are those of the clusters."""
+        """Yield the rules in your security groups, as AWS counts them: the field, the group and the number. `ranges` is
+        the number of the clusters' ranges."""
         for rule in getattr(self, "ingress", {}).values():
             yield ("ingress",), rule.security_group, getattr(self, "max_entries", None) or ranges
 
     def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:  # noqa: ARG002
-        """What this connection, the entry of that name, takes in IAM: names of roles and policies, and providers."""
+        """Yield the names of IAM roles, policies and providers of this connection, whose entry is `entry`."""
         yield from ()
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
-        """Ranges behind this connection that must not overlap the network's, the clusters', or another's."""
+        """Yield the ranges behind this connection that must not overlap those of the network, the clusters or another
+        connection."""
         yield from ()
 
     @abstractmethod
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
-        """Return what stops working after a failover of `cluster` to `twin` if nothing is prepared for it: a clause for
-        `check`, empty if all of it goes on."""
+        """Return a clause for `check`: the functions that stop after a failover of `cluster` to `twin` without
+        preparation. It is empty if everything continues."""
 
     def pending_inputs(self) -> tuple[PendingInput, ...]:
-        """What must still be given by somebody else. While it is, the rest is built and nothing is a placeholder."""
+        """Return the inputs that other people still have to provide. Resources that do not need them are created."""
         return ()
 
     def expired(self, today: date) -> Iterator[tuple[FieldPath, str]]:  # noqa: ARG002
-        """What was to be gone by `today`: the field, and a sentence on its value. Nothing else here knows the day."""
+        """Yield the fields with an end date before `today`, each with a sentence on its value. No other method depends
+        on the day."""
         yield from ()
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
-        """Yield what remains to be done by people. `facts` are its outputs, empty unless it is deployed."""
+        """Yield the steps that people still have to do. `facts` are the connection's outputs, empty before a deploy."""
         yield from ()
 
     def on_premises_facts(self) -> dict[str, object]:
-        """Return what the file says of your on-premises networks, for your network team."""
+        """Return the facts about your on-premises networks in the file, for your network team."""
         return {}
 
     def asked_of_astronomer(self) -> dict[str, object]:
-        """What Astronomer is to make of a connection that is none of your `networks`, for `main.py handoff`."""
+        """Return the request to Astronomer for `main.py handoff`, for a connection without an entry of `networks`."""
         return {}
 
     def secrets(self) -> tuple[Secret, ...]:
-        """The values that the file never holds."""
+        """Return the values that must not be in the file."""
         return ()
 
 
 INVITATION = "within 7 days of the deploy"
-"""How long an invitation to share a transit gateway, a Resolver rule or a prefix list is valid; for other types of
+"""The validity of an invitation to a share of transit gateways, Resolver rules or prefix lists. For other types of
 resources it is 12 hours (AWS RAM user guide, "Accepting and rejecting resource share invitations")."""
 
 
@@ -187,11 +193,11 @@ class SharingProps(ConnectionProps):
     clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
     """The entries of `clusters` that it is for."""
     share_with: Annotated[tuple[Principal, ...], UNIQUE] = ()
-    """Whom to share with: accounts (12 digits in quotes), or ARNs of an organization or organizational unit.
-    Default: the clusters' accounts and nobody else; one that is not known yet is added once it is."""
+    """The principals to share with: accounts (12 digits in quotes), or ARNs of an organization or organizational unit.
+    Default: only the clusters' accounts. An account that is still unknown is added later."""
     inside_organization: bool = False
-    """True where the accounts are in your AWS organization and it has RAM sharing enabled: nobody outside can be
-    added then, and nobody needs to accept. Astronomer's own accounts (Hosted) are always outside."""
+    """True if the accounts are in your AWS organization, which has RAM sharing enabled. Nobody outside can then be
+    added, and nobody has to accept. Astronomer's own accounts (Hosted) are always outside."""
 
     def invites(self, cluster: Cluster, facts: Mapping[str, Any]) -> bool:
         """Return whether the cluster's account has to accept an invitation to the share."""
@@ -205,5 +211,5 @@ class SharingProps(ConnectionProps):
         if self.inside_organization and hosted:
             yield (
                 ("inside_organization",),
-                f"is true, and {', '.join(hosted)} is in Astronomer's account, outside your organization; leave it out",
+                f"is true, and {', '.join(hosted)} is in Astronomer's account, outside your organization; remove it",
             )

@@ -1,4 +1,4 @@
-"""What entries are checked against, and what the constructs of connections receive."""
+"""The context of entries: the rest of the estate for their rules, and both sides of a connection for constructs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ from modules.vpc.props import VpcProps
 
 @dataclass(frozen=True)
 class Context:
-    """What the rules of an entry may know of the rest of the estate.
+    """The parts of the estate that the rules of an entry can use.
 
-    The account and region are those that the entry is deployed in. `clusters` are all clusters of the estate.
+    The account and region are those of the entry's deployment. `clusters` are all clusters of the estate.
     """
 
     account_id: str
@@ -40,11 +40,11 @@ class Context:
 
 
 def not_private(context: Context, network: str) -> Iterator[tuple[FieldPath, str]]:
-    """Yield the network's ranges that Astronomer takes for no peering: the field `network`, and a sentence."""
+    """Yield the network's ranges that Astronomer does not accept for a peering: the field `network`, and a sentence."""
     for cidr in context.network.routed_cidrs() if context.network else ():
         if not any(cidr.subnet_of(block) for block in PRIVATE):
             message = (
-                f"{network!r} has {cidr}, and Astronomer asks for RFC 1918 ranges for a VPC peering (Create a network "
+                f"{network!r} has {cidr}, and Astronomer requires RFC 1918 ranges for a VPC peering (Create a network "
                 "connection, Prerequisites); if Astro need not reach it, move it to the network's unrouted_cidrs, "
                 "otherwise use transit_gateway or private_link"
             )
@@ -52,16 +52,16 @@ def not_private(context: Context, network: str) -> Iterator[tuple[FieldPath, str
 
 
 class CheckedProps(Props):
-    """Base of props that have rules about the rest of the estate."""
+    """Base of props with rules about the rest of the estate."""
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:  # noqa: ARG002
-        """Yield what does not fit the rest of the estate: the field, and a sentence on its value."""
+        """Yield the problems in the context of the estate: the field, and a sentence on its value."""
         yield from ()
 
 
 @dataclass(frozen=True)
 class Network:
-    """One of your VPCs as a connection sees it: values from the file, or references to what `Vpc` makes.
+    """One of your VPCs as a connection sees it: values from the file, or references to resources of `Vpc`.
 
     `route_tables` and `subnets` are IDs by name.
     """
@@ -71,18 +71,18 @@ class Network:
     vpc_id: str | Expression
     """Empty if there is no VPC."""
     cidrs: tuple[str | Expression, ...]
-    """The ranges that Astro is to reach."""
+    """The ranges that Astro can reach."""
     route_tables: Mapping[str, str | Expression] | MapExpression = field(default_factory=dict)
     subnets: Mapping[str, str | Expression] = field(default_factory=dict)
     dns: str = "true"
-    """The expression of whether both DNS settings of the VPC are on."""
+    """An expression that is true if both DNS settings of the VPC are on."""
     unrouted_cidrs: tuple[str | Expression, ...] = ()
-    """The VPC's other ranges."""
+    """The other ranges of the VPC."""
 
 
 @dataclass(frozen=True)
 class NewGateway:
-    """References to a transit gateway that another connection of the network makes."""
+    """References to a transit gateway that another connection of the network creates."""
 
     id: str
     clusters_table: str
@@ -90,13 +90,14 @@ class NewGateway:
     network_attachment: str
 
     def tables(self) -> dict[str, str]:
-        """Its route tables, by name."""
+        """Return its route tables by name."""
         return {"clusters": self.clusters_table, "network": self.network_table}
 
 
 @dataclass(frozen=True)
 class ConnectionContext:
-    """What a connection's construct joins. `name` is the prefix of AWS names, `secrets` the variables of its props."""
+    """The sides of a connection for its construct. `name` is the prefix of AWS names, `secrets` are the variables of
+    its props."""
 
     name: str
     network: Network
@@ -105,6 +106,6 @@ class ConnectionContext:
     """The short name of the Astro organization."""
     secrets: Mapping[str, Any] = field(default_factory=dict)
     gateway: NewGateway | None = None
-    """The gateway of the connection that `transit_gateway_of` names."""
+    """The gateway of the connection in `transit_gateway_of`."""
     former_name: Callable[[tuple[str, ...], str], str] = lambda where, name: name  # noqa: ARG005
-    """Returns the first name of an entry of the map at a path of the file, which names in AWS keep."""
+    """Returns the first name of an entry of the map at a path of the file. Names in AWS keep it after a rename."""

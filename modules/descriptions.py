@@ -11,9 +11,10 @@ from modules.vocabulary import PROPS
 
 @functools.cache
 def describe_fields() -> None:
-    """Give the fields of all props the docstrings below them, for schemas, exported modules and lists of choices.
+    """Give the fields of all props the docstrings below them, for schemas, exported modules and messages.
 
-    Pydantic's `use_attribute_docstrings` does the same at every start, which took a quarter of the time of `check`."""
+    Pydantic's `use_attribute_docstrings` does the same at every start, which took a quarter of the time of `check`.
+    """
     docs: dict[tuple[str, str, str], str] = {}
     for module in {model.__module__ for model in PROPS}:
         for node in ast.parse(inspect.getsource(sys.modules[module])).body:

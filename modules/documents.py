@@ -1,4 +1,4 @@
-"""Reads documents that people give: never more than a limit, never from what may have no end."""
+"""Reads files that users name. It limits their size, and rejects pipes and devices, which may never end."""
 
 import errno
 import json
@@ -14,7 +14,7 @@ _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a dev
 
 
 class DocumentError(ValueError):
-    """Why a document cannot be read, as a clause without the name of its file."""
+    """The reason why a document cannot be read, as a clause without the file's name."""
 
 
 def read_bytes(file: Path, limit: int = MAX_BYTES) -> bytes:
@@ -56,7 +56,7 @@ def decoded(content: bytes) -> str:
 
 
 def parsed(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
-    """Return what JSON says, its objects made by `pairs` if it is given. Raises DocumentError."""
+    """Parse JSON. `pairs` creates the objects if given. Raises DocumentError."""
     try:
         value = json.loads(text, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
@@ -67,7 +67,7 @@ def parsed(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = Non
     except DocumentError:
         raise
     except ValueError:  # Python's limit
-        raise DocumentError("holds a number of thousands of digits") from None
+        raise DocumentError("has a number with thousands of digits") from None
     level, depth = [value], 0
     while level := [inner for one in level for inner in _inner(one)]:
         depth += 1
@@ -86,5 +86,5 @@ def _inner(value: Any) -> list[Any]:
 
 
 def read_json(file: Path, limit: int = MAX_BYTES) -> Any:
-    """Return what a file of JSON says. Raises FileNotFoundError and DocumentError."""
+    """Read a JSON file. Raises FileNotFoundError and DocumentError."""
     return parsed(decoded(read_bytes(file, limit)))

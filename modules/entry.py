@@ -1,4 +1,4 @@
-"""Facts about an entry of the estate: the places of its values, its claims, its secrets, its pending inputs."""
+"""Facts about an entry of the estate: the paths of its values, its claims, its secrets, its pending inputs."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,9 +10,9 @@ from modules.vocabulary import arn_region
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that the file never holds: a sensitive Terraform variable without default.
+    """A value that must not be in the file: a sensitive Terraform variable without a default.
 
-    Each of its strings matches `pattern`, a regular expression that means the same to Terraform and to Python. A map
+    Each of its strings matches `pattern`, a regular expression with the same meaning in Terraform and in Python. A map
     has exactly the `keys`. `allowed` is the rule in words.
     """
 
@@ -32,7 +32,7 @@ class Secret:
         return f'{filled} && alltrue([for one in {values} : can(regex("^{self.pattern}$", one))])'
 
     def problem(self, value: object) -> str | None:
-        """Return what is wrong with a value of the variable, without the value; None if the rule is met."""
+        """Return the problem of a value of the variable without printing the value, or None if it is valid."""
         if self.type == "map(string)":
             shaped, values = isinstance(value, dict), tuple(value.values()) if isinstance(value, dict) else ()
             filled = isinstance(value, dict) and set(value) == set(self.keys)
@@ -43,40 +43,41 @@ class Secret:
             return f"not a {self.type.split('(')[0]} of strings"
         if filled and all(re.fullmatch(self.pattern, one, re.ASCII) for one in values):
             return None
-        return f"not what is needed: {self.allowed[0].lower()}{self.allowed[1:].removesuffix('.')}"
+        return f"not valid: {self.allowed[0].lower()}{self.allowed[1:].removesuffix('.')}"
 
     def example(self) -> str:
-        """Return the shape of a value, as it is written in a shell."""
+        """Return the form of a value for a shell."""
         entries = ", ".join(f'"{key}": "…"' for key in self.keys)
         return f"'{{{entries}}}'" if self.type == "map(string)" else """'["…"]'"""
 
     def variable(self, entry: str = "") -> str:
-        """The name of its variable: `<entry>_<name>`, or `<name>` where a stack has only one such entry.
+        """Return the name of its variable: `<entry>_<name>`, or `<name>` if a stack has only one such entry.
 
-        Names of the file have hyphens, which an environment variable TF_VAR_... cannot have."""
+        Hyphens of the entry's name are replaced, because a variable TF_VAR_... cannot contain them.
+        """
         return "_".join(part for part in (entry.replace("-", "_"), self.name) if part)
 
 
 @dataclass(frozen=True)
 class PendingInput:
-    """A value that somebody else must give before the rest of an entry can be built."""
+    """A value that somebody else must provide before the rest of an entry can be created."""
 
     field: str
     giver: Literal["Astronomer", "the Astro UI", "the Astro API", "your network team"]
-    """Where the value comes from. You look up yourself what the Astro UI and API show."""
+    """The source of the value. You read values of the Astro UI and API yourself."""
     how: str
 
 
 FieldPath = tuple[str | int, ...]
-"""Where a value stands inside an entry: `("dr", "cidr")`."""
+"""The path of a value inside an entry: `("dr", "cidr")`."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What AWS has only one of in a network, in its account and region, or in its account (`global`: IAM knows no
-    region): two that have one `key` disagree.
+    """A resource or name that AWS allows once in a network, in an account and region, or in an account (`global`,
+    because IAM has no regions). Two claims with the same `key` conflict.
 
-    The message is made of both halves: "<what>, and so does <the other>; <remedy>".
+    The message combines two claims: "<what>, and so does <the other>; <remedy>".
     """
 
     field: FieldPath
@@ -85,36 +86,40 @@ class Claim:
     what: str
     remedy: str
     shared: str | None = None
-    """Connections that say the same here may have it together."""
+    """Connections with the same value here may share the resource."""
 
 
 def role_claim(field: FieldPath, name: str) -> Claim:
-    """The claim of a role's name, without the estate's name before it."""
+    """Return the claim of a role's name, without the prefix of the estate's name."""
     return Claim(
-        field, "global", ("role", name), f"makes the role <estate>-{name}", "an account has one of a name: rename one"
+        field,
+        "global",
+        ("role", name),
+        f"creates the role <estate>-{name}",
+        "role names must be unique within an account: rename one",
     )
 
 
 @dataclass(frozen=True)
 class Step:
-    """An action that remains when an entry is deployed, such as accepting a resource share."""
+    """A step that remains after a deploy, such as accepting a resource share."""
 
     actor: Literal["you", "Astronomer", "your network team"]
     action: str
     """An imperative clause without a period. Identifiers in it come from the stack's outputs."""
     deadline: str | None = None
-    """When it must be done, such as `within 7 days of the deploy`."""
+    """The deadline, such as `within 7 days of the deploy`."""
     cluster: str | None = None
-    """The one cluster that it concerns. Default: every cluster of the entry."""
+    """The only cluster that it concerns. Default: every cluster of the entry."""
     done: bool = False
-    """Whether the stack's outputs prove that it is done."""
+    """True if the stack's outputs prove that it is done."""
     key: str = ""
-    """What `main.py status` decides it by: the ID of a check, or the part of several before a colon. Default: AWS does
-    not show to your account whether it is done."""
+    """The ID of the check of `main.py status` that shows whether it is done, or the part of several IDs before a colon.
+    Default: your account cannot see whether it is done."""
 
 
 def fact(facts: Mapping[str, Any], *path: str) -> Any:
-    """Return a value from a stack's outputs, or None. Outputs can come from a file and have any shape."""
+    """Return a value from a stack's outputs, or None. Outputs can come from a file and have any structure."""
     value: Any = facts
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
@@ -132,10 +137,10 @@ SECRET = re.compile(
     r"|(?:^|[^a-z])(?:psk|pass|pin)(?:$|[^a-z])|^key$",
     re.IGNORECASE,
 )
-"""Found in a name whose value may be a secret."""
+"""Matches names whose values may be secrets."""
 
 
 def foreign_topic(topic_arn: str | None, region: str) -> Iterator[str]:
-    """Why alarms of a region cannot tell a topic, where they cannot: CloudWatch refuses one of another region."""
+    """Yield an error if the topic is in another region than the alarms. CloudWatch refuses such a topic."""
     if topic_arn and arn_region(topic_arn) != region:
-        yield f"{topic_arn!r} is not in {region}; an alarm tells topics of its own region only"
+        yield f"{topic_arn!r} is not in {region}; an alarm can only notify topics in its region"

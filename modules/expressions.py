@@ -1,7 +1,7 @@
 """Helpers for values that are known only at apply time.
 
-In an exported module the values of an estate are expressions, such as `${var.vpc_id}`, and a map that may have other
-entries is one expression as a whole.
+In an exported module, the values of an estate are expressions such as `${var.vpc_id}`. A map whose entries are unknown
+is one expression as a whole.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 
 class Expression(str):
-    """A text that Terraform computes, such as `${var.vpc_id}`. It has no value yet, whatever it will be."""
+    """A text that Terraform computes, such as `${var.vpc_id}`. Its value is unknown until an apply."""
 
     __slots__ = ()
 
@@ -22,7 +22,7 @@ class MapExpression:
 
     expression: str
     filled: bool = True
-    """What decides where it matters whether there is an entry at all."""
+    """Its truth value, for code that depends on whether the map has entries."""
 
     def __bool__(self) -> bool:
         return self.filled
@@ -31,19 +31,19 @@ class MapExpression:
         return Expression(f'${{{self.expression}["{name}"]}}')
 
     def beside(self, name: str, value: object) -> "MapExpression":
-        """With one more entry, an expression too, before its own."""
+        """Return the map with one more entry, which may be an expression, before the others."""
         return MapExpression(f"merge({{{name} = {unwrap(str(value))}}}, {self.expression})")
 
 
 def subnet(cidr: IPv4Network | Expression, bits: int, number: int) -> str:
-    """Of the subnets of `cidr` that are `bits` longer, the one of that number, from 0."""
+    """Return a subnet of `cidr` whose prefix is `bits` longer, by its number from 0."""
     if isinstance(cidr, Expression):
         return f"${{cidrsubnet({term(cidr)}, {bits}, {number})}}"
     return str(list(cidr.subnets(prefixlen_diff=bits))[number])
 
 
 def zone_if_outside_vpc(ip: str, cidrs: Sequence[str], value: str) -> str | None:
-    """`value` where the address is in none of `cidrs`, else nothing."""
+    """Return `value` if the address is in none of `cidrs`, otherwise None."""
     if any(map(is_late, cidrs)):
         same = f'cidrhost("{ip}/${{split("/", cidr)[1]}}", 0) == cidrhost(cidr, 0)'
         return f'${{anytrue([for cidr in {listed(cidrs)} : {same}]) ? null : "{value}"}}'
@@ -51,7 +51,8 @@ def zone_if_outside_vpc(ip: str, cidrs: Sequence[str], value: str) -> str | None
 
 
 def truncated_name(name: str, limit: int) -> str:
-    """`name` as long as AWS takes: the end of a longer one tells it from others that begin alike."""
+    """Truncate `name` to the limit of AWS. The end of a truncated name is a hash, so names with the same beginning
+    differ."""
     if is_late(name):
         text = term(name)
         start = f'trimsuffix(substr({text}, 0, {limit - 9}), "-")'
@@ -60,26 +61,26 @@ def truncated_name(name: str, limit: int) -> str:
 
 
 def listed(texts: Iterable[str]) -> str:
-    """A list of texts as a part of an expression."""
+    """Return a list of texts as part of an expression."""
     return f"[{', '.join(map(term, texts))}]"
 
 
 def is_late(value: object) -> bool:
-    """Whether a value is, or contains, an expression."""
+    """Return whether a value is or contains an expression."""
     return isinstance(value, MapExpression) or "${" in str(value)
 
 
 def term(value: object) -> str:
-    """A text with `${...}` in it as a part of an expression."""
+    """Return a text that may contain `${...}` as part of an expression."""
     text = str(value)
     if "${TfToken[" in text:
-        # cdktf writes the reference of a token without ${} if it is inside of another.
+        # Inside another reference, cdktf renders a token's reference without ${}.
         return text
     return unwrap(text) or f'"{text}"'
 
 
 def unwrap(text: str) -> str | None:
-    """The expression that `text` is as `${...}`, and nothing else; None where there is none, or more."""
+    """Return the expression inside `${...}` if the text is exactly one expression, otherwise None."""
     depth = 0
     for place, character in enumerate(text if text.startswith("${") else ""):
         depth += {"{": 1, "}": -1}.get(character, 0)
@@ -89,4 +90,4 @@ def unwrap(text: str) -> str | None:
 
 
 FOR_EACH = object()
-"""Marks a map whose entries constructs go through by `each`: in an exported module it may be an `MapExpression`."""
+"""Marks a map that constructs iterate over with `each`. In an exported module it may be a `MapExpression`."""

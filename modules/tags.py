@@ -1,4 +1,4 @@
-"""Tags of resources, by the rules of AWS and of IAM."""
+"""Tags of resources, with the rules of AWS and of IAM."""
 
 import re
 from typing import Annotated
@@ -12,7 +12,7 @@ def _tag_key(key: str) -> str:
             "is not a tag key; allowed: 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws:"
         )
     if _SECRET_TAG.search(key):
-        raise ValueError("may name a secret, and tags are in the Terraform that is written; give the tag another name")
+        raise ValueError("may be the name of a secret, and tags appear in the generated Terraform; rename the tag")
     return key
 
 
@@ -29,7 +29,7 @@ def _tag_value(value: str) -> str:
 
 
 _OURS = {"name": "Name", "customeraudit": "customeraudit"}
-"""Tags that constructs give to resources, by their keys in lower case."""
+"""Tags that constructs set on resources, by their keys in lower case."""
 
 
 def _differ_in_more_than_case(tags: dict[str, str]) -> dict[str, str]:
@@ -37,7 +37,7 @@ def _differ_in_more_than_case(tags: dict[str, str]) -> dict[str, str]:
     for key in tags:
         other = first.setdefault(key.casefold(), _OURS.get(key.casefold(), key))
         if other != key:
-            raise ValueError(f"has {key}, which IAM takes for {other} (facts C15), and it refuses both; rename {key}")
+            raise ValueError(f"has {key}, and IAM reads it as {other} (facts C15) and rejects both; rename {key}")
     return tags
 
 

@@ -1,6 +1,6 @@
-"""The words of an estate file: value types that say what they are when a value is not one.
+"""The value types of an estate file. Each reports an invalid value as the end of a sentence.
 
-A message completes the sentence "<value> ...": `'10.0.0.1/16' has host bits set: write 10.0.0.0/16`.
+For example, the message `has host bits set, which AWS refuses; write 10.0.0.0/16` follows the value `'10.0.0.1/16'`.
 """
 
 import difflib
@@ -19,7 +19,7 @@ from modules.aws import AS_OF, PARTITIONS, REGIONS
 
 
 class Props(BaseModel):
-    """What a part of the estate needs. Frozen, and a key that is not listed is refused."""
+    """Base of the sections and entries of an estate. They are frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True)
 
@@ -29,7 +29,7 @@ class Props(BaseModel):
 
 
 PROPS: list[type[Props]] = []
-"""All of them, in the order of their creation: the models of a model's fields come before it."""
+"""All subclasses in the order of their creation. The models of a model's fields come before it."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,17 @@ class _Checked:
 
 @dataclass(frozen=True)
 class Text(_Checked):
-    """A string of a known shape. `allowed` is the rule in words, `example` a value that passes."""
+    """A string with a pattern. `allowed` is the rule in words, and `example` is a valid value."""
 
     what: str
     pattern: str
     allowed: str
     example: str
     late: bool = False
-    """Terraform may know it later: an exported module has a variable for it."""
+    """True if Terraform may compute it at apply time. An exported module has a variable for it."""
 
     def check(self, value: object) -> str:
-        # No pattern allows so much, and some take the square of the length to say so.
+        # No valid value is this long, and some patterns take quadratic time to reject one.
         if isinstance(value, str) and len(value) <= 2_000 and re.fullmatch(self.pattern, value, re.ASCII):
             return value
         read = "true or false" if isinstance(value, bool) else "a number"
@@ -112,7 +112,7 @@ class Range(_Checked):
 
 @dataclass(frozen=True)
 class _Day(_Checked):
-    """A day of the calendar, which YAML and JSON have as text."""
+    """A day of the calendar, which is text in YAML and JSON."""
 
     def check(self, value: object) -> date:
         if isinstance(value, date):
@@ -129,7 +129,7 @@ class _Day(_Checked):
 
 
 def aws_id(prefix: str, what: str) -> Text:
-    """The shape of an AWS resource ID: the prefix and 8 or 17 hexadecimal digits."""
+    """Return the type of an AWS resource ID: the prefix and 8 or 17 hexadecimal digits."""
     return Text(
         what,
         rf"{prefix}-[0-9a-f]{{8}}(?:[0-9a-f]{{9}})?",
@@ -141,7 +141,7 @@ def aws_id(prefix: str, what: str) -> Text:
 
 @dataclass(frozen=True)
 class Arn(Text):
-    """An ARN, or a shorter name that the pattern allows. Its partition exists, and its region is one of that."""
+    """An ARN, or a shorter name that the pattern allows. Its partition must exist and contain its region."""
 
     def check(self, value: object) -> str:
         text = super().check(value)
@@ -163,7 +163,7 @@ ARN = r"arn:aws(?:-[a-z]+)*"
 
 
 def arn(service: str, resource: str, what: str, example: str, account: str = r"\d{12}") -> Arn:
-    """The shape of an ARN of one service; `resource` is a regular expression for what follows the account."""
+    """Return the type of the ARNs of one service. `resource` is a regular expression for the part after the account."""
     region = "" if service == "iam" else r"[a-z0-9-]+"
     return Arn(what, rf"{ARN}:{service}:{region}:{account}:{resource}", f"the ARN of {what}", example, late=True)
 
@@ -199,14 +199,14 @@ Region = Annotated[
 ]
 Cidr = Annotated[IPv4Network, Range("an IPv4 range")]
 PrivateCidr = Annotated[IPv4Network, Range("a private range", 8, 32, PRIVATE, PRIVATE_IN_WORDS)]
-# RFC 5737: what examples and tests may use in place of a real address.
+# RFC 5737: examples and tests may use these in place of real addresses.
 _DOCUMENTATION = tuple(IPv4Network(block) for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 
 
 def _public(value: str) -> str:
     address = IPv4Address(value)
     if (not address.is_global or address.is_multicast) and not any(address in block for block in _DOCUMENTATION):
-        raise ValueError("is not a public IPv4 address; give the one that the internet sees")
+        raise ValueError("is not a public IPv4 address; use the address that is visible on the internet")
     return value
 
 
@@ -246,7 +246,7 @@ HostedZoneId = Annotated[
     Text(
         "the ID of a hosted zone",
         r"Z[A-Z0-9]{1,31}",
-        "Z and capital letters and digits",
+        "Z and up to 31 upper-case letters and digits",
         "Z0123456789ABCDEFGHIJ",
         late=True,
     ),
@@ -259,7 +259,7 @@ AvailabilityZone = Annotated[
 Principal = Annotated[
     str,
     Arn(
-        "whom AWS RAM can share with",
+        "a principal that AWS RAM can share with",
         rf"\d{{12}}|{ARN}:organizations::\d{{12}}:"
         r"(?:organization/o-[a-z0-9]{10,32}|ou/o-[a-z0-9]{10,32}/ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})",
         "an account's 12 digits in quotes (not arn:...:root), or the ARN of an organization or organizational unit",
@@ -304,7 +304,7 @@ BucketName = Annotated[
 RetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
-"""How long CloudWatch Logs can be told to keep a log group's events."""
+"""The retention periods that CloudWatch Logs supports for a log group."""
 Reason = Annotated[
     str,
     Text(
@@ -323,22 +323,22 @@ def _private_asn(asn: int) -> int:
 
 
 PrivateAsn = Annotated[int, AfterValidator(_private_asn)]
-"""AWS's side of a BGP session."""
+"""The ASN of AWS's side of a BGP session."""
 
 
 def duplicates(values: Iterable[str]) -> list[str]:
-    """What is there more than once, sorted."""
+    """Return the values that occur more than once, sorted."""
     return sorted(value for value, times in Counter(values).items() if times > 1)
 
 
 def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
     if twice := duplicates(values):
-        raise ValueError(f"has {', '.join(twice)} twice; name each once")
+        raise ValueError(f"has {', '.join(twice)} twice; list each value once")
     return values
 
 
 UNIQUE = AfterValidator(_each_once)
-"""Of a list in which no value stands twice."""
+"""Marks a list of distinct values."""
 
 
 BY_REFERENCE = object()
@@ -346,22 +346,22 @@ BY_REFERENCE = object()
 
 
 def construct_id(*parts: str) -> str:
-    """A construct ID from names of the file. Names hold no underscore, so that two sets of names never meet."""
+    """Join names from the file to a construct ID. Names cannot contain underscores, so joined names cannot collide."""
     return "_".join(part for part in parts if part)
 
 
 def arn_region(arn_: str) -> str:
-    """The region that an ARN names."""
+    """Return the region of an ARN."""
     return arn_.split(":")[3]
 
 
 def arn_account(arn_: str) -> str:
-    """The account that an ARN names: 12 digits, or `aws` for what is AWS's own."""
+    """Return the account of an ARN: 12 digits, or `aws` for AWS's own resources."""
     return arn_.split(":")[4]
 
 
 def partition(region: str) -> str:
-    """The AWS partition that a region belongs to: the second part of an ARN."""
+    """Return the AWS partition of a region, which is the second part of an ARN."""
     return REGIONS[region]
 
 
@@ -369,15 +369,15 @@ def _reachable(value: str) -> str:
     address, _, port = value.partition(":")
     ip = IPv4Address(address)
     if ip.is_unspecified or ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_reserved:
-        raise ValueError("is not an address that a query can be sent to; give the DNS server's own IPv4 address")
+        raise ValueError("cannot receive queries; use the DNS server's own IPv4 address")
     if port and not 1 <= int(port) <= 65535:
-        raise ValueError("has a port that is not 1 to 65535; the usual one, 53, can be left out")
+        raise ValueError("has an invalid port; allowed: 1 to 65535, or none for 53")
     return value
 
 
 def _name(value: str) -> str:
     if value != "." and (len(value) > 256 or any(len(label) > 63 for label in value.split("."))):
-        raise ValueError("is too long for a domain; allowed: 256 characters, and 63 between two dots")
+        raise ValueError("is too long for a domain; allowed: 256 characters in total and 63 between two dots")
     return value
 
 

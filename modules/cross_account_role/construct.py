@@ -20,7 +20,8 @@ from modules.vocabulary import partition
 
 
 class CrossAccountRole(Construct):
-    """Lets Astronomer's account in, if it says one of your external IDs: nothing else guards the role (facts A6)."""
+    """The role that Astronomer's account assumes with one of your external IDs, the only protection of the role (facts
+    A6)."""
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class CrossAccountRole(Construct):
             ),
         )
         keep = props.removal_reason is None
-        # Whoever decides what the role may do also decides what bounds it, unless the file names a boundary.
+        # Whoever decides the permissions of the role also decides its boundary, unless the file names a boundary.
         vendor_decides = props.policy_mode == "vendor-managed"
         unbounded = vendor_decides and props.permissions_boundary is None
         role = IamRole(
@@ -52,7 +53,8 @@ class CrossAccountRole(Construct):
             "role",
             name=ROLE,
             description="Astronomer manages the Astro data plane of this account",
-            # Terraform forgets that what it reads is made from a sensitive value, and would show the IDs in plans.
+            # Terraform no longer marks values from the sensitive variable after it reads the document, and plans would
+            # show the IDs.
             assume_role_policy=Fn.sensitive(trust),
             permissions_boundary=props.permissions_boundary,
             lifecycle=TerraformResourceLifecycle(
@@ -60,8 +62,8 @@ class CrossAccountRole(Construct):
             ),
         )
         self.role_name = role.name
-        # AWS cannot change a description, and a policy that Astronomer's own steps made has another one: adopted, it
-        # would be made anew. The document Astronomer changes in place (facts A5).
+        # AWS cannot change a description. A policy from Astronomer's own steps has another one, and Terraform would
+        # replace it after adoption. Astronomer changes the document in place (facts A5).
         ignore = ["description", *(["policy"] if vendor_decides else [])]
         policies = props.policies(account_id)
         grown = self._unless_grown(len(policies)) if vendor_decides else None
@@ -73,7 +75,7 @@ class CrossAccountRole(Construct):
                 self,
                 f"policy{part}",
                 name=name,
-                description="What Astronomer may do in this account",
+                description="Permissions of Astronomer in this account",
                 policy=text,
                 lifecycle=TerraformResourceLifecycle(prevent_destroy=keep, ignore_changes=ignore, precondition=grown),
             )
@@ -82,11 +84,12 @@ class CrossAccountRole(Construct):
             if vendor_decides:
                 differs.append(self._unless_changed(name, text, policy))
         if differs:
-            # cdktf has no class for a check.
+            # cdktf has no class for checks.
             TerraformStack.of(self).add_override(f"check.{self.node.id}_document", {"assert": differs})
         if keep:
             self._forget(range(len(policies) + 1, POLICIES + 1), attachments=vendor_decides)
-        # Astronomer's document lets the role attach policies, to itself too (facts A2): a plan shows what it has more.
+        # Astronomer's document allows the role to attach policies, also to itself (facts A2). A plan shows additional
+        # policies.
         self._only: IamRolePolicyAttachmentsExclusive | None = None
         if props.policy_mode == "strict":
             self._only = IamRolePolicyAttachmentsExclusive(
@@ -97,12 +100,12 @@ class CrossAccountRole(Construct):
             "account_id": account_id,
             "role_arn": role.arn,
             "policies": list(policies),
-            "note": "AWS takes some seconds to know a new role everywhere: wait a minute before you hand it over.",
+            "note": "AWS takes some seconds to replicate a new role: wait a minute before you hand it over.",
         }
 
     def _unless_changed(self, name: str, text: str, policy: IamPolicy) -> dict[str, str]:
-        """The assertion that the policy in AWS allows what the file does: while it does, the provider keeps the form of
-        the file. A comparison of data sources would warn in the first plan, before it can be made."""
+        """Return the assertion that the policy in AWS allows the same as the file. In this case, the provider keeps the
+        form of the file. A comparison of data sources would warn in the first plan, before it is possible."""
         found = f"{policy.terraform_resource_type}.{policy.friendly_unique_id}.policy"
         return {
             "condition": f'${{sha256(jsonencode(jsondecode({found}))) == "{_fingerprint(text)}"}}',
@@ -113,7 +116,7 @@ class CrossAccountRole(Construct):
         }
 
     def _unless_grown(self, parts: int) -> list[Precondition]:
-        """The condition that the document takes no more policies than the role was given at first."""
+        """Return the condition that the document needs no more policies than the role had at creation."""
         given = f"{remember(self, 'first', {'policies': parts})}.policies"
         return [
             Precondition(
@@ -126,7 +129,7 @@ class CrossAccountRole(Construct):
         ]
 
     def _forget(self, parts: range, *, attachments: bool) -> None:
-        """Leave policies in AWS that a shorter document no longer takes: without a block nothing guards them."""
+        """Keep policies in AWS that a shorter document no longer needs. A removed block would not protect them."""
         types = [("aws_iam_policy", "policy"), ("aws_iam_role_policy_attachment", "attachment")]
         left = types if attachments else types[:1]
         blocks = [
@@ -138,14 +141,14 @@ class CrossAccountRole(Construct):
             TerraformStack.of(self).add_override("removed", blocks)
 
     def keeps(self, policy_arn: str) -> None:
-        """Leave the role one more policy: the `policy_arn` of an attachment that something else of yours makes."""
+        """Tell Terraform that the role keeps another policy, `policy_arn`, whose attachment is a different resource."""
         self._attached.append(policy_arn)
         if self._only:
             self._only.policy_arns = self._attached
 
 
 def _fingerprint(text: str) -> str:
-    """The SHA-256 of a document as Terraform's `jsonencode` writes it."""
+    """Return the SHA-256 of a document in the format of Terraform's `jsonencode`."""
     canonical = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     for character in "<>&\u2028\u2029":
         canonical = canonical.replace(character, f"\\u{ord(character):04x}")

@@ -8,7 +8,7 @@ from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 
 
 class DnsForwarding(Construct):
-    """An inbound endpoint that only the clusters' ranges may ask, or nothing but the facts of your own servers."""
+    """An inbound endpoint for the clusters' ranges only, or only the facts of your own servers."""
 
     def __init__(self, scope: Construct, id_: str, props: DnsForwardingProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -20,7 +20,7 @@ class DnsForwarding(Construct):
         }
 
     def _endpoint(self, props: InboundEndpoint, context: ConnectionContext) -> list[str]:
-        """Lets the clusters' queries in, and nothing out: the endpoint only answers."""
+        """Allow the clusters' queries and no outbound traffic, because the endpoint only answers."""
         ranges = values(*(cluster.routed_cidrs() for cluster in context.clusters.values()))
         ingress = [
             SecurityGroupIngress(

@@ -13,15 +13,16 @@ from modules.vocabulary import UNIQUE, Domain, Reason, Server, Slug
 
 
 class InboundEndpoint(ResolverEndpoint):
-    """An inbound Resolver endpoint to make in your network: the addresses that Astro sends its queries to. It answers
-    what the network's VPC resolves: its private hosted zones, its rules, the internet's names."""
+    """An inbound Resolver endpoint to create in your network. Astro sends its queries to its addresses. It resolves the
+    same names as the network's VPC: its private hosted zones, its rules, public names."""
 
 
 class DnsForwardingProps(ConnectionProps):
-    """Tell Astronomer which domains to ask of which DNS servers of yours, without sharing a resolver rule.
+    """Give Astronomer the domains to forward to your DNS servers, without sharing a resolver rule.
 
-    Astronomer makes the rules on its side. The queries come from the clusters' ranges over `vpc_peering` or
-    `transit_gateway`, which must be there: nothing here routes them."""
+    Astronomer creates the rules on its side. The queries come from the clusters' ranges over `vpc_peering` or
+    `transit_gateway`. Add such a connection, because this entry creates no routes.
+    """
 
     routed: ClassVar[bool] = False
     needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
@@ -31,23 +32,23 @@ class DnsForwardingProps(ConnectionProps):
 
     type: Literal["dns_forwarding"]
     clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
-    """The entries of `clusters` that forward, and whose ranges may ask a new endpoint."""
+    """The entries of `clusters` that forward, and whose ranges may query a new endpoint."""
     domains: Annotated[tuple[Domain, ...], Field(min_length=1), UNIQUE]
-    """The domains whose names, and all names below them, are asked of your servers."""
+    """The domains to resolve with your servers, including all names below them."""
     servers: Annotated[tuple[Server, ...], Field(max_length=6), UNIQUE] = ()
-    """Your DNS servers that the clusters can reach: IPv4 addresses, with `:port` where it is not 53. AWS takes six for
-    a rule. Nothing is made then; or `endpoint`."""
+    """Your DNS servers that the clusters can reach: IPv4 addresses, with `:port` unless it is 53. A rule of AWS has up
+    to six. Alternative to `endpoint`; nothing is created."""
     endpoint: InboundEndpoint | None = None
-    """The inbound endpoint to make where you have no DNS server of your own; or `servers`."""
+    """The inbound endpoint to create if you have no DNS server. Alternative to `servers`."""
     forwards_astro: Reason | None = None
-    """Why names that Astro itself needs go to your servers too (as with the domain `.`, or within `amazonaws.com`): a
-    cluster whose servers do not answer for them stops working. Default: such a domain is refused."""
+    """The reason why names that Astro itself needs also go to your servers, as with the domain `.` or a domain within
+    `amazonaws.com`. A cluster stops working if the servers do not resolve them. Default: such a domain is an error."""
 
     @model_validator(mode="after")
     def _has_servers_or_makes_an_endpoint(self) -> Self:
         if bool(self.servers) == (self.endpoint is not None):
             raise ValueError(
-                "names neither or both of servers and endpoint; give the addresses of servers that exist, or endpoint"
+                "set exactly one of servers and endpoint: the addresses of existing servers, or a new endpoint"
             )
         return self
 
@@ -56,11 +57,11 @@ class DnsForwardingProps(ConnectionProps):
         taken = astro_names_in(self.domains)
         if taken and not self.forwards_astro:
             raise ValueError(
-                f"would send names of {', '.join(taken)} to your DNS servers, which Astro needs to work; give other "
-                "domains, or the reason in forwards_astro"
+                f"would send names of {', '.join(taken)} to your DNS servers, which Astro needs to work; use other "
+                "domains, or give the reason in forwards_astro"
             )
         if self.forwards_astro and not taken:
-            raise ValueError("has forwards_astro and no domain that holds what Astro needs; take the reason out")
+            raise ValueError("has forwards_astro, but no domain contains a name that Astro needs; remove it")
         return self
 
     @property
@@ -68,7 +69,7 @@ class DnsForwardingProps(ConnectionProps):
         return self.endpoint is not None
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
-        return "the twin's resolver has no rules that forward your names"
+        return "the twin's resolver has no forwarding rules for your names"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if facts:

@@ -14,7 +14,7 @@ from modules.expressions import truncated_name
 
 
 class EgressDomains(Construct):
-    """The list, in the handoff; resources only where a firewall is asked for."""
+    """The list in the hand-over, and resources if a firewall is requested."""
 
     def __init__(self, scope: Construct, id_: str, props: EgressDomainsProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -45,14 +45,14 @@ class EgressDomains(Construct):
                 "others",
                 name="others",
                 action=firewall.others.upper(),
-                # A name that is blocked does not exist, so that software fails at once and says why.
+                # A blocked name does not exist, so that software fails immediately with a clear error.
                 block_response="NXDOMAIN" if firewall.others == "block" else None,
                 priority=200,
                 firewall_rule_group_id=group.id,
                 firewall_domain_list_id=Route53ResolverFirewallDomainList(
                     self,
                     "every-domain",
-                    # AWS takes 64 characters.
+                    # AWS allows 64 characters.
                     name=truncated_name(f"{name}-others", 64),
                     domains=[_whole("*")],
                     tags=tags,
@@ -71,5 +71,5 @@ class EgressDomains(Construct):
 
 
 def _whole(domain: str) -> str:
-    """With the dot at the end: AWS answers so, and the provider would see a change in every plan."""
+    """Add the dot at the end. AWS returns it, and the provider would otherwise show a change in every plan."""
     return f"{domain}."

@@ -12,7 +12,7 @@ from modules.vocabulary import UNIQUE, Props, Text
 
 def _fits_dns(value: str) -> str:
     if len(value) > 253 or any(len(label) > 63 for label in value.split(".")):
-        raise ValueError("is too long for a domain; allowed: 253 characters, and 63 between two dots")
+        raise ValueError("is too long for a domain; allowed: 253 characters in total and 63 between two dots")
     return value
 
 
@@ -21,7 +21,7 @@ AllowedDomain = Annotated[
     Text(
         "a domain to allow",
         r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)+",
-        "lower-case names joined by dots, *. before them for every name below",
+        "lower-case names joined by dots, with *. at the beginning for all names below",
         "*.amazonaws.com",
     ),
     AfterValidator(_fits_dns),
@@ -29,23 +29,23 @@ AllowedDomain = Annotated[
 
 
 class DnsFirewall(Props):
-    """A Route 53 Resolver DNS Firewall rule group for the network's VPC that lets the domains be resolved.
+    """A Route 53 Resolver DNS Firewall rule group for the network's VPC that allows the domains.
 
-    It sees queries to the VPC's own resolver, and no packets. Where a domain is an alias, only the name that was asked
-    for is compared with the list: what Astronomer's content networks are called is not yours to follow.
+    It filters queries to the VPC's own resolver, not packets. If a domain is an alias, only the queried name is
+    compared with the list, because you cannot know the names of Astronomer's content networks.
     """
 
     priority: Annotated[int, Field(ge=101, le=9899)] = 1000
-    """Its place among the VPC's rule groups, the lowest first: before one that blocks."""
+    """Its position among the VPC's rule groups, from the lowest. It must be lower than that of a group that blocks."""
     others: Literal["leave", "alert", "block"] = "leave"
-    """What of every other domain: left to the VPC's other rule groups, logged, or not resolved at all. Look at the
-    alerts before you block: a VPC resolves amazonaws.com too, and what else it needs belongs in
+    """The treatment of every other domain: `leave` it to the VPC's other rule groups, `alert` (log it), or `block` it.
+    Check the alerts before you block. A VPC also resolves amazonaws.com, and other names that it needs must be in
     `additional_domains`."""
 
 
 class EgressDomainsProps(ConnectionProps):
-    """The domains that users and CI/CD in a network need for Astro, as a list for your proxy and, where asked, as a
-    DNS firewall."""
+    """The domains that users and CI/CD in a network need for Astro, as a list for your proxy and optionally as a DNS
+    firewall."""
 
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
@@ -55,14 +55,14 @@ class EgressDomainsProps(ConnectionProps):
 
     type: Literal["egress_domains"]
     subdomains: bool = True
-    """Also *.astronomer.run, where Astronomer puts the clusters' registries and their Deployments. False where only
+    """Also allow *.astronomer.run, which contains the clusters' registries and their Deployments. False if only
     <organization>.astronomer.run is needed."""
     additional_domains: Annotated[tuple[AllowedDomain, ...], UNIQUE] = ()
-    """Further domains to allow, such as your identity provider's."""
+    """Other domains to allow, such as your identity provider's."""
     dns_firewall: DnsFirewall | None = None
 
     def domains(self, organization: str) -> tuple[str, ...]:
-        """Every allowed domain once."""
+        """Return every allowed domain once."""
         return tuple(dict.fromkeys((*domains_of(organization, subdomains=self.subdomains), *self.additional_domains)))
 
     @property
@@ -84,5 +84,5 @@ class EgressDomainsProps(ConnectionProps):
                 "network",
                 ("DNS firewall", self.dns_firewall.priority),
                 f"has DNS firewall priority {self.dns_firewall.priority} in network {self.network!r}",
-                "a VPC has one rule group of a priority: give each its own",
+                "a VPC has one rule group for each priority: choose another",
             )

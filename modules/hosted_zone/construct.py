@@ -11,7 +11,7 @@ from modules.vocabulary import construct_id
 
 
 class HostedZone(Construct):
-    """Authorizes Astro's VPCs; associating them is Astronomer's part (facts B23)."""
+    """Authorizes Astro's VPCs. Astronomer associates them (facts B23)."""
 
     def __init__(self, scope: Construct, id_: str, props: HostedZoneProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -36,15 +36,15 @@ class HostedZone(Construct):
             "account_id": context.network.account_id,
             "zone_id": zone.zone_id,
             "domain": zone.name,
-            # What Astronomer runs with the credentials of the cluster's account.
+            # Astronomer runs this command with the credentials of the cluster's account.
             "associate": commands,
         }
         if made:
-            # Shows whether they have: the ID of each associated VPC, as of the last refresh.
+            # The IDs of the associated VPCs, as of the last refresh, show whether they have done so.
             self.handoff["vpc_ids"] = Token.as_list(f"${{{made.fqn}.vpc[*].vpc_id}}")
 
     def _existing(self, zone_id: str | None) -> DataAwsRoute53Zone:
-        # Read, so that a zone of another account, which could authorize nobody, stops the plan.
+        # Read the zone, so that a plan fails for a zone of another account, which cannot authorize VPCs.
         return DataAwsRoute53Zone(self, "zone", zone_id=zone_id)
 
     def _made(self, domain: str, context: ConnectionContext) -> Route53Zone:
@@ -55,7 +55,7 @@ class HostedZone(Construct):
             comment=context.name,
             vpc=[Route53ZoneVpc(vpc_id=context.network.vpc_id, vpc_region=context.network.region)],
             force_destroy=False,
-            # Astro's VPCs are associated from their side: Terraform would take them out again.
+            # Astro's VPCs are associated in their own account. Without this, Terraform would remove them.
             lifecycle=TerraformResourceLifecycle(
                 ignore_changes=["vpc"],
                 precondition=with_dns(

@@ -11,11 +11,13 @@ from modules.vocabulary import UNIQUE, DomainName, HostedZoneId, Reason, Slug
 
 
 class HostedZoneProps(ConnectionProps):
-    """Let Astro resolve the names of a private hosted zone of yours, existing (`zone_id`) or to be made (`domain`).
+    """Let Astro resolve the names of a private hosted zone, existing (`zone_id`) or new (`domain`).
 
-    Here Astro's VPCs are authorized; Astronomer associates them (seed 003, "DNS considerations"). What the names stand
-    for must be reached another way, by `vpc_peering` or `transit_gateway`. A zone is for all regions. Taking a cluster
-    out withdraws the authorization and leaves the association: Astronomer ends that, or you do, from the zone."""
+    This entry authorizes Astro's VPCs, and Astronomer associates them (Astronomer, *Create a network connection*, "DNS
+    considerations"). The addresses of the names must be reachable over another connection, such as `vpc_peering` or
+    `transit_gateway`. A zone works in all regions. If you remove a cluster, the authorization ends and the association
+    remains. Astronomer can remove the association, or you can from the zone.
+    """
 
     routed: ClassVar[bool] = False
     needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (VPC_ID,)
@@ -25,22 +27,22 @@ class HostedZoneProps(ConnectionProps):
 
     type: Literal["hosted_zone"]
     clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
-    """The entries of `clusters` whose VPCs may be associated; one whose `vpc_id` is not known yet is added once it
-    is."""
+    """The entries of `clusters` whose VPCs may be associated. A cluster without a `vpc_id` is added when you enter
+    it."""
     zone_id: HostedZoneId | None = None
     """The existing private zone, in the network's account."""
     domain: DomainName | None = None
-    """The name of a private zone to make, associated with the network's VPC. Its records are yours to make, and while
-    it has any, Terraform does not delete it."""
+    """The name of a private zone to create and to associate with the network's VPC. You create its records. Terraform
+    does not delete a zone with records."""
     shadows_astro: Reason | None = None
-    """Why the new zone has names that Astro itself needs (as within `amazonaws.com`): a VPC with the zone finds no
-    name below `domain` but those of the zone. Default: such a zone is refused."""
+    """The reason why the new zone contains names that Astro itself needs, as within `amazonaws.com`. A VPC with the
+    zone finds only the zone's names below `domain`. Default: such a zone is an error."""
 
     @model_validator(mode="after")
     def _exists_or_is_made(self) -> Self:
         if (self.zone_id is None) == (self.domain is None):
             raise ValueError(
-                "has neither or both of zone_id and domain; give zone_id for a zone that exists, or domain for one"
+                "set exactly one of zone_id and domain: zone_id for an existing zone, domain for a new one"
             )
         return self
 
@@ -49,11 +51,11 @@ class HostedZoneProps(ConnectionProps):
         taken = astro_names_in([self.domain] if self.domain else [])
         if taken and not self.shadows_astro:
             raise ValueError(
-                f"would hide names of {', '.join(taken)} from Astro, which it needs to work; give another domain, or "
-                "the reason in shadows_astro"
+                f"would hide names of {', '.join(taken)} from Astro, which it needs to work; use another domain, or "
+                "give the reason in shadows_astro"
             )
         if self.shadows_astro and not taken:
-            raise ValueError("has shadows_astro and no domain that holds what Astro needs; take the reason out")
+            raise ValueError("has shadows_astro, but no domain contains a name that Astro needs; remove it")
         return self
 
     @property
@@ -82,8 +84,8 @@ class HostedZoneProps(ConnectionProps):
                 ("domain",),
                 "network",
                 ("zone", self.domain),
-                f"makes the zone {self.domain}",
-                "a VPC takes one zone of a name: put all clusters into one entry",
+                f"creates the zone {self.domain}",
+                "zone names must be unique within a VPC: put all clusters into one entry",
             )
         for cluster in self.clusters if self.zone_id else ():
             yield Claim(
@@ -91,5 +93,5 @@ class HostedZoneProps(ConnectionProps):
                 "account",
                 ("zone", self.zone_id, cluster),
                 f"authorizes cluster {cluster!r} for {self.zone_id}",
-                "once is enough: take it out of one of them",
+                "one authorization is enough: remove the cluster from one entry",
             )

@@ -12,7 +12,7 @@ _WRITE = [*_READ, "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 
 
 class IpAllowlist(Construct):
-    """The addresses of the clusters that have told them; while none has, there is nothing to let in."""
+    """The addresses of the clusters that have `external_ips`. Without any, there are no rules."""
 
     def __init__(self, scope: Construct, id_: str, props: IpAllowlistProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -27,7 +27,7 @@ class IpAllowlist(Construct):
         if not addresses:
             return
 
-        # Entries inside, and not a resource each: what was added by hand is then seen, and taken out.
+        # Inline entries instead of one resource for each, so that Terraform detects and removes manual entries.
         allowed = Ec2ManagedPrefixList(
             self,
             "addresses",

@@ -15,35 +15,37 @@ ObjectPrefix = Annotated[
     Text(
         "a prefix of keys",
         r"(?:[\w.=-]+/)+",
-        "names of letters, digits and _.=-, each followed by a /",
+        "names of letters, digits and _.=-, each with a / at the end",
         "exports/astro/",
     ),
 ]
 
 
 class Bucket(Props):
-    """An S3 bucket of yours that roles of Astro's may use from the allowlisted addresses.
+    """An S3 bucket of yours that Astro's roles may use from the allowlisted addresses.
 
-    What comes out is two Allow statements for you to put into the bucket's policy, in the `handoff` output, and nothing
-    is changed in S3: a bucket has one policy, and it is not ours. They are no Deny for all other addresses: that would
-    lock out VPC endpoints, AWS's own services and the console. In another account than the bucket's, the roles need the
-    same permission of their own; in the bucket's account they may have it from anywhere already.
+    The `handoff` output has two Allow statements for the bucket's policy, which you add yourself. This entry changes
+    nothing in S3, because a bucket has only one policy. The statements do not deny other addresses: that would lock out
+    VPC endpoints, AWS's own services and the console. If the roles are in a different account than the bucket, they
+    also need the permission in their own policies. In the bucket's account, their own policies may already allow access
+    from any address.
     """
 
     bucket: BucketName
     region: Region
-    """Another one than the clusters': within their own region they reach S3 by a gateway endpoint, which shows no
-    public address (facts A8, A14)."""
+    """A region without clusters. In their own region, clusters reach S3 through a gateway endpoint, which hides their
+    public addresses (facts A8, A14)."""
     principals: Annotated[tuple[IamPrincipal, ...], Field(min_length=1, max_length=20)]
-    """The ARNs of who may: a Deployment's role, such as arn:aws:iam::333333333333:role/astro-etl."""
+    """The ARNs of the allowed roles and users: a Deployment's role, such as
+    arn:aws:iam::333333333333:role/astro-etl."""
     access: Literal["read", "read-write"] = "read"
     prefix: ObjectPrefix | None = None
-    """Only keys that begin so. Default: the whole bucket."""
+    """The beginning of the allowed keys. Default: the whole bucket."""
 
 
 class IpAllowlistProps(ConnectionProps):
-    """Let Astro in from the internet by its clusters' external addresses: a managed prefix list, rules that name it,
-    and statements for bucket policies."""
+    """Let Astro in from the internet by its clusters' external addresses, with a managed prefix list, rules that refer
+    to it, and statements for bucket policies."""
 
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
@@ -56,16 +58,17 @@ class IpAllowlistProps(ConnectionProps):
         ),
     )
 
-    blocked: ClassVar[str] = "its addresses are not let in"
+    blocked: ClassVar[str] = "its addresses are not allowed"
 
     type: Literal["ip_allowlist"]
     clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
-    """The entries of `clusters` whose `external_ips` are let in. One that has none yet is added once it has."""
+    """The entries of `clusters` whose `external_ips` are allowed. A cluster without any is added when you enter
+    them."""
     max_entries: Annotated[int, Field(ge=1, le=1000)] = 10
-    """How many addresses the prefix list can hold. A rule that names the list counts as so many of the 60 rules that a
-    security group has by default, used or not."""
+    """The maximum number of addresses in the prefix list. A rule that refers to the list always counts as this number
+    of rules, of the 60 that a security group has by default."""
     ingress: Ingress = Field(default_factory=dict)
-    """Rules, by name, that let the addresses into your security groups."""
+    """Rules, by name, that allow the addresses in your security groups."""
     buckets: dict[Slug, Bucket] = Field(default_factory=dict)
     """Buckets, by name, to write policy statements for."""
 
@@ -74,7 +77,7 @@ class IpAllowlistProps(ConnectionProps):
         return False
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
-        return "the twin comes from other external addresses, which are not let in"
+        return "the twin has other external addresses, which are not allowed"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         for name, bucket in self.buckets.items():
@@ -91,11 +94,14 @@ class IpAllowlistProps(ConnectionProps):
         for name in self.clusters:
             for ip in (context.clusters[name].external_ips or ()) if name in context.clusters else ():
                 if (other := owner.setdefault(ip, name)) != name:
-                    yield ("clusters",), f"has {ip} of both {other} and {name}; an address is of one cluster: see which"
+                    yield (
+                        ("clusters",),
+                        f"has {ip} of both {other} and {name}; an address belongs to one cluster: correct one of them",
+                    )
         if len(owner) > self.max_entries:
             yield (
                 ("max_entries",),
-                f"is {self.max_entries}, and the clusters have {len(owner)} addresses; raise it to at least that",
+                f"is {self.max_entries}, and the clusters have {len(owner)} addresses; raise it to that at least",
             )
         for key, bucket in self.buckets.items():
             near = [

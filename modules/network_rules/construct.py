@@ -9,11 +9,11 @@ from modules.parts.ingress.props import EVERY
 from modules.vocabulary import construct_id
 
 ANSWERS = (1024, 65535)
-"""The ports that a client asks from, whatever its operating system."""
+"""The ports of clients, on any operating system."""
 
 
 class NetworkRules(Construct):
-    """Rules in what is there already: no security group and no network ACL is made."""
+    """Rules in existing security groups and network ACLs."""
 
     def __init__(self, scope: Construct, id_: str, props: NetworkRulesProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)

@@ -14,41 +14,42 @@ RuleNumber = Annotated[int, Field(ge=1, le=32766)]
 
 
 class AclRule(Ports):
-    """Lets Astro in through one of your network ACLs, and the answers out.
+    """Allows traffic from Astro in one of your network ACLs, and the answers.
 
-    A network ACL keeps no state: each rule in has one out, with the same number, for the answers to ports 1024 to 65535
-    of the same range, or for every message of ICMP. The rules of an ACL go by number and the first that fits decides:
-    take numbers before those that deny. An ACL takes 20 rules each way by default. Not for an ACL whose rules are
-    written inside an `aws_network_acl` of another Terraform configuration, which would take these out.
+    Network ACLs are stateless. Each inbound rule therefore has an outbound rule with the same number for the answers to
+    ports 1024 to 65535 of the same range, or for every message of ICMP. AWS evaluates the rules of an ACL by number,
+    and the first match decides, so choose numbers below those of rules that deny. By default, an ACL has up to 20 rules
+    in each direction. Do not use an ACL with inline rules (`aws_network_acl` of another Terraform configuration),
+    because that configuration would remove these rules.
     """
 
     network_acl: NetworkAclId
     rule_number: RuleNumber
-    """The number, in and out, of the rule for the cluster's `cidr`: 1 to 32766, yours to choose, so that no rule ever
-    moves when another is added."""
+    """The number of the inbound and the outbound rule for the cluster's `cidr`: 1 to 32766. You choose the numbers, so
+    no rule moves when another is added."""
     additional_rule_numbers: Annotated[dict[Slug, RuleNumber], BY_REFERENCE] = Field(default_factory=dict)
     """A number for each of the cluster's `additional_cidrs`, by the same names."""
 
     def numbers(self) -> dict[str, int]:
-        """By the name of the range, as `ClusterSide.routed_cidrs` has them."""
+        """Return the numbers by the range's name in `ClusterSide.routed_cidrs`."""
         return {"": self.rule_number, **self.additional_rule_numbers}
 
 
 class NetworkRulesProps(ConnectionProps):
-    """Let a cluster's private ranges in through existing security groups and network ACLs, whatever way they come:
-    peering, transit gateway, VPN. Only towards you: answers need no rule in a security group, and have theirs in an
-    ACL."""
+    """Allow a cluster's private ranges in existing security groups and network ACLs, whatever their path: peering,
+    transit gateway, VPN. The rules are inbound only. Security groups allow answers themselves, and network ACLs get
+    rules for them."""
 
     routed: ClassVar[bool] = False
     needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
 
     type: Literal["network_rules"]
     cluster: Slug
-    """The entry of `clusters` that is let in."""
+    """The entry of `clusters` to allow."""
     ingress: Ingress = Field(default_factory=dict)
-    """Rules, by name, that let the cluster's ranges into your security groups."""
+    """Rules, by name, that allow the cluster's ranges in your security groups."""
     network_acls: dict[Slug, AclRule] = Field(default_factory=dict)
-    """Rules, by name, that let the cluster's ranges through your network ACLs."""
+    """Rules, by name, that allow the cluster's ranges in your network ACLs."""
 
     @field_validator("network_acls")
     @classmethod
@@ -60,7 +61,7 @@ class NetworkRulesProps(ConnectionProps):
                 if (other := taken.setdefault((rule.network_acl, number), place)) != place:
                     raise ValueError(
                         f"has number {number} of {rule.network_acl} twice, for {other} and for {place}; "
-                        "an ACL has one rule of a number: give each its own"
+                        "rule numbers must be unique within an ACL: change one"
                     )
         return rules
 
@@ -74,8 +75,8 @@ class NetworkRulesProps(ConnectionProps):
                     ("network_acls", name, *field),
                     "account",
                     ("network ACL", rule.network_acl, number),
-                    f"takes number {number} of {rule.network_acl}",
-                    "an ACL has one rule of a number: give each its own",
+                    f"uses number {number} of {rule.network_acl}",
+                    "rule numbers must be unique within an ACL: change one",
                 )
 
     @property
@@ -83,7 +84,7 @@ class NetworkRulesProps(ConnectionProps):
         return False
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:
-        return "" if cluster.same_ranges(twin) else "the rules do not let in the ranges of the twin"
+        return "" if cluster.same_ranges(twin) else "the rules do not allow the ranges of the twin"
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         yield from super().check(context)
@@ -94,10 +95,13 @@ class NetworkRulesProps(ConnectionProps):
             field = ("network_acls", name, "additional_rule_numbers")
             numbered = set(rule.additional_rule_numbers)
             if missing := sorted(ranges - numbered):
-                yield field, f"has no number for {', '.join(missing)} of cluster {self.cluster!r}; give each one"
+                yield (
+                    field,
+                    f"has no number for {', '.join(missing)} of cluster {self.cluster!r}; add a number for each",
+                )
             if strangers := sorted(numbered - ranges):
                 there = ", ".join(sorted(ranges)) or "none"
                 message = (
-                    f"has {', '.join(strangers)}, not in additional_cidrs of cluster {self.cluster!r}; there: {there}"
+                    f"has {', '.join(strangers)}, not in additional_cidrs of cluster {self.cluster!r}; allowed: {there}"
                 )
                 yield field, message

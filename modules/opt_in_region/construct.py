@@ -8,16 +8,16 @@ from modules.opt_in_region.props import POLICY, OptInRegionProps
 from modules.parts.iam_policy.construct import document, statement
 from modules.vocabulary import partition
 
-# AWS says minutes to several hours; the provider alone would give up after ten minutes.
+# AWS needs minutes to several hours. The provider's default timeout is ten minutes.
 _PATIENCE = AccountRegionTimeouts(create="6h", update="6h")
 
 
 class OptInRegion(Construct):
-    """Enables regions that are off by default, and the STS tokens that are valid in them."""
+    """Enables opt-in regions, and the STS tokens that are valid in them."""
 
     def __init__(self, scope: Construct, id_: str, props: OptInRegionProps) -> None:
         super().__init__(scope, id_)
-        # Tokens of the global endpoint are of version 1 by default, and these regions refuse them.
+        # Tokens of the global endpoint have version 1 by default, and these regions refuse them.
         IamSecurityTokenServicePreferences(self, "tokens", global_endpoint_token_version="v2Token")  # noqa: S106
         regions = {
             region: AccountRegion(self, region, region_name=region, enabled=True, timeouts=_PATIENCE)
@@ -27,12 +27,15 @@ class OptInRegion(Construct):
 
 
 class RegionPermissions(Construct):
-    """What Astronomer's role needs for these regions: a policy of its own, because a trust policy, where Astronomer's
-    page puts it, has no resources and grants nothing (facts B11)."""
+    """The permissions of Astronomer's role for these regions.
+
+    They are a separate policy. Astronomer's page puts them into the trust policy, which has no resources and cannot
+    grant them (facts B11).
+    """
 
     def __init__(self, scope: Construct, id_: str, props: OptInRegionProps, *, account_id: str, role_name: str) -> None:
         super().__init__(scope, id_)
-        # Of an organization's management account, * would be every account of the organization.
+        # In an organization's management account, * would match every account of the organization.
         account = f"arn:{partition(props.regions[0])}:account::{account_id}:account"
         permissions = document(
             self,
@@ -42,7 +45,7 @@ class RegionPermissions(Construct):
                 [account],
                 ("StringEquals", "account:TargetRegion", props.regions),
             ),
-            # They read, and a list of regions has no target.
+            # Read actions, and a list of regions has no target.
             statement(["account:GetRegionOptStatus", "account:ListRegions"], [account]),
         )
         policy = IamPolicy(

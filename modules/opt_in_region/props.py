@@ -10,12 +10,12 @@ from modules.parts.iam_policy.props import POLICIES
 from modules.vocabulary import UNIQUE, Region
 
 POLICY = "AstronomerOptInRegions"
-"""What lets Astronomer's role ask for them."""
+"""The policy that lets Astronomer's role manage the regions."""
 
 
 def _is_off(region: str) -> str:
     if region not in OPT_IN:
-        raise ValueError(f"is not a region that an AWS account has to enable; allowed: {', '.join(OPT_IN)}")
+        raise ValueError(f"is not an opt-in region of AWS; allowed: {', '.join(OPT_IN)}")
     return region
 
 
@@ -23,17 +23,18 @@ OptInRegion = Annotated[Region, AfterValidator(_is_off), WithJsonSchema({"type":
 
 
 class OptInRegionProps(CheckedProps):
-    """Regions that AWS leaves off until asked, for Hybrid clusters in them: stack `regions` enables them, and the
-    tokens of STS that they accept; Astronomer's role may enable, disable and list them.
+    """Opt-in regions of AWS for Hybrid clusters. The stack `regions` enables them and the STS tokens that they accept.
+    Astronomer's role may enable, disable and list them.
 
-    Enabling takes AWS minutes to hours, and everything else in such a region comes after it: `cdktf deploy` keeps the
-    order, and who deploys stack by stack begins with `regions`. Destroying the stack disables none of them: AWS would
-    then keep, unreachable and at full cost, what is in them."""
+    AWS needs minutes to hours to enable a region, and all other stacks of the region depend on it. `cdktf deploy`
+    deploys them in this order. If you deploy the stacks one by one, begin with `regions`. Destroying the stack disables
+    no region, because AWS would keep its resources unreachable and at full cost.
+    """
 
     regions: Annotated[tuple[OptInRegion, ...], Field(min_length=1), UNIQUE]
 
     def steps(self, facts: Mapping[str, Any]) -> Iterator[Step]:
-        """Yield what remains to be done by people."""
+        """Yield the steps that remain for people."""
         for region in self.regions if facts else ():
             status = facts.get(region)
             enabled = status in ("ENABLED", "ENABLED_BY_DEFAULT")
@@ -43,7 +44,7 @@ class OptInRegionProps(CheckedProps):
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         if context.document and len(context.document) >= POLICIES:
             message = (
-                f"needs a policy of its own on Astronomer's role, which has all {POLICIES} that IAM takes; "
+                f"needs another policy on Astronomer's role, which already has the maximum of {POLICIES}; "
                 "shorten account.cross_account_role.policy_file"
             )
             yield ("regions",), message

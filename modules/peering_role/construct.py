@@ -11,7 +11,7 @@ from modules.vocabulary import partition
 
 
 class PeeringRole(Construct):
-    """A role of one permission, for one VPC, for the cluster's account, that ends by itself."""
+    """A role with one permission for one VPC, for the cluster's account, until a day."""
 
     def __init__(self, scope: Construct, id_: str, props: PeeringRoleProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -41,7 +41,7 @@ class PeeringRole(Construct):
                 principals=("AWS", [f"{aws}:iam::{cluster.account_id}:root"]),
             ),
         )
-        # AWS asks twice, for the peering and for the VPC that it is of: only the peering tells who requested it.
+        # AWS checks the permission for the peering and for its VPC. Only the peering identifies the requester.
         accept = document(
             self,
             "accept",
@@ -59,7 +59,7 @@ class PeeringRole(Construct):
             name=context.name,
             description=f"Accepts the peering of Astro cluster {props.cluster}, until {props.expires}",
             assume_role_policy=trust,
-            # The least that IAM takes: an hour.
+            # IAM's minimum of one hour.
             max_session_duration=3600,
         )
         IamRolePolicy(self, "policy", name="accept-peering", role=role.name, policy=accept)

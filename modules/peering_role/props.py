@@ -10,12 +10,13 @@ from modules.vocabulary import Day, Slug
 
 
 class PeeringRoleProps(ConnectionProps):
-    """A temporary role by which the cluster's account accepts, for you, the peering that Astronomer asks for (seed 003,
-    "Alternative Astro Hybrid setup"). It may accept peerings of the cluster's account with this network's VPC and
-    nothing else. Whoever can accept a peering by `vpc_peering` does not need it.
+    """A temporary role that lets the cluster's account accept Astronomer's peering request for you (Astronomer, *Create
+    a network connection*, "Alternative Astro Hybrid setup"). It may only accept peerings of the cluster's account with
+    this network's VPC. You do not need it if you can accept the peering with `vpc_peering`.
 
-    Astronomer gets its ARN, requests the peering and accepts it. Then take this entry out, and put the peering's ID
-    into a `vpc_peering` entry, which routes back."""
+    Send its ARN to Astronomer, which requests the peering and accepts it. Then remove this entry, and enter the
+    peering's ID in a `vpc_peering` entry, which creates the routes.
+    """
 
     whole_vpcs_meet: ClassVar[bool] = True
 
@@ -24,11 +25,11 @@ class PeeringRoleProps(ConnectionProps):
 
     type: Literal["peering_role"]
     cluster: Slug
-    """The entry of `clusters` whose account may assume the role. Where its `vpc_id` is known, the role accepts peerings
-    of that VPC only, else of any in that account and region."""
+    """The entry of `clusters` whose account may assume the role. If its `vpc_id` is known, the role only accepts
+    peerings of that VPC, otherwise of any VPC in that account and region."""
     expires: Day
-    """The last day, in UTC, on which AWS lets anyone assume the role. After it, `main.py check` warns, and
-    `cdktf` deploys nothing of its stack until the entry is taken out or the day is moved."""
+    """The last day, in UTC, on which AWS lets anyone assume the role. After it, `main.py check` warns, and `cdktf` does
+    not deploy its stack until you remove the entry or change the day."""
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return ""  # Nothing uses it once the peering is active.
@@ -48,7 +49,7 @@ class PeeringRoleProps(ConnectionProps):
         return False
 
     def claims(self) -> Iterator[Claim]:
-        # The ranges meet, but it is `vpc_peering` that routes them.
+        # The overlap checks apply to the ranges, but `vpc_peering` creates the routes.
         yield from ()
 
     def iam_claims(self, entry: str, clusters: Mapping[str, Cluster]) -> Iterator[Claim]:  # noqa: ARG002
@@ -57,7 +58,7 @@ class PeeringRoleProps(ConnectionProps):
     def expired(self, today: date) -> Iterator[tuple[FieldPath, str]]:
         if today > self.expires:
             message = (
-                f"{str(self.expires)!r} was the role's last day; take the entry out and deploy, which deletes the "
-                "role, or give a later day"
+                f"{str(self.expires)!r} was the role's last day; remove the entry and deploy to delete the role, or "
+                "set a later day"
             )
             yield ("expires",), message

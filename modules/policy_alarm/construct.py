@@ -54,16 +54,17 @@ CLOUDTRAIL = "cloudtrail.amazonaws.com"
 CLOUDWATCH = "cloudwatch.amazonaws.com"
 EVENTBRIDGE = "events.amazonaws.com"
 DATA_KEYS = ["kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
-"""AWS's guides write `kms:GenerateDataKey*`, which makes key pairs as well; no service encrypts its data by those."""
+"""Instead of `kms:GenerateDataKey*` as in AWS's guides, which also allows key pairs. No service encrypts its data with
+those."""
 
 
 class PolicyAlarm(Construct):
-    """CloudTrail's events in a log group, a filter that counts those that change Astronomer's access, and an alarm.
+    """CloudTrail's events in a log group, a filter that counts changes of Astronomer's access, and an alarm.
 
-    EventBridge sends the same events to the topic, and those that would silence the alarm: Astronomer's policy allows
-    all of CloudWatch and its Logs, and nothing of EventBridge and SNS (facts A2).
+    EventBridge sends the same events to the topic, and also those that would disable the alarm. Astronomer's policy
+    allows all of CloudWatch and CloudWatch Logs, but nothing of EventBridge and SNS (facts A2).
 
-    Each of trail and topic has a KMS key of its own: who may read notifications need not read the audit trail.
+    Trail and topic have separate KMS keys, so readers of notifications cannot read the audit trail.
     """
 
     def __init__(
@@ -73,9 +74,10 @@ class PolicyAlarm(Construct):
         self._name, self._account_id, self._region = name, account_id, region
         self._partition = partition(region)
         self._subscriptions: dict[str, SnsTopicSubscription] = {}
-        # Each hears what is done to the other, too.
+        # Each also reports changes of the other.
         self._rules = {"access": f"{name}-access", "itself": f"{name}-itself"}
-        # Its policy allows all of S3 and KMS (facts A2), and whom a record is about must not change it.
+        # Astronomer's policy allows all of S3 and KMS (facts A2). The subject of a record must not be able to change
+        # it.
         self._astronomer = f"arn:{self._partition}:iam::{account_id}:role/{ROLE}"
 
         log_group = None if props.organization_trail else self._existing(props) or self._trail(props)
@@ -86,13 +88,13 @@ class PolicyAlarm(Construct):
         self.handoff: dict[str, object] = {"alarm": name, "log_group": log_group} if log_group else {}
         self.handoff["topic_arn"] = topic_arn
         if self._subscriptions:
-            # As of the last refresh: until a subscriber confirms, it gets no notification.
+            # As of the last refresh. An endpoint gets notifications only after its subscription is confirmed.
             self.handoff["unconfirmed"] = {
                 name: Token.as_any(f"${{{one.fqn}.pending_confirmation}}") for name, one in self._subscriptions.items()
             }
 
     def _existing(self, props: PolicyAlarmProps) -> str | None:
-        """The existing log group, read in a plan: one that is missing stops it."""
+        """Return the existing log group. A plan reads it, and fails if it is missing."""
         return DataAwsCloudwatchLogGroup(self, "log-group", name=props.log_group).name if props.log_group else None
 
     def _alarm(self, props: PolicyAlarmProps, log_group: str, topic_arn: str) -> None:
@@ -125,9 +127,9 @@ class PolicyAlarm(Construct):
         )
 
     def _notify(self, props: PolicyAlarmProps, topic_arn: str) -> None:
-        """Have EventBridge notify of the events, wherever their trail is."""
+        """Let EventBridge notify about the events, whichever account has their trail."""
         name, account_id, region = self._name, self._account_id, self._region
-        # What they are called, not what they are: Terraform's references would make the patterns unknown to a plan.
+        # The names instead of references, which would make the patterns unknown in a plan.
         named_topic = props.topic_arn or self._arn("sns", name)
         rules = [*self._rules.values(), *([] if region == IAM_REGION else [f"{name}-forward"])]
         patterns = {
@@ -143,9 +145,10 @@ class PolicyAlarm(Construct):
             CloudwatchEventTarget(self, f"{id_}-target", rule=rule.name, target_id="topic", arn=topic_arn)
 
     def _trail(self, props: PolicyAlarmProps) -> str:
-        """A trail of IAM's events, which are in one region of the partition (facts B6), and the name of its log group.
+        """Create a trail of IAM's events, which are in one region of the partition (facts B6). Return its log group's
+        name.
 
-        The trail's ARN is written out: what may name it must exist before it does.
+        The trail's ARN is computed here, because the resources that contain it must exist before the trail.
         """
         trail_arn = self._arn("cloudtrail", f"trail/{self._name}")
         log_group_arn = self._arn("logs", f"log-group:{self._name}")
@@ -190,7 +193,7 @@ class PolicyAlarm(Construct):
             enable_log_file_validation=True,
             cloud_watch_logs_group_arn=f"{log_group.arn}:*",
             cloud_watch_logs_role_arn=role.arn,
-            # AWS tries both before it makes the trail.
+            # AWS tests both before it creates the trail.
             depends_on=[bucket_policy, permissions],
         )
         return log_group.name
@@ -199,10 +202,10 @@ class PolicyAlarm(Construct):
         bucket = S3Bucket(
             self,
             "bucket",
-            # The names of buckets are one space for all of AWS.
+            # Bucket names are global.
             bucket=f"{self._name}-{self._account_id}",
             force_destroy=props.removal_reason is not None,
-            # So it is destroyed before the key, or, where AWS refuses to, neither is: what it holds stays readable.
+            # The bucket is destroyed before the key. If AWS refuses, both remain and the content stays readable.
             depends_on=[key],
         )
         public_access_block = S3BucketPublicAccessBlock(
@@ -280,16 +283,17 @@ class PolicyAlarm(Construct):
                     ("StringEquals", "s3:x-amz-acl", "bucket-owner-full-control"),
                 ),
             ),
-            # S3 refuses two changes of one bucket's access at once.
+            # S3 refuses two simultaneous changes of a bucket's access settings.
             depends_on=[public_access_block],
         )
         return bucket, policy
 
     def _delivery_role(self, stream: str) -> tuple[IamRole, IamRolePolicy]:
-        """What CloudTrail takes on to write its log streams, whose ARNs begin with `stream`.
+        """Create the role that CloudTrail assumes to write its log streams, whose ARNs begin with `stream`.
 
-        Its trust has no condition on the trail: CloudTrail sends neither aws:SourceArn nor aws:SourceAccount when it
-        takes this role (CloudTrail user guide, role policy document for CloudWatch Logs), and would be refused.
+        Its trust policy has no condition on the trail. CloudTrail sends neither aws:SourceArn nor aws:SourceAccount
+        when it assumes this role (CloudTrail user guide, role policy document for CloudWatch Logs), so a condition
+        would fail.
         """
         role = IamRole(
             self,
@@ -299,7 +303,7 @@ class PolicyAlarm(Construct):
             assume_role_policy=document(
                 self, "delivery-trust", _allow("Service", CLOUDTRAIL, ["sts:AssumeRole"], None)
             ),
-            # Astronomer's policy denies itself the deletion of roles tagged so (facts A4).
+            # Astronomer's policy denies itself the deletion of roles with this tag (facts A4).
             tags={"customeraudit": "TRUE"},
         )
         permissions = IamRolePolicy(
@@ -316,12 +320,12 @@ class PolicyAlarm(Construct):
         return role, permissions
 
     def _topic(self, props: PolicyAlarmProps) -> str:
-        """A topic that this alarm and its rules alone may publish to; its ARN."""
+        """Create a topic that only this alarm and its rules may publish to. Return its ARN."""
         of_alarm = (
             ("ArnEquals", "aws:SourceArn", self._arn("cloudwatch", f"alarm:{self._name}")),
             ("StringEquals", "aws:SourceAccount", self._account_id),
         )
-        # Not alias/aws/sns: its policy lets no alarm use it, AWS lets nobody change that, and the alarm would be mute.
+        # Not alias/aws/sns: its policy allows no alarm, and AWS lets nobody change it. The alarm could not notify.
         key = self._key(
             "topic-key",
             "Notifications of changes to Astronomer's access",
@@ -360,7 +364,8 @@ class PolicyAlarm(Construct):
         return topic.arn
 
     def _key(self, id_: str, description: str, *statements: Statement) -> KmsKey:
-        """A key that the account's IAM policies administer, Astronomer's aside, and `statements` let services use."""
+        """Create a key that the account's IAM policies administer, except Astronomer's, and that services use through
+        `statements`."""
         root = f"arn:{self._partition}:iam::{self._account_id}:root"
         administered = _allow("AWS", root, ["kms:*"], ["*"], ("ArnNotEquals", "aws:PrincipalArn", self._astronomer))
         return KmsKey(
@@ -377,7 +382,7 @@ class PolicyAlarm(Construct):
 
 
 class EventForwarder(Construct):
-    """Sends IAM's events from the one region that has them to an alarm in another region."""
+    """Sends IAM's events from their only region to an alarm in another region."""
 
     def __init__(
         self, scope: Construct, id_: str, props: PolicyAlarmProps, *, name: str, account_id: str, region: str

@@ -1,6 +1,6 @@
 """The events of the alarm's second channel, as patterns of Amazon EventBridge.
 
-IAM does not distinguish names by case, and CloudTrail keeps the caller's spelling: they are compared without case.
+Names in IAM are case-insensitive, and CloudTrail records the caller's spelling. The patterns therefore ignore case.
 """
 
 from collections.abc import Collection, Mapping
@@ -58,7 +58,7 @@ def _calls(service: str, names: Collection[str], **parameters: list[Any]) -> dic
 
 
 def _pattern(*calls: Pattern) -> Pattern:
-    """Calls that succeeded: of one that failed, `errorCode` has the reason."""
+    """Return a pattern of successful calls. A failed call has an `errorCode`."""
     return {
         "detail-type": ["AWS API Call via CloudTrail"],
         "detail": {"errorCode": [{"exists": False}], "$or": list(calls)},
@@ -70,7 +70,7 @@ def _changes_of_rules(rules: Collection[str]) -> list[Pattern]:
 
 
 def changes_in_iam(account: str, delivery_role: str | None, rules: Collection[str]) -> Pattern:
-    """Return what changes Astronomer's access, or the role that delivers the events; and changes of `rules`.
+    """Return the pattern of changes to Astronomer's access, to the role that delivers the events, and to `rules`.
 
     `account` is the beginning of the account's ARNs of IAM, up to the resource.
     """
@@ -79,23 +79,24 @@ def changes_in_iam(account: str, delivery_role: str | None, rules: Collection[st
         _same(f"{account}policy/{POLICY}"),
         {"prefix": _same(f"{account}policy/{POLICY}-")},
         _same(f"{account}policy/{REGIONS_POLICY}"),
-        # A wildcard has a case, and nothing compares a part of a text without.
+        # Wildcards are case-sensitive, and EventBridge cannot match a part of a text without case.
         {"wildcard": f"*{BOUNDARY}*"},
     ]
     return _pattern(
         _calls("iam", OF_BOUNDARIES),
         _calls("iam", OF_ROLES_AND_POLICIES, roleName=roles),
         _calls("iam", OF_ROLES_AND_POLICIES, policyArn=policies),
-        # The tag keeps Astronomer from deleting it (facts A4).
+        # The tag prevents Astronomer from deleting it (facts A4).
         *([_calls("iam", ("TagRole", "UntagRole"), roleName=[_same(delivery_role)])] if delivery_role else []),
         *_changes_of_rules(rules),
     )
 
 
 def changes_of_alarm(alarm: str, log_group: str, topic_arn: str, rules: Collection[str]) -> Pattern:
-    """Return what ends or silences the alarm itself: its trail, log group, filter, alarm, topic and `rules`."""
+    """Return the pattern of calls that end or disable the alarm: its trail, log group, filter, alarm, topic and
+    `rules`."""
     return _pattern(
-        # Any trail: the alarm of an organization has a trail whose name is not known here.
+        # Any trail, because the name of an organization's trail is unknown here.
         _calls("cloudtrail", _OF_TRAILS),
         _calls("logs", _OF_LOGS, logGroupName=[log_group]),
         _calls("monitoring", _OF_ALARM, alarmName=[alarm]),

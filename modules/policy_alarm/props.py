@@ -10,17 +10,17 @@ from modules.opt_in_region.props import POLICY as REGIONS_POLICY
 from modules.policy_alarm.events import OF_BOUNDARIES, OF_ROLES_AND_POLICIES
 from modules.vocabulary import Reason, RetentionDays, Slug, Text, TopicArn
 
-Filter = Literal["corrected", "seed-hybrid", "seed-preview"]
+Filter = Literal["corrected", "astronomer-hybrid", "astronomer-preview"]
 
 
 def _any(selector: str, *values: str) -> str:
     return "(" + " || ".join(f'({selector} = "{value}")' for value in values) + ")"
 
 
-# A boundary that is taken off a role names the role only, and one that is put in its place need not be Astronomer's: in
-# the dedicated account every such call counts (facts B3). `CreatePolicyVersion` can make the new version the default
-# at once (B2), and a large document is several policies: the name, and the name with -2, -3, ... A call that failed
-# has changed nothing, and has an errorCode.
+# A call that removes a boundary contains only the role's name, and a new boundary need not be Astronomer's. In the
+# dedicated account, every such call therefore counts (facts B3). `CreatePolicyVersion` can change the default version
+# at once (facts B2). A large document is several policies: the name, and the name with -2, -3, ... A failed call
+# changes nothing and has an errorCode.
 _CORRECTED = (
     '{ ($.eventSource = "iam.amazonaws.com") && ($.errorCode NOT EXISTS) && ('
     + _any("$.eventName", *OF_BOUNDARIES)
@@ -40,13 +40,14 @@ PATTERNS: Mapping[Filter, str] = {
     "corrected": _CORRECTED,
     **ALARM_PATTERNS,
 }
-"""CloudWatch Logs filter patterns; the seeds' to the letter. CloudWatch takes up to 1,024 characters (facts B5)."""
+"""CloudWatch Logs filter patterns. Those of Astronomer's pages are unchanged. CloudWatch allows 1,024 characters (facts
+B5)."""
 
 
 def _understands_sns(endpoint: str) -> str:
     if endpoint.startswith("https://hooks.slack.com/"):
         raise ValueError(
-            "is a Slack webhook, which does not understand SNS and is a secret besides; configure Slack in AWS Chatbot "
+            "is a Slack webhook, which does not support SNS and is also a secret; configure Slack in AWS Chatbot "
             "and write https://global.sns-api.chatbot.amazonaws.com"
         )
     return endpoint
@@ -75,55 +76,58 @@ LogGroupName = Annotated[
 
 
 class PolicyAlarmProps(CheckedProps):
-    """Tell people when Astronomer's role, its policies or a permissions boundary are changed."""
+    """Notify people when Astronomer's role, its policies or a permissions boundary change."""
 
     subscribers: dict[Slug, Subscriber] = Field(default_factory=dict)
-    """Whom to tell, by name: e-mail addresses, each to be confirmed by its owner, and HTTPS endpoints that understand
-    SNS. Slack and Teams: configure AWS Chatbot, and write https://global.sns-api.chatbot.amazonaws.com here; a plain
-    Slack webhook does not understand SNS. An endpoint whose URL is a secret does not belong here: subscribe it to a
-    topic of your own, and name that as `topic_arn`."""
+    """The recipients, by name: e-mail addresses, which their owners must confirm, and HTTPS endpoints that support SNS.
+    For Slack and Teams, configure AWS Chatbot and enter https://global.sns-api.chatbot.amazonaws.com, because plain
+    Slack webhooks do not support SNS. Do not enter an endpoint with a secret URL. Subscribe it to your own topic, and
+    use `topic_arn`."""
     topic_arn: TopicArn | None = None
-    """Your own SNS topic, in the account's region, instead of one that is made. Its policy, and that of its KMS key,
-    must let cloudwatch.amazonaws.com and events.amazonaws.com publish, the latter without `aws:SourceArn` in the key's
-    policy; with the AWS managed key alias/aws/sns neither can."""
+    """Your own SNS topic in the account's region, as an alternative to a new one. Its policy and that of its KMS key
+    must allow cloudwatch.amazonaws.com and events.amazonaws.com to publish. The key's policy must not require
+    `aws:SourceArn` of the latter. The AWS managed key alias/aws/sns supports neither."""
     log_group: LogGroupName | None = None
-    """An existing log group that already gets IAM's events from CloudTrail. It is in the account's region, and its
-    trail is a multi-region one with global service events. Default: a trail and a log group are made."""
+    """An existing log group that already receives IAM's events from CloudTrail. It must be in the account's region, and
+    its trail must be a multi-region one with global service events. Default: a new trail and log group."""
     organization_trail: bool = False
-    """True where a trail of your organization records this account's events in another account, as Control Tower's does
-    (facts C17). Nothing is made then that needs the events in a log group: EventBridge, which gets them from that trail
-    too, alone notifies. The trail must be a multi-region one with management events."""
+    """True if a trail of your organization records this account's events in another account, as Control Tower does
+    (facts C17). Only EventBridge then sends notifications, because it also receives the events of that trail. Resources
+    that need a log group are not created. The trail must be a multi-region one with management events."""
     log_retention_days: RetentionDays = 365
-    """How long the log group that is made keeps events."""
+    """How long the new log group keeps events."""
     trail_retention_days: Annotated[int, Field(ge=90, le=3653)] = 365
-    """How long the bucket that is made keeps the trail's files."""
+    """How long the new bucket keeps the trail's files."""
     filter: Filter = "corrected"
-    """Which events ring. Default `corrected`: every call that changes the role, its policies or a boundary, and none
-    that AWS refused. `seed-hybrid` and `seed-preview` are to the letter what Astronomer's documents say: they wait for
-    `SetPolicyVersion`, which no AWS service has, and miss changes of the default version, of the trust policy, of
-    inline policies and of boundaries (`seed-hybrid` misses new versions too)."""
+    """The events that trigger the alarm. Default `corrected`: every successful call that changes the role, its policies
+    or a boundary. `astronomer-hybrid` and `astronomer-preview` are the unchanged filters of Astronomer's pages. They
+    match `SetPolicyVersion`, which no AWS service has (facts B1). They miss changes of the default version, of the
+    trust policy, of inline policies and of boundaries. `astronomer-hybrid` also misses new versions."""
     removal_reason: Reason | None = None
-    """Why the trail's bucket may be destroyed with what it holds. Default: AWS refuses to until it is empty."""
+    """The reason why the trail's bucket may be destroyed with its content. Default: AWS refuses until it is empty."""
 
     @model_validator(mode="after")
     def _has_one_topic(self) -> Self:
         if bool(self.subscribers) == bool(self.topic_arn):
             has = "has both subscribers and topic_arn" if self.topic_arn else "has neither subscribers nor topic_arn"
-            raise ValueError(f"{has}; give one: subscribers of a topic that is made, or a topic of your own")
+            raise ValueError(f"{has}; set exactly one of them: subscribers of a new topic, or your own topic")
         return self
 
     @model_validator(mode="after")
     def _says_nothing_of_what_is_not_made(self) -> Self:
         made = {"log_retention_days", "trail_retention_days", "removal_reason"} & self.model_fields_set
         if self.log_group and made:
-            raise ValueError(f"has {', '.join(sorted(made))}, and makes no trail where log_group is given; remove one")
+            raise ValueError(f"has {', '.join(sorted(made))}, but with log_group no trail is created; remove one")
         beside = sorted(made | ({"log_group", "filter"} & self.model_fields_set))
         if self.organization_trail and beside:
-            raise ValueError(f"has organization_trail and {', '.join(beside)}, and reads no log group; remove one")
+            raise ValueError(
+                f"has organization_trail and {', '.join(beside)}, but with organization_trail no log group is used; "
+                "remove one"
+            )
         return self
 
     def steps(self, facts: Mapping[str, Any]) -> Iterator[Step]:
-        """Yield what remains to be done by people."""
+        """Yield the steps that remain for people."""
         for name, endpoint in self.subscribers.items() if facts else ():
             unconfirmed = fact(facts, "unconfirmed", name)
             how = f"confirm the subscription of {in_words(endpoint)} to the alarm's SNS topic"

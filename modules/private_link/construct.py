@@ -29,7 +29,7 @@ EVENTS = ["Accept", "Connect", "Delete", "Reject"]
 
 
 class PrivateLink(Construct):
-    """A service of yours that Astro's role may ask for, and endpoints that exact ranges may use (facts A14)."""
+    """A service of yours that Astro's role may connect to, and endpoints that exact ranges may use (facts A14)."""
 
     def __init__(self, scope: Construct, id_: str, props: PrivateLinkProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -50,7 +50,7 @@ class PrivateLink(Construct):
             self,
             "service",
             acceptance_required=not props.acceptance_off_reason,
-            # Given in the service itself, so that Terraform takes out whoever else is let in.
+            # Inline in the service, so that Terraform removes other principals.
             allowed_principals=sorted(props.allowed_principals or self._astronomers_roles()),
             network_load_balancer_arns=[self._load_balancer(props.load_balancer)]
             if props.load_balancer
@@ -81,17 +81,17 @@ class PrivateLink(Construct):
             "availability_zones": service.availability_zones,
         }
         if props.private_dns_name:
-            # The TXT record that proves the domain to AWS.
+            # The TXT record that proves ownership of the domain to AWS.
             facts["private_dns_record"] = Token.as_any(f"${{{service.fqn}.private_dns_name_configuration}}")
         return facts
 
     def _regions(self) -> list[str] | None:
-        """Where it is offered, if a cluster is in another region than the network (facts C9)."""
+        """Return the regions of the service, if a cluster is in another region than the network (facts C9)."""
         regions = {cluster.region for cluster in self._context.clusters.values()}
         return sorted(regions) if regions - {self._context.network.region} else None
 
     def _astronomers_roles(self) -> set[str]:
-        """Of each cluster whose account is known: until it is, nobody may ask."""
+        """Return the role of each cluster with a known account. Until then, nobody is allowed."""
         return {
             f"arn:{partition(cluster.region)}:iam::{cluster.account_id}:role/{ROLE}"
             for cluster in self._context.clusters.values()
@@ -121,12 +121,12 @@ class PrivateLink(Construct):
             ],
             tag=self._context.name,
         )
-        # AWS holds traffic of PrivateLink, too, to the rules of the group that a balancer is made with.
+        # The rules of a load balancer's security group also apply to traffic of PrivateLink.
         balancer = Lb(
             self,
             "load-balancer",
             name=truncated_name(f"pl-{self._context.name}", 32),
-            # AWS changes no name, and deletes no balancer that is protected or that a service uses.
+            # AWS cannot change the name, and cannot delete a balancer that is protected or that a service uses.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["name"]),
             load_balancer_type="network",
             internal=True,
@@ -139,7 +139,7 @@ class PrivateLink(Construct):
         targets = LbTargetGroup(
             self,
             "targets",
-            # Another port makes another group, and the listener must have it before the old one can go.
+            # A new port creates a new target group, and the listener must use it before the old one is deleted.
             name=truncated_name(f"pl-{port}-{self._context.name}", 32),
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             vpc_id=network.vpc_id,
@@ -154,7 +154,7 @@ class PrivateLink(Construct):
                 construct_id("target", target),
                 target_group_arn=targets.arn,
                 target_id=ip,
-                # AWS looks up the zone of an address in the VPC, and of no other.
+                # AWS determines the zone of an address only inside the VPC.
                 availability_zone=zone_if_outside_vpc(ip, network.cidrs + network.unrouted_cidrs, "all"),
             )
         LbListener(
@@ -209,7 +209,7 @@ class PrivateLink(Construct):
         return facts
 
     def _zone(self, name: str, domain: str, endpoint: VpcEndpoint) -> str:
-        """A private zone in which `domain` is the endpoint; its ID."""
+        """Create a private zone in which `domain` resolves to the endpoint, and return its ID."""
         network, key = self._context.network, domain.replace(".", "-").replace("_", "-")
         zone = Route53Zone(
             self,
@@ -217,7 +217,7 @@ class PrivateLink(Construct):
             name=domain,
             comment=f"{self._context.name}-{name}",
             vpc=[Route53ZoneVpc(vpc_id=network.vpc_id, vpc_region=network.region)],
-            # Clusters' VPCs are associated from their side: Terraform would take them out again.
+            # Clusters' VPCs are associated in their own account. Without this, Terraform would remove them.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["vpc"]),
             tags={"Name": f"{self._context.name}-{name}"},
         )

@@ -18,7 +18,7 @@ from modules.vocabulary import construct_id
 
 
 class ResolverRules(Construct):
-    """Shares the rules; associating them with the clusters' VPCs is Astronomer's part (facts A16)."""
+    """Shares the rules. Astronomer associates them with the clusters' VPCs (facts A16)."""
 
     def __init__(self, scope: Construct, id_: str, props: ResolverRulesProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -35,14 +35,14 @@ class ResolverRules(Construct):
         )
 
     def _endpoint(self, props: Endpoint) -> str:
-        """Lets queries out to the DNS servers, and nothing in: the endpoint only asks."""
+        """Allow queries to the DNS servers and no inbound traffic, because the endpoint only sends queries."""
         split = (_split(target) for rule in self._props.rules.values() for target in rule.targets)
         targets = {(port, ip) for ip, port in split}
-        # A group takes 60 rules, and each server has two; an endpoint takes several groups.
+        # A security group has up to 60 rules, two for each server, and an endpoint can have several groups.
         groups = [{"egress": _egress(some)} for some in _batched(sorted(targets), RULES_OF_A_GROUP // 2)]
         description = "Outbound Resolver endpoint: DNS to the targets of its rules"
         endpoint_id, addresses = resolver_endpoint(self, props, self._context, "OUTBOUND", description, *groups)
-        # For the network team: where your DNS servers see the queries come from.
+        # For the network team: the source addresses of the queries.
         self.handoff["endpoint_ips"] = addresses
         return endpoint_id
 
@@ -51,7 +51,7 @@ class ResolverRules(Construct):
             owner = Postcondition(
                 condition=f"${{contains({listed([self._context.network.account_id])}, self.owner_id)}}",
                 error_message=f"{rule.rule_id} belongs to account ${{self.owner_id}}, and only its owner can share it. "
-                "Ask them to share it with Astronomer, or give domain and targets for a rule of your own.",
+                "Ask them to share it with Astronomer, or set domain and targets for a new rule.",
             )
             return DataAwsRoute53ResolverRule(
                 self,
@@ -76,7 +76,8 @@ class ResolverRules(Construct):
                 name=name,
                 resolver_rule_id=made.id,
                 vpc_id=self._context.network.vpc_id,
-                # AWS changes no name, and takes the VPC once: one that a person associated would be cut off for it.
+                # AWS cannot change the name and associates the VPC once. A replacement would interrupt an association
+                # that a person made.
                 lifecycle=TerraformResourceLifecycle(ignore_changes=["name"]),
             )
         return made
@@ -88,7 +89,7 @@ def _batched(targets: list[tuple[int, str]], size: int) -> Iterator[list[tuple[i
 
 
 def _egress(targets: list[tuple[int, str]]) -> list[SecurityGroupEgress]:
-    """The rules for ports and addresses."""
+    """Return the rules for ports and addresses."""
     servers: dict[int, set[str]] = defaultdict(set)
     for port, ip in targets:
         servers[port].add(f"{ip}/32")

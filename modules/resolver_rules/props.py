@@ -24,27 +24,27 @@ from modules.vocabulary import (
 
 
 class Endpoint(ResolverEndpoint):
-    """An outbound Resolver endpoint to make in your network: the addresses that the queries come from."""
+    """An outbound Resolver endpoint to create in your network. The queries come from its addresses."""
 
 
 class Rule(Props):
-    """A rule to share that exists (`rule_id`), or one to make (`domain`, `targets`)."""
+    """A rule to share: an existing one (`rule_id`), or a new one (`domain`, `targets`)."""
 
     rule_id: ResolverRuleId | None = None
     domain: Domain | None = None
-    """The domain whose names, and all names below it, are asked of `targets`."""
+    """The domain to resolve with `targets`, including all names below it."""
     targets: Annotated[tuple[Server, ...], Field(max_length=6), UNIQUE] = ()
-    """Your DNS servers: IPv4 addresses, with `:port` where it is not 53. AWS takes six for a rule."""
+    """Your DNS servers: IPv4 addresses, with `:port` unless it is 53. A rule of AWS has up to six."""
     forwards_astro: Reason | None = None
-    """Why names that Astro itself needs go to your servers too (as with the domain `.`, or within `amazonaws.com`): a
-    cluster whose servers do not answer for them stops working. Default: such a rule is refused."""
+    """The reason why names that Astro itself needs also go to your servers, as with the domain `.` or a domain within
+    `amazonaws.com`. A cluster stops working if the servers do not resolve them. Default: such a rule is an error."""
 
     @model_validator(mode="after")
     def _exists_or_is_made(self) -> Self:
         if self.rule_id and (self.domain or self.targets or self.forwards_astro):
-            raise ValueError("has a rule_id and what a new rule has; give rule_id alone for a rule that exists")
+            raise ValueError("has rule_id and fields of a new rule; set only rule_id for an existing rule")
         if not self.rule_id and not (self.domain and self.targets):
-            raise ValueError("is neither a rule that exists nor a new one; give rule_id, or domain and targets")
+            raise ValueError("has neither rule_id nor domain and targets; set rule_id, or domain and targets")
         return self
 
     @model_validator(mode="after")
@@ -56,7 +56,7 @@ class Rule(Props):
                 "domain, or the reason in forwards_astro"
             )
         if self.forwards_astro and not taken:
-            raise ValueError("has forwards_astro and a domain that holds nothing Astro needs; take the reason out")
+            raise ValueError("has forwards_astro, but the domain contains no name that Astro needs; remove it")
         return self
 
 
@@ -64,7 +64,8 @@ class ResolverRulesProps(SharingProps):
     """Share Route 53 Resolver rules with Astro, so that clusters resolve names of your private domains.
 
     Astronomer associates the rules with the clusters' VPCs. The queries leave through an outbound endpoint in your
-    network, so that the clusters need no route to your DNS servers, only to what the names stand for."""
+    network. The clusters therefore need no route to your DNS servers, only to the addresses of the names.
+    """
 
     routed: ClassVar[bool] = False
     same_region: ClassVar[str] = "a resolver rule works in its own region only: use a network in the cluster's region"
@@ -75,13 +76,13 @@ class ResolverRulesProps(SharingProps):
 
     type: Literal["resolver_rules"]
     rules: Annotated[dict[Slug, Rule], Field(min_length=1)]
-    """The rules to share, by a name of your choice, which is the name in AWS of those made here."""
+    """The rules to share, by a name of your choice. New rules get it as their name in AWS."""
     endpoint: Endpoint | None = None
-    """The outbound endpoint to make for new rules; or `endpoint_id`."""
+    """The outbound endpoint to create for new rules. Alternative to `endpoint_id`."""
     endpoint_id: ResolverEndpointId | None = None
-    """An existing outbound endpoint for new rules; or `endpoint`."""
+    """An existing outbound endpoint for new rules. Alternative to `endpoint`."""
     associate_network: bool = False
-    """Let your network use the rules made here, too."""
+    """Also associate the new rules with your network's VPC."""
 
     @model_validator(mode="after")
     def _new_rules_have_an_endpoint(self) -> Self:
@@ -95,16 +96,16 @@ class ResolverRulesProps(SharingProps):
         if not new and (endpoints or self.associate_network):
             fields = [*endpoints, *(["associate_network"] if self.associate_network else [])]
             raise ValueError(
-                f"has {', '.join(fields)} and makes no rule; take that out, or give a rule domain and targets"
+                f"has {', '.join(fields)} but creates no rule; remove it, or set domain and targets of a rule"
             )
         domains = [rule.domain for rule in self.rules.values() if rule.domain]
         if twice := duplicates(domains):
-            raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC takes one; merge their targets")
+            raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC can have one; merge their targets")
         return self
 
     @property
     def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Nothing if the file names whom to share with."""
+        """The account ID, unless the file names the principals to share with."""
         return () if self.share_with else (ACCOUNT_ID,)
 
     @property
@@ -112,7 +113,7 @@ class ResolverRulesProps(SharingProps):
         return self.endpoint is not None or self.associate_network
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
-        return "the rules are of the other region, and nothing resolves your names there"
+        return "the rules are in the other region, and the twin cannot resolve your names"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
         rules = facts.get("rules")
@@ -135,8 +136,8 @@ class ResolverRulesProps(SharingProps):
         most = RULES_OF_A_GROUP // 2 * GROUPS_OF_AN_INTERFACE
         if self.endpoint and len(servers) > most:
             message = (
-                f"has {len(servers)} different targets, and the security groups of an endpoint take {most} by default, "
-                "two rules each; use fewer servers, or an endpoint_id of your own"
+                f"has {len(servers)} different targets, and the security groups of an endpoint allow {most} by "
+                "default, with two rules each; use fewer servers, or an existing endpoint_id"
             )
             yield ("rules",), message
         for field, message in self.endpoint.check(context) if self.endpoint else ():

@@ -7,7 +7,7 @@ from modules.service_quotas.props import ServiceQuotasProps
 
 
 class ServiceQuotas(Construct):
-    """Asks for the quotas of one region, whose nodes may need `vcpus`. Destroying it asks for nothing."""
+    """Requests the quotas of one region, whose nodes may need `vcpus`. Destroying it changes no quota."""
 
     def __init__(self, scope: Construct, id_: str, props: ServiceQuotasProps, *, vcpus: int) -> None:
         super().__init__(scope, id_)
@@ -21,7 +21,7 @@ class ServiceQuotas(Construct):
                 name,
                 service_code=wanted.service,
                 quota_code=wanted.code,
-                # AWS refuses to be asked for less than there is (facts B12).
+                # AWS refuses a request below the current value (facts B12).
                 value=Fn.max([wanted.value, current.value]),
             )
             self.handoff[name] = {

@@ -50,7 +50,7 @@ _GONE = {
 
 @dataclass(frozen=True)
 class _Tables:
-    """IDs of route tables: the clusters', the network's own, and by name all those that lead back to them."""
+    """IDs of route tables: the clusters', the network's, and by name all those with routes back to the clusters."""
 
     clusters: str
     network: str
@@ -58,7 +58,7 @@ class _Tables:
 
 
 class TransitGateway(Construct):
-    """Shares the gateway, accepts what the clusters' own accounts attached and nothing else, and routes both ways."""
+    """Shares the gateway, accepts only the attachments from the clusters' own accounts, and routes both ways."""
 
     def __init__(self, scope: Construct, id_: str, props: TransitGatewayProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -78,7 +78,8 @@ class TransitGateway(Construct):
         if gateway and props.accept_clusters and (near or props.share_with):
             self.handoff["resource_share_arn"] = share(self, props, context, {"gateway": gateway.arn})
 
-        # A route in a VPC can name a gateway only once the VPC is attached to it: the reference makes Terraform wait.
+        # AWS allows a route to a gateway only in an attached VPC. The reference makes Terraform wait for the
+        # attachment.
         attachment = self._attach_network() if props.attaches else None
         way_out = attachment.transit_gateway_id if attachment else self._gateway_id
         self.gateway = (
@@ -87,7 +88,7 @@ class TransitGateway(Construct):
             else None
         )
         for name, cluster in context.clusters.items():
-            # Nothing leads to a cluster before its attachment is accepted, by us or, without our knowing, by another.
+            # A route to a cluster needs an accepted attachment, which this stack or somebody else accepted.
             after = self._accept(name, cluster) if props.accept_clusters else {}
             if after is not None:
                 routes(self, name, network, cluster.routed_cidrs(), transit_gateway_id=way_out, **after)
@@ -108,7 +109,7 @@ class TransitGateway(Construct):
         )
 
     def _find(self) -> DataAwsEc2TransitGateway | None:
-        """The existing gateway, if something is done here that only its owner can do, or that needs its tables."""
+        """Return the existing gateway, if something here requires its owner or its tables."""
         props, account = self._props, self._context.network.account_id
         if not (props.accept_clusters or props.route_tables):
             return None
@@ -126,7 +127,8 @@ class TransitGateway(Construct):
             )
         ]
         if not props.route_tables:
-            # Otherwise AWS would associate nothing, and each plan would want to change that (facts B21).
+            # Otherwise AWS would associate nothing, and each plan would want to change that (facts B21: the default
+            # tables).
             both = ("self.default_route_table_association", "self.default_route_table_propagation")
             conditions.append(
                 Postcondition(
@@ -164,7 +166,7 @@ class TransitGateway(Construct):
         ).id
 
     def _attach_network(self) -> Ec2TransitGatewayVpcAttachment:
-        """Our own VPC: its ranges are announced to the clusters."""
+        """Attach the network's VPC, and propagate its ranges to the clusters' table."""
         attachment = Ec2TransitGatewayVpcAttachment(
             self,
             "network",
@@ -193,21 +195,22 @@ class TransitGateway(Construct):
     def _accept(self, name: str, cluster: ClusterSide) -> dict[str, Any] | None:
         """Accept the cluster's attachment and route back.
 
-        Returns the arguments that make other resources wait for it. Returns None while the attachment, or the cluster's
-        account, is unknown."""
+        Return the arguments that make other resources wait for it, or None while the attachment or the cluster's
+        account is unknown.
+        """
         attachment_id = self._props.attachments.get(name)
         if attachment_id is None or cluster.account_id is None:
             self._announce(name, cluster, attachment_id)
             return None
-        # The ID is not taken from the request: while the gateway is to change, a tag even, Terraform would read that
-        # later, and detach whatever has an ID that it does not know.
+        # The ID does not come from the request. While the gateway changes, even a tag, Terraform would read the request
+        # later. It would then remove the attachment whose ID it does not know.
         peered = cluster.region != self._context.network.region
         request = self._request(name, attachment_id, cluster, peered=peered)
         if peered:
             return self._accept_peering(name, cluster, attachment_id, request)
         if cluster.account_id == self._context.network.account_id:
-            # AWS accepts the attachments of the gateway's own account by itself, and associates them with the
-            # gateway's default table, if it has one (facts C3).
+            # AWS itself accepts the attachments of the gateway's own account, and associates them with the gateway's
+            # default table if it has one (facts C3: an attachment has one association).
             if not self._tables:
                 return {"lifecycle": request.lifecycle}
             associated = self._associate(
@@ -222,7 +225,7 @@ class TransitGateway(Construct):
             self._route_back(self._tables.back, name, cluster, accepted.reference(attachment_id))
         after: dict[str, Any] = {"depends_on": [accepted.resource]}
         if is_late(attachment_id):
-            # A module has no route to a cluster whose attachment is pending: it must name the ID for that.
+            # A module has no route to a cluster with a pending attachment, because the route needs its ID.
             known = Precondition(condition=f"${{{term(attachment_id)} != null}}", error_message="It is not attached.")
             after["lifecycle"] = TerraformResourceLifecycle(precondition=[known])
         return after
@@ -230,7 +233,7 @@ class TransitGateway(Construct):
     def _accept_peering(
         self, name: str, cluster: ClusterSide, attachment_id: str, request: Lookup
     ) -> dict[str, Any] | None:
-        """Accept a peering of gateways. It has no default tables that would do: AWS propagates nothing over it."""
+        """Accept a peering of gateways. It has no default tables, because AWS propagates no routes over it."""
         accepted = accept_peering(self, attachment_id, f"{self._context.name}-{name}", request)
         if self._tables:
             associated = self._associate(
@@ -251,8 +254,8 @@ class TransitGateway(Construct):
         )
 
     def _request(self, name: str, attachment_id: str, cluster: ClusterSide, *, peered: bool) -> Lookup:
-        """The attachment, and everything that must be true of it: whoever the gateway is shared with may attach, and
-        anyone may ask to peer with it."""
+        """Return the attachment with everything that must be true of it. Everyone with the share may attach, and anyone
+        may request a peering."""
         network, side = self._context.network, f"clusters.{name}"
         peer = self._props.peer_gateways.get(name)
         account_id = peer.account_id if peer and peer.account_id else cluster.account_id
@@ -314,7 +317,7 @@ class TransitGateway(Construct):
         return request
 
     def _announce(self, name: str, cluster: ClusterSide, attachment_id: str | None) -> None:
-        """Warn of pending attachments that are or could be the cluster's, and say how to accept one."""
+        """Warn of pending attachments that are or could be the cluster's, with the way to accept one."""
         entry, account, gateway = f"connections.{self.node.id}", cluster.account_id, self._props.transit_gateway_id
         if account == self._context.network.account_id or (account is None and attachment_id is None):
             return
@@ -371,7 +374,7 @@ class TransitGateway(Construct):
             )
 
     def _route_clusters(self, table_id: str) -> None:
-        """Where the clusters can go besides your network, and where not."""
+        """Create the clusters' routes to places besides your network, and their blackholes."""
         for name, one in self._props.on_premises.items():
             if one.attachment_id:
                 Ec2TransitGatewayRoute(

@@ -25,10 +25,10 @@ from modules.vocabulary import (
 
 
 class NewTransitGateway(Props):
-    """A transit gateway to make.
+    """A transit gateway to create.
 
-    Nothing is accepted, associated or propagated unasked. It has two route tables: Astro's clusters look up the one
-    that leads to your network and not to each other, and your network looks up the one that leads to them.
+    It accepts, associates and propagates nothing automatically. It has two route tables. The clusters' table leads to
+    your network but not to other clusters. Your network's table leads to the clusters.
     """
 
     asn: PrivateAsn = 64512
@@ -39,24 +39,25 @@ class NewTransitGateway(Props):
 
 
 class RouteTables(Props):
-    """Route tables of an existing gateway. An attachment looks up the one that it is associated with.
+    """Route tables of an existing gateway. An attachment uses the table that it is associated with.
 
-    With one table for both, clusters that share it reach each other; two keep them apart."""
+    With one table for both, clusters can reach each other. Two tables separate them.
+    """
 
     clusters: TransitGatewayRouteTableId
-    """Where the clusters' attachments look up what they can reach."""
+    """The table of the clusters' attachments, with the routes to your network."""
     network: TransitGatewayRouteTableId
-    """Where your network's attachment looks up the way back to the clusters."""
+    """The table of your network's attachment, with the routes back to the clusters."""
     others: Annotated[dict[Slug, TransitGatewayRouteTableId], FOR_EACH] = Field(default_factory=dict)
-    """Further tables that need the way back, by a name of your choice: of a VPN, of an inspection VPC."""
+    """Other tables that need the routes back, by a name of your choice, such as those of a VPN or an inspection VPC."""
 
     @model_validator(mode="after")
     def _each_table_once(self) -> Self:
         if "network" in self.others:
-            raise ValueError("has a table named network in others; that name is taken: give it another")
+            raise ValueError("has a table network in others, but that name is reserved; rename it")
         ids = [self.network, *self.others.values()]
         if twice := duplicates(ids):
-            raise ValueError(f"has {', '.join(twice)} twice among network and others; name each table once")
+            raise ValueError(f"has {', '.join(twice)} twice in network and others; list each table once")
         return self
 
 
@@ -65,27 +66,28 @@ class OnPremises(Props):
 
     cidr: Cidr
     attachment_id: TransitGatewayAttachmentId | None = None
-    """The gateway's attachment that leads there, for a static route in the clusters' table. Default: no route is made,
-    because the table has one."""
+    """The gateway's attachment of the range, for a static route in the clusters' table. Default: no route, because the
+    table already has one."""
 
 
 class PeerGateway(Props):
-    """Astronomer's transit gateway in the region of a cluster, which it peers with yours."""
+    """Astronomer's transit gateway in the region of a cluster, which has a peering with yours."""
 
     transit_gateway_id: TransitGatewayId | None = None
-    """Its ID; a peering with another gateway is then refused. Default: any gateway of that account and region."""
+    """Its ID. A peering with another gateway is then rejected. Default: any gateway of that account and region."""
     account_id: AccountId | None = None
-    """The AWS account that owns it. Default: the cluster's."""
+    """The AWS account of its owner. Default: the cluster's."""
 
 
 class TransitGatewayProps(SharingProps):
-    """Share a transit gateway with Astro, accept what Astro attaches, and route both ways.
+    """Share a transit gateway with Astro, accept Astro's attachments, and route both ways.
 
     A cluster in another region than the network is connected by a peering of gateways, which Astronomer's support
-    requests: its attachment is accepted and gets static routes, and the gateway is not shared for it.
+    requests. Its attachment is accepted and gets static routes, and the gateway is not shared for it.
 
-    The gateway is in the network's account, unless `accept_clusters` is false. It carries no DNS: see
-    `resolver_rules`."""
+    The gateway is in the network's account, unless `accept_clusters` is false. It does not forward DNS queries: see
+    `resolver_rules`.
+    """
 
     blocked: ClassVar[str] = "the gateway is not shared with it and its attachment is not accepted"
     for_astronomer: ClassVar[tuple[str, ...]] = ("transit_gateway_id", "cidrs")
@@ -96,42 +98,42 @@ class TransitGatewayProps(SharingProps):
 
     type: Literal["transit_gateway"]
     transit_gateway_id: TransitGatewayId | None = None
-    """An existing gateway; or `create`."""
+    """An existing gateway. Alternative to `create`."""
     create: NewTransitGateway | None = None
-    """A gateway to make; or `transit_gateway_id`."""
+    """A gateway to create. Alternative to `transit_gateway_id`."""
     attach_network: bool | None = None
-    """Attach your network's VPC to the gateway, in every subnet that the network names. Default: true for a gateway
-    made here, false for an existing one, which usually has that attachment."""
+    """Attach your network's VPC to the gateway, in every listed subnet of the network. Default: true for a new gateway.
+    For an existing gateway it is false, because it usually has that attachment."""
     accept_clusters: bool = True
-    """Share the gateway with the clusters' accounts and accept what they attach. False where somebody else does:
-    another connection of the same gateway, or its owner in another account. Then only your network is attached and
+    """Share the gateway with the clusters' accounts and accept their attachments. Set it to false if another connection
+    of the same gateway does so, or the gateway's owner in another account. Then only your network is attached and
     routed."""
     attachments: Annotated[dict[Slug, TransitGatewayAttachmentId], BY_REFERENCE] = Field(default_factory=dict)
-    """The attachment of each cluster, by its name in `clusters`; absent until Astronomer has attached it. Of a cluster
-    in another region, the attachment of the peering of gateways."""
+    """The attachment of each cluster, by the cluster's name. Leave it out until Astronomer has attached the cluster.
+    For a cluster in another region, it is the attachment of the peering of gateways."""
     peer_gateways: Annotated[dict[Slug, PeerGateway], BY_REFERENCE] = Field(default_factory=dict)
-    """What is known of Astronomer's gateway for a cluster in another region, by the cluster's name."""
+    """Known facts about Astronomer's gateway for a cluster in another region, by the cluster's name."""
     route_tables: RouteTables | None = None
     """The existing gateway's tables for association and routes. Default: the gateway's own default association and
-    propagation, never both (facts B21)."""
+    propagation. The two are never combined (facts B21: static routes take precedence over propagated ones)."""
     propagate: bool = False
-    """Let the clusters' attachments announce all ranges of their VPC in the tables that lead back, instead of a static
-    route for each range that the file gives the cluster (seed 003), and for no other."""
+    """Propagate all ranges of the clusters' VPCs into the tables with the routes back. Default: a static route for each
+    range of the clusters in the file only (Astronomer, *Create a network connection*)."""
     on_premises: dict[Slug, OnPremises] = Field(default_factory=dict)
-    """Ranges behind the gateway, by name, that Astronomer is to route to it besides the network's own."""
+    """Ranges behind the gateway, by name, that Astronomer should route to it in addition to the network's."""
     blackholes: Annotated[dict[Slug, Cidr], FOR_EACH] = Field(default_factory=dict)
-    """Ranges, by name, that the clusters' table drops: for what a wider route would let through."""
+    """Ranges, by name, that the clusters' table drops although a wider route matches them."""
 
     @property
     def attaches(self) -> bool:
-        """Whether the network's VPC is attached here."""
+        """Return whether the network's VPC is attached here."""
         return self.create is not None if self.attach_network is None else self.attach_network
 
     @model_validator(mode="after")
     def _exists_or_is_made(self) -> Self:
         if (self.transit_gateway_id is None) == (self.create is None):
             raise ValueError(
-                "names neither or both of transit_gateway_id and create; give the ID of one that exists, or create"
+                "set exactly one of transit_gateway_id and create: the ID of an existing gateway, or a new one"
             )
         if self.create:
             for field, contradicts in (
@@ -141,8 +143,8 @@ class TransitGatewayProps(SharingProps):
             ):
                 if contradicts:
                     raise ValueError(
-                        f"has create and {field}; a gateway made here has its own tables, attaches the network and "
-                        "accepts the clusters: take that out, or name a gateway that exists in transit_gateway_id"
+                        f"has create and {field}; a new gateway has its own tables, attaches the network and accepts "
+                        f"the clusters: remove {field}, or set transit_gateway_id of an existing gateway"
                     )
         return self
 
@@ -151,10 +153,10 @@ class TransitGatewayProps(SharingProps):
         for field in ("attachments", "peer_gateways"):
             if strangers := sorted(set(getattr(self, field)) - set(self.clusters)):
                 there = ", ".join(self.clusters)
-                raise ValueError(f"has {field} of {', '.join(strangers)}, not in its clusters; there are: {there}")
+                raise ValueError(f"has {field} of {', '.join(strangers)}, not in its clusters; allowed: {there}")
         ids = list(self.attachments.values())
         if twice := duplicates(ids):
-            raise ValueError(f"has {', '.join(twice)} for two clusters; each cluster has an attachment of its own")
+            raise ValueError(f"has {', '.join(twice)} for two clusters; attachments of clusters must differ")
         return self
 
     @model_validator(mode="after")
@@ -163,21 +165,21 @@ class TransitGatewayProps(SharingProps):
         fields = static + [field for field in ("blackholes", "propagate") if getattr(self, field)]
         if fields and not (self.create or self.route_tables):
             raise ValueError(
-                f"has {', '.join(fields)} and no route_tables; the default table takes what is attached by itself: "
-                "name the tables, or take that out"
+                f"has {', '.join(fields)} without route_tables, and the default tables only propagate routes: set "
+                f"route_tables, or remove {fields[0]}"
             )
         if not self.accept_clusters:
             fields += [field for field in ("attachments", "share_with", "inside_organization") if getattr(self, field)]
             if fields:
                 raise ValueError(
-                    f"has accept_clusters: false and {', '.join(fields)}; that belongs to whoever accepts the clusters"
+                    f"has accept_clusters: false and {', '.join(fields)}; set these in the entry that accepts clusters"
                 )
         routed = {one.cidr: name for name, one in self.on_premises.items() if one.attachment_id}
         for name, cidr in self.blackholes.items():
             if cidr in routed:
                 raise ValueError(
-                    f"routes and drops {cidr}, as on_premises.{routed[cidr]} and blackholes.{name}; AWS takes one of "
-                    "them: take one out"
+                    f"routes and drops {cidr}, as on_premises.{routed[cidr]} and blackholes.{name}; AWS allows only "
+                    "one of them: remove one"
                 )
         return self
 
@@ -191,7 +193,7 @@ class TransitGatewayProps(SharingProps):
 
     @property
     def pods_meet(self) -> bool:
-        return self.propagate  # An attachment announces every range of its VPC.
+        return self.propagate  # An attachment propagates every range of its VPC.
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, one in self.on_premises.items():
@@ -205,7 +207,7 @@ class TransitGatewayProps(SharingProps):
                 "account",
                 ("attachment", attachment),
                 f"accepts {attachment}",
-                "an attachment is accepted once: set accept_clusters: false in one of them",
+                "an attachment can be accepted once: set accept_clusters: false in one entry",
             )
         for name, one in self.on_premises.items():
             if self.route_tables and one.attachment_id:
@@ -214,7 +216,7 @@ class TransitGatewayProps(SharingProps):
                     "account",
                     ("gateway route", self.route_tables.clusters, one.cidr),
                     f"routes {one.cidr} in {self.route_tables.clusters}",
-                    "a route table takes one route to a range: leave attachment_id out of one of them",
+                    "a route table has one route to a range: remove attachment_id from one entry",
                 )
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
@@ -225,30 +227,30 @@ class TransitGatewayProps(SharingProps):
             elsewhere = cluster.region != context.region
             if elsewhere and self.accept_clusters and not (self.create or self.route_tables):
                 message = (
-                    f"{name!r} is in {cluster.region} and the gateway in {context.region}; a peering of gateways takes "
-                    "static routes only: name route_tables, or use a network and gateway in the cluster's region"
+                    f"{name!r} is in {cluster.region} and the gateway in {context.region}; a peering of gateways "
+                    "needs static routes: set route_tables, or use a network and gateway in the cluster's region"
                 )
                 yield ("clusters", index), message
             if elsewhere and self.accept_clusters and self.propagate:
                 message = (
-                    f"is true, and {name!r} is in {cluster.region}; a peering of gateways announces nothing: take it "
-                    "out, or put the cluster into an entry of its own"
+                    f"is true, and {name!r} is in {cluster.region}; a peering of gateways propagates nothing: remove "
+                    "it, or move the cluster to another entry"
                 )
                 yield ("propagate",), message
             if not elsewhere and name in self.peer_gateways:
                 yield (
                     ("peer_gateways", name),
-                    f"is for a cluster in another region, and {name!r} is in {context.region} too; take it out",
+                    f"is for a cluster in another region, and {name!r} is in {context.region} too; remove it",
                 )
         if self.attaches and context.network and context.network.has_vpc and not context.subnets:
             yield (
                 ("attach_network",),
-                "attaches a network that names no subnets; add `subnets` to it, one in each availability zone",
+                "attaches a network without subnets; add `subnets` to it, one in each availability zone",
             )
 
     @property
     def needs_of_clusters(self) -> tuple[PendingInput, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Only who accepts the clusters has to know them."""
+        """The account ID, if this entry accepts the clusters."""
         return (ACCOUNT_ID,) if self.accept_clusters else ()
 
     @property
@@ -276,7 +278,7 @@ class TransitGatewayProps(SharingProps):
                     "Astronomer",
                     f"peer your transit gateway in {region} with {gateway}, route "
                     f"{in_words(facts.get('cidrs'))} to it, and send us the ID of the peering's attachment",
-                    # AWS: a request for a peering of gateways expires after 7 days.
+                    # A request for a peering of gateways expires after 7 days in AWS.
                     cluster=name,
                     key=f"attachments.{name}",
                 )

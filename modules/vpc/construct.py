@@ -28,7 +28,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 class Vpc(Construct):
-    """One of your networks. `network` is what its connections see of it."""
+    """One of your networks. `network` is its representation for its connections."""
 
     network: Network
 
@@ -58,14 +58,14 @@ class Vpc(Construct):
         )
 
     def _found_tables(self, vpc_id: str, wanted: str | FoundRouteTables) -> MapExpression:
-        """The IDs of the route tables that get routes. They are read in each plan, so that they may key a for_each."""
+        """Return the IDs of the tables that get routes. Each plan reads them, so they can be keys of a for_each."""
         filters: dict[str, list[str]] = {}
         if isinstance(wanted, FoundRouteTables):
             filters = {f"tag:{key}": [value] for key, value in wanted.by_tag.items()}
             if wanted.by_name:
                 filters["tag:Name"] = list(wanted.by_name)
         found = f"{self._tables('route-tables', vpc_id, filters).fqn}.ids"
-        # Tables of gateways take no such route (facts C21). AWS has no filter for what a table does not have.
+        # Tables of gateways cannot have such routes (facts C21). AWS has no filter for missing properties of a table.
         kinds = {"edge-route-tables": {"association.gateway-id": ["igw-*", "vgw-*"]}}
         if wanted == "private":
             kinds["public-route-tables"] = {"route.gateway-id": ["igw-*"]}
@@ -87,9 +87,10 @@ class Vpc(Construct):
         return DataAwsRouteTables(self, id_, vpc_id=vpc_id, filter=by or None, lifecycle=lifecycle)
 
     def _found(self, props: VpcProps, vpc_id: str, cidrs: tuple[str, ...]) -> str:
-        """Compare the VPC with the file. Returns the expression of whether both of its DNS settings are on.
+        """Compare the VPC with the file. Return an expression that is true if both of its DNS settings are on.
 
-        In a destroy, Terraform warns of a postcondition that fails and goes on, also if the VPC is gone."""
+        In a destroy, a failed postcondition is only a warning, also if the VPC no longer exists.
+        """
         entry = f"networks.{self.node.id}"
         exists = _require(
             "length(self.ids) > 0",
@@ -119,7 +120,8 @@ class Vpc(Construct):
         ]
         lifecycle = TerraformResourceLifecycle(postcondition=ranges)
         if is_late(vpc_id):
-            # A module may be called with depends_on, and then nothing that is read can be in a for_each.
+            # If the caller of a module sets depends_on, data sources are read at apply time and cannot be in a
+            # for_each.
             vpc, found = DataAwsVpc(self, "vpc", id=vpc_id, depends_on=[vpcs], lifecycle=lifecycle), "{}[*]"
         else:
             each = TerraformIterator.from_list(vpcs.ids)
@@ -137,7 +139,7 @@ class Vpc(Construct):
             enable_dns_hostnames=True,
             tags={"Name": self._name},
         )
-        # Adopted without rules: what is given no security group of its own reaches nothing.
+        # Adopted without rules, so a resource without a security group reaches nothing.
         DefaultSecurityGroup(self, "default-security-group", vpc_id=vpc.id, tags={"Name": f"{self._name}-closed"})
         if not create.flow_logs.off_reason:
             self._log(props, create.flow_logs, vpc)
@@ -148,7 +150,7 @@ class Vpc(Construct):
             subnets[name] = Subnet(
                 self,
                 construct_id("subnet", name),
-                # AWS makes a NAT gateway only once the internet gateway is there: the public subnets wait for it.
+                # AWS creates a NAT gateway only after the internet gateway, so the public subnets depend on it.
                 vpc_id=internet.vpc_id if name.startswith("public") else vpc.id,
                 availability_zone=create.zone(props.region, letter),
                 cidr_block=subnet(create.cidr, bits, number),
@@ -217,7 +219,7 @@ class Vpc(Construct):
         group = CloudwatchLogGroup(
             self, "flow-logs", name=f"/aws/vpc-flow-logs/{self._name}", retention_in_days=logs.retention_days
         )
-        # The conditions keep others from having the service write here in our name (the confused deputy).
+        # The conditions prevent other accounts from using the service to write here (the confused deputy).
         trust = document(
             self,
             "flow-logs-trust",
@@ -240,13 +242,13 @@ class Vpc(Construct):
                 ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                 [f"{group.arn}:*"],
             ),
-            # IAM knows no group to narrow this to; it lists names.
+            # IAM cannot restrict this to a group, because it lists names.
             statement(["logs:DescribeLogGroups"], ["*"]),
         )
         role = IamRole(
             self,
             "flow-logs-role",
-            # The network's name alone may have 63 characters, and a role's at most 64.
+            # A network's name can have 63 characters, and a role's name 64.
             name=self._name,
             path="/vpc-flow-logs/",
             description="Lets VPC Flow Logs write to their log group",

@@ -32,15 +32,17 @@ Letter = Literal["a", "b", "c"]
 
 def _unicast(cidr: IPv4Network) -> IPv4Network:
     if cidr.is_loopback or cidr.is_link_local or cidr.is_multicast or cidr.is_reserved or cidr.is_unspecified:
-        raise ValueError("is not a range that a VPC can have: loopback, link-local, multicast and reserved ones cannot")
+        raise ValueError(
+            "is not a valid range of a VPC: it contains loopback, link-local, multicast or reserved addresses"
+        )
     return cidr
 
 
 VpcCidr = Annotated[IPv4Network, Range("a range of a VPC", 16, 28), AfterValidator(_unicast)]
-"""Public ones too: AWS takes them, and Astronomer asks for private ones only for a peering."""
+"""Includes public ranges, because AWS allows them. Astronomer requires private ranges for peerings only."""
 
 _NOT_FOR_EVERY_ACCOUNT = {"ap-northeast-1": "b", "ca-central-1": "c", "us-west-1": "abc"}
-"""Zones, by their letter, that AWS does not give to every account."""
+"""Zones, by their letter, that AWS offers only to some accounts."""
 
 
 NamePattern = Annotated[
@@ -55,24 +57,24 @@ NamePattern = Annotated[
 
 
 class FoundRouteTables(Props):
-    """The existing VPC's route tables that have a name or tags. A plan finds them, and fails if it finds none."""
+    """Route tables of the existing VPC by name or tags. A plan finds them, and fails if there are none."""
 
     by_name: Annotated[tuple[NamePattern, ...], Field(max_length=50), UNIQUE] = ()
-    """Their `Name` tags, such as `acme-private-*`, where `*` stands for any text. One of them is enough."""
+    """Allowed `Name` tags, such as `acme-private-*`, in which `*` matches any text."""
     by_tag: Annotated[dict[TagKey, TagValue], Field(max_length=20)] = Field(default_factory=dict)
-    """Other tags of theirs. Each has to be there with its value."""
+    """Other required tags, each with its value."""
 
     def includes(self, tags: Mapping[str, str]) -> bool:
-        """Whether a table with these tags is one of them."""
+        """Return whether a table with these tags is included."""
         named = any(fnmatchcase(tags.get("Name", ""), name) for name in self.by_name)
         return (named or not self.by_name) and self.by_tag.items() <= tags.items()
 
     @model_validator(mode="after")
     def _looks_for_something(self) -> Self:
         if not self.by_name and not self.by_tag:
-            raise ValueError("has neither by_name nor by_tag; name one, or write `all` or `private`")
+            raise ValueError("has neither by_name nor by_tag; set one of them, or use `all` or `private`")
         if "Name" in self.by_tag:
-            raise ValueError("has Name in by_tag; write it in by_name")
+            raise ValueError("has Name in by_tag; use by_name")
         return self
 
 
@@ -88,45 +90,48 @@ class FlowLogs(Props):
     """A record of the connections in the VPC, in a CloudWatch log group."""
 
     retention_days: RetentionDays = 90
-    """How long they are kept."""
+    """The retention period in days."""
     off_reason: Reason | None = None
-    """Keeps no flow logs, and says why."""
+    """The reason why the network has no flow logs."""
 
 
 class NewVpc(Props):
-    """A VPC to make: a public and a private subnet in each availability zone, its default security group closed."""
+    """A VPC to create, with a public and a private subnet in each availability zone and an empty default security
+    group."""
 
     cidr: Annotated[
         IPv4Network,
-        Range("a range to cut subnets from", 16, 24, PRIVATE, PRIVATE_IN_WORDS),
+        Range("a range of a new VPC", 16, 24, PRIVATE, PRIVATE_IN_WORDS),
     ]
-    """/16 to /24: of a smaller one, the public subnets would be smaller than the /28 that AWS asks for."""
+    """The range, /16 to /24. In a smaller range, the public subnets would be smaller than /28, which is AWS's
+    minimum."""
     availability_zones: Literal[2, 3] = 2
-    """Zones to be in. Their subnets are called a, b and c; a third one moves none of the first two."""
+    """The number of zones. Their subnets are named a, b and c. A third zone moves none of the first two."""
     zones: dict[Letter, AvailabilityZone] = Field(default_factory=dict)
-    """Which zone a letter stands for, such as `{b: ap-northeast-1c}`. Default: the region's zone of that letter."""
+    """The zones of the letters, such as `{b: ap-northeast-1c}`. Default: the region's zone with the same letter."""
     nat: Literal["none", "single", "per_az"] = "none"
-    """How the private subnets reach the internet: not at all, through one NAT gateway in zone a (cheaper, and lost with
-    that zone), or through one in each zone. Each has an Elastic IP address."""
+    """The path of the private subnets to the internet: `none`, a `single` NAT gateway in zone a (cheaper, but lost with
+    that zone), or one `per_az`. Each gateway has an Elastic IP address."""
     s3_endpoint: bool = True
-    """Reach S3 without the internet, by a gateway endpoint, which costs nothing."""
+    """Reach S3 without the internet through a gateway endpoint, which is free."""
     flow_logs: FlowLogs = FlowLogs()
-    """Kept unless there is a reason not to."""
+    """Flow logs. Default: enabled."""
 
     def letters(self) -> tuple[Letter, ...]:
-        """The zones in use."""
+        """Return the zones in use."""
         every: tuple[Letter, ...] = ("a", "b", "c")
         return every[: self.availability_zones]
 
     def zone(self, region: str, letter: Letter) -> str:
-        """The AWS name of a zone. Not asked of AWS, whose list may gain a zone and so move subnets to others."""
+        """Return the AWS name of a zone. It is not read from AWS, because a new zone in AWS's list could move
+        subnets."""
         return self.zones.get(letter, f"{region}{letter}")
 
     def cuts(self) -> dict[str, tuple[Letter, int, int]]:
-        """The zone of each subnet, by its name, and its range: by how many bits it is longer, and its number then.
+        """Return the zone of each subnet by its name, the additional bits of its prefix, and its number.
 
-        Every zone has its place, used or not. A quarter of the range for each private subnet; the last quarter has the
-        public ones and a spare:
+        Every zone has a fixed range, used or not. Each private subnet has a quarter of the range. The last quarter
+        contains the public subnets and a spare:
 
             10.30.0.0/20
             |                |                |                |       |       |       |       |
@@ -144,28 +149,29 @@ _OF_A_VPC = ("cidrs", "unrouted_cidrs", "route_tables", "subnets", "routes_elsew
 
 
 class VpcProps(Props):
-    """One of your networks: an existing VPC (`vpc_id`, `cidrs`), one to make (`create`), or an account and region
-    without a VPC, for connections that need none: a transit gateway of a network account, roles, shared rules.
+    """One of your networks: an existing VPC (`vpc_id`, `cidrs`), a new one (`create`), or an account and region without
+    a VPC. Some connections need no VPC, such as a transit gateway of a network account, roles, or shared rules.
 
-    Two entries in different accounts may name one VPC that is shared by AWS RAM: its owner's, with the route tables
-    and the connections that route, and a participant's, with security groups and endpoints."""
+    If a VPC is shared through AWS RAM, two entries in different accounts may name it. The owner's entry has the route
+    tables and the routed connections. A participant's entry has security groups and endpoints.
+    """
 
     unrouted_fields: ClassVar[tuple[str, ...]] = ("unrouted_cidrs",)
-    """Fields with ranges that no packet on a connection has."""
+    """Fields with ranges that never appear in packets on a connection."""
 
     account_id: AccountId
-    """The AWS account that it is in."""
+    """The AWS account of the network."""
     region: Region
-    """The AWS region that it is in."""
+    """The AWS region of the network."""
     vpc_id: VpcId | None = None
     """The existing VPC."""
     cidrs: Annotated[tuple[VpcCidr, ...], Field(max_length=50)] = ()
-    """The ranges of the existing VPC, the primary first: each is routed, and counts in the overlap check. AWS takes /16
-    to /28."""
+    """The ranges of the existing VPC, the primary first. Each is routed and included in the overlap check. AWS allows
+    /16 to /28."""
     unrouted_cidrs: Annotated[tuple[VpcCidr, ...], Field(max_length=50)] = ()
-    """Further ranges of the existing VPC that Astro need not reach, such as the 100.64.0.0/16 of an EKS cluster's pods:
-    nobody is asked to route them. They must not hold a cluster's range, and a VPC peering compares them too. Default:
-    none; `cidrs` has all."""
+    """Other ranges of the existing VPC that Astro need not reach, such as the 100.64.0.0/16 of an EKS cluster's pods.
+    They are not routed. They must not contain a cluster's range, and a VPC peering compares them too. Default: none;
+    all ranges are in `cidrs`."""
     route_tables: Annotated[
         Annotated[FoundRouteTables, Tag("found")]
         | Annotated[dict[Slug, RouteTableId], Tag("map")]
@@ -173,30 +179,32 @@ class VpcProps(Props):
         Discriminator(_shape),
         FOR_EACH,
     ] = Field(default_factory=dict)
-    """The existing VPC's route tables that get routes to Astro: their IDs, by a name of your choice. Or each plan finds
-    them: `all`, `private` for those without a route to an internet gateway, or by their names or tags. Tables of an
-    internet gateway or virtual private gateway are left out, because they take no such route. No table may have its
-    routes inside an `aws_route_table` of another Terraform configuration, which would remove these."""
+    """The existing VPC's route tables that get routes to Astro: their IDs, by a name of your choice, or a rule by which
+    each plan finds them. `all` finds every table, `private` those without a route to an internet gateway, and `by_name`
+    and `by_tag` those with a name or tags. Tables of an internet gateway or virtual private gateway are excluded,
+    because they cannot have such routes. Do not use a table with inline routes (`aws_route_table` of another Terraform
+    configuration), because that configuration would remove these routes."""
     subnets: dict[Slug, SubnetId] = Field(default_factory=dict)
-    """The existing VPC's subnets for attachments and endpoints, by a name of your choice, each in another zone."""
+    """The existing VPC's subnets for attachments and endpoints, by a name of your choice, each in a different zone."""
     routes_elsewhere: Reason | None = None
-    """Why the existing VPC names no `route_tables` although connections route it: who leads its answers back to Astro.
-    Default: such a network is refused."""
+    """The reason why the existing VPC has no `route_tables` although its connections are routed, and who creates the
+    routes back to Astro. Default: such a network is an error."""
     create: NewVpc | None = None
-    """A VPC to make. Its private subnets and their route tables are called `private-a`, `private-b`, `private-c`."""
+    """A VPC to create. The names of its private subnets and their route tables are `private-a`, `private-b`,
+    `private-c`."""
 
     @field_validator("route_tables", "subnets")
     @classmethod
     def _each_has_one_name(cls, ids: dict[str, str] | FoundRouteTables | str) -> object:
         if isinstance(ids, dict) and (twice := duplicates(ids.values())):
-            raise ValueError(f"has {', '.join(twice)} under two names; name each once")
+            raise ValueError(f"has {', '.join(twice)} under two names; list each once")
         return ids
 
     @field_validator("routes_elsewhere")
     @classmethod
     def _routes_here_or_elsewhere(cls, reason: str | None, info: ValidationInfo) -> str | None:
         if reason and info.data.get("route_tables"):
-            raise ValueError("stands beside route_tables, which lead back; take one of them out")
+            raise ValueError("cannot be combined with route_tables; remove one")
         return reason
 
     @field_validator("create")
@@ -205,8 +213,8 @@ class VpcProps(Props):
         beside = [field for field in ("vpc_id", *_OF_A_VPC) if info.data.get(field)]
         if create and beside:
             raise ValueError(
-                f"stands beside {', '.join(beside)}, which a VPC to be made has of its own; "
-                "take them out, or take create out if the VPC exists"
+                f"cannot be combined with {', '.join(beside)}; use create for a new VPC, or vpc_id and its fields "
+                "for an existing one"
             )
         return create
 
@@ -219,32 +227,34 @@ class VpcProps(Props):
             zone = create.zone(region, letter)
             if letter not in create.zones and letter in _NOT_FOR_EVERY_ACCOUNT.get(region, ""):
                 raise ValueError(
-                    f"would use {zone}, which AWS does not give to every account; name a zone of yours in zones, "
-                    f"such as {{{letter}: {region}d}} (aws ec2 describe-availability-zones lists them)"
+                    f"would use {zone}, which AWS does not offer to every account; set a zone of your account in "
+                    f"zones, such as {{{letter}: {region}d}} (aws ec2 describe-availability-zones lists them)"
                 )
             if zone[:-1] != region:
-                raise ValueError(f"has zone {zone}, which is not in the network's region {region}; name one that is")
+                raise ValueError(
+                    f"has zone {zone}, which is not in the network's region {region}; use a zone of that region"
+                )
         used = [create.zone(region, letter) for letter in create.letters()]
         if twice := {zone for zone in used if used.count(zone) > 1}:
-            raise ValueError(f"has {twice.pop()} for two of its zones; zones fail one at a time, so name another")
+            raise ValueError(f"has {twice.pop()} for two of its zones, but zones fail one at a time; use another")
         return create
 
     @model_validator(mode="after")
     def _exists_or_is_made(self) -> Self:
         described = [name for name in _OF_A_VPC if getattr(self, name)]
         if self.vpc_id is None and self.create is None and described:
-            raise ValueError("names neither vpc_id nor create; give vpc_id for a VPC that exists, or create for one")
+            raise ValueError("needs a VPC; set vpc_id for an existing VPC, or create for a new one")
         if self.vpc_id and not self.cidrs:
-            raise ValueError("has a vpc_id and no cidrs; list every range of that VPC, the primary first")
+            raise ValueError("has vpc_id without cidrs; list every range of that VPC, the primary first")
         return self
 
     @property
     def has_vpc(self) -> bool:
-        """Whether there is a VPC, existing or to be made."""
+        """Return whether there is a VPC, existing or new."""
         return bool(self.vpc_id or self.create)
 
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
-        """Every range of the VPC, with the field that it stands in."""
+        """Yield every range of the VPC with its field."""
         for name in ("cidrs", "unrouted_cidrs"):
             for index, cidr in enumerate(getattr(self, name)):
                 yield (name, index), cidr
@@ -252,11 +262,11 @@ class VpcProps(Props):
             yield ("create", "cidr"), self.create.cidr
 
     def routed_cidrs(self) -> tuple[IPv4Network, ...]:
-        """The ranges that Astro is to reach."""
+        """Return the ranges that Astro can reach."""
         return (self.create.cidr,) if self.create else self.cidrs
 
     def subnet_names(self) -> tuple[str, ...]:
-        """The names by which connections refer to subnets."""
+        """Return the names by which connections refer to subnets."""
         if self.create:
             return tuple(f"private-{letter}" for letter in self.create.letters())
         return tuple(self.subnets)

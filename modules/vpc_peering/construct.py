@@ -37,7 +37,7 @@ _GONE = {
 
 
 class VpcPeering(Construct):
-    """Accepts the request that matches the cluster's account, region, range and VPC and our VPC, and no other."""
+    """Accepts only the request that matches the cluster's account, region, range and VPC and our VPC."""
 
     def __init__(self, scope: Construct, id_: str, props: VpcPeeringProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -55,8 +55,8 @@ class VpcPeering(Construct):
             self._announce(network, cluster)
             return
 
-        # The ID is not taken from the request: while our VPC is to change, a tag even, Terraform would read that later,
-        # and replace whatever has an ID that it does not know.
+        # The ID does not come from the request. While our VPC changes, even a tag, Terraform would read the request
+        # later. It would then replace the accepter whose ID it does not know.
         accepter = VpcPeeringConnectionAccepterA(
             self,
             "accepter",
@@ -65,8 +65,8 @@ class VpcPeering(Construct):
             tags={"Name": context.name},
             lifecycle=self._request(props.peering_id, cluster.account_id, network, cluster).lifecycle,
         )
-        # Options apply to an active peering only: the ID of the accepter makes Terraform wait for it. They are written
-        # even if false, because destroying them changes nothing in AWS (facts C4).
+        # Options require an active peering, so the ID of the accepter makes Terraform wait. They are set even if false,
+        # because destroying them changes nothing in AWS (facts C4).
         field = f"connections.{id_}.resolve_dns"
         dns = with_dns(network, f"{field}: true", f"write {field}: false") if props.resolve_dns else None
         VpcPeeringConnectionOptions(
@@ -81,7 +81,8 @@ class VpcPeering(Construct):
         self.handoff["peering_status"] = accepter.accept_status
 
     def _request(self, peering_id: str, account_id: str, network: Network, cluster: ClusterSide) -> Lookup:
-        """The request, and everything that must be true of it: anyone may ask to peer with our VPC (facts B16)."""
+        """Return the request with everything that must be true of it. Anyone may request a peering with our VPC (facts
+        B16)."""
         entry, side = f"connections.{self.node.id}", f"clusters.{self._props.cluster}"
         again = (
             "Remove peering_id from the file to deploy without it. To connect again, create the connection in the "
@@ -107,7 +108,7 @@ class VpcPeering(Construct):
             f"{entry}: {peering_id} was requested by AWS account ${{{account}}}, but {side}.account_id is "
             f"{account_id}. Accept it only if Astronomer confirms that account: then correct account_id.",
         )
-        # The second is its name in version 5 of the provider; in version 6 that is the region of the provider.
+        # The second is the name in version 5 of the provider. In version 6, it is the region of the provider.
         region = request.found("requester_region", "region")
         request.expect(
             f"{region} == {term(cluster.region)}",
@@ -138,7 +139,7 @@ class VpcPeering(Construct):
         return request
 
     def _announce(self, network: Network, cluster: ClusterSide) -> None:
-        """Warn of a pending request that is or could be this connection's, and say how to accept it."""
+        """Warn of a pending request that is or could be this connection's, with the way to accept it."""
         entry, side = f"connections.{self.node.id}", f"clusters.{self._props.cluster}"
         add_id = f"`peering_id: {{}}` to {entry}"
         filters = {"status-code": "pending-acceptance", "requester-vpc-info.cidr-block": str(cluster.cidr)}

@@ -14,7 +14,8 @@ from modules.vocabulary import PeeringId, Slug
 class VpcPeeringProps(ConnectionProps):
     """Accept a peering that Astro requested, and route back to Astro.
 
-    The peering outlives this entry and a `destroy`: it stays active in AWS until you or Astronomer delete it."""
+    The peering remains active in AWS after this entry is removed or destroyed, until you or Astronomer delete it.
+    """
 
     whole_vpcs_meet: ClassVar[bool] = True
 
@@ -25,13 +26,14 @@ class VpcPeeringProps(ConnectionProps):
 
     type: Literal["vpc_peering"]
     cluster: Slug
-    """The entry of `clusters` whose VPC asks for the peering."""
+    """The entry of `clusters` whose VPC requests the peering."""
     peering_id: PeeringId | None = None
-    """Shown in the Astro UI once the request is pending; absent until then. AWS drops a request after 7 days."""
+    """The peering's ID, which the Astro UI shows when the request is pending. Leave it out until then. AWS deletes a
+    request after 7 days."""
     resolve_dns: bool = True
     """Let Astro resolve this VPC's public host names to private addresses."""
     ingress: Ingress = Field(default_factory=dict)
-    """Rules, by name, that let the cluster's ranges into your security groups."""
+    """Rules, by name, that allow the cluster's ranges in your security groups."""
 
     def claims(self) -> Iterator[Claim]:
         yield from super().claims()
@@ -42,7 +44,7 @@ class VpcPeeringProps(ConnectionProps):
                 "account",
                 ("peering", self.peering_id),
                 f"accepts {self.peering_id}",
-                "each connection needs its own peering",
+                "peerings of connections must differ",
             )
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
@@ -51,14 +53,16 @@ class VpcPeeringProps(ConnectionProps):
 
     @property
     def blocked(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        what = f"{self.peering_id or 'the peering'} is not accepted and nothing routes back"
+        what = f"{self.peering_id or 'the peering'} is not accepted and there are no routes back"
         if not self.peering_id:
             return what
         show = f"aws ec2 describe-vpc-peering-connections --vpc-peering-connection-ids {self.peering_id}"
-        return f"{what}, and AWS drops the request after 7 days (`{show}` shows in RequesterVpcInfo.OwnerId who asked)"
+        return (
+            f"{what}, and AWS deletes the request after 7 days (`{show}` shows its owner in RequesterVpcInfo.OwnerId)"
+        )
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
-        return "the peering ends in the VPC that was left"
+        return "the peering ends in the failed cluster's VPC"
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:
         cluster = clusters[self.cluster]

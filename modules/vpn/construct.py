@@ -28,7 +28,7 @@ from modules.vpn.props import VpnProps
 from modules.vpn.tunnels import Tunnels
 
 LARGEST_SIGNED = 2147483647
-"""ASNs above it have an argument of their own (facts B27)."""
+"""The largest signed ASN. Larger ones have a separate argument (facts B27)."""
 
 
 class Vpn(Construct):
@@ -41,8 +41,8 @@ class Vpn(Construct):
         tables = props.route_tables
         self._association, self._tables = tables.association, tables.routes
         if made := context.gateway:
-            # Its tables are empty but for what is written into them: the VPN looks up the table of the network, which
-            # leads to the clusters, and with this to the network itself.
+            # The tables of the new gateway contain only static routes. The VPN uses the network's table, which leads to
+            # the clusters, and with this route also to the network.
             self._association, self._tables = made.network_table, made.tables()
             Ec2TransitGatewayRouteTablePropagation(
                 self,
@@ -51,8 +51,8 @@ class Vpn(Construct):
                 transit_gateway_route_table_id=made.network_table,
             )
         self._vpn_gateway_id = self._vpn_gateway(context.network)
-        # A plan that moves a connection in place to another kind of gateway, or another transit gateway, goes wrong:
-        # it takes the attachment that there was for the new one, and deletes the gateway before the connection leaves.
+        # A plan that moves a connection in place to another kind of gateway or another transit gateway fails. It uses
+        # the old attachment for the new gateway, and deletes the gateway before the connection leaves it.
         given = props.vpn_gateway_id and "vpn_gateway_id"
         target = self._transit_gateway_id or given or self._vpn_gateway_id
         self._target = remember(self, "target", {"gateway": target}, keep=False)
@@ -60,7 +60,8 @@ class Vpn(Construct):
             CloudwatchLogGroup(
                 self,
                 "tunnel-logs",
-                # Below this prefix AWS keeps one policy for all log groups, and not one each up to its limit.
+                # With this prefix, AWS keeps one policy for all log groups. Otherwise it adds one for each, up to a
+                # limit.
                 name=f"/aws/vendedlogs/vpn/{context.name}",
                 retention_in_days=props.tunnel_log_days,
             )
@@ -72,7 +73,8 @@ class Vpn(Construct):
         }
 
     def _vpn_gateway(self, network: Network) -> str | None:
-        """The ID of the virtual private gateway; the network's route tables learn from it what is behind it."""
+        """Return the ID of the virtual private gateway, which propagates the ranges behind it to the network's route
+        tables."""
         if self._props.on_transit_gateway:
             return None
         gateway_id = self._props.vpn_gateway_id
@@ -95,10 +97,10 @@ class Vpn(Construct):
         return gateway_id
 
     def _customer_gateway(self, name: str, gateway: Gateway, tags: dict[str, str]) -> str:
-        """The ID of what AWS knows the device by."""
+        """Return the ID of the device's customer gateway in AWS."""
         if gateway.customer_gateway_id:
             return gateway.customer_gateway_id
-        # AWS wants an ASN where there is no BGP as well; this is its own default.
+        # AWS also requires an ASN without BGP. This is its default.
         asn = self._props.asn(gateway) or 65000
         return CustomerGateway(
             self,
@@ -108,11 +110,11 @@ class Vpn(Construct):
             certificate_arn=gateway.certificate_arn,
             bgp_asn=str(asn) if asn <= LARGEST_SIGNED else None,
             bgp_asn_extended=str(asn) if asn > LARGEST_SIGNED else None,
-            # AWS answers a request with the same address, ASN and name with the gateway that exists: without a name of
-            # our own it would be another team's, or that of a device that has just been renamed.
+            # AWS returns the existing gateway for the same address, ASN and name (facts C5). Without a distinct name,
+            # it would be another team's gateway, or that of a device that was just renamed.
             device_name=tags["Name"],
-            # AWS deletes no gateway that a connection uses. A connection moves to the new one, and keeps its tunnels.
-            # One that was adopted has no name, or another, and needs no new gateway for it.
+            # AWS does not delete a gateway in use. A connection moves to the new gateway and keeps its tunnels. An
+            # adopted gateway without a name, or with another one, needs no replacement.
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True, ignore_changes=["device_name"]),
             tags=tags,
         ).id
@@ -134,7 +136,7 @@ class Vpn(Construct):
             outside_ip_address_type="PrivateIpv4" if gateway.direct_connect_attachment_id else None,
             transport_transit_gateway_attachment_id=gateway.direct_connect_attachment_id,
             tags=tags,
-            # A VPC has one gateway: the old one must go first, and AWS deletes none that a connection uses.
+            # A VPC has one gateway, so the old one must be deleted first. AWS does not delete a gateway in use.
             lifecycle=TerraformResourceLifecycle(replace_triggered_by=[self._target]),
             **self._tunnels(name, gateway),
         )
@@ -148,7 +150,7 @@ class Vpn(Construct):
             namespace="AWS/VPN",
             metric_name="TunnelState",
             dimensions={"VpnId": connection.id},
-            # Both tunnels report under this one dimension: the worst of what they said is 1 only while both are up.
+            # Both tunnels report in this dimension, so the minimum is 1 only while both are up.
             statistic="Minimum",
             comparison_operator="LessThanThreshold",
             threshold=1,
@@ -180,7 +182,8 @@ class Vpn(Construct):
         return arguments
 
     def _route(self, name: str, connection: VpnConnection) -> None:
-        """Lead into the tunnels. A virtual private gateway passes its routes on; a transit gateway is told."""
+        """Create the routes into the tunnels. A virtual private gateway propagates its routes, and a transit gateway
+        needs its own."""
         props = self._props
         if not props.on_transit_gateway:
             for (range_name,), (cidr,), over in each(props.static_routes):
@@ -199,7 +202,7 @@ class Vpn(Construct):
                 construct_id("association", name),
                 transit_gateway_attachment_id=attachment,
                 transit_gateway_route_table_id=table_id,
-                # A gateway may have associated the new attachment with its default table already.
+                # The gateway may have associated the new attachment with its default table already.
                 replace_existing_association=True,
             )
         if not props.static_routes:
@@ -223,7 +226,7 @@ class Vpn(Construct):
             )
 
     def _facts(self, gateway: Gateway, connection: VpnConnection) -> dict[str, object]:
-        """What the device's owner needs; the keys are not among it."""
+        """Return the facts that the device's owner needs, without the keys."""
         facts: dict[str, object] = {
             "vpn_connection_id": connection.id,
             **({"ip": gateway.ip} if gateway.ip else {}),
@@ -252,20 +255,21 @@ class Vpn(Construct):
         return facts
 
     def _routing(self, gateway: Gateway) -> dict[str, object]:
-        """How either side knows what is behind the other."""
+        """Return how each side learns the ranges of the other."""
         if not self._props.static_routes:
             return {"bgp_asn": self._props.asn(gateway)}
         told: dict[str, object] = {"static_routes": by_name(self._props.static_routes)}
         if self._props.on_transit_gateway:
             told["note"] = (
-                "The transit gateway routes these ranges into the tunnels. The network's own route tables do not know "
-                "them: where it is to reach them, route them to the gateway there."
+                "The transit gateway routes these ranges into the tunnels. The network's own route tables have no "
+                "such routes. If the network needs them, add routes to the gateway there."
             )
         return told
 
 
 def _negotiation(tunnels: Tunnels) -> dict[str, Any]:
-    """The arguments of one tunnel, without its number. All are given: defaults of AWS and the provider change."""
+    """Return the arguments of one tunnel without its number. All are set, because defaults of AWS and the provider
+    change."""
     return {
         "ike_versions": list(tunnels.ike_versions),
         "phase1_encryption_algorithms": list(tunnels.phase1.encryption),

@@ -18,7 +18,7 @@ from modules.vpn.tunnels import Tunnels
 
 _RESERVED = {IPv4Network(f"169.254.{third}.0/30") for third in range(6)} | {IPv4Network("169.254.169.252/30")}
 OF_YOUR_ACCOUNT = ("direct_connect_attachment_id", "certificate_arn", "customer_gateway_id")
-# Amazon's own, which a customer gateway cannot have.
+# Amazon's own ASNs, which AWS refuses for a customer gateway.
 _AMAZONS = (7224, 9059, 10124, 17943)
 
 
@@ -30,7 +30,7 @@ def _free(cidr: IPv4Network) -> IPv4Network:
 
 def _not_amazons(asn: int) -> int:
     if asn in _AMAZONS:
-        raise ValueError(f"is an ASN of Amazon's ({', '.join(map(str, _AMAZONS))}); give your network's own")
+        raise ValueError(f"is an ASN of Amazon ({', '.join(map(str, _AMAZONS))}); use your network's ASN")
     return asn
 
 
@@ -54,59 +54,60 @@ CertificateArn = Annotated[
 
 
 class Gateway(Props):
-    """A device of yours at the other end: a customer gateway with a VPN connection of two tunnels."""
+    """A device of yours: a customer gateway with a VPN connection of two tunnels."""
 
     ip: UnicastIp | None = None
-    """Its static IPv4 address: the public one, or a private one with `direct_connect_attachment_id`. Absent until your
-    network team gives it, and with `certificate_arn` or `customer_gateway_id`."""
+    """Its static IPv4 address: the public one, or a private one with `direct_connect_attachment_id`. Leave it out while
+    your network team has not provided it, and with `certificate_arn` or `customer_gateway_id`."""
     direct_connect_attachment_id: TransitGatewayAttachmentId | None = None
-    """The transit gateway's attachment of the Direct Connect gateway that carries the tunnels to a private `ip`."""
+    """The transit gateway's attachment of the Direct Connect gateway, over which the tunnels reach a private `ip`."""
     certificate_arn: CertificateArn | None = None
-    """The private certificate, in ACM of the network's account and region, by which AWS knows a device without a fixed
-    address. The device starts the tunnels, and there are no pre-shared keys."""
+    """The private certificate that identifies a device without a fixed address, in ACM of the network's account and
+    region. The device starts the tunnels, and there are no pre-shared keys."""
     customer_gateway_id: CustomerGatewayId | None = None
-    """An existing customer gateway, in the network's account and region. Default: one is made; of one address and ASN
-    an account may have several."""
+    """An existing customer gateway in the network's account and region. Default: a new one. An account may have several
+    with the same address and ASN."""
     bgp_asn: Asn | None = None
     """The device's own ASN. Default: the connection's `bgp_asn`."""
     tunnels: Tunnels | None = None
-    """How its tunnels are negotiated. Default: the connection's `tunnels`."""
+    """The settings of its tunnels. Default: the connection's `tunnels`."""
     tunnel1_inside_cidr: InsideCidr | None = None
-    """A /30 of 169.254.0.0/16, the first address AWS's and the second yours. Default: AWS chooses."""
+    """A /30 of 169.254.0.0/16 for the first tunnel. AWS uses the first address, and your device the second. Default:
+    AWS chooses."""
     tunnel2_inside_cidr: InsideCidr | None = None
-    """The same, of the second tunnel. All inside ranges of a connection differ."""
+    """The same for the second tunnel. All inside ranges of a connection must differ."""
 
     @model_validator(mode="after")
     def _is_known_in_one_way(self) -> Self:
         if self.customer_gateway_id and (self.ip or self.certificate_arn):
             raise ValueError(
-                "has customer_gateway_id and what a new customer gateway has; give customer_gateway_id without ip and "
+                "has customer_gateway_id and fields of a new customer gateway; set customer_gateway_id without ip and "
                 "certificate_arn"
             )
         private = bool(self.ip and any(IPv4Address(self.ip) in block for block in PRIVATE))
         if private and not self.direct_connect_attachment_id:
             raise ValueError(
-                f"has the private address {self.ip} and no direct_connect_attachment_id; give the attachment of the "
+                f"has the private address {self.ip} without direct_connect_attachment_id; set the attachment of the "
                 "Direct Connect gateway that carries the tunnels, or the address that the internet sees"
             )
         if self.direct_connect_attachment_id and self.ip and not private:
             raise ValueError(
-                f"has direct_connect_attachment_id and the public address {self.ip}; over Direct Connect AWS takes a "
-                "private one"
+                f"has direct_connect_attachment_id and the public address {self.ip}; over Direct Connect AWS "
+                "requires a private one"
             )
         starts = self.tunnels and "startup_action" in self.tunnels.model_fields_set
         if self.certificate_arn and starts and self.tunnels and self.tunnels.startup_action == "start":
             raise ValueError(
-                "has certificate_arn and startup_action start; AWS does not know where the device is: leave it out, "
-                "and the device starts"
+                "has certificate_arn and startup_action start, but AWS does not know the device's address; remove "
+                "it, so that the device starts"
             )
         return self
 
     @property
     def is_known(self) -> bool:
-        """Whether AWS can tell the device."""
+        """Return whether AWS can identify the device."""
         return bool(self.ip or self.certificate_arn or self.customer_gateway_id)
 
     def inside_cidrs(self) -> tuple[IPv4Network | None, IPv4Network | None]:
-        """Of tunnel 1 and 2."""
+        """Return the inside ranges of tunnels 1 and 2."""
         return self.tunnel1_inside_cidr, self.tunnel2_inside_cidr

@@ -30,21 +30,21 @@ _TRANSIT = ("transit_gateway_id", "transit_gateway_of")
 
 
 class RouteTables(Props):
-    """Route tables of the transit gateway, where its default ones do not do."""
+    """Route tables of the transit gateway that replace its default ones."""
 
     association: TransitGatewayRouteTableId | None = None
-    """Where traffic out of the tunnels looks up its way. Default: the gateway's default association."""
+    """The table that routes traffic from the tunnels. Default: the gateway's default association."""
     routes: Annotated[dict[Slug, TransitGatewayRouteTableId], FOR_EACH] = Field(default_factory=dict)
-    """Tables, by a name of your choice, that get the way into the tunnels: static routes, or what BGP brings. Not the
-    gateway's default table, where that learns from BGP by itself."""
+    """Tables, by a name of your choice, that get routes into the tunnels: static ones, or those that BGP announces.
+    Leave out the gateway's default table if it learns routes from BGP itself."""
 
 
 class VpnProps(ConnectionProps):
     """Reach on-premises networks, or another cloud, through an AWS Site-to-Site VPN.
 
-    By a virtual private gateway it reaches this network only: neither that nor a peering passes traffic on (facts B18).
-    For Astro's clusters to get through, attach it to a transit gateway that they are attached to as well. Or Astronomer
-    makes the VPN, of the cluster's own VPC: `terminates: astro`.
+    With a virtual private gateway, only this network is reachable, because neither it nor a peering forwards traffic of
+    other networks (facts B18). For access from Astro's clusters, attach the VPN to a transit gateway that the clusters
+    are also attached to. Astronomer can also create the VPN in the cluster's own VPC: `terminates: astro`.
     """
 
     needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
@@ -58,52 +58,57 @@ class VpnProps(ConnectionProps):
 
     type: Literal["vpn"]
     network: Slug = Field(default_factory=str)
-    """The entry of `networks` that this connects; needed unless Astronomer makes the VPN (`terminates: astro`)."""
+    """The entry of `networks` that this connects. Required unless Astronomer creates the VPN (`terminates: astro`)."""
     terminates: Literal["network", "astro"] = "network"
-    """Where AWS's end is. `network`: in your own `network`. `astro`: in the VPC of your `cluster`, where Astronomer
-    makes it (seed 003): nothing is made here, and `main.py handoff` tells what to send to their support."""
+    """The place of AWS's end. `network`: your own `network`. `astro`: the VPC of your `cluster`, in which Astronomer
+    creates it (Astronomer, *Create a network connection*). Nothing is then created here, and `main.py handoff` writes
+    the request to their support."""
     cluster: Slug | None = None
     """The entry of `clusters` that Astronomer connects, with `terminates: astro`."""
     gateways: Annotated[dict[Slug, Gateway], Field(min_length=1, max_length=10)]
-    """Your devices, by name. With two, the connection outlives one of them."""
+    """Your devices, by name. Use two so that the connection survives the loss of one."""
     bgp_asn: Asn | None = None
-    """Your network's ASN, 1 to 4294967294, where the devices speak BGP; else give `static_routes`."""
+    """Your network's ASN, 1 to 4294967294, if the devices use BGP. Otherwise set `static_routes`."""
     static_routes: Annotated[dict[Slug, Cidr], FOR_EACH] = Field(default_factory=dict)
-    """The ranges behind the devices, by name, where they do not speak BGP."""
+    """The ranges behind the devices, by name, if the devices do not use BGP."""
     transit_gateway_id: TransitGatewayId | None = None
-    """Attach to this transit gateway, of this account and region. The network's own route tables learn nothing from it:
-    where the network is to reach the ranges as well, route them to the gateway there. A change replaces every VPN
-    connection: your devices need the new addresses and keys."""
+    """The transit gateway to attach to, in this account and region. The network's own route tables get no routes from
+    it. If the network also needs the ranges, add routes to the gateway there. A change replaces every VPN connection,
+    and your devices need the new addresses and keys."""
     transit_gateway_of: Slug | None = None
-    """The `transit_gateway` connection of the same network whose `create` makes the gateway to attach to. Its tables
-    then lead the clusters and the network into the tunnels, and back."""
+    """The `transit_gateway` connection of the same network whose `create` creates the gateway to attach to. Its tables
+    then route the clusters and the network into the tunnels, and back."""
     accelerated: bool = False
-    """Route the tunnels to the nearest edge of AWS's network, by AWS Global Accelerator. Only on a transit gateway."""
+    """Route the tunnels to the nearest edge of AWS's network through AWS Global Accelerator. Only on a transit
+    gateway."""
     route_tables: RouteTables = RouteTables()
-    """Of the transit gateway. Needed there with `static_routes`; else its default tables will do."""
+    """Route tables of the transit gateway. Required with `static_routes`. Otherwise its default tables are
+    sufficient."""
     vpn_gateway_id: VpnGatewayId | None = None
-    """Attach to this virtual private gateway, which is attached to the network's VPC. Default, where there is no
-    `transit_gateway_id`: one is made. Either way, the network's route tables learn the ranges from it. Connections keep
-    their tunnels only when they move from one existing virtual private gateway to another."""
+    """The virtual private gateway to attach to, which must be attached to the network's VPC. Default without
+    `transit_gateway_id`: a new one. In both cases, the network's route tables learn the ranges from it. Connections
+    only keep their tunnels when they move between two existing virtual private gateways."""
     amazon_asn: PrivateAsn | None = None
     """The ASN of AWS's side of BGP, if a virtual private gateway is created. Default: 64512. A change replaces the
-    gateway and every VPN connection: your devices need the new addresses and keys."""
+    gateway and every VPN connection, and your devices need the new addresses and keys."""
     tunnels: Tunnels = Tunnels()
-    """How all tunnels are negotiated, where your devices cannot do what is the default."""
+    """The settings of all tunnels, if your devices do not support the defaults."""
     preshared_keys: Literal["secrets-manager", "state", "variable"] = "secrets-manager"
-    """Where the tunnels' keys come from. `secrets-manager`: AWS makes them and keeps them in AWS Secrets Manager.
-    `state`: AWS makes them, and they stand in Terraform's state. `variable`: you give them in a sensitive variable, and
-    they stand in the state and in plan files."""
+    """The source of the tunnels' keys. `secrets-manager`: AWS generates them and stores them in AWS Secrets Manager.
+    `state`: AWS generates them, and they are in Terraform's state. `variable`: you set them in a sensitive variable,
+    and they are in the state and in plan files."""
     tunnel_log_days: RetentionDays | None = None
-    """Log the tunnels' negotiations to CloudWatch and keep them for so many days. Default: no log."""
+    """Log the tunnels' negotiations to CloudWatch and keep the logs for this number of days. Default: no log."""
     alarm_topic: TopicArn | None = None
-    """The SNS topic that is told when a tunnel is down. Default: the alarms are there and tell nobody."""
+    """The SNS topic that is notified when a tunnel is down. Default: the alarms exist but send no notification."""
 
     @field_validator("terminates")
     @classmethod
     def _ends_once(cls, end: str, info: ValidationInfo) -> str:
         if end == "astro" and info.data.get("network"):
-            raise ValueError("stands beside network, and Astronomer makes the VPN in the cluster's VPC; take one out")
+            raise ValueError(
+                "cannot be combined with network, because Astronomer creates the VPN in the cluster's VPC; remove one"
+            )
         return end
 
     @field_validator("cluster")
@@ -111,8 +116,8 @@ class VpnProps(ConnectionProps):
     def _is_connected_by_astronomer(cls, cluster: str | None, info: ValidationInfo) -> str | None:
         if cluster and info.data.get("terminates") == "network":
             raise ValueError(
-                "is for a VPN that Astronomer makes, and this one ends in your network; write terminates: astro in "
-                "place of network, or take cluster out"
+                "is for a VPN that Astronomer creates, and this one ends in your network; set terminates: astro "
+                "instead of network, or remove cluster"
             )
         return cluster
 
@@ -130,21 +135,18 @@ class VpnProps(ConnectionProps):
     @classmethod
     def _is_in_your_account(cls, value: Any, info: ValidationInfo) -> Any:
         if info.data.get("terminates") == "astro":
-            raise ValueError(
-                "is of a VPN of your own network, and with terminates: astro Astronomer makes the cluster's; take it "
-                "out"
-            )
+            raise ValueError("is for a VPN of your own network, not for terminates: astro; remove it")
         return value
 
     @field_validator("gateways")
     @classmethod
     def _are_told_apart(cls, gateways: dict[str, Gateway]) -> dict[str, Gateway]:
-        # AWS answers a second request for one address with the gateway that exists (facts B27).
+        # AWS returns the existing gateway for a second request with the same address (facts B27).
         addresses = [gateway.ip for gateway in gateways.values() if gateway.ip]
         inside = [str(cidr) for gateway in gateways.values() for cidr in gateway.inside_cidrs() if cidr]
         for what, values in (("address", addresses), ("inside range", inside)):
             if twice := duplicates(values):
-                raise ValueError(f"has the {what} {', '.join(twice)} twice; each has its own")
+                raise ValueError(f"has the {what} {', '.join(twice)} twice; they must differ")
         return gateways
 
     @field_validator("static_routes")
@@ -160,7 +162,7 @@ class VpnProps(ConnectionProps):
     @classmethod
     def _names_one_gateway(cls, connection: str | None, info: ValidationInfo) -> str | None:
         if connection and info.data.get("transit_gateway_id"):
-            raise ValueError("stands beside transit_gateway_id; a VPN attaches to one gateway: take one out")
+            raise ValueError("cannot be combined with transit_gateway_id; a VPN attaches to one gateway: remove one")
         return connection
 
     @field_validator("transit_gateway_id", "transit_gateway_of")
@@ -168,7 +170,7 @@ class VpnProps(ConnectionProps):
     def _has_one_way_for_each_range(cls, gateway_id: str | None, info: ValidationInfo) -> str | None:
         if gateway_id and info.data.get("static_routes") and len(info.data.get("gateways", ())) > 1:
             raise ValueError(
-                "takes one static route for each range, so that two devices need BGP; set bgp_asn, or keep one device"
+                "can have one static route for each range, so two devices need BGP; set bgp_asn, or keep one device"
             )
         return gateway_id
 
@@ -177,17 +179,17 @@ class VpnProps(ConnectionProps):
     def _accelerates_public_tunnels(cls, accelerated: bool, info: ValidationInfo) -> bool:
         on_gateway = info.data.get("transit_gateway_id") or info.data.get("transit_gateway_of")
         if accelerated and "transit_gateway_id" in info.data and not on_gateway:
-            raise ValueError("is for a VPN of a transit gateway, and there is no transit_gateway_id; take it out")
+            raise ValueError("is for a VPN of a transit gateway, and transit_gateway_id is not set; remove it")
         private = [name for name, one in info.data.get("gateways", {}).items() if one.direct_connect_attachment_id]
         if accelerated and private:
-            raise ValueError(f"is for tunnels over the internet, and {private[0]} uses Direct Connect; take it out")
+            raise ValueError(f"is for tunnels over the internet, and {private[0]} uses Direct Connect; remove it")
         return accelerated
 
     @field_validator("route_tables")
     @classmethod
     def _are_of_a_transit_gateway(cls, tables: RouteTables, info: ValidationInfo) -> RouteTables:
         if "transit_gateway_id" in info.data and info.data["transit_gateway_id"] is None:
-            raise ValueError("names tables of a transit gateway, and there is no transit_gateway_id; take it out")
+            raise ValueError("has tables of a transit gateway, and transit_gateway_id is not set; remove it")
         return tables
 
     @field_validator("vpn_gateway_id")
@@ -195,7 +197,7 @@ class VpnProps(ConnectionProps):
     def _attaches_to_one(cls, gateway_id: str | None, info: ValidationInfo) -> str | None:
         beside = [field for field in _TRANSIT if info.data.get(field)]
         if gateway_id and beside:
-            raise ValueError(f"stands beside {beside[0]}; a VPN attaches to one gateway: take one out")
+            raise ValueError(f"cannot be combined with {beside[0]}; a VPN attaches to one gateway: remove one")
         return gateway_id
 
     @field_validator("amazon_asn")
@@ -203,72 +205,69 @@ class VpnProps(ConnectionProps):
     def _is_of_a_gateway_to_be_made(cls, asn: int | None, info: ValidationInfo) -> int | None:
         beside = [field for field in (*_TRANSIT, "vpn_gateway_id") if info.data.get(field)]
         if asn and beside:
-            raise ValueError(f"is for a gateway to be made, and {beside[0]} names one that exists; take one out")
+            raise ValueError(f"is for a new gateway, and {beside[0]} is an existing one; remove one")
         return asn
 
     @model_validator(mode="after")
     def _ends_somewhere(self) -> Self:
         if self.terminates == "astro" and not self.cluster:
-            raise ValueError("has terminates: astro and no cluster; name the entry of `clusters` to connect")
+            raise ValueError("has terminates: astro without cluster; set the entry of `clusters` to connect")
         if self.terminates == "network" and not self.network:
-            raise ValueError(
-                "has no network; name the entry of `networks` to connect, or the cluster and terminates: astro"
-            )
+            raise ValueError("has no network; set the entry of `networks` to connect, or cluster and terminates: astro")
         return self
 
     @model_validator(mode="after")
     def _can_route(self) -> Self:
         if self.transit_gateway_id and self.static_routes and not self.route_tables.routes:
             raise ValueError(
-                "has static_routes to a transit gateway and no route_tables.routes to write them in; "
-                "name one table, such as {main: tgw-rtb-0123456789abcdef0}"
+                "has static_routes to a transit gateway without route_tables.routes for them; set a table, such as "
+                "{main: tgw-rtb-0123456789abcdef0}"
             )
         amazons = self.amazon_asn or 64512
         if self.makes_gateway() and amazons in {self.asn(gateway) for gateway in self.gateways.values()}:
             raise ValueError(
-                f"has {amazons} as bgp_asn and as AWS's own ASN; BGP joins two networks of different ASNs: "
-                "set amazon_asn to another"
+                f"has {amazons} as bgp_asn and as AWS's own ASN; BGP requires different ASNs: change amazon_asn"
             )
         for name, gateway in self.gateways.items():
             if gateway.direct_connect_attachment_id and not self.on_transit_gateway:
                 raise ValueError(
-                    f"has gateways.{name}.direct_connect_attachment_id and no transit_gateway_id; tunnels over Direct "
-                    "Connect end at a transit gateway"
+                    f"has gateways.{name}.direct_connect_attachment_id without transit_gateway_id; tunnels over "
+                    "Direct Connect need a transit gateway"
                 )
             yours = [field for field in OF_YOUR_ACCOUNT if getattr(gateway, field)]
             if yours and self.terminates == "astro":
                 raise ValueError(
-                    f"has gateways.{name}.{yours[0]}, which is in your account, and Astronomer makes this VPN in the "
-                    "cluster's; take it out"
+                    f"has gateways.{name}.{yours[0]}, which is in your account, and Astronomer creates this VPN in "
+                    "the cluster's; remove it"
                 )
             starts = self.tunnels.startup_action == "start" and "startup_action" in self.tunnels.model_fields_set
             if gateway.certificate_arn and not gateway.tunnels and starts:
                 raise ValueError(
-                    f"has tunnels.startup_action start, and gateways.{name} has a certificate and no address that AWS "
-                    "could start to; leave it out, and the device starts"
+                    f"has tunnels.startup_action start, and gateways.{name} has a certificate and no address that "
+                    "AWS could connect to; remove it, so that the device starts"
                 )
         return self
 
     def asn(self, gateway: Gateway) -> int | None:
-        """Return the ASN of a device; None without BGP."""
+        """Return the ASN of a device, or None without BGP."""
         return gateway.bgp_asn or self.bgp_asn
 
     def negotiation(self, gateway: Gateway) -> Tunnels:
-        """Return how the tunnels of a device are negotiated. One with a certificate starts them itself."""
+        """Return the tunnel settings of a device. A device with a certificate starts the tunnels itself."""
         tunnels = gateway.tunnels or self.tunnels
         return tunnels.model_copy(update={"startup_action": "add"}) if gateway.certificate_arn else tunnels
 
     def makes_gateway(self) -> bool:
-        """Whether a virtual private gateway is made."""
+        """Return whether a virtual private gateway is created."""
         return self.terminates == "network" and not self.on_transit_gateway and not self.vpn_gateway_id
 
     @property
     def on_transit_gateway(self) -> bool:
-        """Whether it attaches to a transit gateway."""
+        """Return whether it attaches to a transit gateway."""
         return bool(self.transit_gateway_id or self.transit_gateway_of)
 
     def known_gateways(self) -> dict[str, Gateway]:
-        """The gateways that can be made or connected."""
+        """Return the gateways with enough data to create or connect them."""
         return {
             name: gateway
             for name, gateway in self.gateways.items()
@@ -314,7 +313,9 @@ class VpnProps(ConnectionProps):
         match self.preshared_keys if keyed else "variable":
             case "secrets-manager":
                 secrets = in_words([fact(facts, name, "preshared_keys_secret") for name in keyed])
-                yield Step("you", f"let your network team read the pre-shared keys of {in_words(keyed)}: {secrets}")
+                yield Step(
+                    "you", f"give your network team access to the pre-shared keys of {in_words(keyed)}: {secrets}"
+                )
             case "state":
                 how = "give your network team the pre-shared keys from Terraform's state through a protected channel"
                 yield Step("you", how)
@@ -337,7 +338,7 @@ class VpnProps(ConnectionProps):
                         "account",
                         (self.vpn_gateway_id, cidr),
                         f"has tunnels of {cidr} on {self.vpn_gateway_id}",
-                        "inside ranges of one gateway differ: choose another /30",
+                        "inside ranges of one gateway must differ: choose another /30",
                     )
         if not self.on_transit_gateway:
             field = "vpn_gateway_id" if self.vpn_gateway_id else "type"
@@ -345,14 +346,14 @@ class VpnProps(ConnectionProps):
                 (field,),
                 "network",
                 ("virtual private gateway",),
-                f"{'makes' if self.makes_gateway() else 'uses'} a virtual private gateway of network {self.network!r}",
-                "a VPC attaches one: put the gateways in one entry, or name one vpn_gateway_id in both",
+                f"{'creates' if self.makes_gateway() else 'uses'} the virtual private gateway of {self.network!r}",
+                "a VPC can have one: put the gateways into one entry, or use the same vpn_gateway_id in both",
                 shared=self.vpn_gateway_id,
             )
 
     @property
     def leads_back(self) -> bool:
-        # A virtual private gateway propagates its routes into the tables; a transit gateway propagates none to a VPC.
+        # A virtual private gateway propagates its routes into the tables. A transit gateway propagates none to a VPC.
         return self.terminates == "network" and not self.on_transit_gateway
 
     @property
@@ -390,7 +391,7 @@ class VpnProps(ConnectionProps):
         return self.terminates == "network" and not (self.on_transit_gateway or self.vpn_gateway_id)
 
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
-        return "the VPN ends in the VPC that was left"
+        return "the VPN ends in the failed cluster's VPC"
 
     def pending_inputs(self) -> tuple[PendingInput, ...]:
         missing = [
@@ -399,7 +400,7 @@ class VpnProps(ConnectionProps):
             if not gateway.is_known
         ]
         if not self.static_routes and not all(self.asn(gateway) for gateway in self.gateways.values()):
-            how = "the ASN that the devices use for BGP; or, without BGP, the ranges behind them for static_routes"
+            how = "the ASN of the devices for BGP, or without BGP the ranges behind them for static_routes"
             missing.append(PendingInput("bgp_asn", "your network team", how))
         return tuple(missing)
 
@@ -408,7 +409,7 @@ class VpnProps(ConnectionProps):
             return ()
         keyed = [name for name, gateway in self.gateways.items() if not gateway.certificate_arn]
         wanted = sorted(f"{name}-{tunnel}" for name in keyed for tunnel in (1, 2))
-        # AWS's rule for keys: facts B25.
+        # AWS's rule for keys (facts B25).
         return (
             Secret(
                 name="preshared_keys",

@@ -1,4 +1,4 @@
-"""How the tunnels of a VPN are negotiated."""
+"""The settings of a VPN's tunnels."""
 
 from typing import Annotated, Literal, Self
 
@@ -11,7 +11,7 @@ _WEAK = {"ikev1", "SHA1", "AES128", "AES128-GCM-16", 2, 5, 22, 23, 24}
 
 def _some(choices: tuple[str | int, ...]) -> tuple[str | int, ...]:
     if not choices:
-        raise ValueError("is empty; name at least one, or leave it out")
+        raise ValueError("is empty; list at least one, or remove it")
     return choices
 
 
@@ -22,54 +22,56 @@ Phase2Group = Literal[2, 5, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 35, 36, 
 
 
 class Phase1(Props):
-    """What IKE may agree on for its own messages."""
+    """The settings of IKE's own messages."""
 
     encryption: Annotated[tuple[Encryption, ...], AfterValidator(_some)] = ("AES256-GCM-16",)
-    """Ciphers, each of which either side may choose."""
+    """Allowed ciphers."""
     integrity: Annotated[tuple[Integrity, ...], AfterValidator(_some)] = ("SHA2-384",)
-    """Hashes, each of which either side may choose."""
+    """Allowed hashes."""
     dh_groups: Annotated[tuple[Phase1Group, ...], AfterValidator(_some)] = (20,)
-    """Diffie-Hellman groups, each of which either side may choose."""
+    """Allowed Diffie-Hellman groups."""
     lifetime_seconds: Annotated[int, Field(ge=900, le=28800)] = 28800
-    """900 to 28800 seconds until the keys are negotiated anew."""
+    """The lifetime of the keys, 900 to 28800 seconds."""
 
 
 class Phase2(Props):
-    """What IKE may agree on for the traffic."""
+    """The settings of the traffic."""
 
     encryption: Annotated[tuple[Encryption, ...], AfterValidator(_some)] = ("AES256-GCM-16",)
-    """Ciphers, each of which either side may choose."""
+    """Allowed ciphers."""
     integrity: Annotated[tuple[Integrity, ...], AfterValidator(_some)] = ("SHA2-384",)
-    """Hashes, each of which either side may choose."""
+    """Allowed hashes."""
     dh_groups: Annotated[tuple[Phase2Group, ...], AfterValidator(_some)] = (20,)
-    """Diffie-Hellman groups of perfect forward secrecy, each of which either side may choose."""
+    """Allowed Diffie-Hellman groups for perfect forward secrecy."""
     lifetime_seconds: Annotated[int, Field(ge=900, le=3600)] = 3600
-    """900 to 3600 seconds, and below the lifetime of phase 1."""
+    """The lifetime of the keys, 900 to 3600 seconds. It must be below that of phase 1."""
 
 
 class Tunnels(Props):
-    """How every tunnel of the connection is negotiated. The defaults are strong; tell your network team (facts B26)."""
+    """The settings of every tunnel of the connection. The defaults are strong, so give them to your network team (facts
+    B26)."""
 
     ike_versions: Annotated[tuple[Literal["ikev1", "ikev2"], ...], AfterValidator(_some)] = ("ikev2",)
-    """Versions of IKE, each of which your device may speak."""
+    """Allowed versions of IKE."""
     phase1: Phase1 = Phase1()
-    """Of IKE's own messages."""
+    """The settings of IKE's own messages."""
     phase2: Phase2 = Phase2()
-    """Of the traffic."""
+    """The settings of the traffic."""
     rekey_margin_seconds: Annotated[int, Field(ge=60, le=1800)] = 270
-    """How long before a lifetime ends AWS negotiates anew: 60 seconds to half of phase 2's lifetime."""
+    """The time before the end of a lifetime at which AWS negotiates new keys: 60 seconds to half of phase 2's
+    lifetime."""
     rekey_fuzz_percent: Annotated[int, Field(ge=1, le=100)] = 100
-    """How much of the margin the moment is chosen from, 1 to 100. The provider drops a 0."""
+    """The percentage of the margin in which AWS randomizes the time, 1 to 100. The provider ignores 0."""
     replay_window_packets: Annotated[int, Field(ge=64, le=2048)] = 1024
-    """How far packets may come out of order, 64 to 2048."""
+    """The size of the window for packets out of order, 64 to 2048."""
     dpd_timeout_seconds: Annotated[int, Field(ge=30)] = 30
-    """When a silent peer counts as dead: 30 seconds or more."""
+    """The time after which a silent peer is considered dead: 30 seconds or more."""
     dpd_timeout_action: Literal["clear", "none", "restart"] = "restart"
-    """What AWS does then: end the session, nothing, or begin another."""
+    """The action of AWS in this case: `clear` ends the session, `none` keeps it, `restart` begins another."""
     startup_action: Literal["add", "start"] = "start"
-    """`start`: AWS brings the tunnel up, also after its own maintenance. `add`: your device has to."""
+    """`start`: AWS starts the tunnel, also after its own maintenance. `add`: your device must start it."""
     weak_reason: Reason | None = None
-    """Why ikev1, SHA1, AES128, or one of the groups 2, 5, 22, 23 and 24 is allowed, where one is."""
+    """The reason why ikev1, SHA1, AES128, or one of the groups 2, 5, 22, 23 and 24 is allowed."""
 
     @model_validator(mode="after")
     def _can_be_negotiated(self) -> Self:
@@ -80,13 +82,13 @@ class Tunnels(Props):
         weak = [str(choice) for choice in dict.fromkeys(chosen) if choice in _WEAK]
         wrong: list[str] = []
         if weak and not self.weak_reason:
-            wrong.append(f"allows {', '.join(weak)}, which is weak; take it out, or say why in weak_reason")
+            wrong.append(f"allows {', '.join(weak)}, which is weak; remove it, or give a reason in weak_reason")
         if self.weak_reason and not weak:
-            wrong.append("gives a weak_reason and allows nothing weak; take it out")
+            wrong.append("has weak_reason, but allows nothing weak; remove it")
         if two.lifetime_seconds >= one.lifetime_seconds:
             wrong.append(
                 f"has a phase2.lifetime_seconds of {two.lifetime_seconds}, which is not below phase1's "
-                f"{one.lifetime_seconds}; AWS refuses that: change one"
+                f"{one.lifetime_seconds} as AWS requires; change one"
             )
         if self.rekey_margin_seconds * 2 > two.lifetime_seconds:
             wrong.append(
@@ -95,7 +97,7 @@ class Tunnels(Props):
             )
         if "ikev2" not in self.ike_versions:
             if self.startup_action == "start":
-                wrong.append("has startup_action start, which needs ikev2; write add, and your device starts")
+                wrong.append("has startup_action start, which needs ikev2; set add, with which your device starts")
             if all("GCM" in cipher for cipher in one.encryption):
                 wrong.append("has only GCM in phase1.encryption, which needs ikev2 (RFC 5282); add AES256")
         if wrong:

@@ -15,7 +15,7 @@ _AUDIENCE = "sts.amazonaws.com"
 
 
 class WorkloadIdentity(Construct):
-    """Roles for exactly the Deployments that are named. One whose Deployments are not known yet is not made."""
+    """Roles for exactly the named Deployments. A role without known Deployments is not created."""
 
     def __init__(self, scope: Construct, id_: str, props: WorkloadIdentityProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)
@@ -55,7 +55,7 @@ class WorkloadIdentity(Construct):
             ["sts:AssumeRoleWithWebIdentity"],
             None,
             ("StringEquals", f"{issuer}:aud", _AUDIENCE),
-            # One condition with all subjects: any of them matches. Of two conditions both would have to.
+            # One condition with all subjects, any of which matches. Two conditions would both have to match.
             (test, f"{issuer}:sub", subjects),
             principals=("Federated", [provider]),
         )

@@ -11,7 +11,7 @@ from modules.entry import Claim, FieldPath, PendingInput, Step, in_words, role_c
 from modules.parts.iam_policy.props import POLICIES, PolicyDocument
 from modules.vocabulary import UNIQUE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
 
-# IAM's quota for a trust policy, and what ours holds besides names (facts B9).
+# IAM's quota for a trust policy, and the size of our trust policies without names (facts B9).
 _TRUST_SIZE, _TRUST_FRAME = 2_048, 350
 
 
@@ -36,34 +36,34 @@ OidcProviderArn = Annotated[
 
 
 class WorkloadRole(Props):
-    """A role in the network's account that Deployments may assume. It may do what its policies say, and no more."""
+    """A role in the network's account that Deployments may assume. Its permissions are exactly its policies."""
 
     deployments: Annotated[tuple[Namespace, ...], UNIQUE] = ()
-    """The namespaces of the Deployments: in the Astro UI, a Deployment's Details. With `cluster_role`, which is of all
-    Deployments of the cluster, none; else the role waits until there is one."""
+    """The namespaces of the Deployments, from a Deployment's Details in the Astro UI. Leave it empty with
+    `cluster_role`, which all Deployments of the cluster share. Otherwise, the role is created when there is one."""
     any_deployment_reason: Reason | None = None
-    """Lets in every Deployment of the cluster, and says why. Only with `oidc`, and not on a hosted-standard cluster,
-    where Deployments of other organizations run."""
+    """The reason why every Deployment of the cluster may assume the role. Only with `oidc`, and not on a
+    hosted-standard cluster, which also runs Deployments of other organizations."""
     policy_arns: dict[Slug, PolicyArn] = Field(default_factory=dict)
-    """Managed policies to attach, AWS's or of the network's account, by a name of your choice. Default: none."""
+    """Managed policies to attach, of AWS or of the network's account, by a name of your choice. Default: none."""
     policy_files: dict[Slug, PolicyDocument] = Field(default_factory=dict)
-    """Policy documents (JSON) to make managed policies from, by a name of your choice; paths are relative to the estate
-    file. `{{.AWSAccount}}` in them becomes the network's account. Default: none."""
+    """Policy documents (JSON) for new managed policies, by a name of your choice. Paths are relative to the estate
+    file. `{{.AWSAccount}}` in them is replaced by the network's account. Default: none."""
     permissions_boundary: PolicyArn | None = None
-    """The ARN of a managed policy that bounds the role. Default: none."""
+    """The ARN of a managed policy that limits the role. Default: none."""
 
     @model_validator(mode="after")
     def _fits_iam(self) -> Self:
         if both := sorted(self.policy_arns.keys() & self.policy_files.keys()):
-            raise ValueError(f"has {', '.join(both)} in policy_arns and in policy_files; give each policy its own name")
+            raise ValueError(f"has {', '.join(both)} in policy_arns and in policy_files; policy names must differ")
         if (count := len(self.policy_arns) + sum(map(len, self.policy_files.values()))) > POLICIES:
-            raise ValueError(f"has {count} policies, and IAM takes {POLICIES} for a role; put some into one document")
+            raise ValueError(f"has {count} policies, and a role can have {POLICIES}; merge some into one document")
         if self.deployments and self.any_deployment_reason:
-            raise ValueError("has deployments and any_deployment_reason; name the Deployments, or let every one in")
+            raise ValueError("has deployments and any_deployment_reason; remove one")
         return self
 
     def subjects(self) -> tuple[str, ...]:
-        """Whom its trust names with `oidc`: the `sub` of their tokens."""
+        """Return the `sub` claims of the Deployments' tokens, for a trust policy with `oidc`."""
         if self.any_deployment_reason:
             return ("system:serviceaccount:*:*",)
         return tuple(
@@ -74,11 +74,12 @@ class WorkloadRole(Props):
 
 
 class WorkloadIdentityProps(ConnectionProps):
-    """Roles that Deployments assume to use AWS without keys, in the account that the network is in.
+    """Roles that Deployments assume to use AWS without keys, in the account of the network.
 
-    AWS refuses a trust that names a role which does not exist. So with `deployment_role` and `cluster_role`, give a
-    Deployment's namespace or the cluster's ID once it exists, and after a Deployment was made anew, apply again: AWS
-    keeps the identity of the old one."""
+    AWS refuses a trust policy with a role that does not exist. With `deployment_role` and `cluster_role`, enter a
+    Deployment's namespace or the cluster's ID when it exists. Apply again after a Deployment was recreated, because AWS
+    stores the identity of the old role.
+    """
 
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
@@ -89,29 +90,29 @@ class WorkloadIdentityProps(ConnectionProps):
     cluster: Slug
     """The entry of `clusters` whose Deployments assume the roles."""
     identity: Literal["deployment_role", "cluster_role", "oidc"] = "deployment_role"
-    """Who a Deployment is to AWS. Default `deployment_role`: its own role `astro-<namespace>` in the cluster's account,
-    since September 2023. `cluster_role`: the role `AirflowS3Logs-<cluster ID>` that all Deployments of an older cluster
-    share. `oidc`: its tokens, issued by the cluster's `oidc_issuer_url` (Hosted: customer managed identity)."""
+    """The identity of a Deployment in AWS. Default `deployment_role`: its own role `astro-<namespace>` in the cluster's
+    account, since September 2023. `cluster_role`: the role `AirflowS3Logs-<cluster ID>` that all Deployments of an
+    older cluster share. `oidc`: its tokens, issued by the cluster's `oidc_issuer_url` (Hosted: customer managed
+    identity)."""
     provider_arn: OidcProviderArn | None = None
-    """The OIDC provider of the cluster's issuer in the network's account. Default: it is made; an account has one for
-    an issuer."""
+    """The OIDC provider of the cluster's issuer in the network's account. Default: a new one. An account has one for
+    each issuer."""
     roles: Annotated[dict[Slug, WorkloadRole], Field(min_length=1)]
-    """The roles, by a name of your choice. AWS knows them as <estate>-<entry>-<name>, shortened where that is longer
-    than IAM takes."""
+    """The roles, by a name of your choice. Their names in AWS are <estate>-<entry>-<name>, truncated to IAM's limit."""
 
     @model_validator(mode="after")
     def _fits_the_identity(self) -> Self:
         if self.provider_arn and self.identity != "oidc":
-            raise ValueError(f"has provider_arn and identity {self.identity}; only oidc uses it: take it out")
+            raise ValueError("has provider_arn, which only identity oidc uses; remove it, or set identity: oidc")
         for name, role in self.roles.items():
             if self.identity == "cluster_role" and (role.deployments or role.any_deployment_reason):
                 raise ValueError(
-                    f"has identity cluster_role, which every Deployment of the cluster has, and tells them apart in "
-                    f"{name}; take deployments and any_deployment_reason out, or use deployment_role or oidc"
+                    f"has identity cluster_role, which every Deployment of the cluster has, but {name} names "
+                    "Deployments; remove deployments and any_deployment_reason, or use deployment_role or oidc"
                 )
             if self.identity == "deployment_role" and role.any_deployment_reason:
                 raise ValueError(
-                    f"lets any Deployment in by {name}; with deployment_role each must be named: name them"
+                    f"has any_deployment_reason in {name}; with deployment_role, list the Deployments in deployments"
                 )
         return self
 
@@ -146,8 +147,8 @@ class WorkloadIdentityProps(ConnectionProps):
                 ("cluster",),
                 "global",
                 ("oidc", issuer or self.cluster),
-                f"makes the OIDC provider of cluster {self.cluster!r}",
-                "an account has one for an issuer: keep the roles in one entry, or give the other its provider_arn",
+                f"creates the OIDC provider of cluster {self.cluster!r}",
+                "an account has one for each issuer: put the roles into one entry, or set provider_arn of the other",
             )
         for name, role in self.roles.items():
             yield role_claim(("roles", name), f"{entry}-{name}")
@@ -157,8 +158,8 @@ class WorkloadIdentityProps(ConnectionProps):
                         ("roles", name, "policy_files", file),
                         "global",
                         ("policy", policy),
-                        f"makes the policy <estate>-{policy}",
-                        "an account has one of a name: rename one",
+                        f"creates the policy <estate>-{policy}",
+                        "policy names must be unique within an account: rename one",
                     )
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
@@ -171,26 +172,28 @@ class WorkloadIdentityProps(ConnectionProps):
         if shared and self.identity == "cluster_role":
             yield (
                 ("identity",),
-                f"{self.identity!r} of a hosted-standard cluster is of other organizations too; use deployment_role",
+                f"{self.identity!r} of a hosted-standard cluster also covers other organizations; use deployment_role",
             )
         for name, role in self.roles.items():
             own = {("policy_arns", key): policy for key, policy in role.policy_arns.items()}
             own |= {("permissions_boundary",): role.permissions_boundary} if role.permissions_boundary else {}
             for field, policy in own.items():
                 if arn_account(policy) not in (context.account_id, "aws"):
-                    message = f"{policy!r} is not in account {context.account_id}; a role takes one of its own"
+                    message = (
+                        f"{policy!r} is not in account {context.account_id}; a role needs a policy in its own account"
+                    )
                     yield ("roles", name, *field), message
             if shared and role.any_deployment_reason:
-                message = f"would let in every Deployment of {self.cluster!r}, where other organizations run theirs too"
-                yield ("roles", name, "any_deployment_reason"), f"{message}; name yours in deployments"
+                message = f"would allow every Deployment of {self.cluster!r}, also those of other organizations"
+                yield ("roles", name, "any_deployment_reason"), f"{message}; list yours in deployments"
             named = role.subjects() if self.identity == "oidc" else self.principals(role, cluster, "aws")
             size = _TRUST_FRAME + 3 * len(issuer) + sum(len(one) + 3 for one in named)
             if size > _TRUST_SIZE:
-                message = f"makes a trust of about {size:,} characters, and IAM takes {_TRUST_SIZE:,}"
+                message = f"needs a trust policy of about {size:,} characters, and IAM allows {_TRUST_SIZE:,}"
                 yield ("roles", name, "deployments"), f"{message}; spread the Deployments over several roles"
 
     def principals(self, role: WorkloadRole, cluster: Cluster | ClusterSide, partition: str) -> tuple[str, ...]:
-        """The ARNs of the Astro roles that may assume `role`; none while they are not known."""
+        """Return the ARNs of the Astro roles that may assume `role`, or nothing while they are unknown."""
         names = [deployment_role(namespace) for namespace in role.deployments]
         if self.identity == "cluster_role":
             names = [cluster_role(cluster.id)] if cluster.id else []
@@ -214,5 +217,5 @@ class WorkloadIdentityProps(ConnectionProps):
 
 
 def issuer_name(url: str) -> str:
-    """An issuer as IAM names it, in ARNs and in conditions."""
+    """Return an issuer as IAM writes it in ARNs and conditions."""
     return url.removeprefix("https://")

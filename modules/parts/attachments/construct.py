@@ -1,10 +1,10 @@
 """Acceptance of transit gateway attachments that other accounts created.
 
-Terraform deletes the attachment when it destroys an accepter (facts C1), and only its owner can create it again. One
-resource of a stack therefore accepts all of them, at an address without names of the file and with the attachment's ID
-as its key: a rename changes nothing. Every stack of a network has the resource, so that Terraform refuses to destroy
-what it accepted also when the file names no attachment any more. Peerings of gateways have a resource of their own,
-which only stacks with a cluster in another region have.
+When Terraform destroys an accepter, it deletes the attachment (facts C1), and only the attachment's owner can create it
+again. One resource of a stack therefore accepts all attachments. Its address contains no names from the file and its
+keys are the IDs of the attachments, so a rename changes nothing. Every stack of a network has the resource. Terraform
+therefore refuses to destroy an accepted attachment even after it is removed from the file. A second resource accepts
+the peerings of gateways. Only stacks with a cluster in another region have it.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ from constructs import Construct
 from modules.expressions import is_late, listed, term
 from modules.parts.lookup.construct import Lookup
 
-# An underscore, which names of the file never have.
+# Names in the file never contain an underscore.
 ID = "accepted_attachments"
 _PEERINGS = "accepted_peerings"
 
@@ -43,7 +43,7 @@ def accept_peering(scope: Construct, attachment_id: str, name: str, request: Loo
 
 
 def accepted_in(stack: TerraformStack) -> "Accepted":
-    """Return the attachments that a stack accepts, of which there may be none yet."""
+    """Return the attachments that a stack accepts; create the construct if necessary."""
     return _in(stack, ID)
 
 
@@ -80,7 +80,8 @@ class Accepted(Construct):
         self._conditions += [
             Precondition(
                 condition=f"${{each.key != {key} || ({condition})}}",
-                # Terraform evaluates the messages of all, and in a module the ID of a pending attachment is null.
+                # Terraform evaluates the messages of all attachments, and in a module the ID of a pending attachment is
+                # null.
                 error_message=message.replace(attachment_id, "${each.key}"),
             )
             for condition, message in request.expectations
@@ -88,7 +89,7 @@ class Accepted(Construct):
         self._render()
 
     def reference(self, attachment_id: str) -> str:
-        """The expression of the attachment's ID once it is accepted."""
+        """Return an expression of the attachment's ID, which is known after acceptance."""
         return f"${{{self._address}[{term(attachment_id)}].id}}"
 
     def _render(self) -> None:
@@ -108,8 +109,8 @@ class Accepted(Construct):
         )
         if not self._available:
             return
-        # AWS refuses to accept an attachment that is available because the gateway, or somebody, accepted it before
-        # (facts C2): that one is imported. Terraform passes over the import of what is in its state.
+        # AWS refuses to accept an attachment that is already available, because the gateway or a person accepted it
+        # (facts C2). Such an attachment is imported. Terraform skips the import of an attachment that is in its state.
         available = self._available[0] if len(self._available) == 1 else f"concat({', '.join(self._available)})"
         block = {"to": f"{self._address}[each.key]", "for_each": f"${{toset({available})}}", "id": "${each.key}"}
         self.imports = [block]

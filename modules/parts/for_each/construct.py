@@ -1,8 +1,8 @@
-"""What constructs make of a value that Terraform knows later.
+"""Iteration over the entries of maps, some of which may be known only at apply time.
 
-A root has every value of the estate, and a construct makes one resource for each entry of a map, with the entry's name
-in its address. In an exported module the values are expressions, such as `${var.vpc_id}`, and a map that may have other
-entries is a `MapExpression`: then one resource has a `for_each`. Constructs are written the same for both.
+A root has every value of the estate. A construct creates one resource for each entry of a map, with the entry's name in
+its address. In an exported module, the values are expressions such as `${var.vpc_id}`, and a map with unknown entries
+is a `MapExpression`. In this case, one resource has a `for_each`. The code of constructs is the same for both.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,11 @@ Entries = Mapping[str, Any] | MapExpression
 
 
 def each(*maps: Entries) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Any]]:
-    """Every combination of one entry of each map: the names, the values as text, and the `for_each` if there is one.
+    """Yield every combination of one entry of each map: the names, the values as text, and the `for_each` if there is
+    one.
 
-    A `MapExpression` has the name "", and of several the resource's keys are the names joined by `_`.
+    An entry of a `MapExpression` has the name "". With several of them, the keys of the resource are the names joined
+    by `_`.
     """
     late = [map_ for map_ in maps if isinstance(map_, MapExpression)]
     over = TerraformIterator.from_map(Token.as_any_map(_combined(late))) if late else None
@@ -39,7 +41,7 @@ def _combined(late: list[MapExpression]) -> str:
 
 
 def values(*maps: Entries) -> list[str]:
-    """All values as text, each once, in the order of their letters."""
+    """Return the distinct values of all maps as text, sorted."""
     known = sorted({str(value) for map_ in maps if not isinstance(map_, MapExpression) for value in map_.values()})
     late = [f"values({map_.expression})" for map_ in maps if isinstance(map_, MapExpression)]
     if not late:
@@ -48,7 +50,7 @@ def values(*maps: Entries) -> list[str]:
 
 
 def by_name(ranges: Entries) -> Any:
-    """A cluster's ranges for a handoff."""
+    """Return the ranges of a cluster for a hand-over."""
     if isinstance(ranges, MapExpression):
         return Token.as_any(f"${{{ranges.expression}}}")
     return {name or "cidr": str(cidr) for name, cidr in ranges.items()}

@@ -1,4 +1,4 @@
-"""Policy documents, in which Terraform may compute parts that are known only at apply time."""
+"""Policy documents, whose values may be known only at apply time."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -14,11 +14,11 @@ from constructs import Construct
 Statement = DataAwsIamPolicyDocumentStatement
 Principals = tuple[Literal["AWS", "Federated", "Service"], Sequence[str]]
 Condition = tuple[str, str, str | Sequence[str]]
-"""Operator, key, and a value or several, any of which matches."""
+"""Operator, key, and one or more values, any of which matches."""
 
 
 def document(scope: Construct, id_: str, *statements: Statement) -> str:
-    """Returns a reference to the JSON of a policy document."""
+    """Return a reference to the JSON of a policy document."""
     return DataAwsIamPolicyDocument(scope, id_, statement=list(statements)).json
 
 
@@ -30,7 +30,7 @@ def statement(
     effect: Literal["Allow", "Deny"] | None = None,
     sid: str | None = None,
 ) -> Statement:
-    """Returns a statement, which allows by default. All conditions must hold."""
+    """Return a statement, which allows by default. All conditions must hold."""
     return Statement(
         sid=sid,
         effect=effect,

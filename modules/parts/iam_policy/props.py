@@ -1,4 +1,5 @@
-"""Policy documents in files of yours: read, checked by IAM's rules, and cut into policies that IAM has room for."""
+"""Policy documents in your files: read, validated by IAM's rules, and split into policies of a size that IAM
+accepts."""
 
 import hashlib
 import json
@@ -15,8 +16,8 @@ from modules.documents import DocumentError, decoded, parsed, read_bytes
 from modules.vocabulary import duplicates
 
 _VARIABLE = re.compile(r"""\$\{(?:[a-z0-9-]+:[\w./:=@-]+(?: *, *'[^']*')?|[*?$])\}""", re.IGNORECASE)
-"""A variable of IAM, with a default if it has one, or an escaped *, ? or $ (IAM user guide, policy variables)."""
-# IAM's quotas (facts B9): what one managed policy may hold, white space not counted, and how many a role may have.
+"""A variable of IAM with an optional default, or an escaped *, ? or $ (IAM user guide, policy variables)."""
+# IAM's quotas (facts B9): the characters of a managed policy without white space, and the policies of a role.
 _POLICY_SIZE = 6_144
 POLICIES = 10
 _SHOWN = 10
@@ -25,22 +26,23 @@ _ACCOUNT = "{{.AWSAccount}}"
 
 @dataclass(frozen=True)
 class PolicyDocument:
-    """A policy document that IAM takes for a role's managed policies; in the estate file, the name of its file.
+    """A policy document for the managed policies of a role; in the estate file, the path of its file.
 
-    A document that is too large for one policy is several here, cut between statements. Where it says
-    `{{.AWSAccount}}`, as Astronomer's does, so do these until they are made for an account.
+    A document that is too large for one policy is split between statements. The placeholder `{{.AWSAccount}}` of
+    Astronomer's document remains until `policies` replaces it.
     """
 
     _texts: tuple[str, ...]
 
     def __len__(self) -> int:
-        """How many policies it takes."""
+        """Return the number of policies."""
         return len(self._texts)
 
     def policies(self, account_id: str, name: str) -> dict[str, str]:
-        """The policies of an account: `name`, `name-2`, ... each with its compact JSON, the same for the same file.
+        """Return the policies of an account: `name`, `name-2`, ... each with its compact JSON, which is reproducible.
 
-        Terraform takes `${` for an expression of its own: variables of IAM have `$${`, as Terraform writes it."""
+        Terraform reads `${` as its own expression, so variables of IAM are escaped as `$${`.
+        """
         names = [name, *(f"{name}-{number}" for number in range(2, len(self._texts) + 1))]
         texts = (text.replace(_ACCOUNT, account_id).replace("${", "$${") for text in self._texts)
         return dict(zip(names, texts, strict=True))
@@ -52,7 +54,7 @@ class PolicyDocument:
 
     @classmethod
     def read(cls, value: object, info: ValidationInfo) -> "PolicyDocument":
-        """Reads the file that the estate names. Raises ValueError with everything that is wrong with it."""
+        """Read the file that the estate names. Raise ValueError with all problems of the file."""
         if isinstance(value, PolicyDocument):
             return value
         if not isinstance(value, str) or not value:
@@ -60,7 +62,7 @@ class PolicyDocument:
         document = _document(Path((info.context or {}).get("folder", "."), value))
         if problems := list(_problems(document)):
             more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-            raise ValueError(f"is not a policy document that IAM would take: {'; '.join(problems[:_SHOWN])}{more}")
+            raise ValueError(f"is not a valid IAM policy document: {'; '.join(problems[:_SHOWN])}{more}")
         return cls(tuple(_split(document)))
 
     @classmethod
@@ -85,7 +87,7 @@ def _document(file: Path) -> Any:
 
 
 def pin_file(document: Path) -> Path:
-    """Where the SHA-256 of a document stands that `main.py policy fetch` saved: beside it, as `sha256sum` writes it."""
+    """Return the path of a document's checksum, which `main.py policy fetch` writes in the format of `sha256sum`."""
     return document.with_name(document.name + ".sha256")
 
 
@@ -97,61 +99,62 @@ def _check_pin(document: Path, content: bytes) -> None:
         return
     if pinned != [hashlib.sha256(content).hexdigest().encode()]:
         raise ValueError(
-            f"is not the document that {pin.name} beside it pins; see `main.py policy diff` and `main.py policy fetch`,"
-            " or take the pin out if the change is yours"
+            f"does not match its checksum in {pin.name}; see `main.py policy diff` and `main.py policy fetch`,"
+            " or delete that file if you made the change"
         )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Python keeps the last of equal keys: half of a policy could be lost without a word."""
+    """Reject duplicate keys. Python keeps only the last one, so half of a policy could be lost without an error."""
     names = [name for name, _ in pairs]
     if twice := duplicates(names):
-        raise DocumentError(f"has the key {', '.join(twice)} twice in one object; merge the two")
+        raise DocumentError(f"has the key {', '.join(twice)} twice in one object; merge them")
     return dict(pairs)
 
 
 def _problems(document: Any) -> Iterator[str]:
-    """What IAM would refuse (and `terraform validate` accepts), or Terraform would change."""
+    """Yield the parts that IAM would refuse although `terraform validate` accepts them, and those that Terraform would
+    change."""
     if not isinstance(document, dict) or not isinstance(statements := document.get("Statement"), list | dict):
         yield "it has no Statement; allowed: an object with Version and Statement"
         return
     if unknown := sorted(document.keys() - {"Version", "Id", "Statement"}):
         yield f"it has {', '.join(unknown)}; allowed: Version, Id, Statement"
     if document.get("Version") not in ("2012-10-17", "2008-10-17"):
-        yield 'its Version is not "2012-10-17" (in quotes)'
+        yield 'its Version is missing or invalid; allowed: "2012-10-17" (in quotes)'
     statements = listed(statements)
     if not statements:
-        yield "it has no statement"
+        yield "its Statement is empty"
     for number, statement in enumerate(statements, 1):
         for problem in _statement_problems(statement):
             yield f"statement {number} {problem}"
     sids = [sid for statement in statements if isinstance(statement, dict) and (sid := statement.get("Sid"))]
     if twice := duplicates(sid for sid in sids if isinstance(sid, str)):
-        yield f"the Sid {', '.join(twice)} is there twice"
+        yield f"the Sid {', '.join(twice)} is used twice"
 
     text = _rendered(document)
     for found in dict.fromkeys(re.findall(r"\$*[$%&]\{[^\"}]*\}?", text)):
         yield from _variable_problems(found)
     if "${" in text and document.get("Version") != "2012-10-17":
-        yield 'it holds variables of IAM, which only Version "2012-10-17" knows'
+        yield 'it has IAM variables, which require Version "2012-10-17"'
     if found := re.search(r"\{\{[^\"}]*(?:\}\})?", text.replace(_ACCOUNT, "")):
-        yield f"it holds {found[0]}; the only placeholder that is known is {_ACCOUNT}"
+        yield f"it has {found[0]}; the only supported placeholder is {_ACCOUNT}"
     if found := re.search(r"[^\t\n\r\x20-\xff]", text):
-        yield f"it holds the character {found[0]!r}; IAM takes Latin-1 only"
+        yield f"it has the character {found[0]!r}; IAM accepts Latin-1 only"
 
 
 def _variable_problems(found: str) -> Iterator[str]:
-    """What is wrong with a text that looks like a variable."""
+    """Yield the problems of a text that looks like a variable."""
     if found.startswith("&"):
         yield (
-            f"it holds {found}, which AWS takes for text and not for a variable; write ${found[1:]} (&{{ is "
+            f"it has {found}, which AWS reads as text and not as a variable; write ${found[1:]} (&{{ is "
             "Terraform's notation inside aws_iam_policy_document)"
         )
     elif found.startswith("$$"):
-        yield f"it holds {found}, as Terraform writes a variable of IAM; write ${found.lstrip('$')}"
+        yield f"it has {found}, which is Terraform's notation for an IAM variable; write ${found.lstrip('$')}"
     elif not _VARIABLE.fullmatch(found):
         yield (
-            f"it holds {found}, which is no variable of IAM; allowed: ${{service:Key}}, such as "
+            f"it has {found}, which is not an IAM variable; allowed: ${{service:Key}}, such as "
             "${aws:PrincipalTag/team}"
         )
 
@@ -177,16 +180,16 @@ def _statement_problems(statement: Any) -> Iterator[str]:
 
 
 def _either(statement: dict[str, Any], element: str, pattern: str, allowed: str) -> Iterator[str]:
-    """What is wrong with Action or NotAction, Resource or NotResource: exactly one must be there."""
+    """Yield the problems of Action or NotAction, Resource or NotResource: exactly one of each pair is required."""
     present = [name for name in (element, f"Not{element}") if name in statement]
     if len(present) != 1:
-        yield f"has {' and '.join(present) or f'neither {element} nor Not{element}'}; give one of the two"
+        yield f"has {' and '.join(present) or f'neither {element} nor Not{element}'}; set exactly one of them"
         return
     values = listed(statement[present[0]])
     wrong = [value for value in values if not (isinstance(value, str) and re.fullmatch(pattern, value))]
     if wrong or not values:
         shown = json.dumps(wrong[0]) if wrong else "nothing"
-        yield f"has {shown} as {present[0]}; allowed: {allowed}, a list of such, or *"
+        yield f"has {shown} as {present[0]}; allowed: {allowed}, a list of these, or *"
 
 
 def _is_condition(condition: Any) -> bool:
@@ -197,7 +200,7 @@ def _is_condition(condition: Any) -> bool:
 
 
 def listed(value: Any) -> list[Any]:
-    """Return a list; IAM writes one value without."""
+    """Return a list. IAM writes a list of one value as the value itself."""
     return value if isinstance(value, list) else [value]
 
 
@@ -207,11 +210,11 @@ def _rendered(document: Any) -> str:
 
 
 def _split(document: dict[str, Any]) -> Iterator[str]:
-    """The document as policies that IAM has room for: as many statements in each as fit, in the order of the file.
+    """Yield the policies of a document. Each contains as many statements as fit, in the order of the file.
 
-    All are attached to one role, and IAM judges a role by all statements of all its policies: the meaning is the same.
-    In several policies those that deny come first: an apply changes one policy after the other, and a statement that
-    moves between two is in neither for a moment.
+    All policies are attached to one role. IAM evaluates all statements of a role together, so the meaning does not
+    change. If there are several policies, statements that deny come first. An apply changes one policy after another,
+    so for a moment a statement that moves between two policies is in neither.
     """
     numbered = list(enumerate(listed(document["Statement"]), 1))
     if _size(document, [statement for _, statement in numbered]) > _POLICY_SIZE:
@@ -223,12 +226,12 @@ def _split(document: dict[str, Any]) -> Iterator[str]:
             continue
         if (size := _size(document, [statement])) > _POLICY_SIZE:
             raise ValueError(
-                f"has {size:,} characters in statement {number} alone, and IAM takes {_POLICY_SIZE:,} in a policy; "
+                f"has {size:,} characters in statement {number} alone, and a policy can have {_POLICY_SIZE:,}; "
                 "write it as several statements with some of its actions each"
             )
         parts.append([statement])
     if len(parts) > POLICIES:
-        raise ValueError(f"is as large as {len(parts)} policies, and IAM takes {POLICIES} for a role; shorten it")
+        raise ValueError(f"needs {len(parts)} policies, and a role can have {POLICIES}; shorten it")
     return (_rendered(document | {"Statement": part}) for part in parts)
 
 

@@ -1,4 +1,4 @@
-"""Security groups: rules in those of yours, and the life cycle of those that are made."""
+"""Security groups: rules in existing groups, and the life cycle of new groups."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,15 +18,16 @@ from modules.vocabulary import construct_id
 def new_group(
     scope: Construct, id_: str, name: str, *, description: str, vpc_id: str, tag: str, **rules: Any
 ) -> SecurityGroup:
-    """A security group with `rules` (`ingress`, `egress`) that can be replaced while it is in use.
+    """Create a security group with `rules` (`ingress`, `egress`) that can be replaced while it is in use.
 
-    AWS deletes no group that something uses, and does not change a description: the successor has to exist first, under
-    a name of its own. A new name alone is no reason to replace it, or the Resolver endpoint that must go with it.
+    AWS cannot delete a group in use and cannot change a description. The successor must therefore exist first, with a
+    different name. A change of only the name does not replace the group, because that would also replace the Resolver
+    endpoint that uses it.
     """
     return SecurityGroup(
         scope,
         id_,
-        # The provider takes 100 characters, and adds the end itself.
+        # The provider allows 100 characters, and adds the suffix itself.
         name_prefix=f"{truncated_name(name, 99)}-",
         description=description,
         vpc_id=vpc_id,
@@ -37,7 +38,7 @@ def new_group(
 
 
 def let_in(scope: Construct, id_: str, rule: IngressRule, description: str, **source: Any) -> None:
-    """One rule from `source`: an argument of `aws_vpc_security_group_ingress_rule`, such as `cidr_ipv4`."""
+    """Create one rule from `source`, an argument of `aws_vpc_security_group_ingress_rule` such as `cidr_ipv4`."""
     first, last = rule.span
     VpcSecurityGroupIngressRule(
         scope,
@@ -52,7 +53,7 @@ def let_in(scope: Construct, id_: str, rule: IngressRule, description: str, **so
 
 
 def let_cluster_in(scope: Construct, rules: Mapping[str, IngressRule], cluster: ClusterSide, description: str) -> None:
-    """Every rule for every range that the cluster's traffic comes from; an address holds both names."""
+    """Create every rule for every range of the cluster's traffic. An address contains both names."""
     for name, rule in rules.items():
         for (range_name,), (cidr,), over in each(cluster.routed_cidrs()):
             let_in(scope, construct_id("ingress", name, range_name), rule, description, for_each=over, cidr_ipv4=cidr)

@@ -1,4 +1,4 @@
-"""Rules that let Astro in through your security groups: what several connection types have in common."""
+"""Rules that allow Astro in your security groups, for several connection types."""
 
 from collections.abc import Collection, Iterator
 from typing import Annotated, Literal, Self
@@ -9,7 +9,7 @@ from modules.entry import Claim
 from modules.vocabulary import Props, SecurityGroupId, Slug
 
 RULES_OF_A_GROUP = 60
-"""Rules that a security group takes in one direction, and groups of an interface, by default (quotas L-0EA8095F and
+"""The default quotas of rules in one direction of a security group, and of groups of an interface (L-0EA8095F and
 L-2AFB9258)."""
 GROUPS_OF_AN_INTERFACE = 5
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -21,14 +21,15 @@ EVERY = -1
 
 
 class Ports(Props):
-    """What Astro may reach: ports of TCP or UDP, or messages of ICMP."""
+    """The ports of TCP or UDP, or the messages of ICMP, that Astro may send."""
 
     from_port: Port | None = None
-    """The first port; needed for TCP and UDP."""
+    """First port of the range. Required for TCP and UDP."""
     to_port: Port | None = None
     """Last port of the range. Default: `from_port`."""
     protocol: Literal["tcp", "udp", "icmp"] = "tcp"
-    """`icmp` has no ports: 3 with code 4 tells a sender the size of packets that the path takes, and 8 is a ping."""
+    """The protocol. `icmp` has types instead of ports. Type 3 with code 4 reports the maximum packet size of the path,
+    and type 8 is a ping."""
     icmp_type: IcmpNumber | None = None
     """The type of ICMP messages. Default: every type."""
     icmp_code: IcmpNumber | None = None
@@ -36,7 +37,7 @@ class Ports(Props):
 
     @property
     def span(self) -> tuple[int, int]:
-        """The first and last port, or type and code of ICMP, as AWS writes them."""
+        """Return the first and last port, or the type and code of ICMP, in AWS's notation."""
         if self.protocol == "icmp":
             icmp = (EVERY if one is None else one for one in (self.icmp_type, self.icmp_code))
             return next(icmp), next(icmp)
@@ -45,7 +46,7 @@ class Ports(Props):
 
     @property
     def in_words(self) -> str:
-        """What is opened, such as `tcp 5432` or `icmp 3/4`."""
+        """Return the opened ports or messages, such as `tcp 5432` or `icmp 3/4`."""
         first, last = self.span
         if self.protocol == "icmp":
             return "icmp" + ("" if first == EVERY else f" {first}") + ("" if last == EVERY else f"/{last}")
@@ -59,26 +60,27 @@ class Ports(Props):
             other = "has no ports" if self.protocol == "icmp" else "has no types and codes of ICMP"
             raise ValueError(f"has {' and '.join(strange)}, and {self.protocol} {other}; remove them")
         if self.protocol != "icmp" and self.from_port is None:
-            raise ValueError("has no from_port; name the port that Astro connects to")
+            raise ValueError("has no from_port; set the port that Astro connects to")
         if self.icmp_code is not None and self.icmp_type is None:
-            raise ValueError("has icmp_code and no icmp_type; a code belongs to a type: name the type, too")
+            raise ValueError("has icmp_code without icmp_type; set icmp_type too")
         first, last = self.span
         if self.protocol != "icmp" and last < first:
-            raise ValueError(f"ends at port {last}, before it begins at {first}; swap the two")
+            raise ValueError(f"has to_port {last} below from_port {first}; swap them")
         return self
 
 
 class IngressRule(Ports):
-    """Lets Astro in through one of your security groups.
+    """Allows inbound traffic from Astro in one of your security groups.
 
-    Not for a group whose rules are inside an `aws_security_group` of another Terraform configuration, which would
-    remove this one."""
+    Do not use a group with inline rules (`aws_security_group` of another Terraform configuration), because that
+    configuration would remove this rule.
+    """
 
     security_group: SecurityGroupId
 
     @property
     def opens(self) -> tuple[object, ...]:
-        """What AWS takes only once from one source."""
+        """Return the properties that must be unique for one source."""
         return self.security_group, self.protocol, *self.span
 
 
@@ -86,7 +88,7 @@ def _each_once(rules: dict[str, IngressRule]) -> dict[str, IngressRule]:
     first: dict[object, str] = {}
     for name, rule in rules.items():
         if (other := first.setdefault(rule.opens, name)) != name:
-            raise ValueError(f"has one rule twice, as {other} and as {name}, and AWS takes it once; leave one out")
+            raise ValueError(f"has the same rule as {other} and {name}; AWS accepts it once: remove one")
     return rules
 
 
@@ -94,7 +96,7 @@ Ingress = Annotated[dict[Slug, IngressRule], AfterValidator(_each_once)]
 
 
 def ingress_claims(rules: dict[str, IngressRule], sources: Collection[str]) -> Iterator[Claim]:
-    """A security group takes one rule for each source (a cluster's ranges, a prefix list) and ports."""
+    """Yield a claim for each rule, source (the ranges of a cluster, a prefix list) and ports. AWS accepts each once."""
     for name, rule in rules.items():
         for source in sources:
             yield Claim(
@@ -102,5 +104,5 @@ def ingress_claims(rules: dict[str, IngressRule], sources: Collection[str]) -> I
                 "account",
                 ("ingress", source, *rule.opens),
                 f"opens {rule.security_group} to {source!r} on these ports",
-                "AWS takes such a rule once: leave one out",
+                "AWS accepts such a rule once: remove one",
             )

@@ -1,9 +1,9 @@
-"""Lookups of a request that another account made, and the conditions under which it is accepted.
+"""Lookups of a request that another account made, and the conditions for accepting it.
 
-A data source that filters by every expected value finds nothing if one of them differs, and cannot say which. A
+A data source that filters by every expected value finds nothing if one of them differs, and cannot report which. A
 `Lookup` reads the request by its ID alone, and each expectation is a condition with its own message. The conditions are
-preconditions of the resources that accept the request: Terraform reports all failures in one plan, evaluates the
-conditions again in an apply, and does not evaluate them in a destroy.
+preconditions of the resources that accept the request. Terraform reports all failures in one plan and evaluates the
+conditions again in an apply. It does not evaluate them in a destroy.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +40,8 @@ class Lookup:
         self.expectations: list[tuple[str, str]] = []
         """The conditions as expressions, each with its message."""
         if is_late(request_id):
-            # A module may be called with depends_on, and then nothing that is read can be in a for_each.
+            # If the caller of a module sets depends_on, data sources are read at apply time and cannot be in a
+            # for_each.
             exists = Postcondition(condition="${length(self.ids) > 0}", error_message=missing)
             several = _search(scope, kind, ids, by_id, TerraformResourceLifecycle(postcondition=[exists]))
             one = kind.one(scope, id_, depends_on=[several], **{kind.id_argument: request_id})
@@ -54,22 +55,22 @@ class Lookup:
             self._unless_missing = f"length({_address(several)}.ids) == 0 || "
 
     def found(self, attribute: str, *older: str) -> str:
-        """The expression of the attribute's value in AWS, or else of its `older` names: empty if there is none."""
+        """Return an expression of the attribute's value in AWS, or of its `older` names, or of an empty text."""
         name = f"try({', '.join(f'one.{name}' for name in (attribute, *older))})"
         values = f"[for one in {self._requests} : {name}]" if older else f"{self._requests}.{attribute}"
         return f'join("", compact({values}))'
 
     def ids_if(self, attribute: str, value: str) -> str:
-        """The expression of a list with the request's ID, if the attribute has that value in AWS, and else of none."""
+        """Return an expression of a list: the request's ID if the attribute has that value in AWS, otherwise empty."""
         return f'[for one in {self._requests} : one.id if one.{attribute} == "{value}"]'
 
     def matches(self, name: str, filters: Mapping[str, str]) -> str:
-        """The expression of whether AWS's own filters match the request, for values that AWS need not show."""
+        """Return an expression that is true if AWS's own filters match the request, for values that AWS may hide."""
         found = _search(self._scope, self._kind, name, {self._kind.id_filter: self._id, **filters})
         return f"length({_address(found)}.ids) > 0"
 
     def expect(self, condition: str, message: str) -> None:
-        """Require that the expression `condition` is true of the request, if it exists."""
+        """Require that the expression `condition` is true for the request, if it exists."""
         self.expectations.append((f"{self._unless_missing}{condition}", message))
 
     @property
@@ -82,7 +83,7 @@ class Lookup:
 
 
 def with_dns(network: Network, what: str, remedy: str) -> list[Precondition] | None:
-    """The condition of a resource that both DNS settings of the network's VPC are on, which `what` needs."""
+    """Return the condition that both DNS settings of the network's VPC are on, as `what` needs."""
     if network.dns == "true":
         return None
     message = (
@@ -95,10 +96,12 @@ def with_dns(network: Network, what: str, remedy: str) -> list[Precondition] | N
 def announce(
     scope: Construct, kind: Kind, id_: str, filters: Mapping[str, str], message: str, known: Iterable[str] = ()
 ) -> None:
-    """Warn in each plan of the requests that match `filters` and are not `known`. `{}` in the message stands for their
-    IDs.
+    """Warn in each plan about requests that match `filters` and are not `known`. `{}` in the message is replaced by
+    their IDs.
 
-    Every value of the filters must be known when Terraform plans: it would warn of a check that it cannot evaluate."""
+    Every value of the filters must be known when Terraform plans. Otherwise it would warn that it cannot evaluate the
+    check.
+    """
     found = _search(scope, kind, id_, filters)
     ids = f"{_address(found)}.ids"
     if known:
@@ -107,7 +110,7 @@ def announce(
         "condition": f"${{length({ids}) == 0}}",
         "error_message": message.replace("{}", f'${{join(" or ", {ids})}}'),
     }
-    # cdktf has no class for a check.
+    # cdktf has no class for checks.
     TerraformStack.of(scope).add_override(f"check.{found.friendly_unique_id}", {"assert": [assertion]})
 
 
@@ -118,7 +121,7 @@ def _search(
     filters: Mapping[str, str],
     lifecycle: TerraformResourceLifecycle | None = None,
 ) -> Any:
-    """Several requests, or none: it is no error if nothing matches."""
+    """Read all matching requests. No match is not an error."""
     by = [kind.filter(name=name, values=[value]) for name, value in filters.items()]
     return kind.several(scope, id_, filter=by, lifecycle=lifecycle)
 

@@ -1,4 +1,4 @@
-"""What Terraform remembers of the first deploy, in the state: a `terraform_data` whose input never changes."""
+"""Values of the first deploy that stay in the state: a `terraform_data` whose input never changes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,9 +15,10 @@ def remember(
     keep: bool = True,
     conditions: Sequence[Postcondition] | None = None,
 ) -> str:
-    """Return a reference to `value` as it was when it was created; to the present one unless `keep`.
+    """Return a reference to `value` as it was at creation, or to the current value unless `keep`.
 
-    cdktf's DataResource looks for Terraform's version at each synth, which works without Terraform."""
+    cdktf's DataResource runs Terraform to find its version at each synth. This implementation works without Terraform.
+    """
     resource = TerraformResource(
         scope,
         id_,

@@ -1,4 +1,4 @@
-"""Shares resources of ours with exact principals, by AWS RAM."""
+"""Shares resources with exact principals through AWS RAM."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,16 +16,17 @@ from modules.vocabulary import construct_id
 
 
 def accounts_of(context: ConnectionContext) -> set[Any]:
-    """The accounts of the clusters in the network's region: nothing is shared with another one."""
+    """Return the accounts of the clusters in the network's region. RAM shares nothing with other regions."""
     near = [cluster for cluster in context.clusters.values() if cluster.region == context.network.region]
     return {cluster.account_id for cluster in near} - {None, context.network.account_id}
 
 
 def share(scope: Construct, props: SharingProps, context: ConnectionContext, resources: Mapping[str, str]) -> str:
-    """Share `resources` (ARNs by name) with those whom `props` names, or the clusters' accounts. The share's ARN.
+    """Share `resources` (ARNs by name) with the principals of `props`, by default the clusters' accounts. Return its
+    ARN.
 
-    Clusters often have one account: the associations are keyed by account, so that none is replaced when the cluster
-    that was first in an account goes. Our own account has no need of a share.
+    Clusters often have the same account. The associations are keyed by account, so that removing a cluster replaces no
+    association of another. The network's own account needs no share.
     """
     made = RamResourceShare(
         scope,

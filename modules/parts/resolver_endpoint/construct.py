@@ -1,4 +1,4 @@
-"""A Route 53 Resolver endpoint, and the security group that says who may ask whom."""
+"""A Route 53 Resolver endpoint, and the security group that limits who may query whom."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -26,19 +26,19 @@ def resolver_endpoint(
     description: str,
     *groups: Mapping[str, Iterable[Any]],
 ) -> tuple[str, list[str]]:
-    """Its ID and addresses. `description` and `groups` (`ingress` or `egress` of each) are of its security groups."""
+    """Create the endpoint and return its ID and addresses. `description` and `groups` (`ingress` or `egress`) are for
+    its security groups."""
     subnets = context.network.subnets
     ids = [
         new_group(
             scope,
             construct_id("security-group", str(number) if number > 1 else ""),
-            # Not the bare name: AWS refuses one that begins with "sg-".
+            # Not the name alone: AWS refuses a name that begins with "sg-".
             f"resolver-{context.name}",
             description=description,
             vpc_id=context.network.vpc_id,
             tag=context.name,
-            # In the group itself, where ranges that are there twice need no names of their own, and no rule can be
-            # added.
+            # Inline rules: duplicate ranges then need no names, and nobody can add another rule.
             **rules,
         ).id
         for number, rules in enumerate(groups, start=1)

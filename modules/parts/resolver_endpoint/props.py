@@ -10,30 +10,30 @@ from modules.vocabulary import BY_REFERENCE, UNIQUE, Address, Slug
 
 
 class ResolverEndpoint(CheckedProps):
-    """A Route 53 Resolver endpoint to make in your network."""
+    """A Route 53 Resolver endpoint to create in your network."""
 
     subnets: Annotated[tuple[Slug, ...], Field(min_length=2, max_length=20), UNIQUE] | None = None
-    """Names of the network's subnets, at least two, each in another availability zone. Default: all of them."""
+    """Names of at least two subnets of the network, each in a different availability zone. Default: all of them."""
     ips: Annotated[dict[Slug, Address], BY_REFERENCE] = Field(default_factory=dict)
-    """A fixed address in a subnet, by the subnet's name, for firewalls that must know it. Default: AWS takes one."""
+    """Fixed addresses by subnet name, if firewalls must know them. Default: AWS chooses an address."""
 
     @model_validator(mode="after")
     def _has_ips_in_its_subnets_only(self) -> Self:
         if self.subnets is not None and (strangers := sorted(set(self.ips) - set(self.subnets))):
             raise ValueError(
-                f"has ips in {', '.join(strangers)}, not in its subnets; there are: {', '.join(self.subnets)}"
+                f"has ips in {', '.join(strangers)}, not in its subnets; allowed: {', '.join(self.subnets)}"
             )
         return self
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
-        """Yield what does not fit the network: the field below `endpoint`, and a sentence on its value."""
+        """Yield the problems in the context of the network: the field below `endpoint`, and a sentence on its value."""
         ranges = context.ranges
         for name, ip in self.ips.items():
             if not any(IPv4Address(ip) in cidr for cidr in ranges):
                 message = f"{ip!r} is in none of the network's ranges; give one of subnet {name!r}, inside "
                 yield ("ips", name), message + " or ".join(map(str, ranges))
         subnets = context.subnets
-        there_are = f"there are: {', '.join(sorted(subnets)) or 'none'}"
+        there_are = f"available: {', '.join(sorted(subnets)) or 'none'}"
         for index, name in enumerate(self.subnets or ()):
             if name not in subnets:
                 yield ("subnets", index), f"{name!r} is not a subnet of the network; {there_are}"

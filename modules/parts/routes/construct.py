@@ -13,8 +13,8 @@ from modules.vocabulary import construct_id
 def routes(scope: Construct, name: str, network: Network, ranges: Entries, **target: Any) -> None:
     """Route each of `ranges` to `target` (an argument of `aws_route`) in every route table of `network`.
 
-    A route's address holds the names of its table and range, never an index or a range, so that adding one replaces no
-    other (facts B17). Discovered tables are keyed by their IDs.
+    The address of a route contains the names of its table and range. It contains no index and no range, so adding a
+    route replaces no other (facts B17). Discovered tables are keyed by their IDs.
     """
     for (table, range_name), (table_id, cidr), over in each(network.route_tables, ranges):
         Route(

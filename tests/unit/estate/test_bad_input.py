@@ -89,7 +89,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "9:158: account.policy_alarm.filter: '{ ($.eventName = x' is not one of 'corrected', "
-                "'seed-hybrid' or 'seed-preview'"
+                "'astronomer-hybrid' or 'astronomer-preview'"
             )
         ],
     ),
@@ -97,8 +97,9 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         account(more=", policy_alarm: {}"),
         [
             (
-                "9:118: account.policy_alarm: has neither subscribers nor topic_arn; give one: subscribers of a "
-                "topic that is made, or a topic of your own"
+                "9:118: account.policy_alarm: has neither subscribers nor topic_arn; set exactly one of them: "
+                "subscribers "
+                "of a new topic, or your own topic"
             )
         ],
     ),
@@ -107,7 +108,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "9:92: account.cross_account_role.policy_file: 'too-large.json' has 6,783 characters in statement"
-                " 1 alone, and IAM takes 6,144 in a policy; write it as several statements with some of its "
+                " 1 alone, and a policy can have 6,144; write it as several statements with some of its "
                 "actions each"
             )
         ],
@@ -116,8 +117,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         account("too-many"),
         [
             (
-                "9:92: account.cross_account_role.policy_file: 'too-many.json' is as large as 11 policies, and "
-                "IAM takes 10 for a role; shorten it"
+                "9:92: account.cross_account_role.policy_file: 'too-many.json' needs 11 policies, and a role "
+                "can have 10; shorten it"
             )
         ],
     ),
@@ -151,8 +152,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         account("misspelt"),
         [
             (
-                "9:92: account.cross_account_role.policy_file: 'misspelt.json' is not a policy document that IAM "
-                'would take: statement 1 has the Effect "Alow"; allowed: Allow, Deny'
+                "9:92: account.cross_account_role.policy_file: 'misspelt.json' is not a "
+                'valid IAM policy document: statement 1 has the Effect "Alow"; allowed: Allow, Deny'
             )
         ],
     ),
@@ -160,8 +161,9 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         account("expression"),
         [
             (
-                "9:92: account.cross_account_role.policy_file: 'expression.json' is not a policy document that "
-                "IAM would take: it holds ${var.username}, which is no variable of IAM; allowed: ${service:Key}, "
+                "9:92: account.cross_account_role.policy_file: 'expression.json' is not a "
+                "valid IAM policy document: it has ${var.username}, which is not an IAM variable; allowed: "
+                "${service:Key}, "
                 "such as ${aws:PrincipalTag/team}"
             )
         ],
@@ -170,8 +172,9 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         account("trust"),
         [
             (
-                "9:92: account.cross_account_role.policy_file: 'trust.json' is not a policy document that IAM "
-                "would take: statement 1 has Principal (a principal belongs to a trust policy); allowed: Action, "
+                "9:92: account.cross_account_role.policy_file: 'trust.json' is not a "
+                "valid IAM policy document: statement 1 has Principal (a principal belongs to a trust "
+                "policy); allowed: Action, "
                 "Condition, Effect, NotAction, NotResource, Resource, Sid"
             )
         ],
@@ -184,8 +187,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         account(more=", policy_alarm: {subscribers: {slack: 'https://hooks.slack.com/services/T0/B0/hunter2'}}"),
         [
             (
-                "9:140: account.policy_alarm.subscribers.slack: is a Slack webhook, which does not understand SNS"
-                " and is a secret besides; configure Slack in AWS Chatbot and write "
+                "9:140: account.policy_alarm.subscribers.slack: is a Slack webhook, which does not support SNS"
+                " and is also a secret; configure Slack in AWS Chatbot and write "
                 "https://global.sns-api.chatbot.amazonaws.com"
             )
         ],
@@ -225,8 +228,9 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         hub(GATEWAY + ', share_with: ["arn:aws:iam::333333333333:root"]'),
         [
             (
-                "10:119: connections.x.share_with.0: 'arn:aws:iam::333333333333:root' is not whom AWS RAM can "
-                "share with; allowed: an account's 12 digits in quotes (not arn:...:root), or the ARN of an "
+                "10:119: connections.x.share_with.0: 'arn:aws:iam::333333333333:root' is not a principal that "
+                "AWS RAM can share with; allowed: an account's 12 digits in quotes (not arn:...:root), or the "
+                "ARN of an "
                 "organization or organizational unit, such as \"222222222222\"; did you mean '333333333333'?"
             )
         ],
@@ -235,7 +239,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         hub(GATEWAY + ", share_with: [333333333333]"),
         [
             (
-                "10:119: connections.x.share_with.0: '333333333333' is not whom AWS RAM can share with; YAML read"
+                "10:119: connections.x.share_with.0: '333333333333' is not a principal that AWS RAM can share "
+                "with; YAML read"
                 " a number, so put it in quotes; allowed: an account's 12 digits in quotes (not arn:...:root), or"
                 ' the ARN of an organization or organizational unit, such as "222222222222"'
             )
@@ -255,7 +260,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "10:6: connections.x: routes and drops 10.8.0.0/16, as on_premises.office and blackholes.office; "
-                "AWS takes one of them: take one out"
+                "AWS allows only one of them: remove one"
             )
         ],
     ),
@@ -264,7 +269,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "10:49: connections.lake-prod.clusters.0: 'prod' is in us-east-1 and the gateway in us-west-2; a "
-                "peering of gateways takes static routes only: name route_tables, or use a network and gateway in the "
+                "peering of gateways needs static routes: set route_tables, or use a network and gateway in the "
                 "cluster's region"
             )
         ],
@@ -273,8 +278,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         dns("endpoint_id: rslvr-out-0123456789abcdef0, rules: {corp: {domain: corp.acme.example}}"),
         [
             (
-                "10:118: connections.x.rules.corp: is neither a rule that exists nor a new one; give rule_id, or "
-                "domain and targets"
+                "10:118: connections.x.rules.corp: has neither rule_id nor domain and targets; set rule_id, "
+                "or domain and targets"
             )
         ],
     ),
@@ -296,7 +301,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "10:72: connections.x.endpoint: needs two subnets in different availability zones; list them "
-                "in the network's subnets (there are: none)"
+                "in the network's subnets (available: none)"
             )
         ],
     ),
@@ -332,7 +337,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             "bgp_asn: 65010",
             "{a: {ip: 203.0.113.10, tunnel1_inside_cidr: 169.254.10.0/30, tunnel2_inside_cidr: 169.254.10.0/30}}",
         ),
-        ["10:43: connections.x.gateways: has the inside range 169.254.10.0/30 twice; each has its own"],
+        ["10:43: connections.x.gateways: has the inside range 169.254.10.0/30 twice; they must differ"],
     ),
     "B25 a key in the file": (
         vpn("bgp_asn: 65010, preshared_keys: hunter2hunter2"),
@@ -352,7 +357,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "10:93: connections.x.tunnels: has a phase2.lifetime_seconds of 3600, which is not below phase1's"
-                " 3600; AWS refuses that: change one"
+                " 3600 as AWS requires; change one"
             )
         ],
     ),
@@ -371,8 +376,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ),
         [
             (
-                "10:93: connections.x.tunnels: has startup_action start, which needs ikev2; write add, and your "
-                "device starts"
+                "10:93: connections.x.tunnels: has startup_action start, which needs ikev2; set add, with "
+                "which your device starts"
             )
         ],
     ),
@@ -394,15 +399,15 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         vpn("bgp_asn: 65010", "{a: {ip: 10.0.0.1}}"),
         [
             (
-                "10:47: connections.x.gateways.a: has the private address 10.0.0.1 and no direct_connect_attachment_id"
-                "; give the attachment of the Direct Connect gateway that carries the tunnels, or the address that the "
+                "10:47: connections.x.gateways.a: has the private address 10.0.0.1 without direct_connect_attachment_id"
+                "; set the attachment of the Direct Connect gateway that carries the tunnels, or the address that the "
                 "internet sees"
             )
         ],
     ),
     "B27 two gateways of one address": (
         vpn("bgp_asn: 65010", "{a: {ip: 203.0.113.10}, b: {ip: 203.0.113.10}}"),
-        ["10:43: connections.x.gateways: has the address 203.0.113.10 twice; each has its own"],
+        ["10:43: connections.x.gateways: has the address 203.0.113.10 twice; they must differ"],
     ),
     "B29 a lock table of DynamoDB": (
         ("us-east-1}\nastro", "us-east-1, dynamodb_table: locks}\nastro"),
@@ -417,7 +422,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ("vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16], route_tables: all", "create: {cidr: 10.30.0.0/25}"),
         [
             (
-                "8:72: networks.lake.create.cidr: '10.30.0.0/25' is a /25, not a range to cut subnets from; "
+                "8:72: networks.lake.create.cidr: '10.30.0.0/25' is a /25, not a range of a new VPC; "
                 "allowed: an IPv4 range of /16 to /24 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or "
                 "100.64.0.0/10"
             )
@@ -533,7 +538,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
 """By the fact that each is about (C: what else a file can be), a change of the base and what is said of it."""
 
 
-_ALSO_BROKEN = ("account: is for Hybrid clusters, and there are none", "a route table takes one route to a range")
+_ALSO_BROKEN = ("account: is for Hybrid clusters, and there are none", "a route table has one route to a range")
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

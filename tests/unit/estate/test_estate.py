@@ -93,7 +93,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "route_tables: all",
             "route_tables: all, routes_elsewhere: The network team routes",
-            ["8:148: networks.lake.routes_elsewhere: 'The network team routes' stands beside route_tables, which lead "
+            ["8:148: networks.lake.routes_elsewhere: 'The network team routes' cannot be combined with route_tables lead "
              "back; take one of them out"],
         ),
         (
@@ -326,7 +326,7 @@ def test_a_route_to_premises_is_made_once_in_a_table_of_the_gateway(tmp_path: Pa
     text = two_networks(lake_prod=hub("prod", office, more=tables), sea_dev=hub("dev", office, more=tables))
     assert [line.split(": ", 1)[1] for line in mistakes(tmp_path, text)] == [
         "connections.sea-dev.on_premises.office.attachment_id: routes 10.8.0.0/16 in tgw-rtb-0aaaaaaaaaaaaaaaa, and so "
-        "does connections.lake-prod; a route table takes one route to a range: leave attachment_id out of one of them"
+        "does connections.lake-prod; a route table has one route to a range: remove attachment_id from one entry"
     ]
     assert mistakes(tmp_path, text.replace("tgw-rtb-0aaaaaaaaaaaaaaaa", "tgw-rtb-0cccccccccccccccc", 1)) == []
 
@@ -444,19 +444,19 @@ MORE = BASE + "  MORE\n"
         (
             "hub: {type: transit_gateway, clusters: [prod], network: lake, transit_gateway_id: tgw-0123456789abcdef0}",
             ["12:42: connections.hub.clusters: routes network 'lake' to cluster 'prod', and so does "
-             "connections.lake-prod; a route table takes one route to a range: keep one way"],
+             "connections.lake-prod; a route table has one route to a range: remove one"],
         ),
         (
             "dns: {type: resolver_rules, clusters: [prod], network: lake, inside_organization: true, "
             "rules: {corp: {rule_id: rslvr-rr-0123456789abcdef0}}}",
             ["12:85: connections.dns.inside_organization: is true, and prod is in Astronomer's account, outside your "
-             "organization; leave it out"],
+             "organization; remove it"],
         ),
         (
             "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}\n"
             "  y: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}",
-            ["13:13: connections.y.type: makes a virtual private gateway of network 'lake', and so does connections.x; "
-             "a VPC attaches one: put the gateways in one entry, or name one vpn_gateway_id in both"],
+            ["13:13: connections.y.type: creates the virtual private gateway of 'lake', and so does connections.x; "
+             "a VPC can have one: put the gateways into one entry, or use the same vpn_gateway_id in both"],
         ),
         (
             "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010, "

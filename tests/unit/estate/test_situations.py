@@ -109,7 +109,7 @@ def test_an_unrouted_range_does_not_hide_a_cluster(folder: Path) -> None:
 def test_public_secondary_range(folder: Path) -> None:
     name = "public-secondary-range"
     assert said(folder, name) == [
-        "connections.peering.network: 'lake' has 11.20.0.0/16, and Astronomer asks for RFC 1918 ranges for a VPC "
+        "connections.peering.network: 'lake' has 11.20.0.0/16, and Astronomer requires RFC 1918 ranges for a VPC "
         "peering (Create a network connection, Prerequisites); if Astro need not reach it, move it to the network's "
         "unrouted_cidrs, otherwise use transit_gateway or private_link"
     ]
@@ -186,8 +186,9 @@ def test_one_firewall_two_vpcs(folder: Path) -> None:
 def test_vpn_over_direct_connect(folder: Path) -> None:
     name = "vpn-over-direct-connect"
     assert said(folder, name) == [
-        "connections.office.gateways.dc: has the private address 10.200.0.1 and no direct_connect_attachment_id; give "
-        "the attachment of the Direct Connect gateway that carries the tunnels, or the address that the internet sees"
+        "connections.office.gateways.dc: has the private address 10.200.0.1 without direct_connect_attachment_id; "
+        "set the attachment of the Direct Connect gateway that carries the tunnels, or the address that the "
+        "internet sees"
     ]
     carried = {"ip: 10.200.0.1": "ip: 10.200.0.1, direct_connect_attachment_id: tgw-attach-0aaaaaaaaaaaaaaaa"}
     (vpn,) = built(folder, name, carried)["network-lake"]["aws_vpn_connection"].values()
@@ -197,7 +198,7 @@ def test_vpn_over_direct_connect(folder: Path) -> None:
     )
     ends_elsewhere = said(folder, name, carried | {"    transit_gateway_id: tgw-0123456789abcdef0\n": ""})
     assert [line.split("; ")[0] for line in ends_elsewhere] == [
-        "connections.office: has gateways.dc.direct_connect_attachment_id and no transit_gateway_id"
+        "connections.office: has gateways.dc.direct_connect_attachment_id without transit_gateway_id"
     ]
 
 
@@ -321,8 +322,9 @@ def test_gateway_in_another_region(folder: Path) -> None:
 def test_a_peering_of_gateways_needs_named_tables(folder: Path) -> None:
     tables = "    route_tables: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa, network: tgw-rtb-0bbbbbbbbbbbbbbbb}\n"
     assert said(folder, "gateway-in-another-region", {tables: ""}) == [
-        "connections.hub.clusters.0: 'prod' is in eu-west-1 and the gateway in us-east-1; a peering of gateways takes "
-        "static routes only: name route_tables, or use a network and gateway in the cluster's region"
+        "connections.hub.clusters.0: 'prod' is in eu-west-1 and the gateway in us-east-1; a peering of "
+        "gateways needs static "
+        "routes: set route_tables, or use a network and gateway in the cluster's region"
     ]
 
 
@@ -384,17 +386,17 @@ def test_policy_with_variables(folder: Path) -> None:
     [
         (
             "$${aws:PrincipalTag/team}",
-            "as Terraform writes a variable of IAM; write ${aws:PrincipalTag/team}",
+            "which is Terraform's notation for an IAM variable; write ${aws:PrincipalTag/team}",
         ),
         (
             "&{aws:PrincipalTag/team}",
-            "which AWS takes for text and not for a variable; write ${aws:PrincipalTag/team} (&{ is Terraform's "
+            "which AWS reads as text and not as a variable; write ${aws:PrincipalTag/team} (&{ is Terraform's "
             "notation inside aws_iam_policy_document)",
         ),
-        ("${var.team}", "which is no variable of IAM; allowed: ${service:Key}, such as ${aws:PrincipalTag/team}"),
+        ("${var.team}", "which is not an IAM variable; allowed: ${service:Key}, such as ${aws:PrincipalTag/team}"),
         (
             "%{aws:PrincipalTag/team}",
-            "which is no variable of IAM; allowed: ${service:Key}, such as ${aws:PrincipalTag/team}",
+            "which is not an IAM variable; allowed: ${service:Key}, such as ${aws:PrincipalTag/team}",
         ),
     ],
 )
@@ -403,7 +405,7 @@ def test_what_is_no_variable_of_iam_is_refused(tmp_path: Path, variable: str, sa
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies/abac.json").write_text(text)
     (line,) = said(tmp_path, "policy-with-variables")
-    assert line.endswith(f"is not a policy document that IAM would take: it holds {variable}, {said_of_it}")
+    assert line.endswith(f"is not a valid IAM policy document: it has {variable}, {said_of_it}")
 
 
 def test_variables_of_iam_may_have_defaults_and_escapes(tmp_path: Path) -> None:
@@ -479,16 +481,13 @@ def test_a_service_has_a_short_name_or_its_name_in_full(
 
 def test_tags_that_differ_in_case(folder: Path) -> None:
     name = "tags-that-differ-in-case"
-    assert said(folder, name) == [
-        "tags: has name, which IAM takes for Name (facts C15), and it refuses both; rename name"
-    ]
+    assert said(folder, name) == ["tags: has name, and IAM reads it as Name (facts C15) and rejects both; rename name"]
     assert said(folder, name, {"name: astro, ": ""}) == [
-        "tags: has CustomerAudit, which IAM takes for customeraudit (facts C15), and it refuses both; rename "
-        "CustomerAudit"
+        "tags: has CustomerAudit, and IAM reads it as customeraudit (facts C15) and rejects both; rename CustomerAudit"
     ]
     twice = {'{name: astro, Environment: prod, CustomerAudit: "no"}': "{environment: prod, Environment: prod}"}
     assert said(folder, name, twice) == [
-        "tags: has Environment, which IAM takes for environment (facts C15), and it refuses both; rename Environment"
+        "tags: has Environment, and IAM reads it as environment (facts C15) and rejects both; rename Environment"
     ]
 
 

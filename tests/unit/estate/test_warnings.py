@@ -76,8 +76,9 @@ def test_an_estate_of_real_values_has_no_warnings(tmp_path: Path) -> None:
 def test_an_example_has_no_warnings_but_those_listed(file: Path) -> None:
     assert [re.sub(r"^[\d:]+ ", "", line).split("; ")[0] for line in found(file)] == {
         "complete": [
-            "connections.corp-dns: has no `dr`: after a failover of 'prod' to us-west-2, the rules are of the other "
-            "region, and nothing resolves your names there",
+            "connections.corp-dns: has no `dr`: after a failover of 'prod' to us-west-2, the rules are in the "
+            "other region, "
+            "and the twin cannot resolve your names",
             "connections.lake-zone: has no `dr`: after a failover of 'prod' to us-west-2, the twin's VPC is not "
             "authorized for the zone",
         ],
@@ -86,8 +87,8 @@ def test_an_example_has_no_warnings_but_those_listed(file: Path) -> None:
             "zone)"
         ],
         "ip_allowlist": [
-            "clusters.next.external_ips: is not known, and blocks connections.lake-public (its addresses are not let "
-            "in)"
+            "clusters.next.external_ips: is not known, and blocks connections.lake-public (its addresses "
+            "are not allowed)"
         ],
         "transit_gateway": [
             "clusters.west.account_id: is not known, and blocks connections.west-hub (the gateway is not shared with "
@@ -217,10 +218,11 @@ def test_an_unknown_account_is_told_with_what_it_blocks(tmp_path: Path) -> None:
     peering = re.findall(r"pcx-\w+", BASE)[0]
     assert in_text(tmp_path, text) == [
         f"5:9: clusters.prod.account_id: is not known, and blocks connections.peering ({peering} is not accepted and "
-        "nothing routes back, and AWS drops the request after 7 days (`aws ec2 describe-vpc-peering-connections "
-        f"--vpc-peering-connection-ids {peering}` shows in RequesterVpcInfo.OwnerId who asked)); read providerAccount "
-        "of the cluster in the Astro API, or provider_account of the Terraform data source astro_cluster; otherwise "
-        "ask their support for the AWS account"
+        "there are no routes back, and AWS deletes the request after 7 days (`aws ec2 describe-vpc-peering-connections "
+        f"--vpc-peering-connection-ids {peering}` shows its owner in RequesterVpcInfo.OwnerId)); read providerAccount "
+        "of the cluster in the Astro API, or provider_account of the Terraform data source astro_cluster; "
+        "otherwise ask their support "
+        "for the AWS account ID"
     ]
 
 

@@ -94,7 +94,7 @@ def test_the_role_has_astronomers_policy_and_cannot_be_destroyed(synth: Synth, t
         "aws_iam_policy": {
             "role_policy": {
                 "name": "AstronomerCrossAccountRole",
-                "description": "What Astronomer may do in this account",
+                "description": "Permissions of Astronomer in this account",
                 "policy": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}',
                 "lifecycle": {"prevent_destroy": True, "ignore_changes": ["description"]},
             }
@@ -331,8 +331,8 @@ def test_our_example_is_marked_as_ours_and_denies_itself_the_audit_roles() -> No
         ('{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Effect": "Allow"}]}', "has the key Effect twice"),
         ([], "has no Statement"),
         ({"Version": "2012-10-17"}, "has no Statement"),
-        (document(Statement=[]), "has no statement"),
-        (document(Version=None), "Version is not"),
+        (document(Statement=[]), "its Statement is empty"),
+        (document(Version=None), "Version is missing or invalid"),
         (document(Principal="*"), "it has Principal"),
         (document({**STATEMENT, "Effect": "Alow"}), 'statement 1 has the Effect "Alow"; allowed: Allow, Deny'),
         (document({**STATEMENT, "Effect": ["Allow"]}), "has the Effect"),
@@ -341,7 +341,7 @@ def test_our_example_is_marked_as_ours_and_denies_itself_the_audit_roles() -> No
         (document({**STATEMENT, "Actions": "s3:*"}), "statement 1 has Actions"),
         (document({"Effect": "Allow", "Resource": "*"}), "neither Action nor NotAction"),
         (document({"Effect": "Allow", "Action": "*"}), "neither Resource nor NotResource"),
-        (document({**STATEMENT, "NotAction": "s3:*"}), "Action and NotAction; give one"),
+        (document({**STATEMENT, "NotAction": "s3:*"}), "Action and NotAction; set exactly one"),
         (document({**STATEMENT, "Action": "s3"}), 'has "s3" as Action'),
         (document({**STATEMENT, "Action": []}), "has nothing as Action"),
         (document({**STATEMENT, "Action": ["s3:*", 1]}), "has 1 as Action"),
@@ -349,15 +349,15 @@ def test_our_example_is_marked_as_ours_and_denies_itself_the_audit_roles() -> No
         (document({**STATEMENT, "Condition": {"StringEquals": "x"}}), "has a Condition"),
         (document({**STATEMENT, "Condition": {"StringEquals": {"a:b": {"c": "d"}}}}), "has a Condition"),
         (document({**STATEMENT, "Sid": "not one"}), "has the Sid"),
-        (document(*[{**STATEMENT, "Sid": "Same"}] * 2), "the Sid Same is there twice"),
+        (document(*[{**STATEMENT, "Sid": "Same"}] * 2), "the Sid Same is used twice"),
         (document("s3:*"), "statement 1 is not an object"),  # type: ignore[arg-type]
-        (document({**STATEMENT, "Resource": "arn:aws:s3:::%{if true}"}), r"holds %\{if true\}"),
-        (document({**STATEMENT, "Resource": "arn:aws:s3:::{{.Bucket}}"}), r"holds \{\{\.Bucket\}\}"),
-        (document({**STATEMENT, "Resource": "arn:aws:s3:::{{.AWSAccount}"}), r"holds \{\{\.AWSAccount; the only"),
-        (json.dumps(document({**STATEMENT, "Resource": "arn:${x}"})).replace("$", "\\u0024"), r"holds \$\{x\}"),
-        (document({**STATEMENT, "Resource": "arn:aws:s3:::b\u2013c"}), "holds the character"),
+        (document({**STATEMENT, "Resource": "arn:aws:s3:::%{if true}"}), r"has %\{if true\}"),
+        (document({**STATEMENT, "Resource": "arn:aws:s3:::{{.Bucket}}"}), r"has \{\{\.Bucket\}\}"),
+        (document({**STATEMENT, "Resource": "arn:aws:s3:::{{.AWSAccount}"}), r"has \{\{\.AWSAccount; the only"),
+        (json.dumps(document({**STATEMENT, "Resource": "arn:${x}"})).replace("$", "\\u0024"), r"has \$\{x\}"),
+        (document({**STATEMENT, "Resource": "arn:aws:s3:::b\u2013c"}), "has the character"),
         (document(sized(6145)), "6,145 characters in statement 1 alone"),
-        (document(*[sized(6144)] * 11), "is as large as 11 policies"),
+        (document(*[sized(6144)] * 11), "needs 11 policies"),
     ],
 )  # fmt: skip
 def test_refuses_a_document_that_iam_would_refuse_or_terraform_would_change(
@@ -379,8 +379,8 @@ def test_a_mistake_in_the_document_is_told_at_the_line_of_the_estate(tmp_path: P
     with pytest.raises(EstateError) as caught:
         load(tmp_path / "astro.yaml")
     assert str(caught.value) == (
-        f"{tmp_path}/astro.yaml:{line}:18: account.cross_account_role.policy_file: 'policy.json' is not a policy "
-        'document that IAM would take: statement 1 has the Effect "Alow"; allowed: Allow, Deny'
+        f"{tmp_path}/astro.yaml:{line}:18: account.cross_account_role.policy_file: 'policy.json' is not a "
+        'valid IAM policy document: statement 1 has the Effect "Alow"; allowed: Allow, Deny'
     )
 
 

@@ -111,10 +111,10 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
 @pytest.mark.parametrize(
     ("values", "hint"),
     [
-        ({"servers": ()}, "neither or both of servers and endpoint"),
-        ({"endpoint": {}}, "neither or both of servers and endpoint"),
+        ({"servers": ()}, "exactly one of servers and endpoint"),
+        ({"endpoint": {}}, "exactly one of servers and endpoint"),
         ({"servers": ("dns.acme.example",)}, "is not a DNS server"),
-        ({"servers": ("127.0.0.1",)}, "is not an address that a query can be sent"),
+        ({"servers": ("127.0.0.1",)}, "cannot receive queries"),
         ({"servers": ("10.0.0.2", "10.0.0.2")}, r"servers\n.*10.0.0.2 twice"),
         ({"servers": tuple(f"10.0.0.{last}" for last in range(1, 8))}, "at most 6"),
         ({"domains": ()}, "at least 1"),
@@ -124,7 +124,7 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
         ({"clusters": ("prod", "prod")}, r"clusters\n.*prod twice"),
         ({"servers": (), "endpoint": {"subnets": ("private-a",)}}, "at least 2"),
         ({"servers": (), "endpoint": {"subnets": ("a", "b"), "ips": {"c": "10.0.0.4"}}}, "has ips in c"),
-        ({"forwards_astro": "Ticket OPS-1: proxy"}, "no domain that holds what Astro needs"),
+        ({"forwards_astro": "Ticket OPS-1: proxy"}, "no domain contains a name that Astro needs"),
     ],
 )
 def test_rejects_what_cannot_work(values: dict[str, Any], hint: str) -> None:

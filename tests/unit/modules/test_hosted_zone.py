@@ -93,15 +93,15 @@ def test_hides_what_astro_needs_only_for_a_reason() -> None:
 @pytest.mark.parametrize(
     ("values", "hint"),
     [
-        ({"domain": None}, "neither or both of zone_id and domain"),
-        ({"zone_id": "Z0123456789ABCDEFGHIJ"}, "neither or both of zone_id and domain"),
+        ({"domain": None}, "exactly one of zone_id and domain"),
+        ({"zone_id": "Z0123456789ABCDEFGHIJ"}, "exactly one of zone_id and domain"),
         ({"zone_id": "/hostedzone/Z0123456789ABCDEFGHIJ", "domain": None}, "is not the ID of a hosted zone"),
         ({"domain": "."}, "is not a domain name"),
         ({"domain": "Corp.acme.example"}, "is not a domain name"),
         ({"domain": "corp.acme.example."}, "without a dot at either end"),
         ({"clusters": ()}, "at least 1"),
         ({"clusters": ("prod", "prod")}, r"clusters\n.*prod twice"),
-        ({"shadows_astro": "Ticket OPS-1: shared endpoints"}, "no domain that holds what Astro needs"),
+        ({"shadows_astro": "Ticket OPS-1: shared endpoints"}, "no domain contains a name that Astro needs"),
     ],
 )
 def test_rejects_what_cannot_work(values: dict[str, Any], hint: str) -> None:

@@ -88,10 +88,10 @@ def test_a_rule_that_is_added_moves_no_other(synth: Synth) -> None:
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        (ACL, "has no number for batch of cluster 'prod'; give each one"),
+        (ACL, "has no number for batch of cluster 'prod'; add a number for each"),
         (
             ACL | {"additional_rule_numbers": {"batch": 201, "other": 202}},
-            "has other, not in additional_cidrs of cluster 'prod'; there: batch",
+            "has other, not in additional_cidrs of cluster 'prod'; allowed: batch",
         ),
     ],
 )
@@ -122,7 +122,7 @@ def test_claims_what_two_connections_cannot_both_have() -> None:
         ({"a": ACL | {"rule_number": 0}}, "greater than or equal to 1"),
         ({"a": ACL | {"rule_number": 32767}}, "less than or equal to 32766"),
         ({"a": ACL | {"network_acl": "default"}}, "is not a network ACL ID"),
-        ({"a": ACL | {"to_port": 5000}}, "ends at port 5000, before it begins at 5432"),
+        ({"a": ACL | {"to_port": 5000}}, "has to_port 5000 below from_port 5432"),
         ({"a": ACL, "b": ACL | {"from_port": 443}}, "number 200 of acl-0123456789abcdef0 twice, for a and for b"),
         ({"a": ACL | {"additional_rule_numbers": {"x": 200}}}, "twice, for a and for a.x"),
     ],

@@ -142,7 +142,7 @@ def test_the_section_is_optional_but_not_for_such_a_region(tmp_path: Path) -> No
 def test_a_role_that_is_full_has_no_room_for_the_policy(tmp_path: Path) -> None:
     statement = {"Effect": "Allow", "Action": "s3:" + "x" * 5800, "Resource": "*"}
     (tmp_path / "full.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement] * 10}))
-    with pytest.raises(EstateError, match=r"account\.opt_in_region\.regions: .*has all 10 that IAM takes"):
+    with pytest.raises(EstateError, match=r"account\.opt_in_region\.regions: .*already has the maximum of 10"):
         load(written(tmp_path, (str(EXAMPLE.parent / "policies/astronomer.json"), "full.json")))
 
 
@@ -160,7 +160,7 @@ def test_a_region_that_astronomer_may_have_added_can_be_enabled(tmp_path: Path) 
     ("regions", "hint"),
     [
         ((), "at least 1 item"),
-        (("us-east-1",), "is not a region that an AWS account has to enable; allowed: af-south-1, ap-east-1, "),
+        (("us-east-1",), "is not an opt-in region of AWS; allowed: af-south-1, ap-east-1, "),
         (("me-south-1", "me-south-1"), "has me-south-1 twice"),
     ],
 )

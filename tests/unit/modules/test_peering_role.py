@@ -113,8 +113,8 @@ def test_without_the_clusters_account_nobody_can_be_trusted_yet(synth: Synth) ->
             [
                 (
                     ("expires",),
-                    "'2026-12-31' was the role's last day; take the entry out and deploy, which deletes the role, or "
-                    "give a later day",
+                    "'2026-12-31' was the role's last day; remove the entry and deploy to delete the role, or "
+                    "set a later day",
                 )
             ],
         ),

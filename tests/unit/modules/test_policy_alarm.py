@@ -366,7 +366,7 @@ def test_arns_are_of_the_regions_partition(synth: Synth) -> None:
 @pytest.mark.parametrize(
     ("given", "hint"),
     [
-        ({}, "has neither subscribers nor topic_arn; give one"),
+        ({}, "has neither subscribers nor topic_arn; set exactly one"),
         ({**MINIMAL, "topic_arn": f"arn:aws:sns:us-east-1:{ACCOUNT}:x"}, "has both subscribers and topic_arn"),
         ({"topic_arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:x"}, "is not an SNS topic"),
         ({"topic_arn": "arn:aws:sns:us-east-1::x"}, "is not an SNS topic"),
@@ -374,15 +374,21 @@ def test_arns_are_of_the_regions_partition(synth: Synth) -> None:
         ({"subscribers": {"security": "security"}}, "is not an e-mail address or HTTPS endpoint"),
         ({"subscribers": {"security": "http://acme.example/hook"}}, "is not an e-mail address or HTTPS endpoint"),
         ({"subscribers": {"security": "https://acme.example/${x}"}}, "is not an e-mail address or HTTPS endpoint"),
-        ({"subscribers": {"slack": "https://hooks.slack.com/services/T0/B0/x"}}, "does not understand SNS"),
+        ({"subscribers": {"slack": "https://hooks.slack.com/services/T0/B0/x"}}, "does not support SNS"),
         ({**MINIMAL, "log_group": "my group"}, "is not the name of a log group"),
         ({**MINIMAL, "log_retention_days": 366}, "400, 545"),
         ({**MINIMAL, "log_retention_days": 0}, "400, 545"),
         ({**MINIMAL, "trail_retention_days": 89}, "90"),
-        ({**MINIMAL, "filter": "mine"}, "'corrected', 'seed-hybrid' or 'seed-preview'"),
+        ({**MINIMAL, "filter": "mine"}, "'corrected', 'astronomer-hybrid' or 'astronomer-preview'"),
         ({**MINIMAL, "removal_reason": "because"}, "is not a reason"),
-        ({**MINIMAL, "log_group": "theirs", "log_retention_days": 30}, "has log_retention_days, and makes no trail"),
-        ({**MINIMAL, "log_group": "theirs", "removal_reason": "Closing it"}, "has removal_reason, and makes no trail"),
+        (
+            {**MINIMAL, "log_group": "theirs", "log_retention_days": 30},
+            "has log_retention_days, but with log_group no trail",
+        ),
+        (
+            {**MINIMAL, "log_group": "theirs", "removal_reason": "Closing it"},
+            "has removal_reason, but with log_group no trail",
+        ),
     ],
 )  # fmt: skip
 def test_rejects_what_cannot_work(given: dict[str, Any], hint: str) -> None:
@@ -492,24 +498,24 @@ def test_changes_are_calls_of_iam_with_its_own_parameters() -> None:
 
 
 @pytest.mark.parametrize("name", list(MISSED_BY_PATTERN))
-def test_the_seeds_filters_ring_for_little_of_it(name: Filter) -> None:
+def test_astronomers_filters_match_few_of_these_events(name: Filter) -> None:
     heard = compiled(PATTERNS[name])
     missed = Counter(event for event, parameters in CHANGES if not heard(record(event, parameters)))
     assert missed == MISSED_BY_PATTERN[name]
 
 
-def test_the_seeds_filters_are_to_the_letter_and_wait_for_an_event_that_does_not_exist() -> None:
-    assert PATTERNS["seed-hybrid"] == (
+def test_astronomers_filters_are_unchanged() -> None:
+    assert PATTERNS["astronomer-hybrid"] == (
         "{ ($.eventName = AttachRolePolicy || $.eventName = DetachRolePolicy || $.eventName = SetPolicyVersion) && "
         '($.requestParameters.policyArn = "*OperationalBoundary*" || $.requestParameters.policyArn = '
         '"*AstronomerCrossAccountRole"  || $.requestParameters.roleName = astronomer-remote-management) }'
     )
-    assert PATTERNS["seed-preview"] == (
+    assert PATTERNS["astronomer-preview"] == (
         "{ ($.eventName = AttachRolePolicy || $.eventName = DetachRolePolicy || $.eventName = SetPolicyVersion || "
         '$.eventName = CreatePolicyVersion) && ($.requestParameters.policyArn = "*AstronomerCrossAccountRole"  || '
         "$.requestParameters.roleName = astronomer-remote-management) }"
     )
-    for name in ("seed-hybrid", "seed-preview"):
+    for name in ("astronomer-hybrid", "astronomer-preview"):
         assert compiled(PATTERNS[name])(record("SetPolicyVersion", {**POLICY, "versionId": "v2"}))
 
 

@@ -255,8 +255,8 @@ def test_what_is_made_is_in_subnets_of_the_network(
             [
                 (
                     ("service", "load_balancers", 0),
-                    f"{NLB!r} is not in account 222222222222 and us-east-1; an endpoint service takes load balancers "
-                    "of its own account and region",
+                    f"{NLB!r} is not in account 222222222222 and us-east-1; an endpoint service needs load balancers "
+                    "in its account and region",
                 )
             ],
         ),
@@ -265,13 +265,13 @@ def test_what_is_made_is_in_subnets_of_the_network(
             [
                 (
                     ("service", "load_balancers", 0),
-                    f"{NLB!r} is not in account 111111111111 and us-west-2; an endpoint service takes load balancers "
-                    "of its own account and region",
+                    f"{NLB!r} is not in account 111111111111 and us-west-2; an endpoint service needs load balancers "
+                    "in its account and region",
                 ),
                 (
                     ("service", "notify"),
-                    "'arn:aws:sns:us-east-1:555555555555:links' is not in us-west-2; SNS publishes in a topic's own "
-                    "region only",
+                    "'arn:aws:sns:us-east-1:555555555555:links' is not in us-west-2; the topic must be in the "
+                    "network's region",
                 ),
             ],
         ),
@@ -297,12 +297,18 @@ def endpoint(**values: Any) -> dict[str, Any]:
     ("values", "hint"),
     [
         ({"service": None}, "neither service nor endpoints"),
-        ({"service": {}}, "neither or both of load_balancers and load_balancer"),
-        ({"service": {"load_balancers": (NLB,), "load_balancer": BALANCER}}, "neither or both of load_balancers"),
+        ({"service": {}}, "exactly one of load_balancers and load_balancer"),
+        ({"service": {"load_balancers": (NLB,), "load_balancer": BALANCER}}, "exactly one of load_balancers"),
         ({"service": {"load_balancers": (NLB.replace("/net/", "/app/"),)}}, "is not a network load balancer"),
         ({"service": {"load_balancers": (NLB, NLB)}}, r"load_balancers\n.*twice"),
-        ({"service": {"load_balancers": (NLB,), "allowed_principals": ("foo",)}}, "is not whom an endpoint service"),
-        ({"service": {"load_balancers": (NLB,), "allowed_principals": ("*",)}}, "is not whom an endpoint service"),
+        (
+            {"service": {"load_balancers": (NLB,), "allowed_principals": ("foo",)}},
+            "is not a valid principal for an endpoint service",
+        ),
+        (
+            {"service": {"load_balancers": (NLB,), "allowed_principals": ("*",)}},
+            "is not a valid principal for an endpoint service",
+        ),
         ({"service": {"load_balancers": (NLB,), "acceptance_off_reason": "no"}}, "is not a reason"),
         ({"service": {"load_balancers": (NLB,), "notify": "security@acme.example"}}, "is not an SNS topic"),
         ({"service": {"load_balancers": (NLB,), "private_dns_name": "https://orders"}}, "is not a domain name"),
@@ -312,12 +318,15 @@ def endpoint(**values: Any) -> dict[str, Any]:
         (balancer(port=0), "greater than or equal to 1"),
         (balancer(subnets=("private-a", "private-a")), r"subnets\n.*private-a twice"),
         (balancer(removal_reason="no"), "is not a reason"),
-        ({"clusters": ()}, "service for clusters and names none"),
+        ({"clusters": ()}, "service for clusters, but clusters is empty"),
         ({"clusters": ("prod", "prod")}, r"clusters\n.*prod twice"),
-        ({"service": None} | endpoint(), "names clusters and has nothing for them"),
-        ({"service": None, "clusters": ()} | endpoint(for_clusters=True), "endpoints.secrets for clusters and names"),
-        (endpoint(service="com.amazonaws.sqs"), "has no region of AWS in it"),
-        (endpoint(service="s3"), "from the VPC's gateway endpoint"),
+        ({"service": None} | endpoint(), "has clusters, but nothing for them"),
+        (
+            {"service": None, "clusters": ()} | endpoint(for_clusters=True),
+            "endpoints.secrets for clusters, but clusters is empty",
+        ),
+        (endpoint(service="com.amazonaws.sqs"), "contains no region of AWS"),
+        (endpoint(service="s3"), "the VPC's free gateway endpoint"),
         (endpoint(only_accounts=("acme",)), "is not an AWS account ID"),
     ],
 )

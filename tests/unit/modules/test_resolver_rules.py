@@ -26,7 +26,7 @@ def test_shares_a_rule_that_exists_and_makes_nothing_else(synth: Synth) -> None:
     owner = {
         "condition": '${contains(["111111111111"], self.owner_id)}',
         "error_message": "rslvr-rr-0123456789abcdef0 belongs to account ${self.owner_id}, and only its owner can share "
-        "it. Ask them to share it with Astronomer, or give domain and targets for a rule of your own.",
+        "it. Ask them to share it with Astronomer, or set domain and targets for a new rule.",
     }
     rule = {"resolver_rule_id": "rslvr-rr-0123456789abcdef0", "lifecycle": {"postcondition": [owner]}}
     assert tf["data"] == {"aws_route53_resolver_rule": {"dns_rule_corp": rule}}
@@ -176,11 +176,11 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
     ("values", "hint"),
     [
         ({"rules": {}}, "at least 1"),
-        ({"rules": {"corp": {}}}, "is neither a rule that exists nor a new one"),
-        ({"rules": {"corp": {"domain": "corp.acme.example"}}}, "is neither a rule that exists nor a new one"),
-        ({"rules": {"corp": CORP | SHARED["rules"]["corp"]}}, "give rule_id alone"),
+        ({"rules": {"corp": {}}}, "has neither rule_id nor domain and targets"),
+        ({"rules": {"corp": {"domain": "corp.acme.example"}}}, "has neither rule_id nor domain and targets"),
+        ({"rules": {"corp": CORP | SHARED["rules"]["corp"]}}, "set only rule_id"),
         ({"rules": {"corp": {"rule_id": "rslvr-out-0123456789abcdef0"}}}, "is not a Route 53 Resolver rule ID"),
-        ({"rules": SHARED["rules"]}, "has endpoint_id and makes no rule"),
+        ({"rules": SHARED["rules"]}, "has endpoint_id but creates no rule"),
         ({"endpoint_id": None}, "needs one outbound endpoint for corp"),
         ({"endpoint": {}}, "needs one outbound endpoint for corp"),
         ({"endpoint_id": "rslvr-in-0123456789abcdef0"}, "is not the ID of an outbound"),
@@ -193,12 +193,12 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
         ({"rules": {"corp": CORP | {"domain": "a" * 64 + ".example"}}}, "is too long for a domain"),
         ({"rules": {"corp": CORP | {"domain": "a." * 128 + "b"}}}, "is too long for a domain"),
         ({"rules": {"corp": CORP | {"targets": ("dns.acme.example",)}}}, "is not a DNS server"),
-        ({"rules": {"corp": CORP | {"targets": ("10.0.0.2:65536",)}}}, "a port that is not 1 to 65535"),
-        ({"rules": {"corp": CORP | {"targets": ("169.254.169.253",)}}}, "is not an address that a query can be sent"),
+        ({"rules": {"corp": CORP | {"targets": ("10.0.0.2:65536",)}}}, "an invalid port; allowed: 1 to 65535"),
+        ({"rules": {"corp": CORP | {"targets": ("169.254.169.253",)}}}, "cannot receive queries"),
         ({"rules": {"corp": CORP | {"targets": tuple(f"10.0.0.{n}" for n in range(1, 8))}}}, "at most 6 items"),
         ({"rules": {"corp": CORP | {"targets": ("10.0.0.2", "10.0.0.2")}}}, r"targets\n.*10.0.0.2 twice"),
         ({"rules": {"corp": CORP, "lab": CORP}}, "two rules for corp.acme.example"),
-        ({"rules": {"corp": CORP | {"forwards_astro": "Ticket OPS-1: proxy"}}}, "holds nothing Astro needs"),
+        ({"rules": {"corp": CORP | {"forwards_astro": "Ticket OPS-1: proxy"}}}, "contains no name that Astro needs"),
         ({"rules": {"corp": CORP | {"forwards_astro": "no"}}}, "is not a reason"),
     ],
 )

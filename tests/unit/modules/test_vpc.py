@@ -349,23 +349,23 @@ NEW: dict[str, Any] = {"cidr": "10.30.0.0/20"}
 @pytest.mark.parametrize(
     ("entry", "where", "hint"),
     [
-        ({**EXISTING, "cidrs": ()}, (), "has a vpc_id and no cidrs"),
-        ({**EXISTING, "create": NEW}, ("create",), "stands beside vpc_id, cidrs, which"),
-        ({**PLACE, "cidrs": ("10.20.0.0/16",), "create": NEW}, ("create",), "stands beside cidrs, which"),
-        ({**PLACE, "route_tables": "all", "create": NEW}, ("create",), "stands beside route_tables, which"),
+        ({**EXISTING, "cidrs": ()}, (), "has vpc_id without cidrs"),
+        ({**EXISTING, "create": NEW}, ("create",), "cannot be combined with vpc_id, cidrs; use"),
+        ({**PLACE, "cidrs": ("10.20.0.0/16",), "create": NEW}, ("create",), "cannot be combined with cidrs; use"),
+        ({**PLACE, "route_tables": "all", "create": NEW}, ("create",), "cannot be combined with route_tables"),
         (
             {**PLACE, "subnets": {"a": "subnet-0123456789abcdef0"}, "create": NEW},
             ("create",),
-            "stands beside subnets, which",
+            "cannot be combined with subnets; use",
         ),
         (
             {**PLACE, "routes_elsewhere": "The network team routes", "create": NEW},
             ("create",),
-            "stands beside routes_elsewhere, which",
+            "cannot be combined with routes_elsewhere; use",
         ),
         ({**EXISTING, "cidrs": ("10.20.0.0/29",)}, ("cidrs", 0), "is a /29, not a range of a VPC"),
         ({**EXISTING, "route_tables": {"a": "all"}}, ("route_tables", "map", "a"), "is not a route table ID"),
-        ({**PLACE, "create": {"cidr": "10.30.0.0/25"}}, ("create", "cidr"), "/25, not a range to cut subnets from"),
+        ({**PLACE, "create": {"cidr": "10.30.0.0/25"}}, ("create", "cidr"), "/25, not a range of a new VPC"),
         ({**PLACE, "create": {"cidr": "10.0.0.0/15"}}, ("create", "cidr"), "/16 to /24"),
         ({**PLACE, "create": {"cidr": "11.0.0.0/16"}}, ("create", "cidr"), "RFC 1918"),
         ({**PLACE, "create": {**NEW, "availability_zones": 4}}, ("create", "availability_zones"), "2 or 3"),
@@ -381,7 +381,11 @@ NEW: dict[str, Any] = {"cidr": "10.30.0.0/20"}
             "not an availability zone",
         ),
         ({**PLACE, "create": {**NEW, "zones": {"a": "us-east-1b"}}}, ("create",), "us-east-1b for two of its zones"),
-        ({**PLACE, "region": "ap-northeast-1", "create": NEW}, ("create",), "ap-northeast-1b, which AWS does not give"),
+        (
+            {**PLACE, "region": "ap-northeast-1", "create": NEW},
+            ("create",),
+            "ap-northeast-1b, which AWS does not offer",
+        ),
         (
             {**PLACE, "create": {**NEW, "flow_logs": {"retention_days": 100}}},
             ("create", "flow_logs", "retention_days"),

@@ -394,8 +394,9 @@ def test_hands_over_the_ranges_where_there_is_no_bgp_and_no_asn_that_is_only_aws
     by_transit_gateway = told({**TRANSIT, "route_tables": TABLES})
     assert by_transit_gateway["static_routes"] == STATIC["static_routes"]
     assert by_transit_gateway["note"] == (
-        "The transit gateway routes these ranges into the tunnels. The network's own route tables do not know them: "
-        "where it is to reach them, route them to the gateway there."
+        "The transit gateway routes these ranges into the tunnels. The network's own route tables have no "
+        "such routes. If the network "
+        "needs them, add routes to the gateway there."
     )
 
 
@@ -470,10 +471,10 @@ def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
 @pytest.mark.parametrize(
     ("changes", "where", "hint"),
     [
-        ({"network": "lake"}, "terminates", "stands beside network"),
-        ({"cluster": None}, "", "has terminates: astro and no cluster"),
+        ({"network": "lake"}, "terminates", "cannot be combined with network"),
+        ({"cluster": None}, "", "has terminates: astro without cluster"),
         ({"terminates": "network", "cluster": None}, "", "has no network"),
-        ({"terminates": "network", "network": "lake"}, "cluster", "is for a VPN that Astronomer makes"),
+        ({"terminates": "network", "network": "lake"}, "cluster", "is for a VPN that Astronomer creates"),
         ({"terminates": "aws"}, "terminates", "'network' or 'astro'"),
         (
             {"gateways": {"a": {"ip": "10.0.0.1"}}},
@@ -483,7 +484,7 @@ def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
         ({"tunnels": {"phase1": {"dh_groups": (2,)}}}, "tunnels", "allows 2, which is weak"),
         ({"static_routes": {"a": "192.168.0.0/16"}}, "static_routes", "cannot be combined with bgp_asn"),
         *(
-            ({field: value}, field, "is of a VPN of your own network")
+            ({field: value}, field, "is for a VPN of your own network")
             for field, value in (
                 ("transit_gateway_id", "tgw-0123456789abcdef0"),
                 ("route_tables", {}),
@@ -525,8 +526,8 @@ def test_an_alarm_tells_a_topic_of_its_own_region_in_any_account() -> None:
     assert list(props.check(context_of(network(region="us-west-2"), {}))) == [
         (
             ("alarm_topic",),
-            "'arn:aws:sns:us-east-1:555555555555:network' is not in us-west-2; an alarm tells topics of its own region "
-            "only",
+            "'arn:aws:sns:us-east-1:555555555555:network' is not in us-west-2; an alarm can only notify topics in "
+            "its region",
         )
     ]
 
@@ -592,17 +593,25 @@ REASON = "The plant's firewall is from 2009, NET-12"
         ),
         ({"bgp_asn": 0}, "bgp_asn", "greater than or equal to 1"),
         ({"bgp_asn": 4294967295}, "bgp_asn", "less than or equal to 4294967294"),
-        ({"bgp_asn": 7224}, "bgp_asn", "is an ASN of Amazon's"),
+        ({"bgp_asn": 7224}, "bgp_asn", "is an ASN of Amazon"),
         ({"bgp_asn": 64512}, "", "has 64512 as bgp_asn and as AWS's own"),
         ({"amazon_asn": 65010}, "", "has 65010 as bgp_asn and as AWS's own"),
         ({"amazon_asn": 65535}, "amazon_asn", "is not a private ASN"),
         ({"static_routes": {"office": "192.168.0.0/16"}}, "static_routes", "cannot be combined with bgp_asn"),
-        ({"vpn_gateway_id": "vgw-0123456789abcdef0", **TRANSIT}, "vpn_gateway_id", "stands beside transit_gateway_id"),
-        ({"amazon_asn": 64620, **TRANSIT}, "amazon_asn", "transit_gateway_id names one that exists"),
-        ({"amazon_asn": 64620, "vpn_gateway_id": "vgw-0123456789abcdef0"}, "amazon_asn", "vpn_gateway_id names one"),
-        ({"route_tables": TABLES}, "route_tables", "there is no transit_gateway_id"),
+        (
+            {"vpn_gateway_id": "vgw-0123456789abcdef0", **TRANSIT},
+            "vpn_gateway_id",
+            "cannot be combined with transit_gateway_id",
+        ),
+        ({"amazon_asn": 64620, **TRANSIT}, "amazon_asn", "transit_gateway_id is an existing one"),
+        (
+            {"amazon_asn": 64620, "vpn_gateway_id": "vgw-0123456789abcdef0"},
+            "amazon_asn",
+            "vpn_gateway_id is an existing one",
+        ),
+        ({"route_tables": TABLES}, "route_tables", "transit_gateway_id is not set"),
         ({"vpn_gateway_id": "tgw-0123456789abcdef0"}, "vpn_gateway_id", "is not a virtual private gateway ID"),
-        ({"bgp_asn": None, "static_routes": STATIC["static_routes"], **TRANSIT}, "", "no route_tables.routes to write"),
+        ({"bgp_asn": None, "static_routes": STATIC["static_routes"], **TRANSIT}, "", "without route_tables.routes"),
         (
             {"bgp_asn": None, "static_routes": STATIC["static_routes"], "gateways": TWO, **TRANSIT},
             "transit_gateway_id",
@@ -675,9 +684,9 @@ def test_says_all_that_keeps_tunnels_from_being_negotiated() -> None:
     with pytest.raises(ValidationError) as caught:
         VpnProps.model_validate({**BGP, "tunnels": {**options, "phase2": {"lifetime_seconds": 1800}}})
     assert [error["msg"] for error in caught.value.errors()] == [
-        "Value error, allows ikev1, which is weak; take it out, or say why in weak_reason; "
-        "it has a phase2.lifetime_seconds of 1800, which is not below phase1's 900; AWS refuses that: change one; "
+        "Value error, allows ikev1, which is weak; remove it, or give a reason in weak_reason; "
+        "it has a phase2.lifetime_seconds of 1800, which is not below phase1's 900 as AWS requires; change one; "
         "it has a rekey_margin_seconds of 1800, more than half of phase2.lifetime_seconds; at most 900; "
-        "it has startup_action start, which needs ikev2; write add, and your device starts; "
+        "it has startup_action start, which needs ikev2; set add, with which your device starts; "
         "it has only GCM in phase1.encryption, which needs ikev2 (RFC 5282); add AES256"
     ]

@@ -194,29 +194,30 @@ def test_a_cluster_without_an_issuer_is_told_as_waiting(tmp_path: Path) -> None:
         (
             "    network: lake\n    roles:\n",
             "    network: lake\n    identity: oidc\n    roles:\n",
-            "connections.by-role.cluster: makes the OIDC provider of cluster 'prod', and so does connections.by-token",
+            "connections.by-role.cluster: creates the OIDC provider of cluster 'prod', and so does "
+            "connections.by-token",
         ),
         (
             "deployments: [geometric-gyroscope-9932]",
             "deployments: [geometric-gyroscope-9932, b-1, c-1, d-1, e-1]",
-            r"connections.by-token.roles.etl.deployments: .*makes a trust of about 2,\d+ characters",
+            r"connections.by-token.roles.etl.deployments: .*needs a trust policy of about 2,\d+ characters",
         ),
         (
             "      reports: {",
             "      reports: {any_deployment_reason: Everything may report, ",
-            "connections.by-token.roles.reports.any_deployment_reason: .*would let in every Deployment of 'prod'",
+            "connections.by-token.roles.reports.any_deployment_reason: .*would allow every Deployment of 'prod'",
         ),
         (
             "    network: lake\n    roles:\n      audit: {deployments: [quasarian-quantum-1234], ",
             "    network: lake\n    identity: cluster_role\n    roles:\n      audit: {",
-            "connections.by-role.identity: 'cluster_role' of a hosted-standard cluster is of other organizations",
+            "connections.by-role.identity: 'cluster_role' of a hosted-standard cluster also covers other organizations",
         ),
     ],
 )
 def test_what_does_not_fit_the_cluster_is_told_where_it_stands(tmp_path: Path, old: str, new: str, hint: str) -> None:
     text = EXAMPLE.read_text()
     assert old in text
-    if "other organizations" in hint or "would let" in hint:
+    if "other organizations" in hint or "would allow" in hint:
         text = text.replace("hosted-dedicated", "hosted-standard")
     (tmp_path / "policies").symlink_to(EXAMPLE.parent / "policies")
     (tmp_path / "astro.yaml").write_text(text.replace(old, new))
@@ -240,34 +241,36 @@ B_Y = "{type: workload_identity, cluster: prod, network: lake, roles: {y: {}}}"
         (
             "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: lake\n",
             "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: sea\n    identity: oidc\n",
-            "connections.by-role.cluster: makes the OIDC provider of cluster 'prod', and so does connections.by-token; "
-            "an account has one for an issuer: keep the roles in one entry, or give the other its provider_arn",
+            "connections.by-role.cluster: creates the OIDC provider of cluster 'prod', and so does "
+            "connections.by-token; "
+            "an account has one for each issuer: put the roles into one entry, or set provider_arn of the other",
         ),
         (
             "connections:\n",
             "connections:\n  x: {type: workload_identity, cluster: same, network: sea, identity: oidc, "
             "roles: {a: {}}}\n",
-            "connections.by-token.cluster: makes the OIDC provider of cluster 'prod', and so does connections.x; "
-            "an account has one for an issuer: keep the roles in one entry, or give the other its provider_arn",
+            "connections.by-token.cluster: creates the OIDC provider of cluster 'prod', and so does connections.x; "
+            "an account has one for each issuer: put the roles into one entry, or set provider_arn of the other",
         ),
         (
             "connections:\n",
             "connections:\n  by: {type: workload_identity, cluster: prod, network: sea, roles: {token-etl: {}}}\n",
-            "connections.by-token.roles.etl: makes the role <estate>-by-token-etl, and so does connections.by; "
-            "an account has one of a name: rename one",
+            "connections.by-token.roles.etl: creates the role <estate>-by-token-etl, and so does connections.by; "
+            "role names must be unique within an account: rename one",
         ),
         (
             "      reports: {policy_files: {read-lake:",
             "      etl-read: {policy_files: {lake:",
-            "connections.by-token.roles.etl-read.policy_files.lake: makes the policy <estate>-by-token-etl-read-lake, "
-            "and so does connections.by-token.roles.etl.policy_files.read-lake; an account has one of a name: "
-            "rename one",
+            "connections.by-token.roles.etl-read.policy_files.lake: creates the policy "
+            "<estate>-by-token-etl-read-lake, "
+            "and so does connections.by-token.roles.etl.policy_files.read-lake; policy names must be unique within an "
+            "account: rename one",
         ),
         (
             "connections:\n",
             f"connections:\n  b: {B_Y}\n",
-            "connections.b.roles.y: makes the role <estate>-b-y, and so does networks.b-y; an account has one of a "
-            "name: rename one",
+            "connections.b.roles.y: creates the role <estate>-b-y, and so does networks.b-y; role names must be unique "
+            "within an account: rename one",
         ),
     ],
 )  # fmt: skip
@@ -294,7 +297,7 @@ def test_a_role_has_policies_and_a_boundary_of_its_own_account_or_of_aws() -> No
     good = {"policy_arns": {"mine": mine, "aws": AUDIT}, "permissions_boundary": mine}
     assert list(props(good).check(context_of(network(), {"prod": PROD}))) == []
     bad = {"policy_arns": {"theirs": theirs}, "permissions_boundary": theirs}
-    message = f"{theirs!r} is not in account 111111111111; a role takes one of its own"
+    message = f"{theirs!r} is not in account 111111111111; a role needs a policy in its own account"
     assert list(props(bad).check(context_of(network(), {"prod": PROD}))) == [
         (("roles", "etl", "policy_arns", "theirs"), message),
         (("roles", "etl", "permissions_boundary"), message),
@@ -306,13 +309,17 @@ def test_a_role_has_policies_and_a_boundary_of_its_own_account_or_of_aws() -> No
     [
         ({"deployments": ("Upper",)}, {}, "is not a Deployment's namespace"),
         ({"deployments": ("a", "a")}, {}, "has a twice"),
-        ({"deployments": ("a",), "any_deployment_reason": "One team owns it"}, {"identity": "oidc"}, "name the Depl"),
-        ({"any_deployment_reason": "One team owns it"}, {}, "with deployment_role each must be named"),
+        (
+            {"deployments": ("a",), "any_deployment_reason": "One team owns it"},
+            {"identity": "oidc"},
+            "has deployments and any_deployment_reason; remove one",
+        ),
+        ({"any_deployment_reason": "One team owns it"}, {}, "with deployment_role, list the Deployments"),
         ({"any_deployment_reason": "because"}, {"identity": "oidc"}, "is not a reason"),
-        ({"deployments": ("a",)}, {"identity": "cluster_role"}, "tells them apart in etl"),
-        ({}, {"provider_arn": PROVIDER}, "only oidc uses it"),
+        ({"deployments": ("a",)}, {"identity": "cluster_role"}, "but etl names Deployments"),
+        ({}, {"provider_arn": PROVIDER}, "which only identity oidc uses"),
         ({}, {"identity": "oidc", "provider_arn": AUDIT}, "is not an OIDC provider"),
-        ({"policy_arns": {f"p{n}": AUDIT for n in range(11)}}, {}, "has 11 policies, and IAM takes 10"),
+        ({"policy_arns": {f"p{n}": AUDIT for n in range(11)}}, {}, "has 11 policies, and a role can have 10"),
         ({"policy_arns": {"audit": "SecurityAudit"}}, {}, "is not a managed policy"),
         ({"policy_files": {"a": "nowhere.json"}}, {}, "does not exist"),
         ({}, {"roles": {}}, "at least 1 item"),

@@ -348,7 +348,7 @@ def test_an_entry_after_its_last_day_is_not_deployed(cdktf: Path, command: str, 
     line, column = len(estate.read_text().splitlines()), role.index("2020") + 1
     told = (
         f"{estate}:{line}:{column}: connections.role.expires: '2020-01-31' was the role's last day; "
-        "take the entry out and deploy, which deletes the role, or give a later day\n"
+        "remove the entry and deploy to delete the role, or set a later day\n"
     )
     assert call(cdktf, command + approved, estate) == (code, told)
     assert (cdktf.parent / "cdktf.out").exists() == (code == 0)

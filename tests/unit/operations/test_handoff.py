@@ -205,7 +205,7 @@ def test_after_the_account_the_role_is_sent_next(tmp_path: Path) -> None:
     send = f"send Astronomer the role {ROLE_ARN}: `main.py handoff --for astronomer` writes the ticket"
     role, alarm, quotas = (f"account.{one}" for one in ("cross_account_role", "policy_alarm", "service_quotas"))
     assert lines(found) == [
-        ("you", role, f"{send}. Wait a minute after the deploy, until AWS has the role everywhere"),
+        ("you", role, f"{send}. Wait a minute after the deploy, until AWS has replicated the role"),
         ("Astronomer", role, f"create the cluster prod in account 222222222222, with the role {ROLE_ARN}"),
         ("you", role, "copy the IDs of prod from the Astro UI to `clusters.*.id`"),
         ("you", alarm, "confirm the subscription of security@acme.example to the alarm's SNS topic"),

@@ -42,7 +42,7 @@ def test_what_should_be_gone_is_a_warning(file: Path, tmp_path: Path) -> None:
     line = len((base + role).splitlines())
     told = (
         f"{file}:{line}:{role.index('2020') + 1}: connections.role.expires: '2020-01-31' was the role's last day; "
-        "take the entry out and deploy, which deletes the role, or give a later day\n"
+        "remove the entry and deploy to delete the role, or set a later day\n"
     )
     code, out, err = run("check", str(file))
     assert (code, err) == (4, told)
