@@ -37,9 +37,9 @@ _VERBS = (
 )
 _PHRASES = ("of (?:y?ours|theirs)", "of (?:its|their|y?our|his|her) own", "anew", "likewise", "but for")
 HABITS = {
-    "begins with a noun clause": 48r"^(?:What|Where|Whether|Who|Whom)(?: [^?\s]+){2,}$",
-    "storybook verb": 37rf"\b(?:{'|'.join(_VERBS)})\b",
-    "borrowed phrase": 27rf"\b(?:{'|'.join(_PHRASES)})\b",
+    "begins with a noun clause": r"^(?:What|Where|Whether|Who|Whom)(?: [^?\s]+){2,}$",
+    "storybook verb": rf"\b(?:{'|'.join(_VERBS)})\b",
+    "borrowed phrase": rf"\b(?:{'|'.join(_PHRASES)})\b",
 }
 WORDS = 35
 """The longest sentence, in words."""
