@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import subprocess
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,3 +217,17 @@ def test_every_fact_that_is_referred_to_exists() -> None:
             found |= set(re.findall(r"[ABC]\d+", named))
     assert {"A6", "B16", "C1"} <= found
     assert found - facts == set()
+
+
+def test_each_decision_has_its_date() -> None:
+    records = (ROOT / "docs/decisions.md").read_text().split("\n### ")[1:]
+    assert [record for record in records if not re.match(r".+\n\n\*20\d\d-\d\d-\d\d\*\n\n", record)] == []
+
+
+def test_the_changelog_has_the_version_with_a_date() -> None:
+    versions = re.findall(
+        r"^## \[(.+?)\](?: - (20\d\d-\d\d-\d\d))?$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert versions[0] == ("Unreleased", "")
+    assert versions[1][0] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert all(date for _, date in versions[1:])
