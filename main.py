@@ -49,6 +49,7 @@ from commands.completion import completion
 from commands.current import warn_of_expired
 from commands.export import export
 from commands.handoff import handoff
+from commands.init import init
 from commands.options import Command
 from commands.permissions import permissions
 from commands.policy import policy
@@ -92,7 +93,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (synth, export, permissions, check, handoff, preflight, status, reach, adopt, schema, completion):
+for _command in (init, synth, export, permissions, check, handoff, preflight, status, reach, adopt, schema, completion):
     cli.command(cls=Command)(_command)
 cli.add_typer(state, name="state")
 cli.add_typer(policy, name="policy")

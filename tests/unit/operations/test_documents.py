@@ -22,6 +22,7 @@ ESTATE = str(ROOT / "examples/cross_account_role.yaml")
 READS: dict[tuple[str, str], list[str]] = {
     ("synth", "file"): ["synth", "{}"],
     ("export", "file"): ["export", "--estate", "{}"],
+    ("init", "file"): ["init", "{}"],
     ("check", "file"): ["check", "{}"],
     ("handoff", "file"): ["handoff", "{}"],
     ("handoff", "outputs"): ["handoff", ESTATE, "--outputs", "{}"],
