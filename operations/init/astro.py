@@ -68,6 +68,7 @@ def _get(url: str, token: str) -> dict[str, Any]:
         with urllib.request.build_opener(_SameServer).open(request, timeout=_SECONDS) as answer:
             values = json.loads(answer.read(_MOST_BYTES))
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code in (401, 403, 404):
             raise UserError(
                 f"{host}: Astro's API refuses ASTRO_API_TOKEN (HTTP {error.code}): it has expired, or it is of another "

@@ -204,7 +204,9 @@ def test_the_command_writes_and_checks_once(tmp_path: Path) -> None:
     arguments = ("init", str(file), "--region", "us-east-1", "--product", "hosted-dedicated", "--account", LAKE)
     with LocalAws() as aws:
         aws.make(facts_of(load(ROOT / "examples/vpc_peering.yaml")))
-        code, out, err = run(*arguments, "--role", "r", "--astro-account", HOSTED, **aws.environment())
+        code, out, err = run(
+            *arguments, "--role", "r", "--organization", "initech", "--astro-account", HOSTED, **aws.environment()
+        )
     assert (code, err) == (0, "")
     assert out == f"{file}: written\n{file}: 1 network, 1 connection, no mistakes\n"
     before = file.read_text()
