@@ -44,6 +44,13 @@ def init(
 
     Reads AWS and changes nothing. Set ASTRO_API_TOKEN to read the clusters of your organization. Asks for what is
     missing on a terminal. Never replaces a file.
+
+    \b
+    Examples:
+      main.py init
+      main.py init --region us-east-1 --product hosted-dedicated --account 111111111111
+
+    Exit codes: 0 done, 1 AWS or Astro's API could not be read, 2 invalid input, 4 warnings only.
     """
     if os.path.lexists(file):
         raise UserError(f"{file}: exists already; init replaces no file. Name another", ExitCode.BAD_INPUT)
