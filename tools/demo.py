@@ -117,6 +117,68 @@ def _vpn(ec2: Any, prefix: str, name: str) -> Iterator[tuple[str, str, str]]:
             yield name, "VPN connection", f"{vpn['VpnConnectionId']} {vpn['State']}"
 
 
+HOST, PORT = "db.data.acme.example", "5432"
+ADDRESS, SUBNET, TABLE = "10.20.0.10", "subnet-0aaaaaaaaaaaaaaaa", "rtb-0aaaaaaaaaaaaaaaa"
+GROUP, PEERING = "sg-0123456789abcdef0", "pcx-0123456789abcdef0"
+
+
+def start_database(aws: LocalAws, estate: Estate) -> None:
+    """Create the network interface of a database in the network `lake`, in a subnet with a route table of its own."""
+    lake = estate.networks["lake"]
+    ec2 = aws.client("ec2", lake.account_id, lake.region)
+    ec2.create_network_interface(SubnetId=SUBNET, PrivateIpAddress=ADDRESS, Groups=[GROUP])
+    ec2.associate_route_table(RouteTableId=TABLE, SubnetId=SUBNET)
+
+
+@contextmanager
+def named_database(aws: LocalAws, estate: Estate) -> Generator[Callable[[bool], None]]:
+    """Name the database in the zone that the deploy made, and associate the cluster's VPC as Astronomer would.
+
+    Yields a function that associates (True) or dissociates (False) that VPC. In the end, the zone is as it was.
+    """
+    lake, prod = estate.networks["lake"], estate.clusters["prod"]
+    assert prod.account_id
+    yours, theirs = aws.client("route53", lake.account_id), aws.client("route53", prod.account_id)
+    zones = {zone["Name"]: zone["Id"].rpartition("/")[2] for zone in yours.list_hosted_zones()["HostedZones"]}
+    zone, vpc = zones["data.acme.example."], {"VPCRegion": prod.region, "VPCId": prod.vpc_id}
+
+    def record(action: str) -> None:
+        database = {"Name": HOST, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": ADDRESS}]}
+        changes = [{"Action": action, "ResourceRecordSet": database}]
+        yours.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+
+    def associate(there: bool) -> None:
+        change = theirs.associate_vpc_with_hosted_zone if there else theirs.disassociate_vpc_from_hosted_zone
+        change(HostedZoneId=zone, VPC=vpc)
+
+    record("CREATE")
+    associate(True)
+    yield associate
+    associate(False)
+    record("DELETE")
+
+
+def faults(aws: LocalAws, estate: Estate) -> Iterator[str]:
+    """Break one thing at a time: before each `yield` of its description; it is mended afterwards."""
+    lake, prod = estate.networks["lake"], str(estate.clusters["prod"].cidr)
+    ec2 = aws.client("ec2", lake.account_id, lake.region)
+    route: dict[str, Any] = {"RouteTableId": TABLE, "DestinationCidrBlock": prod}
+    with named_database(aws, estate) as associate:
+        yield "Nothing is broken"
+        ec2.delete_route(**route)
+        yield f"The route to {prod} is deleted from {TABLE}"
+        ec2.create_route(**route, VpcPeeringConnectionId=PEERING)
+        rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [GROUP]}])
+        rule = next(one for one in rules["SecurityGroupRules"] if one.get("CidrIpv4") == prod)
+        ec2.revoke_security_group_ingress(GroupId=GROUP, SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+        yield f"The rule for {prod} is revoked from {GROUP}"
+        port = {"FromPort": int(PORT), "ToPort": int(PORT), "IpRanges": [{"CidrIp": prod}]}
+        ec2.authorize_security_group_ingress(GroupId=GROUP, IpPermissions=[{"IpProtocol": "tcp", **port}])
+        associate(False)
+        yield "The cluster's VPC is dissociated from the private hosted zone"
+        associate(True)
+
+
 def demo(console: Console) -> bool:
     """Run the demo; return True if a second plan was empty and nothing was left in the end."""
     started = time.monotonic()
@@ -135,6 +197,7 @@ def demo(console: Console) -> bool:
     with LocalAws() as aws:
         with step(f"Existing resources: your VPCs, and Astronomer's requests (local AWS at {aws.url})"):
             aws.make(facts_of(estate))
+            start_database(aws, estate)
         before = inventory(aws, accounts, regions)
         show: list[Callable[[str], None]] = []
         deployment = Deployment(EXAMPLE, ROOT / ".work/demo", aws, lambda line: show[-1](line))
@@ -157,6 +220,10 @@ def demo(console: Console) -> bool:
         for reader in ("you", "astronomer", "network-team"):
             with step(f"main.py handoff --for {reader}"):
                 console.print(deployment.handoff(reader), markup=False, soft_wrap=True)
+        for fault in faults(aws, estate):
+            with step(f"{fault}: main.py reach prod {HOST} {PORT}"):
+                arguments = ("reach", "prod", HOST, PORT, "--estate", str(EXAMPLE))
+                console.print(deployment.command(*arguments, codes=(3, 4)), markup=False, soft_wrap=True)
         made = len(set(inventory(aws, accounts, regions)) - set(with_state))
         with step("cdktf destroy '*'") as tell:
             show.append(tell)

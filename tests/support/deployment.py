@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,16 @@ class Deployment:
 
     def handoff(self, reader: str) -> str:
         """Run `main.py handoff` for a reader, from the state in the bucket. Raises CalledProcessError."""
-        command = [sys.executable, "main.py", "handoff", str(self.estate), "--for", reader]
-        done = subprocess.run(command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=True)
+        return self.command("handoff", str(self.estate), "--for", reader)
+
+    def command(self, *arguments: str, codes: Collection[int] = (0,)) -> str:
+        """Run a command of main.py and return its output. Raises CalledProcessError unless it exits with a code."""
+        command = [sys.executable, "main.py", *arguments]
+        # It is for cdktf, and Rich colours a pipe if it is set at all.
+        env = {key: value for key, value in self._environment.items() if key != "FORCE_COLOR"}
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        if done.returncode not in codes:
+            raise subprocess.CalledProcessError(done.returncode, command, done.stdout + done.stderr)
         return done.stdout
 
     def _cdktf(self, command: str) -> None:
