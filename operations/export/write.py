@@ -9,7 +9,7 @@ from typing import Any
 
 from estate.model import Estate
 from operations.export.gates import Address, Block, conditional, gated, index
-from operations.export.readme import DOCS, VERSIONS, example, readme
+from operations.export.readme import DOCS, GENERATED, VERSIONS, example, readme
 from operations.export.stacks import ExportedStack
 from operations.files import delete, write_all
 from operations.owner import MANIFEST, manifest_of, refuse_foreign_files, signed
@@ -73,9 +73,9 @@ def module(stack: ExportedStack, estate: Estate, file: Path, terraform: Terrafor
     }
     for part, tree in trees.items():
         if terraform:
-            texts[f"{part}.tf"] = render(tree, stack.blocks if part == "main" else {})
+            texts[f"{part}.tf"] = f"# {GENERATED}\n\n" + render(tree, stack.blocks if part == "main" else {})
         else:
-            texts[f"{part}.tf.json"] = json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+            texts[f"{part}.tf.json"] = json.dumps({"//": GENERATED} | tree, indent=2, ensure_ascii=False) + "\n"
     # The manifest comes first, so that it lists the files even of an interrupted export.
     files = {MANIFEST: signed(estate, file, {"files": sorted(texts)}) + "\n"} | texts
     contents = {name: text.encode() for name, text in files.items()}
