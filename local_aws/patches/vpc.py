@@ -44,10 +44,16 @@ def delete_nat_gateway(self: EC2Backend, nat_gateway_id: str) -> NatGateway:
 
 @patch(EC2Response)
 def modify_managed_prefix_list(self: EC2Response) -> ActionResult:
-    """Keep the name if only the entries change, and change the size; moto blanks the name and keeps the size."""
+    """Keep the name if only the entries change, change the size, and refuse to add and remove a range at once.
+
+    Moto blanks the name, keeps the size, and accepts both.
+    """
     id_, version = self._get_param("PrefixListId"), self._get_param("CurrentVersion")
     added, removed = self._get_param("AddEntries", []), self._get_param("RemoveEntries", [])
     found = self.ec2_backend.managed_prefix_lists[id_]
+    for cidr in {entry["Cidr"] for entry in added} & {entry["Cidr"] for entry in removed}:
+        message = f"Request cannot contain Cidr {cidr} in both AddPrefixListEntries and RemovePrefixListEntries"
+        raise EC2ClientError("InvalidParameterValue", message)
     if size := self._get_param("MaxEntries"):
         if added or removed:
             message = "You cannot modify the entries of a prefix list and modify its size at the same time."

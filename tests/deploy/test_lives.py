@@ -2,7 +2,8 @@
 
 `tests/data/lives.yaml` has a life for each type, as the changes of one file. After each change the deploy succeeds and
 the next plan is empty, or `check` or the plan refuses it with the expected sentence. Resources of others and of
-Astronomer stay. The test fails for a field or a map of names that no life changes.
+Astronomer stay. If Astronomer deletes one, the plan names the remedy, and the next step applies it. The test fails for
+a field or a map of names that no life changes.
 """
 
 import copy
@@ -43,7 +44,7 @@ BASE: Data = FILE["base"]
 LIVES: dict[str, list[Data]] = FILE["lives"]
 FOR_EVER: dict[str, str] = FILE["for ever"]
 UNFINISHED: dict[str, str] = FILE["unfinished"]
-OURS = "111111111111"
+OURS, ASTRONOMER = "111111111111", "333333333333"
 ASTRONOMERS = "tgw-attach-0000000000000000"
 """The prefix of the IDs of attachments in the file. The gateway itself associates an accepted attachment."""
 KEYS = {"TF_VAR_entry_preshared_keys": '{"one-1": "marked.key.1", "one-2": "marked.key.2"}'}
@@ -68,6 +69,7 @@ def states(life: list[Data]) -> Iterator[tuple[Data, str]]:
     for step in life:
         change = copy.deepcopy(step)
         refused = change.pop("refused", "")
+        change.pop("gone", None)
         after = merged(data, change)
         yield after, refused
         data = data if refused else after
@@ -179,6 +181,17 @@ class Stage:
         lost = self._foreign - self._seen
         assert sorted(lost) == []
 
+    def remove(self, id_: str) -> None:
+        """Delete what Astronomer has created, as Astronomer."""
+        ec2 = self._aws.client("ec2", ASTRONOMER)
+        if id_.startswith("pcx-"):
+            ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=id_)
+        else:
+            ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=id_)
+        # Every stack is planned again, although its Terraform is the same.
+        self._deployed.clear()
+        self._foreign &= self._inventory()
+
     def end(self) -> None:
         """Assert that only earlier resources are left, and the association of an accepted attachment."""
         left = self._seen - self._foreign
@@ -270,7 +283,9 @@ def _under(path: str, where: tuple[str, ...], name: str) -> str:
 def test_the_life_of_an_entry(name: str, tmp_path: Path) -> None:
     with LocalAws() as aws, Stage(aws, tmp_path, LIVES[name]) as stage:
         data = BASE
-        for data_after, refused in states(LIVES[name]):
+        for step, (data_after, refused) in zip(LIVES[name], states(LIVES[name]), strict=True):
+            if gone := step.get("gone"):
+                stage.remove(gone)
             stage.step(data_after, refused)
             data = data if refused else data_after
         data = with_other_names(data, stage.estate)

@@ -638,6 +638,19 @@ class TestVpc:
         [found] = ec2.describe_managed_prefix_lists(PrefixListIds=[list_id])["PrefixLists"]
         assert (found["MaxEntries"], found["PrefixListName"]) == (9, "astro")
 
+    def test_one_request_cannot_replace_an_entry(self, ec2):
+        entry = {"Cidr": "10.0.0.0/8", "Description": "prod"}
+        list_id = ec2.create_managed_prefix_list(
+            PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4", Entries=[entry]
+        )["PrefixList"]["PrefixListId"]
+        removed, added = [{"Cidr": "10.0.0.0/8"}], [{**entry, "Description": "production"}]
+        asked = {"PrefixListId": list_id, "CurrentVersion": 1}
+        with pytest.raises(ClientError, match="in both AddPrefixListEntries and RemovePrefixListEntries"):
+            ec2.modify_managed_prefix_list(**asked, AddEntries=added, RemoveEntries=removed)
+        ec2.modify_managed_prefix_list(**asked, RemoveEntries=removed)
+        ec2.modify_managed_prefix_list(**asked | {"CurrentVersion": 2}, AddEntries=added)
+        assert ec2.get_managed_prefix_list_entries(PrefixListId=list_id)["Entries"] == added
+
     def test_a_prefix_list_keeps_its_name_when_its_entries_change(self, ec2):
         list_id = ec2.create_managed_prefix_list(PrefixListName="astro", MaxEntries=5, AddressFamily="IPv4")[
             "PrefixList"
