@@ -1,4 +1,4 @@
-from cdktf import TerraformResourceLifecycle, Token
+from cdktf import Postcondition, TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.data_aws_route53_zone import DataAwsRoute53Zone
 from cdktf_cdktf_provider_aws.route53_vpc_association_authorization import Route53VpcAssociationAuthorization
 from cdktf_cdktf_provider_aws.route53_zone import Route53Zone, Route53ZoneVpc
@@ -45,7 +45,14 @@ class HostedZone(Construct):
 
     def _existing(self, zone_id: str | None) -> DataAwsRoute53Zone:
         # Read the zone, so that a plan fails for a zone of another account, which cannot authorize VPCs.
-        return DataAwsRoute53Zone(self, "zone", zone_id=zone_id)
+        private = Postcondition(
+            condition="${self.private_zone}",
+            error_message=f"connections.{self.node.id}.zone_id: {zone_id} is a public zone, and AWS associates only "
+            "private ones with a VPC. Name the private zone; names of a public one need no connection.",
+        )
+        return DataAwsRoute53Zone(
+            self, "zone", zone_id=zone_id, lifecycle=TerraformResourceLifecycle(postcondition=[private])
+        )
 
     def _made(self, domain: str, context: ConnectionContext) -> Route53Zone:
         return Route53Zone(

@@ -27,7 +27,13 @@ def zone(synth: Synth, values: dict[str, Any], **clusters: Cluster) -> tuple[dic
 
 def test_authorizes_each_vpc_of_astros_in_its_own_region(synth: Synth) -> None:
     tf, _ = zone(synth, EXISTING)
-    assert tf["data"] == {"aws_route53_zone": {"corp_zone": {"zone_id": "Z0123456789ABCDEFGHIJ"}}}
+    private = {
+        "condition": "${self.private_zone}",
+        "error_message": "connections.corp.zone_id: Z0123456789ABCDEFGHIJ is a public zone, and AWS associates only "
+        "private ones with a VPC. Name the private zone; names of a public one need no connection.",
+    }
+    zone_ = {"zone_id": "Z0123456789ABCDEFGHIJ", "lifecycle": {"postcondition": [private]}}
+    assert tf["data"] == {"aws_route53_zone": {"corp_zone": zone_}}
     assert tf["resource"] == {
         "aws_route53_vpc_association_authorization": {
             f"corp_authorization_{name}": {
