@@ -16,6 +16,8 @@ from operations.policy.lint import lint
 from tests.support import EXAMPLES, ROOT
 from tests.support.synth import synth_all
 
+NEWER = ("ec2:DescribeVpcEncryptionControls",)
+"""Actions that AWS added after the linter's list of actions was made; botocore has them."""
 COMPLETE = ROOT / "examples/complete.yaml"
 
 
@@ -58,7 +60,10 @@ def test_policies_are_of_actions_that_exist_and_fit_iam(trees: dict[str, Any], j
     for policies in found.values():
         for policy in policies:
             assert len(json.dumps(policy, separators=(",", ":"))) <= 6_144
-            assert [one for one in lint({"policy": policy}) if "nknown" in one.title or "alformed" in one.title] == []
+            found_by_lint = [
+                one for one in lint({"policy": policy}) if "nknown" in one.title or "alformed" in one.title
+            ]
+            assert [one for one in found_by_lint if not one.detail.endswith(NEWER)] == []
             assert not any("*" in one for statement in policy["Statement"] for one in statement["Action"])
 
 

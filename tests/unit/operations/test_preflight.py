@@ -1,5 +1,6 @@
 """The checks before a plan, on the local AWS: each kind of row in both states."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from estate.errors import ExitCode
@@ -25,6 +27,7 @@ from operations.preflight.report import preflight
 from operations.state import create_state_bucket
 from operations.status.check import attempt
 from operations.status.report import Status
+from operations.status.write import as_values
 from operations.synth import synthesized_stacks
 from tests.support import ROOT
 from tests.support.world import facts_of
@@ -257,6 +260,7 @@ def test_each_kind_of_row_finds_its_broken_state(aws: LocalAws, estate: Estate, 
     kinds = {row.id.partition(":")[0] for row in found.rows}
     own = {"bucket", "encryption", "credentials", "quota"}
     assert kinds == {key.split()[1].partition(":")[0] for key in BROKEN} | own
+    jsonschema.validate(as_values("preflight", found), json.loads((ROOT / "docs/report.schema.json").read_text()))
     fixless = [row.id for row in found.rows if row.outcome.state == "blocked" and not row.outcome.fix]
     assert fixless == []
 

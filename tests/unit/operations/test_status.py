@@ -569,19 +569,19 @@ def test_the_command_prints_what_is_asked_of_it(aws: LocalAws, tmp_path: Path) -
     assert f"  [..] You: VPC peering connection {PCX} is active (since " in out
 
 
-def test_a_watch_prints_what_changed_until_all_is_done(aws: LocalAws, tmp_path: Path) -> None:
+def test_a_watch_prints_what_changed_until_all_is_done(fresh: LocalAws, tmp_path: Path) -> None:
     outputs = tmp_path / "outputs.json"
     outputs.write_text(json.dumps({"network-lake": {"handoff": {"lake-rules": {}}}}))
     command = [sys.executable, str(ROOT / "main.py"), "status", str(COMPLETE), "--outputs", str(outputs)]
     command += ["--only", "lake-rules", "--output", "json", "--watch", "1"]
-    env = {**os.environ, **aws.environment()}
+    env = {**os.environ, **fresh.environment()}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as watch:
         assert watch.stdout
         # Each report is one line.
         before = json.loads(watch.stdout.readline())
         assert before["exit_code"] == 3
         for network, number in (("172.20.0.0/20", 200), ("172.20.64.0/20", 210)):
-            aws.client("ec2", LAKE).create_network_acl_entry(
+            fresh.client("ec2", LAKE).create_network_acl_entry(
                 NetworkAclId="acl-0123456789abcdef0",
                 RuleNumber=number,
                 Protocol="6",
