@@ -52,6 +52,7 @@ from commands.handoff import handoff
 from commands.init import init
 from commands.options import Command
 from commands.permissions import permissions
+from commands.plan import plan
 from commands.policy import policy
 from commands.preflight import preflight
 from commands.reach import reach
@@ -93,8 +94,23 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _command in (init, synth, export, permissions, check, handoff, preflight, status, reach, adopt, schema, completion):
+for _command in (
+    init,
+    synth,
+    plan,
+    export,
+    permissions,
+    check,
+    handoff,
+    preflight,
+    status,
+    reach,
+    adopt,
+    schema,
+    completion,
+):
     cli.command(cls=Command)(_command)
+cli.command("diff", cls=Command, hidden=True)(plan)
 cli.add_typer(state, name="state")
 cli.add_typer(policy, name="policy")
 

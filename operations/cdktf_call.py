@@ -90,7 +90,7 @@ class CdktfCall:
         chosen = self.chosen(stacks)
         for stack, variable, secret in secrets:
             name = f"TF_VAR_{variable}"
-            if stack not in chosen or _is_in_a_file(folder / stack, variable):
+            if stack not in chosen or is_in_a_file(folder / stack, variable):
                 continue
             if problem := status(secret, given.get(variable, environ.get(name))):
                 yield f"stack {stack} needs {name}, which is {problem}: export {name}={secret.example()}"
@@ -182,7 +182,7 @@ def _parse(process: Process, arguments: tuple[str, ...]) -> CdktfCall | None:
     return CdktfCall(command, tuple(words[1:]), options, process) if command else None
 
 
-def _is_in_a_file(stack: Path, variable: str) -> bool:
+def is_in_a_file(stack: Path, variable: str) -> bool:
     """Return whether a file that Terraform loads by itself mentions the variable."""
     files = [*stack.glob("terraform.tfvars*"), *stack.glob("*.auto.tfvars*")]
     return any(variable.encode() in _content(file) for file in files)

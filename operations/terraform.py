@@ -83,6 +83,14 @@ class Terraform:
         outputs = json.loads(self._run(folder, "output", "-json", "-no-color", timeout=timeout))
         return {name: output["value"] for name, output in outputs.items()}
 
+    def prepare(self, folder: Path) -> None:
+        """Install the provider of a folder, and configure its backend."""
+        self._run(folder, "init", "-input=false", "-no-color")
+
+    def plan_messages(self, folder: Path) -> str:
+        """Return the messages of a plan, each as JSON on one line. No plan file is saved."""
+        return self._run(folder, "plan", "-json", "-input=false", "-no-color")
+
     def fmt(self, folder: Path, files: Iterable[Path]) -> None:
         """Format `files`, relative to `folder`, in one process. Other files are not read."""
         self._run(folder, "fmt", *map(str, files))

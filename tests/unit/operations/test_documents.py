@@ -21,6 +21,8 @@ POLICY = str(ROOT / "examples/policies/read-lake.json")
 ESTATE = str(ROOT / "examples/cross_account_role.yaml")
 READS: dict[tuple[str, str], list[str]] = {
     ("synth", "file"): ["synth", "{}"],
+    ("plan", "file"): ["plan", "--file", "{}"],
+    ("diff", "file"): ["diff", "--file", "{}"],
     ("export", "file"): ["export", "--estate", "{}"],
     ("init", "file"): ["init", "{}"],
     ("check", "file"): ["check", "{}"],
@@ -43,7 +45,7 @@ READS: dict[tuple[str, str], list[str]] = {
     ("", "ASTRO_ESTATE"): [],
 }
 """A call for each document that a command reads, by the command and its parameter."""
-FOLDERS = {("synth", "out"), ("export", "out"), ("adopt", "out")}
+FOLDERS = {("synth", "out"), ("export", "out"), ("plan", "out"), ("diff", "out"), ("adopt", "out")}
 """Output paths, which tests/unit/operations/test_files.py tests."""
 KINDS = ("folder", "pipe", "device", "socket", "loop", "huge", "deep", "encoding", "binary", "below a file")
 

@@ -1,0 +1,58 @@
+"""The command `main.py plan`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.current import warn_of_expired
+from commands.options import EstateOption
+from commands.report import progress
+from estate.load import load
+from estate.plan import stacks_of
+from estate.source import Source
+from operations.selection import chosen
+
+
+def plan(
+    stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
+    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory.")] = Path(
+        "cdktf.out"
+    ),
+    file: EstateOption = Path("astro.yaml"),
+) -> None:
+    """Synthesize the estate, and show the changes of a deploy of all its stacks, from `terraform plan`. Also: diff.
+
+    Changes nothing in AWS, and saves no plan file. A stack that refuses its plan has a failed condition, or would
+    destroy a protected resource.
+
+    \b
+    Examples:
+      main.py plan
+      main.py plan network-lake --file dev.yaml --out cdktf.out-dev
+
+    Exit codes: 0 no changes, 1 failed, 2 invalid input, 3 a stack refuses its plan, 4 changes.
+    """
+    from operations import plan as planning
+    from operations.owner import refuse_foreign_folder
+    from operations.synth import write
+    from operations.terraform import Terraform, find_terraform
+
+    estate = load(file, source := Source(file))
+    names = chosen(file, stacks, [stack.name for stack in stacks_of(estate)])
+    warn_of_expired(file, estate, source, names)
+    refuse_foreign_folder(out, estate, file)
+    terraform = Terraform(find_terraform(os.environ), os.environ)
+    planning.refuse_missing_variables(estate, names, out / "stacks", os.environ)
+    write(estate, file, out, os.environ, hcl=False)
+    plans: list[planning.StackPlan] = []
+    for number, name in enumerate(names, 1):
+        with progress(f"Planning {name} ({number} of {len(names)})"):
+            found = planning.plan(terraform, name, out / "stacks" / name)
+        plans.append(found)
+        if lines := list(found.lines()):
+            print("\n".join((f"{name}:", *lines)), flush=True)
+    print("\n".join(planning.table(plans)))
+    sys.exit(planning.exit_code(plans))

@@ -1,0 +1,121 @@
+"""Plans each stack of a synthesized estate by Terraform, and counts the changes."""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from estate.errors import ExitCode, UserError
+from estate.model import Estate
+from estate.plan import secrets
+from estate.source import printable
+from estate.state import CloudState
+from operations.cdktf_call import is_in_a_file
+from operations.terraform import Terraform, TerraformFailed
+from operations.variables import status
+
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "-/+", "import": "=", "move": ">", "forget": "."}
+_REFUSED = (
+    "Resource precondition failed",
+    "Resource postcondition failed",
+    "Module output value precondition failed",
+    "Instance cannot be destroyed",
+)
+"""The errors with which Terraform refuses a plan that a stack does not allow."""
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """The changes of a stack, each with its action and address, or the errors that end its plan."""
+
+    stack: str
+    changes: tuple[tuple[str, str], ...] = ()
+    refusals: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+    def counts(self) -> tuple[int, int, int]:
+        """Return the number of resources to add, to change and to destroy."""
+        actions = Counter(action for action, _ in self.changes)
+        replaced = actions["replace"]
+        return actions["create"] + replaced, actions["update"], actions["delete"] + replaced
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each change and each error."""
+        for action, address in self.changes:
+            yield f"  {_SIGNS.get(action, action)} {printable(address)}"
+        for error in (*self.refusals, *self.failures):
+            yield f"  {error}"
+
+
+def plan(terraform: Terraform, stack: str, folder: Path) -> StackPlan:
+    """Plan a stack in its folder, without a plan file."""
+    try:
+        terraform.prepare(folder)
+        messages = terraform.plan_messages(folder)
+    except TerraformFailed as error:
+        found = list(_errors(error.stderr))
+        refusals = tuple(text for text, refused in found if refused)
+        failures = tuple(text for text, refused in found if not refused)
+        return StackPlan(stack, (), refusals, failures if found else (str(error),))
+    changes = [message["change"] for message in _messages(messages) if message.get("type") == "planned_change"]
+    return StackPlan(stack, tuple((one["action"], one["resource"]["addr"]) for one in changes))
+
+
+def exit_code(plans: Collection[StackPlan]) -> ExitCode:
+    """Return the exit code for all plans: the worst first."""
+    if any(one.failures for one in plans):
+        return ExitCode.FAILED
+    if any(one.refusals for one in plans):
+        return ExitCode.CHECK_FAILED
+    return ExitCode.WARNINGS_ONLY if any(one.changes for one in plans) else ExitCode.DONE
+
+
+def table(plans: Collection[StackPlan]) -> Iterator[str]:
+    """Yield the lines of the summary."""
+    rows: list[tuple[str, ...]] = [("stack", "add", "change", "destroy", "refused")]
+    for one in plans:
+        counts = ("failed", "", "") if one.failures else map(str, one.counts())
+        rows.append((one.stack, *counts, str(len(one.refusals))))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        numbers = "  ".join(text.rjust(width) for text, width in zip(others, widths[1:], strict=True))
+        yield f"{first.ljust(widths[0])}  {numbers}"
+
+
+def refuse_missing_variables(estate: Estate, stacks: Collection[str], folder: Path, environ: Mapping[str, str]) -> None:
+    """Raise UserError if a stack needs a variable that is not set. Terraform would prompt for it."""
+    # A workspace of HCP Terraform has its own variables.
+    needed = [] if isinstance(estate.state, CloudState) else secrets(estate)
+    missing = [
+        f"stack {stack} needs {name}, which is {problem}: export {name}={secret.example()}"
+        for stack, variable, secret in needed
+        if stack in stacks and not is_in_a_file(folder / stack, variable)
+        for name in (f"TF_VAR_{variable}",)
+        if (problem := status(secret, environ.get(name)))
+    ]
+    if missing:
+        raise UserError("\n".join(missing), ExitCode.BAD_INPUT)
+
+
+def _errors(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the text of each error of Terraform, and whether it is a refusal."""
+    for message in _messages(text):
+        found = message.get("diagnostic", {})
+        if found.get("severity") == "error":
+            # The error of a condition names its resource only in the context of its source.
+            resource = found.get("address") or (found.get("snippet") or {}).get("context")
+            parts = [part for part in (resource, found.get("summary"), found.get("detail")) if part]
+            yield ": ".join(printable(" ".join(part.split())) for part in parts), found.get("summary") in _REFUSED
+
+
+def _messages(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the messages of `terraform plan -json`, one JSON object on each line."""
+    for line in text.splitlines():
+        try:
+            message = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(message, dict):
+            yield message

@@ -1,0 +1,103 @@
+"""`main.py plan` with the real Terraform: the summary of an estate and its exit code."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from estate.errors import ExitCode
+from local_aws import LocalAws
+from operations.plan import StackPlan, exit_code, plan, table
+from operations.terraform import Terraform, find_terraform
+from tests.support.commands import run
+from tests.support.terraform import cli_environment
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+PROTECTED = {
+    "terraform_data": {
+        "a": {
+            "lifecycle": {
+                "precondition": [{"condition": "${length(terraform.workspace) > 100}", "error_message": "No."}]
+            }
+        }
+    }
+}
+
+PLACE = "resource.terraform_data.a.lifecycle.precondition[0]"
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ({}, StackPlan("s")),
+        ({"terraform_data": {"a": {}}}, StackPlan("s", (("create", "terraform_data.a"),))),
+        (
+            PROTECTED,
+            StackPlan(
+                "s",
+                refusals=(f"{PLACE}: Resource precondition failed: No.",),
+            ),
+        ),
+    ],
+)
+def test_a_plan_counts_changes_and_refusals(resources: object, expected: StackPlan, tmp_path: Path) -> None:
+    (tmp_path / "cdk.tf.json").write_text(json.dumps({"resource": resources} if resources else {}))
+    environ = cli_environment(tmp_path / "home", dict(os.environ))
+    assert plan(Terraform(find_terraform(environ), environ), "s", tmp_path) == expected
+
+
+def test_a_plan_that_terraform_cannot_make_has_failed(tmp_path: Path) -> None:
+    (tmp_path / "cdk.tf.json").write_text('{"output": {"a": {"value": "${nothing.at_all}"}}}')
+    environ = cli_environment(tmp_path / "home", dict(os.environ))
+    found = plan(Terraform(find_terraform(environ), environ), "s", tmp_path)
+    assert (found.changes, found.refusals, len(found.failures)) == ((), (), 1)
+    assert "Reference to undeclared resource" in found.failures[0]
+
+
+def test_the_worst_stack_decides_the_exit_code() -> None:
+    quiet, changed = StackPlan("a"), StackPlan("b", (("replace", "x.y"), ("update", "x.z")))
+    refused, failed = StackPlan("c", refusals=("No.",)), StackPlan("d", failures=("Why.",))
+    expected = [ExitCode.DONE, ExitCode.WARNINGS_ONLY, ExitCode.CHECK_FAILED, ExitCode.FAILED]
+    plans = [quiet, changed, refused, failed]
+    assert [exit_code(plans[: number + 1]) for number in range(4)] == expected
+    assert list(table(plans)) == [
+        "stack     add  change  destroy  refused",
+        "a           0       0        0        0",
+        "b           1       1        1        0",
+        "c           0       0        0        1",
+        "d      failed                         0",
+    ]
+
+
+def test_the_command_plans_the_estate(aws: LocalAws, tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(
+        "name: acme\nstate: {backend: s3, bucket: acme-plans, region: us-east-1}\n"
+        "astro: {product: hosted-dedicated, organization: acme}\n"
+        'networks:\n  edge: {account_id: "123456789012", region: us-east-1, '
+        "create: {cidr: 10.30.0.0/20, availability_zones: 2}}\n"
+    )
+    environ = cli_environment(tmp_path / "home", aws.environment())
+    assert run("state", "create", str(file), **environ)[0] == 0
+    code, out, err = run("plan", "--file", str(file), "--out", str(tmp_path / "out"), **environ)
+    assert (code, err) == (4, "")
+    assert "  + aws_vpc." in out
+    assert out.splitlines()[-2].split() == ["stack", "add", "change", "destroy", "refused"]
+    stack, add, *others = out.splitlines()[-1].split()
+    assert (stack, int(add) > 5, others) == ("network-edge", True, ["0", "0", "0"])
+
+
+def test_a_missing_variable_stops_the_plan(tmp_path: Path) -> None:
+    example = "examples/cross_account_role.yaml"
+    code, out, err = run("plan", "--file", example, "--out", str(tmp_path / "out"))
+    assert (code, out) == (2, "")
+    assert "stack account needs TF_VAR_external_ids, which is not set: export " in err
+    assert not (tmp_path / "out").exists()
