@@ -30,8 +30,9 @@ help:
 COMMANDS := .venv/.installed node_modules/.installed .venv/.slim .venv/.warmed
 DEV := .venv/.installed-dev node_modules/.installed-dev .venv/.slim .venv/.warmed
 
-# A process for each core, each with whole files: what a file deploys for its tests is deployed once.
-WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A process more than there are cores, because deploys wait for most of their time; each with whole files, so that what
+# a file deploys for its tests is deployed once.
+WORKERS := -n "$$(.venv/bin/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')" --dist loadfile --no-loadscope-reorder
 
 # What the tests record for docs/evidence.md.
 EVIDENCE := .work/evidence

@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -49,9 +50,10 @@ def run(
 def printing_to(output: int, *arguments: str) -> tuple[int, list[str]]:
     """Return exit code and errors of main.py with another standard output."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ASTRO_"))}
-    env |= {"CDKTF_OUTDIR": "/nowhere", "HOME": "/nowhere", "AWS_EC2_METADATA_DISABLED": "true"}
     command = [sys.executable, "main.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.PIPE, check=False)
+    with tempfile.TemporaryDirectory() as home:
+        env |= {"CDKTF_OUTDIR": f"{home}/out", "HOME": home, "AWS_EC2_METADATA_DISABLED": "true"}
+        done = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.PIPE, check=False)
     return done.returncode, done.stderr.decode().splitlines()
 
 
