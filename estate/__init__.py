@@ -1,1 +1,1 @@
-"""The estate file: read, validated and explained."""
+"""The estate file: parsing, validation and error messages."""

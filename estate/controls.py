@@ -1,4 +1,4 @@
-"""What every resource of a kind must have: the section `controls` of an estate."""
+"""Required properties of all resources of a kind: the section `controls` of an estate."""
 
 from typing import Annotated, Self
 
@@ -26,22 +26,23 @@ Accounts = Annotated[tuple[AccountId, ...], Field(min_length=1, max_length=50), 
 
 
 class Controls(Props):
-    """What your organization demands of every resource of a kind. An entry's own value comes first."""
+    """Properties that your organization requires of all resources of a kind. An entry's own value takes precedence."""
 
     permissions_boundary: PolicyName | None = None
-    """The name of a managed policy that exists in each account, and bounds every role that is created."""
+    """The name of a managed policy that exists in each account. It limits every new role."""
     role_path: RolePath | None = None
-    """The path of every role that is created, except Astronomer's, which is known without a path. A change replaces the
+    """The path of every new role, except Astronomer's, which Astronomer finds without a path. A change replaces the
     roles."""
     kms_key: KeyAlias | None = None
-    """The alias of a KMS key that exists in each account and region, for every log group that has no key. The key's
-    policy must let logs.REGION.amazonaws.com use it. AWS offers no key for the secrets of a VPN's pre-shared keys."""
+    """The alias of a KMS key that exists in each account and region, for every log group without a key. The key's
+    policy must allow logs.REGION.amazonaws.com. AWS supports no custom key for the secrets of a VPN's pre-shared
+    keys."""
     endpoint_principal_accounts: Accounts | None = None
-    """Only principals of these accounts may use a VPC endpoint that is created. Requests without credentials, such as
-    those of package repositories in S3, then fail. Default: AWS's own policy, which lets everyone whom IAM lets."""
+    """Only principals of these accounts may use a new VPC endpoint. Requests without credentials, such as those of
+    package repositories in S3, then fail. Default: AWS's own policy, which allows everyone with permissions in IAM."""
     endpoint_resource_accounts: Accounts | None = None
-    """Only resources of these accounts can be reached through a VPC endpoint that is created. Buckets of AWS itself,
-    such as those of ECR's layers, are of other accounts. Default: resources of every account."""
+    """Only resources of these accounts can be reached through a new VPC endpoint. Buckets of AWS, such as those of
+    ECR's layers, are in other accounts. Default: resources of every account."""
 
     @model_validator(mode="after")
     def _demands_something(self) -> Self:
@@ -55,7 +56,7 @@ class Controls(Props):
         return f"arn:{partition}:iam::{account_id}:policy/{name}" if name else None
 
     def endpoint_conditions(self) -> list[tuple[str, str, tuple[str, ...]]]:
-        """Return the conditions of the policy of an endpoint; none if AWS's own will do."""
+        """Return the conditions of an endpoint's policy, or none for AWS's own policy."""
         keys = {
             "aws:PrincipalAccount": self.endpoint_principal_accounts,
             "aws:ResourceAccount": self.endpoint_resource_accounts,

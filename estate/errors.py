@@ -1,10 +1,10 @@
-"""The exit codes of every command, and the one exception for what a person can mend."""
+"""The exit codes of every command, and the exception for errors of a user."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a command tells the program that ran it."""
+    """The exit code of a command."""
 
     DONE = 0
     FAILED = 1
@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
 
 
 class UserError(Exception):
-    """Something that the person who ran the command can mend. The message is complete, and main.py prints it."""
+    """An error that the user can correct. The message is complete, and main.py prints it."""
 
     def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Explains validation errors in the words of the file: the field, its value, what is allowed."""
+"""Turns validation errors into messages in the terms of the file: the field, its value, the allowed values."""
 
 import contextlib
 import re
@@ -19,13 +19,13 @@ from modules.entry import SECRET
 
 
 def explain(error: ValidationError, data: Any, source: Source) -> Iterator[Problem]:
-    """Yield what is wrong with `data`, which was expanded from the values of `source`."""
+    """Yield the problems of `data`, which was expanded from the values of `source`."""
     for details in error.errors():
         yield from _explain(details, data, source)
 
 
 def locate(problem: Problem, source: Source) -> Problem:
-    """Return the problem at its place in the file. The twin of an entry has no lines of its own."""
+    """Return the problem with its place in the file. The twin of an entry has no lines."""
     path = home(problem.path, source)
     return Problem(path, problem.message, *source.where(path))
 
@@ -42,7 +42,7 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
         case "missing":
             message = f"is missing; add it{_choices(owner, details['loc'][-1])}"
         case "extra_forbidden":
-            # Never with its value: a secret that was put here must not reach a log.
+            # Without the value, because a secret could be here, and must not reach a log.
             allowed = sorted(owner.model_fields) if owner else []
             message = f"is not a key here{_meant(path, allowed)}; allowed: {', '.join(allowed)}"
             if SECRET.search(str(path[-1])):
@@ -61,7 +61,7 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
                 lead = f"is {_a_kind(details['input'])}, and must be {allowed}" if shown is None else message
                 message = f"{lead}{_as_map(details['input'], path, annotation)}"
         case "too_short" if len(details["input"]) >= context["min_length"]:
-            return  # There are enough; those that are wrong were not counted, and are told by themselves.
+            return  # The number is sufficient. Invalid entries were not counted, and have their own messages.
         case "union_tag_invalid":
             tag = context.get("discriminator", "").strip("'")
             path = (*path, tag)
@@ -84,7 +84,7 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
 
 
 def home(path: Location, source: Source) -> Location:
-    """Where the file says what a twin's value comes from: in `dr`, else in the entry that the twin is one of."""
+    """Return the source of a twin's value in the file: `dr`, or else the entry of the twin."""
     section, name, *rest = path if len(path) > 1 else (None, None)
     if section not in ("clusters", "connections") or source.knows(path[:2]) or not str(name).endswith(TWIN):
         return path
@@ -96,7 +96,7 @@ def home(path: Location, source: Source) -> Location:
 
 
 def _shown(source: Source, path: Location) -> str | None:
-    """What the file says at `path`, in quotes. None where it is not a scalar, or may be what no log should hold."""
+    """Return the text at `path` in quotes, or None if it is not a scalar or could be a secret."""
     written = source.written(path)
     if written is None or "://" in written or any(SECRET.search(str(part)) for part in path):
         return None
@@ -128,7 +128,7 @@ _EXAMPLES = {
 
 
 def _choices(owner: type[BaseModel] | None, name: int | str) -> str:
-    """What a field with few possible values may be, and what each one means."""
+    """Return the possible values of a field, if there are few, and their meaning."""
     if owner is Estate and name in _EXAMPLES:
         return f": {_EXAMPLES[str(name)]}"
     field = owner.model_fields.get(str(name)) if owner else None
@@ -149,7 +149,7 @@ def _range_of_ports(value: Any, path: Location) -> str:
 
 
 def _meant(path: Location, allowed: list[str]) -> str:
-    """A correction for a key that is not allowed at its place, as far as there is a likely one."""
+    """Return a likely correction for a key that is not allowed at its place."""
     key = str(path[-1])
     if meant := _ELSEWHERE.get(key) or did_you_mean(key, allowed):
         return meant
@@ -169,11 +169,11 @@ def _tags(union: Any, tag: str) -> list[str]:
 
 
 _PUBLIC = re.compile(r"(?:[a-z]+-)+[0-9a-f]{6,17}|[\d.:/]+|true|false", re.ASCII)
-"""Values that cannot be a secret: AWS IDs, addresses and ranges."""
+"""Values that cannot be secrets: AWS IDs, addresses and ranges."""
 
 
 def _sample(value: Any, path: Location) -> str:
-    """A value as the remedy repeats it; an ellipsis where it may be what no log should hold."""
+    """Return a value for a remedy, or an ellipsis if it could be a secret."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return text if _PUBLIC.fullmatch(text) and not any(SECRET.search(str(part)) for part in path) else "…"
 
@@ -183,7 +183,7 @@ def _a_kind(value: Any) -> str:
 
 
 def _as_map(value: Any, path: Location, annotation: Any) -> str:
-    """How to write as a map what the file has as a list or as a single value."""
+    """Return how to write the file's list or single value as a map."""
     if not path:
         return "; write its keys at the start of a line, such as `name: acme`"
     field, maps = str(path[-1]), _maps_in(annotation)
@@ -194,7 +194,7 @@ def _as_map(value: Any, path: Location, annotation: Any) -> str:
         required = [name for name, info in models[0].model_fields.items() if info.is_required()]
         if len(required) > 1:
             return f"; write its keys below it, indented: {', '.join(required)}"
-        # `true` asks for the entry with its defaults.
+        # `true` requests the entry with its defaults.
         fields = [] if value is True else (*required, *models[0].model_fields)
         key = next((one for one in fields if _fits(models[0], one, value)), "")
         return f"; write {field}: {{{f'{key}: {_sample(value, path)}' if key else ''}}}"
@@ -203,7 +203,7 @@ def _as_map(value: Any, path: Location, annotation: Any) -> str:
 
 
 def _named_items(items: tuple[Any, ...], path: Location) -> str:
-    """How to write a list as a map of names."""
+    """Return how to write a list as a map of names."""
     if any(isinstance(item, dict | tuple) for item in items):
         return ": each entry needs a name; write `name:` in place of `- `, and its keys below"
     named = [f"{chr(97 + number)}: {_sample(item, path)}" for number, item in enumerate(items[:3])]
@@ -218,7 +218,7 @@ def _fits(model: type[BaseModel], field: str, value: Any) -> bool:
 
 
 def _as_list(value: Any, path: Location, written: str | None) -> str:
-    """How to write a map or a single value as a list. `written`: the value, if a log may hold it."""
+    """Return how to write a map or a single value as a list. `written` is the value, unless it could be a secret."""
     if isinstance(value, dict):
         given: list[Any] = list(typing.cast("dict[Any, Any]", value).values())
         if not any(isinstance(item, dict | tuple) for item in given):
@@ -228,7 +228,7 @@ def _as_list(value: Any, path: Location, written: str | None) -> str:
 
 
 def _maps_in(annotation: Any) -> list[Any]:
-    """The models and maps that a type allows."""
+    """Return the models and maps that a type allows."""
     if typing.get_origin(annotation) is Annotated:
         return _maps_in(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
@@ -241,7 +241,7 @@ _EXPRESSION = re.compile(r"\$\{|\{\{|\$\(|^(?:data|var|local|module)\.|^\$\w+$")
 
 
 def _remedy(value: Any, annotation: Any) -> str:
-    """The remedy for a refused text, as far as the text shows it."""
+    """Return the remedy for an invalid text, if it can be derived."""
     if not isinstance(value, str):
         return ""
     if _EXPRESSION.search(value):
@@ -250,7 +250,7 @@ def _remedy(value: Any, annotation: Any) -> str:
         optional = type(None) in typing.get_args(_unwrapped(annotation))
         return "; leave the field out until you have the value" if optional else "; write the value"
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-    # If it has the right form, a rule about other fields refused it.
+    # If it has the right form, a rule about other fields rejected it.
     for candidate in (value, *filter(None, _candidates(value))):
         with contextlib.suppress(ValidationError):
             adapter.validate_python(candidate)
@@ -259,7 +259,7 @@ def _remedy(value: Any, annotation: Any) -> str:
 
 
 def _candidates(value: str) -> Iterator[str]:
-    """Spellings that people mix up with the one that is allowed."""
+    """Yield spellings that people confuse with the allowed one."""
     plain = re.sub("[\u2018\u2019\u201c\u201d\u00a0]", "", value).strip(" \n\t\"'./")
     plain = re.sub("[\u2010-\u2015]", "-", plain)
     yield from (plain, plain.lower(), plain.lower().replace("_", "-"))
@@ -283,10 +283,10 @@ def _unwrapped(annotation: Any) -> Any:
 
 
 def _locate(location: tuple[int | str, ...], value: Any) -> tuple[Location, type[BaseModel] | None, Any]:
-    """A pydantic location as keys of the file, the model that the last key belongs to, and the type of the value.
+    """Return a pydantic location as keys of the file, the model of the last key, and the type of the value.
 
-    Pydantic puts names of union members and "[key]" between the keys; what leads nowhere in the data is left out,
-    except a last name that is missing there.
+    Pydantic adds names of union members and "[key]" between the keys. Parts that are not in the data are left out,
+    except a missing last name.
     """
     path: list[str | int] = []
     owner: Any = Estate
@@ -313,7 +313,7 @@ def _is_model(annotation: Any) -> bool:
 
 
 def member(annotation: Any, part: str | int) -> Any:
-    """The type of `part` inside `annotation`, with what validates it."""
+    """Return the type of `part` inside `annotation`, with its validators."""
     if _is_model(annotation):
         field = annotation.model_fields.get(part)
         return field and (Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation)
@@ -324,7 +324,7 @@ def member(annotation: Any, part: str | int) -> Any:
 
 
 def pick(annotation: Any, value: Any) -> Any:
-    """The member of a union that `value` is meant for: by its `type` or `backend`, or by its keys."""
+    """Return the member of a union for `value`: by its `type` or `backend`, otherwise the only model or map."""
     if typing.get_origin(annotation) is Annotated:
         return pick(typing.get_args(annotation)[0], value)
     if typing.get_origin(annotation) not in (typing.Union, types.UnionType):

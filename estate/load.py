@@ -1,4 +1,4 @@
-"""Loads an estate file: one frozen model, or every mistake in it at its own line."""
+"""Loads an estate file as one frozen model, or reports every mistake with its line."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from estate.twins import expand
 
 
 class EstateError(UserError):
-    """Everything that is wrong with an estate file; `str()` gives a line for each, `file:line:column: field: what`."""
+    """All mistakes in an estate file. `str()` returns a line for each, `file:line:column: field: what`."""
 
     def __init__(self, file: Path, problems: list[Problem]) -> None:
         self.file = file
@@ -24,10 +24,10 @@ class EstateError(UserError):
 
 
 def load(file: Path, source: Source | None = None) -> Estate:
-    """Return the estate in `file`. Raises EstateError with everything that is wrong with it.
+    """Return the estate in `file`. Raises EstateError with all its mistakes.
 
-    Reads that file, unless its `source` is given, and the policy files that it names, and nothing else: no network, no
-    AWS."""
+    Only reads that file, unless its `source` is given, and the policy files in it. It needs no network and no AWS.
+    """
     source = source or Source(file)
     problems = list(source.problems)
     if source.value is None and problems:

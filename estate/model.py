@@ -1,4 +1,4 @@
-"""The estate: one YAML file as one frozen model. `load` reads and checks it."""
+"""The estate: one YAML file as one frozen model. `load` reads and validates it."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -36,7 +36,7 @@ SessionName = Annotated[
 ]
 
 
-# 5.100 is the first with every argument that is used here, and what 7 takes away nobody knows.
+# 5.100 is the first version with every argument in use here, and version 7 may remove some.
 _PROVIDER = r"(?:5\.[1-9]\d{2,}|6\.(?:0|[1-9]\d*))(?:\.\d+)?"
 
 
@@ -66,8 +66,8 @@ class Astro(Props):
     """Your Astro organization."""
 
     product: Product
-    """The product of clusters that name none: `hybrid` if they run in your own AWS account, `hosted-dedicated` if they
-    run in Astronomer's and are yours alone, `hosted-standard` if you share them with other organizations. The Astro UI
+    """The product of clusters without `product`. `hybrid`: in your own AWS account. `hosted-dedicated`: in Astronomer's
+    account, for you alone. `hosted-standard`: in Astronomer's account, shared with other organizations. The Astro UI
     shows Hybrid or Hosted as Product Type in Organization Settings > General, and lists dedicated clusters in
     Organization Settings > Clusters."""
     organization: Slug
@@ -86,13 +86,13 @@ OwnFile = Annotated[
 
 
 class Terraform(Props):
-    """What the stacks ask of Terraform."""
+    """Requirements of the stacks for Terraform."""
 
     aws_provider: ProviderVersion = "~> 5.100"
-    """The version constraint of the AWS provider, such as `~> 6.0`. Nothing else changes with it."""
+    """The version constraint of the AWS provider, such as `~> 6.0`. It changes nothing else."""
     own_files: dict[OwnFile, Reason] = Field(default_factory=dict)
     """Your own files in the folders of stacks, such as `network-lake/backend_override.tf`, each with the reason for it.
-    `main.py synth --check` refuses every other one that Terraform would load."""
+    `main.py synth --check` reports every other file that Terraform would load."""
 
 
 class Deployer(Props):
@@ -102,28 +102,28 @@ class Deployer(Props):
     session_name: SessionName | None = None
     """The name of its sessions, which CloudTrail records. Default: the provider's, such as aws-go-sdk-1700000000."""
     duration_minutes: Annotated[int, Field(ge=15, le=720)] | None = None
-    """How long a session lasts, up to the role's maximum. Default: 15 minutes, renewed while Terraform runs."""
+    """The duration of a session, up to the role's maximum. Default: 15 minutes, renewed while Terraform runs."""
 
 
 class Account(Props):
-    """The dedicated AWS account that an Astro Hybrid data plane lives in."""
+    """The dedicated AWS account of an Astro Hybrid data plane."""
 
     account_id: AccountId
     region: Region
     without_hybrid_reason: Reason | None = None
-    """Why there is an account although no cluster is Hybrid. Default: `account` is refused then, because its role lets
-    Astronomer do much, and a Hosted cluster has no use for it."""
+    """The reason why there is an account without Hybrid clusters. Default: this is an error, because Astronomer's role
+    has many permissions, and a Hosted cluster does not use it."""
     cross_account_role: CrossAccountRoleProps
     policy_alarm: PolicyAlarmProps | None = None
     policy_alarm_removal_reason: Reason | None = None
-    """Why an alarm that was deployed may be destroyed when `policy_alarm` is taken out. Default: a plan fails."""
+    """The reason why a deployed alarm may be destroyed when `policy_alarm` is removed. Default: a plan fails."""
     service_quotas: ServiceQuotasProps | None = None
     opt_in_region: OptInRegionProps | None = None
     confirmed: Day | None = None
-    """The day on which Astronomer and AWS had answered everything that you asked for, as `main.py handoff` lists it."""
+    """The day on which Astronomer and AWS had answered all of your requests in `main.py handoff`."""
 
     def sections(self) -> Iterator[tuple[str, CheckedProps]]:
-        """Yield the sections that are given, by name."""
+        """Yield the existing sections by name."""
         sections: dict[str, CheckedProps | None] = {
             "cross_account_role": self.cross_account_role,
             "policy_alarm": self.policy_alarm,
@@ -137,9 +137,9 @@ class Estate(Props):
     """Your side of Astro on AWS."""
 
     name: Slug
-    """What AWS names begin with."""
+    """The prefix of names in AWS."""
     state: State
-    """Where Terraform keeps its state."""
+    """The backend of Terraform's state."""
     tags: Tags = Field(default_factory=dict, max_length=40)
     """Tags of every resource."""
     astro: Astro
@@ -150,17 +150,17 @@ class Estate(Props):
     """Astronomer's side: its clusters."""
     account: Account | None = None
     networks: dict[Slug, VpcProps] = Field(default_factory=dict)
-    """Your side: VPCs, existing or to be made. Each is a Terraform stack of its own, with its connections."""
+    """Your side: existing or new VPCs. Each is a Terraform stack with its connections."""
     connections: dict[Slug, Connection] = Field(default_factory=dict)
-    """What joins the two."""
+    """The connections between clusters and networks."""
     renamed: dict[FormerPath, Slug] = Field(default_factory=dict)
     """Names that changed after a deploy: the former path and the new name, such as `connections.lake: data-lake` or
-    `connections.office.gateways.a: main`. Terraform then moves what exists, and deletes nothing. A line stays in the
-    file: states and names in AWS keep the first name. Names above the last one in a path are today's."""
+    `connections.office.gateways.a: main`. Terraform then moves the resources and deletes nothing. Do not remove a line,
+    because states and names in AWS keep the first name. All names in a path except the last are current ones."""
 
     def pending_inputs(self) -> Iterator[tuple[str, PendingInput]]:
-        """What others must still give, with what waits for it: `connections.lake`, `clusters.prod`, or its twin
-        `clusters.prod.dr`."""
+        """Yield the inputs that other people still have to provide, with the entry that needs them: `connections.lake`,
+        `clusters.prod`, or its twin `clusters.prod.dr`."""
         twins, waiting = self.twins(), dict[tuple[str, PendingInput], None]()
         needs: dict[str, list[PendingInput]] = {name: [] for name in self.clusters}
         for connection in self.connections.values():
@@ -181,13 +181,13 @@ class Estate(Props):
         return {f"{name}{TWIN}": name for name, cluster in self.clusters.items() if cluster.dr}
 
     def cluster_entry(self, name: str) -> str:
-        """Where the file describes a cluster: `clusters.prod`, of its twin `clusters.prod.dr`."""
+        """Return the path of a cluster in the file: `clusters.prod`, for its twin `clusters.prod.dr`."""
         base = self.clusters.get(name.removesuffix(TWIN))
         is_twin = name.endswith(TWIN) and base is not None and base.dr is not None
         return f"clusters.{name.removesuffix(TWIN)}.dr" if is_twin else f"clusters.{name}"
 
     def data_plane(self) -> dict[str, Cluster]:
-        """The Hybrid clusters that live in `account`, and their twins."""
+        """Return the Hybrid clusters in `account`, and their twins."""
         account_id = self.account.account_id if self.account else None
         return {
             name: cluster
@@ -196,7 +196,7 @@ class Estate(Props):
         }
 
     def expired(self, today: date) -> Iterator[Problem]:
-        """What the file says was to be gone by `today`. No rule of the file: a right one stays right."""
+        """Yield the entries with an end date before `today`. This is not a rule, because a valid file stays valid."""
         for name, connection in self.connections.items():
             for field, message in connection.expired(today):
                 yield Problem(("connections", name, *field), message)

@@ -1,4 +1,5 @@
-"""The sound part of an estate with mistakes: a wrong field hides no check of its neighbors, so one run reports all."""
+"""The valid part of an estate with mistakes. An invalid field does not prevent checks of others, so one run reports
+all."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,16 +15,16 @@ UNSOUND = (AttributeError, KeyError, AssertionError)
 """Raised by a rule that reads a field that is missing from a partial model."""
 
 WHOLE = "*"
-"""Stands for the entry as a whole among its wrong fields: its fields contradict each other, and no other rule can
-judge it."""
+"""Represents the entry itself among its invalid fields. Its fields contradict each other, so no other rule can check
+it."""
 
 _Wrong = Mapping[Location, set[str]]
 
 
 def parts(data: Any, error: ValidationError, context: Any) -> tuple[Estate, Estate, list[Problem]]:
-    """Return the estate without the entries that have a mistake, and the one with the sound fields of those too.
+    """Return the estate without the invalid entries, and the one with the valid fields of those entries.
 
-    A wrong field is missing from its model, so that reading it raises AttributeError. The third value holds the broken
+    An invalid field is missing from its model, and reading it raises AttributeError. The third value has the broken
     rules of the partial entries.
     """
     wrong = _wrong_fields(error)
@@ -67,13 +68,13 @@ def _estate(top: BaseModel, values: Mapping[str, Any]) -> Estate:
 
 
 def _wrong_fields(error: ValidationError) -> dict[Location, set[str]]:
-    """The wrong fields of each entry, of `account` and of the estate itself, by its path."""
+    """Return the invalid fields of each entry, of `account` and of the estate itself, by its path."""
     wrong: dict[Location, set[str]] = {}
     for details in error.errors(include_url=False, include_context=False, include_input=False):
         section, *rest = details["loc"] or ("",)
         if section in SECTIONS and rest:
             name, *rest = rest
-            # Pydantic puts the type of a connection between its name and the field.
+            # Pydantic inserts the type of a connection between its name and the field.
             rest = rest[1:] if section == "connections" and rest[:1] != ["[key]"] else rest
             wrong.setdefault((str(section), str(name)), set()).add(str(rest[0]) if rest else WHOLE)
         elif section == "account" and rest:
@@ -84,7 +85,7 @@ def _wrong_fields(error: ValidationError) -> dict[Location, set[str]]:
 
 
 def _partial(model: type[BaseModel], raw: Mapping[str, Any], bad: set[str], context: Any) -> BaseModel:
-    """A model of the sound fields of `raw`, with defaults for what the file leaves out."""
+    """Return a model of the valid fields of `raw`, with defaults for missing ones."""
     values: dict[str, Any] = {}
     bad = set(bad)
     for field in raw.keys() & model.model_fields.keys() - bad:
@@ -99,7 +100,8 @@ def _partial(model: type[BaseModel], raw: Mapping[str, Any], bad: set[str], cont
 
 
 def _broken_rules(entry: BaseModel) -> Iterator[str]:
-    """The messages of a model's own rules that its sound fields break. Pydantic runs none if a field is wrong."""
+    """Yield the messages of a model's own rules that its valid fields break. Pydantic runs no rule if a field is
+    invalid."""
     for decorator in type(entry).__pydantic_decorators__.model_validators.values():
         try:
             decorator.func(entry)

@@ -1,4 +1,4 @@
-"""The Terraform stacks of an estate. No other file decides which stacks there are."""
+"""The Terraform stacks of an estate. Only this module decides which stacks exist."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ class StackPlan:
     account_id: str
     region: str
     network: str | None = None
-    """The entry of `networks` that the stack builds. None for the stacks of `account`."""
+    """The entry of `networks` that the stack creates. None for the stacks of `account`."""
     former: str | None = None
     """The first name of a stack that was renamed."""
 
     @property
     def state_name(self) -> str:
-        """The name under which its state is kept."""
+        """Return the name of its state."""
         return self.former or self.name
 
 
@@ -48,7 +48,7 @@ def stacks_of(estate: Estate) -> list[StackPlan]:
 
 def _account_stacks(estate: Estate, account: Account) -> Iterator[StackPlan]:
     if account.opt_in_region:
-        # Enabled from a region that every account has: the account's own may be one of those that are off.
+        # Enabled from a region that every account has, because the account's own region can be a disabled one.
         yield StackPlan("regions", "regions", account.account_id, "us-east-1")
     yield StackPlan("account", "account", account.account_id, account.region)
     if account.policy_alarm and account.region != IAM_REGION:

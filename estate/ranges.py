@@ -1,4 +1,4 @@
-"""The rule on ranges that overlap."""
+"""The rule on overlapping ranges."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ def overlaps(estate: Estate) -> Iterator[Problem]:
     - one place in the world that the file names twice: a range that two connections have on premises behind one
       transit gateway, another network on that gateway, a VPC that two accounts share.
     """
-    # A twin's ranges stand in the entry of its cluster.
+    # The ranges of a twin are in the entry of its cluster.
     twins = estate.twins()
     networks = {name: _places(("networks", name), network) for name, network in estate.networks.items()}
     clusters = {name: _places(("clusters", name), one) for name, one in estate.clusters.items() if name not in twins}
@@ -86,7 +86,7 @@ _Ranges = dict[Location, IPv4Network]
 
 @dataclass
 class _Meeting:
-    """The ranges of a route table, or of both sides of a peering, and the clusters that are connected with it."""
+    """The ranges of a route table, or of both sides of a peering, and the connected clusters."""
 
     ranges: _Ranges = field(default_factory=_Ranges)
     clusters: set[str] = field(default_factory=set[str])
@@ -105,17 +105,17 @@ def _is_unrouted(place: Location) -> bool:
 
 
 def _routed(ranges: Mapping[Location, IPv4Network]) -> _Ranges:
-    """The ranges of a cluster or network that get a route."""
+    """Return the ranges of a cluster or network that get routes."""
     return {place: cidr for place, cidr in ranges.items() if not _is_pods(place) and not _is_unrouted(place)}
 
 
 def _are_twins(one: Location, other: Location) -> bool:
-    """Whether the ranges are of a cluster and of its twin, which stand in one entry."""
+    """Return whether the ranges belong to a cluster and its twin, which are in one entry."""
     return one[:2] == other[:2] and one[0] == "clusters" and (one[2] == "dr") != (other[2] == "dr")
 
 
 def _may_overlap(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
-    """Whether two ranges that overlap and meet do no harm, as `overlaps` says."""
+    """Return whether two overlapping ranges are allowed by the exceptions of `overlaps`."""
     if all(map(_is_pods, places)):
         return True
     one, other = places
@@ -138,7 +138,7 @@ def _may_overlap(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
 
 
 def _is_the_network(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
-    """Return whether a range on premises lies in another network of the same transit gateway, under two names."""
+    """Return whether an on-premises range is in another network of the same transit gateway, with two names."""
     network, behind = sorted(places, key=lambda place: place[0] == "connections")
     connection = estate.connections[str(behind[1])]
     on_it = {
@@ -155,7 +155,8 @@ def _is_the_network(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
 
 
 def _overlapping(ranges: _Ranges) -> Iterator[tuple[Location, Location]]:
-    """Two ranges are apart, or one holds the other. In the order of addresses, those that hold the next are open."""
+    """Yield the overlapping ranges. Two ranges are either disjoint, or one contains the other. In the order of
+    addresses, the ranges that contain the next one are open."""
     by_address = sorted(
         ranges.items(), key=lambda item: (int(item[1].network_address), item[1].prefixlen, str(item[0][0]))
     )
@@ -165,6 +166,6 @@ def _overlapping(ranges: _Ranges) -> Iterator[tuple[Location, Location]]:
             open_.pop()
         for holder in open_:
             yield holder, place
-        # Of equal ranges, one of each section is compared with the rest: many clusters have the same.
+        # Of equal ranges, one of each section is compared with the rest, because many clusters have the same.
         if not open_ or cidr != ranges[open_[-1]] or place[0] != open_[-1][0]:
             open_.append(place)

@@ -1,4 +1,4 @@
-"""Former names of entries: Terraform addresses, states and names in AWS that exist under them."""
+"""Former names of entries, which Terraform addresses, states and names in AWS still have."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from modules.vocabulary import BY_REFERENCE
 
 @dataclass(frozen=True)
 class Rename:
-    """A name that changed. `where` is the path of the map that has it: `("connections", "office", "gateways")`."""
+    """A changed name. `where` is the path of its map: `("connections", "office", "gateways")`."""
 
     where: tuple[str, ...]
     former: str
     name: str
     today: str
-    """What the entry is called after all later lines."""
+    """The current name of the entry, after all later lines."""
 
 
 def renames(estate: Estate) -> list[Rename]:
@@ -34,7 +34,7 @@ def renames(estate: Estate) -> list[Rename]:
 
 
 def former_name(estate: Estate, where: tuple[str, ...], name: str) -> str:
-    """Return the first name of an entry of the map at `where`: its state and its names in AWS keep that one."""
+    """Return the first name of an entry of the map at `where`, which its state and its names in AWS keep."""
     for one in reversed(renames(estate)):
         if one.where == where:
             name = _undo(one, estate, name)
@@ -44,8 +44,9 @@ def former_name(estate: Estate, where: tuple[str, ...], name: str) -> str:
 def former_paths(estate: Estate, path: tuple[str, ...], names_from: int) -> Iterator[tuple[str, ...]]:
     """Yield the former paths of a construct in a stack, the latest first.
 
-    A path is the name of a network, a connection or a section of `account`, and construct IDs. Pieces of an ID are
-    names of the file from number `names_from` on."""
+    A path is the name of a network, a connection or a section of `account`, and construct IDs. The parts of an ID are
+    names of the file, from number `names_from`.
+    """
     entry = path[0]
     for one in reversed(renames(estate)):
         first, *rest = path
@@ -62,7 +63,7 @@ def former_paths(estate: Estate, path: tuple[str, ...], names_from: int) -> Iter
 
 
 def _concerns(rename: Rename, estate: Estate, entry: str) -> bool:
-    """Return whether construct IDs of `entry`, by its name of today, can contain the name."""
+    """Return whether construct IDs of `entry`, by its current name, can contain the name."""
     section, *rest = rename.where
     connection = estate.connections.get(entry)
     if section == "account":
@@ -76,7 +77,7 @@ def _concerns(rename: Rename, estate: Estate, entry: str) -> bool:
 
 
 def _undo(rename: Rename, estate: Estate, name: str) -> str:
-    """The name before the rename. With an entry, the twin that its `dr` describes changed its name, too."""
+    """Return the name before the rename. A renamed entry also renames the twin of its `dr`."""
     if name == f"{rename.name}{TWIN}":
         entry = names_at(estate, rename.where).get(rename.today)
         return f"{rename.former}{TWIN}" if getattr(entry, "dr", None) is not None else name
@@ -84,7 +85,7 @@ def _undo(rename: Rename, estate: Estate, name: str) -> str:
 
 
 def names_at(estate: Estate, where: tuple[str, ...]) -> Mapping[str, Any]:
-    """Return the map of names at a path of the file; an empty one if there is none."""
+    """Return the map of names at a path of the file, or an empty map."""
     value: Any = estate
     for piece in where:
         value = value.get(piece) if isinstance(value, Mapping) else getattr(value, piece, None)
@@ -92,7 +93,7 @@ def names_at(estate: Estate, where: tuple[str, ...]) -> Mapping[str, Any]:
 
 
 def check(estate: Estate) -> Iterator[Problem]:
-    """Yield the lines of `renamed` that Terraform cannot follow."""
+    """Yield the lines of `renamed` that Terraform cannot apply."""
     lines = renames(estate)
     for path, one in zip(estate.renamed, lines, strict=True):
         place, names = ("renamed", path), names_at(estate, one.where)
@@ -131,7 +132,7 @@ def _places(estate: Estate, entry: str, name: str) -> list[str]:
 
 
 def _paths_of(value: Any, name: str) -> Iterator[tuple[str, ...]]:
-    """The paths of `name` as a key of a map below `value`."""
+    """Yield the paths of `name` as a key of a map below `value`."""
     items = value.items() if isinstance(value, Mapping) else ()
     if isinstance(value, BaseModel):
         fields = type(value).model_fields.items()

@@ -20,13 +20,14 @@ from modules.parts.iam_policy.props import PolicyDocument
 from modules.vocabulary import arn_region, partition
 
 Names = Mapping[str, Mapping[str, Any]]
-"""The entries of each section as the file has them, wrong ones too: their names count."""
+"""The entries of each section as they are in the file. Invalid entries are included, because references to their names
+are valid."""
 
 
 def check(estate: Estate, names: Names, sound: Estate | None = None) -> Iterator[Problem]:
-    """Yield what is wrong between the entries of `estate`, which are valid by themselves.
+    """Yield the problems between the entries of `estate`, each of which is valid.
 
-    `sound` also has the sound fields of the other entries: a rule that needs no other field of theirs judges them too.
+    `sound` also has the valid fields of the other entries, for rules that need only those.
     """
     for rule in _RULES:
         if sound:
@@ -40,7 +41,7 @@ def check(estate: Estate, names: Names, sound: Estate | None = None) -> Iterator
 
 
 _RESERVED = {"backend", "vpc-id", "subnet-ids", "route-table-ids"}
-"""cdktf calls a construct of its own `backend`; the others are the outputs of an exported module."""
+"""cdktf itself uses the construct ID `backend`. The others are outputs of an exported module."""
 
 
 def _names(estate: Estate, names: Names) -> Iterator[Problem]:
@@ -63,7 +64,7 @@ def _names(estate: Estate, names: Names) -> Iterator[Problem]:
 
 
 def _vpcs(estate: Estate) -> Iterator[Problem]:
-    """Yield contradictions between networks of one VPC, and connections that need a VPC and have none."""
+    """Yield contradictions between networks with the same VPC, and connections without a VPC that need one."""
     owners: dict[str, str] = {}
     for name, network in estate.networks.items():
         if network.vpc_id and network.route_tables:
@@ -124,7 +125,7 @@ def _vpcs(estate: Estate) -> Iterator[Problem]:
 def _references(estate: Estate, names: Names) -> Iterator[Problem]:
     listed = {section: sorted(known) for section, known in names.items()}
     for name, connection in estate.connections.items():
-        # A connection that Astronomer makes is of no network.
+        # A connection that Astronomer creates has no network.
         wanted = [("network", connection.network, "networks")] if connection.network else []
         wanted += [(connection.cluster_field, cluster, "clusters") for cluster in connection.cluster_names()]
         for field, reference, section in wanted:
@@ -187,7 +188,8 @@ def _regions(estate: Estate) -> Iterator[Problem]:
 
 
 def _partitions(estate: Estate) -> Iterator[Problem]:
-    """AWS connects nothing across partitions, and an account number means another owner in each (facts C15)."""
+    """Yield connections across partitions, which AWS does not support. An account number has another owner in each
+    (facts C15)."""
     homes: dict[tuple[str, ...], str] = {("networks", name): each.region for name, each in estate.networks.items()}
     for name, connection in estate.connections.items():
         if not (network := estate.networks.get(connection.network)):
@@ -204,7 +206,7 @@ def _partitions(estate: Estate) -> Iterator[Problem]:
             )
     if estate.account and partition(estate.account.region) == "aws":
         homes["account",] = estate.account.region
-    state = getattr(estate, "state", None)  # Absent if it is wrong by itself.
+    state = getattr(estate, "state", None)  # Missing if it is invalid.
     if isinstance(state, S3State):
         homes["state",] = state.region
     for place, region in homes.items():
@@ -222,7 +224,7 @@ def _partitions(estate: Estate) -> Iterator[Problem]:
 
 
 def _texts(value: Any, path: Location = ()) -> Iterator[tuple[Location, str]]:
-    """Yield the texts in an entry and their places; of a policy document, its resources."""
+    """Yield the texts in an entry with their places. Of a policy document, these are the resources."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, PolicyDocument):
@@ -234,7 +236,7 @@ def _texts(value: Any, path: Location = ()) -> Iterator[tuple[Location, str]]:
 
 
 def _for_hybrid(estate: Estate, names: Names) -> Iterator[Problem]:
-    """`account` is of Hybrid clusters."""
+    """Yield problems of `account`, which is for Hybrid clusters only."""
     account, written = estate.account, names["clusters"]
     if not account:
         return
@@ -253,7 +255,7 @@ def _for_hybrid(estate: Estate, names: Names) -> Iterator[Problem]:
                     "account.service_quotas.vcpus in place of size_for_clusters",
                 )
     if set(written) - set(estate.clusters):
-        return  # One of those that are wrong by themselves may be Hybrid.
+        return  # An invalid cluster may be Hybrid.
     hybrid = [name for name, cluster in estate.clusters.items() if cluster.product == "hybrid"]
     still_to_come = not estate.clusters and estate.astro.product == "hybrid"
     if account.without_hybrid_reason and hybrid:
@@ -299,7 +301,7 @@ def _opted_in(estate: Estate, account: Account) -> Iterator[Problem]:
 
 
 def _claimed_once(estate: Estate) -> Iterator[Problem]:
-    # A network that is made has a role for its flow logs, by its own name.
+    # A new network has a role for its flow logs, with its own name.
     taken: dict[tuple[object, ...], tuple[Location, str | None]] = {
         (network.account_id, "role", name): (("networks", name), None)
         for name, network in estate.networks.items()
@@ -316,7 +318,7 @@ def _claimed_once(estate: Estate) -> Iterator[Problem]:
             place = ("connections", name, *claim.field)
             other, shared = taken.setdefault((*places[claim.scope], *claim.key), (place, claim.shared))
             if other != place and (shared is None or shared != claim.shared):
-                # Of another connection its name is enough.
+                # The name is sufficient for another connection.
                 told = other if other[:2] == place[:2] else other[:2]
                 yield Problem(place, f"{claim.what}, and so does {'.'.join(map(str, told))}; {claim.remedy}")
 

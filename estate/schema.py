@@ -11,7 +11,7 @@ from modules.descriptions import describe_fields
 
 class _Schema(GenerateJsonSchema):
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
-        """Pydantic names the pattern of a map's keys and lets every other key pass: refuse them."""
+        """Reject map keys that do not match the pattern. Pydantic's schema allows them."""
         result = super().dict_schema(schema)
         if "patternProperties" in result:
             result["additionalProperties"] = False
@@ -20,6 +20,6 @@ class _Schema(GenerateJsonSchema):
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of estate files."""
+    """Return the JSON Schema (2020-12) of estate files."""
     describe_fields()
     return {"$schema": _Schema.schema_dialect, **Estate.model_json_schema(schema_generator=_Schema)}

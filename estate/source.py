@@ -1,4 +1,4 @@
-"""Reads a YAML file into plain values, remembering where each one stands."""
+"""Reads a YAML file into plain values with their lines and columns."""
 
 import difflib
 import re
@@ -20,12 +20,12 @@ MAX_DEPTH = 30
 _SHOWN = 60
 
 Location = tuple[str | int, ...]
-"""Keys and indices that lead to a value."""
+"""The keys and indices of a value."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: where it stands in the data and in the file (both from 1), and a sentence with the remedy."""
+    """A mistake: its place in the data and in the file (both from 1), and a sentence with the remedy."""
 
     path: Location
     message: str
@@ -34,30 +34,30 @@ class Problem:
 
     def __str__(self) -> str:
         field = ".".join(shortened(str(part)) or "''" for part in self.path)
-        # A file that does not exist has no line.
+        # A missing file has no line.
         place = f"{self.line}:{self.column}:" if self.line else ""
         text = f"{place} {field + ': ' if field else ''}{self.message}"
         return printable(text)
 
 
 def printable(text: str) -> str:
-    """Text from outside on one line, as a terminal and a log can show it: what they would act on is written as escapes.
+    """Return external text on one line without effects on a terminal or a log: control characters become escapes.
 
-    Newlines are escaped too, since the log of a CI job reads commands at the start of a line.
+    Newlines are escaped too, because the log of a CI job interprets commands at the start of a line.
     """
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def shortened(text: str) -> str:
-    """What a file says, as long as a message has room for."""
+    """Return text of the file, shortened for a message."""
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 class Source:
     """A YAML file as values: maps are `dict`, sequences `tuple`, scalars `str`, `int`, `float`, `bool` or `None`.
 
-    `problems` holds what is wrong with the file itself; `value` is None where nothing could be read. Keys given twice
-    are all reported; the first one counts. Aliases may repeat a value, up to MAX_VALUES values in all.
+    `problems` contains the mistakes in the file itself. `value` is None if nothing could be read. Duplicate keys are
+    all reported, and the first one counts. Aliases may repeat a value, up to MAX_VALUES values in total.
     """
 
     def __init__(self, file: Path) -> None:
@@ -75,7 +75,7 @@ class Source:
                 self.value = None
 
     def where(self, path: Location, *, key: bool = False) -> tuple[int, int]:
-        """Line and column of the value at `path` (of its key where asked), or of the nearest part that exists."""
+        """Return the line and column of the value at `path`, or of its key, or of the nearest existing part."""
         for end in range(len(path), -1, -1):
             for wanted in ((path[:end], key and end == len(path)), (path[:end], True)):
                 if wanted in self._marks:
@@ -83,11 +83,11 @@ class Source:
         return 1, 1
 
     def knows(self, path: Location) -> bool:
-        """Whether the file has a value at `path`."""
+        """Return whether the file has a value at `path`."""
         return (path, False) in self._marks or (path, True) in self._marks
 
     def written(self, path: Location) -> str | None:
-        """A scalar as the file spells it, shortened; None for maps, sequences and what is not there."""
+        """Return a scalar as it is written in the file, shortened; None for maps, sequences and missing values."""
         raw = self._raw.get(path)
         return raw if raw is None else shortened(raw)
 
@@ -124,7 +124,7 @@ class Source:
             raise _TooMuchError(_TOO_DEEP)
         self._marks[path, False] = at = (node.start_mark.line + 1, node.start_mark.column + 1)
         if node.tag not in _TAGS:
-            # Never the tag: it may be a secret that begins with an exclamation mark.
+            # Without the tag: it may be a secret that begins with an exclamation mark.
             message = "has a YAML tag; remove it, or put a value that begins with ! in quotes"
             self.problems.append(Problem(path, message, *at))
         if isinstance(node, MappingNode):
@@ -155,7 +155,8 @@ class Source:
         return result
 
     def _entries(self, node: MappingNode, path: Location) -> Iterator[tuple[Node, Node, bool]]:
-        """Keys and values: first the map's own, then of each map that it merges (`<<`), whose keys yield to these."""
+        """Yield keys and values: first the map's own, then those of each merged map (`<<`), which do not replace
+        them."""
         merges: list[Node] = []
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
@@ -194,7 +195,7 @@ class _TooMuchError(Exception):
 
 
 class _ShallowComposer(Composer):
-    """Stops at the first value that is too deep: the scanner takes longer for each open bracket."""
+    """Stops at the first value that is too deep, because the scanner needs more time for each open bracket."""
 
     _depth = 0
 
@@ -223,15 +224,15 @@ def _scalar(node: ScalarNode) -> str | int | float | bool | None:
             return float(text.replace("_", ""))
     except ValueError:
         return text
-    return text  # dates too: a value type that wants one reads the text
+    return text  # Dates too: the value type reads the text.
 
 
 _COMPARED = 300
-"""How many names a misspelt one is compared with: each comparison takes time."""
+"""The maximum number of names for a suggestion, because each comparison takes time."""
 
 
 def did_you_mean(given: str, allowed: list[str] | str) -> str:
-    """Return a question with the one of `allowed` that is most like `given`, or nothing."""
+    """Return a question with the names in `allowed` that are most like `given`, or nothing."""
     options = (
         allowed if isinstance(allowed, list) else [word.strip(" '") for word in allowed.replace(" or ", ",").split(",")]
     )
@@ -245,7 +246,7 @@ def did_you_mean(given: str, allowed: list[str] | str) -> str:
 
 
 def value_at(data: Mapping[Any, Any], *keys: Any) -> Any:
-    """The value below these keys of nested maps; None if there is none."""
+    """Return the value at these keys of nested maps, or None."""
     value: Any = data
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) and isinstance(key, str) else None

@@ -1,4 +1,4 @@
-"""Where Terraform keeps its state: the section `state` of an estate."""
+"""The backend of Terraform's state: the section `state` of an estate."""
 
 from typing import Annotated, Literal
 
@@ -46,44 +46,44 @@ HostName = Annotated[
 
 
 class S3State(Props):
-    """State in an S3 bucket, one key a stack, locked by a lock file. `main.py state create` makes the bucket."""
+    """State in an S3 bucket, with one key for each stack and a lock file. `main.py state create` creates the bucket."""
 
     backend: Literal["s3"]
     bucket: BucketName
     region: Region
     kms_key: KmsKey | None = None
-    """Key that encrypts the state. Default: the bucket's own encryption."""
+    """The key that encrypts the state. Default: the bucket's own encryption."""
     key_prefix: KeyPrefix | None = None
-    """Folder of the state files in the bucket. Default: the estate's `name`."""
+    """The folder of the state files in the bucket. Default: the estate's `name`."""
 
     def key(self, estate: str, stack: str) -> str:
-        """Return the key of a stack's state, in the estate of that name."""
+        """Return the key of a stack's state in an estate."""
         return f"{self.key_prefix or estate}/{stack}.tfstate"
 
 
 class CloudState(Props):
-    """State and runs in HCP Terraform, one workspace a stack."""
+    """State and runs in HCP Terraform, with one workspace for each stack."""
 
     backend: Literal["cloud"]
     organization: CloudName
     hostname: HostName | None = None
-    """Of your Terraform Enterprise. Default: HCP Terraform."""
+    """The host of your Terraform Enterprise. Default: HCP Terraform."""
     project: ProjectName | None = None
-    """Where Terraform makes the workspaces. Default: the organization's default project."""
+    """The project of the workspaces. Default: the organization's default project."""
     workspace_prefix: WorkspacePrefix | None = None
-    """What the workspaces' names begin with, before the stack's name. Default: the estate's `name` and a hyphen."""
+    """The prefix of the workspaces' names, before the stack's name. Default: the estate's `name` and a hyphen."""
 
     def workspace(self, estate: str, stack: str) -> str:
-        """The name of a stack's workspace, in the estate of that name."""
+        """Return the name of a stack's workspace in an estate."""
         return f"{self.workspace_prefix or estate + '-'}{stack}"
 
 
 class NoState(Props):
-    """No backend of ours: yours is given later, by `terraform init -backend-config` or an override file."""
+    """No generated backend. You configure one with `terraform init -backend-config` or an override file."""
 
     backend: Literal["none"]
     partial: Literal["s3", "gcs", "azurerm", "http", "pg", "consul"] | None = None
-    """Write an empty block of this backend for `-backend-config` to fill. Default: no block."""
+    """Write an empty block of this backend for `-backend-config`. Default: no block."""
 
 
 State = Annotated[S3State | CloudState | NoState, Field(discriminator="backend")]

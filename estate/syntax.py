@@ -1,4 +1,4 @@
-"""Explains why a file is not YAML: the likely mistake and its place, in place of the parser's own words."""
+"""Explains why a file is not YAML: the likely mistake and its place, instead of the parser's message."""
 
 import re
 
@@ -17,9 +17,9 @@ _TEMPLATE = re.compile(r"\{\{|\{%|\$\{|<%")
 
 
 def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
-    """Return the likely mistake in `text`, which the parser refused, with its remedy and place.
+    """Return the likely mistake in `text`, which the parser rejected, with its remedy and place.
 
-    A message never holds what is quoted in the file: it may be a secret.
+    A message never contains quoted text of the file, because it may be a secret.
     """
     marks = [mark for mark in (error.problem_mark, error.context_mark) if mark]
     at = (marks[0].line + 1, marks[0].column + 1) if marks else (1, 1)
@@ -30,7 +30,7 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
     lines = text.splitlines()
     if quote := _unclosed_quote(lines[: at[0]]):
         return "opens a quotation that is not closed on this line; close it", quote
-    # An odd space shows on the line after it.
+    # An odd space is visible on the line after it.
     for number in range(max(at[0] - 3, 0), min(at[0], len(lines))):
         if found := _ODD_SPACE.search(lines[number]):
             return "is a non-breaking space; replace it with a plain one", (number + 1, found.start() + 1)
@@ -47,7 +47,7 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
     if "'\\t'" in problem:
         return "is a tab, and YAML indents with spaces; replace it with spaces", at
     if problem == "could not find expected ':'":
-        # Found when the line is over: the word that is no key is where it began.
+        # The parser notices it at the end of the line. The mistake is at the beginning of the word.
         return "is neither a key nor a value of one; write `key: value`, with a space after the colon", began
     if problem.startswith("expected <block end>"):
         if "'-'" in problem or "sequence" in problem:
@@ -87,7 +87,7 @@ def _start(lines: list[str], at: Place) -> Place:
 
 
 def _unclosed_quote(lines: list[str]) -> Place | None:
-    """Return the first quote without a partner on its line: a parser takes the next one of the file for it."""
+    """Return the first quote without a partner on its line. A parser uses the next one of the file."""
     for number, line in enumerate(lines):
         plain = re.sub(r"(?:^|\s)#.*$|\\.", lambda match: " " * len(match[0]), line)
         for quote in "\"'":

@@ -1,4 +1,4 @@
-"""Expands an estate's data: defaults of clusters, and the entries of disaster-recovery twins."""
+"""Expands an estate's data: defaults of clusters, and entries of disaster-recovery twins."""
 
 import re
 import typing
@@ -12,17 +12,18 @@ from modules.cluster import DisasterRecovery
 from modules.connection import ConnectionProps
 
 TWIN = "-dr"
-"""What the names of a cluster's disaster-recovery twin, and of the connections to it, end in."""
+"""The suffix of the names of a cluster's disaster-recovery twin and of its connections."""
 
 
 INHERITED = ("product", "account_id", "node_type", "max_nodes", "db_type")
-"""What a twin has of its cluster."""
+"""The fields that a twin inherits from its cluster."""
 
 
 def default_product(data: Mapping[Any, Any]) -> Product:
-    """Return the product of clusters that name none.
+    """Return the product of clusters without `product`.
 
-    If `astro.product` is missing or wrong, that is reported there and at no cluster: the likelier one is assumed."""
+    If `astro.product` is missing or invalid, only that is reported, and the more likely product is assumed.
+    """
     for product in typing.get_args(Product):
         if value_at(data, "astro", "product") == product:
             return product
@@ -30,9 +31,8 @@ def default_product(data: Mapping[Any, Any]) -> Product:
 
 
 def expand(data: Any) -> Any:
-    """The data with what follows from it: clusters take their product from `astro`, and Hybrid ones their account from
-    `account`; a cluster with `dr` has a twin, and a connection with `dr` is there again for the twins of its clusters.
-    """
+    """Return the data with derived values. Clusters get their product from `astro`, and Hybrid ones their account from
+    `account`. A cluster with `dr` gets a twin, and a connection with `dr` a copy for the twins of its clusters."""
     if not isinstance(data, Mapping) or not isinstance(clusters := data.get("clusters"), Mapping):
         return data
     product = default_product(data)
@@ -49,7 +49,7 @@ def expand(data: Any) -> Any:
     for name, cluster in list(filled.items()):
         if isinstance(twin := value_at(filled, name, "dr"), Mapping):
             same = {key: cluster[key] for key in INHERITED if key in cluster}
-            # What is no key of `dr` is told there.
+            # Invalid keys of `dr` are reported at `dr`.
             own = {key: value for key, value in twin.items() if key in DisasterRecovery.model_fields}
             filled.setdefault(f"{name}{TWIN}", same | own)
     result = {**data, "clusters": filled}
@@ -60,7 +60,7 @@ def expand(data: Any) -> Any:
 
 
 def _twin(entry: Any, clusters: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A connection again, for the twins of its clusters, with the values of its `dr` before its own; None without."""
+    """Return the copy of a connection for the twins of its clusters, with the values of its `dr`. None without `dr`."""
     if not isinstance(differs := value_at(entry, "dr"), Mapping):
         return None
     props = TYPES.get(str(entry.get("type")), ConnectionProps)

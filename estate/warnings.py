@@ -1,4 +1,4 @@
-"""Warnings of `check`: what an estate may say, and what a person should look at. Nothing here stops a synth."""
+"""Warnings of `check`: valid parts of an estate that a person should review. They do not stop a synth."""
 
 import re
 import typing
@@ -21,11 +21,11 @@ from modules.workload_identity.props import Namespace
 _EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 _LISTED = 5
 _ROUTES_OF_A_TABLE = 500
-"""By default since June 2025 (quota L-93826ACB)."""
+"""The default quota since June 2025 (quota L-93826ACB)."""
 
 
 def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Problem]:
-    """Return the warnings on an estate and the file that it was read from, in the order of the file."""
+    """Return the warnings on an estate and its file, in the order of the file."""
     found = [
         *estate.expired(today),
         *_placeholders(file, source),
@@ -43,7 +43,7 @@ def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Pr
 
 
 def expired(estate: Estate, file: Path, source: Source, today: date) -> dict[str, list[str]]:
-    """Return what the file says was to be gone by `today`, a line each, by the stack that has it."""
+    """Return the entries with an end date before `today`, a line each, by their stack."""
     lines: dict[str, list[str]] = {}
     for one in estate.expired(today):
         stack = network_stack(estate.connections[str(one.path[1])].network)
@@ -52,7 +52,8 @@ def expired(estate: Estate, file: Path, source: Source, today: date) -> dict[str
 
 
 def _unpublished(estate: Estate) -> Iterator[Problem]:
-    """What AWS has and Astronomer's lists do not: it is to be had on request (facts C11)."""
+    """Yield regions and node types that AWS has but Astronomer's lists do not. Astronomer may offer them on request
+    (facts C11)."""
     for name, cluster in estate.clusters.items():
         if cluster.region not in REGIONS[cluster.product]:
             yield Problem(
@@ -94,7 +95,7 @@ def _unused(estate: Estate) -> Iterator[Problem]:
 
 
 def _limits(estate: Estate) -> Iterator[Problem]:
-    """Yield groups and tables over the quotas of AWS. A prefix list counts as its maximum of entries in each rule."""
+    """Yield groups and tables over the quotas of AWS. In each rule, a prefix list counts as its maximum of entries."""
     rules: Counter[tuple[str, str]] = Counter()
     routes: Counter[str] = Counter()
     for name, connection in estate.connections.items():
@@ -121,7 +122,8 @@ def _limits(estate: Estate) -> Iterator[Problem]:
 
 
 def _behind_pods(estate: Estate) -> Iterator[Problem]:
-    """Ranges of networks that pods cannot reach over a gateway: their own VPC's addresses come first."""
+    """Yield ranges of networks that pods cannot reach over a gateway, because addresses in their own VPC take
+    precedence."""
     found: dict[Location, str] = {}
     for connection in estate.connections.values():
         if not connection.routed or connection.pods_meet or connection.network not in estate.networks:
@@ -140,7 +142,7 @@ def _behind_pods(estate: Estate) -> Iterator[Problem]:
 
 
 def _blocked(estate: Estate) -> Iterator[Problem]:
-    """A field of a cluster that is not known, with all that is not built until it is."""
+    """Yield missing fields of clusters, each with the resources that depend on it."""
     blocked: dict[Location, list[str]] = {}
     how: dict[Location, str] = {}
     for name, connection in estate.connections.items():
@@ -160,7 +162,7 @@ def _blocked(estate: Estate) -> Iterator[Problem]:
 
 
 def _cut_by_failover(estate: Estate) -> Iterator[Problem]:
-    """Connections that a failover of a cluster to its twin would cut (facts A20)."""
+    """Yield connections that a failover of a cluster to its twin would interrupt (facts A20)."""
     for name, connection in estate.connections.items():
         if connection.dr is not None or f"{name}{TWIN}" in estate.connections:
             continue
@@ -181,7 +183,7 @@ def _cut_by_failover(estate: Estate) -> Iterator[Problem]:
 
 
 def _placeholders(file: Path, source: Source) -> Iterator[Problem]:
-    """Values that stand for yours in the examples: whoever they belong to in AWS, it is not you."""
+    """Yield placeholders of the examples, which do not belong to you in AWS."""
     values = [(path, value) for path, value in _texts(source.value, ()) if path[0] != "tags"]
     if _is_example(file, values):
         return
@@ -206,19 +208,19 @@ def _texts(value: Any, path: Location) -> Iterator[tuple[Location, str]]:
 
 
 def _is_example(file: Path, values: list[tuple[Location, str]]) -> bool:
-    """Whether this is a file of our examples as it was: in their folder, and with no real account in it."""
+    """Return whether this is one of our example files, in their folder and without a real account."""
     accounts = [value for path, value in values if path[-1] == "account_id"]
     return file.resolve().is_relative_to(_EXAMPLES) and all(map(_looks_made_up, accounts))
 
 
-# An ID with its prefix, or an account: what has eight hexadecimal digits and more between other characters.
+# An ID with its prefix, or an account: eight or more hexadecimal digits between other characters.
 _DIGITS = re.compile(r"(?<![0-9A-Za-z])(?:[a-z]+-)*([0-9A-Fa-f]{8,})(?![0-9A-Za-z])")
 _SEQUENCES = ("01234567", "12345678", "fedcba98", "76543210")
-# RFC 5737, RFC 2606: addresses and domains that are nobody's.
+# RFC 5737, RFC 2606: reserved addresses and domains.
 _NOBODYS = re.compile(
     r"(?<![\d.])(?:192\.0\.2|198\.51\.100|203\.0\.113)\.\d{1,3}(?![\d.])|[\w.@/:*-]*(?:\.example|\bexample\.(?:com|net|org))\b"
 )
-# IDs that look like real ones.
+# IDs that look real.
 _WHOLE = {
     "quasarian-quantum-1234",
     *(typing.get_args(kind)[1].example for kind in (ClusterId, HostedZoneId, Namespace)),
@@ -226,7 +228,7 @@ _WHOLE = {
 
 
 def _made_up(path: Location, value: str) -> Iterator[str]:
-    """What in a value stands for a value of yours."""
+    """Yield the parts of a value that are placeholders."""
     if value in _WHOLE or (path[-1] in ("organization", "bucket") and re.match(r"acme(?:-|$)", value)):
         yield value
     for match in _DIGITS.finditer(value):
