@@ -438,7 +438,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     ),
     "C3 route tables that are neither": (
         ("route_tables: all", "route_tables: some"),
-        ["8:125: networks.lake.route_tables: 'some' is not one of 'all' or a map"],
+        ["8:125: networks.lake.route_tables: 'some' is not one of 'all' or 'private' or a map"],
     ),
     "C4 a name that YAML reads as true": (
         ("name: acme", "name: true"),

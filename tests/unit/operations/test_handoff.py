@@ -250,7 +250,7 @@ def test_an_account_without_a_cluster_gives_a_ticket_and_no_map(tmp_path: Path) 
     # A ticket that is sent without the cluster does not mention it.
     steps = [action for _, entry, action in lines(found) if entry == "account.cross_account_role"]
     assert [step.split()[0] for step in steps] == ["send", "create", "describe"]
-    assert "if `clusters` has one before. Wait" in steps[0]
+    assert "if `clusters` already has one. Wait" in steps[0]
     assert write.ticket_page(found_in(found.estate)).startswith(
         "**Do not send yet**: the stack `account` is not deployed.\n"
     )
