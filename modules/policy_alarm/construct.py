@@ -54,8 +54,7 @@ CLOUDTRAIL = "cloudtrail.amazonaws.com"
 CLOUDWATCH = "cloudwatch.amazonaws.com"
 EVENTBRIDGE = "events.amazonaws.com"
 DATA_KEYS = ["kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
-"""Instead of `kms:GenerateDataKey*` as in AWS's guides, which also allows key pairs. No service encrypts its data with
-those."""
+"""Instead of `kms:GenerateDataKey*` as in AWS's guides, which also allows key pairs. No service uses those."""
 
 
 class PolicyAlarm(Construct):
@@ -76,8 +75,7 @@ class PolicyAlarm(Construct):
         self._subscriptions: dict[str, SnsTopicSubscription] = {}
         # Each also reports changes of the other.
         self._rules = {"access": f"{name}-access", "itself": f"{name}-itself"}
-        # Astronomer's policy allows all of S3 and KMS (facts A2). The subject of a record must not be able to change
-        # it.
+        # Astronomer's policy allows all of S3 and KMS (facts A2), and the subject of a record must not change it.
         self._astronomer = f"arn:{self._partition}:iam::{account_id}:role/{ROLE}"
 
         log_group = None if props.organization_trail else self._existing(props) or self._trail(props)
@@ -145,8 +143,7 @@ class PolicyAlarm(Construct):
             CloudwatchEventTarget(self, f"{id_}-target", rule=rule.name, target_id="topic", arn=topic_arn)
 
     def _trail(self, props: PolicyAlarmProps) -> str:
-        """Create a trail of IAM's events, which are in one region of the partition (facts B6). Return its log group's
-        name.
+        """Create a trail of IAM's events, which are in one region (facts B6), and return its log group's name.
 
         The trail's ARN is computed here, because the resources that contain it must exist before the trail.
         """
@@ -291,9 +288,8 @@ class PolicyAlarm(Construct):
     def _delivery_role(self, stream: str) -> tuple[IamRole, IamRolePolicy]:
         """Create the role that CloudTrail assumes to write its log streams, whose ARNs begin with `stream`.
 
-        Its trust policy has no condition on the trail. CloudTrail sends neither aws:SourceArn nor aws:SourceAccount
-        when it assumes this role (CloudTrail user guide, role policy document for CloudWatch Logs), so a condition
-        would fail.
+        Its trust policy has no condition on the trail, because CloudTrail sends neither aws:SourceArn nor
+        aws:SourceAccount (CloudTrail user guide, role policy document for CloudWatch Logs).
         """
         role = IamRole(
             self,
@@ -364,8 +360,7 @@ class PolicyAlarm(Construct):
         return topic.arn
 
     def _key(self, id_: str, description: str, *statements: Statement) -> KmsKey:
-        """Create a key that the account's IAM policies administer, except Astronomer's, and that services use through
-        `statements`."""
+        """Create a key that all of the account's IAM policies but Astronomer's administer. Services use `statements`."""
         root = f"arn:{self._partition}:iam::{self._account_id}:root"
         administered = _allow("AWS", root, ["kms:*"], ["*"], ("ArnNotEquals", "aws:PrincipalArn", self._astronomer))
         return KmsKey(

@@ -65,8 +65,8 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "[10.20.0.0/16]",
             "[10.20.0.0/16, 169.254.8.0/24]",
-            ["8:110: networks.lake.cidrs.1: '169.254.8.0/24' is not a range that a VPC can have: loopback, link-local, "
-             "multicast and reserved ones cannot"],
+            ["8:110: networks.lake.cidrs.1: '169.254.8.0/24' is not a valid range of a VPC: it contains loopback, "
+             "link-local, multicast or reserved addresses"],
         ),
         (
             "[10.20.0.0/16]",
@@ -77,12 +77,12 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "route_tables: all",
             "route_tables: {a: rtb-0aaaaaaaaaaaaaaaa, b: rtb-0aaaaaaaaaaaaaaaa}",
-            ["8:125: networks.lake.route_tables: has rtb-0aaaaaaaaaaaaaaaa under two names; name each once"],
+            ["8:125: networks.lake.route_tables: has rtb-0aaaaaaaaaaaaaaaa under two names; list each once"],
         ),
         (
             "route_tables: all",
             "route_tables: all, subnets: {a: subnet-0aaaaaaaaaaaaaaaa, b: subnet-0aaaaaaaaaaaaaaaa}",
-            ["8:139: networks.lake.subnets: has subnet-0aaaaaaaaaaaaaaaa under two names; name each once"],
+            ["8:139: networks.lake.subnets: has subnet-0aaaaaaaaaaaaaaaa under two names; list each once"],
         ),
         (
             ", route_tables: all",
@@ -93,8 +93,8 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "route_tables: all",
             "route_tables: all, routes_elsewhere: The network team routes",
-            ["8:148: networks.lake.routes_elsewhere: 'The network team routes' cannot be combined with route_tables lead "
-             "back; take one of them out"],
+            ["8:148: networks.lake.routes_elsewhere: 'The network team routes' cannot be combined with route_tables; "
+             "remove one"],
         ),
         (
             "peering_id: pcx-0123456789abcdef0",
@@ -158,7 +158,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16]",
             "cidrs: [10.20.0.0/16]",
-            [re.compile(r"8:9: networks\.lake: names neither .* vpc_id .* create")],
+            [re.compile(r"8:9: networks\.lake: needs a VPC; set vpc_id .* create")],
         ),
     ],
 )  # fmt: skip

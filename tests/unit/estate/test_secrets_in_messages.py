@@ -55,6 +55,6 @@ def test_a_secret_that_yaml_takes_for_its_own_is_not_repeated(value: str, tmp_pa
 )
 def test_a_tag_that_names_a_secret_is_refused(key: str, allowed: bool, tmp_path: Path) -> None:
     found = mistakes(tmp_path, BASE + f"tags: {{{key}: {VALUE}}}\n")
-    assert [line for line in found if "may name a secret" in line] == ([] if allowed else found)
+    assert [line for line in found if "may be the name of a secret" in line] == ([] if allowed else found)
     assert bool(found) != allowed
     assert VALUE not in "".join(found)

@@ -314,7 +314,7 @@ def test_a_variable_is_read_as_terraform_reads_it(text: str, value: object) -> N
         ({"TF_VAR_plant_preshared_keys": "marked"}, "set, but not a map of strings"),
         (
             {"TF_VAR_plant_preshared_keys": '{"main-1": "marked.key"}'},
-            "set, but not what is needed: a key for each of main-1, main-2, and no other; each has 8 to 64 of a-z A-Z "
+            "set, but not valid: a key for each of main-1, main-2, and no other; each has 8 to 64 of a-z A-Z "
             "0-9 . _ and does not begin with 0 (AWS's rule)",
         ),
     ],

@@ -125,7 +125,7 @@ def test_what_is_no_document_is_refused_at_once(
         ("{", "is not JSON: Expecting property name enclosed in double quotes in line 1, column 2 of it"),
         ("[" * 100_000, f"is nested deeper than {MAX_DEPTH} levels"),
         ("[" * 500 + "]" * 500, f"is nested deeper than {MAX_DEPTH} levels"),
-        ("1" * 10_000, "holds a number of thousands of digits"),
+        ("1" * 10_000, "has a number with thousands of digits"),
     ],
 )
 def test_invalid_json_has_a_message_of_this_project(text: str, told: str) -> None:

@@ -244,8 +244,8 @@ def test_check_reports_a_changed_pinned_document(tmp_path: Path, url: str) -> No
     fetch(file, url)
     assert load(estate).account
     file.write_text(file.read_text().replace("s3:*", "*"))
-    with pytest.raises(EstateError, match=r"policy_file: 'policies/astronomer.json' is not the document that "
-                       r"astronomer.json.sha256 beside it pins; see `main.py policy diff`"):  # fmt: skip
+    with pytest.raises(EstateError, match=r"policy_file: 'policies/astronomer.json' does not match its checksum in "
+                       r"astronomer.json.sha256; see `main.py policy diff`"):  # fmt: skip
         load(estate)
 
 
