@@ -360,7 +360,7 @@ class PolicyAlarm(Construct):
         return topic.arn
 
     def _key(self, id_: str, description: str, *statements: Statement) -> KmsKey:
-        """Create a key that all of the account's IAM policies but Astronomer's administer. Services use `statements`."""
+        """Create a key that the account's IAM policies but Astronomer's administer; services use `statements`."""
         root = f"arn:{self._partition}:iam::{self._account_id}:root"
         administered = _allow("AWS", root, ["kms:*"], ["*"], ("ArnNotEquals", "aws:PrincipalArn", self._astronomer))
         return KmsKey(
