@@ -15,7 +15,7 @@ from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
 from operations.preflight.place import Place, blocked, ok, warning
-from operations.status.check import Check, Outcome, View
+from operations.status.check import Check, Outcome, View, unknown
 from operations.status.connections import checks_of
 
 
@@ -49,7 +49,8 @@ def _requester(p: Place, props: VpcPeeringProps, id_: str) -> Outcome:
     cidr = str(p.estate.clusters[props.cluster].cidr)
     if not blocks:
         # AWS may show the ranges only after the acceptance.
-        return ok(f"AWS does not show the ranges of the requester of {id_} yet")
+        ask = f"ask Astronomer's support: is the range of {props.cluster}'s VPC {cidr}?"
+        return unknown(f"AWS does not show the ranges of the requester of {id_} yet", ask)
     if cidr not in blocks:
         fix = f"correct cidr of clusters.{props.cluster}: the routes would lead nowhere"
         return blocked(f"{id_} is of a VPC with {', '.join(sorted(blocks))}, not {cidr}", fix)

@@ -12,7 +12,7 @@ from estate.plan import stacks_of
 from estate.state import S3State
 from operations.aws import Accounts
 from operations.preflight.place import blocked, ok, warning
-from operations.status.check import Check, Outcome
+from operations.status.check import Check, Outcome, unknown
 from operations.status.shared import moment
 from operations.terraform import find_terraform
 
@@ -98,6 +98,8 @@ def _setting(where: S3State, accounts: Accounts, call: str, problem: str) -> Out
 def _lock(where: S3State, estate: Estate, accounts: Accounts, lock: str, now: datetime) -> Outcome:
     prefix = f"{where.key_prefix or estate.name}/"
     answer = accounts.own(where.region).read("s3:list_objects_v2", Bucket=where.bucket, Prefix=prefix)
+    if not accounts.own(where.region).read("s3:head_bucket", Bucket=where.bucket):
+        return unknown(f"{where.bucket} does not exist", "`main.py state create`")
     found = next((one for one in answer.get("Contents", []) if one["Key"] == lock), None)
     if found is None:
         return ok(f"s3://{where.bucket}/{lock} does not exist")

@@ -273,6 +273,7 @@ def test_a_missing_bucket_is_created_by_a_command(aws: LocalAws, estate: Estate,
         "acme-astro-tfstate does not exist",
         "`main.py state create`",
     )
+    assert {row.outcome.state for row in found.rows if row.id.startswith("lock:")} == {"unknown"}
     denied = ["iam:SimulatePrincipalPolicy", "ec2:DescribeVpcs"]
     for account in (LAKE, HYBRID, "444444444444"):
         allow(aws, account, "*")
