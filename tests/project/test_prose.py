@@ -1,7 +1,12 @@
 """The habits that `tools/prose.py` counts, and the text that it ignores."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from tools import prose
 from tools.prose import Place, of_markdown, of_python
 
 
@@ -54,3 +59,31 @@ hcl = "${var.told}"
         (2, "storybook verb"),
         (4, "storybook verb"),
     ]
+
+
+def test_long_subjects_after_the_base_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=Acme", "-c", "user.email=acme@acme.example", "-c", "commit.gpgsign=false")
+        return subprocess.check_output(["git", *identity, *arguments], cwd=tmp_path, text=True).strip()
+
+    git("init", "--quiet")
+    for subject in ("a" * 73, "b" * 72, "c" * 73):
+        git("commit", "--quiet", "--allow-empty", "--message", subject)
+    (tmp_path / "main.py").touch()
+    monkeypatch.setattr(prose, "ROOT", tmp_path)
+    monkeypatch.setattr(prose, "_PRODUCT", ("main.py",))
+
+    def run(base: str) -> tuple[int, list[str]]:
+        monkeypatch.setattr(sys, "argv", ["prose", "--list", "--commits", base])
+        return prose.main(), capsys.readouterr().out.splitlines()
+
+    code, lines = run("HEAD~2")
+    assert (code, lines[0], lines[-1]) == (
+        1,
+        f"{git('rev-parse', '--short', 'HEAD')}:1: a subject of more than 72 characters: {'c' * 73}",
+        "a subject of more than 72 characters: 1, allowed 0",
+    )
+    code, lines = run("HEAD")
+    assert (code, [line for line in lines if "subject" in line]) == (0, [])
