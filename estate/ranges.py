@@ -25,7 +25,7 @@ def overlaps(estate: Estate) -> Iterator[Problem]:
       network or one transit gateway;
     - the pods of two clusters, because 100.64.0.0/19 is usual for each;
     - a range behind a connection, if it holds the other, such as 10.0.0.0/8 behind a transit gateway and a VPC of
-      10.20.0.0/16: of two routes AWS takes that of the longer prefix, and a VPC's own before all others;
+      10.20.0.0/16. AWS prefers the route with the longer prefix, and a VPC's local route over all others;
     - one place in the world that the file names twice: a range that two connections have on premises behind one
       transit gateway, another network on that gateway, a VPC that two accounts share.
     """

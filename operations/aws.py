@@ -247,7 +247,7 @@ class Accounts:
             return self._opened.setdefault((account_id, region), Aws(session, account_id, region))
 
     def own(self, region: str) -> Aws:
-        """Return the account of your own credentials, which Terraform's backend uses. Raises UserError."""
+        """Return the account of the default credentials, which Terraform's backend uses. Raises UserError."""
         return self._own.get(region, lambda: self._open_own(region))
 
     def _open_own(self, region: str) -> Aws:

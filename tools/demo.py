@@ -123,7 +123,7 @@ GROUP, PEERING = "sg-0123456789abcdef0", "pcx-0123456789abcdef0"
 
 
 def start_database(aws: LocalAws, estate: Estate) -> None:
-    """Create the network interface of a database in the network `lake`, in a subnet with a route table of its own."""
+    """Create the network interface of a database in the network `lake`, in a subnet with a separate route table."""
     lake = estate.networks["lake"]
     ec2 = aws.client("ec2", lake.account_id, lake.region)
     ec2.create_network_interface(SubnetId=SUBNET, PrivateIpAddress=ADDRESS, Groups=[GROUP])

@@ -28,7 +28,7 @@ class CrossAccountRoleProps(CheckedProps):
     """Your copy of Astronomer's policy document (JSON), relative to the estate file. `{{.AWSAccount}}` in it is
     replaced by the account's ID. Astronomer publishes it; this project does not contain it (facts A1)."""
     policy_mode: Literal["strict", "vendor-managed"] = "vendor-managed"
-    """Who decides the permissions of the role after its creation. Default `vendor-managed`: Astronomer. Terraform
+    """The source of the role's permissions after its creation. Default `vendor-managed`: Astronomer. Terraform
     ignores changes of the document, further policies and, unless `permissions_boundary` is set, the boundary. A plan
     warns if the document in AWS differs from the file. It fails if the file needs more policies than at the role's
     creation. `strict`: the file. A plan shows every change by others to the policy and to the role's attached and

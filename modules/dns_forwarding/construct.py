@@ -8,7 +8,7 @@ from modules.parts.resolver_endpoint.construct import DNS, resolver_endpoint
 
 
 class DnsForwarding(Construct):
-    """An inbound endpoint for the clusters' ranges only, or only the facts of your own servers."""
+    """An inbound endpoint for the clusters' ranges only, or only the addresses of your existing servers."""
 
     def __init__(self, scope: Construct, id_: str, props: DnsForwardingProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)

@@ -22,7 +22,7 @@ ObjectPrefix = Annotated[
 
 
 class Bucket(Props):
-    """An S3 bucket of yours that Astro's roles may use from the allowlisted addresses.
+    """One of your S3 buckets, which Astro's roles may use from the allowlisted addresses.
 
     The `handoff` output has two Allow statements for the bucket's policy, which you add yourself. This entry changes
     nothing in S3, because a bucket has only one policy. The statements do not deny other addresses: that would lock out

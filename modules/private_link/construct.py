@@ -29,7 +29,7 @@ EVENTS = ["Accept", "Connect", "Delete", "Reject"]
 
 
 class PrivateLink(Construct):
-    """A service of yours that Astro's role may connect to, and endpoints that exact ranges may use (facts A14)."""
+    """Your endpoint service, which Astro's role may connect to, and endpoints that exact ranges may use (facts A14)."""
 
     def __init__(self, scope: Construct, id_: str, props: PrivateLinkProps, context: ConnectionContext) -> None:
         super().__init__(scope, id_)

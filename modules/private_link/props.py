@@ -128,8 +128,8 @@ class Service(Props):
     """Endpoints whose connections are accepted, by a name of your choice. Astronomer's support provides their IDs.
     Removing one rejects its connection. Default: you accept each in the VPC console."""
     private_dns_name: DomainName | None = None
-    """A public domain of yours as the service's name for Astro. AWS requires a TXT record as proof, which is in the
-    `handoff` output."""
+    """Your public domain name under which Astro reaches the service. AWS requires a TXT record as proof, which is in
+    the `handoff` output."""
 
     verify_private_dns: bool = False
     """Have AWS verify `private_dns_name`. Set it to true when the TXT record exists, otherwise an apply fails."""
@@ -207,7 +207,7 @@ class AwsEndpoint(_InSubnets):
 
 
 class PrivateLinkProps(ConnectionProps):
-    """AWS PrivateLink in both directions: a service of yours for Astro's VPCs, and services of AWS for your network.
+    """AWS PrivateLink in both directions: your service for Astro's VPCs, and AWS services for your network.
 
     Your service is offered in the regions of its clusters (facts C9: AWS supports other regions than the service's).
     For a service of AWS in another region than the cluster's, create the endpoint in a network in the service's region,

@@ -54,7 +54,7 @@ CertificateArn = Annotated[
 
 
 class Gateway(Props):
-    """A device of yours: a customer gateway with a VPN connection of two tunnels."""
+    """Your VPN device: a customer gateway with a VPN connection of two tunnels."""
 
     ip: UnicastIp | None = None
     """Its static IPv4 address: the public one, or a private one with `direct_connect_attachment_id`. Leave it out while

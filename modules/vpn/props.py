@@ -94,9 +94,9 @@ class VpnProps(ConnectionProps):
     tunnels: Tunnels = Tunnels()
     """The settings of all tunnels, if your devices do not support the defaults."""
     preshared_keys: Literal["secrets-manager", "state", "variable"] = "secrets-manager"
-    """The source of the tunnels' keys. `secrets-manager`: AWS generates them and stores them in AWS Secrets Manager.
-    `state`: AWS generates them, and they are in Terraform's state. `variable`: you set them in a sensitive variable,
-    and they are in the state and in plan files."""
+    """The source of the tunnels' keys. With `secrets-manager`, AWS generates them and stores them in AWS Secrets
+    Manager. With `state`, AWS generates them, and they are in Terraform's state. With `variable`, you set them in a
+    sensitive variable, and they are in the state and in plan files."""
     tunnel_log_days: RetentionDays | None = None
     """Log the tunnels' negotiations to CloudWatch and keep the logs for this number of days. Default: no log."""
     alarm_topic: TopicArn | None = None

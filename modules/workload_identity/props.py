@@ -91,9 +91,9 @@ class WorkloadIdentityProps(ConnectionProps):
     """The entry of `clusters` whose Deployments assume the roles."""
     identity: Literal["deployment_role", "cluster_role", "oidc"] = "deployment_role"
     """The identity of a Deployment in AWS. Default `deployment_role`: its own role `astro-<namespace>` in the cluster's
-    account, since September 2023. `cluster_role`: the role `AirflowS3Logs-<cluster ID>` that all Deployments of an
-    older cluster share. `oidc`: its tokens, issued by the cluster's `oidc_issuer_url` (Hosted: customer managed
-    identity)."""
+    account, since September 2023. With `cluster_role`, it is the role `AirflowS3Logs-<cluster ID>` that all Deployments
+    of an older cluster share. With `oidc`, it is a token that the cluster's `oidc_issuer_url` issues (Hosted:
+    customer managed identity)."""
     provider_arn: OidcProviderArn | None = None
     """The OIDC provider of the cluster's issuer in the network's account. Default: a new one. An account has one for
     each issuer."""

@@ -15,7 +15,7 @@ _PRIVATE = [IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168
 
 @dataclass(frozen=True)
 class Answers:
-    """What a person says, because no API shows it."""
+    """Answers of the user to questions that no API answers."""
 
     product: str
     organization: str | None

@@ -50,7 +50,7 @@ class Request:
 
 @dataclass
 class Found:
-    """What one account has in one region."""
+    """The resources of one account in one region."""
 
     account_id: str
     region: str
@@ -157,8 +157,8 @@ def _networks(
 
 
 def _private(tables: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, bool]]:
-    """Return the tables that lead to no internet gateway, or all if each does, and whether a subnet's table does; the
-    key "" stands for the main table.
+    """Return the tables without a route to an internet gateway, or all if each has one, and whether each subnet's table
+    has one. The key of the main table is "".
     """
     public: dict[str, bool] = {"": False}
     kept: dict[str, str] = {}

@@ -150,7 +150,7 @@ def quotas(p: Place) -> Iterator[Check]:
 
 
 def _planned(p: Place, limit: Limit) -> Counter[str]:
-    """Return the resources to be created, by what the quota is for. What the stacks create themselves is left out."""
+    """Return the planned resources by the parent of the quota, except in parents that the stacks create."""
     found: Counter[str] = Counter()
     for one in p.planned(limit.type):
         place = str(one.get(limit.of, "")) if limit.of else ""

@@ -79,7 +79,7 @@ def _groups(
 
 
 def _row(group: _Group, check: Check, found: Mapping[tuple[str, str], Outcome]) -> Row:
-    """Return a row. Until the check before it is ok, a failure says nothing."""
+    """Return a row. A result other than ok is unknown if the check that it depends on is blocked or unknown."""
     outcome, before = found[group.entry, check.id], found.get((group.entry, check.after))
     if before and before.state in ("blocked", "unknown") and outcome.state != "ok":
         title = next(one.title for one in group.checks if one.id == check.after)

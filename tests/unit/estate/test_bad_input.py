@@ -1,15 +1,23 @@
-"""The mistakes that AWS or `terraform validate` would let through until it is too late: each told at its place.
+"""Mistakes that AWS or `terraform validate` would report too late, each with its exact message and position.
 
-Told elsewhere: overlapping ranges (B13, the local AWS peers equal ones), an entry that does not exist, account IDs as
-numbers, keys given twice, tag keys that begin with `aws:`, files that are empty, huge, no YAML, or bombs of aliases in
-test_estate.py; external IDs (B10), which stand in no file, in test_guards.py; each type's own in tests/unit/modules.
+Other tests cover these mistakes:
 
-What an estate cannot say, so that it cannot be wrong: what the trust policy holds, whom it names (B11, B28's
-principals where no type shares an endpoint service) or a region in it; a requester block (B15); a CloudWatch filter
-pattern of one's own (B5), which would have to be balanced; a trail's bucket without its policy; a route to a NAT or
-internet gateway, which is always one that is made; an unknown endpoint service, or private DNS on an endpoint without
-DNS hostnames; the size of a prefix list, which is that of its entries; the region of a transit gateway, which its ID
-does not tell: the network's and the clusters' are compared.
+- test_estate.py: overlapping ranges (B13, the local AWS peers equal ones), entries that do not exist, account IDs as
+  numbers, duplicate keys, and tag keys that begin with `aws:`
+- test_estate.py: files that are empty, huge, not YAML, or bombs of aliases
+- test_guards.py: external IDs (B10), which are in no file
+- tests/unit/modules: the mistakes of each type
+
+An estate cannot express these mistakes:
+
+- the content of the trust policy, its principals (B11, B28 if no type shares an endpoint service) or a region in it
+- a requester block (B15)
+- a custom CloudWatch filter pattern (B5), which would need balanced parentheses
+- a trail's bucket without its policy
+- a route to an existing NAT or internet gateway
+- an unknown endpoint service, or private DNS on an endpoint without DNS hostnames
+- the size of a prefix list, which is the number of its entries
+- the region of a transit gateway, which its ID does not contain: the regions of network and clusters are compared
 """
 
 import cProfile
@@ -93,7 +101,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             )
         ],
     ),
-    "B8 an alarm that nobody hears": (
+    "B8 an alarm without a subscriber": (
         account(more=", policy_alarm: {}"),
         [
             (
@@ -535,7 +543,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ],
     ),
 }
-"""By the fact that each is about (C: what else a file can be), a change of the base and what is said of it."""
+"""A change of the base and its messages, by fact and name. C: other contents of a file."""
 
 
 _ALSO_BROKEN = ("account: is for Hybrid clusters, and there are none", "a route table has one route to a range")

@@ -1,7 +1,6 @@
-"""Bad estates: each is tests/data/catalogue/good.yaml with one mistake that people make, and every line that is
-said of it.
+"""Bad estates: each is tests/data/catalogue/good.yaml with one common mistake and every line of its messages.
 
-`pytest --golden` writes what is said now into the catalogue: a change is seen in review.
+`pytest --golden` writes the current messages into the catalogue, so that a review shows each change.
 """
 
 from pathlib import Path

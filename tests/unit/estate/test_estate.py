@@ -1,4 +1,4 @@
-"""What `main.py check` says: the exact line for each mistake, all at once."""
+"""The output of `main.py check`: the exact line for each mistake, all at once."""
 
 import re
 from ipaddress import IPv4Network
@@ -203,7 +203,7 @@ def test_ranges_that_meet_must_not_overlap(tmp_path: Path, old: str, new: str, w
 
 
 def overlaps(folder: Path, text: str) -> list[str]:
-    """What overlaps and where it meets, without the rule, which is the same for all."""
+    """Return the messages about overlaps without the rule, which is the same for all."""
     rule = "; AWS cannot route between ranges that overlap: change one"
     found = mistakes(folder, text)
     assert all(line.endswith(rule) for line in found), found

@@ -1,4 +1,4 @@
-"""What holds for every file: no traceback, and a valid estate always builds, the same for the same entries."""
+"""Properties of every file: no traceback, and a valid estate builds, with the same output for the same entries."""
 
 import copy
 import itertools
@@ -42,7 +42,7 @@ JUNK: list[Any] = [
 
 
 def paths(value: Any, path: Path_ = ()) -> Iterator[Path_]:
-    """Where values stand, but for the whole."""
+    """Yield the path of each value inside a value."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         yield (*path, key)
@@ -139,7 +139,7 @@ DONORS = [READER.load(text) for text in TEXTS]
 
 
 def random_text(dice: random.Random) -> str:
-    """A file as it may come: half of it with damage, to what it says or to its characters."""
+    """Return a random file. Half of them have damaged values or characters."""
     data = copy.deepcopy(dice.choice(DONORS)) if dice.randrange(4) == 0 else random_estate(dice)
     damage = dice.choice(["none", "none", "none", "values", "values", "text"])
     if damage == "values":
@@ -242,7 +242,7 @@ def synthesized_from(data: Data, file: Path) -> dict[str, str]:
 
 
 def with_more(data: Data) -> Data:
-    """The estate with another entry first in each section, so that whatever counted entries would count anew."""
+    """Return the estate with another entry first in each section, which would change any name based on a count."""
     name, network = next(iter(data["networks"].items()))
     place = {field: network[field] for field in ("account_id", "region")}
     cluster = {"product": "hosted-dedicated", "region": network["region"], "external_ips": ["203.0.113.250"]}
@@ -254,7 +254,7 @@ def with_more(data: Data) -> Data:
 
 
 def check_only_more(before: dict[str, str], after: dict[str, str], *entries: str) -> None:
-    """Whether all of `before` is in `after` as it was, and what is new there is of `entries`, by its address."""
+    """Check that `after` has all of `before` unchanged, and that the addresses of its new blocks are of `entries`."""
     for stack, text in after.items():
         new = blocks(text)
         old = blocks(before[stack]) if stack in before else {}
@@ -269,7 +269,7 @@ def check_only_more(before: dict[str, str], after: dict[str, str], *entries: str
 
 
 def blocks(stack: str) -> dict[tuple[str, str, str], Any]:
-    """What a stack holds by address, but for what is of every entry: its output, and the attachments it accepts."""
+    """Return a stack's blocks by address, except those that combine all entries: outputs and accepted attachments."""
     data = json.loads(stack)
     found = {
         (section, kind, name): arguments
@@ -292,7 +292,7 @@ def without(data: Data, section: str, name: str) -> Data:
 
 
 def check_independence(data: Data, file: Path, dice: random.Random) -> None:
-    """Whether entries stand for themselves: their order changes no byte, and one more or less changes no other."""
+    """Check that entries are independent: their order changes no byte, and one more or less changes no other."""
     before = synthesized_from(data, file)
     assert synthesized_from(shuffled(data, dice), file) == before
     if not data.get("networks"):
@@ -348,11 +348,11 @@ LIMITS = {
     ("aws_s3_bucket", "bucket"): 63,
     ("aws_cloudwatch_event_rule", "name"): 64,
 }
-"""What AWS takes in a name. A tag's value takes 256 characters, a description of EC2 255."""
+"""The longest name that AWS allows. A tag's value has at most 256 characters, a description of EC2 255."""
 
 
 def names_in(part: Any) -> Iterator[str]:
-    """The names that a user chose, but for those that are words of the file too."""
+    """Yield the names that a user chose, except those that are also words of the file."""
     if isinstance(part, BaseModel):
         for field, value in part:
             if isinstance(value, dict) and field not in ("tags", "zones"):

@@ -1,6 +1,6 @@
 """Situations that platform teams have described in public: tests/data/situations, an estate for each.
 
-Each test is named after its file: what `check` says of it, and what is written for it.
+Each test is named after its file. It compares the messages of `check` and the synthesized stacks.
 """
 
 import json
@@ -38,7 +38,7 @@ def text_of(name: str, changes: Mapping[str, str] | None = None) -> str:
 
 
 def said(folder: Path, name: str, changes: Mapping[str, str] | None = None) -> list[str]:
-    """What is wrong with a situation, without lines and columns."""
+    """Return the mistakes in a situation, without lines and columns."""
     return [line.split(": ", 1)[1] for line in mistakes(folder, text_of(name, changes))]
 
 
@@ -168,7 +168,7 @@ def test_a_twin_has_the_ranges_of_its_cluster(folder: Path) -> None:
 
 
 def test_one_firewall_two_vpcs(folder: Path) -> None:
-    """Each has a customer gateway with a name of its own, or names one that exists."""
+    """Each has a customer gateway with a different name, or names an existing one."""
     name = "one-firewall-two-vpcs"
     gateways = [stack["aws_customer_gateway"] for stack in built(folder, name).values()]
     names = [one["device_name"] for stack in gateways for one in stack.values()]
@@ -530,7 +530,7 @@ def test_control_tower_log_group(folder: Path) -> None:
 
 
 def test_boundary_and_path_demanded_by_scp(folder: Path) -> None:
-    """`controls` says both once, for every role."""
+    """`controls` sets both for every role."""
     (folder / "policies").unlink()
     (folder / "policies").symlink_to(ROOT / "examples/policies")
     controls = {

@@ -52,7 +52,7 @@ connections:
 
 
 def found(file: Path) -> list[str]:
-    """What is warned of in a file, without its name."""
+    """Return the warnings about a file, without its name."""
     source = Source(file)
     return [str(problem) for problem in warnings(load(file, source), file, source, TODAY)]
 
