@@ -15,10 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 LIMITS: Mapping[str, int] = {
-    "begins with a noun clause": 48,
-    "storybook verb": 37,
-    "borrowed phrase": 27,
-    "more than 35 words": 34,
+    "begins with a noun clause": 3,
+    "storybook verb": 9,
+    "borrowed phrase": 4,
+    "more than 35 words": 23,
 }
 """The allowed number of occurrences of each habit."""
 
