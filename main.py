@@ -47,6 +47,7 @@ from commands.adopt import adopt
 from commands.check import check
 from commands.completion import completion
 from commands.current import warn_of_expired
+from commands.drift import drift
 from commands.export import export
 from commands.handoff import handoff
 from commands.init import init
@@ -98,6 +99,7 @@ for _command in (
     init,
     synth,
     plan,
+    drift,
     export,
     permissions,
     check,

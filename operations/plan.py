@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class StackPlan:
     changes: tuple[tuple[str, str], ...] = ()
     refusals: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    drift: tuple[tuple[str, str], ...] = ()
+    """The resources that differ from the state, each with its action and address."""
 
     def counts(self) -> tuple[int, int, int]:
         """Return the number of resources to add, to change and to destroy."""
@@ -51,16 +53,33 @@ class StackPlan:
 
 def plan(terraform: Terraform, stack: str, folder: Path) -> StackPlan:
     """Plan a stack in its folder, without a plan file."""
+    return _planned(terraform, stack, folder, lock=True)
+
+
+def drifted(terraform: Terraform, stack: str, folder: Path) -> StackPlan:
+    """Return the changes that a deploy would undo, because something else made them since the last one."""
+    found = _planned(terraform, stack, folder, lock=False)
+    undone = {address for _, address in found.changes}
+    # Terraform also reports as drift what AWS fills in later, such as the routes of a table. No deploy changes that.
+    return replace(found, changes=tuple(one for one in found.drift if one[1] in undone))
+
+
+def _planned(terraform: Terraform, stack: str, folder: Path, *, lock: bool) -> StackPlan:
     try:
         terraform.prepare(folder)
-        messages = terraform.plan_messages(folder)
+        messages = list(_messages(terraform.plan_messages(folder, lock=lock)))
     except TerraformFailed as error:
         found = list(_errors(error.stderr))
         refusals = tuple(text for text, refused in found if refused)
         failures = tuple(text for text, refused in found if not refused)
         return StackPlan(stack, (), refusals, failures if found else (str(error),))
-    changes = [message["change"] for message in _messages(messages) if message.get("type") == "planned_change"]
-    return StackPlan(stack, tuple((one["action"], one["resource"]["addr"]) for one in changes))
+    changes, drift = (
+        tuple(
+            (one["change"]["action"], one["change"]["resource"]["addr"]) for one in messages if one.get("type") == type_
+        )
+        for type_ in ("planned_change", "resource_drift")
+    )
+    return StackPlan(stack, changes, drift=drift)
 
 
 def exit_code(plans: Collection[StackPlan]) -> ExitCode:

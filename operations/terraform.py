@@ -87,9 +87,9 @@ class Terraform:
         """Install the provider of a folder, and configure its backend."""
         self._run(folder, "init", "-input=false", "-no-color")
 
-    def plan_messages(self, folder: Path) -> str:
+    def plan_messages(self, folder: Path, *, lock: bool = True) -> str:
         """Return the messages of a plan, each as JSON on one line. No plan file is saved."""
-        return self._run(folder, "plan", "-json", "-input=false", "-no-color")
+        return self._run(folder, "plan", f"-lock={str(lock).lower()}", "-json", "-input=false", "-no-color")
 
     def fmt(self, folder: Path, files: Iterable[Path]) -> None:
         """Format `files`, relative to `folder`, in one process. Other files are not read."""

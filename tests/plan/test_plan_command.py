@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,33 @@ def test_the_command_plans_the_estate(aws: LocalAws, tmp_path: Path) -> None:
     assert out.splitlines()[-2].split() == ["stack", "add", "change", "destroy", "refused"]
     stack, add, *others = out.splitlines()[-1].split()
     assert (stack, int(add) > 5, others) == ("network-edge", True, ["0", "0", "0"])
+
+
+def test_what_changed_since_the_deploy_is_named(aws: LocalAws, tmp_path: Path) -> None:
+    file, out = tmp_path / "astro.yaml", tmp_path / "out"
+    file.write_text(
+        "name: acme\nstate: {backend: s3, bucket: acme-drift, region: us-east-1}\n"
+        "astro: {product: hosted-dedicated, organization: acme}\n"
+        'networks:\n  edge: {account_id: "123456789012", region: us-east-1, '
+        "create: {cidr: 10.30.0.0/20, availability_zones: 2}}\n"
+    )
+    environ = cli_environment(tmp_path / "home", aws.environment())
+    assert run("state", "create", str(file), **environ)[0] == 0
+    assert run("plan", "--file", str(file), "--out", str(out), **environ)[0] == 4
+    apply = [str(find_terraform(os.environ)), "apply", "-auto-approve", "-input=false"]
+    subprocess.run(apply, cwd=out / "stacks/network-edge", env=os.environ | environ, check=True, capture_output=True)
+
+    def drifted() -> tuple[int, list[tuple[str, str, str]]]:
+        code, said, _ = run("drift", "--file", str(file), "--out", str(out), "--output", "json", **environ)
+        rows = json.loads(said)["steps"]
+        return code, [(row["entry"], row["state"], row["evidence"]) for row in rows]
+
+    assert drifted() == (0, [("stacks.network-edge", "done", "a deploy would undo nothing")])
+    ec2 = aws.client("ec2", "123456789012")
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.30.0.0/20"]}])["Vpcs"]
+    ec2.modify_vpc_attribute(VpcId=vpc["VpcId"], EnableDnsHostnames={"Value": False})
+    code, rows = drifted()
+    assert (code, ("networks.edge", "failed", "aws_vpc.edge_vpc was changed outside Terraform") in rows) == (3, True)
 
 
 def test_a_missing_variable_stops_the_plan(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ ESTATE = str(ROOT / "examples/cross_account_role.yaml")
 READS: dict[tuple[str, str], list[str]] = {
     ("synth", "file"): ["synth", "{}"],
     ("plan", "file"): ["plan", "--file", "{}"],
+    ("drift", "file"): ["drift", "--file", "{}"],
     ("diff", "file"): ["diff", "--file", "{}"],
     ("export", "file"): ["export", "--estate", "{}"],
     ("init", "file"): ["init", "{}"],
@@ -45,7 +46,7 @@ READS: dict[tuple[str, str], list[str]] = {
     ("", "ASTRO_ESTATE"): [],
 }
 """A call for each document that a command reads, by the command and its parameter."""
-FOLDERS = {("synth", "out"), ("export", "out"), ("plan", "out"), ("diff", "out"), ("adopt", "out")}
+FOLDERS = {("synth", "out"), ("export", "out"), ("plan", "out"), ("drift", "out"), ("diff", "out"), ("adopt", "out")}
 """Output paths, which tests/unit/operations/test_files.py tests."""
 KINDS = ("folder", "pipe", "device", "socket", "loop", "huge", "deep", "encoding", "binary", "below a file")
 

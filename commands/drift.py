@@ -1,0 +1,57 @@
+"""The command `main.py drift`."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.options import EstateOption, Outputs
+from commands.report import Format, Output, progress, show
+from estate.load import load
+from estate.plan import stacks_of
+from operations.selection import chosen
+
+
+def drift(
+    stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
+    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory.")] = Path(
+        "cdktf.out"
+    ),
+    file: EstateOption = Path("astro.yaml"),
+    output: Format = Output.TEXT,
+    outputs: Outputs = None,
+) -> None:
+    """Show what changed in AWS since the last deploy, by entry of the file and with the clusters that use it.
+
+    Synthesizes the estate, plans each stack, and shows the changes by others that a deploy would undo, and the steps
+    that `status` reports as failed. Changes nothing in AWS or in the state, and locks nothing.
+
+    \b
+    Examples:
+      main.py drift
+      main.py drift network-lake --output junit
+
+    Exit codes: 0 no difference, 1 failed, 2 invalid input, 3 something changed, 4 something is unknown.
+    """
+    from operations.drift import drift as look
+    from operations.handoff.read import read
+    from operations.owner import refuse_foreign_folder
+    from operations.plan import refuse_missing_variables
+    from operations.synth import write
+    from operations.terraform import Terraform, find_terraform
+
+    estate = load(file)
+    plans = {plan.name: plan for plan in stacks_of(estate)}
+    names = chosen(file, stacks, list(plans))
+    refuse_foreign_folder(out, estate, file)
+    terraform = Terraform(find_terraform(os.environ), os.environ)
+    refuse_missing_variables(estate, names, out / "stacks", os.environ)
+    write(estate, file, out, os.environ, hcl=False)
+    deployed = read(estate, outputs, out / "stacks", os.environ)
+    with progress(f"Comparing {len(names)} stacks with AWS"):
+        found = look(estate, [plans[name] for name in names], terraform, out / "stacks", deployed, datetime.now(UTC))
+    show("drift", found, output)
+    sys.exit(found.code)
