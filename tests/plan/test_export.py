@@ -327,8 +327,8 @@ def test_the_tables_of_the_readme_are_those_of_terraform_docs(modules: dict[str,
     assert [row.split(" | ")[0] for row in inputs] == [f"| {name}" for name in names]
     (cidrs,) = (row for row in inputs if row.startswith("| cidrs |"))
     assert cidrs == (
-        "| cidrs | networks.archive.cidrs: The ranges of the existing VPC, the primary first: each is routed, and "
-        "counts in the overlap check. AWS takes /16 to /28. | `list(string)` | "
+        "| cidrs | networks.archive.cidrs: The ranges of the existing VPC, the primary first. Each is routed and "
+        "included in the overlap check. AWS allows /16 to /28. | `list(string)` | "
         '<pre>[<br/>  "10.40.0.0/16"<br/>]</pre> | no |'
     )
     (tables,) = (row for row in inputs if row.startswith("| route_tables |"))

@@ -22,9 +22,10 @@ def judge(estate: Path, plan: dict[str, Any], kind: str = "deny") -> list[str]:
     interpreter.add_data_json(json.dumps(YAML(typ="safe", pure=True).load(estate), default=str))
     # Terraform's JSON contains much more, which takes time to parse.
     interpreter.set_input_term(json.dumps({part: plan.get(part, []) for part in ("resource_changes", "checks")}))
-    # regopy prints a quotation mark in a message without its backslash.
+    # regopy prints a quotation mark in a message without its backslash, and encodes one with it.
     answer = interpreter.query(f"[base64.encode(message) | some message in data.main.{kind}]")
-    return sorted(b64decode(message).decode() for message in json.loads(str(answer))["expressions"][0])
+    encoded = json.loads(str(answer))["expressions"][0]
+    return sorted(json.loads(f'"{b64decode(message).decode()}"') for message in encoded)
 
 
 def mutants(plan: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -47,7 +48,8 @@ def mutants(plan: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
 def _trust(old: str, new: str) -> Callable[[Any, Any], bool]:
     def mutate(subject: Any, _: Any) -> bool:
         after = subject["change"]["after"]
-        known, after["assume_role_policy"] = after["assume_role_policy"], after["assume_role_policy"].replace(old, new)
+        known = after.get("assume_role_policy", "")  # unknown if it contains an ID that AWS assigns
+        after["assume_role_policy"] = known.replace(old, new)
         return after["assume_role_policy"] != known
 
     return mutate
