@@ -186,7 +186,7 @@ def _as_map(value: Any, path: Location, annotation: Any) -> str:
     """Return how to write the file's list or single value as a map."""
     if not path:
         return "; write its keys at the start of a line, such as `name: acme`"
-    field, maps = str(path[-1]), _maps_in(annotation)
+    field, maps = _field(path), _maps_in(annotation)
     models = [one for one in maps if _is_model(one)]
     if isinstance(value, tuple):
         return _named_items(value, path) if len(models) < len(maps) else "; write its keys without `- `"
@@ -207,7 +207,7 @@ def _named_items(items: tuple[Any, ...], path: Location) -> str:
     if any(isinstance(item, dict | tuple) for item in items):
         return ": each entry needs a name; write `name:` in place of `- `, and its keys below"
     named = [f"{chr(97 + number)}: {_sample(item, path)}" for number, item in enumerate(items[:3])]
-    return f": each entry needs a name; write {path[-1]}: {{{', '.join(named)}{', …' * (len(items) > 3)}}}"
+    return f": each entry needs a name; write {_field(path)}: {{{', '.join(named)}{', …' * (len(items) > 3)}}}"
 
 
 def _fits(model: type[BaseModel], field: str, value: Any) -> bool:
@@ -223,8 +223,13 @@ def _as_list(value: Any, path: Location, written: str | None) -> str:
         given: list[Any] = list(typing.cast("dict[Any, Any]", value).values())
         if not any(isinstance(item, dict | tuple) for item in given):
             items = ", ".join(_sample(item, path) for item in given[:3])
-            return f"is a map, and must be a list; write {path[-1]}: [{items}{', …' * (len(given) > 3)}]"
-    return f"is {_a_kind(value)}, and must be a list; write {path[-1]}: [{written or 'a, b'}]"
+            return f"is a map, and must be a list; write {_field(path)}: [{items}{', …' * (len(given) > 3)}]"
+    return f"is {_a_kind(value)}, and must be a list; write {_field(path)}: [{written or 'a, b'}]"
+
+
+def _field(path: Location) -> str:
+    """Return the name of a field for a message. A name in the file can have any length."""
+    return shortened(str(path[-1]))
 
 
 def _maps_in(annotation: Any) -> list[Any]:

@@ -647,3 +647,11 @@ def test_a_module_asks_the_same_of_a_hybrid_clusters_range(tmp_path: Path) -> No
         "hybrid": [anyones, "It must be a range of a Hybrid cluster's VPC: an IPv4 range of /16 to /20"],
         "hosted-dedicated": [anyones],
     }
+
+
+@pytest.mark.parametrize("value", ["5", "[1, 2]", "{a: 1}", "text"])
+@pytest.mark.parametrize("section", ["clusters", "networks", "connections", "tags"])
+def test_a_message_repeats_no_long_name(section: str, value: str, tmp_path: Path) -> None:
+    data = f"{section}:\n  {'x' * 2_000}: {value}\n"
+    found = mistakes(tmp_path, re.sub(rf"(?ms)^{section}:\n(  .*?\n)+", "", BASE) + data)
+    assert max(map(len, found), default=0) < 600
