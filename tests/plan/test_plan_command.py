@@ -22,6 +22,14 @@ def aws() -> Iterator[LocalAws]:
         yield aws
 
 
+EDGE = """\
+name: acme
+state: {backend: s3, bucket: BUCKET, region: us-east-1}
+astro: {product: hosted-dedicated, organization: acme}
+networks:
+  edge: {account_id: "123456789012", region: us-east-1, create: {cidr: 10.30.0.0/20, availability_zones: 2}}
+"""
+
 PROTECTED = {
     "terraform_data": {
         "a": {
@@ -80,12 +88,7 @@ def test_the_worst_stack_decides_the_exit_code() -> None:
 
 def test_the_command_plans_the_estate(aws: LocalAws, tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
-    file.write_text(
-        "name: acme\nstate: {backend: s3, bucket: acme-plans, region: us-east-1}\n"
-        "astro: {product: hosted-dedicated, organization: acme}\n"
-        'networks:\n  edge: {account_id: "123456789012", region: us-east-1, '
-        "create: {cidr: 10.30.0.0/20, availability_zones: 2}}\n"
-    )
+    file.write_text(EDGE.replace("BUCKET", "acme-plans"))
     environ = cli_environment(tmp_path / "home", aws.environment())
     assert run("state", "create", str(file), **environ)[0] == 0
     code, out, err = run("plan", "--file", str(file), "--out", str(tmp_path / "out"), **environ)
@@ -98,12 +101,7 @@ def test_the_command_plans_the_estate(aws: LocalAws, tmp_path: Path) -> None:
 
 def test_what_changed_since_the_deploy_is_named(aws: LocalAws, tmp_path: Path) -> None:
     file, out = tmp_path / "astro.yaml", tmp_path / "out"
-    file.write_text(
-        "name: acme\nstate: {backend: s3, bucket: acme-drift, region: us-east-1}\n"
-        "astro: {product: hosted-dedicated, organization: acme}\n"
-        'networks:\n  edge: {account_id: "123456789012", region: us-east-1, '
-        "create: {cidr: 10.30.0.0/20, availability_zones: 2}}\n"
-    )
+    file.write_text(EDGE.replace("BUCKET", "acme-drift"))
     environ = cli_environment(tmp_path / "home", aws.environment())
     assert run("state", "create", str(file), **environ)[0] == 0
     assert run("plan", "--file", str(file), "--out", str(out), **environ)[0] == 4
