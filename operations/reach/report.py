@@ -60,7 +60,6 @@ def reach(
     if via and via not in ways:
         message = f"{via}: not a connection of {cluster} that carries packets; available: {_listed(ways) or 'none'}"
         raise UserError(message, ExitCode.BAD_INPUT)
-    ways = {via: ways[via]} if via else ways
     found = handoff_report(estate, stacks, {})
     role = estate.deployer.role if estate.deployer else None
     with Accounts(role, "reach") as accounts:
@@ -70,7 +69,7 @@ def reach(
             for name in estate.connections
             if (entry := found.of_connection(name)).stack or name in ways
         }
-        question = Question(estate, cluster, host, port, protocol, ip)
+        question = Question(estate, cluster, host, port, protocol, ip, via)
         named = [view for name, view in views.items() if name in mine and name not in ways]
         return Status(f"{cluster} to {host}:{port}", tuple(_rows(question, views, ways, named)), accounts.readable)
 
@@ -85,6 +84,12 @@ class Question:
     port: int
     protocol: str
     ip: IPv4Address | None
+    via: str | None
+    """The only connection to check; None for all."""
+
+    def chosen(self, ways: Mapping[str, Connection]) -> dict[str, Connection]:
+        """Return the connections to check."""
+        return {name: one for name, one in ways.items() if self.via in (None, name)}
 
     def goal(self, address: IPv4Address) -> Goal:
         """Return the goal for the host's address."""
@@ -115,8 +120,9 @@ def _rows(
     question: Question, views: Mapping[str, View], ways: Mapping[str, Connection], named: list[View]
 ) -> Iterator[Row]:
     cluster, host = question.cluster, question.host
-    services = [name for name, one in ways.items() if isinstance(one, PrivateLinkProps) and one.service]
-    if services and (len(ways) == 1 or "vpce" in host):
+    chosen = question.chosen(ways)
+    services = [name for name, one in chosen.items() if isinstance(one, PrivateLinkProps) and one.service]
+    if services and (question.via or "vpce" in host):
         for name in services:
             yield from _walk(views[name], [*by_service(views[name], cluster, question.port), _theirs_of_link(cluster)])
         return
@@ -131,7 +137,7 @@ def _rows(
         return
     paths = dict(_paths(question, views, ways, question.goal(address)))
     if not paths:
-        yield as_row(entry, "cluster", "way", f"a connection leads to {address}", _no_path(question, ways, address))
+        yield as_row(entry, "cluster", "way", f"a connection leads to {address}", _no_path(question, chosen, address))
     for name, checks in paths.items():
         yield from _walk(views[name], list(checks))
 
@@ -140,15 +146,16 @@ def _paths(
     question: Question, views: Mapping[str, View], ways: Mapping[str, Connection], goal: Goal
 ) -> Iterator[tuple[str, Iterator[Check]]]:
     """Yield the connections that could carry packets to the address, with their hops."""
-    vpns = {name: one for name, one in ways.items() if isinstance(one, VpnProps)}
+    chosen = question.chosen(ways)
+    vpns = {name: one for name, one in chosen.items() if isinstance(one, VpnProps)}
     to_vpcs = [
         name
-        for name, one in ways.items()
+        for name, one in chosen.items()
         if isinstance(one, (VpcPeeringProps, TransitGatewayProps))
         and any(goal.address in cidr for cidr in question.cidrs(one.network))
     ]
     behind = [name for name, one in vpns.items() if any(goal.address in cidr for cidr in one.static_routes.values())]
-    for name, one in ways.items():
+    for name, one in chosen.items():
         if isinstance(one, TransitGatewayProps):
             for place, site in one.on_premises.items():
                 if goal.address in site.cidr:
@@ -202,16 +209,16 @@ def _to_vpc(question: Question, v: View, props: Connection, goal: Goal) -> Itera
         target = props.peering_id or "the peering"
     else:
         assert isinstance(props, TransitGatewayProps)  # noqa: S101  the caller chose it by its type
-        gateway = _gateway(v, props)
-        yield from to_vpc(goal, vpc, v, gateway, Theirs(props.attachments.get(goal.cluster), v.entry.stack))
-        target = gateway.id
+        target = _gateway_id(v, props)
+        theirs = Theirs(props.attachments.get(goal.cluster), v.entry.stack)
+        yield from to_vpc(goal, vpc, v, LiveGateway(v, target), theirs)
     yield way_back(goal, vpc, target)
     yield from filters(goal, vpc)
     yield _theirs(goal, ", ".join(str(cidr) for cidr in question.cidrs(props.network)), target)
 
 
 def _to_site(v: View, props: TransitGatewayProps, goal: Goal, place: str, attachment: str | None) -> Iterator[Check]:
-    gateway, theirs = _gateway(v, props), Theirs(props.attachments.get(goal.cluster), v.entry.stack)
+    gateway, theirs = LiveGateway(v, _gateway_id(v, props)), Theirs(props.attachments.get(goal.cluster), v.entry.stack)
     # Without an ID, the route that exists tells where the network is attached.
     named = [attachment] if attachment else []
     yield from beyond(goal, gateway, theirs, lambda: named or gateway.targets(theirs.attachment, goal.address))
@@ -226,18 +233,17 @@ def _to_devices(
         props = ways[joined]
         assert isinstance(props, TransitGatewayProps)  # noqa: S101  _gateway_of chose it by its type
         theirs = Theirs(props.attachments.get(goal.cluster), views[joined].entry.stack)
-        gateway = _gateway(views[joined], props)
+        target = _gateway_id(views[joined], props)
         # The VPN's account owns the gateway, and sees all its attachments.
-        yield from into_tunnels(goal, vpn, views[name], LiveGateway(views[name], gateway.id), theirs)
-        target = gateway.id
+        yield from into_tunnels(goal, vpn, views[name], LiveGateway(views[name], target), theirs)
     else:
         target = "the VPN in the cluster's VPC"
     yield device(goal, vpn.gateways)
     yield _theirs(goal, str(goal.address), target)
 
 
-def _gateway(v: View, props: TransitGatewayProps) -> LiveGateway:
-    return LiveGateway(v, props.transit_gateway_id or str(v.fact("transit_gateway_id")))
+def _gateway_id(v: View, props: TransitGatewayProps) -> str:
+    return props.transit_gateway_id or str(v.fact("transit_gateway_id"))
 
 
 def _theirs(goal: Goal, ranges: str, target: str) -> Check:

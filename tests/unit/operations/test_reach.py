@@ -352,6 +352,7 @@ def test_a_vpn_blocks_at_each_hop_until_all_are_open(aws: LocalAws, behind: Esta
     aws.make({"tunnels": [up]})  # type: ignore[list-item]
     found = walk(behind, "dev", "192.168.40.7", facts=facts)
     assert blocked(found) == []
+    assert walk(behind, "dev", "192.168.40.7", facts=facts, via="plant") == found
     assert [row.outcome.fix for row in found.rows if row.id == "device"] == [
         "ask your network team: does main route 172.20.16.0/20 back, and allow 5432?"
     ]
