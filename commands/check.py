@@ -33,7 +33,7 @@ def check(
         typer.Option(help="The format: text, json for programs, github for annotations, sarif for code scanning."),
     ] = CheckOutput.TEXT,
 ) -> None:
-    """Say everything that is wrong with an estate file, or what it is still waiting for, and what Terraform will ask.
+    """List the mistakes in an estate file, or its pending inputs, its warnings, and the variables that Terraform needs.
 
     Exits with 4 if there are warnings only. They stop no synth. An entry whose last day is over stops deploys
     of its stack.

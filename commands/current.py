@@ -1,4 +1,4 @@
-"""The estate as it is today."""
+"""Loads the estate for a command, and warns of expired entries."""
 
 import sys
 from collections.abc import Iterable
@@ -13,15 +13,14 @@ from estate.warnings import expired
 
 
 def current(file: Path) -> Estate:
-    """The estate, with a warning of what should be gone by now."""
+    """Return the estate, with a warning for each expired entry."""
     estate = load(file, source := Source(file))
     warn_of_expired(file, estate, source, ())
     return estate
 
 
 def warn_of_expired(file: Path, estate: Estate, source: Source, stacks: Iterable[str]) -> None:
-    """Print what should be gone by now, the only thing here that depends on the day. Raises UserError if one of these
-    stacks has it."""
+    """Print the entries whose last day is over. Raises UserError if one of these stacks has such an entry."""
     gone = expired(estate, file, source, datetime.now(UTC).date())
     if refused := [line for stack in stacks for line in gone.get(stack, ())]:
         raise UserError("\n".join(refused), ExitCode.BAD_INPUT)

@@ -28,7 +28,7 @@ def handoff(
     as_json: Annotated[bool, typer.Option("--json", hidden=True, help="The former spelling of --output json.")] = False,
     outputs: Outputs = None,
 ) -> None:
-    """Print what is deployed, what remains to be done and by whom: for you, or what to send to whom.
+    """Print the deployed entries and the remaining steps: for you, or to send to Astronomer or your network team.
 
     Reads the state from where the estate keeps it, and writes nothing. Exits with 4 if a stack could not be read.
 
