@@ -14,7 +14,7 @@ from modules.resolver_rules.props import ResolverRulesProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
-from operations.preflight.place import Place, blocked, ok, warning
+from operations.preflight.place import Place, blocked, elsewhere, ok, warning
 from operations.status.check import Check, Outcome, View, unknown
 from operations.status.connections import checks_of
 
@@ -138,11 +138,7 @@ def _routes(p: Place, props: TransitGatewayProps, table: str) -> Outcome:
                     taken.append(f"{told}, the range of {cluster}")
                 else:
                     narrower.append(f"{told}, a part of {cidr} of {cluster}")
-    if taken:
-        return blocked(", ".join(taken), "delete that route if nothing else needs it; AWS refuses a second one")
-    if narrower:
-        return warning(", ".join(narrower), "the more specific route wins; delete it, or traffic to that part is lost")
-    return ok(f"{table} has no other route to a cluster's range")
+    return elsewhere(taken, narrower, f"{table} has no other route to a cluster's range")
 
 
 def organization(p: Place) -> Outcome:

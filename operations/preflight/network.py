@@ -9,7 +9,7 @@ from modules.hosted_zone.props import HostedZoneProps
 from modules.network_rules.props import NetworkRulesProps
 from modules.vpc.props import NewVpc, VpcProps
 from modules.vpc_peering.props import VpcPeeringProps
-from operations.preflight.place import Place, blocked, ok, warning
+from operations.preflight.place import Place, blocked, elsewhere, ok, warning
 from operations.status.check import Check, Outcome
 from operations.status.shared import target_of
 
@@ -158,11 +158,8 @@ def _routes(p: Place, vpc_id: str, named: Collection[str], routed: Mapping[str, 
                             taken.append(f"{told}, the range of {cluster}")
                         elif there.subnet_of(cidr):
                             narrower.append(f"{told}, a part of {cidr} of {cluster}")
-    if taken:
-        return blocked(_listed(taken), "delete that route if nothing else needs it; AWS refuses a second one")
-    if narrower:
-        return warning(_listed(narrower), "the more specific route wins; delete it, or traffic to that part is lost")
-    return ok(f"{_listed(one['RouteTableId'] for one in tables)}: no other route to a cluster's range")
+    named_tables = _listed(one["RouteTableId"] for one in tables)
+    return elsewhere(sorted(taken), sorted(narrower), f"{named_tables}: no other route to a cluster's range")
 
 
 def _encryption(p: Place, id_: str) -> Outcome:

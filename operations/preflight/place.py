@@ -35,6 +35,17 @@ def warning(evidence: str, fix: str) -> Outcome:
     return Outcome("warning", evidence, fix, "you")
 
 
+def elsewhere(taken: list[str], narrower: list[str], well: str) -> Outcome:
+    """Return the outcome for routes to other targets: of a cluster's range (`taken`), and of parts of one."""
+    if taken:
+        fix = "delete that route if nothing else needs it; AWS refuses a second one"
+        return blocked(", ".join(taken), fix)
+    if narrower:
+        fix = "the more specific route wins; delete it, or traffic to that part is lost"
+        return warning(", ".join(narrower), fix)
+    return ok(well)
+
+
 @dataclass(frozen=True)
 class Place:
     """One account and region of an estate. `trees` are its synthesized stacks."""
