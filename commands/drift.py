@@ -38,18 +38,12 @@ def drift(
     """
     from operations.drift import drift as look
     from operations.handoff.read import read
-    from operations.owner import refuse_foreign_folder
-    from operations.plan import refuse_missing_variables
-    from operations.synth import write
-    from operations.terraform import Terraform, find_terraform
+    from operations.plan import synthesize
 
     estate = load(file)
     plans = {plan.name: plan for plan in stacks_of(estate)}
     names = chosen(file, stacks, list(plans))
-    refuse_foreign_folder(out, estate, file)
-    terraform = Terraform(find_terraform(os.environ), os.environ)
-    refuse_missing_variables(estate, names, out / "stacks", os.environ)
-    write(estate, file, out, os.environ, hcl=False)
+    terraform = synthesize(estate, file, out, names, os.environ)
     deployed = read(estate, outputs, out / "stacks", os.environ)
     with progress(f"Comparing {len(names)} stacks with AWS"):
         found = look(estate, [plans[name] for name in names], terraform, out / "stacks", deployed, datetime.now(UTC))

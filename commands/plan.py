@@ -36,17 +36,11 @@ def plan(
     Exit codes: 0 no changes, 1 failed, 2 invalid input, 3 a stack refuses its plan, 4 changes.
     """
     from operations import plan as planning
-    from operations.owner import refuse_foreign_folder
-    from operations.synth import write
-    from operations.terraform import Terraform, find_terraform
 
     estate = load(file, source := Source(file))
     names = chosen(file, stacks, [stack.name for stack in stacks_of(estate)])
     warn_of_expired(file, estate, source, names)
-    refuse_foreign_folder(out, estate, file)
-    terraform = Terraform(find_terraform(os.environ), os.environ)
-    planning.refuse_missing_variables(estate, names, out / "stacks", os.environ)
-    write(estate, file, out, os.environ, hcl=False)
+    terraform = planning.synthesize(estate, file, out, names, os.environ)
     plans: list[planning.StackPlan] = []
     for number, name in enumerate(names, 1):
         with progress(f"Planning {name} ({number} of {len(names)})"):

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from estate.plan import secrets
 from estate.source import printable
 from estate.state import CloudState
 from operations.cdktf_call import is_in_a_file
-from operations.terraform import Terraform, TerraformFailed
+from operations.owner import refuse_foreign_folder
+from operations.synth import write
+from operations.terraform import Terraform, TerraformFailed, find_terraform
 from operations.variables import status
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "-/+", "import": "=", "move": ">", "forget": "."}
@@ -101,6 +103,20 @@ def table(plans: Collection[StackPlan]) -> Iterator[str]:
     for first, *others in rows:
         numbers = "  ".join(text.rjust(width) for text, width in zip(others, widths[1:], strict=True))
         yield f"{first.ljust(widths[0])}  {numbers}"
+
+
+def synthesize(
+    estate: Estate, file: Path, out: Path, stacks: Collection[str], environ: MutableMapping[str, str]
+) -> Terraform:
+    """Write the stacks to plan below `out`, and return the Terraform that plans them.
+
+    Raises UserError if there is no Terraform, a variable is missing, or the folder is another estate's.
+    """
+    refuse_foreign_folder(out, estate, file)
+    terraform = Terraform(find_terraform(environ), environ)
+    refuse_missing_variables(estate, stacks, out / "stacks", environ)
+    write(estate, file, out, environ, hcl=False)
+    return terraform
 
 
 def refuse_missing_variables(estate: Estate, stacks: Collection[str], folder: Path, environ: Mapping[str, str]) -> None:
