@@ -23,6 +23,7 @@ READS: dict[tuple[str, str], list[str]] = {
     ("synth", "file"): ["synth", "{}"],
     ("plan", "file"): ["plan", "--file", "{}"],
     ("drift", "file"): ["drift", "--file", "{}"],
+    ("drift", "outputs"): ["drift", "--file", ESTATE, "--outputs", "{}"],
     ("diff", "file"): ["diff", "--file", "{}"],
     ("export", "file"): ["export", "--estate", "{}"],
     ("init", "file"): ["init", "{}"],
