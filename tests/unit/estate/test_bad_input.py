@@ -581,7 +581,7 @@ def test_line_ends_and_byte_order_marks_move_no_mistake(tmp_path: Path, ending: 
     ]
 
 
-def test_a_key_of_its_own_stands_before_a_merged_one_wherever_the_merge_stands(tmp_path: Path) -> None:
+def test_an_own_key_overrides_a_merged_key_in_any_order(tmp_path: Path) -> None:
     text = changed("  prod: {", "  prod: &prod {").replace("cidr: 172.21.0.0/20", "cidr: 172.21.0.1/20, <<: *prod")
     assert [line.split(": ")[:2] for line in mistakes(tmp_path, text)] == [["6:62", "clusters.dev.cidr"]]
 
@@ -645,7 +645,7 @@ def test_the_catalogue_and_the_tests_of_bad_input_are_counted() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mistake", ["unknown keys", "entries"])
-def test_the_work_grows_with_the_number_of_mistakes_and_no_faster(mistake: str, tmp_path: Path) -> None:
+def test_work_grows_linearly_with_the_number_of_mistakes(mistake: str, tmp_path: Path) -> None:
     """Counted in calls of functions, which are the same in every run."""
 
     def calls(number: int) -> int:

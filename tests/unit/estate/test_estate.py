@@ -264,7 +264,7 @@ def test_all_that_is_on_one_transit_gateway_meets_there(tmp_path: Path) -> None:
     assert overlaps(tmp_path, text.replace("tgw-0123456789abcdef0", "tgw-0fffffffffffffff0", 1)) == []
 
 
-def test_pods_of_two_clusters_may_be_equal_because_they_are_not_routed(tmp_path: Path) -> None:
+def test_unrouted_pod_ranges_of_two_clusters_may_be_equal(tmp_path: Path) -> None:
     both = changed("cidr: 172.21.0.0/20", "cidr: 172.21.0.0/20, pod_cidr: 100.64.0.0/19")
     assert overlaps(tmp_path, both) == []
     assert overlaps(tmp_path, TWINS.replace("172.22.0.0/20", "172.22.0.0/20, pod_cidr: 100.64.0.0/19")) == []
@@ -320,7 +320,7 @@ def test_two_vpns_do_not_lead_to_one_range_over_one_gateway(tmp_path: Path) -> N
     ]
 
 
-def test_a_route_to_premises_is_made_once_in_a_table_of_the_gateway(tmp_path: Path) -> None:
+def test_two_entries_cannot_route_one_range_in_one_gateway_table(tmp_path: Path) -> None:
     office = "10.8.0.0/16, attachment_id: tgw-attach-0ffffffffffffffff"
     tables = ", route_tables: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa, network: tgw-rtb-0bbbbbbbbbbbbbbbb}"
     text = two_networks(lake_prod=hub("prod", office, more=tables), sea_dev=hub("dev", office, more=tables))
@@ -331,7 +331,7 @@ def test_a_route_to_premises_is_made_once_in_a_table_of_the_gateway(tmp_path: Pa
     assert mistakes(tmp_path, text.replace("tgw-rtb-0aaaaaaaaaaaaaaaa", "tgw-rtb-0cccccccccccccccc", 1)) == []
 
 
-def test_a_cluster_that_is_named_like_a_twin_is_compared_like_any_other(tmp_path: Path) -> None:
+def test_a_cluster_named_like_a_twin_is_compared_as_a_cluster(tmp_path: Path) -> None:
     named = BASE.replace("dev", "prod-dr").replace("172.21.0.0/20", "172.20.0.0/20")
     assert overlaps(tmp_path, named) == [
         "clusters.prod-dr.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and the two meet at "
@@ -358,7 +358,7 @@ def test_a_hybrid_cluster_is_in_the_dedicated_account(tmp_path: Path) -> None:
     assert {c.account_id for c in load(file).clusters.values()} == {"222222222222"}
 
 
-def test_every_mistake_is_told_in_one_run_those_across_entries_too(tmp_path: Path) -> None:
+def test_one_run_reports_mistakes_in_and_across_entries(tmp_path: Path) -> None:
     text = BASE.replace("name: acme", "name: Acme").replace("cluster: dev", "cluster: devs").replace("pcx-", "pc-")
     assert [line.split(": ")[:2] for line in mistakes(tmp_path, text)] == [
         ["1:7", "name"],
@@ -375,7 +375,7 @@ def test_mistakes_at_one_place_are_told_in_one_order(tmp_path: Path) -> None:
     ]
 
 
-def test_an_entry_that_is_wrong_by_itself_is_still_a_name_to_refer_to(tmp_path: Path) -> None:
+def test_an_invalid_entry_can_still_be_referred_to(tmp_path: Path) -> None:
     assert len(mistakes(tmp_path, changed("prod: {region: us-east-1", "prod: {region: moon"))) == 1
 
 
@@ -415,7 +415,7 @@ def test_a_version_of_the_aws_provider_from_5_100_to_6_is_taken(tmp_path: Path, 
     "version",
     ["~> 5.99", ">= 5.100", ">= 5.100, < 8.0", "~> 7.0", "~> 6", "7.0.0", "!= 6.1, ~> 6.0", "> 6.0", "latest"],
 )
-def test_a_version_that_could_be_older_or_newer_is_refused_with_what_is_allowed(tmp_path: Path, version: str) -> None:
+def test_an_unsupported_provider_version_is_refused(tmp_path: Path, version: str) -> None:
     assert mistakes(tmp_path, changed("name: acme", f'name: acme\nterraform: {{aws_provider: "{version}"}}')) == [
         f"2:27: terraform.aws_provider: {version!r} is not a version constraint of the AWS provider; allowed: ~> VERSION, "
         'VERSION alone, or >= VERSION, < 7.0, where VERSION is 5.100 or newer, up to 6.x, such as "~> 6.0"'
@@ -487,7 +487,7 @@ TWINS = BASE.replace(
 ).replace("pcx-0123456789abcdef0}", "pcx-0123456789abcdef0, dr: {peering_id: pcx-0fffffffffffffff0}}")
 
 
-def test_a_clusters_twin_is_connected_ahead_of_a_failover_from_the_same_entry(tmp_path: Path) -> None:
+def test_one_entry_connects_a_cluster_and_its_twin(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(TWINS)
     estate = load(file)
@@ -501,7 +501,7 @@ def test_a_clusters_twin_is_connected_ahead_of_a_failover_from_the_same_entry(tm
     }
 
 
-def test_a_peering_of_the_twin_is_awaited_until_astronomer_requests_it(tmp_path: Path) -> None:
+def test_the_peering_of_a_twin_is_pending_until_requested(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(TWINS.replace("dr: {peering_id: pcx-0fffffffffffffff0}", "dr: {}"))
     waiting = [(entry, pending.field) for entry, pending in load(file).pending_inputs()]
@@ -540,7 +540,7 @@ def test_a_mistake_in_a_twin_is_told_where_the_file_says_it(tmp_path: Path, old:
     assert mistakes(tmp_path, TWINS.replace(old, new)) == [expected]
 
 
-def test_a_twin_takes_what_astronomer_gives_for_its_own_region_and_waits_for_it_there(tmp_path: Path) -> None:
+def test_a_twin_has_its_own_regional_values_and_pending_inputs(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     zone = "  zone: {type: hosted_zone, network: lake, clusters: [prod-dr], domain: data.acme.example}\n"
     file.write_text(TWINS + zone)
@@ -564,7 +564,7 @@ def test_a_twin_takes_what_astronomer_gives_for_its_own_region_and_waits_for_it_
     )
 
 
-def test_an_account_that_a_twin_has_of_its_cluster_is_awaited_once_at_the_cluster(tmp_path: Path) -> None:
+def test_an_account_shared_with_a_twin_is_pending_once(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(TWINS.replace('account_id: "333333333333", ', ""))
     assert [
@@ -623,7 +623,7 @@ def test_what_a_twin_is_made_of_may_be_anything_and_is_told_once(
     assert [": ".join(line.split(": ")[:2]) for line in found] == expected
 
 
-def test_a_hybrid_cluster_and_its_twin_have_a_vpc_of_20_bits_or_fewer(tmp_path: Path) -> None:
+def test_a_hybrid_cluster_and_its_twin_need_at_least_a_20(tmp_path: Path) -> None:
     small = TWINS.replace("172.21.0.0/20", "172.21.0.0/21").replace("172.22.0.0/20", "172.22.0.0/21")
     assert mistakes(tmp_path, small) == []
     rule = "a range of a Hybrid cluster's VPC; allowed: an IPv4 range of /16 to /20 inside RFC 1918 (10/8, 172.16/12, "

@@ -149,7 +149,7 @@ def random_text(dice: random.Random) -> str:
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(5_000, marks=pytest.mark.proof)])
-def test_whatever_the_file_holds_it_is_an_estate_that_builds_or_explained(file: Path, count: int) -> None:
+def test_a_random_file_is_explained_or_builds(file: Path, count: int) -> None:
     accepted = 0
     for dice in throws(count):
         text = random_text(dice)
@@ -192,7 +192,7 @@ def accepted_estates(file: Path) -> Iterator[tuple[Estate, Data]]:
 
 @pytest.mark.terraform
 @pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.proof)])
-def test_what_is_synthesized_of_a_random_estate_is_valid_to_terraform(file: Path, count: int) -> None:
+def test_terraform_validates_the_stacks_of_random_estates(file: Path, count: int) -> None:
     """Each stack as a module of one root: one init, one run of validate, and one provider for all of them."""
     calls: dict[str, Any] = {}
     for number, (estate, _) in enumerate(itertools.islice(accepted_estates(file), count)):

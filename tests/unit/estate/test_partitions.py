@@ -167,7 +167,7 @@ def test_a_region_of_another_partition_is_refused(folder: Path) -> None:
             assert bool(said) == (path not in alone), (path, other, said)
 
 
-def test_a_network_across_partitions_is_refused_at_the_connection(tmp_path: Path) -> None:
+def test_a_connection_across_partitions_is_refused(tmp_path: Path) -> None:
     text = changed(
         'lake: {account_id: "111111111111", region: us-east-1', 'lake: {account_id: "111111111111", region: cn-north-1'
     )

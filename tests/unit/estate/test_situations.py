@@ -432,7 +432,7 @@ def test_privatelink_service_in_another_region(folder: Path) -> None:
     assert "supported_regions" not in made["aws_vpc_endpoint_service"]["orders_service"]
 
 
-def test_connections_of_named_endpoints_are_accepted_and_names_verified(folder: Path) -> None:
+def test_named_endpoints_are_accepted_and_dns_names_verified(folder: Path) -> None:
     more = {
         "    service:\n": (
             "    service:\n      accepted_endpoints: {prod: vpce-0aaaaaaaaaaaaaaaa}\n"

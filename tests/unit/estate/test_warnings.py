@@ -299,7 +299,7 @@ def networks_line(text: str) -> str:
     return re.sub(r"vpc-\w+", "vpc-0c4d1e9ab37f62d85", line).replace("10.20.0.0", "10.40.0.0")
 
 
-def test_warnings_of_random_estates_have_a_place_and_no_traceback(tmp_path: Path) -> None:
+def test_every_warning_of_a_random_estate_has_a_place(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples/policies", tmp_path / "policies")
     for seed in range(150):
         text = written(random_estate(random.Random(seed)))  # noqa: S311

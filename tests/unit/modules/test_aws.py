@@ -41,7 +41,7 @@ def test_astronomers_regions_are_of_the_partition_aws() -> None:
     assert {partition(region) for regions in ASTRO_REGIONS.values() for region in regions} == {"aws"}
 
 
-def test_regions_that_are_off_are_those_of_the_partition_aws_but_the_old_ones() -> None:
+def test_only_newer_regions_of_the_aws_partition_are_opt_in() -> None:
     assert {REGIONS[region] for region in OPT_IN} == {"aws"}
     assert {"us-east-1", "eu-north-1", "ca-west-1", "me-south-1"} & set(OPT_IN) == {"ca-west-1", "me-south-1"}
 

@@ -57,7 +57,7 @@ def place(props: CrossAccountRoleProps, region: str = "us-east-1") -> Any:
     return run
 
 
-def test_only_astronomers_account_gets_in_and_only_with_one_of_the_external_ids(synth: Synth, tmp_path: Path) -> None:
+def test_only_astronomer_can_assume_it_with_an_external_id(synth: Synth, tmp_path: Path) -> None:
     tf = synth(place(props(tmp_path, document(), policy_mode="strict")))
     assert tf["data"] == {
         "aws_iam_policy_document": {
@@ -117,9 +117,7 @@ def test_the_role_has_astronomers_policy_and_cannot_be_destroyed(synth: Synth, t
     }
 
 
-def test_a_reason_lets_it_go_a_boundary_bounds_it_and_the_vendor_may_own_the_document(
-    synth: Synth, tmp_path: Path
-) -> None:
+def test_reason_boundary_and_policy_mode_change_the_role(synth: Synth, tmp_path: Path) -> None:
     boundary = "arn:aws:iam::222222222222:policy/boundary"
     more = {"removal_reason": "We leave Hybrid", "policy_mode": "vendor-managed", "permissions_boundary": boundary}
     tf = synth(place(props(tmp_path, document(), **more)))["resource"]
@@ -133,7 +131,7 @@ def test_a_reason_lets_it_go_a_boundary_bounds_it_and_the_vendor_may_own_the_doc
     assert not {kind for kind in tf if kind.endswith("_exclusive")}
 
 
-def test_by_default_the_vendor_owns_the_document_and_each_plan_compares_it(synth: Synth, tmp_path: Path) -> None:
+def test_by_default_the_vendor_owns_the_compared_document(synth: Synth, tmp_path: Path) -> None:
     tf = synth(place(props(tmp_path, document())))
     assert tf["resource"]["aws_iam_policy"]["role_policy"]["lifecycle"]["ignore_changes"] == ["description", "policy"]
     text = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
@@ -203,7 +201,7 @@ def test_a_policy_that_something_else_of_ours_attaches_is_kept(synth: Synth, tmp
 
 @pytest.mark.terraform
 @pytest.mark.local_aws
-def test_what_is_attached_to_the_role_or_written_into_it_shows_in_a_plan_and_an_apply_takes_it_off(
+def test_an_apply_removes_policies_that_others_added(
     tmp_path: Path,
 ) -> None:
     account, name = "222222222222", "astronomer-remote-management"
@@ -288,7 +286,7 @@ def test_statements_keep_their_order_and_none_is_lost(tmp_path: Path) -> None:
     assert [one for text in texts.values() for one in json.loads(text)["Statement"]] == statements
 
 
-def test_size_is_counted_for_a_real_account_and_without_white_space(tmp_path: Path) -> None:
+def test_size_counts_the_real_account_and_no_white_space(tmp_path: Path) -> None:
     # The ID is two characters shorter than the placeholder.
     at_account = {**sized(6100), "Resource": "arn:{{.AWSAccount}}"}
     size = len(policies(tmp_path, document(at_account))[NAMES[0]])
@@ -309,7 +307,7 @@ def test_one_statement_need_not_be_a_list(tmp_path: Path) -> None:
     assert policies(tmp_path, {"Version": "2012-10-17", "Statement": STATEMENT}) == policies(tmp_path, document())
 
 
-def test_our_example_is_marked_as_ours_and_denies_itself_the_audit_roles() -> None:
+def test_the_example_document_is_marked_and_protects_audit_roles() -> None:
     text = (EXAMPLES / "policies/astronomer.json").read_text()
     assert text.count("{{.AWSAccount}}") > max(line.count("{{.AWSAccount}}") for line in text.splitlines()) > 1
     statements = json.loads(text)["Statement"]
@@ -360,9 +358,7 @@ def test_our_example_is_marked_as_ours_and_denies_itself_the_audit_roles() -> No
         (document(*[sized(6144)] * 11), "needs 11 policies"),
     ],
 )  # fmt: skip
-def test_refuses_a_document_that_iam_would_refuse_or_terraform_would_change(
-    tmp_path: Path, content: object, hint: str
-) -> None:
+def test_refuses_a_document_that_iam_or_terraform_cannot_take(tmp_path: Path, content: object, hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         props(tmp_path, content)
 
@@ -371,7 +367,7 @@ def test_ten_full_policies_are_the_most(tmp_path: Path) -> None:
     assert len(policies(tmp_path, document(*[sized(6144)] * 10))) == 10
 
 
-def test_a_mistake_in_the_document_is_told_at_the_line_of_the_estate(tmp_path: Path) -> None:
+def test_a_mistake_in_the_document_has_the_line_of_the_estate(tmp_path: Path) -> None:
     written(tmp_path, document({**STATEMENT, "Effect": "Alow"}))
     text = (EXAMPLES / "cross_account_role.yaml").read_text().replace("policies/astronomer.json", "policy.json")
     (tmp_path / "astro.yaml").write_text(text)
@@ -409,7 +405,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         CrossAccountRoleProps.model_validate({"policy_file": "policy.json"}, context={"folder": tmp_path})
 
 
-def test_without_an_estate_file_the_path_is_relative_to_the_current_folder(
+def test_without_an_estate_the_path_starts_at_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written(tmp_path, document())
@@ -435,7 +431,7 @@ def test_without_an_estate_file_the_path_is_relative_to_the_current_folder(
         ([None], False),
     ],
 )
-def test_terraform_refuses_what_is_no_external_id_and_never_shows_it(
+def test_terraform_hides_and_refuses_an_invalid_external_id(
     tmp_path: Path, ids: list[str | None], passes: bool, hcl: bool
 ) -> None:
     assert (EXTERNAL_IDS.problem(ids) is None) == passes

@@ -41,7 +41,7 @@ def test_servers_that_exist_are_handed_over_and_nothing_is_made(synth: Synth) ->
     }
 
 
-def test_makes_an_inbound_endpoint_with_an_address_in_each_subnet_and_hands_them_over(synth: Synth) -> None:
+def test_an_inbound_endpoint_has_an_address_in_each_subnet(synth: Synth) -> None:
     tf, handoff = dns(synth, NEW)
     assert tf["resource"]["aws_route53_resolver_endpoint"] == {
         "dns_endpoint": {
@@ -58,7 +58,7 @@ def test_makes_an_inbound_endpoint_with_an_address_in_each_subnet_and_hands_them
     assert list(handoff) == ["account_id", "region", "domains", "servers"]
 
 
-def test_the_endpoint_answers_dns_to_the_clusters_and_asks_nobody(synth: Synth) -> None:
+def test_only_the_clusters_can_query_the_endpoint(synth: Synth) -> None:
     # Both clusters have one range in common; pods come under the address of their node.
     tf, _ = dns(synth, NEW)
     unset = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))

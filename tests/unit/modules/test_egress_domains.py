@@ -53,7 +53,7 @@ def test_hands_over_every_domain_of_the_organization_once(
     assert tf.get("resource") is None
 
 
-def test_a_firewall_lets_the_domains_be_resolved_and_leaves_the_others(synth: Synth) -> None:
+def test_the_dns_firewall_allows_only_the_listed_domains(synth: Synth) -> None:
     asked = props(subdomains=False, dns_firewall={"priority": 500})
     assert synth(lambda stack: EgressDomains(stack, "domains", asked, SIDES))["resource"] == {
         "aws_route53_resolver_firewall_rule_group": {"domains_group": {"name": "acme-conn", "tags": TAGS}},

@@ -49,7 +49,7 @@ def test_authorizes_each_vpc_of_astros_in_its_own_region(synth: Synth) -> None:
     }
 
 
-def test_makes_a_private_zone_that_keeps_associations_made_elsewhere_and_its_records(synth: Synth) -> None:
+def test_a_private_zone_keeps_foreign_associations_and_records(synth: Synth) -> None:
     tf, _ = zone(synth, MADE)
     assert "data" not in tf
     assert tf["resource"]["aws_route53_zone"] == {
@@ -66,7 +66,7 @@ def test_makes_a_private_zone_that_keeps_associations_made_elsewhere_and_its_rec
     assert authorized["zone_id"] == "${aws_route53_zone.corp_zone.zone_id}"
 
 
-def test_waits_for_a_vpc_that_is_not_known_and_authorizes_the_others(synth: Synth) -> None:
+def test_a_cluster_without_a_vpc_id_is_not_authorized_yet(synth: Synth) -> None:
     tf, handoff = zone(synth, EXISTING, prod=PROD, stage=Cluster(region="us-west-2"))
     assert list(tf["resource"]["aws_route53_vpc_association_authorization"]) == ["corp_authorization_prod"]
     assert list(handoff["associate"]) == ["prod"]
@@ -81,7 +81,7 @@ def test_hands_over_what_astronomer_runs(synth: Synth) -> None:
     assert command.endswith(" --vpc VPCRegion=us-east-1,VPCId=vpc-0cccccccccccccccc")
 
 
-def test_claims_the_zones_name_in_the_network_and_each_authorization() -> None:
+def test_claims_the_zone_name_or_each_authorization() -> None:
     claims = [list(HostedZoneProps.model_validate(values).claims()) for values in (MADE, EXISTING)]
     assert [[(claim.scope, claim.key) for claim in each] for each in claims] == [
         [("network", ("zone", "corp.acme.example"))],

@@ -25,7 +25,7 @@ def cluster(*ips: str, region: str = "us-east-1") -> Cluster:
 ONE = cluster("203.0.113.20", "203.0.113.21")
 
 
-def test_a_prefix_list_has_the_addresses_of_every_cluster_and_room_for_more(synth: Synth) -> None:
+def test_a_prefix_list_has_every_address_and_spare_entries(synth: Synth) -> None:
     props = IpAllowlistProps.model_validate({**MINIMAL, "clusters": ("one", "two"), "max_entries": 5})
     both = sides(one=ONE, two=cluster("198.51.100.7"))
     assert synth(lambda stack: IpAllowlist(stack, "public", props, both))["resource"] == {
@@ -45,7 +45,7 @@ def test_a_prefix_list_has_the_addresses_of_every_cluster_and_room_for_more(synt
     }
 
 
-def test_rules_of_security_groups_name_the_list_and_not_the_addresses(synth: Synth) -> None:
+def test_security_group_rules_refer_to_the_prefix_list(synth: Synth) -> None:
     props = IpAllowlistProps.model_validate({**MINIMAL, "ingress": INGRESS})
     tf = synth(lambda stack: IpAllowlist(stack, "public", props, sides(prod=ONE)))
     assert tf["resource"]["aws_vpc_security_group_ingress_rule"] == {
@@ -66,7 +66,7 @@ def statements(synth: Synth, **bucket: Any) -> list[dict[str, Any]]:
     return tf["data"]["aws_iam_policy_document"]["public_bucket_exports"]["statement"]
 
 
-def test_a_buckets_statements_allow_named_roles_from_the_addresses_only(synth: Synth) -> None:
+def test_a_bucket_allows_only_named_roles_from_the_addresses(synth: Synth) -> None:
     common = {"principals": [{"type": "AWS", "identifiers": ["arn:aws:iam::333333333333:role/astro-etl"]}]}
     here = {"test": "IpAddress", "variable": "aws:SourceIp", "values": ["203.0.113.20/32", "203.0.113.21/32"]}
     assert statements(synth, prefix="astro/") == [
@@ -93,7 +93,7 @@ def test_writing_is_allowed_where_the_file_says_so(synth: Synth) -> None:
     assert (objects["resources"], len(listing["condition"])) == (["arn:aws:s3:::acme-exports/*"], 1)
 
 
-def test_a_cluster_without_addresses_is_awaited_and_nothing_is_let_in(synth: Synth) -> None:
+def test_a_cluster_without_addresses_is_not_allowed_yet(synth: Synth) -> None:
     assert [(a.field, a.giver) for a in IpAllowlistProps.needs_of_clusters] == [("external_ips", "the Astro UI")]
     props = IpAllowlistProps.model_validate({**MINIMAL, "ingress": INGRESS, "buckets": {"exports": BUCKET}})
     tf = synth(lambda stack: IpAllowlist(stack, "public", props, sides(prod=cluster())))

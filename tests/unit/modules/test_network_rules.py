@@ -22,7 +22,7 @@ def props(**fields: Any) -> NetworkRulesProps:
     return NetworkRulesProps.model_validate(MINIMAL | fields)
 
 
-def test_every_range_of_the_cluster_gets_in_through_the_named_security_group(synth: Synth) -> None:
+def test_a_security_group_allows_every_range_of_the_cluster(synth: Synth) -> None:
     rules = props(ingress={"postgres": GROUP})
     tf = synth(lambda stack: NetworkRules(stack, "rules", rules, sides(prod=WITH_BATCH)))
     assert tf["resource"] == {
@@ -40,7 +40,7 @@ def test_every_range_of_the_cluster_gets_in_through_the_named_security_group(syn
     }
 
 
-def test_a_network_acl_lets_them_in_and_the_answers_out_under_the_numbers_of_the_file(synth: Synth) -> None:
+def test_a_network_acl_allows_requests_and_their_replies(synth: Synth) -> None:
     rules = props(network_acls={"postgres": BATCH | {"to_port": 5433}})
     tf = synth(lambda stack: NetworkRules(stack, "rules", rules, sides(prod=WITH_BATCH)))
     assert tf["resource"] == {

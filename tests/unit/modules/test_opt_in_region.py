@@ -25,7 +25,7 @@ def written(folder: Path, *changes: tuple[str, str]) -> Path:
     return folder / "astro.yaml"
 
 
-def test_regions_are_enabled_with_patience_and_tokens_are_valid_in_them(synth: Synth) -> None:
+def test_regions_are_enabled_and_accept_global_tokens(synth: Synth) -> None:
     tf = synth(lambda stack: OptInRegion(stack, "opt", PROPS))
     assert tf["resource"] == {
         "aws_iam_security_token_service_preferences": {"opt_tokens": {"global_endpoint_token_version": "v2Token"}},

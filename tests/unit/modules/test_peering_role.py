@@ -22,7 +22,7 @@ def props(**more: Any) -> PeeringRoleProps:
     return PeeringRoleProps.model_validate({**MINIMAL, **more})
 
 
-def test_the_clusters_account_may_assume_it_until_the_day_is_over(synth: Synth) -> None:
+def test_only_the_clusters_account_can_assume_it_until_the_day(synth: Synth) -> None:
     tf = synth(lambda stack: PeeringRole(stack, "conn", props(), sides()))
     assert tf["data"]["aws_iam_policy_document"]["conn_trust"] == {
         "statement": [
@@ -44,9 +44,7 @@ def test_the_clusters_account_may_assume_it_until_the_day_is_over(synth: Synth) 
         ("vpc-0aaaaaaaaaaaaaaaa", "arn:aws:ec2:us-east-1:333333333333:vpc/vpc-0aaaaaaaaaaaaaaaa"),
     ],
 )
-def test_it_may_accept_peerings_of_that_account_with_this_vpc_and_nothing_else(
-    synth: Synth, vpc_id: str | None, theirs: str
-) -> None:
+def test_it_can_only_accept_peerings_with_this_vpc(synth: Synth, vpc_id: str | None, theirs: str) -> None:
     tf = synth(
         lambda stack: PeeringRole(stack, "conn", props(), sides(prod=PROD.model_copy(update={"vpc_id": vpc_id})))
     )
@@ -131,7 +129,7 @@ def test_an_expired_estate_is_told_by_entry_and_still_loads() -> None:
     assert problem.path == ("connections", "lake-role", "expires")
 
 
-def test_ranges_that_meet_are_told_before_anybody_asks_for_the_peering(tmp_path: Path) -> None:
+def test_overlapping_ranges_are_refused_before_the_request(tmp_path: Path) -> None:
     (tmp_path / "astro.yaml").write_text(EXAMPLE.read_text().replace("10.20.0.0/16", "172.20.0.0/16"))
     with pytest.raises(EstateError, match="overlaps"):
         load(tmp_path / "astro.yaml")

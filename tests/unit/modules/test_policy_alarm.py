@@ -74,7 +74,7 @@ def service(name: str, actions: list[str], resources: list[str], *conditions: di
     }
 
 
-def test_the_alarm_rings_at_one_change_in_five_minutes_and_rests_without_events(synth: Synth) -> None:
+def test_one_change_in_five_minutes_triggers_the_alarm(synth: Synth) -> None:
     tf = synth(place())["resource"]
     assert tf["aws_cloudwatch_log_metric_filter"] == {
         "alarm_filter": {
@@ -105,7 +105,7 @@ def test_the_alarm_rings_at_one_change_in_five_minutes_and_rests_without_events(
     }
 
 
-def test_a_trail_of_every_region_with_global_events_delivers_to_bucket_and_log_group(synth: Synth) -> None:
+def test_a_multi_region_trail_delivers_to_bucket_and_log_group(synth: Synth) -> None:
     tf = synth(place())["resource"]
     assert tf["aws_cloudtrail"] == {
         "alarm_trail": {
@@ -129,7 +129,7 @@ def test_a_trail_of_every_region_with_global_events_delivers_to_bucket_and_log_g
     }
 
 
-def test_the_bucket_is_private_versioned_encrypted_and_forgets_in_time(synth: Synth) -> None:
+def test_the_bucket_is_private_versioned_encrypted_and_expires(synth: Synth) -> None:
     tf = synth(place(**MINIMAL, trail_retention_days=400))["resource"]
     of_bucket = {"bucket": "${aws_s3_bucket.alarm_bucket.id}"}
     found = {kind: resources for kind, resources in tf.items() if kind.startswith("aws_s3_bucket")}
@@ -195,7 +195,7 @@ def test_the_bucket_is_private_versioned_encrypted_and_forgets_in_time(synth: Sy
     }
 
 
-def test_only_this_trail_writes_to_the_bucket_and_astronomer_is_kept_out(synth: Synth) -> None:
+def test_only_this_trail_writes_and_astronomer_is_denied(synth: Synth) -> None:
     bucket = "${aws_s3_bucket.alarm_bucket.arn}"
     denied = {
         "effect": "Deny",
@@ -212,7 +212,7 @@ def test_only_this_trail_writes_to_the_bucket_and_astronomer_is_kept_out(synth: 
     ]
 
 
-def test_each_key_serves_its_own_service_for_its_own_resource_and_not_astronomer(synth: Synth) -> None:
+def test_each_key_serves_one_service_and_denies_astronomer(synth: Synth) -> None:
     tf = synth(place())
     assert tf["resource"]["aws_kms_key"] == {
         f"alarm_{key}": {
@@ -252,7 +252,7 @@ def test_each_key_serves_its_own_service_for_its_own_resource_and_not_astronomer
     ]
 
 
-def test_the_delivery_role_writes_the_streams_of_one_log_group_and_astronomer_cannot_delete_it(synth: Synth) -> None:
+def test_the_delivery_role_writes_one_log_group_and_is_protected(synth: Synth) -> None:
     tf = synth(place())
     assert tf["resource"]["aws_iam_role"] == {
         "alarm_delivery-role": {
@@ -285,7 +285,7 @@ def test_the_delivery_role_writes_the_streams_of_one_log_group_and_astronomer_ca
     ]
 
 
-def test_only_this_alarm_publishes_to_the_encrypted_topic_and_everyone_named_hears(synth: Synth) -> None:
+def test_only_this_alarm_publishes_to_the_encrypted_topic(synth: Synth) -> None:
     chatbot = "https://global.sns-api.chatbot.amazonaws.com"
     tf = synth(place(subscribers={"security": "security@acme.example", "slack": chatbot}))
     topic = "${aws_sns_topic.alarm_topic.arn}"
@@ -320,7 +320,7 @@ def test_only_this_alarm_publishes_to_the_encrypted_topic_and_everyone_named_hea
     ]
 
 
-def test_with_a_log_group_and_a_topic_of_yours_nothing_is_made_but_filter_and_alarm(synth: Synth) -> None:
+def test_with_your_log_group_and_topic_only_filter_and_alarm(synth: Synth) -> None:
     topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:security"
     tf = synth(place(log_group="/org/trail", topic_arn=topic))
     assert sorted(tf["resource"]) == [
@@ -336,7 +336,7 @@ def test_with_a_log_group_and_a_topic_of_yours_nothing_is_made_but_filter_and_al
     assert tf["resource"]["aws_cloudwatch_metric_alarm"]["alarm_alarm"]["alarm_actions"] == [topic]
 
 
-def test_with_a_log_group_of_yours_no_trail_bucket_or_role_is_made(synth: Synth) -> None:
+def test_with_your_log_group_no_trail_bucket_or_role(synth: Synth) -> None:
     tf = synth(place(**MINIMAL, log_group="/org/trail"))
     assert sorted(tf["resource"]) == [
         "aws_cloudwatch_event_rule",

@@ -43,7 +43,7 @@ def rule(description: str, port: int, *cidrs: str) -> dict[str, Any]:
     return {"description": description, **ports, "cidr_blocks": list(cidrs), **ANY_ADDRESS}
 
 
-def test_a_service_before_existing_balancers_allows_astronomers_role_and_asks_us_each_time(synth: Synth) -> None:
+def test_a_service_allows_astronomers_role_and_needs_acceptance(synth: Synth) -> None:
     resource, _, handoff = link(synth, EXISTING)
     assert resource == {
         "aws_vpc_endpoint_service": {
@@ -97,7 +97,7 @@ def test_guards_are_changed_by_the_file_only(synth: Synth) -> None:
     assert "private_dns_record" in handoff["service"]
 
 
-def test_makes_a_protected_internal_balancer_that_sends_to_the_targets(synth: Synth) -> None:
+def test_a_protected_internal_balancer_forwards_to_the_targets(synth: Synth) -> None:
     resource, _, _ = link(synth, NEW)
     assert resource["aws_lb"] == {
         "pl_load-balancer": {
@@ -142,7 +142,7 @@ def test_makes_a_protected_internal_balancer_that_sends_to_the_targets(synth: Sy
     assert service["network_load_balancer_arns"] == ["${aws_lb.pl_load-balancer.arn}"]
 
 
-def test_the_balancer_is_open_to_the_clusters_and_their_pods_and_reaches_the_targets_only(synth: Synth) -> None:
+def test_the_balancer_accepts_clusters_and_reaches_only_targets(synth: Synth) -> None:
     resource, _, _ = link(synth, NEW)
     assert resource["aws_security_group"] == {
         "pl_load-balancer-security-group": {
@@ -157,14 +157,14 @@ def test_the_balancer_is_open_to_the_clusters_and_their_pods_and_reaches_the_tar
     }
 
 
-def test_a_balancer_may_be_deleted_for_a_reason_and_listens_where_its_targets_do(synth: Synth) -> None:
+def test_a_reason_turns_off_the_balancers_deletion_protection(synth: Synth) -> None:
     balancer = {"port": 5432, "targets": {"db": "10.20.0.20"}, "removal_reason": "Ticket OPS-1: replaced"}
     resource, _, _ = link(synth, NEW | {"service": {"load_balancer": balancer}})
     assert resource["aws_lb"]["pl_load-balancer"]["enable_deletion_protection"] is False
     assert resource["aws_lb_target_group"]["pl_targets"]["port"] == 5432
 
 
-def test_long_names_stay_apart_in_the_32_characters_of_a_balancer(synth: Synth) -> None:
+def test_long_names_differ_within_32_characters(synth: Synth) -> None:
     names = [f"{'a' * 31}-{'b' * 30}{end}" for end in "xy"]
     made = [link(synth, NEW, name)[0]["aws_lb"]["pl_load-balancer"]["name"] for name in names]
     assert len(set(made)) == 2
@@ -206,7 +206,7 @@ def test_an_endpoint_lets_clusters_in_where_asked(synth: Synth) -> None:
     assert group["ingress"] == [rule("sqs", 443, "10.20.0.0/16", "172.20.0.0/20")]
 
 
-def test_an_endpoint_may_be_for_principals_of_named_accounts_only(synth: Synth) -> None:
+def test_an_endpoint_can_be_limited_to_named_accounts(synth: Synth) -> None:
     resource, data, _ = link(synth, BASE | {"endpoints": {"secrets": SECRETS | {"only_accounts": ("111111111111",)}}})
     policy = "${data.aws_iam_policy_document.pl_policy_secrets.json}"
     assert resource["aws_vpc_endpoint"]["pl_endpoint_secrets"]["policy"] == policy
@@ -277,9 +277,7 @@ def test_what_is_made_is_in_subnets_of_the_network(
         ),
     ],
 )
-def test_load_balancers_are_in_the_networks_account_and_region_and_the_topic_in_its_region(
-    place: dict[str, str], said: list[Any]
-) -> None:
+def test_balancers_and_topic_are_in_the_networks_region(place: dict[str, str], said: list[Any]) -> None:
     service = EXISTING["service"] | {"notify": "arn:aws:sns:us-east-1:555555555555:links"}
     props = PrivateLinkProps.model_validate(EXISTING | {"service": service})
     assert list(props.check(context_of(network(**place), {}))) == said

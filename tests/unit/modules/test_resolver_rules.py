@@ -94,7 +94,7 @@ def test_makes_an_endpoint_with_an_address_in_each_subnet(synth: Synth) -> None:
     assert rule["resolver_endpoint_id"] == "${aws_route53_resolver_endpoint.dns_endpoint.id}"
 
 
-def test_lets_the_endpoint_ask_the_servers_of_its_rules_and_nobody_in(synth: Synth) -> None:
+def test_the_endpoint_reaches_only_the_servers_of_its_rules(synth: Synth) -> None:
     # Both rules ask 10.8.0.3 on port 53, which a group of its own for each would give twice.
     lab = {"domain": "lab.acme.example", "targets": ("10.8.0.3", "10.8.0.4:5353")}
     group = dns(synth, NEW | {"rules": {"corp": CORP, "lab": lab}})["resource"]["aws_security_group"]

@@ -18,7 +18,7 @@ def quota(code: str, value: int, service: str = "ec2") -> Quota:
     return Quota(service=service, code=code, value=value)
 
 
-def test_asks_for_what_astronomer_needs_and_never_for_less_than_there_is(synth: Synth) -> None:
+def test_requests_the_needed_quota_and_never_a_lower_one(synth: Synth) -> None:
     tf = synth(lambda stack: ServiceQuotas(stack, "quotas", ServiceQuotasProps(), vcpus=80))
     assert tf["resource"] == {
         "aws_servicequotas_service_quota": {
@@ -57,7 +57,7 @@ def test_hands_over_what_was_asked_and_how_aws_answered(synth: Synth) -> None:
     assert spot.keys() == {"quota", "asked", "request_id", "request_status"}
 
 
-def test_every_node_counts_where_asked_and_a_quota_of_yours_is_added() -> None:
+def test_sizes_quotas_for_clusters_and_adds_others() -> None:
     others = {"eips": quota("L-0263D0A3", 10)}
     sized = ServiceQuotasProps(size_for_clusters=True, vcpus=64, others=others)
     assert sized.wanted(80) == {
@@ -85,7 +85,7 @@ def test_vcpus_are_those_of_aws(node_type: str, expected: int) -> None:
     assert vcpus(node_type) == expected
 
 
-def test_vcpus_are_summed_in_each_region_with_the_twins_for_disaster_recovery(tmp_path: Path) -> None:
+def test_vcpus_are_summed_by_region_with_twins(tmp_path: Path) -> None:
     text = EXAMPLE.read_text().replace("policies/astronomer.json", str(EXAMPLE.parent / "policies/astronomer.json"))
     dr = "node_type: m6i.metal, max_nodes: 2, dr: {region: us-west-2, cidr: 172.21.0.0/20}"
     more = f"  big: {{region: us-east-1, cidr: 172.22.0.0/20, {dr}}}\naccount:"
@@ -95,7 +95,7 @@ def test_vcpus_are_summed_in_each_region_with_the_twins_for_disaster_recovery(tm
     assert vcpus_by_region(estate.data_plane().values()) == {"us-east-1": 80 + 256, "us-west-2": 256}
 
 
-def test_each_region_of_the_data_plane_has_a_stack_and_the_accounts_own_where_there_is_none(tmp_path: Path) -> None:
+def test_each_region_of_the_data_plane_has_a_stack(tmp_path: Path) -> None:
     text = EXAMPLE.read_text().replace("policies/astronomer.json", str(EXAMPLE.parent / "policies/astronomer.json"))
     other = "  eu: {region: eu-west-1}\n  theirs: {region: us-west-2, product: hosted-dedicated}\naccount:"
     (tmp_path / "two.yaml").write_text(text.replace("account:", other, 1))

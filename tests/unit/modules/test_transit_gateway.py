@@ -42,7 +42,7 @@ def hub(synth: Synth, values: dict[str, Any], **clusters: Cluster) -> dict[str, 
     return synth(lambda stack: TransitGateway(stack, "hub", props, sides(LAKE, None, **clusters)))
 
 
-def test_shares_the_gateway_of_our_account_with_the_clusters_accounts_once_each(synth: Synth) -> None:
+def test_shares_the_gateway_once_with_each_clusters_account(synth: Synth) -> None:
     tf = hub(synth, MINIMAL | {"clusters": ("prod", "dev")}, prod=PROD, dev=DEV)
     postconditions = tf["data"]["aws_ec2_transit_gateway"]["hub_gateway"].pop("lifecycle")["postcondition"]
     assert [each["condition"] for each in postconditions] == [
@@ -90,7 +90,7 @@ def test_no_association_depends_on_which_cluster_comes_first(synth: Synth) -> No
     assert both["resource"][kind] == later["resource"][kind]
 
 
-def test_shares_with_whom_the_file_names_and_inside_the_organization_only(synth: Synth) -> None:
+def test_shares_only_with_the_named_and_inside_the_organization(synth: Synth) -> None:
     unit = "arn:aws:organizations::111111111111:ou/o-abcdefghij/ou-abcd-12345678"
     tf = hub(synth, MINIMAL | {"share_with": ("222222222222", unit), "inside_organization": True})
     assert tf["resource"]["aws_ram_resource_share"]["hub_share"]["allow_external_principals"] is False
@@ -99,7 +99,7 @@ def test_shares_with_whom_the_file_names_and_inside_the_organization_only(synth:
     )
 
 
-def test_shares_with_nobody_while_no_account_is_known_and_never_with_our_own(synth: Synth) -> None:
+def test_never_shares_with_an_unknown_account_or_our_own(synth: Synth) -> None:
     unknown, ours = Cluster(region="us-east-1"), Cluster(region="us-east-1", account_id="111111111111")
     tf = hub(synth, MINIMAL | {"clusters": ("prod", "dev")}, prod=unknown, dev=ours)
     assert sorted(tf["resource"]) == ["aws_ram_resource_association", "aws_ram_resource_share"]
@@ -129,7 +129,7 @@ def expected(account: str, *others: str) -> list[str]:
     return [f"${{length({REQUESTS}) > 0}}", *(f"${{length({REQUESTS}) == 0 || {fact}}}" for fact in facts)]
 
 
-def test_reads_the_attachment_by_its_id_and_accepts_it_on_conditions(synth: Synth) -> None:
+def test_accepts_an_attachment_by_its_id_on_conditions(synth: Synth) -> None:
     tf = hub(synth, MINIMAL | ATTACHED, prod=PROD.model_copy(update={"vpc_id": "vpc-0aaaaaaaaaaaaaaaa"}))
     assert {kind: data for kind, data in tf["data"].items() if "attachment" in kind} == {
         "aws_ec2_transit_gateway_attachments": {
@@ -184,7 +184,7 @@ def test_an_attachment_must_be_to_the_gateway_that_is_made_here(synth: Synth) ->
     assert conditions(accepter)[2].endswith("== aws_ec2_transit_gateway.hub_gateway.id)}")
 
 
-def test_does_not_accept_what_an_account_attached_to_its_own_gateway(synth: Synth) -> None:
+def test_an_attachment_of_our_own_account_needs_no_acceptance(synth: Synth) -> None:
     ours = Cluster(region="us-east-1", account_id="111111111111")
     tf = hub(synth, MINIMAL | ATTACHED | TABLES, prod=ours)
     assert "aws_ec2_transit_gateway_vpc_attachment_accepter" not in tf["resource"]
@@ -200,13 +200,13 @@ def test_does_not_accept_what_an_account_attached_to_its_own_gateway(synth: Synt
         assert all(route["depends_on"] == after for route in tf["resource"][kind].values())
 
 
-def test_routes_to_what_the_own_account_attached_on_the_same_conditions(synth: Synth) -> None:
+def test_routes_to_our_own_attachment_have_the_same_conditions(synth: Synth) -> None:
     tf = hub(synth, MINIMAL | ATTACHED, prod=Cluster(region="us-east-1", account_id="111111111111"))
     routes = tf["resource"]["aws_route"]
     assert [conditions(route) for route in routes.values()] == [expected("111111111111")] * len(routes)
 
 
-def test_routes_the_vpc_to_every_range_of_an_attached_cluster_and_to_no_other(synth: Synth) -> None:
+def test_routes_only_to_the_ranges_of_attached_clusters(synth: Synth) -> None:
     values = MINIMAL | {"clusters": ("prod", "dev"), "attachments": {"dev": "tgw-attach-0aaaaaaaaaaaaaaaa"}}
     assert hub(synth, values, prod=PROD, dev=DEV)["resource"]["aws_route"] == {
         f"hub_route_{table}_{name}": {
@@ -256,7 +256,7 @@ def test_propagates_instead_of_static_routes_where_asked(synth: Synth) -> None:
     assert "aws_ec2_transit_gateway_route" not in tf
 
 
-def test_a_static_route_leads_to_an_attachment_or_into_a_black_hole(synth: Synth) -> None:
+def test_a_static_route_has_an_attachment_or_is_a_blackhole(synth: Synth) -> None:
     values = {
         "on_premises": {
             "office": {"cidr": "10.8.0.0/16", "attachment_id": "tgw-attach-0fffffffffffffff0"},
@@ -278,7 +278,7 @@ def test_a_static_route_leads_to_an_attachment_or_into_a_black_hole(synth: Synth
     }
 
 
-def test_a_gateway_made_here_does_nothing_unasked_and_keeps_clusters_apart(synth: Synth) -> None:
+def test_a_new_gateway_accepts_nothing_and_isolates_clusters(synth: Synth) -> None:
     tf = hub(synth, NEW | {"create": {"asn": 4200000000}} | ATTACHED)["resource"]
     assert tf["aws_ec2_transit_gateway"] == {
         "hub_gateway": {

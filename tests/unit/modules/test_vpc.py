@@ -48,7 +48,7 @@ def subnets(create: NewVpc) -> dict[str, tuple[str, IPv4Network]]:
         ("10.30.0.0/16", ["10.30.0.0/18", "10.30.64.0/18", "10.30.128.0/18"], ["192.0/20", "208.0/20", "224.0/20"]),
     ],
 )
-def test_cuts_a_quarter_for_each_private_subnet_and_the_public_ones_from_the_last(
+def test_private_subnets_get_a_quarter_each_and_public_the_rest(
     cidr: str, private: list[str], public: list[str]
 ) -> None:
     create = NewVpc(cidr=IPv4Network(cidr), availability_zones=3)
@@ -67,7 +67,7 @@ def test_a_third_zone_moves_no_subnet() -> None:
 
 
 @pytest.mark.parametrize("size", range(16, 25))
-def test_no_two_subnets_meet_and_each_is_of_a_size_that_aws_allows(size: int) -> None:
+def test_subnets_do_not_overlap_and_have_valid_sizes(size: int) -> None:
     whole = IPv4Network((10 << 24, size))
     cuts = [cidr for _, cidr in subnets(NewVpc(cidr=whole, availability_zones=3)).values()]
     assert all(cut.subnet_of(whole) and 16 <= cut.prefixlen <= 28 for cut in cuts)
@@ -104,7 +104,7 @@ def test_makes_public_and_private_subnets_in_each_zone(synth: Synth) -> None:
     }
 
 
-def test_each_private_subnet_has_its_own_route_table_and_the_public_ones_share_the_way_out(synth: Synth) -> None:
+def test_private_subnets_have_own_tables_and_public_ones_share(synth: Synth) -> None:
     tf = placed(synth, made())["resource"]
     assert tf["aws_internet_gateway"] == {"edge_internet-gateway": {"vpc_id": VPC, "tags": {"Name": "acme-edge"}}}
     assert tf["aws_route_table"] == {
@@ -265,7 +265,7 @@ def test_keeps_no_flow_logs_for_a_reason(synth: Synth) -> None:
     assert not {kind for kind in tf["resource"] if "iam" in kind or "log" in kind}
 
 
-def test_connections_see_the_private_subnets_and_tables_of_a_made_vpc(synth: Synth) -> None:
+def test_connections_use_the_private_subnets_of_a_new_vpc(synth: Synth) -> None:
     seen: list[Network] = []
 
     def place(stack: TerraformStack) -> None:

@@ -18,7 +18,7 @@ REQUESTED = VpcPeeringProps(**MINIMAL, peering_id="pcx-0123456789abcdef0")
 ACCEPTER = "${aws_vpc_peering_connection_accepter.lake-peering_accepter.id}"
 
 
-def test_reads_the_request_by_its_id_and_accepts_it_on_six_conditions(synth: Synth) -> None:
+def test_accepts_a_request_by_its_id_on_six_conditions(synth: Synth) -> None:
     tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides()))
     by_id = {"name": "vpc-peering-connection-id", "values": ["pcx-0123456789abcdef0"]}
     assert tf["data"] == {
@@ -80,7 +80,7 @@ def test_sets_dns_on_our_side_only_and_after_accepting(synth: Synth) -> None:
     }
 
 
-def test_routes_every_named_table_back_to_every_range_of_the_cluster(synth: Synth) -> None:
+def test_every_named_table_routes_to_every_range_of_the_cluster(synth: Synth) -> None:
     cluster = Cluster(
         region="us-east-1",
         account_id="333333333333",
@@ -182,7 +182,7 @@ def test_says_that_a_request_waits_for_its_account(synth: Synth) -> None:
     )
 
 
-def test_a_vpc_that_the_stack_makes_has_no_pending_request_before_its_deploy(synth: Synth) -> None:
+def test_a_new_vpc_has_no_pending_request_before_its_deploy(synth: Synth) -> None:
     """Its ID is known too late for a check, and Terraform would warn of that."""
 
     def place(stack: TerraformStack) -> None:

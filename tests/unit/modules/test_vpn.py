@@ -183,7 +183,7 @@ TABLES: dict[str, Any] = {
 }
 
 
-def test_without_bgp_the_named_tables_of_a_transit_gateway_get_the_ranges(synth: Synth) -> None:
+def test_without_bgp_named_gateway_tables_get_static_routes(synth: Synth) -> None:
     tf = placed(synth, {**STATIC, **TRANSIT, "route_tables": TABLES})
     connection = tf["aws_vpn_connection"]["office_connection_a"]
     assert connection["transit_gateway_id"] == "tgw-0123456789abcdef0"
@@ -201,7 +201,7 @@ def test_without_bgp_the_named_tables_of_a_transit_gateway_get_the_ranges(synth:
     assert not {kind for kind in tf if "propagation" in kind or "vpn_gateway" in kind or "connection_route" in kind}
 
 
-def test_what_bgp_brings_is_propagated_into_the_named_tables_of_a_transit_gateway(synth: Synth) -> None:
+def test_bgp_routes_are_propagated_into_named_gateway_tables(synth: Synth) -> None:
     tf = placed(synth, {**BGP, **TRANSIT, "route_tables": TABLES})
     assert tf["aws_ec2_transit_gateway_route_table_association"] == ASSOCIATION
     assert tf["aws_ec2_transit_gateway_route_table_propagation"] == {
@@ -321,7 +321,7 @@ def test_the_variable_says_which_keys_and_of_what_shape() -> None:
 
 
 @pytest.mark.parametrize("topic", [None, "arn:aws:sns:us-east-1:111111111111:network"])
-def test_an_alarm_rings_where_the_worse_of_both_tunnels_is_not_up(synth: Synth, topic: str | None) -> None:
+def test_an_alarm_is_triggered_if_either_tunnel_is_down(synth: Synth, topic: str | None) -> None:
     tells = {"alarm_actions": [topic], "ok_actions": [topic]} if topic else {}
     assert placed(synth, {**BGP, "alarm_topic": topic})["aws_cloudwatch_metric_alarm"] == {
         "office_alarm_a": {
@@ -380,7 +380,7 @@ def test_hands_over_what_the_device_needs_and_no_key(synth: Synth) -> None:
     }
 
 
-def test_hands_over_the_ranges_where_there_is_no_bgp_and_no_asn_that_is_only_awss_placeholder(synth: Synth) -> None:
+def test_hands_over_ranges_instead_of_an_asn_without_bgp(synth: Synth) -> None:
     def told(more: dict[str, Any]) -> dict[str, Any]:
         def place(stack: TerraformStack) -> None:
             props = VpnProps.model_validate({**STATIC, **more})
@@ -416,7 +416,7 @@ ASTRO: dict[str, Any] = {
 }
 
 
-def test_a_vpn_of_the_cluster_is_asked_of_astronomer_with_all_that_they_need_and_no_key() -> None:
+def test_the_request_for_a_vpn_of_the_cluster_has_no_key() -> None:
     old = {"phase1": {"dh_groups": (2,)}, "weak_reason": "The plant's firewall is from 2009, NET-12"}
     props = VpnProps.model_validate({**ASTRO, "tunnels": old})
     assert props.asked_of_astronomer() == {
@@ -450,7 +450,7 @@ def test_a_vpn_of_the_cluster_is_asked_of_astronomer_with_all_that_they_need_and
     assert VpnProps.model_validate(BGP).asked_of_astronomer() == {}
 
 
-def test_a_vpn_of_the_cluster_takes_nothing_in_your_account_and_has_no_secret() -> None:
+def test_a_vpn_of_the_cluster_claims_nothing_and_has_no_secret() -> None:
     props = VpnProps.model_validate(ASTRO)
     assert (props.network, props.cluster_names(), list(props.claims()), props.secrets()) == ("", ("prod",), [], ())
     assert (VpnProps.model_validate(BGP).network, VpnProps.model_validate(BGP).cluster_names()) == ("lake", ())
@@ -503,7 +503,7 @@ def test_rejects_what_a_vpn_of_the_cluster_cannot_have(changes: dict[str, Any], 
     assert [".".join(map(str, error["loc"])) for error in caught.value.errors()] == [where]
 
 
-def test_waits_for_the_network_team_and_makes_what_does_not_need_it(synth: Synth) -> None:
+def test_builds_the_part_that_needs_no_pending_input(synth: Synth) -> None:
     waiting = {**MINIMAL, "gateways": {"a": {}, "b": {"ip": "203.0.113.11"}}}
     pending = [(a.field, a.giver) for a in VpnProps.model_validate(waiting).pending_inputs()]
     assert pending == [("gateways.a.ip", "your network team"), ("bgp_asn", "your network team")]

@@ -47,7 +47,7 @@ def trust(tf: dict[str, Any]) -> Any:
     return statement
 
 
-def test_a_deployments_own_role_may_assume_it_and_it_may_do_nothing_by_itself(synth: Synth) -> None:
+def test_only_the_role_of_a_deployment_can_assume_it(synth: Synth) -> None:
     tf = synthesized(synth, props())
     assert trust(tf) == {
         "actions": ["sts:AssumeRole"],
@@ -93,7 +93,7 @@ def test_tokens_of_exactly_the_named_deployments_are_taken(synth: Synth) -> None
     }
 
 
-def test_every_deployment_is_let_in_for_a_reason_and_a_provider_that_exists_is_used(synth: Synth) -> None:
+def test_a_reason_admits_every_deployment_of_the_cluster(synth: Synth) -> None:
     role = {"any_deployment_reason": "One team owns the whole cluster"}
     tf = synthesized(synth, props(role, identity="oidc", provider_arn=PROVIDER), OIDC)
     assert "aws_iam_openid_connect_provider" not in tf["resource"]
@@ -104,7 +104,7 @@ def test_every_deployment_is_let_in_for_a_reason_and_a_provider_that_exists_is_u
     ]
 
 
-def test_policies_of_yours_are_made_or_attached_and_a_large_one_is_several(synth: Synth, tmp_path: Path) -> None:
+def test_policies_are_created_or_attached_and_large_ones_split(synth: Synth, tmp_path: Path) -> None:
     statement = {"Effect": "Allow", "Action": "s3:" + "x" * 4000, "Resource": "arn:aws:s3:::{{.AWSAccount}}"}
     (tmp_path / "big.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement] * 2}))
     role = {
@@ -274,9 +274,7 @@ B_Y = "{type: workload_identity, cluster: prod, network: lake, roles: {y: {}}}"
         ),
     ],
 )  # fmt: skip
-def test_an_account_has_one_role_policy_and_provider_of_a_name_in_all_regions(
-    tmp_path: Path, old: str, new: str, said: str
-) -> None:
+def test_iam_names_are_unique_across_the_regions_of_an_account(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert old in WIDER
     (tmp_path / "policies").symlink_to(EXAMPLE.parent / "policies")
     (tmp_path / "astro.yaml").write_text(WIDER.replace(old, new))
@@ -285,14 +283,14 @@ def test_an_account_has_one_role_policy_and_provider_of_a_name_in_all_regions(
     assert [str(problem).split(": ", 1)[1] for problem in caught.value.problems] == [said]
 
 
-def test_a_network_that_is_made_without_flow_logs_takes_no_roles_name(tmp_path: Path) -> None:
+def test_a_network_without_flow_logs_claims_no_role_name(tmp_path: Path) -> None:
     quiet = WIDER.replace("10.30.0.0/20}", "10.30.0.0/20, flow_logs: {off_reason: The firewall logs it}}")
     (tmp_path / "policies").symlink_to(EXAMPLE.parent / "policies")
     (tmp_path / "astro.yaml").write_text(quiet.replace("connections:\n", f"connections:\n  b: {B_Y}\n"))
     assert "b" in load(tmp_path / "astro.yaml").connections
 
 
-def test_a_role_has_policies_and_a_boundary_of_its_own_account_or_of_aws() -> None:
+def test_policies_and_boundary_belong_to_the_account_or_aws() -> None:
     mine, theirs = (f"arn:aws:iam::{account}:policy/p" for account in ("111111111111", "222222222222"))
     good = {"policy_arns": {"mine": mine, "aws": AUDIT}, "permissions_boundary": mine}
     assert list(props(good).check(context_of(network(), {"prod": PROD}))) == []
