@@ -14,6 +14,7 @@ from estate.errors import UserError
 from estate.load import EstateError
 
 if TYPE_CHECKING:
+    from operations.cost import Cost
     from operations.findings import Findings
 
 
@@ -32,6 +33,10 @@ def check(
         CheckOutput,
         typer.Option(help="The format: text, json for programs, github for annotations, sarif for code scanning."),
     ] = CheckOutput.TEXT,
+    cost: Annotated[
+        bool,
+        typer.Option("--cost", help="Also print the fixed monthly cost, at list prices. Formats: text and json."),
+    ] = False,
 ) -> None:
     """List the mistakes in an estate file, or its pending inputs, its warnings, and the variables that Terraform needs.
 
@@ -43,27 +48,39 @@ def check(
       main.py check
       main.py check dev.yaml
       main.py check --output json
+      main.py check --cost
 
     Exit codes: 0 done, 2 invalid input, 4 warnings only.
     """
     from operations import findings
 
+    if cost and output not in (CheckOutput.TEXT, CheckOutput.JSON):
+        raise typer.BadParameter("--cost needs --output text or json")
     found = findings.findings(file, os.environ, datetime.now(UTC).date())
+    costs = _costs(found) if cost else None
     match output:
         case CheckOutput.JSON:
-            print(findings.as_json(found))
+            print(findings.as_json(found, costs))
         case CheckOutput.GITHUB:
             for line in findings.as_github(found):
                 print(line)
         case CheckOutput.SARIF:
             print(findings.as_sarif(found))
         case CheckOutput.TEXT:
-            _print(found)
+            _print(found, costs)
     if found.code:
         sys.exit(found.code)
 
 
-def _print(found: "Findings") -> None:
+def _costs(found: "Findings") -> "list[Cost] | None":
+    """Return the costs of a valid estate. Only this option of `check` synthesizes."""
+    from operations.cost import costs
+    from operations.synth import synthesized_stacks
+
+    return costs(synthesized_stacks(found.estate, found.file, os.environ)) if found.estate else None
+
+
+def _print(found: "Findings", costs: "list[Cost] | None") -> None:
     """Print the findings for a person: errors and warnings on standard error."""
     if found.errors:
         raise EstateError(found.file, list(found.errors))
@@ -73,5 +90,9 @@ def _print(found: "Findings") -> None:
     print(f"{found.file}: {counted}, no mistakes")
     for line in (*(one for one, _, _ in found.pending), *found.variables):
         print(line)
+    if costs is not None:
+        from operations.cost import table
+
+        print("\n".join(table(costs)))
     if found.warnings:
         raise UserError("\n".join(f"{found.file}:{problem}" for problem in found.warnings), found.code)

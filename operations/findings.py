@@ -17,6 +17,7 @@ from estate.load import EstateError, load
 from estate.model import Estate
 from estate.source import Problem, Source, printable
 from estate.warnings import warnings
+from operations.cost import Cost, as_values
 from operations.variables import Needed, report
 
 VERSION = 1
@@ -87,8 +88,9 @@ def findings(file: Path, environ: Mapping[str, str], today: date) -> Findings:
     return Findings(file, estate, (), tuple(warned), tuple(pending), tuple(report(estate, environ)))
 
 
-def as_json(found: Findings) -> str:
-    """Return the findings as JSON. A finding without a place in the file has no line and no column."""
+def as_json(found: Findings, costs: list[Cost] | None = None) -> str:
+    """Return the findings as JSON, with the costs if they were counted. A finding without a place in the file has no
+    line and no column."""
     estate = found.estate
     values: dict[str, Any] = {
         "version": VERSION,
@@ -104,6 +106,8 @@ def as_json(found: Findings) -> str:
         "pending": [asdict(one) for one, _, _ in found.pending],
         "variables": [asdict(one) for one in found.variables],
     }
+    if costs is not None:
+        values["cost"] = as_values(costs)
     return json.dumps(values, indent=2)
 
 
