@@ -46,7 +46,7 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
             allowed = sorted(owner.model_fields) if owner else []
             message = f"is not a key here{_meant(path, allowed)}; allowed: {', '.join(allowed)}"
             if SECRET.search(str(path[-1])):
-                message += "; a secret never stands in this file: Terraform asks for it as a variable"
+                message += "; a secret is never in this file, because Terraform prompts for it as a variable"
         case "value_error":
             message = str(cause)
             shown = repr(shortened(str(path[-1]))) if is_key and path else shown
@@ -54,12 +54,7 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
                 message += _remedy(details["input"], annotation)
             message = f"{shown} {message}" if shown else message
         case "literal_error":
-            allowed = context.get("expected", "") + (" or a map" if details["loc"][-1] == "word" else "")
-            message = f"{shown or 'this'} is not one of {allowed}{did_you_mean(str(shown).strip(chr(39)), allowed)}"
-            message += _unquoted(details["input"]) if allowed[:1].isdigit() else ""
-            if details["loc"][-1] == "word":
-                lead = f"is {_a_kind(details['input'])}, and must be {allowed}" if shown is None else message
-                message = f"{lead}{_as_map(details['input'], path, annotation)}"
+            message = _not_allowed(details["input"], context.get("expected", ""), path, shown, annotation)
         case "too_short" if len(details["input"]) >= context["min_length"]:
             return  # The number is sufficient. Invalid entries were not counted, and have their own messages.
         case "union_tag_invalid":
@@ -80,6 +75,7 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
                 message += _unquoted(details["input"]) or _range_of_ports(details["input"], path)
             elif kind == "tuple_type":
                 message = _as_list(details["input"], path, shown and source.written(path))
+            message += _unfilled(details["input"], annotation)
     yield Problem(path, message, *where)
 
 
@@ -139,6 +135,19 @@ def _choices(owner: type[BaseModel] | None, name: int | str) -> str:
     return f": one of {values}. {' '.join((field.description or '').split())}".rstrip()
 
 
+def _not_allowed(value: Any, expected: str, path: Location, shown: str | None, annotation: Any) -> str:
+    """Return the message for a value that is not one of the `expected` words."""
+    if any(typing.get_origin(one) is dict or _is_model(one) for one in _maps_in(annotation)):
+        allowed = f"{expected.replace(' or ', ', ')} or a map"
+        lead = f"is {_a_kind(value)}, and must be {allowed}" if shown is None else f"{shown} must be {allowed}"
+        meant = _unfilled(value, annotation) or did_you_mean(str(shown).strip("'"), expected)
+        return f"{lead}{meant or _as_map(value, path, annotation)}"
+    if path[-1] == "protocol" and str(value).lower() in ("all", "any", "-1", "*"):
+        return f"{shown} is not one of {expected}; write an entry for each protocol"
+    meant = _unfilled(value, annotation) or did_you_mean(str(shown).strip("'"), expected)
+    return f"{shown or 'this'} is not one of {expected}{meant}{_unquoted(value) if expected[:1].isdigit() else ''}"
+
+
 def _unquoted(value: Any) -> str:
     return "; take it out of its quotes" if isinstance(value, str) and re.fullmatch(r"-?\d+", value, re.ASCII) else ""
 
@@ -186,28 +195,48 @@ def _as_map(value: Any, path: Location, annotation: Any) -> str:
     """Return how to write the file's list or single value as a map."""
     if not path:
         return "; write its keys at the start of a line, such as `name: acme`"
-    field, maps = _field(path), _maps_in(annotation)
-    models = [one for one in maps if _is_model(one)]
-    if isinstance(value, tuple):
-        return _named_items(value, path) if len(models) < len(maps) else "; write its keys without `- `"
-    if len(models) == len(maps) and models:
-        required = [name for name, info in models[0].model_fields.items() if info.is_required()]
-        if len(required) > 1:
-            return f"; write its keys below it, indented: {', '.join(required)}"
-        # `true` requests the entry with its defaults.
-        fields = [] if value is True else (*required, *models[0].model_fields)
-        key = next((one for one in fields if _fits(models[0], one, value)), "")
-        return f"; write {field}: {{{f'{key}: {_sample(value, path)}' if key else ''}}}"
-    sample = _sample(value, path)
-    return f"; write {field}: {{a: {sample}}}" if value is not None and sample != "…" else ""
+    maps = _maps_in(annotation)
+    if isinstance(value, tuple) and all(map(_is_model, maps)):
+        return "; write its keys without `- `"
+    if isinstance(value, tuple) and any(isinstance(item, dict | tuple) for item in value):
+        named = value[0].get("name") if isinstance(value[0], dict) else None
+        write = f"`{named}:` in place of `- name: {named}`" if _is_name(named) else "`name:` in place of `- `"
+        return f": each entry needs a name; write {write}, and its keys below"
+    model = next((one for one in maps if _is_model(one)), None)
+    required = [name for name, info in model.model_fields.items() if info.is_required()] if model else []
+    if len(maps) == 1 and len(required) > 1:
+        return f"; write its keys below it, indented: {', '.join(required)}"
+    maps.sort(key=_is_model)
+    written = next(filter(None, (_written(value, path, one) for one in maps)), "")
+    why = ": each entry needs a name" if isinstance(value, tuple) else ""
+    return f"{why}; write {_field(path)}: {written}" if written else ""
 
 
-def _named_items(items: tuple[Any, ...], path: Location) -> str:
-    """Return how to write a list as a map of names."""
-    if any(isinstance(item, dict | tuple) for item in items):
-        return ": each entry needs a name; write `name:` in place of `- `, and its keys below"
-    named = [f"{chr(97 + number)}: {_sample(item, path)}" for number, item in enumerate(items[:3])]
-    return f": each entry needs a name; write {_field(path)}: {{{', '.join(named)}{', …' * (len(items) > 3)}}}"
+def _written(value: Any, path: Location, annotation: Any) -> str:
+    """Return how to write a value where the annotation demands a map; nothing if that needs more values."""
+    if typing.get_origin(annotation) is dict:
+        items = value if isinstance(value, tuple) else (value,)
+        inner = member(annotation, "a")
+        if value is True:
+            return "{}" if inner is Any else ""
+        named = [_written(item, path, inner) for item in items[:3]]
+        if named in (["…"], [""]):
+            return ""
+        named = [f"{name}: {item}" for name, item in zip("abc", named, strict=False)]
+        return f"{{{', '.join(named)}{', …' * (len(items) > 3)}}}"
+    if not _is_model(annotation):
+        return "" if value is None else _sample(value, path)
+    required = [name for name, info in annotation.model_fields.items() if info.is_required()]
+    if value is True:  # It requests the entry with its defaults.
+        return f"{{{', '.join(f'{name}: …' for name in required)}}}"
+    if value is False and "off_reason" in annotation.model_fields:
+        return "{off_reason: …}"
+    key = next((one for one in (*required, *annotation.model_fields) if _fits(annotation, one, value)), "")
+    return f"{{{key}: {_sample(value, path)}}}" if key else ""
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[a-z](?:-?[a-z0-9]){0,30}", value) is not None
 
 
 def _fits(model: type[BaseModel], field: str, value: Any) -> bool:
@@ -242,11 +271,27 @@ def _maps_in(annotation: Any) -> list[Any]:
 
 
 _PLACEHOLDER = re.compile(r"(?:|to-?do|tbd|fixme|change-?me|null|none|n/a|unknown|\?+|<.*>|.*-?x{3,}.*)", re.IGNORECASE)
-_EXPRESSION = re.compile(r"\$\{|\{\{|\$\(|^(?:data|var|local|module)\.|^\$\w+$")
+_EXPRESSION = re.compile(r"\$\{|\{\{|\{%|<%|\$\(|^(?:data|var|local|module|each|aws_\w+)\.|^\$\w+$|^%\w+%$")
 
 
 def _remedy(value: Any, annotation: Any) -> str:
     """Return the remedy for an invalid text, if it can be derived."""
+    if not isinstance(value, str):
+        return ""
+    if unfilled := _unfilled(value, annotation):
+        return unfilled
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    # If it has the right form, a rule about other fields rejected it.
+    for candidate in (value, *filter(None, _candidates(value))):
+        with contextlib.suppress(ValidationError):
+            adapter.validate_python(candidate)
+            odd = "; it has typographic quotation marks" if _ODD_QUOTES.search(value) else ""
+            return f"{odd}; did you mean {candidate!r}?" if candidate != value else ""
+    return ""
+
+
+def _unfilled(value: Any, annotation: Any) -> str:
+    """Return the remedy for a placeholder or a template."""
     if not isinstance(value, str):
         return ""
     if _EXPRESSION.search(value):
@@ -254,13 +299,10 @@ def _remedy(value: Any, annotation: Any) -> str:
     if _PLACEHOLDER.fullmatch(value.strip()):
         optional = type(None) in typing.get_args(_unwrapped(annotation))
         return "; leave the field out until you have the value" if optional else "; write the value"
-    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-    # If it has the right form, a rule about other fields rejected it.
-    for candidate in (value, *filter(None, _candidates(value))):
-        with contextlib.suppress(ValidationError):
-            adapter.validate_python(candidate)
-            return f"; did you mean {candidate!r}?" if candidate != value else ""
     return ""
+
+
+_ODD_QUOTES = re.compile("[\u2018\u2019\u201c\u201d]")
 
 
 def _candidates(value: str) -> Iterator[str]:
@@ -279,7 +321,11 @@ def _candidates(value: str) -> Iterator[str]:
         yield plain.split(".", 3)[-1]
     if plain.endswith("astronomer.run"):
         yield plain.partition("://")[2].partition(".")[0] or plain.partition(".")[0]
-    if not plain.startswith(("Amazon", "AWS")):
+    if plain.startswith("*."):
+        yield plain[2:]
+    if "://" in plain:
+        yield re.split("[/:]", plain.partition("://")[2])[0]
+    elif not plain.startswith(("Amazon", "AWS")):
         yield re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 

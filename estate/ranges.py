@@ -66,7 +66,10 @@ def overlaps(estate: Estate) -> Iterator[Problem]:
             if (one, other) not in told and not apart and not _may_overlap(estate, ranges, one, other):
                 told.add((one, other))
                 place = where if one[:2] != other[:2] else ".".join(map(str, one[:2]))
-                both = f"{str(ranges[other])!r} overlaps {ranges[one]} of {'.'.join(map(str, one))}"
+                both = (
+                    f"{str(ranges[other])!r}{_default(estate, other)} overlaps {ranges[one]} of "
+                    f"{'.'.join(map(str, one))}{_default(estate, one)}"
+                )
                 if _are_twins(one, other) and ranges[one] == ranges[other]:
                     yield Problem(
                         other,
@@ -107,6 +110,12 @@ def _is_unrouted(place: Location) -> bool:
 def _routed(ranges: Mapping[Location, IPv4Network]) -> _Ranges:
     """Return the ranges of a cluster or network that get routes."""
     return {place: cidr for place, cidr in ranges.items() if not _is_pods(place) and not _is_unrouted(place)}
+
+
+def _default(estate: Estate, place: Location) -> str:
+    """Return a remark on a range that the file does not have."""
+    cluster = estate.clusters.get(str(place[1])) if place[0] == "clusters" else None
+    return " (Astro's default)" if cluster and place[2:] == ("cidr",) and "cidr" not in cluster.model_fields_set else ""
 
 
 def _are_twins(one: Location, other: Location) -> bool:

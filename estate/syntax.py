@@ -13,6 +13,7 @@ UNFILLED = f"looks like a template that was not filled in; {FILL_IN}"
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?:\s|$)", re.MULTILINE)
 _ODD_SPACE = re.compile("[\u00a0\u2007\u202f\u3000]")
 _ODD_QUOTE = re.compile("[\u2018\u2019\u201c\u201d]")
+_NAMED_ITEM = re.compile(r"-\s+name:\s*[\"']?([a-z](?:-?[a-z0-9]){0,30})[\"']?\s*(?:#.*)?$")
 _TEMPLATE = re.compile(r"\{\{|\{%|\$\{|<%")
 
 
@@ -51,13 +52,18 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
         return "is neither a key nor a value of one; write `key: value`, with a space after the colon", began
     if problem.startswith("expected <block end>"):
         if "'-'" in problem or "sequence" in problem:
-            return "is a list item among keys; write `name:` in place of `-`", at
+            named = _NAMED_ITEM.match(lines[at[0] - 1], at[1] - 1)
+            write = f"`{named[1]}:` in place of `- name: {named[1]}`" if named else "`name:` in place of `-`"
+            return f"is a list item among keys; write {write}", at
         if "'?'" in problem:
             return f"is a key among list items; write `name:` in place of `- ` in line {began[0]}", at
         if "block mapping start" in problem:
             return f"is indented unlike the keys around it; align it with line {at[0] - 1}", at
         return "is not expected here: put a value that holds quotes, or begins with one, in quotes as a whole", at
     if problem.startswith("mapping values are not allowed"):
+        before = next((number for number in range(at[0] - 1, 0, -1) if lines[number - 1].strip()), 0)
+        if before and re.fullmatch(r"\s*[\w-]+\s*(?:#.*)?", lines[before - 1]):
+            return "is a key without a colon; write the colon after it", _start(lines, (before, 1))
         if at[0] > 1 and ":" not in lines[at[0] - 1][: at[1] - 1]:
             return f"is indented more than line {at[0] - 1}, and would continue its value; align the two", _start(
                 lines, at

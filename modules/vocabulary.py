@@ -184,6 +184,11 @@ Slug = Annotated[
 AccountId = Annotated[str, Text("an AWS account ID", r"\d{12}", "12 digits in quotes", "111111111111")]
 
 
+def not_one(first: str, second: str, *, both: bool) -> str:
+    """Return the beginning of a message about two fields, exactly one of which must be set."""
+    return f"has both {first} and {second}; keep one" if both else f"has neither {first} nor {second}; set one"
+
+
 def _region(value: str) -> str:
     if value not in REGIONS:
         close = difflib.get_close_matches(value, REGIONS, n=1)

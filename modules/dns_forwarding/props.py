@@ -9,7 +9,7 @@ from modules.connection import ConnectionProps
 from modules.context import Context
 from modules.entry import FieldPath, PendingInput, Step, in_words
 from modules.parts.resolver_endpoint.props import ResolverEndpoint
-from modules.vocabulary import UNIQUE, Domain, Reason, Server, Slug
+from modules.vocabulary import UNIQUE, Domain, Reason, Server, Slug, not_one
 
 
 class InboundEndpoint(ResolverEndpoint):
@@ -47,9 +47,8 @@ class DnsForwardingProps(ConnectionProps):
     @model_validator(mode="after")
     def _has_servers_or_makes_an_endpoint(self) -> Self:
         if bool(self.servers) == (self.endpoint is not None):
-            raise ValueError(
-                "set exactly one of servers and endpoint: the addresses of existing servers, or a new endpoint"
-            )
+            is_wrong = not_one("servers", "endpoint", both=bool(self.servers))
+            raise ValueError(f"{is_wrong}: the addresses of existing servers, or a new endpoint")
         return self
 
     @model_validator(mode="after")

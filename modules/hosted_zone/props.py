@@ -7,7 +7,7 @@ from modules.astronomer import astro_names_in
 from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import VPC_ID, ConnectionProps
 from modules.entry import Claim, PendingInput, Step, fact, in_words
-from modules.vocabulary import UNIQUE, DomainName, HostedZoneId, Reason, Slug
+from modules.vocabulary import UNIQUE, DomainName, HostedZoneId, Reason, Slug, not_one
 
 
 class HostedZoneProps(ConnectionProps):
@@ -41,9 +41,8 @@ class HostedZoneProps(ConnectionProps):
     @model_validator(mode="after")
     def _exists_or_is_made(self) -> Self:
         if (self.zone_id is None) == (self.domain is None):
-            raise ValueError(
-                "set exactly one of zone_id and domain: zone_id for an existing zone, domain for a new one"
-            )
+            is_wrong = not_one("zone_id", "domain", both=self.domain is not None)
+            raise ValueError(f"{is_wrong}: the ID of an existing zone, or the name of a new one")
         return self
 
     @model_validator(mode="after")

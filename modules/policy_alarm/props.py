@@ -8,7 +8,7 @@ from modules.context import CheckedProps, Context
 from modules.entry import FieldPath, Step, fact, foreign_topic, in_words
 from modules.opt_in_region.props import POLICY as REGIONS_POLICY
 from modules.policy_alarm.events import OF_BOUNDARIES, OF_ROLES_AND_POLICIES
-from modules.vocabulary import Reason, RetentionDays, Slug, Text, TopicArn
+from modules.vocabulary import Reason, RetentionDays, Slug, Text, TopicArn, not_one
 
 Filter = Literal["corrected", "astronomer-hybrid", "astronomer-preview"]
 
@@ -109,8 +109,8 @@ class PolicyAlarmProps(CheckedProps):
     @model_validator(mode="after")
     def _has_one_topic(self) -> Self:
         if bool(self.subscribers) == bool(self.topic_arn):
-            has = "has both subscribers and topic_arn" if self.topic_arn else "has neither subscribers nor topic_arn"
-            raise ValueError(f"{has}; set exactly one of them: subscribers of a new topic, or your own topic")
+            is_wrong = not_one("subscribers", "topic_arn", both=bool(self.topic_arn))
+            raise ValueError(f"{is_wrong}: subscribers of a new topic, or your own topic")
         return self
 
     @model_validator(mode="after")

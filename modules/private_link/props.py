@@ -29,6 +29,7 @@ from modules.vocabulary import (
     arn_region,
     aws_id,
     duplicates,
+    not_one,
 )
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -147,9 +148,8 @@ class Service(Props):
     @model_validator(mode="after")
     def _has_load_balancers_or_makes_one(self) -> Self:
         if bool(self.load_balancers) == (self.load_balancer is not None):
-            raise ValueError(
-                "set exactly one of load_balancers and load_balancer: the ARNs of existing ones, or a new one"
-            )
+            is_wrong = not_one("load_balancers", "load_balancer", both=bool(self.load_balancers))
+            raise ValueError(f"{is_wrong}: the ARNs of existing ones, or a new one")
         return self
 
 

@@ -20,6 +20,7 @@ from modules.vocabulary import (
     Server,
     Slug,
     duplicates,
+    not_one,
 )
 
 
@@ -89,10 +90,8 @@ class ResolverRulesProps(SharingProps):
         new = sorted(name for name, rule in self.rules.items() if rule.domain)
         endpoints = [field for field in ("endpoint", "endpoint_id") if getattr(self, field)]
         if new and len(endpoints) != 1:
-            raise ValueError(
-                f"needs one outbound endpoint for {', '.join(new)}; add `endpoint: {{}}` to create one, or set "
-                "endpoint_id, and not both"
-            )
+            is_wrong = not_one("endpoint_id", "endpoint", both=len(endpoints) == 2)
+            raise ValueError(f"{is_wrong}: an existing outbound endpoint for {', '.join(new)}, or `endpoint: {{}}`")
         if not new and (endpoints or self.associate_network):
             fields = [*endpoints, *(["associate_network"] if self.associate_network else [])]
             raise ValueError(

@@ -21,6 +21,7 @@ from modules.vocabulary import (
     TransitGatewayId,
     TransitGatewayRouteTableId,
     duplicates,
+    not_one,
 )
 
 
@@ -132,9 +133,8 @@ class TransitGatewayProps(SharingProps):
     @model_validator(mode="after")
     def _exists_or_is_made(self) -> Self:
         if (self.transit_gateway_id is None) == (self.create is None):
-            raise ValueError(
-                "set exactly one of transit_gateway_id and create: the ID of an existing gateway, or a new one"
-            )
+            is_wrong = not_one("transit_gateway_id", "create", both=self.create is not None)
+            raise ValueError(f"{is_wrong}: the ID of an existing gateway, or a new one")
         if self.create:
             for field, contradicts in (
                 ("attach_network: false", self.attach_network is False),

@@ -9,33 +9,50 @@ from tests.support import ROOT
 FOLDER = ROOT / "tests/data/catalogue"
 GOOD = (FOLDER / "good.yaml").read_text()
 CATALOGUE = FOLDER / "mistakes.txt"
+GRADED = FOLDER / "graded.txt"
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A block of the catalogue: `name`, the removed lines (-), the added lines (+), and the expected messages (>)."""
+    """A block of the catalogue: `name`, the removed lines (-), the added lines (+), and the expected messages (>).
+
+    Removed lines after added ones begin another change. A line with = names the example that is changed. In an added
+    line, `\\u00a0` is the character.
+    """
 
     name: str
-    old: str
-    new: str
+    changes: tuple[tuple[str, str], ...]
     said: list[str]
+    example: str | None = None
 
     @staticmethod
     def read(block: str) -> "Mistake":
         name, *lines = block.splitlines()
-        old, new, messages = ([line[2:] for line in lines if line.startswith(sign)] for sign in "-+>")
-        return Mistake(name, "\n".join(old), "\n".join(new), messages)
+        messages, example = ([line[2:] for line in lines if line.startswith(sign)] for sign in ">=")
+        changes = re.findall(r"((?:^-.*\n)+)((?:^\+.*\n)*)", block + "\n", re.MULTILINE)
+        return Mistake(
+            name, tuple((_lines(old), _lines(new)) for old, new in changes), messages, next(iter(example), None)
+        )
 
     def text(self, good: str = GOOD) -> str:
-        assert good.count(self.old) == 1, self.old
-        return good.replace(self.old, self.new)
+        for old, new in self.changes:
+            assert good.count(old) == 1, old
+            good = good.replace(old, new)
+        return good
 
 
-ENTRIES = [
-    Mistake.read(block)
-    for block in re.split(r"\n{2,}", CATALOGUE.read_text().rstrip("\n"))
-    if not block.startswith("#")
-]
+def _lines(marked: str) -> str:
+    text = "\n".join(line[2:] for line in marked.splitlines())
+    return re.sub(r"\\u([0-9a-f]{4})", lambda code: chr(int(code[1], 16)), text)
+
+
+def read(file: Path) -> list[Mistake]:
+    """Return the blocks of a file of mistakes."""
+    blocks = re.split(r"\n{2,}", file.read_text().rstrip("\n"))
+    return [Mistake.read(block) for block in blocks if not block.startswith("#")]
+
+
+ENTRIES = read(CATALOGUE)
 
 
 def accept(mistake: Mistake, messages: list[str], catalogue: Path = CATALOGUE) -> None:

@@ -105,9 +105,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         account(more=", policy_alarm: {}"),
         [
             (
-                "9:118: account.policy_alarm: has neither subscribers nor topic_arn; set exactly one of them: "
-                "subscribers "
-                "of a new topic, or your own topic"
+                "9:118: account.policy_alarm: has neither subscribers nor topic_arn; set one: subscribers of a new "
+                "topic, or your own topic"
             )
         ],
     ),
@@ -295,8 +294,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         dns(CORP),
         [
             (
-                "10:6: connections.x: needs one outbound endpoint for corp; add `endpoint: {}` to create one, or "
-                "set endpoint_id, and not both"
+                "10:6: connections.x: has neither endpoint_id nor endpoint; set one: an existing outbound endpoint "
+                "for corp, or `endpoint: {}`"
             )
         ],
     ),
@@ -446,7 +445,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     ),
     "C3 route tables that are neither": (
         ("route_tables: all", "route_tables: some"),
-        ["8:125: networks.lake.route_tables: 'some' is not one of 'all' or 'private' or a map"],
+        ["8:125: networks.lake.route_tables: 'some' must be 'all', 'private' or a map"],
     ),
     "C4 a name that YAML reads as true": (
         ("name: acme", "name: true"),
