@@ -33,6 +33,10 @@ def status(
             metavar="SECONDS", min=1, help="Repeat every SECONDS, and print changed steps, until all are done."
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a page with a map. It replaces only a page of this estate."),
+    ] = None,
     outputs: Outputs = None,
 ) -> None:
     """Show the live state of every step: who acts next, the deadline, and the next command or request.
@@ -44,24 +48,33 @@ def status(
     Examples:
       main.py status
       main.py status --only lake-prod --watch 30
-      main.py status --output junit
+      main.py status --html status.html
 
     Exit codes: 0 all steps are done, 1 failed, 2 invalid input, 3 a step failed, 4 steps are waiting.
     """
     if watch and output is Output.JUNIT:
         raise UserError("--watch with --output junit: a file of JUnit has one report; use json", ExitCode.BAD_INPUT)
     estate = load(file)
+    if html:
+        from operations.status.page import refuse_foreign_page
+
+        refuse_foreign_page(html, estate.name)
 
     def look() -> "Status":
         from operations.handoff.read import read
         from operations.status.report import status as look_at
 
         stacks = read(estate, outputs, Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"), "stacks"), os.environ)
-        found = look_at(estate, stacks, datetime.now(UTC), only or ())
-        if reader is None:
-            return found
-        who = {"astronomer": "Astronomer", "network-team": "your network team", "you": "you"}[reader]
-        return replace(found, rows=tuple(row for row in found.rows if row.outcome.who == who))
+        now = datetime.now(UTC)
+        found = look_at(estate, stacks, now, only or ())
+        if reader:
+            who = {"astronomer": "Astronomer", "network-team": "your network team", "you": "you"}[reader]
+            found = replace(found, rows=tuple(row for row in found.rows if row.outcome.who == who))
+        if html:
+            from operations.status.page import write_page
+
+            write_page(html, estate, found, now)
+        return found
 
     with progress("Reading AWS"):
         before = look()

@@ -107,7 +107,9 @@ def outcome_of(view: View, check: Check) -> Outcome:
 def _not_deployed(view: View) -> Outcome:
     stack = view.found.stacks[view.entry.stack or ""]
     if view.entry.deployed is None:
-        return unknown(f"the outputs of {view.entry.stack} were not read: {stack.why}", "or pass --outputs FILE")
+        return unknown(
+            f"the outputs of {view.entry.stack} were not read: {stack.why}", "correct that, or pass --outputs FILE"
+        )
     if view.entry.deployed:
         return unknown(f"the last deploy of {view.entry.stack} has no such output", f"repeat {view.deploy}")
     return waiting("you", "not deployed yet", f"deploy it: {view.deploy}")

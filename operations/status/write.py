@@ -38,7 +38,7 @@ def as_text(rows: Collection[Row], now: datetime) -> Iterator[Text]:
             yield Text.assemble((entry, "bold"), f" ({row.type})")
         mark, colour = _MARKS[row.outcome.state]
         who = f"{_capital(row.outcome.who)}: " if row.outcome.who else ""
-        yield Text.assemble("  ", (mark, colour), f" {who}{row.title}{_times(row.outcome, now)}")
+        yield Text.assemble("  ", (mark, colour), f" {who}{row.title}{times(row.outcome, now)}")
         if row.outcome.state not in _GOOD:
             yield Text(f"       {row.outcome.evidence}", "dim")
             if row.outcome.fix:
@@ -49,13 +49,19 @@ def last_line(status: Status) -> str:
     """Return the number of steps in each state, and your next step."""
     states = [row.outcome.state for row in status.rows]
     counted = ", ".join(f"{states.count(state)} {state}" for state in _MARKS if state in states) or "no steps"
+    following = next_step(status)
+    return f"{counted}. {following}" if following else counted
+
+
+def next_step(status: Status) -> str:
+    """Return your most urgent step; empty if there is none."""
     urgent = sorted(status.rows, key=lambda row: (row.outcome.state not in _BAD, row.outcome.until is None))
     mine = [row for row in urgent if row.outcome.who == "you" and row.outcome.state in (*_BAD, "waiting", "warning")]
-    following = f". Next: {mine[0].entry}: {mine[0].outcome.fix or mine[0].title}" if mine else ""
-    return f"{counted}{following}"
+    return f"Next: {mine[0].entry}: {mine[0].outcome.fix or mine[0].title}" if mine else ""
 
 
-def _times(outcome: Outcome, now: datetime) -> str:
+def times(outcome: Outcome, now: datetime) -> str:
+    """Return the start and the deadline of a step, in parentheses; empty if neither is known."""
     told: list[str] = []
     if outcome.since and outcome.state not in _GOOD:
         told.append(f"since {outcome.since:%Y-%m-%d %H:%M}")

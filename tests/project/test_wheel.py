@@ -77,7 +77,7 @@ def test_everything_is_below_one_name_and_nothing_else_is_there(wheel: Path) -> 
     ours = {name.removeprefix("astro_on_aws/") for name in names if name.startswith("astro_on_aws/")}
     parts = ("commands", "estate", "modules", "operations", "stacks")
     sources = [file for part in parts for file in (ROOT / part).rglob("*.*")]
-    kept = {str(file.relative_to(ROOT)) for file in sources if file.suffix in (".py", ".cjs", ".json", ".tgz")}
+    kept = {str(file.relative_to(ROOT)) for file in sources if file.suffix in (".py", ".cjs", ".css", ".json", ".tgz")}
     assert ours == kept | {"__init__.py", "__init__.pyi", "main.py", "py.typed"}
     assert {name.split("/")[0] for name in names} == {"astro_on_aws", "astro_on_aws-0.1.0.dist-info"}
 

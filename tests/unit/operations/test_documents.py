@@ -42,6 +42,7 @@ READS: dict[tuple[str, str], list[str]] = {
     ("preflight", "file"): ["preflight", "{}"],
     ("status", "file"): ["status", "{}"],
     ("status", "outputs"): ["status", ESTATE, "--outputs", "{}"],
+    ("status", "html"): ["status", ESTATE, "--html", "{}"],
     ("reach", "file"): ["reach", "prod", "10.20.0.10", "443", "--estate", "{}"],
     ("reach", "outputs"): ["reach", "prod", "10.20.0.10", "443", "--estate", ESTATE, "--outputs", "{}"],
     ("", "ASTRO_ESTATE"): [],
