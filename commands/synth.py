@@ -60,7 +60,9 @@ def synth(
         print(printable(line))
     if changes:
         command = f"main.py synth {file} --out {out}{' --output hcl' * hcl}"
-        raise UserError(f"{out} is not what {file} says now; write it again: {command}", ExitCode.CHECK_FAILED)
+        raise UserError(f"{out} is out of date with {file}; regenerate it with: {command}", ExitCode.CHECK_FAILED)
     if foreign:
-        raise UserError(f"{out} holds what {file} does not say, and Terraform would load it", ExitCode.CHECK_FAILED)
+        raise UserError(
+            f"{out} has files that {file} does not generate, and Terraform would load them", ExitCode.CHECK_FAILED
+        )
     print(f"{out} is up to date: {summary(out)}")

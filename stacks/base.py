@@ -151,7 +151,7 @@ class AstroStack(ReadableStack):
                 Postcondition(
                     condition=f'${{self.input.account_id == "{account_id}" && self.input.region == "{region}"}}',
                     error_message=f"{path}: this stack was deployed in account ${{self.input.account_id}}, "
-                    f"${{self.input.region}}, and the file now says {account_id}, {region}. Restore both, and destroy "
+                    f"${{self.input.region}}, but the file now has {account_id}, {region}. Restore both, and destroy "
                     'the stack before you change them: docs/recovery.md, "The account or region changed".',
                 )
             ],

@@ -28,7 +28,7 @@ class NetworkStack(AstroStack):
         facts: dict[str, Any] = {}
         gateways: dict[str, NewGateway] = {}
         ours = [(key, one) for key, one in estate.connections.items() if one.network == name]
-        # What another one uses is built first; otherwise they are in the order of the file.
+        # Connections follow the order of the file, except that one that uses another comes after it.
         for key, connection in sorted(ours, key=lambda one: one[1].uses is not None):
             context = ConnectionContext(
                 name=f"{estate.name}-{former_name(estate, ('connections',), key)}",
@@ -44,7 +44,7 @@ class NetworkStack(AstroStack):
             if gateway := getattr(built, "gateway", None):
                 gateways[key] = gateway
         if estate.networks[name].create:
-            # Of a VPC that exists, the plan says that it is not there.
+            # For an existing VPC, the plan already fails if the VPC is not in this account and region.
             self.remember_place(f"networks.{name}")
         move_renamed(self, estate)
         self.hand_off(facts, vpc.network.vpc_id)

@@ -1,26 +1,26 @@
-"""Counts habits of style that CONTRIBUTING.md rules out, in documents, docstrings and messages.
+"""Counts habits of style that CONTRIBUTING.md rules out, in documents, docstrings, messages and comments.
 
 `make lint` runs it. It exits with 1 if a habit occurs more often than `LIMITS` allows; `--list` prints every place.
 """
 
 import argparse
 import ast
+import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
 LIMITS: Mapping[str, int] = {
-    "begins with a noun clause": 3,
-    "storybook verb": 9,
-    "borrowed phrase": 4,
-    "more than 35 words": 23,
+    "storybook verb": 2,
+    "borrowed phrase": 2,
 }
-"""The allowed number of occurrences of each habit."""
+"""The allowed number of occurrences of each habit; of the others, none."""
 
 _VERBS = (
     "tells?",
@@ -43,13 +43,30 @@ HABITS = {
 }
 WORDS = 35
 """The longest sentence, in words."""
+NAME = 60
+"""The longest name of a test, in characters."""
 SUBJECT = 72
 """The longest subject of a commit, in characters."""
 
+LONG_SENTENCE = f"more than {WORDS} words"
+LONG_NAME = f"a test name of more than {NAME} characters"
+BARE_FACT = "a fact by its number alone"
+
 _PRODUCT = ("main.py", "commands", "estate", "modules", "operations", "stacks", "local_aws", "tools", "tests")
+_SAMPLES = ROOT / "tests/project/test_prose.py"
+"""Excluded: the samples of each habit."""
+_OTHER = ("Makefile", "pyproject.toml", "action.yml", ".github/**/*.yml", "examples/**/*.y*ml", "tests/data/*.yaml")
 _SENTENCE = re.compile(r"(?<=[.!?])[)\"'*_`]*\s+(?=[\"'*_`(]*[A-Z0-9])")
 # Excluded from prose: code, link addresses, table rules and HTML comments.
 _CODE = re.compile(r"```.*?```|<!--.*?-->|``.+?``|`[^`]*`", re.S)
+
+# Names with digits, such as regions and IDs, are not words. A list of code is one word.
+_WORD = re.compile(r"(?<![\w.-])[A-Za-z][A-Za-z'_-]*(?![\w-])")
+_LIST = re.compile(r"\bcode(?:(?:,| or|, or|, and| and) code)+\b")
+# A reference to docs/facts.md, and the number of words that a sentence needs besides it.
+_FACT = re.compile(r"\bfacts [ABC]\d+(?:(?:,| to| and) [ABC]\d+)*")
+_WORDS_BESIDE_A_FACT = 3
+_COMMENT = re.compile(r"^(|.*\s)#:? (?!noqa|type:|pyright:|yaml-language-server)(.*)$")
 
 # Excluded strings: Python, Terraform, and YAML of several lines.
 _IS_CODE = re.compile(r"^\s*(?:import|from) \w|\$\{|[{}]{2}|\bdef \w+\(|=>|(?m:^ *[\w-]+:(?: \{.*)?$)")
@@ -83,8 +100,11 @@ def found_in(text: str, file: str, line: int) -> Iterator[Place]:
         for habit, pattern in HABITS.items():
             for _ in re.finditer(pattern, sentence):
                 yield Place(habit, file, line, sentence)
-        if len(re.findall(r"[\w'-]+", sentence)) > WORDS:
-            yield Place(f"more than {WORDS} words", file, line, sentence)
+        if len(_WORD.findall(_LIST.sub("code", sentence))) > WORDS:
+            yield Place(LONG_SENTENCE, file, line, sentence)
+        words, facts = _FACT.subn("", sentence)
+        if facts and len(_WORD.findall(words)) < _WORDS_BESIDE_A_FACT:
+            yield Place(BARE_FACT, file, line, sentence)
 
 
 def of_markdown(text: str, file: str) -> Iterator[Place]:
@@ -96,13 +116,40 @@ def of_markdown(text: str, file: str) -> Iterator[Place]:
         line += block.count("\n")
 
 
+def of_comments(lines: Iterable[tuple[int, str]], file: str) -> Iterator[Place]:
+    """Yield the habits in comments, given as the lines that may have one; adjacent lines are one comment."""
+    start, block = 0, ""
+    for number, line in (*lines, (0, "")):
+        comment = _COMMENT.search(line)
+        whole_line = comment and not comment[1].strip()
+        if block and not (whole_line and number == start + block.count("\n")):
+            yield from found_in(block, file, start)
+            block = ""
+        if comment and whole_line:
+            start = start if block else number
+            block += f"{comment[2]}\n"
+        elif comment:
+            yield from found_in(comment[2], file, number)
+
+
 def of_python(text: str, file: str) -> Iterator[Place]:
-    """Yield the habits in a module's docstrings and messages, which are its strings with spaces and without code."""
+    """Yield the habits in a module's comments, docstrings, messages and names of tests.
+
+    Messages are strings with spaces and without code. Semicolons separate their parts, so each part is a sentence.
+    """
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    comments = [one for one in tokens if one.type == tokenize.COMMENT]
+    whole_lines = {one for one in comments if not one.line[: one.start[1]].strip()}
+    lines = ((one.start[0], one.string if one in whole_lines else f"code {one.string}") for one in comments)
+    yield from of_comments(lines, file)
     tree = ast.parse(text)
+    docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     parts_of_others = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
         if node in parts_of_others:
             continue
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and len(node.name) > NAME:
+            yield Place(LONG_NAME, file, node.lineno, node.name)
         if isinstance(node, ast.JoinedStr):
             parts = (one.value if isinstance(one, ast.Constant) else "x" for one in node.values)
             prose = "".join(part for part in parts if isinstance(part, str))
@@ -111,7 +158,8 @@ def of_python(text: str, file: str) -> Iterator[Place]:
         else:
             continue
         if _is_prose(prose):
-            yield from found_in(prose, file, node.lineno)
+            for clause in [prose] if node in docstrings else prose.split("; "):
+                yield from found_in(clause, file, node.lineno)
 
 
 def _is_prose(text: str) -> bool:
@@ -131,12 +179,15 @@ def of_commits(base: str) -> Iterator[Place]:
 
 
 def places() -> Iterator[Place]:
-    """Yield every habit in the project's documents and Python files."""
+    """Yield every habit in the project's documents, Python files, and comments of other files."""
     for file in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
         yield from of_markdown(file.read_text("utf-8"), str(file.relative_to(ROOT)))
     for part in _PRODUCT:
         for file in sorted((ROOT / part).rglob("*.py")) if (ROOT / part).is_dir() else [ROOT / part]:
-            yield from of_python(file.read_text("utf-8"), str(file.relative_to(ROOT)))
+            if file != _SAMPLES:
+                yield from of_python(file.read_text("utf-8"), str(file.relative_to(ROOT)))
+    for file in sorted(file for pattern in _OTHER for file in ROOT.glob(pattern)):
+        yield from of_comments(enumerate(file.read_text("utf-8").splitlines(), 1), str(file.relative_to(ROOT)))
 
 
 def main() -> int:
@@ -148,7 +199,7 @@ def main() -> int:
     all_places = [*places(), *(of_commits(options.commits) if options.commits else ())]
     if options.list:
         print(*all_places, sep="\n")
-    counts = dict.fromkeys((*HABITS, f"more than {WORDS} words"), 0)
+    counts = dict.fromkeys((*HABITS, LONG_SENTENCE, LONG_NAME, BARE_FACT), 0)
     for place in all_places:
         counts[place.habit] = counts.get(place.habit, 0) + 1
     over = {habit: count for habit, count in counts.items() if count > LIMITS.get(habit, 0)}

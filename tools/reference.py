@@ -23,8 +23,9 @@ HEAD = """\
 
 <!-- Generated from the model by `pytest --golden tests/project/test_readme.py`. -->
 
-Every key of `astro.yaml`, from the top down. Optional keys without a default can be omitted. `main.py check` reports
-invalid values, and `main.py schema` writes the JSON Schema for editors."""
+This page lists every key of `astro.yaml`: first the keys at the top level, then each section in the order in which a
+key first links to it. You can omit keys that are not required. `main.py check` reports invalid values, and
+`main.py schema` writes the JSON Schema for completion in editors."""
 
 
 def reference() -> str:
@@ -40,11 +41,14 @@ def reference() -> str:
     for model in models:
         rows = [_row(name, field, titles) for name, field in model.model_fields.items()]
         if model is ConnectionProps:
-            told = "Besides those of its type, each connection has these keys."
+            links = ", ".join(
+                _link(one, titles) for one in models if issubclass(one, ConnectionProps) and one is not model
+            )
+            text = f"The keys of every connection. Its `type` selects its other keys: {links}."
         else:
-            told, rows = _flat(model.__doc__ or ""), [row for row in rows if row not in common]
-        head = ["| key | value | default | |", "|---|---|---|---|"]
-        sections.append("\n".join([f"## {titles[model]}", "", told, "", *head, *rows]))
+            text, rows = _flat(model.__doc__ or ""), [row for row in rows if row not in common]
+        head = ["| key | value | default | description |", "|---|---|---|---|"]
+        sections.append("\n".join([f"## {titles[model]}", "", text, "", *head, *rows]))
     return "\n\n".join(sections) + "\n"
 
 
@@ -75,9 +79,9 @@ def _row(name: str, field: FieldInfo, titles: Titles) -> str:
 
 
 def _default(value: Any) -> str:
-    """Return a default value as YAML; a value whose keys have a table has its defaults in that table."""
+    """Return a default value as YAML. The defaults of a model are in its own table."""
     if isinstance(value, BaseModel):
-        return "see there"
+        return "its defaults"
     if isinstance(value, tuple):
         return f"`[{', '.join(map(str, value))}]`" if value else ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
@@ -91,11 +95,14 @@ def _words(annotation: Any, titles: Titles) -> str:
                 return metadata.what
         return _words(arguments[0], titles)
     if origin is typing.Literal:
-        return " or ".join(f"`{value}`" for value in arguments)
+        values = [f"`{value}`" for value in arguments]
+        return " or ".join(values) if len(values) < 3 else f"one of {', '.join(values)}"
     if origin in (typing.Union, types.UnionType):
+        if all(_is_model(member) and issubclass(member, ConnectionProps) for member in arguments):
+            return _link(ConnectionProps, titles)
         return " or ".join(_words(member, titles) for member in arguments if member is not type(None))
     if origin is dict:
-        return "map" if arguments[1] is Any else f"map: name to {_words(arguments[1], titles)}"
+        return "map" if arguments[1] is Any else f"map of names to {_words(arguments[1], titles)}"
     if origin is tuple:
         return f"list of {_words(arguments[0], titles)}"
     if _is_model(annotation):
@@ -128,7 +135,7 @@ def _titles(models: list[type[BaseModel]]) -> Titles:
 def _title(model: type[BaseModel]) -> str:
     """Return a model in words, with the key that selects it if there is one: `vpc_peering connection`, `s3 state`."""
     if model is ConnectionProps:
-        return "every connection"
+        return "connection"
     for key in ("type", "backend"):
         if field := model.model_fields.get(key):
             kind = "connection" if key == "type" else "state"

@@ -1,4 +1,4 @@
-"""Two of our constructs in stacks of your own. The rest of an estate is left out: nothing here reads a YAML file."""
+"""Two constructs of this project in your own CDKTF stacks, without an estate file."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ TerraformOutput(data, "handoff", value=peering.handoff)
 
 hybrid = TerraformStack(app, "astro-account")
 AwsProvider(hybrid, "aws", region="us-east-1")
-# What `props.secrets()` names is a variable of yours: its value stands in no file.
+# `props.secrets()` lists the values that must be sensitive variables.
 external_ids = TerraformVariable(hybrid, "external_ids", type="list(string)", sensitive=True)
 CrossAccountRole(
     hybrid,

@@ -2,8 +2,8 @@
 #
 #   terraform show -json plan | conftest test - --policy examples/rego --data astro.yaml
 #
-# They judge the plan itself, whoever wrote the Terraform. `data` is the estate file. A value that is unknown until the
-# apply is not judged, except in the trust policy of Astronomer's role.
+# They check the plan, so they also work for Terraform that someone edited. `data` is the estate file. Values that are
+# unknown until the apply are not checked, except in the trust policy of Astronomer's role.
 package main
 
 import rego.v1
@@ -18,10 +18,10 @@ resources contains resource if {
 	is_object(resource.change.after)
 }
 
-# Without the estate nothing below could be compared with it.
+# The rules below compare the plan with the estate.
 deny contains "no estate: pass it with --data astro.yaml" if not data.name
 
-# 1. Exact principals: nobody but Astronomer and the accounts of the estate assumes a role.
+# 1. Exact principals: only Astronomer and the accounts of the estate can assume a role.
 
 accounts contains astronomer
 
@@ -52,7 +52,7 @@ deny contains message if {
 	resource.type == "aws_vpc_endpoint_service"
 	some principal in resource.change.after.allowed_principals
 	not exact(principal)
-	message := sprintf("%s: offers the service to %s, which is no account of the estate", [resource.address, principal])
+	message := sprintf("%s: offers the service to %s, which is not in an account of the estate", [resource.address, principal])
 }
 
 deny contains message if {
@@ -68,14 +68,14 @@ exact(principal) if {
 	found[0][1] in accounts
 }
 
-# 2. An external ID in each statement by which Astronomer assumes a role.
+# 2. An external ID in each statement that lets Astronomer assume a role.
 
 deny contains message if {
 	some trust in trusts
 	some principal in principals(trust.statement)
 	contains(principal, sprintf("::%s:", [astronomer]))
 	not has_external_id(trust.statement)
-	message := sprintf("%s: Astronomer's account assumes it without an external ID", [trust.address])
+	message := sprintf("%s: lets Astronomer's account assume it without an external ID", [trust.address])
 }
 
 has_external_id(statement) if {
@@ -84,7 +84,7 @@ has_external_id(statement) if {
 	every id in ids { count(id) > 1 }
 }
 
-# 3. No wildcard IAM. Astronomer's own document allows whole services; it must not allow everything, or all of IAM.
+# 3. No wildcard actions. Astronomer's document allows whole services, but must not allow every action, or all of IAM.
 
 deny contains message if {
 	some grant in grants
@@ -97,7 +97,7 @@ deny contains message if {
 deny contains message if {
 	some grant in grants
 	grant.statement.NotAction
-	message := sprintf("%s: allows everything but a list (NotAction); name the actions", [grant.address])
+	message := sprintf("%s: allows every action except a list (NotAction); name the actions", [grant.address])
 }
 
 deny contains message if {
@@ -123,14 +123,14 @@ too_wide(name, action) if {
 	endswith(action, ":*")
 }
 
-# 4. Exact shares: only with the clusters' accounts, or with a principal that `share_with` names.
+# 4. Exact shares: only with the clusters' accounts and the principals of `share_with`.
 
 deny contains message if {
 	some resource in resources
 	resource.type == "aws_ram_principal_association"
 	principal := resource.change.after.principal
 	not principal in sharers
-	message := sprintf("%s: shares with %s, which the estate does not name", [resource.address, principal])
+	message := sprintf("%s: shares with %s, which is not in the estate", [resource.address, principal])
 }
 
 sharers contains account if {
@@ -145,8 +145,8 @@ sharers contains principal if {
 	some principal in connection.share_with
 }
 
-# 5. Routes through a peering lead to ranges of the clusters' VPCs. Those of a transit gateway or a VPN lead to ranges of
-# the estate.
+# 5. Exact routes: a peering routes only to ranges of the clusters' VPCs, a transit gateway or a VPN only to ranges of the
+# estate.
 
 deny contains message if {
 	some resource in resources
@@ -162,7 +162,7 @@ deny contains message if {
 	leads_out(resource)
 	destination := resource.change.after.destination_cidr_block
 	not destination in cluster_ranges | other_ranges
-	message := sprintf("%s: routes %s, which the estate does not name", [resource.address, destination])
+	message := sprintf("%s: routes %s, which is not in the estate", [resource.address, destination])
 }
 
 leads_out(resource) if resource.type in {"aws_ec2_transit_gateway_route", "aws_vpn_connection_route"}
@@ -205,7 +205,7 @@ deny contains message if {
 	some resource in resources
 	some range in ingress(resource)
 	endswith(range, "/0")
-	message := sprintf("%s: lets in %s", [resource.address, range])
+	message := sprintf("%s: allows ingress from %s", [resource.address, range])
 }
 
 ingress(resource) := ranges if {
@@ -235,7 +235,8 @@ ingress(resource) := ranges if {
 	ranges := [object.get(resource.change.after, key, null) | some key in ["cidr_block", "ipv6_cidr_block"]]
 }
 
-# 7. An alarm beside Astronomer's role. Without `policy_alarm` in the estate, the alarm can be elsewhere: a warning.
+# 7. An alarm for Astronomer's role in the same plan. Without `policy_alarm` in the estate, the alarm can be elsewhere, so
+# this is a warning.
 
 unwatched contains resource.address if {
 	some resource in resources
@@ -244,7 +245,7 @@ unwatched contains resource.address if {
 	not watched(object.get(resource, "module_address", ""))
 }
 
-deny contains sprintf("%s: has no alarm on changes beside it", [address]) if {
+deny contains sprintf("%s: has no alarm on changes in this plan", [address]) if {
 	some address in unwatched
 	data.account.policy_alarm
 }
@@ -267,7 +268,7 @@ watched(module) if {
 	alarm.change.after.namespace == metric.namespace
 }
 
-# 8. Checked acceptance: Terraform accepts a request only under a condition, which the plan has evaluated.
+# 8. Checked acceptance: Terraform accepts a request only with a precondition, which the plan has evaluated.
 
 deny contains message if {
 	some resource in resources
@@ -295,7 +296,7 @@ trusts contains trust if {
 	trust := {"address": resource.address, "name": resource.change.after.name, "statement": statement}
 }
 
-# AWS's own services and the token issuers of the clusters have their own kinds of principal.
+# AWS services and OIDC providers have other kinds of principals.
 principals(statement) := [statement.Principal] if is_string(statement.Principal)
 
 principals(statement) := list(statement.Principal.AWS)

@@ -1,6 +1,8 @@
-# A workspace of HCP Terraform for each stack, which runs on what is merged. astro.yaml then has
-# `state: {backend: cloud, organization: acme}`, whose workspaces have these names. Make the job `fresh` of github.yml or
-# gitlab-ci.yml a required check of a merge: a plan runs whatever Terraform would load, so pull requests are not planned.
+# An HCP Terraform workspace for each stack, which runs on merged commits. In astro.yaml, set
+# `state: {backend: cloud, organization: acme}`: its workspaces have these names.
+#
+# Make the job `fresh` of github.yml or gitlab-ci.yml a required check. Pull requests are not planned, because a plan runs
+# every file that Terraform loads.
 terraform {
   required_providers {
     tfe = {
@@ -12,12 +14,12 @@ terraform {
 
 variable "github_app_installation_id" {
   type        = string
-  description = "The installation of HCP Terraform's GitHub App that may read the repository."
+  description = "The ID of the HCP Terraform GitHub App installation that can read the repository."
 }
 
 variable "role_arn" {
   type        = string
-  description = "The role that runs assume by their own tokens (dynamic provider credentials)."
+  description = "The role that runs assume with dynamic provider credentials."
 }
 
 locals {

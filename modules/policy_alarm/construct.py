@@ -111,8 +111,8 @@ class PolicyAlarm(Construct):
             self,
             "alarm",
             alarm_name=name,
-            alarm_description="Astronomer's role, its policies or a permissions boundary were changed; CloudTrail's "
-            "events in the log group tell by whom.",
+            alarm_description="Astronomer's role, its policies or a permissions boundary changed; the log group's "
+            "CloudTrail events show who changed it.",
             namespace=name,
             metric_name="Changes",
             statistic="Sum",

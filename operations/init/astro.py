@@ -71,8 +71,8 @@ def _get(url: str, token: str) -> dict[str, Any]:
         error.close()
         if error.code in (401, 403, 404):
             raise UserError(
-                f"{host}: Astro's API refuses ASTRO_API_TOKEN (HTTP {error.code}): it has expired, or it is of another "
-                "organization; create a token of yours in Organization Settings > Access Management > API Tokens"
+                f"{host}: Astro's API refuses ASTRO_API_TOKEN (HTTP {error.code}): it has expired, or belongs to "
+                "another organization; create a token in Organization Settings > Access Management > API Tokens"
             ) from None
         raise UserError(f"{host}: Astro's API answered with HTTP {error.code}; try again later") from None
     except (OSError, HTTPException, ValueError) as error:

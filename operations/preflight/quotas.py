@@ -179,5 +179,5 @@ def _room(p: Place, limit: Limit, planned: Counter[str]) -> Outcome:
     wanted = f"--service-code {limit.service} --quota-code {limit.code} --desired-value {used[place] + more}"
     fix = f"`aws service-quotas request-service-quota-increase {wanted} --region {p.region}`, and wait for AWS"
     unread = any(p.deployed[plan.name] is None for plan in p.plans)
-    # What is deployed already would count twice.
+    # Without the state of a stack, its deployed resources would count twice.
     return warning(evidence, fix) if unread else blocked(evidence, fix)

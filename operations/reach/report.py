@@ -219,7 +219,7 @@ def _to_vpc(question: Question, v: View, props: Connection, goal: Goal) -> Itera
 
 def _to_site(v: View, props: TransitGatewayProps, goal: Goal, place: str, attachment: str | None) -> Iterator[Check]:
     gateway, theirs = LiveGateway(v, _gateway_id(v, props)), Theirs(props.attachments.get(goal.cluster), v.entry.stack)
-    # Without an ID, the route that exists tells where the network is attached.
+    # Without an ID, the existing route shows the network's attachment.
     named = [attachment] if attachment else []
     yield from beyond(goal, gateway, theirs, lambda: named or gateway.targets(theirs.attachment, goal.address))
     yield device(goal, [place])

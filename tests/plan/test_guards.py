@@ -88,7 +88,7 @@ def test_no_plan_leaves_behind_what_another_place_has(
         with pytest.raises(TerraformFailed) as refused:
             apply(text.replace(there, elsewhere), stack)
         said = " ".join(refused.value.stderr.replace("│", " ").split())
-        assert f"{path}: this stack was deployed in account {account}, {region}, and the file now says" in said
+        assert f"{path}: this stack was deployed in account {account}, {region}, but the file now has" in said
     apply(text, stack)
 
 

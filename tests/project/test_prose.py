@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools import prose
-from tools.prose import Place, of_markdown, of_python
+from tools.prose import Place, of_comments, of_markdown, of_python
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from tools.prose import Place, of_markdown, of_python
         ("A key of your own.", "borrowed phrase"),
         ("All but for one.", "borrowed phrase"),
         ("word " * 36 + ".", "more than 35 words"),
+        ("The role (facts A6).", "a fact by its number alone"),
     ],
 )
 def test_a_habit_is_found(text: str, habit: str) -> None:
@@ -31,6 +32,7 @@ def test_a_habit_is_found(text: str, habit: str) -> None:
         "Run `astro tell` and read it.",
         "```sh\nWhat this says is code.\n```",
         "word " * 20 + ".\n\n" + "word " * 20 + ".",
+        "AWS returns the existing gateway (facts C5).",
         "| Whom | What for |\n|---|---|\n| you | " + "word " * 30 + "| " + "word " * 30 + "|",
     ],
 )
@@ -48,16 +50,36 @@ def test_a_place_has_its_line() -> None:
     ]
 
 
-def test_docstrings_and_messages_are_read_and_code_is_not() -> None:
+def test_docstrings_messages_and_comments_are_read() -> None:
     module = '''
 """The file says which of them it is."""
 PATTERN = r"told|said"
 message = f"{name} stands in the file twice; remove one of them"
 hcl = "${var.told}"
+# The lines of a comment
+# stand together.
+number = 1  # of theirs
 '''
     assert [(place.line, place.habit) for place in of_python(module, "a.py")] == [
+        (6, "storybook verb"),
+        (8, "borrowed phrase"),
         (2, "storybook verb"),
         (4, "storybook verb"),
+    ]
+
+
+def test_a_long_test_name_is_found() -> None:
+    module = "".join(f"def test_{'a' * length}() -> None: ...\n" for length in (55, 56))
+    assert [(place.line, place.habit) for place in of_python(module, "a.py")] == [
+        (2, "a test name of more than 60 characters")
+    ]
+
+
+def test_comments_of_yaml_are_read() -> None:
+    lines = ["# Two lines of one", "# comment that tells", "key: value  # anew", "url: page#told"]
+    assert [(place.line, place.habit) for place in of_comments(enumerate(lines, 1), "a.yaml")] == [
+        (1, "storybook verb"),
+        (3, "borrowed phrase"),
     ]
 
 

@@ -161,7 +161,7 @@ def test_a_random_file_is_explained_or_builds(file: Path, count: int) -> None:
             continue
         accepted += 1
         for stack in synthesized(estate, file.parent / "out").values():
-            # What cdktf leaves of a value that it could not resolve, or of a number in a text.
+            # The traces of a value that cdktf could not resolve, or of a number in a text.
             assert not re.search(r"TfToken|e\+29\d|None|<.* object at", stack), text
     assert accepted > count / 4
     if count == 5_000:
@@ -198,7 +198,7 @@ def test_terraform_validates_the_stacks_of_random_estates(file: Path, count: int
     for number, (estate, _) in enumerate(itertools.islice(accepted_estates(file), count)):
         for name, stack in synthesized(estate, file.parent / "out").items():
             data = json.loads(stack)
-            # A module has none of these, and each provider would be a process of its own.
+            # A module has none of these, and each provider would be a separate process.
             del data["provider"]
             data.pop("import", None)
             data["terraform"] = {"required_providers": {"aws": {"source": "hashicorp/aws", "version": "~> 5.100"}}}

@@ -100,7 +100,7 @@ def test_an_example_has_no_warnings_but_those_listed(file: Path) -> None:
     }.get(file.stem, [])
 
 
-# What an example has that is nobody's: an ID by its digits, an address, a domain, an account in an ARN.
+# Placeholders of the examples: IDs with such digits, addresses, domains, accounts in ARNs.
 AN_ID = re.compile(
     r"\b[a-z]+(?:-[a-z]+)*-[0-9a-f]{17}\b|\b\d{12}\b|\bcl[a-z0-9]{23}\b|\bZ[0-9A-Z]{20}\b|\b[a-z]+-[a-z]+-\d{4}\b"
     r"|\b(?:203\.0|198\.51)(?:\.\d+){2}\b|[\w@.-]+\.example\b|\bacme-[\w-]+\b|/id/[0-9A-F]{32}"
@@ -158,7 +158,7 @@ def test_an_example_with_a_real_account_is_no_example(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("name", TYPES)
 def test_every_type_says_what_an_unknown_input_blocks(name: str) -> None:
-    # A type without needs has nothing to say; one that decides by its fields is a property.
+    # A type without needs has no such clause. A type whose clause depends on its fields has a property.
     needs = TYPES[name].needs_of_clusters
     assert needs == () or hasattr(TYPES[name], "blocked")
 

@@ -437,7 +437,7 @@ def test_terraform_hides_and_refuses_an_invalid_external_id(
     assert (EXTERNAL_IDS.problem(ids) is None) == passes
     condition = "${" + EXTERNAL_IDS.condition("var.external_ids") + "}"
     if hcl:
-        # As cdktf writes it: quotes inside an interpolation stand as they are.
+        # As cdktf writes it: quotes inside an interpolation are not escaped.
         validation = f'validation {{\n condition = "{condition}"\n error_message = "{EXTERNAL_IDS.allowed}"\n}}'
         text = f'variable "external_ids" {{\n type = {EXTERNAL_IDS.type}\n sensitive = true\n {validation}\n}}\n'
         (tmp_path / "main.tf").write_text(text)

@@ -95,7 +95,7 @@ def test_makes_an_endpoint_with_an_address_in_each_subnet(synth: Synth) -> None:
 
 
 def test_the_endpoint_reaches_only_the_servers_of_its_rules(synth: Synth) -> None:
-    # Both rules ask 10.8.0.3 on port 53, which a group of its own for each would give twice.
+    # Both rules query 10.8.0.3 on port 53. Separate groups would have that rule twice.
     lab = {"domain": "lab.acme.example", "targets": ("10.8.0.3", "10.8.0.4:5353")}
     group = dns(synth, NEW | {"rules": {"corp": CORP, "lab": lab}})["resource"]["aws_security_group"]
     unset = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))

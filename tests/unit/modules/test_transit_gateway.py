@@ -350,7 +350,7 @@ def test_waits_for_each_cluster_that_astronomer_has_not_attached(synth: Synth) -
     waiting = TransitGatewayProps.model_validate(MINIMAL | ATTACHED | {"clusters": ("prod", "dev")})
     assert [(a.field, a.giver) for a in waiting.pending_inputs()] == [("attachments.dev", "Astronomer")]
     assert TransitGatewayProps.model_validate(MINIMAL | {"accept_clusters": False}).pending_inputs() == ()
-    # An attachment of an account that is not known cannot be told from a stranger's.
+    # Without the cluster's account, its attachment cannot be distinguished from a stranger's.
     tf = hub(synth, MINIMAL | ATTACHED, prod=Cluster(region="us-east-1"))
     assert sorted(tf["resource"]) == ["aws_ram_resource_association", "aws_ram_resource_share"]
 

@@ -74,7 +74,7 @@ def test_subnets_do_not_overlap_and_have_valid_sizes(size: int) -> None:
     assert sum(cut.overlaps(other) for cut in cuts for other in cuts) == len(cuts)
 
 
-# What is made
+# Created resources
 
 
 def test_makes_public_and_private_subnets_in_each_zone(synth: Synth) -> None:

@@ -412,7 +412,7 @@ ASTRO: dict[str, Any] = {
         },
         "b": {"ip": "203.0.113.11"},
     },
-    "bgp_asn": 64512,  # AWS's own in a gateway of yours; here Astronomer chooses theirs
+    "bgp_asn": 64512,  # AWS's default ASN, which your gateway could not use; here the AWS side is Astronomer's
 }
 
 

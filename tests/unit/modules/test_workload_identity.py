@@ -119,7 +119,7 @@ def test_policies_are_created_or_attached_and_large_ones_split(synth: Synth, tmp
     assert tf["aws_iam_policy"] == {
         f"conn_etl_policy_big{part}": {
             "name": f"acme-conn-etl-big{name}",
-            "description": "What acme-conn-etl may do",
+            "description": "Permissions of acme-conn-etl",
             "policy": text,
         }
         for part, name in (("", ""), ("_2", "-2"))

@@ -170,7 +170,7 @@ def test_an_answer_without_a_field_leaves_it_out(field: str) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "told"),
     [
-        (403, "{}", "refuses ASTRO_API_TOKEN (HTTP 403): it has expired, or it is of another organization"),
+        (403, "{}", "refuses ASTRO_API_TOKEN (HTTP 403): it has expired, or belongs to another organization"),
         (302, "", "answered with HTTP 302"),
         (500, "{}", "answered with HTTP 500"),
         (200, "<html>", "cannot be read (JSONDecodeError)"),

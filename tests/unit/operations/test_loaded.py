@@ -57,7 +57,9 @@ def test_an_override_opens_no_role_unseen(estate: Path) -> None:
         f"{LAKE}/zz_override.tf.json: Terraform would load it, and it is not of the estate; delete it, or give its "
         "reason in the estate as `terraform: {own_files: {network-lake/zz_override.tf.json: ...}}`\n"
     )
-    refused = f"{estate}/terraform holds what {estate}/astro.yaml does not say, and Terraform would load it\n"
+    refused = (
+        f"{estate}/terraform has files that {estate}/astro.yaml does not generate, and Terraform would load them\n"
+    )
     assert synth(estate, "--check") == (3, told, refused)
     listed = "terraform: {own_files: {network-lake/zz_override.tf.json: Asked for by the platform team}}\n"
     (estate / "astro.yaml").write_text(BASE + listed)

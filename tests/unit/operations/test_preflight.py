@@ -256,7 +256,7 @@ def test_each_kind_of_row_finds_its_broken_state(aws: LocalAws, estate: Estate, 
     there = states(found)
     assert {key: there.get(key) for key in BROKEN} == BROKEN
     assert found.code is ExitCode.CHECK_FAILED
-    # Every kind of row is in the table, or has a test of its own below.
+    # Every kind of row is in the table, or has a separate test below.
     kinds = {row.id.partition(":")[0] for row in found.rows}
     own = {"bucket", "encryption", "credentials", "quota"}
     assert kinds == {key.split()[1].partition(":")[0] for key in BROKEN} | own

@@ -95,7 +95,7 @@ def test_stale_output_is_reported_by_address_and_value(estate: Path, out: Path) 
         "true -> false",
         f'{sea}: + provider.aws.0.default_tags: [{{"tags": {{"owner": "data"}}}}]',
     ]
-    assert error == f"{out} is not what {estate} says now; write it again: main.py synth {estate} --out {out}\n"
+    assert error == f"{out} is out of date with {estate}; regenerate it with: main.py synth {estate} --out {out}\n"
     assert snapshot(out) == before
 
 
