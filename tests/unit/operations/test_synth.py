@@ -145,7 +145,7 @@ def test_the_other_format_does_not_stay_behind(estate: Path, out: Path) -> None:
     assert code == 3
     assert f"{lake}/cdk.tf: is missing" in told.splitlines()
     assert f"{lake}/cdk.tf.json: belongs to no stack of the estate, or to the other format" in told.splitlines()
-    assert error.endswith(f"write it again: main.py synth {estate} --out {out} --output hcl\n")
+    assert error.endswith(f"regenerate it with: main.py synth {estate} --out {out} --output hcl\n")
     code, told, _ = synth_hcl(estate, "--out", out)
     assert (code, told.splitlines()[0]) == (0, f"{out / lake}/cdk.tf.json: deleted")
     assert sorted(file.name for file in (out / lake).iterdir()) == ["cdk.tf", "metadata.json"]
