@@ -20,7 +20,7 @@ from modules.opt_in_region.props import OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
 from modules.tags import Tags
-from modules.vocabulary import AccountId, Day, Props, Reason, Region, Slug, Text
+from modules.vocabulary import AccountId, Day, Props, Reason, Region, Slug, Text, partition
 from modules.vpc.props import VpcProps
 
 SECTIONS = ("clusters", "networks", "connections")
@@ -103,6 +103,10 @@ class Deployer(Props):
     """The name of its sessions, which CloudTrail records. Default: the provider's, such as aws-go-sdk-1700000000."""
     duration_minutes: Annotated[int, Field(ge=15, le=720)] | None = None
     """The duration of a session, up to the role's maximum. Default: 15 minutes, renewed while Terraform runs."""
+
+    def arn(self, account_id: str, region: str) -> str:
+        """Return the ARN of the role in an account, in the partition of a region."""
+        return f"arn:{partition(region)}:iam::{account_id}:role/{self.role}"
 
 
 class Account(Props):

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import botocore.session
+from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -38,8 +39,10 @@ class Request:
         self.path = environ.get("PATH_INFO", "")
         self.query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         self.headers = {name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_")}
-        signature = re.search(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
-        self.service = signature[1] if signature else ""
+        signature = re.search(
+            r"Credential=([^/]+)/\d+/([^/]*)/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", "")
+        )
+        self.key, self.region, self.service = signature.groups() if signature else ("", "", "")
         self.target = environ.get("HTTP_X_AMZ_TARGET", "")
         self.form: dict[str, list[str]] = {}
         if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
@@ -78,6 +81,7 @@ def _rest_operations(service: str) -> list[tuple[str, re.Pattern[str], set[str],
         required = operation.input_shape.required_members if operation.input_shape else []
         members = [operation.input_shape.members[member].serialization for member in required]
         headers = {member["name"].lower() for member in members if member.get("location") == "header"}
+        keys |= {member["name"] for member in members if member.get("location") == "querystring"}
         found.append((http["method"], re.compile(pattern + "/?"), keys, headers, name))
     return sorted(found, key=lambda operation: -len(operation[2] | operation[3]))
 
@@ -117,10 +121,10 @@ class Application:
         request = Request(environ)
         if not request.service:
             return self._answer(environ, request, start_response)
+        service = _IAM_NAMES.get(request.service, request.service)
         if self._calls:
-            service = _IAM_NAMES.get(request.service, request.service)
             self._calls.write(f"{service}:{request.action}\n")
-        if fault := self._faults.before(request.service, request.action):
+        if fault := self._faults.before(service, request.action, get_account_id_from(request.key), request.region):
             return _refuse(request, start_response, *fault)
         answer = self._answer(environ, request, start_response)
         self._faults.after(request.action)

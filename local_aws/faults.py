@@ -41,6 +41,9 @@ class Switch(TypedDict, total=False):
     """The share of calls that fail instead of being executed, from 0 to 1."""
     denied: list[str]
     """Calls to refuse, each as `service:Action`, as if no policy allowed them."""
+    allowed: dict[str, list[str]]
+    """By account, the only calls to execute, each as `region/service:Action` or, in every region, `*/service:Action`.
+    Default: all calls. Resources are not evaluated."""
     seed: int
     """The seed of the random generator for `rate`."""
     drop: bool
@@ -79,11 +82,11 @@ class Faults:
         with self._condition:
             return Report(calls=self._calls, changes=self._done, faults=dict(self._codes))
 
-    def before(self, service: str, action: str) -> Fault | None:
+    def before(self, service: str, action: str, account: str, region: str) -> Fault | None:
         """Return the error to answer with, or None. Waits while changes are stopped."""
         with self._condition:
             self._calls += 1
-            if f"{service}:{action}" in self._switch.get("denied", ()):
+            if self._denies(f"{service}:{action}", account, region):
                 return _UNAUTHORIZED if service == "ec2" else _DENIED
             if self._dice.random() < self._switch.get("rate", 0):
                 fault = self._dice.choice(_FAULTS.get(service, _DEFAULT_FAULTS))
@@ -97,6 +100,13 @@ class Faults:
                         return _UNAVAILABLE
                 self._begun += 1
         return None
+
+    def _denies(self, call: str, account: str, region: str) -> bool:
+        if call in self._switch.get("denied", ()):
+            return True
+        return "allowed" in self._switch and not {f"*/{call}", f"{region}/{call}"} & set(
+            self._switch["allowed"].get(account, ())
+        )
 
     def after(self, action: str) -> None:
         """Wait if this was the last change allowed."""

@@ -23,7 +23,6 @@ from estate.model import Estate
 from estate.plan import StackPlan
 from modules.entry import Secret
 from modules.parts.memory.construct import remember
-from modules.vocabulary import partition
 from stacks.backend import attach_backend
 from stacks.controls import apply_controls
 from stacks.digests import digests
@@ -96,7 +95,7 @@ class AstroStack(ReadableStack):
             default_tags=[AwsProviderDefaultTags(tags=estate.tags)] if estate.tags else None,
             assume_role=[
                 AwsProviderAssumeRole(
-                    role_arn=f"arn:{partition(region)}:iam::{account_id}:role/{role.role}",
+                    role_arn=role.arn(account_id, region),
                     session_name=role.session_name,
                     duration=f"{role.duration_minutes}m" if role.duration_minutes else None,
                 )

@@ -11,8 +11,8 @@ from botocore.session import get_session
 MEASURED = Path(__file__).with_name("measured.json")
 """The actions of each type for reading, applying and destroying. `python -m tools.permissions` measures them."""
 
-_PREFIXES = {"monitoring": "cloudwatch", "elasticloadbalancingv2": "elasticloadbalancing"}
-_OTHERWISE = {
+_PREFIXES = {"monitoring": "cloudwatch"}
+OTHERWISE = {
     "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
     "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
     "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
@@ -42,7 +42,7 @@ _OTHERWISE = {
 def action(service: str, operation: str) -> str:
     """Return IAM's name for an operation of a service, which is given by its signing name."""
     name = f"{_PREFIXES.get(service, service)}:{operation}"
-    return _OTHERWISE.get(name, name)
+    return OTHERWISE.get(name, name)
 
 
 NEED_NOTHING = {"aws_iam_policy_document"}

@@ -1,6 +1,7 @@
 """Composes the least IAM policies for jobs on the stacks of an estate."""
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ def permissions(
 ) -> dict[str, list[Policy]]:
     """Return the policies for the jobs by stack; `state` is the key of those that create the state's bucket.
 
+    With a `deployer`, the policies of a stack are for that role, and those of the key `caller` are for your own
+    credentials: Terraform's backend does not assume the role (Terraform's documentation of the backend `s3`).
     `trees` are the synthesized stacks, `chosen` the names of the stacks to include.
     """
     found: dict[str, list[Policy]] = {}
@@ -46,13 +49,16 @@ def permissions(
         found["state"] = list(_policies([_statement(STATE_BUCKET, [bucket]), others]))
     if of_stacks := [job for job in jobs if job is not Job.STATE_CREATE]:
         measured = json.loads(MEASURED.read_text("utf-8"))
-        for plan in stacks_of(estate):
-            if plan.name in chosen:
-                statements = [
-                    *of_stack(plan, trees[plan.name], of_stacks, measured),
-                    *_of_state(estate, plan, of_stacks),
-                ]
-                found[plan.name] = list(_policies(statements))
+        plans = [plan for plan in stacks_of(estate) if plan.name in chosen]
+        for plan in plans:
+            statements = list(of_stack(plan, trees[plan.name], of_stacks, measured))
+            if not estate.deployer:
+                statements += _of_state(estate, [plan], of_stacks)
+            found[plan.name] = list(_policies(statements))
+        if estate.deployer:
+            arns = [estate.deployer.arn(plan.account_id, plan.region) for plan in plans]
+            assume = _statement(["sts:AssumeRole"], arns)
+            found["caller"] = list(_policies([assume, *_of_state(estate, plans, of_stacks)]))
     return found
 
 
@@ -133,21 +139,34 @@ def _is_about(action: str, kind: str) -> bool:
     return True
 
 
-def _of_state(estate: Estate, plan: StackPlan, jobs: Collection[Job]) -> Iterator[Statement]:
-    """Yield the statements for the stack's state and its lock, in S3."""
+def _of_state(estate: Estate, plans: Sequence[StackPlan], jobs: Collection[Job]) -> Iterator[Statement]:
+    """Yield the statements for the states of stacks and their locks, in S3."""
     state = estate.state
     if not isinstance(state, S3State):
         return
     bucket = f"arn:{partition(state.region)}:s3:::{state.bucket}"
-    key = f"{bucket}/{state.key(estate.name, plan.state_name)}"
+    keys = [f"{bucket}/{state.key(estate.name, plan.state_name)}" for plan in plans]
     if Job.PREFLIGHT in jobs:
         yield _statement(PREFLIGHT_BUCKET, [bucket])
     if set(jobs) == {Job.PREFLIGHT}:
-        yield _statement(["s3:GetObject"], [key])
-        return
-    yield _statement(["s3:ListBucket"], [bucket])
-    yield _statement(["s3:GetObject", "s3:PutObject"], [key])
-    yield _statement(["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{key}.tflock"])
+        yield _statement(["s3:GetObject"], keys)
+    else:
+        yield _statement(["s3:ListBucket"], [bucket])
+        yield _statement(["s3:GetObject", "s3:PutObject"], keys)
+        yield _statement(["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{key}.tflock" for key in keys])
+    if state.kms_key:
+        yield _of_key(state.kms_key)
+
+
+def _of_key(key: str) -> Statement:
+    """Return the statement for objects that S3 encrypts with a KMS key, named by its ARN or by an alias."""
+    actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    alias = re.search(r"alias/.+", key)
+    if not alias:
+        return _statement(actions, [key])
+    # For an alias as the resource, IAM would evaluate the permission to manage the alias, not to use its key.
+    condition = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias[0]}}
+    return {**_statement(actions, ["*"]), "Condition": condition}
 
 
 def _statement(actions: Sequence[str], arns: Sequence[str], condition: Mapping[str, str] | None = None) -> Statement:

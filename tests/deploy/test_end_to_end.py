@@ -3,14 +3,18 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from estate.load import load
+from estate.plan import stacks_of
 from estate.state import S3State
 from local_aws import LocalAws, inventory
+from operations.permissions.actions import OTHERWISE
+from operations.permissions.jobs import Job
 from tests.support.commands import run
 from tests.support.deployment import SECRETS, Deployment
 from tests.support.world import facts_of
@@ -42,12 +46,14 @@ def test_a_life_with_a_lost_state_ends_with_nothing_left(aws: LocalAws, tmp_path
     accounts, regions = accounts_and_regions(estate)
     before = set(inventory(aws, accounts, regions))
 
-    deployment.deploy()
+    with only(deployment, Job.APPLY):
+        deployment.deploy()
     stacks = ["account", "network-archive", "network-edge", "network-lake"]
     stacks += ["quotas-me-south-1", "quotas-us-east-1", "quotas-us-west-2", "regions"]
     assert list(deployment.stacks) == stacks
     assert locked(aws) == {f"acme/{stack}.tfstate.tflock" for stack in stacks}
-    assert deployment.changes() == dict.fromkeys(stacks, False)
+    with only(deployment, Job.PLAN):
+        assert deployment.changes() == dict.fromkeys(stacks, False)
     assert state_objects(aws) == {f"acme/{stack}.tfstate" for stack in stacks}
     told = {(entry, thing, what) for entry, thing, what in read_back(aws, estate)}
     assert told >= {
@@ -85,7 +91,8 @@ def test_a_life_with_a_lost_state_ends_with_nothing_left(aws: LocalAws, tmp_path
     # The state is lost, so the resources are adopted.
     for key in state_objects(aws):
         aws.client("s3").delete_object(Bucket=BUCKET, Key=key)
-    deployment.adopt()
+    with only(deployment, Job.ADOPT):
+        deployment.adopt()
     adopted = sum(one.read_text().count("import {") for one in (tmp_path / "work").rglob("imports.tf"))
     there = set(inventory(aws, accounts, regions))
     group = "sg-0123456789abcdef0"
@@ -105,7 +112,8 @@ def test_a_life_with_a_lost_state_ends_with_nothing_left(aws: LocalAws, tmp_path
     }
     assert opened == {(5433, "172.20.0.0/20"), (5433, "172.20.64.0/20"), (443, None)}
 
-    deployment.destroy()
+    with only(deployment, Job.APPLY, Job.DESTROY):
+        deployment.destroy()
     assert set(inventory(aws, accounts, regions)) - before == set()
     made = f"{len(stacks)} stacks, {len(there - before)} objects in AWS"
     record("deployed end to end, adopted, destroyed", f"{made}; adopted: {adopted} imported, 0 destroyed; 0 left")
@@ -113,6 +121,26 @@ def test_a_life_with_a_lost_state_ends_with_nothing_left(aws: LocalAws, tmp_path
     assert not [line for line in lines if external_id in line]
     written = [path for path in (tmp_path / "work").rglob("*") if path.is_file() and "providers" not in path.parts]
     assert not [path for path in written if external_id.encode() in path.read_bytes()]
+
+
+@contextmanager
+def only(deployment: Deployment, *jobs: Job) -> Generator[None]:
+    """Let the accounts make only the calls that `main.py permissions` lists for the jobs; resources do not count."""
+    options = [argument for job in jobs for argument in ("--for", job.value)]
+    printed = json.loads(deployment.command("permissions", "--file", str(deployment.estate), *options))
+    accounts = {plan.name: plan.account_id for plan in stacks_of(load(deployment.estate))}
+    accounts["caller"] = LocalAws.FIRST_ACCOUNT
+    allowed: dict[str, list[str]] = {}
+    for name, policies in printed.items():
+        for statement in [one for policy in policies for one in policy["Statement"]]:
+            region = statement.get("Condition", {}).get("StringEquals", {}).get("aws:RequestedRegion", "*")
+            # IAM lets everybody ask who they are.
+            for action in {*statement["Action"], "sts:GetCallerIdentity"}:
+                calls = {action, *(call for call, name in OTHERWISE.items() if name == action)}
+                allowed.setdefault(accounts[name], []).extend(f"{region}/{call}" for call in calls)
+    deployment.aws.go_wrong({"allowed": allowed})
+    yield
+    deployment.aws.go_wrong({})
 
 
 def state_objects(aws: LocalAws) -> set[str]:

@@ -114,6 +114,7 @@ def test_the_calls_are_logged_by_service_and_action(aws, calls):
     aws.client("ram").get_resource_shares(resourceOwner="SELF")
     before = len(calls.read_text().splitlines())
     s3.put_object(Bucket="logged", Key="a/b", Body=b"1")
+    s3.delete_object(Bucket="logged", Key="a/b")
     s3.put_bucket_versioning(Bucket="logged", VersioningConfiguration={"Status": "Enabled"})
     aws.client("ram").get_resource_shares(resourceOwner="SELF")
     aws.client("ec2").describe_vpcs()
@@ -122,6 +123,7 @@ def test_the_calls_are_logged_by_service_and_action(aws, calls):
     aws.client("route53").list_hosted_zones()
     assert calls.read_text().splitlines()[before:] == [
         "s3:PutObject",
+        "s3:DeleteObject",
         "s3:PutBucketVersioning",
         "ram:GetResourceShares",
         "ec2:DescribeVpcs",
@@ -207,6 +209,36 @@ def test_a_share_of_all_calls_fails_in_the_service_protocol(aws):
     aws.go_wrong({})
     aws.client("ec2").describe_vpcs()
     assert aws.report() == {"calls": 1, "changes": 0, "faults": {}}
+
+
+def test_an_account_makes_only_the_calls_it_is_allowed(aws):
+    """Each call in its region, or in all regions."""
+    aws.go_wrong({"allowed": {"111111111111": ["us-east-1/ec2:DescribeVpcs", "*/cloudwatch:DescribeAlarms"]}})
+    allowed = [
+        (service, account, region)
+        for account in ("111111111111", "222222222222")
+        for region in ("us-east-1", "us-west-2")
+        for service, operation in [
+            ("ec2", "describe_vpcs"),
+            ("ec2", "describe_subnets"),
+            ("cloudwatch", "describe_alarms"),
+        ]
+        if made(aws.client(service, account, region), operation)
+    ]
+    aws.go_wrong({})
+    assert allowed == [
+        ("ec2", "111111111111", "us-east-1"),
+        ("cloudwatch", "111111111111", "us-east-1"),
+        ("cloudwatch", "111111111111", "us-west-2"),
+    ]
+
+
+def made(client, operation):
+    try:
+        getattr(client, operation)()
+    except ClientError as error:
+        return error.response["Error"]["Code"] not in ("AccessDenied", "UnauthorizedOperation")
+    return True
 
 
 def test_concurrent_calls_do_not_disturb_each_other(aws):

@@ -32,7 +32,7 @@ class Deployment:
     """
 
     def __init__(self, estate: Path, folder: Path, aws: LocalAws, report: Callable[[str], Any]) -> None:
-        self.estate, self.folder, self._report = estate.resolve(), folder, report
+        self.estate, self.folder, self.aws, self._report = estate.resolve(), folder, aws, report
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder / "cdktf.out", ignore_errors=True)
         path = os.pathsep.join((str(BIN), os.environ["PATH"]))

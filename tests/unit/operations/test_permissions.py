@@ -18,6 +18,7 @@ from tests.support.synth import synth_all
 
 NEWER = ("ec2:DescribeVpcEncryptionControls",)
 """Actions that AWS added after the linter's list of actions was made; botocore has them."""
+KEY = "arn:aws:kms:us-east-1:111111111111"
 COMPLETE = ROOT / "examples/complete.yaml"
 
 
@@ -45,18 +46,62 @@ def test_adopt_may_see_who_uses_what_it_finds() -> None:
     assert {"iam:ListOpenIDConnectProviders", "iam:GetOpenIDConnectProvider", "iam:ListRoles"} <= actions
 
 
+def statements(found: dict[str, list[Policy]], name: str) -> list[dict[str, Any]]:
+    return [one for policy in found[name] for one in policy["Statement"]]
+
+
+def test_your_own_credentials_read_the_state_for_a_deployer(trees: dict[str, Any]) -> None:
+    found = permissions(load(COMPLETE), trees, [Job.PLAN], ["account"])
+    key = "arn:aws:s3:::acme-astro-tfstate/acme/account.tfstate"
+    role = "arn:aws:iam::222222222222:role/terraform-deployer"
+    assert statements(found, "caller") == [
+        {"Effect": "Allow", "Action": ["sts:AssumeRole"], "Resource": [role]},
+        {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::acme-astro-tfstate"]},
+        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": [key]},
+        {
+            "Effect": "Allow",
+            "Action": ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            "Resource": [f"{key}.tflock"],
+        },
+    ]
+    assert key not in json.dumps(found["account"])
+    alone = load(COMPLETE).model_copy(update={"deployer": None})
+    found = permissions(alone, trees, [Job.PLAN], ["account"])
+    assert found.keys() == {"account"}
+    assert key in json.dumps(found["account"])
+
+
+@pytest.mark.parametrize(
+    ("key", "resource", "condition"),
+    [
+        (f"{KEY}:key/1234", f"{KEY}:key/1234", {}),
+        ("alias/state", "*", {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/state"}}),
+        (f"{KEY}:alias/state", "*", {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/state"}}),
+    ],
+)
+def test_state_under_a_key_needs_its_use(
+    trees: dict[str, Any], key: str, resource: str, condition: dict[str, Any]
+) -> None:
+    estate = load(COMPLETE)
+    encrypted = estate.model_copy(update={"state": estate.state.model_copy(update={"kms_key": key})})
+    wanted = {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": [resource]}
+    for job in (Job.PLAN, Job.PREFLIGHT):
+        found = permissions(encrypted, trees, [job], ["account"])
+        assert statements(found, "caller")[-1] == wanted | ({"Condition": condition} if condition else {})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
 def test_what_an_example_makes_was_measured(example: Path, tmp_path: Path) -> None:
     made = synth_all(load(example), tmp_path)
     for job in (Job.PLAN, Job.APPLY, Job.DESTROY):
-        assert permissions(load(example), made, [job], made).keys() == made.keys()
+        assert permissions(load(example), made, [job], made).keys() - {"caller"} == made.keys()
 
 
 @pytest.mark.parametrize("job", [Job.ADOPT, Job.PREFLIGHT, Job.STATE_CREATE])
 def test_policies_are_of_actions_that_exist_and_fit_iam(trees: dict[str, Any], job: Job) -> None:
     found = of(trees, job)
-    assert set(found) == ({"state"} if job is Job.STATE_CREATE else set(trees))
+    assert set(found) == ({"state"} if job is Job.STATE_CREATE else {*trees, "caller"})
     for policies in found.values():
         for policy in policies:
             assert len(json.dumps(policy, separators=(",", ":"))) <= 6_144
