@@ -106,7 +106,7 @@ def test_every_command_that_it_names_exists(document: Path) -> None:
                 elif hasattr(command, "commands"):
                     assert word in command.commands, line
                     command = command.commands[word]
-        for target in re.findall(r"^make ([\w-]+)", line):
+        for target in re.findall(r"^make (?:-C \S+ )?([\w-]+)", line):
             assert target in made, line
 
 

@@ -71,6 +71,17 @@ def own_configuration() -> str:
 CDKTF = ROOT / "node_modules/.bin/cdktf"
 
 
+def test_setup_announces_its_steps_and_the_next_command(clone: Path) -> None:
+    shown = subprocess.run(["make", "-n", "setup"], cwd=clone, capture_output=True, text=True, check=True).stdout
+    echoes = [text for line in shown.splitlines() for text in re.findall(r"echo [\"'](.*?)[\"'](?: &&|$)", line)]
+    assert re.match(r"Set-up in 5 steps: 2 to 5 minutes, 1\.2 GB ", echoes[0])
+    assert re.findall(r"\[(\d)/5\]", "\n".join(echoes)) == ["1", "2", "3", "4", "5"]
+    assert echoes[-2:] == [
+        f'  export PATH="{clone}/.venv/bin:{clone}/node_modules/.bin:$PATH"',
+        "Then write a first estate file with \\`python main.py init\\`; docs/first-deployment.md has every step.",
+    ]
+
+
 def test_every_dependency_is_looked_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert sorted(PACKAGES) == sorted(re.split("[<>=]", one)[0] for one in project["dependencies"])

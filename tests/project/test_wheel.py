@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +217,65 @@ def test_the_command_is_main_py_and_starts_as_little(installed: Path, tmp_path: 
         "print(sorted(n for n in ('cdktf', 'jsii', 'constructs', 'boto3', 'botocore') if n in sys.modules))\n"
     )
     assert run(tmp_path, installed, sys.executable, "-c", code).splitlines() == [*told.splitlines(), "[]"]
+
+
+@pytest.fixture
+def dependencies(tmp_path: Path) -> Path:
+    """Return a folder with a wheel for each dependency, so that an installation needs no network.
+
+    The wheels are empty, and lead to the packages of the tests.
+    """
+    (folder := tmp_path / "dependencies").mkdir()
+    packages = next(Path(sys.prefix).glob("lib/python3*/site-packages"))
+    for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
+        name = re.split("[<>=]", one)[0]
+        stem = f"{re.sub('[-.]', '_', name)}-{version(name)}"
+        files = {
+            f"{stem}.pth": f"{packages}\n",
+            f"{stem}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version(name)}\n",
+            f"{stem}.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
+        record = f"{stem}.dist-info/RECORD"
+        with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as archive:
+            for path, content in (files | {record: "".join(f"{path},,\n" for path in (*files, record))}).items():
+                archive.writestr(path, content)
+    return folder
+
+
+def install(tool: str, wheel: Path, dependencies: Path, folder: Path) -> list[str]:
+    """Install the wheel with a tool, and return the command."""
+    offline, python = ["--no-index", "--find-links", str(dependencies)], ["--python", sys.executable]
+    env = os.environ | {
+        "PIPX_HOME": str(folder / "pipx"),
+        "PIPX_BIN_DIR": str(folder / "bin"),
+        "UV_TOOL_DIR": str(folder / "uv"),
+        "UV_TOOL_BIN_DIR": str(folder / "bin"),
+        "UV_CACHE_DIR": str(folder / "cache"),
+    }
+    if tool == "uvx":
+        cache = ["--cache-dir", str(folder / "cache")]
+        return ["uvx", "-q", "--offline", *offline, *cache, *python, "--from", str(wheel), "astro-on-aws"]
+    command = {
+        "pip": [sys.executable, "-m", "pip", "-q", "--python", str(folder), "install", *offline],
+        "pipx": ["pipx", "install", "-q", *python, f"--pip-args={' '.join(offline)}"],
+        "uv": ["uv", "tool", "install", "-q", "--offline", *offline, *python],
+    }[tool]
+    if tool == "pip":
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    subprocess.run([*command, str(wheel)], env=env, check=True, capture_output=True)
+    return [str(folder / "bin/astro-on-aws")]
+
+
+@pytest.mark.parametrize("tool", ["pip", "pipx", "uv", "uvx"])
+def test_the_wheel_installs_with(tool: str, wheel: Path, dependencies: Path, tmp_path: Path) -> None:
+    if tool != "pip" and not shutil.which(tool):
+        pytest.skip(f"{tool} is not installed")
+    command = install(tool, wheel, dependencies, tmp_path / "place")
+    (tmp_path / "astro.yaml").write_text(yours((ROOT / "examples/vpc_peering.yaml").read_text()))
+    expected = {"--version": "astro-on-aws 0.1.0", "check": "astro.yaml: 1 network, 1 connection, no mistakes"}
+    for word, first in expected.items():
+        result = subprocess.run([*command, word], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stderr, result.stdout.partition("\n")[0]) == (0, "", first)
 
 
 def test_a_message_names_the_command_that_is_there(installed: Path, tmp_path: Path) -> None:
