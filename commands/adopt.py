@@ -18,19 +18,22 @@ def adopt(
     out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory.")] = Path(
         "cdktf.out"
     ),
-    stack: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this one; may be repeated.")] = None,
+    stack: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Search only this stack. Can be repeated.")
+    ] = None,
 ) -> None:
-    """Find in AWS what the estate describes and is there already, and write Terraform's import blocks for it.
+    """Find existing AWS resources, and write import blocks.
 
-    They go beside what a synth writes, as stacks/<stack>/imports.tf: the next `cdktf deploy` shows what it imports, and
-    asks. Only reads AWS. Exits with 4 where a person has to decide something.
+    Searches AWS for resources that match the estate, and changes nothing there. Writes stacks/<stack>/imports.tf in the
+    output directory. The next `cdktf deploy` shows the imports before it asks for approval. Exits with 4 if a match
+    needs your decision.
 
     \b
     Examples:
       main.py adopt
       main.py adopt --stack network-lake
 
-    Exit codes: 0 done, 1 failed, 2 invalid input, 4 you have to decide something.
+    Exit codes: 0 done, 1 failed, 2 invalid input, 4 a match needs your decision.
     """
     from operations.adopt.report import refuse_foreign_imports
     from operations.adopt.search import adopt as look_for
@@ -49,9 +52,9 @@ def adopt(
     for adoption in adoptions:
         print(adoption.report())
     if not any(files):
-        print("Nothing of the estate is there yet: there is nothing to import.")
+        print("No existing resources match the estate, so there is nothing to import.")
     else:
         print(f"Written: {', '.join(str(one) for one in files if one)}")
-        print("Next: `cdktf diff <stack>` shows what is imported and changed, `cdktf deploy <stack>` does it.")
+        print("Next: `cdktf diff <stack>` shows the imports and changes, and `cdktf deploy <stack>` applies them.")
     if any(one.to_decide for adoption in adoptions for one in adoption.outcomes):
         sys.exit(ExitCode.WARNINGS_ONLY)

@@ -38,10 +38,10 @@ def check(
         typer.Option("--cost", help="Also print the fixed monthly cost, at list prices. Formats: text and json."),
     ] = False,
 ) -> None:
-    """List the mistakes in an estate file, or its pending inputs, its warnings, and the variables that Terraform needs.
+    """Validate an estate file, and list its pending inputs.
 
-    Exits with 4 if there are warnings only. They stop no synth. An entry whose last day is over stops deploys
-    of its stack.
+    Also lists warnings, and the variables that Terraform requires. With warnings only, exits with 4; `synth` still
+    works. An entry after its last day stops deploys of its stack.
 
     \b
     Examples:

@@ -38,9 +38,10 @@ class Shell(StrEnum):
 def completion(
     context: typer.Context, shell: Annotated[Shell, typer.Argument(help="Your shell: bash or zsh.")] = Shell.BASH
 ) -> None:
-    """Print a script that completes commands and options in a shell.
+    """Print a completion script for bash or zsh.
 
-    Load it in the shell's startup file: `eval "$(main.py completion bash)"`. The script starts no Python.
+    The script completes commands and options without starting Python. To load it, add this line to the shell's startup
+    file: `eval "$(main.py completion bash)"`.
 
     \b
     Examples:

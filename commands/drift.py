@@ -16,7 +16,9 @@ from operations.selection import chosen
 
 
 def drift(
-    stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
+    stacks: Annotated[
+        list[str] | None, typer.Argument(metavar="[STACK]...", help="The stacks to compare. Default: all.")
+    ] = None,
     out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory.")] = Path(
         "cdktf.out"
     ),
@@ -24,10 +26,11 @@ def drift(
     output: Format = Output.TEXT,
     outputs: Outputs = None,
 ) -> None:
-    """Show what changed in AWS since the last deploy, by entry of the file and with the clusters that use it.
+    """Show changes in AWS since the last deploy.
 
-    Synthesizes the estate, plans each stack, and shows the changes by others that a deploy would undo, and the steps
-    that `status` reports as failed. Changes nothing in AWS or in the state, and locks nothing.
+    Synthesizes the estate and plans each stack. Shows the changes by others that a deploy would undo, and the failed
+    steps of `status`, by entry of the file, with the clusters that use it. Changes nothing in AWS or in the state, and
+    takes no lock.
 
     \b
     Examples:

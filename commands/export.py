@@ -14,19 +14,22 @@ from operations.selection import chosen
 
 
 def export(
-    stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the modules, one for each stack.")] = Path(
+    stacks: Annotated[
+        list[str] | None, typer.Argument(metavar="[STACK]...", help="The stacks to export. Default: all.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The directory for the modules, one for each stack.")] = Path(
         "terraform-modules"
     ),
     output: Annotated[
-        Syntax, typer.Option("--output", "--format", help="The syntax: json, or hcl, which your Terraform formats.")
+        Syntax,
+        typer.Option("--output", "--format", help="The syntax of the files. hcl needs Terraform, to format them."),
     ] = Syntax.JSON,
     file: EstateOption = Path("astro.yaml"),
 ) -> None:
-    """Write stacks as Terraform modules, for roots that know nothing of Python: no provider, no backend, variables for
-    what Terraform may know later.
+    """Write stacks as Terraform modules that need no Python.
 
-    Replaces what it wrote before, and nothing else.
+    The modules have no provider and no backend. Values that your root can compute, such as IDs, are variables.
+    Replaces only files of an earlier export.
 
     \b
     Examples:

@@ -21,16 +21,15 @@ class Page(StrEnum):
 
 def handoff(
     file: EstateFile = Path("astro.yaml"),
-    reader: Annotated[Reader, typer.Option("--for", help="Who reads it.")] = Reader.YOU,
-    output: Annotated[
-        Page, typer.Option(help="The format: text, which is Markdown, or json for programs.")
-    ] = Page.TEXT,
+    reader: Annotated[Reader, typer.Option("--for", help="The reader of the page.")] = Reader.YOU,
+    output: Annotated[Page, typer.Option(help="The format: text (Markdown), or json for programs.")] = Page.TEXT,
     as_json: Annotated[bool, typer.Option("--json", hidden=True, help="The former spelling of --output json.")] = False,
     outputs: Outputs = None,
 ) -> None:
-    """Print the deployed entries and the remaining steps: for you, or to send to Astronomer or your network team.
+    """Print deployed entries and remaining steps.
 
-    Reads the state from where the estate keeps it, and writes nothing. Exits with 4 if a stack could not be read.
+    With --for, prints the page to send to Astronomer or to your network team. Reads Terraform's state from the backend
+    of the estate, and writes nothing. Exits with 4 if the state of a stack could not be read.
 
     \b
     Examples:

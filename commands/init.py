@@ -26,24 +26,33 @@ _PRODUCTS = ("hybrid", "hosted-dedicated", "hosted-standard")
 def init(
     file: EstateFile = Path("astro.yaml"),
     account: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="An account to read. Default: that of your credentials.")
+        list[str] | None,
+        typer.Option(
+            metavar="ID", help="Read this account. Can be repeated. Default: the account of your credentials."
+        ),
     ] = None,
     region: Annotated[
-        list[str] | None, typer.Option(metavar="REGION", help="A region to read. Default: AWS_REGION.")
+        list[str] | None, typer.Option(metavar="REGION", help="Read this region. Can be repeated. Default: AWS_REGION.")
     ] = None,
-    product: Annotated[str | None, typer.Option(help=f"One of {', '.join(_PRODUCTS)}.")] = None,
-    organization: Annotated[str | None, typer.Option(metavar="NAME", help="Your Astro organization.")] = None,
-    vpc: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this VPC. Default: all.")] = None,
+    product: Annotated[str | None, typer.Option(help=f"Your Astro product: {', '.join(_PRODUCTS)}.")] = None,
+    organization: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The short name of your Astro organization.")
+    ] = None,
+    vpc: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Read only this VPC. Can be repeated. Default: all.")
+    ] = None,
     astro_account: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID", help="An account of Astronomer's clusters, whose requests become connections."),
+        typer.Option(
+            metavar="ID", help="An account of Astronomer's clusters. Its requests become connections. Can be repeated."
+        ),
     ] = None,
-    role: Annotated[str | None, typer.Option(metavar="NAME", help="A role to assume in each account.")] = None,
+    role: Annotated[str | None, typer.Option(metavar="NAME", help="Assume this role in each account.")] = None,
 ) -> None:
-    """Write a first estate file from what AWS and Astro's API show, and check it.
+    """Write a first estate file from AWS and Astro's API.
 
-    Reads AWS and changes nothing. Set ASTRO_API_TOKEN to read the clusters of your organization. Asks for what is
-    missing on a terminal. Never replaces a file.
+    Reads AWS and changes nothing, then checks the new file. To include the clusters of your organization, set
+    ASTRO_API_TOKEN. On a terminal, prompts for missing values. Never replaces a file.
 
     \b
     Examples:

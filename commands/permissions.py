@@ -13,13 +13,16 @@ from operations.selection import chosen
 
 
 def permissions(
-    stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
-    jobs: Annotated[list[Job] | None, typer.Option("--for", help="Repeat for several. Default: plan.")] = None,
+    stacks: Annotated[
+        list[str] | None, typer.Argument(metavar="[STACK]...", help="The stacks to deploy. Default: all.")
+    ] = None,
+    jobs: Annotated[list[Job] | None, typer.Option("--for", help="The job. Can be repeated. Default: plan.")] = None,
     file: EstateOption = Path("astro.yaml"),
 ) -> None:
-    """Print the least IAM policies for a job, by stack, as JSON.
+    """Print the least IAM policies for a job, as JSON.
 
-    The actions were measured. `apply` changes and creates; add `--for destroy` for a role that may also remove.
+    The actions come from measured API calls, by stack. `apply` covers creating and changing resources. For a role that
+    can also remove them, add `--for destroy`.
 
     \b
     Examples:

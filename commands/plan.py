@@ -17,23 +17,25 @@ from operations.selection import chosen
 
 
 def plan(
-    stacks: Annotated[list[str] | None, typer.Argument(metavar="[STACK]...", help="Default: all.")] = None,
+    stacks: Annotated[
+        list[str] | None, typer.Argument(metavar="[STACK]...", help="The stacks to plan. Default: all.")
+    ] = None,
     out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory.")] = Path(
         "cdktf.out"
     ),
     file: EstateOption = Path("astro.yaml"),
 ) -> None:
-    """Synthesize the estate, and show the changes of a deploy of all its stacks, from `terraform plan`. Also: diff.
+    """Show the changes that a deploy would make.
 
-    Changes nothing in AWS, and saves no plan file. A stack that refuses its plan has a failed condition, or would
-    destroy a protected resource.
+    Synthesizes the estate, and runs `terraform plan` for each stack. Changes nothing in AWS, and saves no plan file.
+    A plan is refused if a condition fails, or if it would destroy a protected resource. `diff` is the same command.
 
     \b
     Examples:
       main.py plan
       main.py plan network-lake --file dev.yaml --out cdktf.out-dev
 
-    Exit codes: 0 no changes, 1 failed, 2 invalid input, 3 a stack refuses its plan, 4 changes.
+    Exit codes: 0 no changes, 1 failed, 2 invalid input, 3 a plan is refused, 4 changes.
     """
     from operations import plan as planning
 

@@ -27,13 +27,16 @@ policy = typer.Typer(help=HELP, rich_markup_mode=None)
 @policy.command(cls=Command)
 def fetch(
     file: EstateFile = Path("astro.yaml"),
-    url: Annotated[str | None, typer.Option(help="Where from. Default: where Astronomer publishes it.")] = None,
-    accept: Annotated[bool, typer.Option("--accept", help="Replace a document that differs.")] = False,
-    to: Annotated[Path | None, typer.Option(help="Save it here, where there is no estate yet.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Download this URL. Default: the URL that Astronomer publishes.")
+    ] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Replace the saved document if it differs.")] = False,
+    to: Annotated[Path | None, typer.Option(help="Save to this path, for example without an estate.")] = None,
 ) -> None:
-    """Save Astronomer's document as the estate's `policy_file` and pin it by its SHA-256, in a file beside it.
+    """Download and pin Astronomer's policy document.
 
-    A document that differs from the pinned one is saved beside it as .new, compared, and exits with 3.
+    Saves the document as the estate's `policy_file`, with its SHA-256 in a file in the same directory. If the document
+    differs from the pinned one, saves it with the suffix .new, compares the two, and exits with 3.
 
     \b
     Examples:
@@ -54,7 +57,7 @@ def fetch(
         print(f"{document}: {'unchanged' if outcome == 'same' else 'saved and pinned'}")
         return
     beside = document.with_name(document.name + ".new")
-    print(f"{document} is not what Astronomer publishes now, saved as {beside}; --accept replaces it:")
+    print(f"{document} differs from the published document, saved as {beside}; replace it with --accept:")
     changes = compare([read(document)], [read(beside)])
     for change in changes:
         print(f"  {change}")
@@ -63,11 +66,15 @@ def fetch(
 
 @policy.command(cls=Command)
 def diff(
-    old: Annotated[Path | None, typer.Argument(help="A document. Default: what the account's role has.")] = None,
-    new: Annotated[Path | None, typer.Argument(help="A document. Default: the estate's `policy_file`.")] = None,
+    old: Annotated[
+        Path | None, typer.Argument(help="The old document. Default: the policies of the role in the account.")
+    ] = None,
+    new: Annotated[Path | None, typer.Argument(help="The new document. Default: the estate's `policy_file`.")] = None,
     file: EstateOption = Path("astro.yaml"),
 ) -> None:
-    """Compare two documents, or the account's with the estate's, action by action; exits with 3 if NEW allows more.
+    """Compare two policy documents, action by action.
+
+    Without arguments, compares the account's policies with the estate's document. Exits with 3 if NEW allows more.
 
     \b
     Examples:
@@ -98,10 +105,10 @@ def diff(
 
 @policy.command(cls=Command)
 def lint(file: EstateFile = Path("astro.yaml")) -> None:
-    """Lint every policy that the estate creates, trust policies included, offline, by parliament; exits with 3 on a
-    finding.
+    """Lint every IAM policy of the estate, offline.
 
-    Findings in Astronomer's own document are reported, and exit with 4: Astronomer maintains it.
+    Includes trust policies. The linter is parliament. Exits with 3 for a finding, but with 4 for one in Astronomer's
+    document, because Astronomer maintains it.
 
     \b
     Examples:

@@ -21,16 +21,17 @@ def preflight(
     ] = None,
     output: Format = Output.TEXT,
 ) -> None:
-    """Check before a plan whether it can succeed: programs, credentials, permissions, quotas, IDs, ranges, and more.
+    """Check whether a plan and a deploy can succeed.
 
-    Reads AWS in every account of the estate, and changes nothing.
+    Checks programs, credentials, permissions, quotas, IDs, ranges and more. Reads AWS in every account of the estate,
+    and changes nothing.
 
     \b
     Examples:
       main.py preflight
       main.py preflight --stack network-lake --output junit
 
-    Exit codes: 0 nothing is in the way, 1 no account could be read, 2 invalid input, 3 a plan or a deploy would fail,
+    Exit codes: 0 no problem found, 1 no account could be read, 2 invalid input, 3 a plan or a deploy would fail,
     4 warnings or unknown only.
     """
     from operations.preflight.report import preflight as look

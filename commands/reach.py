@@ -18,7 +18,7 @@ from estate.load import load
 def reach(
     cluster: Annotated[str, typer.Argument(help="The name of a cluster in `clusters`.")],
     host: Annotated[str, typer.Argument(help="A host name, an IPv4 address, or the service name for PrivateLink.")],
-    port: Annotated[int, typer.Argument(min=1, max=65535)],
+    port: Annotated[int, typer.Argument(min=1, max=65535, help="The port of the service.")],
     file: EstateOption = Path("astro.yaml"),
     ip: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Use this address instead of resolving HOST.")
@@ -28,10 +28,10 @@ def reach(
     output: Format = Output.TEXT,
     outputs: Outputs = None,
 ) -> None:
-    """Find the first hop that blocks traffic from a cluster to HOST and PORT, or the responses.
+    """Find the first hop that blocks traffic to a host.
 
-    Reads AWS and changes nothing. Exits with 3 if a hop blocks, with 4 if no hop that your accounts can see blocks, and
-    with 1 if no account could be read.
+    Follows the traffic from a cluster to HOST and PORT, and the responses. Reads AWS and changes nothing. Exits with 3
+    if a hop blocks, with 4 if no hop that your accounts can see blocks, and with 1 if no account could be read.
 
     \b
     Examples:

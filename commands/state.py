@@ -9,7 +9,7 @@ from estate.errors import ExitCode, UserError
 from estate.load import load
 from estate.state import S3State
 
-HELP = """Create the S3 bucket for the Terraform state.
+HELP = """Create the S3 bucket for Terraform's state.
 
 \b
 Examples:
@@ -22,10 +22,10 @@ state = typer.Typer(help=HELP, rich_markup_mode=None)
 
 @state.command(cls=Command)
 def create(file: EstateFile = Path("astro.yaml")) -> None:
-    """Make the S3 bucket of `state`, or bring an existing one to the same settings; safe to repeat.
+    """Create or repair the S3 bucket for Terraform's state.
 
-    Versioned, encrypted, private, TLS only. Old versions of objects expire after 90 days but for the newest ten, in a
-    bucket that exists already too.
+    The bucket in `state` becomes versioned, encrypted and private, and requires TLS. Old versions of objects expire
+    after 90 days, except the newest ten. An existing bucket gets the same settings. You can repeat the command.
 
     \b
     Examples:

@@ -39,10 +39,11 @@ def status(
     ] = None,
     outputs: Outputs = None,
 ) -> None:
-    """Show the live state of every step: who acts next, the deadline, and the next command or request.
+    """Show the live state of every step.
 
-    Reads AWS in every account of the estate, and changes nothing. Exits with 0 if all steps are done, with 3 if one
-    failed, with 4 if steps are waiting or cannot be seen, and with 1 if no account could be read.
+    Shows who acts next, the deadline, and the next command or request. Reads AWS in every account of the estate, and
+    changes nothing. Exits with 0 if all steps are done, with 3 if one failed, with 4 if steps are waiting or not
+    visible, and with 1 if no account could be read.
 
     \b
     Examples:

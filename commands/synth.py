@@ -18,15 +18,18 @@ def synth(
         "cdktf.out"
     ),
     output: Annotated[
-        Syntax, typer.Option(help="The syntax: json, or hcl, which your Terraform formats.")
+        Syntax, typer.Option(help="The syntax of the files. hcl needs Terraform, to format them.")
     ] = Syntax.JSON,
     hcl: Annotated[bool, typer.Option("--hcl", hidden=True, help="The former spelling of --output hcl.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 3 if it would change.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing. Exit with 3 if the output is out of date.")
+    ] = False,
 ) -> None:
-    """Write the Terraform of the estate as `cdktf synth` does, to be committed: one estate, one output, anywhere.
+    """Write the Terraform of the estate, to commit it.
 
-    Stacks that are no longer in the estate are deleted there, with the other format. Nothing else is touched. --check
-    fails on files of others too that Terraform would load, unless `terraform.own_files` of the estate lists them.
+    The files are those of `cdktf synth`, and the same on every machine. In the output directory, files of stacks that
+    are no longer in the estate, or of the other format, are deleted. Other files stay. --check also fails if Terraform
+    would load other files, unless `terraform.own_files` in the estate lists them.
 
     \b
     Examples:

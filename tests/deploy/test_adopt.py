@@ -400,7 +400,7 @@ def test_without_resources_an_earlier_import_file_is_deleted(aws: LocalAws, acco
             "aws_iam_role.cross-account-role_role",
             "  again   terraform_data.first_place: it exists in the state only: what was deployed before",
             "  again   terraform_data.policy-alarm-guard: it exists in the state only: what was deployed before",
-            "Nothing of the estate is there yet: there is nothing to import.",
+            "No existing resources match the estate, so there is nothing to import.",
         ],
     )
     assert not written.exists()
