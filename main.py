@@ -62,7 +62,7 @@ from commands.state import state
 from commands.status import status
 from commands.synth import synth
 from estate.errors import ExitCode, UserError
-from estate.load import load
+from estate.load import EstateError, load
 from estate.source import Source
 
 
@@ -77,7 +77,12 @@ class Commands(TyperGroup):
             finally:
                 print(end="", flush=True)
         except UserError as error:
-            print(error, file=sys.stderr)
+            if isinstance(error, EstateError) and sys.stderr.isatty():
+                from commands.snippet import print_mistakes
+
+                print_mistakes(error, sys.stderr)
+            else:
+                print(error, file=sys.stderr)
             sys.exit(error.code)
         except OSError as error:
             if error.filename is None and error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.options import EstateFile
-from estate.errors import UserError
 from estate.load import EstateError
 
 if TYPE_CHECKING:
@@ -95,4 +94,4 @@ def _print(found: "Findings", costs: "list[Cost] | None") -> None:
 
         print("\n".join(table(costs)))
     if found.warnings:
-        raise UserError("\n".join(f"{found.file}:{problem}" for problem in found.warnings), found.code)
+        raise EstateError(found.file, list(found.warnings), found.code)

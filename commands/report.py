@@ -1,16 +1,19 @@
 """The formats of a report, its colours, and the progress of a long command."""
 
+import os
 import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from operations.status.report import Status
 
 _PATIENCE = 1.0
@@ -38,10 +41,7 @@ def show(command: str, found: "Status", output: Output, *, repeated: bool = Fals
         case Output.JUNIT:
             print(write.as_junit(command, found))
         case Output.TEXT:
-            from rich.console import Console
-
-            # Colours and width are the terminal's; rich honours NO_COLOR, and writes plain text to a pipe.
-            console = Console(highlight=False, markup=False, emoji=False)
+            console = _console(sys.stdout)
             # Rich would end the program without a message if nobody reads its output.
             with console.capture() as text:
                 for line in write.as_text(found.rows, datetime.now(UTC)):
@@ -51,16 +51,31 @@ def show(command: str, found: "Status", output: Output, *, repeated: bool = Fals
             print(text.get(), end="", flush=True)
 
 
+def _console(stream: TextIO) -> "Console":
+    """Return a console with the colours and the width of the terminal, and without both in a pipe."""
+    from rich.console import Console
+
+    # Rich reads FORCE_COLOR=0 as a demand for colours.
+    off = os.environ.get("FORCE_COLOR") in ("0", "false")
+    return Console(
+        file=stream,
+        force_terminal=stream.isatty() if off else None,
+        no_color=True if off else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
 @contextmanager
 def progress(what: str) -> Generator[None]:
     """Show what a command is doing if it takes longer than a second, on standard error if that is a terminal."""
     if not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
     from rich.status import Status as Spinner
 
-    spinner = Spinner(what, console=Console(stderr=True, markup=False))
+    spinner = Spinner(what, console=_console(sys.stderr))
     timer = threading.Timer(_PATIENCE, spinner.start)
     timer.daemon = True
     timer.start()
