@@ -1,4 +1,4 @@
-"""Builds the wheel: what has short names in this repository is below `astro_on_aws` there, where it meets nobody's
+"""Builds the wheel. Its packages are below `astro_on_aws`, so that they cannot collide with other packages named
 `modules` or `stacks`, and `main.py` is the command `astro-on-aws`."""
 
 import re

@@ -1,4 +1,4 @@
-"""The door. Without an argument it synthesizes the estate, which is what `cdktf` calls it for."""
+"""The entry point of the commands. With no arguments, it synthesizes the estate, as `cdktf` expects."""
 
 import atexit
 import errno
@@ -18,15 +18,15 @@ if _obstacle := obstacle():
     sys.exit(_obstacle)
 
 if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119 (pathlib is not imported yet)
-    # A run is over before its garbage counts, and the interpreter takes everything apart at its end for nothing.
+    # A run ends before garbage collection pays off, and the interpreter would free every object at exit for nothing.
     gc.disable()
     atexit.register(gc.freeze)
-    # Until the commands are imported, Ctrl-C has nothing to clean up.
+    # Until the commands are imported, there is nothing to clean up on Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Pydantic would look for plugins among all installed packages.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-    # The imports below take as long as Node takes to be ready.
+    # Node starts now, because it needs as much time as the imports below.
     if sys.argv[1:2] in ([], ["synth"]):
         from modules.bindings.node import start_for_command
 
@@ -67,7 +67,7 @@ from estate.source import Source
 
 
 class Commands(TyperGroup):
-    """The commands, with the one place where what a person can mend becomes a message and an exit code."""
+    """The commands. Every error that a user can fix becomes a message and an exit code here."""
 
     def invoke(self, ctx: Any) -> Any:
         _clean_up_when_stopped()
@@ -87,7 +87,7 @@ class Commands(TyperGroup):
         except OSError as error:
             if error.filename is None and error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
                 raise
-            with suppress(OSError, ValueError):  # Python would complain once more as it ends
+            with suppress(OSError, ValueError):  # Python would report the error again at exit
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             print(f"{error.filename or 'standard output'}: cannot be written: {error.strerror}", file=sys.stderr)
             sys.exit(ExitCode.FAILED)
@@ -158,7 +158,7 @@ def main(
 
 
 def _clean_up_when_stopped() -> None:
-    """End by an exception on the signals that would end the process at once, so that temporary folders are deleted."""
+    """Turn the signals that would end the process at once into exceptions, so that temporary folders are deleted."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -138,9 +138,10 @@ class AstroStack(ReadableStack):
         return variables
 
     def remember_place(self, path: str) -> None:
-        """Let no plan create everything once more because the account or region at `path` of the file changed.
+        """Stop a plan if the account or region at `path` of the file changed since the last deploy.
 
-        In another place Terraform finds nothing of its state, drops it, and leaves what it deployed behind."""
+        In another place, Terraform would find none of its resources. It would create all of them again, and leave the
+        old ones behind."""
         account_id, region = self.plan.account_id, self.plan.region
         remember(
             self,

@@ -30,7 +30,7 @@ def apply_controls(stack: Construct, controls: Controls, account_id: str, region
         for group in groups:
             group.kms_key_id = key.target_key_arn
     endpoints = [node for node in nodes if isinstance(node, VpcEndpoint) and node.policy_input is None]
-    # AWS takes no policy of an endpoint to a vendor's service.
+    # AWS accepts no policy for an endpoint to a vendor's service.
     endpoints = [node for node in endpoints if not VENDORS.fullmatch(node.service_name_input or "")]
     if conditions := controls.endpoint_conditions() if endpoints else []:
         allowed = statement(["*"], ["*"], *conditions, principals=("AWS", ["*"]))

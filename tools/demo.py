@@ -132,9 +132,9 @@ def start_database(aws: LocalAws, estate: Estate) -> None:
 
 @contextmanager
 def named_database(aws: LocalAws, estate: Estate) -> Generator[Callable[[bool], None]]:
-    """Name the database in the zone that the deploy made, and associate the cluster's VPC as Astronomer would.
+    """Add the database's name to the deployed zone, and associate the cluster's VPC as Astronomer would.
 
-    Yields a function that associates (True) or dissociates (False) that VPC. In the end, the zone is as it was.
+    Yields a function that associates (True) or dissociates (False) that VPC. Restores the zone at the end.
     """
     lake, prod = estate.networks["lake"], estate.clusters["prod"]
     assert prod.account_id
@@ -159,7 +159,7 @@ def named_database(aws: LocalAws, estate: Estate) -> Generator[Callable[[bool], 
 
 
 def faults(aws: LocalAws, estate: Estate) -> Iterator[str]:
-    """Break one thing at a time: before each `yield` of its description; it is mended afterwards."""
+    """Break one thing before each `yield` of its description, and repair it afterwards."""
     lake, prod = estate.networks["lake"], str(estate.clusters["prod"].cidr)
     ec2 = aws.client("ec2", lake.account_id, lake.region)
     route: dict[str, Any] = {"RouteTableId": TABLE, "DestinationCidrBlock": prod}

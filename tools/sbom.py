@@ -54,7 +54,7 @@ def write(document: Path) -> None:
             metadata = next(file for file in distribution(name).files or [] if file.name == "METADATA").locate()
             folder_of = Path(str(metadata)).parent
             (packages / folder_of.name).symlink_to(folder_of)
-        # PYTHONPATH is no option, because the described environment would include it.
+        # PYTHONPATH cannot be used, because the described environment would include it.
         generate = f"import runpy, sys; sys.path.insert(0, {str(GENERATOR)!r}); "
         generate += "runpy.run_module('cyclonedx_py', run_name='__main__')"
         options = ["--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application", "--output-reproducible"]

@@ -98,7 +98,7 @@ _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 
 
 def _entry(cluster: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that the API has; one that is missing or has another form stays out."""
+    """Return the fields of the API's answer. Omits fields that are missing or have an unexpected form."""
     told = cluster.get("metadata")
     metadata: dict[str, Any] = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
     addresses = metadata.get("externalIPs")

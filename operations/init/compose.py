@@ -1,4 +1,4 @@
-"""Writes the text of a first estate: the values that were found, and a comment for each that someone has to give."""
+"""Writes the text of a first estate: the values that were found, and a comment for each missing value."""
 
 import json
 import re
@@ -15,23 +15,23 @@ _PRIVATE = [IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers of the user to questions that no API answers."""
+    """The user's answers, for values that no API provides."""
 
     product: str
     organization: str | None
     role: str | None
     astro_accounts: Collection[str]
-    """The accounts that are Astronomer's. A request of any other account is written as a comment."""
+    """Astronomer's accounts. A request by any other account is written as a comment."""
 
 
 class _Names:
-    """Names of entries, each once."""
+    """Generates unique names of entries."""
 
     def __init__(self) -> None:
         self._used: set[str] = set()
 
     def new(self, text: str, kind: str) -> str:
-        """Return a name for a text from outside."""
+        """Return an unused name that resembles the text."""
         slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:30].strip("-")
         slug = slug if re.match(r"[a-z]", slug) else f"{kind}-{slug}".strip("-")[:30].strip("-")
         name, number = slug, 2
@@ -98,7 +98,7 @@ def _of_tag(name: str, id_: str) -> str:
 
 
 def _said(value: str) -> str:
-    """Return a text from outside for a comment: on one line, without control characters."""
+    """Return external text for a comment: on one line, without control characters."""
     return printable(shortened(value))
 
 
@@ -129,7 +129,7 @@ def _clusters(
 
 
 def _cluster_of(request: Request, clusters: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Return the cluster that a request is of: by account, region and range, as far as both are known."""
+    """Return the cluster of a request, by the account, region and range, if they are known."""
     region = request.requester_region or request.region
     same = [
         name

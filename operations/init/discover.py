@@ -19,7 +19,7 @@ _CALLS = (
     ("route53resolver:list_resolver_rules", {}),
     ("route53resolver:list_resolver_endpoints", {}),
 )
-"""Each is made once for an account and a region."""
+"""The calls, each made once for an account and a region."""
 
 
 @dataclass(frozen=True)

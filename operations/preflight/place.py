@@ -61,7 +61,7 @@ class Place:
 
     @property
     def aws(self) -> Aws:
-        """Return its AWS. Raises UserError if it cannot be signed in to."""
+        """Return the calls to this account and region. Raises UserError if signing in fails."""
         return self.accounts.of(self.account_id, self.region)
 
     def read(self, call: str, region: str = "", **parameters: Any) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from operations.status.check import Check, Outcome, unknown
 
 @dataclass(frozen=True)
 class Limit:
-    """A quota of AWS that resources of a type count towards.
+    """A quota of AWS, and the resources that count towards it.
 
-    `used` is an expression that finds what exists: IDs of what the quota is for, or for a quota of a region anything.
-    `of` is the argument that names what the quota is for. Empty for a quota of a region.
+    `of` is the argument that names the parent that the quota is for, such as a route table. It is empty for a quota of
+    a region. `used` is an expression that finds the existing resources: with `of`, as IDs of parents, or as pairs of
+    such an ID and a number.
     """
 
     service: str

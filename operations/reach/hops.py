@@ -23,7 +23,7 @@ class Goal:
     sources: tuple[IPv4Network, ...]
 
     def to_address(self) -> "Goal":
-        """Return the goal whose ranges are the address itself, for the tables that lead to it."""
+        """Return a goal whose only range is the address, to check the tables on the way to it."""
         return replace(self, sources=(IPv4Network(self.address),))
 
 

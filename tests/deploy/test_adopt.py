@@ -483,7 +483,7 @@ def document(action: str) -> str:
 
 
 def test_a_cloudformation_stack_is_named_and_releases_the_role(aws: LocalAws, account: str, tmp_path: Path) -> None:
-    """The steps of docs/adopt.md, "Letting go of CloudFormation": set Retain, then delete the stack."""
+    """The steps of docs/adopt.md, "Deleting the CloudFormation stack": set Retain, then delete the stack."""
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]}
     trust["Statement"][0]["Principal"] = {"AWS": "arn:aws:iam::406882777402:root"}  # type: ignore[index]
     trust["Statement"][0]["Condition"] = {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}  # type: ignore[index]
