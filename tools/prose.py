@@ -148,8 +148,11 @@ def of_python(text: str, file: str) -> Iterator[Place]:
     for node in ast.walk(tree):
         if node in parts_of_others:
             continue
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and len(node.name) > NAME:
-            yield Place(LONG_NAME, file, node.lineno, node.name)
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            if len(node.name) > NAME:
+                yield Place(LONG_NAME, file, node.lineno, node.name)
+            name = node.name.removeprefix("test_").replace("_", " ").capitalize()
+            yield from found_in(name, file, node.lineno)
         if isinstance(node, ast.JoinedStr):
             parts = (one.value if isinstance(one, ast.Constant) else "x" for one in node.values)
             prose = "".join(part for part in parts if isinstance(part, str))

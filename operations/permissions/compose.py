@@ -40,7 +40,7 @@ def permissions(
 
     With a `deployer`, the policies of a stack are for that role, and those of the key `caller` are for your own
     credentials: Terraform's backend does not assume the role (Terraform's documentation of the backend `s3`).
-    `trees` are the synthesized stacks, `chosen` the names of the stacks to include.
+    The synthesized stacks are in `trees`, and `chosen` has the names of the stacks to include.
     """
     found: dict[str, list[Policy]] = {}
     if Job.STATE_CREATE in jobs and isinstance(estate.state, S3State):

@@ -541,7 +541,7 @@ connections:
 """
 
 
-def test_what_others_use_is_not_taken_over(aws: LocalAws, account: str, tmp_path: Path) -> None:
+def test_resources_that_others_use_are_not_adopted(aws: LocalAws, account: str, tmp_path: Path) -> None:
     ec2, iam = aws.client("ec2", account), aws.client("iam", account)
     vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
     file = estate_file(tmp_path, SHARED.format(account=account, vpc=vpc, issuer=ISSUER))
@@ -659,7 +659,7 @@ connections:
 """
 
 
-def test_what_serves_others_too_is_not_taken_over(aws: LocalAws, account: str, tmp_path: Path) -> None:
+def test_resources_that_serve_others_are_not_adopted(aws: LocalAws, account: str, tmp_path: Path) -> None:
     ec2, route53, resolver = (aws.client(service, account) for service in ("ec2", "route53", "route53resolver"))
     vpc, other = (ec2.create_vpc(CidrBlock=f"10.{n}.0.0/16")["Vpc"]["VpcId"] for n in (20, 50))
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.0.0/24")["Subnet"]["SubnetId"]

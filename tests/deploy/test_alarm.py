@@ -199,7 +199,7 @@ def test_only_and_all_changes_reach_the_subscriber(
     figure("alarm: unrelated events / false alarms", f"{len(UNRELATED)} / {len(false_alarms)}")
 
 
-def test_the_drill_rings_both_channels(deployed: Deployed, subscriber: tuple[str, list[dict[str, Any]]]) -> None:
+def test_the_drill_triggers_both_channels(deployed: Deployed, subscriber: tuple[str, list[dict[str, Any]]]) -> None:
     """The command of docs/security.md: `aws cloudwatch set-alarm-state`."""
     deployed.pattern("corrected")
     address, heard = subscriber

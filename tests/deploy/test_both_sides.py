@@ -337,7 +337,7 @@ def test_parts_without_pending_inputs_are_deployed_first(play: Play) -> None:
     ]
 
 
-def test_both_sides_say_that_each_connection_is_active(play: Play) -> None:
+def test_each_connection_is_active_on_both_sides(play: Play) -> None:
     assert play.sides == {
         "peering": ("active", "active"),
         "routes of the peering": ("10.20.0.0/16 active", "172.20.16.0/20 active"),
@@ -352,7 +352,7 @@ def test_both_sides_say_that_each_connection_is_active(play: Play) -> None:
     figure("handshakes completed, both sides active", f"{len(play.sides)} connections")
 
 
-def test_what_astronomer_did_is_nothing_for_terraform_to_undo(play: Play) -> None:
+def test_a_plan_does_not_undo_astronomers_steps(play: Play) -> None:
     assert play.changes == {"account": False, "network-lake": False}
 
 

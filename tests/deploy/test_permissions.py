@@ -29,7 +29,7 @@ ACCOUNT = "222222222222"
 EXAMPLE = ROOT / "examples/cross_account_role.yaml"
 
 
-def test_what_an_example_needs_is_what_was_measured(tmp_path: Path) -> None:
+def test_the_measured_actions_are_those_of_the_examples(tmp_path: Path) -> None:
     kept = json.loads(MEASURED.read_text())
     for type_, jobs in measure(EXAMPLE, tmp_path / "example").items():
         for job, actions in jobs.items():

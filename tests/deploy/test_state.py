@@ -209,7 +209,7 @@ DRIFT: list[tuple[str, str, Callable[[Any, str], Any]]] = [
 
 
 @pytest.mark.parametrize(("setting", "outcome", "drift"), DRIFT)
-def test_mends_what_has_drifted_and_says_which(session, s3, key, setting, outcome, drift):
+def test_repairs_and_reports_drifted_settings(session, s3, key, setting, outcome, drift):
     bucket = "acme-drift"
     create_state_bucket(bucket, "us-east-1", key, session)
     drift(s3, bucket)
@@ -314,7 +314,7 @@ def test_refuses_a_name_that_another_account_took_a_moment_ago(session):
     )
 
 
-def test_goes_on_when_another_run_of_ours_made_it_a_moment_ago(session):
+def test_continues_if_another_run_has_just_created_the_bucket(session):
     create_state_bucket("acme-race", "eu-central-1", None, session)
     answer(session, "HeadBucket", 404, "404")
     assert create_state_bucket("acme-race", "eu-central-1", None, session) == report("acme-race", "eu-central-1")
@@ -361,7 +361,7 @@ def test_refuses_a_key_that_cannot_encrypt(aws, session):
         ("OperationAborted", 409, "AWS answered PutBucketPolicy with OperationAborted: no"),
     ],
 )
-def test_passes_on_what_aws_says(session, code, status, said):
+def test_reports_the_message_of_aws(session, code, status, said):
     answer(session, "PutBucketPolicy", status, code, "no")
     with pytest.raises(UserError) as caught:
         create_state_bucket(f"acme-{code.lower()}", "us-east-1", None, session)
@@ -369,7 +369,7 @@ def test_passes_on_what_aws_says(session, code, status, said):
 
 
 @pytest.mark.usefixtures("session")
-def test_says_that_nobody_is_signed_in(monkeypatch):
+def test_reports_missing_credentials(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
     with pytest.raises(UserError) as caught:
@@ -380,7 +380,7 @@ def test_says_that_nobody_is_signed_in(monkeypatch):
     )
 
 
-def test_says_that_aws_cannot_be_reached(session, monkeypatch):
+def test_reports_that_aws_cannot_be_reached(session, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(UserError) as caught:
         create_state_bucket("acme-offline", "us-east-1", None, session)

@@ -273,7 +273,7 @@ def test_it_names_what_connects_networks(aws, account, change):
     ]
 
 
-def test_what_is_gone_does_not_count(aws, account, ec2, change):
+def test_deleted_objects_do_not_count(aws, account, ec2, change):
     made = make_hybrid_network(aws, account)
     resolver, kms = aws.client("route53resolver", account=account), aws.client("kms", account=account)
     peering = ec2.create_vpc_peering_connection(VpcId=made["vpc"], PeerVpcId=made["vpc"])["VpcPeeringConnection"]

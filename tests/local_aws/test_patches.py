@@ -82,7 +82,7 @@ class TestIam:
         assert (before, version()) == (1, 2)
 
     @pytest.mark.parametrize("partition", ["aws", "aws-cn"])
-    def test_a_trust_names_principals_of_its_own_partition(self, aws, account, partition):
+    def test_a_trust_policy_names_principals_of_its_partition(self, aws, account, partition):
         iam = aws.client("iam", account=account)
         principal = {"AWS": [f"arn:{partition}:iam::{ASTRO}:root"]}
         statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
@@ -478,7 +478,7 @@ class TestRam:
         [invitation] = theirs.get_resource_share_invitations()["resourceShareInvitations"]
         assert invitation["resourceShareName"] == "at once"
 
-    def test_what_is_shared_with_whom_comes_and_goes(self, ours, share, hub, stranger):
+    def test_principals_of_a_share_can_be_added_and_removed(self, ours, share, hub, stranger):
         def entities(kind: str) -> list[str]:
             answer = ours.get_resource_share_associations(associationType=kind, resourceShareArns=[share])
             return [each["associatedEntity"] for each in answer["resourceShareAssociations"]]
@@ -1483,7 +1483,7 @@ class TestDnsFirewall:
             "a.example.",
         ]
 
-    def test_what_is_in_use_stays_and_a_priority_is_taken_once(self, aws, account, vpc):
+    def test_used_groups_stay_and_priorities_are_unique(self, aws, account, vpc):
         resolver = aws.client("route53resolver", account=account)
         domains = resolver.create_firewall_domain_list(CreatorRequestId="1", Name="astro")["FirewallDomainList"]["Id"]
         group = resolver.create_firewall_rule_group(CreatorRequestId="1", Name="astro")["FirewallRuleGroup"]["Id"]

@@ -100,7 +100,7 @@ def test_an_unimplemented_call_fails_at_once_in_the_protocol(aws, service, opera
     assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["ResponseMetadata"]["RetryAttempts"]) == (400, 0)
 
 
-def test_what_moto_fails_on_is_refused_and_not_tried_again(aws):
+def test_a_failure_of_moto_is_refused_and_not_retried(aws):
     with pytest.raises(ClientError) as refused:
         aws.client("ec2").delete_transit_gateway(TransitGatewayId="tgw-0123456789abcdef0")
     assert refused.value.response["Error"]["Message"] == (

@@ -58,7 +58,7 @@ def test_a_vpc_has_its_ranges_its_parts_and_its_dns(aws):
     assert [g["GroupId"] for g in groups if g["GroupName"] != "default"] == ["sg-0aaaaaaaaaaaaaaaa"]
 
 
-def test_what_exists_is_left_alone(aws):
+def test_existing_resources_stay(aws):
     aws.make({"vpcs": [LAKE]})
     ec2 = aws.client("ec2", account=OURS)
     ec2.create_tags(Resources=[LAKE["id"]], Tags=[{"Key": "kept", "Value": "yes"}])

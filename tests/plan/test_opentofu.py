@@ -103,7 +103,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_what_is_written_is_in_the_language_of_both(stacks: list[dict[str, Any]]) -> None:
+def test_the_output_uses_only_the_common_language(stacks: list[dict[str, Any]]) -> None:
     """For a new name, look up the first release of each tool that supports it, and compare the required version."""
     things = [
         thing

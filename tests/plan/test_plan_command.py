@@ -99,7 +99,7 @@ def test_the_command_plans_the_estate(aws: LocalAws, tmp_path: Path) -> None:
     assert (stack, int(add) > 5, others) == ("network-edge", True, ["0", "0", "0"])
 
 
-def test_what_changed_since_the_deploy_is_named(aws: LocalAws, tmp_path: Path) -> None:
+def test_changes_since_the_deploy_are_named(aws: LocalAws, tmp_path: Path) -> None:
     file, out = tmp_path / "astro.yaml", tmp_path / "out"
     file.write_text(EDGE.replace("BUCKET", "acme-drift"))
     environ = cli_environment(tmp_path / "home", aws.environment())

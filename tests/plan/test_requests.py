@@ -412,7 +412,7 @@ def test_terraform_never_deletes_what_astronomer_attached(aws: LocalAws, stack: 
     assert states() == ["available", "available"]
 
 
-def test_what_is_gone_blocks_neither_the_network_nor_its_destroy(aws: LocalAws, stack: Stack) -> None:
+def test_a_deleted_request_does_not_block_the_network(aws: LocalAws, stack: Stack) -> None:
     """The remedy of docs/recovery.md: Astronomer deletes the peering and the attachment of a network."""
     clusters = cluster("prod", 0) + cluster("dev", 1)
     hub = f"  hub: {{type: transit_gateway, clusters: [dev], network: lake, transit_gateway_id: {HUB}"

@@ -40,11 +40,11 @@ def test_cdktf_is_an_alias_if_only_cdk_terrain_is_installed(site: Path) -> None:
     ]
 
 
-def test_where_both_are_installed_cdktf_is_cdktf(site: Path) -> None:
+def test_with_both_installed_cdktf_is_used(site: Path) -> None:
     (site / "cdktf.py").write_text("print('loaded', __name__)\n")
     assert run(site, "import modules, cdktf") == ["loaded cdktf"]
 
 
-def test_where_neither_is_installed_cdktf_is_what_is_missing(tmp_path: Path) -> None:
+def test_with_neither_installed_cdktf_is_missing(tmp_path: Path) -> None:
     code = "import modules\ntry: import cdktf\nexcept ModuleNotFoundError as error: print(error.name)"
     assert run(tmp_path, code) == ["cdktf"]

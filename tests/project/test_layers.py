@@ -144,7 +144,7 @@ def test_rules_across_entries_use_no_field_of_a_single_type() -> None:
         assert (texts | attributes) & own == texts & TYPES.keys() == set(), file.name
 
 
-def test_what_astronomer_publishes_is_in_one_file() -> None:
+def test_astronomers_published_data_is_in_one_file() -> None:
     published = {ASTRONOMER_ACCOUNT, ROLE, POLICY, URL, "datakin.com", "AirflowS3Logs", BOUNDARY, DEFAULT_DB_TYPE}
     for file in FILES:
         tree = ast.parse(file.read_text())

@@ -92,7 +92,7 @@ MUTATIONS = [
         "modules/policy_alarm/events.py",
         '    "CreatePolicyVersion",\n',
         "",
-        "tests/unit/modules/test_policy_alarm.py::test_every_change_rings",
+        "tests/unit/modules/test_policy_alarm.py::test_every_change_triggers_the_alarm",
     ),
     Mutation(
         "the trail's key serves every trail",
@@ -162,7 +162,7 @@ MUTATIONS = [
         "operations/loaded.py",
         r"|.*\.tfvars(?:\.json)?",
         "",
-        "tests/unit/operations/test_loaded.py::test_whatever_terraform_or_opentofu_loads_is_found",
+        "tests/unit/operations/test_loaded.py::test_every_file_that_terraform_would_load_is_found",
     ),
     Mutation(
         "a link is loaded unseen",
@@ -183,14 +183,14 @@ MUTATIONS = [
         "modules/policy_alarm/events.py",
         'return {"equals-ignore-case": name}',
         'return {"prefix": name}',
-        "tests/unit/modules/test_policy_alarm.py::test_eventbridge_hears_every_change_in_any_case",
+        "tests/unit/modules/test_policy_alarm.py::test_eventbridge_receives_every_change_in_any_case",
     ),
     Mutation(
         "the trail may be stopped in silence",
         "modules/policy_alarm/events.py",
         '"StopLogging", ',
         "",
-        "tests/unit/modules/test_policy_alarm.py::test_eventbridge_hears_what_silences_the_alarm",
+        "tests/unit/modules/test_policy_alarm.py::test_eventbridge_receives_calls_that_silence_the_alarm",
     ),
     Mutation(
         "a trust is read with the case of its keys",

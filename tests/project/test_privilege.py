@@ -270,7 +270,7 @@ def test_no_place_is_blind(mutation: str) -> None:
     assert {what for _, what in too_much(stack)} == expected
 
 
-def test_whatever_is_too_much_is_seen() -> None:
+def test_every_excessive_permission_is_found() -> None:
     def statement(**given: Any) -> dict[str, Any]:
         return {"actions": ["s3:GetObject"], "resources": ["arn:aws:s3:::acme/*"], **given}
 

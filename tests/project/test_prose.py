@@ -36,7 +36,7 @@ def test_a_habit_is_found(text: str, habit: str) -> None:
         "| Whom | What for |\n|---|---|\n| you | " + "word " * 30 + "| " + "word " * 30 + "|",
     ],
 )
-def test_what_is_no_habit_is_not_found(text: str) -> None:
+def test_other_text_is_not_a_habit(text: str) -> None:
     assert list(of_markdown(text, "docs/page.md")) == []
 
 

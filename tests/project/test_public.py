@@ -51,7 +51,7 @@ def test_every_action_is_pinned_by_its_commit(file: str, count: int) -> None:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each), each
 
 
-def test_the_public_ci_runs_the_script_of_ours() -> None:
+def test_the_public_ci_runs_our_script() -> None:
     steps = read(".github/workflows/ci.yml")["jobs"]["test"]["steps"]
     assert [step["run"] for step in steps if "run" in step] == ["bash .ci/run"]
 

@@ -163,7 +163,7 @@ def test_the_loop_previews_each_stack_by_itself(tmp_path: Path) -> None:
         ("docs/recovery.md", ["cdktf destroy '*'", "`removal_reason`", "`lifecycle.prevent_destroy`"]),
     ],
 )
-def test_what_stopped_people_is_documented(document: str, told: list[str]) -> None:
+def test_common_obstacles_are_documented(document: str, told: list[str]) -> None:
     text = " ".join((ROOT / document).read_text().split())
     assert [words for words in told if words not in text] == []
 

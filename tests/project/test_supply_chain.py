@@ -148,7 +148,7 @@ def test_every_dependency_has_a_licence_that_is_allowed() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_installed_fits_together() -> None:
+def test_the_installed_packages_are_compatible() -> None:
     said = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
     assert (said.returncode, said.stdout) == (0, "No broken requirements found.\n")
 

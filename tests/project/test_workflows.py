@@ -97,7 +97,7 @@ def commands() -> list[str]:
     return list(dict.fromkeys((*github, *gitlab)))
 
 
-def test_what_is_run_is_known() -> None:
+def test_every_run_command_is_known() -> None:
     """Any new command must be run below, or listed as an exception."""
     assert commands() == [
         "make -C astro-on-aws setup",

@@ -549,7 +549,7 @@ _ALSO_BROKEN = ("account: is for Hybrid clusters, and there are none", "a route 
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_where_it_stands(tmp_path: Path, mistake: str) -> None:
+def test_a_mistake_has_its_line_and_column(tmp_path: Path, mistake: str) -> None:
     for name, policy in POLICIES.items():
         (tmp_path / f"{name}.json").write_text(policy)
     change, expected = MISTAKES[mistake]

@@ -25,7 +25,7 @@ def test_the_good_estate_is_good(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mistake", ENTRIES, ids=lambda mistake: mistake.name)
-def test_a_mistake_is_told_word_for_word(mistake: Mistake, folder: Path, pytestconfig: pytest.Config) -> None:
+def test_each_mistake_has_its_exact_message(mistake: Mistake, folder: Path, pytestconfig: pytest.Config) -> None:
     said = mistakes(folder, mistake.text())
     assert said
     if pytestconfig.getoption("golden"):

@@ -162,7 +162,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         ),
     ],
 )  # fmt: skip
-def test_each_mistake_is_told_at_its_line_with_its_remedy(
+def test_each_mistake_has_its_line_and_remedy(
     tmp_path: Path, old: str, new: str, expected: list[str | re.Pattern[str]]
 ) -> None:
     found = mistakes(tmp_path, changed(old, new))
@@ -171,7 +171,7 @@ def test_each_mistake_is_told_at_its_line_with_its_remedy(
         assert wanted.match(line) if isinstance(wanted, re.Pattern) else line == wanted, line
 
 
-def test_a_network_that_others_route_back_says_who(tmp_path: Path) -> None:
+def test_routes_elsewhere_explains_missing_route_tables(tmp_path: Path) -> None:
     assert mistakes(tmp_path, changed("route_tables: all", "routes_elsewhere: The network team routes")) == []
 
 
@@ -367,7 +367,7 @@ def test_one_run_reports_mistakes_in_and_across_entries(tmp_path: Path) -> None:
     ]
 
 
-def test_mistakes_at_one_place_are_told_in_one_order(tmp_path: Path) -> None:
+def test_mistakes_at_one_place_have_a_stable_order(tmp_path: Path) -> None:
     assert mistakes(tmp_path, "{}") == [
         "1:1: astro: is missing; add it: astro: {product: hosted-dedicated, organization: acme}",
         "1:1: name: is missing; add it: name: acme",
@@ -535,7 +535,7 @@ def test_the_peering_of_a_twin_is_pending_until_requested(tmp_path: Path) -> Non
         ),
     ],
 )
-def test_a_mistake_in_a_twin_is_told_where_the_file_says_it(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_a_mistake_in_a_twin_has_the_line_of_its_source(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert old in TWINS
     assert mistakes(tmp_path, TWINS.replace(old, new)) == [expected]
 
@@ -616,9 +616,7 @@ def test_a_twin_and_an_entry_of_its_name_are_not_both_taken(tmp_path: Path, old:
         ("prod: {region", "prod: {node_type: x, max_nodes: 0, region", ["5:21: clusters.prod.node_type", "5:35: clusters.prod.max_nodes"]),
     ],
 )  # fmt: skip
-def test_what_a_twin_is_made_of_may_be_anything_and_is_told_once(
-    tmp_path: Path, old: str, new: str, expected: list[str]
-) -> None:
+def test_an_invalid_source_of_a_twin_is_reported_once(tmp_path: Path, old: str, new: str, expected: list[str]) -> None:
     found = mistakes(tmp_path, TWINS.replace(old, new))
     assert [": ".join(line.split(": ")[:2]) for line in found] == expected
 

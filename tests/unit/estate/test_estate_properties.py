@@ -308,12 +308,12 @@ def check_independence(data: Data, file: Path, dice: random.Random) -> None:
 
 
 @pytest.mark.parametrize("data", DONORS, ids=[file.stem for file in EXAMPLES])
-def test_entries_of_an_example_stand_for_themselves(data: Data, file: Path) -> None:
+def test_entries_of_an_example_are_independent(data: Data, file: Path) -> None:
     check_independence(data, file, random.Random(1))  # noqa: S311
 
 
 @pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.proof)])
-def test_entries_of_a_random_estate_stand_for_themselves(file: Path, count: int) -> None:
+def test_entries_of_a_random_estate_are_independent(file: Path, count: int) -> None:
     for number, (_, data) in enumerate(itertools.islice(accepted_estates(file), count)):
         check_independence(data, file, random.Random(number))  # noqa: S311
     if count == 100:

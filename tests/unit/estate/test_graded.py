@@ -18,13 +18,13 @@ ELSEWHERE = {
     42: [
         "unit/estate/test_estate.py::test_a_file_that_is_no_estate_is_refused_in_one_line",
         "unit/estate/test_bad_input.py::test_line_ends_and_byte_order_marks_move_no_mistake",
-        "unit/operations/test_documents.py::test_what_is_no_document_is_refused_at_once",
+        "unit/operations/test_documents.py::test_an_irregular_file_is_refused_at_once",
     ],
     43: ["unit/operations/test_main.py::test_a_file_of_a_similar_name_is_suggested"],
     44: ["unit/operations/test_main.py::test_state_create_without_credentials_explains_the_sign_in"],
     45: ["unit/operations/test_status.py::test_missing_credentials_end_in_an_error_not_a_traceback"],
     46: [
-        "unit/operations/test_terraform.py::test_says_how_to_get_a_missing_binary",
+        "unit/operations/test_terraform.py::test_explains_how_to_get_a_missing_binary",
         "unit/operations/test_cdktf_call.py::test_an_old_terraform_stops_the_call",
     ],
     47: ["unit/operations/test_preflight.py::test_credentials_of_another_account_block"],

@@ -400,7 +400,7 @@ def test_policy_with_variables(folder: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_variable_of_iam_is_refused(tmp_path: Path, variable: str, said_of_it: str) -> None:
+def test_an_unknown_variable_of_iam_is_refused(tmp_path: Path, variable: str, said_of_it: str) -> None:
     text = (SITUATIONS / "policies/abac.json").read_text().replace("${aws:PrincipalTag/team}", variable)
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies/abac.json").write_text(text)

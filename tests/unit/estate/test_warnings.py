@@ -121,7 +121,7 @@ def test_a_copy_of_an_example_warns_of_each_of_its_ids(file: Path, tmp_path: Pat
     ]
 
 
-def test_a_placeholder_is_told_once_at_its_first_line(tmp_path: Path) -> None:
+def test_a_placeholder_is_reported_once_at_its_first_line(tmp_path: Path) -> None:
     account = re.findall(r'account_id: ("\d+")', BASE)
     text = BASE.replace(account[0], '"333333333333"').replace(account[1], '"333333333333"')
     assert in_text(tmp_path, text) == [
@@ -134,7 +134,7 @@ def test_a_placeholder_is_told_once_at_its_first_line(tmp_path: Path) -> None:
     "value",
     ['"444444444444"', '"123456789012"', "vpc-0123456789abcdef0", "vpc-aaaaaaaaaaaaaaaaa", "vpc-12345678"],
 )
-def test_placeholders_that_no_example_uses_are_told(value: str, tmp_path: Path) -> None:
+def test_similar_placeholders_are_reported(value: str, tmp_path: Path) -> None:
     field = "vpc_id: vpc-" if value.startswith("vpc") else "account_id: "
     text = re.sub(rf'(lake: .*?)({field})("\d+"|[0-9a-f]+)', lambda m: m[1] + field.removesuffix("vpc-") + value, BASE)
     (line,) = in_text(tmp_path, text)
@@ -157,14 +157,14 @@ def test_an_example_with_a_real_account_is_no_example(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_every_type_says_what_an_unknown_input_blocks(name: str) -> None:
+def test_every_type_describes_what_a_missing_input_blocks(name: str) -> None:
     # A type without needs has no such clause. A type whose clause depends on its fields has a property.
     needs = TYPES[name].needs_of_clusters
     assert needs == () or hasattr(TYPES[name], "blocked")
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_every_type_says_what_a_failover_cuts(name: str) -> None:
+def test_every_type_describes_what_a_failover_interrupts(name: str) -> None:
     assert "cut_by_failover" in vars(TYPES[name])
     assert not getattr(TYPES[name], "__abstractmethods__", None)
 
@@ -213,7 +213,7 @@ def test_a_failover_cuts_what_is_of_one_region(name: str, catalogue: Path) -> No
     )
 
 
-def test_an_unknown_account_is_told_with_what_it_blocks(tmp_path: Path) -> None:
+def test_a_missing_account_is_reported_with_blocked_steps(tmp_path: Path) -> None:
     text = re.sub(r', account_id: "\d+"}', "}", BASE, count=1)
     peering = re.findall(r"pcx-\w+", BASE)[0]
     assert in_text(tmp_path, text) == [
@@ -339,7 +339,7 @@ def test_the_estate_of_the_catalogue_is_silent(catalogue: Path) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_a_warning_is_told_word_for_word(entry: Mistake, catalogue: Path, pytestconfig: pytest.Config) -> None:
+def test_each_warning_has_its_exact_message(entry: Mistake, catalogue: Path, pytestconfig: pytest.Config) -> None:
     said = in_text(catalogue, entry.text(SILENT))
     assert said
     if pytestconfig.getoption("golden"):

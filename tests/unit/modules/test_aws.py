@@ -87,7 +87,7 @@ def asked(project: Path, region: str) -> object:
 
 
 @pytest.mark.slow
-def test_what_astronomer_does_not_list_warns_and_has_its_quota(project: Path) -> None:
+def test_an_unlisted_node_type_warns_and_has_its_quota(project: Path) -> None:
     code, said = run(project, "check")
     assert (code, [line.split(" ", 2)[1] for line in said.splitlines()]) == (
         4,

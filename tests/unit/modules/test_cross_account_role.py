@@ -177,7 +177,7 @@ def test_policies_that_the_file_no_longer_takes_stay_in_aws(
 
 
 @pytest.mark.parametrize("mode", ["strict", "vendor-managed"])
-def test_a_policy_that_something_else_of_ours_attaches_is_kept(synth: Synth, tmp_path: Path, mode: str) -> None:
+def test_a_policy_attached_by_another_construct_is_kept(synth: Synth, tmp_path: Path, mode: str) -> None:
     def run(stack: TerraformStack) -> None:
         of_role = props(tmp_path, document(sized(6144), sized(3000)), policy_mode=mode)
         role = CrossAccountRole(
@@ -238,7 +238,7 @@ def test_an_apply_removes_policies_that_others_added(
         assert iam.list_role_policies(RoleName=name)["PolicyNames"] == []
 
 
-def test_what_denies_is_in_the_first_of_several_policies(tmp_path: Path) -> None:
+def test_denying_statements_are_in_the_first_policy(tmp_path: Path) -> None:
     """A statement that moves between two policies is in neither for a moment."""
     denies = {"Sid": "Keep", "Effect": "Deny", "Action": "iam:*", "Resource": "*"}
     for allowed in range(1, 5):
@@ -269,7 +269,7 @@ def policies(folder: Path, content: object) -> dict[str, str]:
     return props(folder, content).policies("222222222222")
 
 
-def test_the_account_stands_wherever_the_placeholder_did(tmp_path: Path) -> None:
+def test_the_account_replaces_every_placeholder(tmp_path: Path) -> None:
     arns = ["arn:aws:iam::{{.AWSAccount}}:role/a", "arn:aws:iam::{{ .AWSAccount }}:role/b"]
     text = policies(tmp_path, document({**STATEMENT, "Resource": arns}))["AstronomerCrossAccountRole"]
     assert json.loads(text)["Statement"][0]["Resource"] == [

@@ -87,7 +87,7 @@ def test_a_bucket_allows_only_named_roles_from_the_addresses(synth: Synth) -> No
     ]
 
 
-def test_writing_is_allowed_where_the_file_says_so(synth: Synth) -> None:
+def test_the_file_can_allow_writing(synth: Synth) -> None:
     objects, listing = statements(synth, access="read-write")
     assert objects["actions"] == ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     assert (objects["resources"], len(listing["condition"])) == (["arn:aws:s3:::acme-exports/*"], 1)

@@ -119,7 +119,7 @@ def test_they_come_first_from_a_region_that_every_account_has(tmp_path: Path) ->
         ("  region: us-east-1\n", "  region: ap-east-1\n", "account.region"),
     ],
 )
-def test_a_region_that_is_off_is_told_where_it_stands(tmp_path: Path, old: str, new: str, field: str) -> None:
+def test_a_disabled_region_is_reported_at_its_line(tmp_path: Path, old: str, new: str, field: str) -> None:
     with pytest.raises(EstateError) as caught:
         load(written(tmp_path, (old, new)))
     (problem,) = caught.value.problems

@@ -122,7 +122,7 @@ def test_its_last_day_is_the_one_in_the_file(today: date, expected: list[object]
     assert list(props().expired(today)) == expected
 
 
-def test_an_expired_estate_is_told_by_entry_and_still_loads() -> None:
+def test_expired_entries_are_reported_and_the_estate_loads() -> None:
     estate = load(EXAMPLE)
     assert list(estate.expired(date(2099, 12, 31))) == []
     (problem,) = estate.expired(date(2100, 1, 1))
@@ -135,7 +135,7 @@ def test_overlapping_ranges_are_refused_before_the_request(tmp_path: Path) -> No
         load(tmp_path / "astro.yaml")
 
 
-def test_it_stands_beside_the_peering_that_it_is_for(tmp_path: Path) -> None:
+def test_it_can_be_combined_with_its_peering(tmp_path: Path) -> None:
     peering = "  lake-peering: {type: vpc_peering, cluster: prod, network: lake}\n"
     routed = EXAMPLE.read_text().replace("cidrs: [10.20.0.0/16]", "cidrs: [10.20.0.0/16], route_tables: all")
     (tmp_path / "astro.yaml").write_text(routed + peering)

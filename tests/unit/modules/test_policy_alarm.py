@@ -406,11 +406,11 @@ def test_a_topic_of_another_region_does_not_fit_the_account() -> None:
 
 
 @pytest.mark.parametrize(("name", "parameters"), CHANGES)
-def test_every_change_rings(name: str, parameters: dict[str, Any]) -> None:
+def test_every_change_triggers_the_alarm(name: str, parameters: dict[str, Any]) -> None:
     assert compiled(PATTERNS["corrected"])(record(name, parameters))
 
 
-def test_nothing_else_rings() -> None:
+def test_nothing_else_triggers_the_alarm() -> None:
     assert [event for event in UNRELATED if compiled(PATTERNS["corrected"])(event)] == []
 
 
@@ -437,25 +437,25 @@ def patterns(synth: Synth) -> dict[str, EventPattern]:
     )
 
 
-def test_eventbridge_hears_every_change_in_any_case(patterns: dict[str, EventPattern]) -> None:
+def test_eventbridge_receives_every_change_in_any_case(patterns: dict[str, EventPattern]) -> None:
     for name, parameters in CHANGES:
         assert heard(patterns, record(name, parameters)), (name, parameters)
         assert heard(patterns, record(name, in_capitals(parameters))), (name, parameters)
 
 
-def test_eventbridge_hears_what_silences_the_alarm(patterns: dict[str, EventPattern]) -> None:
+def test_eventbridge_receives_calls_that_silence_the_alarm(patterns: dict[str, EventPattern]) -> None:
     for source, name, parameters in SILENCING:
         assert heard(patterns, record(name, parameters, source=f"{source}.amazonaws.com")), (name, parameters)
 
 
-def test_one_rule_hears_what_is_done_to_the_other(patterns: dict[str, EventPattern]) -> None:
+def test_each_rule_receives_changes_of_the_other(patterns: dict[str, EventPattern]) -> None:
     for source, name, parameters in SILENCING:
         if source == "events":
             one = record(name, parameters, source="events.amazonaws.com")
             assert all(matches(pattern, one) for pattern in patterns.values())
 
 
-def test_eventbridge_hears_nothing_else(patterns: dict[str, EventPattern]) -> None:
+def test_eventbridge_receives_nothing_else(patterns: dict[str, EventPattern]) -> None:
     assert [one for one in UNRELATED if heard(patterns, one)] == []
 
 
@@ -558,6 +558,6 @@ def test_patterns_are_read_as_aws_documents_them(pattern: str, matches: bool) ->
         "{ $.a NOT x }",
     ],
 )
-def test_what_is_no_pattern_is_refused(pattern: str) -> None:
+def test_an_invalid_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"expected|read|braces|closed|follow"):
         compiled(pattern)

@@ -239,7 +239,7 @@ def test_claims_the_names_that_its_endpoints_answer_for() -> None:
         ),
     ],
 )
-def test_what_is_made_is_in_subnets_of_the_network(
+def test_new_resources_are_in_subnets_of_the_network(
     values: dict[str, Any], subnets: tuple[str, ...], fields: list[Any]
 ) -> None:
     props = PrivateLinkProps.model_validate(values)

@@ -184,7 +184,7 @@ def test_an_attachment_must_be_to_the_gateway_that_is_made_here(synth: Synth) ->
     assert conditions(accepter)[2].endswith("== aws_ec2_transit_gateway.hub_gateway.id)}")
 
 
-def test_an_attachment_of_our_own_account_needs_no_acceptance(synth: Synth) -> None:
+def test_an_attachment_of_our_account_needs_no_acceptance(synth: Synth) -> None:
     ours = Cluster(region="us-east-1", account_id="111111111111")
     tf = hub(synth, MINIMAL | ATTACHED | TABLES, prod=ours)
     assert "aws_ec2_transit_gateway_vpc_attachment_accepter" not in tf["resource"]
@@ -367,7 +367,7 @@ def test_hands_over_what_astronomer_routes_and_the_tables_made(synth: Synth) -> 
     assert list(made) == [*list(found)[:3], "route_tables", *list(found)[3:]]
 
 
-def test_what_is_on_premises_counts_in_the_overlap_check() -> None:
+def test_on_premises_ranges_count_in_the_overlap_check() -> None:
     props = TransitGatewayProps.model_validate(MINIMAL | {"on_premises": {"office": {"cidr": "10.8.0.0/16"}}})
     assert list(props.occupied_cidrs()) == [(("on_premises", "office", "cidr"), IPv4Network("10.8.0.0/16"))]
 

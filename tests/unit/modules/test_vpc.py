@@ -175,7 +175,7 @@ def test_closes_the_default_security_group(synth: Synth) -> None:
     assert "aws_security_group" not in tf
 
 
-def test_reaches_s3_without_the_internet_unless_told_not_to(synth: Synth) -> None:
+def test_reaches_s3_without_the_internet_by_default(synth: Synth) -> None:
     tf = placed(synth, made())["resource"]
     assert tf["aws_vpc_endpoint"] == {
         "edge_s3": {

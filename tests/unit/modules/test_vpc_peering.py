@@ -147,7 +147,7 @@ def test_lets_the_cluster_in_through_named_security_groups(synth: Synth) -> None
     }
 
 
-def test_says_which_request_is_pending_while_the_file_has_no_id(synth: Synth) -> None:
+def test_reports_a_pending_request_if_the_file_has_no_id(synth: Synth) -> None:
     waiting = VpcPeeringProps(**MINIMAL)
     assert [(a.field, a.giver) for a in waiting.pending_inputs()] == [("peering_id", "the Astro UI")]
     tf = synth(lambda stack: VpcPeering(stack, "lake-peering", waiting, sides()))
@@ -169,7 +169,7 @@ def test_says_which_request_is_pending_while_the_file_has_no_id(synth: Synth) ->
     assert check["condition"] == "${length(data.aws_vpc_peering_connections.lake-peering_pending.ids) == 0}"
 
 
-def test_says_that_a_request_waits_for_its_account(synth: Synth) -> None:
+def test_reports_a_request_that_waits_for_its_account(synth: Synth) -> None:
     unknown = Cluster(product="hosted-dedicated", region="us-east-1")
     tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides(prod=unknown)))
     assert "resource" not in tf

@@ -230,7 +230,7 @@ def test_inside_ranges_are_a_tunnels_own(synth: Synth) -> None:
     assert found == {"office_connection_a": inside, "office_connection_b": {}}
 
 
-def test_negotiates_what_the_file_says(synth: Synth) -> None:
+def test_negotiates_the_options_of_the_file(synth: Synth) -> None:
     told = {
         "ike_versions": ("ikev1", "ikev2"),
         "phase1": {
@@ -277,7 +277,7 @@ def test_aws_makes_the_keys(synth: Synth, where: str, storage: str) -> None:
     assert {k: v for k, v in connection.items() if "preshared" in k} == {"preshared_key_storage": storage}
 
 
-def test_keys_of_your_own_come_in_a_sensitive_variable(synth: Synth) -> None:
+def test_your_keys_come_in_a_sensitive_variable(synth: Synth) -> None:
     props = VpnProps.model_validate({**BGP, "gateways": TWO, "preshared_keys": "variable"})
 
     def place(stack: TerraformStack) -> None:
@@ -295,7 +295,7 @@ def test_keys_of_your_own_come_in_a_sensitive_variable(synth: Synth) -> None:
     }
 
 
-def test_the_variable_says_which_keys_and_of_what_shape() -> None:
+def test_the_variable_describes_its_keys_and_their_form() -> None:
     props = VpnProps.model_validate({**BGP, "gateways": TWO, "preshared_keys": "variable"})
     assert props.secrets() == (
         Secret(
@@ -520,7 +520,7 @@ def test_static_ranges_count_in_the_overlap_check() -> None:
     ]
 
 
-def test_an_alarm_tells_a_topic_of_its_own_region_in_any_account() -> None:
+def test_an_alarm_notifies_a_topic_of_its_region() -> None:
     props = VpnProps.model_validate({**BGP, "alarm_topic": "arn:aws:sns:us-east-1:555555555555:network"})
     assert list(props.check(context_of(network(), {}))) == []
     assert list(props.check(context_of(network(region="us-west-2"), {}))) == [
@@ -679,7 +679,7 @@ def test_rejects_what_cannot_work(changes: dict[str, Any], where: str, hint: str
     assert ".".join(map(str, caught.value.errors()[0]["loc"])).removesuffix(".0") == where
 
 
-def test_says_all_that_keeps_tunnels_from_being_negotiated() -> None:
+def test_reports_every_obstacle_to_tunnel_negotiation() -> None:
     options = {"ike_versions": ("ikev1",), "phase1": {"lifetime_seconds": 900}, "rekey_margin_seconds": 1800}
     with pytest.raises(ValidationError) as caught:
         VpnProps.model_validate({**BGP, "tunnels": {**options, "phase2": {"lifetime_seconds": 1800}}})

@@ -158,7 +158,7 @@ def test_names_longer_than_iam_takes_stay_apart(synth: Synth) -> None:
         ({"role": {}, "identity": "oidc"}, OIDC, {"aws_iam_openid_connect_provider"}),
     ],
 )
-def test_what_is_not_known_yet_is_not_made_up(
+def test_a_missing_value_is_not_invented(
     synth: Synth, more: dict[str, Any], cluster: Cluster, expected: set[str]
 ) -> None:
     assert synthesized(synth, props(**more), cluster).get("resource", {}).keys() == expected
@@ -175,7 +175,7 @@ def test_waits_for_what_its_identity_needs() -> None:
     assert needs(props({"any_deployment_reason": "One team owns it all"}, identity="oidc")) == ["oidc_issuer_url"]
 
 
-def test_a_cluster_without_an_issuer_is_told_as_waiting(tmp_path: Path) -> None:
+def test_a_cluster_without_an_issuer_is_pending(tmp_path: Path) -> None:
     text = "\n".join(line for line in EXAMPLE.read_text().splitlines() if "oidc_issuer_url" not in line)
     (tmp_path / "policies").symlink_to(EXAMPLE.parent / "policies")
     (tmp_path / "astro.yaml").write_text(text)
@@ -214,7 +214,7 @@ def test_a_cluster_without_an_issuer_is_told_as_waiting(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_does_not_fit_the_cluster_is_told_where_it_stands(tmp_path: Path, old: str, new: str, hint: str) -> None:
+def test_a_value_that_does_not_fit_the_cluster_is_refused(tmp_path: Path, old: str, new: str, hint: str) -> None:
     text = EXAMPLE.read_text()
     assert old in text
     if "other organizations" in hint or "would allow" in hint:

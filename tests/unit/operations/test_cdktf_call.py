@@ -187,7 +187,7 @@ def test_a_call_is_parsed_as_cdktf_parses_it(arguments: str, command: str, stack
 
 
 @pytest.mark.parametrize("arguments", ["", "synth", "list --output x", "--help", "watch --auto-approve"])
-def test_other_calls_are_none_of_ours(arguments: str) -> None:
+def test_other_calls_are_ignored(arguments: str) -> None:
     assert parsed(*arguments.split()) is None
 
 
@@ -271,7 +271,7 @@ def test_without_a_cdktf_above_there_is_no_call() -> None:
     assert find_call(os.getpid()) is None
 
 
-def test_what_macos_gives_is_parsed() -> None:
+def test_the_answer_of_macos_is_parsed() -> None:
     strings = [b"/bin/node", b"", b"", b"node", b"/x/cdktf", b"diff", b"a b", b"PATH=/bin", b"X=1=2", b""]
     block = struct.pack("i", 4) + b"\0".join(strings)
     assert parse_procargs(block) == (("node", "/x/cdktf", "diff", "a b"), {"PATH": "/bin", "X": "1=2"})

@@ -96,7 +96,7 @@ def refuse(*_: object) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("read", READS, ids=lambda read: " ".join(read).strip())
-def test_what_is_no_document_is_refused_at_once(
+def test_an_irregular_file_is_refused_at_once(
     read: tuple[str, str], kind: str, bad: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -136,7 +136,7 @@ def test_no_writer_overwrites_what_is_not_its_own(name: str, file: str, kind: st
 
 
 @pytest.mark.parametrize("name", [name for name in WRITERS if name != "policy fetch"])
-def test_files_of_others_beside_ours_stay(name: str, tmp_path: Path) -> None:
+def test_other_files_in_the_folder_stay(name: str, tmp_path: Path) -> None:
     out, writer = tmp_path / "out", WRITERS[name][0]
     others = {"notes.md": b"a", "stacks/other/cdk.tf.json": b"{}", "stacks/other/cdk.tf": b"", "examples/x.tf": b""}
     for other, content in others.items():
@@ -232,7 +232,7 @@ def test_permissions_are_kept_and_new_files_follow_umask(tmp_path: Path) -> None
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("old", "new")] == [0o640, 0o600]
 
 
-def test_what_is_the_same_is_not_written(tmp_path: Path) -> None:
+def test_an_unchanged_file_is_not_written(tmp_path: Path) -> None:
     assert write_all(tmp_path, {"a": "x", "b": "y"}) == ["a", "b"]
     inode = (tmp_path / "a").stat().st_ino
     assert write_all(tmp_path, {"a": "x", "b": "z"}) == ["b"]

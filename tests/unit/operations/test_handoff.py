@@ -178,7 +178,7 @@ def test_a_removed_entry_has_to_be_deployed(tmp_path: Path) -> None:
         ("type: vpc_peering, cluster: prod, network: lake, peering_id: pcx-0123456789abcdef0", "NOTHING", True),
     ],
 )
-def test_a_peering_that_outlives_its_entry_is_yours_to_delete(tmp_path: Path, old: str, new: str, left: bool) -> None:
+def test_deleting_a_peering_without_an_entry_is_your_step(tmp_path: Path, old: str, new: str, left: bool) -> None:
     text = BASE.replace(old, new, 1)
     assert text != BASE
     estate = estate_of(tmp_path, "\n".join(line for line in text.splitlines() if "NOTHING" not in line) + "\n")
@@ -331,7 +331,7 @@ def test_a_share_names_its_deadline_and_a_zone_its_proof() -> None:
     assert [step.done for step in zone.steps(associate | {"vpc_ids": [clusters["prod"].vpc_id]}, clusters)] == [True]
 
 
-def test_what_the_astro_ui_shows_is_your_step(estate: Estate) -> None:
+def test_a_step_in_the_astro_ui_is_yours(estate: Estate) -> None:
     assert lines(found_in(estate, {"network-lake": LAKE})) == [("you", "connections.lake-dev", ASKED)]
 
 
@@ -555,7 +555,7 @@ def test_state_is_read_from_the_bucket_of_the_file(
     assert before == 1
 
 
-def test_what_cannot_be_read_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unreadable_state_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     estate = estate_of(tmp_path, BASE)
     signed_in(
         monkeypatch,

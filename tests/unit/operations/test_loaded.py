@@ -81,14 +81,14 @@ def test_an_override_opens_no_role_unseen(estate: Path) -> None:
         "imports.tf.json",
     ],
 )
-def test_whatever_terraform_or_opentofu_loads_is_found(estate: Path, name: str) -> None:
+def test_every_file_that_terraform_would_load_is_found(estate: Path, name: str) -> None:
     (estate / "terraform" / LAKE / name).write_text("{}")
     assert found(estate) == [f"{LAKE}/{name}"]
     assert found(estate, f"network-lake/{name}") == []
 
 
 @pytest.mark.parametrize("name", [".evil.tf", "main.tf~", "#main.tf#", "notes.md", "terraform.tfstate", "a/main.tf"])
-def test_what_terraform_does_not_load_is_left_alone(estate: Path, name: str) -> None:
+def test_files_that_terraform_does_not_load_are_ignored(estate: Path, name: str) -> None:
     (estate / "terraform" / LAKE / name).parent.mkdir(exist_ok=True)
     (estate / "terraform" / LAKE / name).write_text("")
     assert found(estate) == []
@@ -113,7 +113,7 @@ def test_a_link_is_found_even_if_its_name_is_listed(estate: Path, name: str) -> 
         '\nimport {\n  to = aws_route.a[file("x")]\n  id = "a"\n}\n',
     ],
 )
-def test_imports_are_ours_only_if_nothing_else_is_in_them(estate: Path, more: str) -> None:
+def test_an_import_file_with_other_content_is_foreign(estate: Path, more: str) -> None:
     stack = estate / "terraform" / LAKE
     (stack / "imports.tf").write_text(HEADER + BLOCK)
     assert (found(estate), bool(ours(stack))) == ([], True)

@@ -36,7 +36,7 @@ def test_check_lists_pending_inputs(file: Path) -> None:
     ]
 
 
-def test_what_should_be_gone_is_a_warning(file: Path, tmp_path: Path) -> None:
+def test_a_leftover_after_its_last_day_is_a_warning(file: Path, tmp_path: Path) -> None:
     base, role = yours(BASE), "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n"
     file.write_text(base + role)
     line = len((base + role).splitlines())

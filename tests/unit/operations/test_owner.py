@@ -125,7 +125,7 @@ def test_another_state_is_refused_with_both_places(
         ("{backend: none, partial: gcs}", "gcs", {"bucket": "b"}),
     ],
 )
-def test_the_same_state_or_one_that_is_yours_to_name_goes_on(
+def test_the_same_or_a_partial_state_is_accepted(
     file: Path, out: Path, stack: Path, state: str, kind: str, config: dict[str, Any]
 ) -> None:
     file.write_text(BASE.replace(S3, state))
@@ -149,7 +149,7 @@ def aws() -> Iterator[LocalAws]:
 
 
 @pytest.mark.terraform
-def test_what_terraform_records_is_read(file: Path, out: Path, stack: Path, tmp_path: Path, aws: LocalAws) -> None:
+def test_the_record_of_terraform_is_read(file: Path, out: Path, stack: Path, tmp_path: Path, aws: LocalAws) -> None:
     for bucket in ("acme-typo", "acme-astro-tfstate"):
         aws.client("s3").create_bucket(Bucket=bucket)
     right = file.read_text()

@@ -92,7 +92,7 @@ def test_state_under_a_key_needs_its_use(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
-def test_what_an_example_makes_was_measured(example: Path, tmp_path: Path) -> None:
+def test_every_type_of_an_example_was_measured(example: Path, tmp_path: Path) -> None:
     made = synth_all(load(example), tmp_path)
     for job in (Job.PLAN, Job.APPLY, Job.DESTROY):
         assert permissions(load(example), made, [job], made).keys() - {"caller"} == made.keys()

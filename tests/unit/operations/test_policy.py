@@ -173,7 +173,7 @@ def test_documents_of_one_role_are_judged_together() -> None:
     assert compare([document(one, other)], [document(one), document(other)]) == []
 
 
-def test_whatever_lets_the_role_do_more_widens() -> None:
+def test_every_additional_permission_is_a_widening() -> None:
     kinds = {
         change.kind: change.widens
         for change in compare([document({"Action": "a:b"})], [document({"Action": "a:*"}, {"Action": "c:d"})])
@@ -269,7 +269,7 @@ def test_a_document_that_was_there_unpinned_is_not_overwritten(tmp_path: Path, u
         (b" " * 1_000_001, "more than 1,000,000 bytes"),
     ],
 )
-def test_what_is_no_document_is_not_saved(tmp_path: Path, url: str, serves: bytes, message: str) -> None:
+def test_an_invalid_document_is_not_saved(tmp_path: Path, url: str, serves: bytes, message: str) -> None:
     Astronomer.serves = serves
     with pytest.raises(UserError, match=message):
         fetch(tmp_path / "astronomer.json", url)
@@ -307,7 +307,7 @@ def test_an_error_repeats_no_secret_of_the_address(tmp_path: Path, url: str) -> 
     assert "@" not in str(error.value)
 
 
-def test_what_a_terminal_would_act_on_is_escaped() -> None:
+def test_control_characters_are_escaped() -> None:
     hostile = document({"Action": "s3:\x1b[1A\x1b[2K\n::error::x\ud800"})
     assert told(compare([document({"Action": "s3:Get"})], [hostile])) == [
         r"added    s3:\x1b[1A\x1b[2K\n::error::x\ud800",

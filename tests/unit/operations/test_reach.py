@@ -465,7 +465,7 @@ def test_a_denied_call_blames_no_hop(aws: LocalAws, estate: Estate) -> None:
     assert told["acl-in"] == told["acl-out"] == ("unknown", f"account {LAKE} denies ec2:DescribeNetworkAcls")
 
 
-def test_what_the_file_does_not_have_is_refused(estate: Estate) -> None:
+def test_an_unknown_cluster_or_entry_is_refused(estate: Estate) -> None:
     with pytest.raises(UserError, match="nowhere: not a cluster in the file; available: prod, gulf, "):
         walk(estate, "nowhere")
     with pytest.raises(

@@ -114,7 +114,7 @@ def test_a_dot_joins_each_connection_to_its_clusters() -> None:
     assert dots == sorted(wanted)
 
 
-def test_each_state_has_a_shape_and_a_word_of_its_own() -> None:
+def test_each_state_has_a_distinct_shape_and_word() -> None:
     estate = load(ROOT / "examples/vpc_peering.yaml")
     (name,) = estate.connections
     shapes: dict[str, str] = {}

@@ -270,7 +270,7 @@ def test_only_differences_visible_to_terraform_are_reported(
     assert list(compare(*both)) == [f"stacks/lake/cdk.tf.json: {line}" for line in told]
 
 
-def test_what_is_the_same_already_is_not_written_again(tmp_path: Path) -> None:
+def test_unchanged_output_is_not_written_again(tmp_path: Path) -> None:
     fresh, there = folder(tmp_path / "fresh", lake={}, sea={"a": 1}), folder(tmp_path / "there", lake={}, sea={})
     for file in files(there):
         os.utime(there / file, (1, 1))

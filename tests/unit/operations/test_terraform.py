@@ -102,7 +102,7 @@ def test_refuses_a_binary_that_cannot_lock_in_s3(tmp_path, version):
     ("environ", "name"),
     [({}, "terraform"), ({"TERRAFORM_BINARY_NAME": ""}, "terraform"), ({"TERRAFORM_BINARY_NAME": "tofu"}, "tofu")],
 )
-def test_says_how_to_get_a_missing_binary(tmp_path, environ, name):
+def test_explains_how_to_get_a_missing_binary(tmp_path, environ, name):
     with pytest.raises(TerraformError) as caught:
         find_terraform({"PATH": str(tmp_path), **environ})
     assert str(caught.value) == (

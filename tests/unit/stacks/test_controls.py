@@ -73,7 +73,7 @@ def test_the_examples_have_resources_of_every_kind(tmp_path: Path) -> None:
     assert {type_ for _, type_, _ in resources(complete)} == KINDS
 
 
-def test_a_boundary_of_yours_is_not_left_to_astronomer(folder: Path) -> None:
+def test_your_boundary_is_not_left_to_astronomer(folder: Path) -> None:
     example = (ROOT / "examples/cross_account_role.yaml").read_text()
     text = re.sub(r"    policy_mode: .*\n", "", example).replace(
         "policy_file:", "policy_mode: vendor-managed\n    policy_file:"

@@ -167,7 +167,7 @@ def test_blocks_follow_arguments_in_the_order_of_the_stack() -> None:
     )
 
 
-def test_references_stand_without_quotes(tmp_path: Path) -> None:
+def test_references_have_no_quotes(tmp_path: Path) -> None:
     """Terraform warns about these in quotes."""
     stack = ReadableStack(cdktf.Testing.app(outdir=str(tmp_path)), "stack")
     one = Eip(stack, "one")
@@ -234,7 +234,7 @@ AVOIDED = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", AVOIDED)
-def test_no_stack_has_what_hcl_could_not_say(what: str, stacks: dict[str, Any]) -> None:
+def test_no_stack_has_values_that_hcl_cannot_express(what: str, stacks: dict[str, Any]) -> None:
     has = AVOIDED[what]
     assert [
         (name, path) for name, stack in stacks.items() for path, value in values(stack) if path and has(path, value)

@@ -79,7 +79,7 @@ IN_USE = ("aws_customer_gateway", "aws_lb_target_group", "aws_security_group")
 """Types that other resources refer to by ID. AWS deletes them only after the references have changed."""
 
 
-def test_what_is_in_use_is_replaced_before_it_is_destroyed(tmp_path: Path) -> None:
+def test_a_used_resource_is_replaced_before_it_is_destroyed(tmp_path: Path) -> None:
     found = {
         (type_, resource.get("lifecycle", {}).get("create_before_destroy"))
         for example in EXAMPLES
@@ -128,14 +128,14 @@ S3 = "{backend: s3, bucket: acme-astro-tfstate, region: us-east-1}"
         ("{backend: none, partial: s3}", {"backend": {"s3": {}}}),
     ],
 )
-def test_state_is_kept_where_the_file_says(tmp_path: Path, state: str, expected: dict[str, Any]) -> None:
+def test_the_backend_is_that_of_the_file(tmp_path: Path, state: str, expected: dict[str, Any]) -> None:
     stacks = synth_all(estate_of(tmp_path, BASE.replace(S3, state)), tmp_path / "out")
     terraform = stacks["network-lake"]["terraform"]
     assert {key: terraform[key] for key in terraform if key in ("backend", "cloud")} == expected
 
 
 @pytest.mark.parametrize("name", ["handoff", "handoff-output", "deployed", "aws-provider", "terraform", "default"])
-def test_an_entry_may_have_a_name_of_ours(name: str, tmp_path: Path) -> None:
+def test_an_entry_can_have_the_name_of_a_construct(name: str, tmp_path: Path) -> None:
     (stack,) = synth_all(estate_of(tmp_path, BASE.replace("  lake-prod:", f"  {name}:")), tmp_path / "out").values()
     assert list(stack["output"]) == ["deployed", "handoff"]
     assert name in stack["output"]["deployed"]["value"]["digests"]
