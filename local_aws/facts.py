@@ -136,6 +136,14 @@ class LoadBalancer(Place):
     subnets: list[str]
 
 
+class EndpointService(Place):
+    """An endpoint service of another vendor that requires acceptance."""
+
+    name: str
+    """Its full name, whose last part is its ID."""
+    principals: list[str]
+
+
 class LogGroup(Place):
     name: str
 
@@ -160,6 +168,7 @@ class Facts(TypedDict, total=False):
     resolver_rules: list[ResolverRule]
     hosted_zones: list[HostedZone]
     load_balancers: list[LoadBalancer]
+    endpoint_services: list[EndpointService]
     log_groups: list[LogGroup]
     topics: list[Topic]
     keys: list[Key]

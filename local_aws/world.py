@@ -89,6 +89,7 @@ def make(facts: shape.Facts) -> None:
         "resolver_rules": _resolver_rule,
         "hosted_zones": _hosted_zone,
         "load_balancers": _load_balancer,
+        "endpoint_services": _endpoint_service,
         "log_groups": _log_group,
         "topics": _topic,
         "keys": _key,
@@ -266,6 +267,15 @@ def _load_balancer(fact: shape.LoadBalancer) -> None:
         # moto's own ARN describes an application load balancer.
         elb.load_balancers[fact["arn"]] = elb.load_balancers.pop(balancer.arn)
         balancer.arn = fact["arn"]
+
+
+def _endpoint_service(fact: shape.EndpointService) -> None:
+    ec2, id_ = _ec2(fact), fact["name"].rpartition(".")[2]
+    if id_ not in ec2.configurations:
+        service = ec2.create_vpc_endpoint_service_configuration([], True, "", [], [])
+        ec2.configurations[id_] = ec2.configurations.pop(service.id)
+        service.id, service.service_name = id_, fact["name"]
+        service.principals = list(fact["principals"])
 
 
 def _log_group(fact: shape.LogGroup) -> None:

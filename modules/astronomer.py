@@ -221,5 +221,11 @@ def cluster_role(cluster_id: str) -> str:
     return f"AirflowS3Logs-{cluster_id}"
 
 
+def agents_domain(cluster_id: str) -> str:
+    """Return the name that Remote Execution Agents connect to. Astronomer's page for Azure describes it; for AWS it is
+    inferred (facts C13)."""
+    return f"{cluster_id}.external.astronomer.run"
+
+
 URL = "https://astro-cross-account-role-template.s3.us-east-2.amazonaws.com/customer-account-prerelease.json"
 """The address of Astronomer's policy document."""

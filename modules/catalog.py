@@ -19,6 +19,7 @@ from modules.ip_allowlist.props import IpAllowlistProps
 from modules.network_rules.props import NetworkRulesProps
 from modules.peering_role.props import PeeringRoleProps
 from modules.private_link.props import PrivateLinkProps
+from modules.remote_agents.props import RemoteAgentsProps
 from modules.resolver_rules.props import ResolverRulesProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
@@ -37,7 +38,8 @@ Connection = Annotated[
     | WorkloadIdentityProps
     | DnsForwardingProps
     | HostedZoneProps
-    | PrivateLinkProps,
+    | PrivateLinkProps
+    | RemoteAgentsProps,
     Field(discriminator="type"),
 ]
 

@@ -261,6 +261,15 @@ VpnGatewayId = Annotated[str, aws_id("vgw", "a virtual private gateway ID")]
 AvailabilityZone = Annotated[
     str, Text("an availability zone", r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]", "a region's code and a letter", "us-east-1a")
 ]
+AvailabilityZoneId = Annotated[
+    str,
+    Text(
+        "the ID of an availability zone",
+        r"[a-z]{2,8}\d-az\d",
+        "the ID, which is the same in every account, and not the name such as us-east-1a",
+        "use1-az1",
+    ),
+]
 Principal = Annotated[
     str,
     Arn(

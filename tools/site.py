@@ -22,7 +22,7 @@ SITUATIONS: Mapping[str, tuple[str, ...]] = {
     "Hybrid: prepare the account": ("cross_account_role", "policy_alarm", "service_quotas", "opt_in_region"),
     "Connect a network to a cluster": ("vpc_peering", "peering_role", "vpc", "network_rules"),
     "Connect many networks, or an office": ("transit_gateway", "vpn"),
-    "Reach one service without routes": ("private_link",),
+    "Reach one service without routes": ("private_link", "remote_agents"),
     "Resolve names in both directions": ("resolver_rules", "dns_forwarding", "hosted_zone"),
     "Give Deployments access to AWS": ("workload_identity",),
     "Restrict traffic to known addresses and domains": ("ip_allowlist", "egress_domains"),

@@ -1,12 +1,11 @@
+import re
+
 from cdktf import TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
 from cdktf_cdktf_provider_aws.lb_target_group_attachment import LbTargetGroupAttachment
-from cdktf_cdktf_provider_aws.route53_record import Route53Record, Route53RecordAlias
-from cdktf_cdktf_provider_aws.route53_zone import Route53Zone, Route53ZoneVpc
 from cdktf_cdktf_provider_aws.security_group import SecurityGroupEgress, SecurityGroupIngress
-from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from cdktf_cdktf_provider_aws.vpc_endpoint_connection_accepter import VpcEndpointConnectionAccepter
 from cdktf_cdktf_provider_aws.vpc_endpoint_connection_notification import VpcEndpointConnectionNotification
 from cdktf_cdktf_provider_aws.vpc_endpoint_service import VpcEndpointService
@@ -21,6 +20,7 @@ from modules.expressions import truncated_name, zone_if_outside_vpc
 from modules.parts.for_each.construct import Entries, values
 from modules.parts.iam_policy.construct import document, statement
 from modules.parts.ingress.construct import new_group
+from modules.parts.interface_endpoint.construct import interface_endpoint, private_zone
 from modules.parts.lookup.construct import with_dns
 from modules.private_link.props import AwsEndpoint, NewLoadBalancer, PrivateLinkProps, Service
 from modules.vocabulary import construct_id, partition
@@ -172,32 +172,23 @@ class PrivateLink(Construct):
         network = self._context.network
         own = {cidr: cidr for cidr in network.cidrs + network.unrouted_cidrs}
         ranges = values(own, *(self._cluster_ranges() if props.for_clusters else ()))
-        group = new_group(
-            self,
-            construct_id("security-group", name),
-            f"endpoint-{self._context.name}-{name}",
-            description=f"Endpoint to {props.service}",
-            vpc_id=network.vpc_id,
-            ingress=[_ingress(props.port, props.service, ranges)],
-            tag=f"{self._context.name}-{name}",
-        )
         region = props.region()
         service = props.service if region else f"com.amazonaws.{network.region}.{props.service}"
         field = f"connections.{self.node.id}.endpoints.{name}.private_dns"
-        dns = with_dns(network, f"{field}: true", f"write {field}: false") if props.private_dns else None
-        endpoint = VpcEndpoint(
+        tag = f"{self._context.name}-{name}"
+        endpoint = interface_endpoint(
             self,
-            construct_id("endpoint", name),
-            vpc_id=network.vpc_id,
-            service_name=service,
-            service_region=region if region != network.region else None,
-            vpc_endpoint_type="Interface",
+            name,
+            network,
+            tag=tag,
+            what=props.service,
+            ingress=_ingress(props.port, props.service, ranges),
+            service=service,
+            region=region or network.region,
+            subnets=props.subnets,
+            conditions=with_dns(network, f"{field}: true", f"write {field}: false") if props.private_dns else None,
             private_dns_enabled=props.private_dns,
-            subnet_ids=[network.subnets[subnet] for subnet in props.subnets or network.subnets],
-            security_group_ids=[group.id],
             policy=self._policy(name, props.only_accounts) if props.only_accounts else None,
-            tags={"Name": f"{self._context.name}-{name}"},
-            lifecycle=TerraformResourceLifecycle(precondition=dns) if dns else None,
         )
         facts: dict[str, object] = {
             "id": endpoint.id,
@@ -205,35 +196,11 @@ class PrivateLink(Construct):
             "dns_names": Token.as_list(f"${{{endpoint.fqn}.dns_entry[*].dns_name}}"),
         }
         if props.names:
-            facts["zones"] = {domain: self._zone(name, domain, endpoint) for domain in props.names}
+            facts["zones"] = {
+                domain: private_zone(self, network, endpoint, domain, tag, name, re.sub("[._]", "-", domain)).zone_id
+                for domain in props.names
+            }
         return facts
-
-    def _zone(self, name: str, domain: str, endpoint: VpcEndpoint) -> str:
-        """Create a private zone in which `domain` resolves to the endpoint, and return its ID."""
-        network, key = self._context.network, domain.replace(".", "-").replace("_", "-")
-        zone = Route53Zone(
-            self,
-            construct_id("zone", name, key),
-            name=domain,
-            comment=f"{self._context.name}-{name}",
-            vpc=[Route53ZoneVpc(vpc_id=network.vpc_id, vpc_region=network.region)],
-            # Clusters' VPCs are associated in their own account. Without this, Terraform would remove them.
-            lifecycle=TerraformResourceLifecycle(ignore_changes=["vpc"]),
-            tags={"Name": f"{self._context.name}-{name}"},
-        )
-        Route53Record(
-            self,
-            construct_id("record", name, key),
-            zone_id=zone.zone_id,
-            name=domain,
-            type="A",
-            alias=Route53RecordAlias(
-                name=f"${{{endpoint.fqn}.dns_entry[0].dns_name}}",
-                zone_id=f"${{{endpoint.fqn}.dns_entry[0].hosted_zone_id}}",
-                evaluate_target_health=True,
-            ),
-        )
-        return zone.zone_id
 
     def _policy(self, name: str, accounts: tuple[str, ...]) -> str:
         mine = ("StringEquals", "aws:PrincipalAccount", sorted(accounts))

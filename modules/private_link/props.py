@@ -1,5 +1,5 @@
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -11,6 +11,7 @@ from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
 from modules.context import Context
 from modules.entry import Claim, FieldPath, PendingInput, Step, fact, in_words
+from modules.parts.interface_endpoint.props import InSubnets, unknown_subnets
 from modules.vocabulary import (
     ARN,
     PRIVATE,
@@ -76,21 +77,7 @@ HAVE_GATEWAYS = ("s3", "dynamodb")
 """Services with free gateway endpoints, which resolve to the usual names."""
 
 
-def _unknown(field: str, given: Collection[str] | None, subnets: Collection[str]) -> Iterator[tuple[FieldPath, str]]:
-    there_are = f"available: {', '.join(sorted(subnets)) or 'none'}"
-    for index, name in enumerate(given or ()):
-        if name not in subnets:
-            yield (field, index), f"{name!r} is not a subnet of the network; {there_are}"
-    if given is None and not subnets:
-        yield (), "needs a subnet, and the network has none; list some in the network's subnets"
-
-
-class _InSubnets(Props):
-    subnets: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE] | None = None
-    """Names of the network's subnets, each in a different availability zone. Default: all of them."""
-
-
-class NewLoadBalancer(_InSubnets):
+class NewLoadBalancer(InSubnets):
     """An internal network load balancer to create: TCP on one port to fixed addresses, in every zone."""
 
     port: Port
@@ -153,7 +140,7 @@ class Service(Props):
         return self
 
 
-class AwsEndpoint(_InSubnets):
+class AwsEndpoint(InSubnets):
     """An interface endpoint in your network to a service of AWS or of another vendor."""
 
     service: ServiceName
@@ -304,8 +291,8 @@ class PrivateLinkProps(ConnectionProps):
                 f"{self.service.notify!r} is not in {context.region}; the topic must be in the network's region",
             )
         if self.service and self.service.load_balancer:
-            for field, message in _unknown("subnets", self.service.load_balancer.subnets, subnets):
+            for field, message in unknown_subnets(self.service.load_balancer.subnets, subnets):
                 yield ("service", "load_balancer", *field), message
         for name, endpoint in self.endpoints.items():
-            for field, message in _unknown("subnets", endpoint.subnets, subnets):
+            for field, message in unknown_subnets(endpoint.subnets, subnets):
                 yield ("endpoints", name, *field), message

@@ -7,6 +7,7 @@ from typing import Any
 from modules.catalog import Connection
 from modules.hosted_zone.props import HostedZoneProps
 from modules.network_rules.props import NetworkRulesProps
+from modules.remote_agents.props import RemoteAgentsProps
 from modules.vpc.props import NewVpc, VpcProps
 from modules.vpc_peering.props import VpcPeeringProps
 from operations.preflight.place import Place, blocked, elsewhere, ok, warning
@@ -26,13 +27,14 @@ def network(p: Place, name: str, props: VpcProps) -> Iterator[Check]:
     yield Check("vpc", f"{id_} exists and is yours", lambda: _vpc(p, id_, mine))
     yield Check("cidrs", f"the ranges of {id_} are those in the file", lambda: _ranges(p, id_, props, mine), "vpc")
     if any(
-        (isinstance(one, VpcPeeringProps) and one.resolve_dns) or isinstance(one, HostedZoneProps)
+        (isinstance(one, VpcPeeringProps) and one.resolve_dns) or isinstance(one, HostedZoneProps | RemoteAgentsProps)
         for one in mine.values()
     ):
         yield Check("dns", f"{id_} has DNS resolution and DNS host names", lambda: _dns(p, id_), "vpc")
     tables = props.route_tables
     named = set(tables.values()) if isinstance(tables, Mapping) else set[str]()
     groups = {rule.security_group for one in mine.values() for rule in getattr(one, "ingress", {}).values()}
+    groups |= {id_ for one in mine.values() if isinstance(one, RemoteAgentsProps) for id_ in one.agents_security_groups}
     acls = {
         rule.network_acl
         for one in mine.values()

@@ -14,6 +14,7 @@ from modules.ip_allowlist.props import IpAllowlistProps
 from modules.network_rules.props import NetworkRulesProps
 from modules.peering_role.props import PeeringRoleProps
 from modules.private_link.props import PrivateLinkProps
+from modules.remote_agents.props import RemoteAgentsProps
 from modules.resolver_rules.props import ResolverRulesProps
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
@@ -217,7 +218,7 @@ def private_link(p: PrivateLinkProps, v: View) -> Iterator[Check]:
         yield Check("targets", "the targets of the load balancer are healthy", lambda: _targets(v), "service")
     for name in p.endpoints:
         title = f"the endpoint {name} is available"
-        yield Check(f"endpoint:{name}", title, lambda name=name: _endpoint(v, name))
+        yield Check(f"endpoint:{name}", title, lambda name=name: _endpoint(v, "endpoints", name, "id"))
 
 
 def _found_service(v: View) -> tuple[str, dict[str, Any]]:
@@ -276,11 +277,37 @@ def _targets(v: View) -> Outcome:
     return failed(told, open_)
 
 
-def _endpoint(v: View, name: str) -> Outcome:
-    id_ = v.fact("endpoints", name, "id")
+def _endpoint(v: View, *fact_: str) -> Outcome:
+    id_ = v.fact(*fact_)
     answer = v.read("ec2:describe_vpc_endpoints").get("VpcEndpoints", [])
-    state = next((str(one.get("State")) for one in answer if one["VpcEndpointId"] == id_), "absent")
-    return done(f"{id_} is {state}") if state.lower() == "available" else v.gone(f"{id_} is {state}")
+    found = next((one for one in answer if one["VpcEndpointId"] == id_), {})
+    state, since = str(found.get("State", "absent")), shared.moment(found.get("CreationTimestamp"))
+    match state.lower():
+        case "available":
+            return done(f"{id_} is {state}")
+        case "pendingacceptance":
+            accept = f"ask the owner of {found.get('ServiceName')} to accept the connection of {id_}"
+            return waiting("Astronomer", f"{id_} is {state}", accept, since)
+        case "pending":
+            return waiting("AWS", f"{id_} is {state}", "wait a few minutes, and check again", since)
+        case _:
+            return v.gone(f"{id_} is {state}")
+
+
+def remote_agents(p: RemoteAgentsProps, v: View) -> Iterator[Check]:
+    """Check the endpoint to Astronomer's service, and the cluster's name in your network."""
+    if p.service_name:
+        title = "the endpoint to Astronomer's service is available"
+        yield Check("endpoint", title, lambda: _endpoint(v, "endpoint_id"))
+        if v.estate.clusters[p.cluster].id:
+            title = f"the name of {p.cluster} resolves to the endpoint in {p.network}"
+            yield Check("name", title, lambda: _name(p, v), "endpoint")
+
+
+def _name(p: RemoteAgentsProps, v: View) -> Outcome:
+    zone, vpc_id = v.fact("zone_id"), shared.vpc_of(v, p.network)
+    vpcs = [one.get("VPCId") for one in v.read("route53:get_hosted_zone", Id=zone).get("VPCs", [])]
+    return done(f"{zone} is associated with {vpc_id}") if vpc_id in vpcs else v.gone(f"{zone} lacks {vpc_id}")
 
 
 def workload_identity(p: WorkloadIdentityProps, v: View) -> Iterator[Check]:
@@ -399,6 +426,7 @@ BY_TYPE: Mapping[str, Checks] = {
     "dns_forwarding": dns_forwarding,
     "hosted_zone": hosted_zone,
     "private_link": private_link,
+    "remote_agents": remote_agents,
 }
 """The checks of each connection type."""
 

@@ -223,6 +223,19 @@ def test_a_network_load_balancer_has_the_arn_that_a_file_names(aws):
     assert (found["LoadBalancerArn"], found["LoadBalancerName"], found["Type"]) == (arn, "orders", "network")
 
 
+def test_an_endpoint_service_accepts_its_principals_only(aws):
+    name = "com.amazonaws.vpce.us-east-1.vpce-svc-0dddddddddddddddd"
+    vpc = {"id": "vpc-0eeeeeeeeeeeeeeee", "cidr": "10.71.0.0/16", **EAST}
+    service = {"account": "999999999999", "region": "us-east-1", "name": name}
+    for _ in range(2):
+        aws.make(
+            {"vpcs": [vpc], "endpoint_services": [{**service, "principals": [f"arn:aws:iam::{OURS}:root"]}]},
+        )
+    wanted = {"VpcId": vpc["id"], "ServiceName": name, "VpcEndpointType": "Interface"}
+    made = aws.client("ec2", account=OURS).create_vpc_endpoint(**wanted)["VpcEndpoint"]
+    assert (made["ServiceName"], made["State"]) == (name, "pendingAcceptance")
+
+
 def test_log_groups_topics_and_keys_are_found_by_their_names(aws):
     facts = {
         "log_groups": [{"name": "trail", **EAST}],

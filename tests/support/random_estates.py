@@ -282,6 +282,11 @@ def _private_link(world: _World, clusters: list[str], network: str) -> Data:
     }
 
 
+def _remote_agents(world: _World, clusters: list[str], _network: str) -> Data:
+    service = f"com.amazonaws.vpce.us-east-1.{world.id('vpce-svc')}"
+    return {"cluster": clusters[0], **world.optional(service_name=service, agents_security_groups=[world.id("sg")])}
+
+
 def _topic(world: _World, network: str) -> str:
     return _arn(world, network, "sns", "network")
 
@@ -304,4 +309,5 @@ _KINDS: dict[str, Callable[[_World, list[str], str], Data]] = {
     "dns_forwarding": _dns_forwarding,
     "hosted_zone": _hosted_zone,
     "private_link": _private_link,
+    "remote_agents": _remote_agents,
 }

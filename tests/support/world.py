@@ -2,6 +2,7 @@
 
 from estate.model import Estate
 from local_aws.facts import (
+    EndpointService,
     Facts,
     HostedZone,
     Key,
@@ -19,6 +20,7 @@ from local_aws.facts import (
 )
 from modules.ip_allowlist.props import IpAllowlistProps
 from modules.network_rules.props import NetworkRulesProps
+from modules.remote_agents.props import RemoteAgentsProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
@@ -36,6 +38,7 @@ def facts_of(estate: Estate) -> Facts:
         "resolver_rules": _resolver_rules(estate),
         "hosted_zones": _hosted_zones(estate),
         "load_balancers": _load_balancers(estate),
+        "endpoint_services": _endpoint_services(estate),
         "log_groups": _log_groups(estate),
         "keys": _keys(estate),
     }
@@ -54,6 +57,12 @@ def _vpcs(estate: Estate) -> list[Vpc]:
             if isinstance(connection, VpcPeeringProps | IpAllowlistProps | NetworkRulesProps)
             and connection.network == name
             for rule in connection.ingress.values()
+        ]
+        groups += [
+            group
+            for connection in estate.connections.values()
+            if isinstance(connection, RemoteAgentsProps) and connection.network == name
+            for group in connection.agents_security_groups
         ]
         acls = {
             rule.network_acl
@@ -227,6 +236,20 @@ def _load_balancers(estate: Estate) -> list[LoadBalancer]:
         for connection in estate.connections.values()
         if connection.type == "private_link" and connection.service
         for arn in connection.service.load_balancers
+    ]
+
+
+def _endpoint_services(estate: Estate) -> list[EndpointService]:
+    """Return Astronomer's services for Remote Execution Agents."""
+    return [
+        EndpointService(
+            account="999999999999",
+            region=connection.service_name.split(".")[3],
+            name=connection.service_name,
+            principals=[f"arn:aws:iam::{estate.networks[connection.network].account_id}:root"],
+        )
+        for connection in estate.connections.values()
+        if isinstance(connection, RemoteAgentsProps) and connection.service_name
     ]
 
 

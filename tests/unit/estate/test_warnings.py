@@ -209,6 +209,7 @@ def test_a_failover_cuts_what_is_of_one_region(name: str, catalogue: Path) -> No
             "dns_forwarding": {always},
             "hosted_zone": {always},
             "private_link": {always, by_range},
+            "remote_agents": {always},
         }[name]
     )
 

@@ -268,6 +268,7 @@ STEPS = {
     "network_rules": set[str](),
     "peering_role": {"you", "Astronomer"},
     "private_link": {"you", "Astronomer"},
+    "remote_agents": {"you", "Astronomer"},
     "resolver_rules": {"you", "Astronomer"},
     "transit_gateway": {"Astronomer"},
     "vpc_peering": {"you", "Astronomer"},

@@ -60,6 +60,14 @@ READERS: Mapping[str, Mapping[str, set[str]]] = {
         "endpoints.*.service": YOU,
         "endpoints.*.dns_names": YOU,
     },
+    "remote_agents": {
+        "account_id": A,
+        "region": A,
+        "endpoint_id": A,
+        "dns_names": YOU,
+        "domain": YOU,
+        "zone_id": YOU,
+    },
     "resolver_rules": {
         "account_id": YOU,
         "region": N,

@@ -22,6 +22,7 @@ from estate.model import Account, Estate
 from estate.plan import stacks_of
 from local_aws import LocalAws
 from modules.catalog import TYPES
+from modules.remote_agents.props import RemoteAgentsProps
 from operations.handoff.read import Deployed
 from operations.status.account import BY_SECTION
 from operations.status.connections import BY_TYPE
@@ -626,3 +627,27 @@ def on_terminal(command: list[str], environment: dict[str, str]) -> str:
         process.wait()
     os.close(leader)
     return printed.decode()
+
+
+def test_an_endpoint_of_agents_waits_for_astronomer(fresh: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in fresh.environment(LAKE).items():
+        monkeypatch.setenv(key, value)
+    agents = load(ROOT / "examples/remote_agents.yaml")
+    fresh.make(facts_of(agents))
+    props = agents.connections["prod-agents"]
+    assert isinstance(props, RemoteAgentsProps)
+    ec2, vpc_id = fresh.client("ec2", LAKE), agents.networks["agents"].vpc_id
+    endpoint = ec2.create_vpc_endpoint(VpcId=vpc_id, ServiceName=props.service_name, VpcEndpointType="Interface")[
+        "VpcEndpoint"
+    ]["VpcEndpointId"]
+    vpc = {"VPCRegion": "us-east-1", "VPCId": vpc_id}
+    zone = fresh.client("route53", LAKE).create_hosted_zone(Name="x.example", CallerReference="1", VPC=vpc)
+    facts = {"endpoint_id": endpoint, "zone_id": zone["HostedZone"]["Id"].rpartition("/")[2]}
+    found, by_hand = look(agents, "prod-agents", **facts), {"step:2": ("unknown", "you")}
+    assert states(found) == {"endpoint": ("waiting", "Astronomer"), "name": ("done", None), **by_hand}
+    assert row(found, "endpoint").outcome.evidence == f"{endpoint} is pendingAcceptance"
+    theirs = fresh.client("ec2", "999999999999")
+    service_id = str(props.service_name).rpartition(".")[2]
+    theirs.accept_vpc_endpoint_connections(ServiceId=service_id, VpcEndpointIds=[endpoint])
+    found = look(agents, "prod-agents", **facts)
+    assert states(found) == {"endpoint": ("done", None), "name": ("done", None), **by_hand}
