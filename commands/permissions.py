@@ -21,8 +21,9 @@ def permissions(
 ) -> None:
     """Print the least IAM policies for a job, as JSON.
 
-    The actions come from measured API calls, by stack. `apply` covers creating and changing resources. For a role that
-    can also remove them, add `--for destroy`.
+    The output is by stack, and most actions come from measured API calls. `apply` covers creating and changing
+    resources. For a role that can also remove them, add `--for destroy`. With a `deployer`, the policies under `caller`
+    are for your own credentials.
 
     \b
     Examples:

@@ -1,6 +1,7 @@
 """IAM's actions: their names, and the measured actions of each resource type."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -10,6 +11,41 @@ from botocore.session import get_session
 
 MEASURED = Path(__file__).with_name("measured.json")
 """The actions of each type for reading, applying and destroying. `python -m tools.permissions` measures them."""
+
+_FROM_SOURCE: dict[str, dict[str, list[str]]] = {
+    "aws_ec2_transit_gateway_peering_attachment_accepter": {
+        "read": ["ec2:DescribeTransitGatewayPeeringAttachments", "ec2:DescribeTransitGateways"],
+        "apply": ["ec2:AcceptTransitGatewayPeeringAttachment", "ec2:CreateTags"],
+        "destroy": ["ec2:DeleteTransitGatewayPeeringAttachment"],
+    },
+    "aws_kms_alias": {"read": ["kms:DescribeKey", "kms:ListAliases"]},
+    "aws_route53_record": {
+        "read": ["route53:GetHostedZone", "route53:ListResourceRecordSets"],
+        "apply": ["route53:ChangeResourceRecordSets", "route53:GetChange"],
+        "destroy": ["route53:ChangeResourceRecordSets", "route53:GetChange"],
+    },
+    "aws_vpc_endpoint_connection_accepter": {
+        "read": ["ec2:DescribeVpcEndpointConnections"],
+        "apply": ["ec2:AcceptVpcEndpointConnections"],
+        "destroy": ["ec2:RejectVpcEndpointConnections"],
+    },
+    "aws_vpc_endpoint_connection_notification": {
+        "read": ["ec2:DescribeVpcEndpointConnectionNotifications"],
+        "apply": ["ec2:CreateVpcEndpointConnectionNotification", "ec2:ModifyVpcEndpointConnectionNotification"],
+        "destroy": ["ec2:DeleteVpcEndpointConnectionNotifications"],
+    },
+    "aws_vpc_endpoint_service_private_dns_verification": {
+        "read": [],
+        "apply": ["ec2:StartVpcEndpointServicePrivateDnsVerification"],
+        "destroy": [],
+    },
+    "aws_vpn_connection_route": {
+        "read": ["ec2:DescribeVpnConnections"],
+        "apply": ["ec2:CreateVpnConnectionRoute"],
+        "destroy": ["ec2:DeleteVpnConnectionRoute"],
+    },
+}
+"""The actions of types that no example deploys, from the source of the AWS provider."""
 
 _PREFIXES = {"monitoring": "cloudwatch"}
 OTHERWISE = {
@@ -132,6 +168,12 @@ PREFLIGHT_BUCKET = (
     "s3:ListBucket",
 )
 """The actions of `main.py preflight` on the state's bucket."""
+
+
+@cache
+def actions_of_types() -> Mapping[str, Mapping[str, Collection[str]]]:
+    """Return the actions of each type for `read`, `apply` and `destroy`."""
+    return _FROM_SOURCE | json.loads(MEASURED.read_text("utf-8"))
 
 
 @cache

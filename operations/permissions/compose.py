@@ -13,13 +13,13 @@ from modules.vocabulary import partition
 from operations.adopt.kinds import KINDS, Kind
 from operations.adopt.remarks import CALLS
 from operations.permissions.actions import (
-    MEASURED,
     NEED_NOTHING,
     PASSES_ROLE,
     PREFLIGHT,
     PREFLIGHT_BUCKET,
     STATE_BUCKET,
     UNTAGGING,
+    actions_of_types,
     adopt_action,
 )
 from operations.permissions.jobs import Job
@@ -48,10 +48,9 @@ def permissions(
         others = _statement(["kms:DescribeKey", "sts:GetCallerIdentity"], ["*"])
         found["state"] = list(_policies([_statement(STATE_BUCKET, [bucket]), others]))
     if of_stacks := [job for job in jobs if job is not Job.STATE_CREATE]:
-        measured = json.loads(MEASURED.read_text("utf-8"))
         plans = [plan for plan in stacks_of(estate) if plan.name in chosen]
         for plan in plans:
-            statements = list(of_stack(plan, trees[plan.name], of_stacks, measured))
+            statements = list(of_stack(plan, trees[plan.name], of_stacks))
             if not estate.deployer:
                 statements += _of_state(estate, [plan], of_stacks)
             found[plan.name] = list(_policies(statements))
@@ -62,8 +61,9 @@ def permissions(
     return found
 
 
-def of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mapping[str, Any]) -> Iterator[Statement]:
+def of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job]) -> Iterator[Statement]:
     """Yield the statements for jobs on one stack, without those for its state. Raises UserError."""
+    known = actions_of_types()
     resources, data = tree.get("resource", {}), tree.get("data", {})
     actions = {"sts:GetCallerIdentity"}
     for type_ in sorted({one for one in (*resources, *data) if one.startswith("aws_")} - NEED_NOTHING):
@@ -72,10 +72,10 @@ def of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job], measured: Mappin
                 actions |= {adopt_action(call) for call in _lookups(type_)}
             else:
                 needed = {"read"} if job is Job.PLAN or type_ not in resources else {"read", job.value}
-                if missing := sorted(needed - measured.get(type_, {}).keys()):
+                if missing := sorted(needed - known.get(type_, {}).keys()):
                     what = f"the actions to {' and '.join(missing)} {type_}"
-                    raise UserError(f"{plan.name}: {what} have not been measured; a policy would lack them")
-                actions.update(*(measured[type_][one] for one in needed))
+                    raise UserError(f"{plan.name}: {what} are not known; a policy would lack them")
+                actions.update(*(known[type_][one] for one in needed))
     if Job.APPLY in jobs:
         # The measurement added tags, which a deploy can also remove.
         for service, name in [action.split(":") for action in actions]:

@@ -1,6 +1,5 @@
 """The checks of an account and region: credentials, region, permissions, quotas, and existing resources in the way."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,6 @@ from estate.plan import StackPlan
 from modules.aws import OPT_IN
 from operations.adopt.search import Search
 from operations.aws import DeniedError
-from operations.permissions.actions import MEASURED
 from operations.permissions.compose import of_stack
 from operations.permissions.jobs import Job
 from operations.preflight.place import Place, blocked, ok, warning
@@ -65,10 +63,9 @@ def _permissions(p: Place) -> Outcome:
     principal = _principal(p, arn)
     if principal is None:
         return unknown(f"IAM cannot simulate {arn}", "compare its policies with `main.py permissions --for apply`")
-    measured = json.loads(MEASURED.read_text("utf-8"))
     wanted: dict[tuple[str, ...], set[str]] = {}
     for plan in p.plans:
-        for one in of_stack(plan, p.trees[plan.name], [Job.PLAN, Job.APPLY], measured):
+        for one in of_stack(plan, p.trees[plan.name], [Job.PLAN, Job.APPLY]):
             wanted.setdefault(tuple(one["Resource"]), set()).update(one["Action"])
     calls = [
         (arns, sorted(actions)[start : start + _NAMES])
