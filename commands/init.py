@@ -113,7 +113,7 @@ def init(
 
 def _asked(asks: bool, option: str, question: str, default: str) -> str:
     if not asks:
-        raise UserError(f"{option} is missing, and there is no terminal to ask on; pass it", ExitCode.BAD_INPUT)
+        raise UserError(f"{option} is missing, and there is no terminal to prompt on; pass it", ExitCode.BAD_INPUT)
     return str(typer.prompt(question, default=default))
 
 

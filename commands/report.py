@@ -32,7 +32,7 @@ Format = Annotated[Output, typer.Option("--output", help="The format: text, json
 
 
 def show(command: str, found: "Status", output: Output, *, repeated: bool = False) -> None:
-    """Print the checklist of a command. `repeated` prints JSON on one line, so that a program can read each in turn."""
+    """Print the checklist of a command. `repeated` prints JSON on one line, so that programs can split the reports."""
     from operations.status import write
 
     match output:

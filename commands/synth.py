@@ -52,7 +52,7 @@ def synth(
         installed = write(estate, file, out, os.environ, hcl=hcl)
         for removed in installed.deleted:
             gone = not any((out / removed.parent).glob("cdk.tf*"))
-            print(f"{out / removed}: deleted{'; what the stack deployed stays until it is destroyed' * gone}")
+            print(f"{out / removed}: deleted{'; its deployed resources stay until you destroy them' * gone}")
         print(f"{out} {'holds' if installed.written else 'is up to date:'} {summary(out)}")
         return
 

@@ -62,8 +62,8 @@ def find_terraform(environ: Mapping[str, str], reason: str = "") -> Path:
         raise TerraformError(f"{binary} does not answer `version -json`: {why}\n{remedy}") from error
     if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < NEEDED:
         raise TerraformError(
-            f"{binary} is version {version}; {needed} or newer is needed, because the state is locked by a file beside"
-            f" it in S3 (use_lockfile). {remedy}"
+            f"{binary} is version {version}; {needed} or newer is needed, because S3 state is locked by a file next to"
+            f" it (use_lockfile). {remedy}"
         )
     return binary
 

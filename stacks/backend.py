@@ -18,7 +18,7 @@ def attach_backend(stack: TerraformStack, name: str, estate: Estate) -> None:
                 encrypt=True,
                 kms_key_id=state.kms_key,
             )
-            # The lock is an object beside the state; cdktf 0.21 has no argument for it (facts B29).
+            # The lock is an object next to the state; cdktf 0.21 has no argument for it (facts B29).
             stack.add_override("terraform.backend.s3.use_lockfile", True)
         case CloudState() as state:
             CloudBackend(

@@ -1,4 +1,4 @@
-"""Writes the wheel's runtime dependencies as a CycloneDX document beside it: `make wheel`.
+"""Writes the wheel's runtime dependencies as a CycloneDX document next to it: `make wheel`.
 
 The versions, licences and dependencies are those of requirements.lock on this platform, with which the project is
 tested. The same environment gives the same bytes. The wheel's metadata allows other versions, which your resolver may

@@ -136,7 +136,7 @@ _has_arn = Route53ResolverBackend._matched_arn
 
 @patch(Route53ResolverBackend)
 def _matched_arn(self: Route53ResolverBackend, resource_arn: str) -> None:
-    """Tag these resources; moto knows only its own types."""
+    """Tag these resources; moto supports only its own types."""
     if not any(one["Arn"] == resource_arn for kind in _KINDS for one in kept(self, f"firewall_{kind}", {}).values()):
         _has_arn(self, resource_arn)
 

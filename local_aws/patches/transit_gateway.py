@@ -191,7 +191,7 @@ def associate_transit_gateway_route_table(
 
 
 def delete_attachment(backend: EC2Backend, attachment: TransitGatewayAttachment) -> None:
-    """Show an attachment as deleted, and take it out of the route tables of its gateway."""
+    """Show an attachment as deleted, and remove it from the route tables of its gateway."""
     attachment.state = "deleted"
     home = home_of(attachment.transit_gateway_id, backend.region_name) or backend
     home.transit_gateway_associations.pop(attachment.id, None)

@@ -125,7 +125,7 @@ def _gateways(table: RouteTable) -> list[str]:
 def describe_route_tables(
     self: EC2Backend, route_table_ids: list[str] | None = None, filters: Any = None
 ) -> list[RouteTable]:
-    """Filter by the gateway of an association; moto does not know that filter."""
+    """Filter by the gateway of an association; moto does not support that filter."""
     others = {name: values for name, values in (filters or {}).items() if name != "association.gateway-id"}
     found = _describe_route_tables(self, route_table_ids, others)
     if patterns := (filters or {}).get("association.gateway-id"):

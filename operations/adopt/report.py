@@ -84,7 +84,7 @@ def refuse_foreign_imports(folder: Path) -> None:
     """Raise UserError if a stack's folder has import blocks that `main.py adopt` did not write."""
     file = folder / FILE
     if (file.is_symlink() or file.exists()) and not ours(folder):
-        what = "holds more than `main.py adopt` writes, and would be overwritten"
+        what = "has content that `main.py adopt` did not write, which would be lost"
         raise UserError(f"{file}: {what}; give the file another name", ExitCode.BAD_INPUT)
 
 

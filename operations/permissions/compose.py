@@ -38,8 +38,8 @@ def permissions(
 ) -> dict[str, list[Policy]]:
     """Return the policies for the jobs by stack; `state` is the key of those that create the state's bucket.
 
-    With a `deployer`, the policies of a stack are for that role, and those of the key `caller` are for your own
-    credentials: Terraform's backend does not assume the role (Terraform's documentation of the backend `s3`).
+    With a `deployer`, the policies of a stack are for that role. Those of the key `caller` are for your own
+    credentials, because Terraform's backend does not assume the role (Terraform's documentation of the backend `s3`).
     The synthesized stacks are in `trees`, and `chosen` has the names of the stacks to include.
     """
     found: dict[str, list[Policy]] = {}

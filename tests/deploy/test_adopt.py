@@ -466,7 +466,7 @@ def test_a_role_that_differs_is_imported_with_a_remark(aws: LocalAws, account: s
     assert not looked_for(file)["aws_iam_policy.cross-account-role_policy"].to_decide
 
 
-def test_a_role_that_trusts_nobody_has_other_external_ids(aws: LocalAws, account: str, tmp_path: Path) -> None:
+def test_a_role_without_trust_has_other_external_ids(aws: LocalAws, account: str, tmp_path: Path) -> None:
     name = "astronomer-remote-management"
     aws.client("iam", account).create_role(
         RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})

@@ -54,7 +54,7 @@ account:
 
 
 class Deployed:
-    """The estate, deployed with each filter in turn."""
+    """The estate, deployed with one filter after the other."""
 
     def __init__(self, aws: LocalAws, folder: Path) -> None:
         self._aws = aws

@@ -356,7 +356,7 @@ def test_a_plan_does_not_undo_astronomers_steps(play: Play) -> None:
     assert play.changes == {"account": False, "network-lake": False}
 
 
-def test_roles_let_in_whom_they_name_and_nobody_else(play: Play) -> None:
+def test_only_the_named_principals_can_assume_the_roles(play: Play) -> None:
     assert play.roles == dict.fromkeys(LET_IN, "done") | dict.fromkeys(REFUSED, "AccessDenied")
     figure("handshakes completed, both sides active", f"{len(LET_IN)} roles assumed")
     figure("role refusals (no ID, wrong ID, other account)", f"{len(REFUSED)} of {len(REFUSED)}")

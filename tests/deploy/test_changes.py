@@ -194,7 +194,7 @@ def test_new_names_replace_nothing(network: Deployed) -> None:
     assert network.settled()
 
 
-def test_another_name_of_the_estate_leaves_what_is_in_use(network: Deployed) -> None:
+def test_a_renamed_estate_keeps_used_resources(network: Deployed) -> None:
     def there() -> list[list[str]]:
         endpoints = network.ec2.describe_vpc_endpoints()["VpcEndpoints"]
         groups = network.ec2.describe_security_groups()["SecurityGroups"]

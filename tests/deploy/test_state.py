@@ -226,7 +226,7 @@ def test_finishes_what_an_interrupted_run_began(session, s3):
     assert look(s3, "acme-half") == as_it_should_be("acme-half", by_s3())
 
 
-def test_leaves_what_others_added(session, s3, key):
+def test_keeps_additions_of_others(session, s3, key):
     bucket = "acme-shared"
     create_state_bucket(bucket, "us-east-1", key, session)
     auditors = {
@@ -303,7 +303,7 @@ def test_refuses_the_bucket_of_another_account(aws, session):
     assert "Status" not in theirs.get_bucket_versioning(Bucket=STRANGERS_BUCKET)
 
 
-def test_refuses_a_name_that_another_account_took_a_moment_ago(session):
+def test_refuses_a_name_that_another_account_has_just_taken(session):
     answer(session, "HeadBucket", 404, "404")
     answer(session, "CreateBucket", 409, "BucketAlreadyExists")
     with pytest.raises(UserError) as caught:
@@ -330,7 +330,7 @@ def test_refuses_a_bucket_in_another_region(session):
     )
 
 
-def test_refuses_a_key_that_is_not_there_and_makes_nothing(session, s3):
+def test_refuses_a_missing_key_and_creates_nothing(session, s3):
     with pytest.raises(UserError) as caught:
         create_state_bucket("acme-no-key", "us-east-1", "alias/typo", session)
     assert str(caught.value) == (

@@ -55,7 +55,7 @@ def change(aws, account) -> Change:
     return Change(aws, account)
 
 
-def test_it_names_what_an_account_has(aws, account, change):
+def test_it_lists_the_objects_of_an_account(aws, account, change):
     iam, logs, sns, kms = (aws.client(service, account=account) for service in ("iam", "logs", "sns", "kms"))
     iam.create_role(RoleName="astro", AssumeRolePolicyDocument=DOCUMENT)
     iam.put_role_policy(RoleName="astro", PolicyName="inline", PolicyDocument=DOCUMENT)
@@ -103,7 +103,7 @@ def test_it_names_what_an_account_has(aws, account, change):
     ]
 
 
-def test_it_names_what_a_network_has(aws, account, ec2, change):
+def test_it_lists_the_objects_of_a_network(aws, account, ec2, change):
     vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
     ec2.associate_vpc_cidr_block(VpcId=vpc, CidrBlock="10.21.0.0/16")
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.0.0/24")["Subnet"]["SubnetId"]
@@ -243,7 +243,7 @@ def make_hybrid_network(aws: LocalAws, account: str) -> dict[str, str]:
     }
 
 
-def test_it_names_what_connects_networks(aws, account, change):
+def test_it_lists_the_connections_of_networks(aws, account, change):
     make_hybrid_network(aws, account)
     kinds = ("VPN", "transit", "customer", "resolver", "hosted", "share", "route table rtb from")
     assert [line for line in change() if line.split(" ", 1)[1].startswith(kinds)] == [

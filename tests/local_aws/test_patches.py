@@ -273,7 +273,7 @@ class TestCloudTrail:
         trails.delete_trail(Name=name.format(account=account))
         assert trails.describe_trails()["trailList"] == []
 
-    def test_a_trail_that_is_not_there_cannot_be_deleted(self, aws, account):
+    def test_a_missing_trail_cannot_be_deleted(self, aws, account):
         with pytest.raises(ClientError) as refused:
             aws.client("cloudtrail", account=account).delete_trail(Name="trail")
         assert error_code(refused) == "TrailNotFoundException"
@@ -301,7 +301,7 @@ class TestAccount:
 
 
 class TestCloudFormation:
-    def test_a_stack_is_found_by_what_it_made(self, aws, account):
+    def test_a_stack_is_found_by_its_resources(self, aws, account):
         stacks = aws.client("cloudformation", account=account)
         topics = {kind: {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": kind}} for kind in ("One", "Two")}
         for name, topic in topics.items():
@@ -574,7 +574,7 @@ class TestResolver:
             TargetIps=[{"Ip": "10.0.0.53", "Port": 53}],
         )["ResolverRule"]
 
-    def test_a_rule_changes_in_what_the_update_names(self, aws, account, rule):
+    def test_an_update_changes_only_the_given_fields_of_a_rule(self, aws, account, rule):
         resolver = aws.client("route53resolver", account=account)
         targets = [{"Ip": "10.0.0.54", "Port": 53}]
         resolver.update_resolver_rule(ResolverRuleId=rule["Id"], Config={"TargetIps": targets})
@@ -884,7 +884,7 @@ class TestEndpointService:
         asked = {"ServiceId": service["ServiceId"], "AddAllowedPrincipals": [principal]}
         ec2.modify_vpc_endpoint_service_permissions(**asked)
 
-    def test_only_the_owner_and_whom_it_allows_find_a_service(self, aws, ec2, vpc, service, stranger):
+    def test_only_the_owner_and_allowed_accounts_find_a_service(self, aws, ec2, vpc, service, stranger):
         role = f"arn:aws:iam::{stranger}:role/astronomer-remote-management"
         named, other = (aws.client("ec2", stranger, role=name) for name in ("astronomer-remote-management", "local"))
         theirs = named.create_vpc(CidrBlock="172.20.0.0/20")["Vpc"]["VpcId"]

@@ -204,7 +204,7 @@ CHECKED: dict[Any, tuple[list[str], list[str]]] = {
 }
 
 
-def test_a_variable_takes_what_the_estate_takes(tmp_path: Path) -> None:
+def test_a_variable_accepts_the_values_of_the_estate(tmp_path: Path) -> None:
     asked, expected = [], []
     for annotation, (right, wrong) in CHECKED.items():
         rule = _rule(annotation)
@@ -387,7 +387,7 @@ def test_modules_go_to_their_own_directory_by_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_stack_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+def test_an_unknown_stack_is_reported_with_the_known_ones(tmp_path: Path) -> None:
     result = run("network-lak", "--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path))
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == (

@@ -99,21 +99,21 @@ MUTATIONS = [
         "modules/policy_alarm/construct.py",
         '["kms:DescribeKey"], ["*"], of_trail)',
         '["kms:DescribeKey"], ["*"])',
-        "tests/project/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
+        "tests/project/test_privilege.py::test_every_permission_and_opening_is_intended",
     ),
     Mutation(
         "Astronomer's role may switch regions of other accounts",
         "modules/opt_in_region/construct.py",
         '"account:EnableRegion"],\n                [account],',
         '"account:EnableRegion"],\n                ["*"],',
-        "tests/project/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
+        "tests/project/test_privilege.py::test_every_permission_and_opening_is_intended",
     ),
     Mutation(
         "a security group is open to all addresses",
         "modules/resolver_rules/construct.py",
         "cidr_blocks=sorted(addresses)",
         'cidr_blocks=["0.0.0.0/0"]',
-        "tests/project/test_privilege.py::test_nothing_is_allowed_or_open_but_what_is_meant",
+        "tests/project/test_privilege.py::test_every_permission_and_opening_is_intended",
     ),
     Mutation(
         "a secret is shown in plans",
@@ -148,7 +148,7 @@ MUTATIONS = [
         "operations/owner.py",
         "name not in owned and _differs(",
         "name in owned and _differs(",
-        "tests/unit/operations/test_files.py::test_no_writer_overwrites_what_is_not_its_own",
+        "tests/unit/operations/test_files.py::test_no_writer_overwrites_foreign_files",
     ),
     Mutation(
         "two estates share a folder",
@@ -220,13 +220,13 @@ def run(folder: Path, *tests: str) -> tuple[int, str]:
     return said.returncode, said.stdout.splitlines()[-1]
 
 
-def test_each_place_that_is_broken_is_still_there_once() -> None:
+def test_each_mutated_line_exists_once() -> None:
     found = {one.name: (ROOT / one.file).read_text().count(one.old) for one in MUTATIONS}
     assert found == dict.fromkeys(found, 1)
 
 
 @pytest.mark.proof
-def test_the_tests_pass_where_nothing_is_broken(tmp_path: Path) -> None:
+def test_the_tests_pass_without_a_mutation(tmp_path: Path) -> None:
     code, said = run(copy(tmp_path / "copy"), *sorted({one.caught_by for one in MUTATIONS}))
     assert code == 0, said
 

@@ -189,7 +189,7 @@ def everywhere(acknowledged: Acknowledged) -> list[tuple[str, str, str]]:
     return sorted((stack, *one) for one, (_, *stacks) in acknowledged.items() for stack in stacks)
 
 
-def test_nothing_is_allowed_or_open_but_what_is_meant(stacks: dict[str, Stack]) -> None:
+def test_every_permission_and_opening_is_intended(stacks: dict[str, Stack]) -> None:
     documents = [one.get("data", {}).get("aws_iam_policy_document", {}) for one in stacks.values()]
     statements = [one for each in documents for document in each.values() for one in document.get("statement", [])]
     found = [(name, *one) for name, stack in stacks.items() for one in too_much(stack) if not one[0].startswith(THEIRS)]
@@ -393,7 +393,7 @@ runpy.run_module("checkov.main", run_name="__main__")
 
 
 @pytest.mark.proof
-def test_checkov_finds_nothing_but_what_is_acknowledged(tmp_path: Path) -> None:
+def test_checkov_finds_only_acknowledged_cases(tmp_path: Path) -> None:
     assert (CHECKOV / "checkov").is_dir(), "`make proof` installs Checkov"
     for file in EXAMPLES:
         app = build(cdktf.App(outdir=str(tmp_path / "json")), load(file))

@@ -126,7 +126,7 @@ def test_only_the_packages_that_are_missing_are_named(clone: Path, tmp_path: Pat
     assert "lacks (ruamel.yaml, typer): " in error
 
 
-def test_a_venv_beside_main_py_is_used(clone: Path, tmp_path: Path) -> None:
+def test_a_venv_next_to_main_py_is_used(clone: Path, tmp_path: Path) -> None:
     bin_ = environment(tmp_path / "own")
     environment(clone / ".venv", packages=True)
     said = run(clone, "python3", "main.py", "check", "astro.yaml", path=bin_)

@@ -74,7 +74,7 @@ def test_every_lock_entry_is_pinned_by_hash_without_an_index(file: Path) -> None
     assert "://" not in file.read_text()
 
 
-def test_users_get_what_the_commands_need_and_no_more() -> None:
+def test_users_get_only_the_dependencies_of_the_commands() -> None:
     linter = {"json-cfg", "kwonly-args", "parliament", "pyyaml", "setuptools"}
     assert versions("requirements.lock").keys() == sbom.needed().keys() | linter
 
@@ -83,7 +83,7 @@ def test_users_and_tests_have_the_same_versions() -> None:
     assert versions("requirements.lock").items() <= versions("requirements-dev.lock").items()
 
 
-def test_nothing_is_installed_but_by_hash_and_as_a_wheel() -> None:
+def test_only_wheels_are_installed_by_hash() -> None:
     makefile = (ROOT / "Makefile").read_text()
     (install,) = re.findall(r"^INSTALL := -m pip install (.*)$", makefile, re.MULTILINE)
     assert {"--require-hashes", "--only-binary :all:"} <= set(re.findall(r"--[\w-]+(?: :all:)?", install))

@@ -140,7 +140,7 @@ def test_a_program_with_the_whole_provider_gets_the_same(theirs: Path, installed
     assert written(theirs) == lazily
 
 
-def test_a_program_that_imports_us_first_loads_what_it_uses(theirs: Path, installed: Path) -> None:
+def test_a_program_that_imports_us_first_loads_used_resources(theirs: Path, installed: Path) -> None:
     code = (
         "import sys\n"
         "from astro_on_aws import Cluster, VpcPeeringProps\n"
@@ -176,7 +176,7 @@ def test_exactly_the_promised_names_can_be_imported(theirs: Path, installed: Pat
     ]
 
 
-def test_type_checkers_know_our_names_and_the_types_of_props(theirs: Path, installed: Path) -> None:
+def test_type_checkers_resolve_our_names_and_props(theirs: Path, installed: Path) -> None:
     (theirs / "wrong.py").write_text(
         "from astro_on_aws import Cluster, Nonsense, load\nCluster(region=1)\nload('astro.yaml')\n"
     )

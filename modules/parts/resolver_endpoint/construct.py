@@ -1,4 +1,4 @@
-"""A Route 53 Resolver endpoint, and the security group that limits who may query whom."""
+"""A Route 53 Resolver endpoint, and the security group that limits its DNS queries."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal

@@ -35,7 +35,7 @@ from tools.evidence import record
 
 
 def statements(*actions: int, effect: str = "Allow", **more: Any) -> str:
-    """A policy with a statement for each number, of so many actions with 64 characters each."""
+    """Return a policy with a statement for each number, which has that number of actions of 64 characters."""
     return json.dumps(
         {
             "Version": "2012-10-17",
@@ -435,19 +435,19 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             )
         ],
     ),
-    "C1 a type that is a list": (
+    "YAML 1: a type that is a list": (
         ("type: vpc_peering, cluster: prod", "type: [vpc_peering], cluster: prod"),
         ["10:21: connections.lake-prod.type: this is not one of 'vpc_peering' ..."],
     ),
-    "C2 a product that is a map": (
+    "YAML 2: a product that is a map": (
         ("product: hosted-dedicated", "product: {a: b}"),
         ["3:18: astro.product: this is not one of 'hybrid', 'hosted-dedicated' or 'hosted-standard'"],
     ),
-    "C3 route tables that are neither": (
+    "YAML 3: route tables that are neither": (
         ("route_tables: all", "route_tables: some"),
         ["8:125: networks.lake.route_tables: 'some' must be 'all', 'private' or a map"],
     ),
-    "C4 a name that YAML reads as true": (
+    "YAML 4: a name that YAML reads as true": (
         ("name: acme", "name: true"),
         [
             (
@@ -456,7 +456,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             )
         ],
     ),
-    "C5 the same in YAML 1.1": (
+    "YAML 5: the same in YAML 1.1": (
         ("name: acme", "%YAML 1.1\n---\nname: on"),
         [
             (
@@ -465,23 +465,23 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             )
         ],
     ),
-    "C6 a tag of Python's": (
+    "YAML 6: a tag of Python's": (
         ("organization: acme", "organization: !!python/name:os.system acme"),
         [("3:50: astro.organization: has a YAML tag; remove it, or put a value that begins with ! in quotes")],
     ),
-    "C7 a tag of nobody's": (
+    "YAML 7: a tag of nobody's": (
         ("organization: acme", "organization: !foo acme"),
         ["3:50: astro.organization: has a YAML tag; remove it, or put a value that begins with ! in quotes"],
     ),
-    "C8 tabs": (
+    "YAML 8: tabs": (
         ("  prod:", "\tprod:"),
         ["5:1: is a tab, and YAML indents with spaces; replace it with spaces"],
     ),
-    "C9 a key that is a list": (
+    "YAML 9: a key that is a list": (
         ("name: acme", "name: acme\n? [a]\n: b"),
         ["2:3: has a key that is not a name; keys are plain text"],
     ),
-    "C10 keys that are no text": (
+    "YAML 10: keys that are no text": (
         ("name: acme", "name: acme\n1: a\nnull: b\ntrue: c"),
         [
             (
@@ -498,7 +498,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             ),
         ],
     ),
-    "C11 a key of a screen's controls": (
+    "YAML 11: a key of a screen's controls": (
         ("name: acme", 'name: acme\n"a\\e[31m\\n": 1'),
         [
             (
@@ -507,7 +507,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             )
         ],
     ),
-    "C12 a key without end": (
+    "YAML 12: a key without end": (
         ("name: acme", "name: acme\n" + "k" * 1_000 + ": 1"),
         [
             (
@@ -517,22 +517,22 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             )
         ],
     ),
-    "C13 a key twice beside a merge": (
+    "YAML 13: a key twice beside a merge": (
         ("  dev: {region: us-east-1,", "  dev: {<<: {region: us-west-2}, region: moon, region: mars,"),
         [
             ("6:42: clusters.dev.region: 'moon' is not an AWS region; allowed: a region's code, such as \"us-east-1\""),
             "6:48: clusters.dev.region: is given twice, first in line 6; keep one of them",
         ],
     ),
-    "C14 a merge of no map": (
+    "YAML 14: a merge of no map": (
         ("  dev: {", "  dev: {<<: 1, "),
         ["6:13: clusters.dev: merges (<<) what is not a map; name the anchor of one"],
     ),
-    "C15 a merge of itself": (
+    "YAML 15: a merge of itself": (
         ("  dev: {", "  dev: &dev {<<: *dev, "),
         ["1:1: holds more than 100,000 values once its aliases are followed; write fewer"],
     ),
-    "C16 a secret as a name's value": (
+    "YAML 16: a secret as a name's value": (
         ("route_tables: all", "route_tables: {password: hunter2}"),
         [
             (

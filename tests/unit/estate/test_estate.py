@@ -291,7 +291,7 @@ def test_unrouted_pod_ranges_of_two_clusters_may_be_equal(tmp_path: Path) -> Non
         ),
     ],
 )
-def test_a_range_on_premises_may_hold_a_vpcs_and_not_lie_in_it(tmp_path: Path, office: str, said: list[str]) -> None:
+def test_an_on_premises_range_may_contain_that_of_a_vpc(tmp_path: Path, office: str, said: list[str]) -> None:
     assert overlaps(tmp_path, two_networks(lake_prod=hub("prod", office))) == said
 
 
@@ -478,7 +478,7 @@ MORE = BASE + "  MORE\n"
         ),
     ],
 )  # fmt: skip
-def test_connections_do_not_take_what_aws_has_one_of(tmp_path: Path, more: str, expected: list[str]) -> None:
+def test_two_connections_cannot_claim_one_resource(tmp_path: Path, more: str, expected: list[str]) -> None:
     assert mistakes(tmp_path, MORE.replace("MORE", more)) == expected
 
 
@@ -592,7 +592,7 @@ def test_an_account_shared_with_a_twin_is_pending_once(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_twin_and_an_entry_of_its_name_are_not_both_taken(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_an_entry_cannot_have_the_name_of_a_twin(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert mistakes(tmp_path, TWINS.replace(old, new)) == [expected]
 
 
@@ -631,7 +631,7 @@ def test_a_hybrid_cluster_and_its_twin_need_at_least_a_20(tmp_path: Path) -> Non
     ]
 
 
-def test_a_module_asks_the_same_of_a_hybrid_clusters_range(tmp_path: Path) -> None:
+def test_a_module_checks_the_range_of_a_hybrid_cluster(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     allowed: dict[str, list[str]] = {}
     for product in ("hybrid", "hosted-dedicated"):

@@ -1,4 +1,4 @@
-"""Everything in an entry is in the AWS partition of the entry, and what Astronomer has is in the partition aws."""
+"""Each value of an entry is in the AWS partition of the entry, and Astronomer's resources are in the partition aws."""
 
 from collections.abc import Iterator
 from functools import reduce

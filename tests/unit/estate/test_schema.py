@@ -24,7 +24,7 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(json_schema())
 
 
-def test_the_schema_beside_the_examples_is_fresh() -> None:
+def test_the_schema_of_the_examples_is_up_to_date() -> None:
     """`main.py schema > examples/astro.schema.json` makes it."""
     assert json.loads((ROOT / "examples/astro.schema.json").read_text()) == json_schema()
 

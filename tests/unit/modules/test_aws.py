@@ -1,4 +1,4 @@
-"""The tables of AWS are those that AWS publishes, and Astronomer's lists are of what AWS has. Both grow by a line."""
+"""The tables of AWS match AWS's published data and contain Astronomer's lists. Each addition is one line."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def asked(project: Path, region: str) -> object:
-    """How many vCPUs a synth asks for in a region."""
+    """Return the number of vCPUs that a synth requests in a region."""
     assert run(project, "synth", "astro.yaml") == (0, "")
     stack = json.loads((project / f"cdktf.out/stacks/quotas-{region}/cdk.tf.json").read_text())
     return stack["output"]["handoff"]["value"]["service_quotas"]["on-demand"]["asked"]

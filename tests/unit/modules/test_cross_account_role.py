@@ -168,7 +168,7 @@ def test_a_boundary_is_astronomers_where_the_vendor_decides(synth: Synth, tmp_pa
         ({"removal_reason": "We leave Hybrid"}, []),
     ],
 )
-def test_policies_that_the_file_no_longer_takes_stay_in_aws(
+def test_policies_that_the_file_no_longer_uses_stay_in_aws(
     synth: Synth, tmp_path: Path, more: dict[str, Any], kinds: list[str]
 ) -> None:
     tf = synth(place(props(tmp_path, document(sized(6144), sized(3000)), **more)))
@@ -394,7 +394,7 @@ def test_a_mistake_in_the_document_has_the_line_of_the_estate(tmp_path: Path) ->
         ("external_ids", ["id"], "Extra inputs"),
     ],
 )
-def test_rejects_what_cannot_work(tmp_path: Path, field: str, value: object, hint: str) -> None:
+def test_rejects_invalid_values(tmp_path: Path, field: str, value: object, hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         props(tmp_path, document(), **{field: value})
 

@@ -30,7 +30,7 @@ def dns(synth: Synth, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
     return tf, made[0].handoff
 
 
-def test_servers_that_exist_are_handed_over_and_nothing_is_made(synth: Synth) -> None:
+def test_existing_servers_are_handed_over(synth: Synth) -> None:
     tf, handoff = dns(synth, SERVERS)
     assert not {"resource", "data"} & set(tf)
     assert handoff == {
@@ -84,7 +84,7 @@ def test_only_the_clusters_can_query_the_endpoint(synth: Synth) -> None:
     }
 
 
-def test_forwards_what_astro_needs_only_for_a_reason() -> None:
+def test_forwards_names_that_astro_needs_only_for_a_reason() -> None:
     for domain in (".", "com", "s3.amazonaws.com", "astronomer.run"):
         with pytest.raises(ValidationError, match="which Astro needs to work"):
             DnsForwardingProps.model_validate(SERVERS | {"domains": (domain,)})
@@ -127,6 +127,6 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
         ({"forwards_astro": "Ticket OPS-1: proxy"}, "no domain contains a name that Astro needs"),
     ],
 )
-def test_rejects_what_cannot_work(values: dict[str, Any], hint: str) -> None:
+def test_rejects_invalid_values(values: dict[str, Any], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         DnsForwardingProps.model_validate(SERVERS | values)

@@ -122,6 +122,6 @@ def test_two_firewalls_of_a_network_have_two_priorities() -> None:
         ("additional_domains", ("a.example", "a.example"), "has a.example twice"),
     ],
 )
-def test_rejects_what_cannot_work(field: str, value: object, hint: str) -> None:
+def test_rejects_invalid_values(field: str, value: object, hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         props(**{field: value})

@@ -89,7 +89,7 @@ def test_claims_the_zone_name_or_each_authorization() -> None:
     ]
 
 
-def test_hides_what_astro_needs_only_for_a_reason() -> None:
+def test_hides_names_that_astro_needs_only_for_a_reason() -> None:
     for domain in ("com", "astronomer.io", "sqs.us-east-1.amazonaws.com"):
         with pytest.raises(ValidationError, match="which it needs to work"):
             HostedZoneProps.model_validate(MADE | {"domain": domain})
@@ -110,6 +110,6 @@ def test_hides_what_astro_needs_only_for_a_reason() -> None:
         ({"shadows_astro": "Ticket OPS-1: shared endpoints"}, "no domain contains a name that Astro needs"),
     ],
 )
-def test_rejects_what_cannot_work(values: dict[str, Any], hint: str) -> None:
+def test_rejects_invalid_values(values: dict[str, Any], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         HostedZoneProps.model_validate(MADE | values)

@@ -137,7 +137,7 @@ def test_disagrees_with_clusters_that_it_cannot_serve(
         ("buckets", {"exports": {**BUCKET, "bucket": "Exports"}}, "is not an S3 bucket name"),
     ],
 )
-def test_rejects_what_cannot_work(field: str, value: object, hint: str) -> None:
+def test_rejects_invalid_values(field: str, value: object, hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         IpAllowlistProps.model_validate({**MINIMAL, field: value})
 

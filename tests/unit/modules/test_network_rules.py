@@ -127,6 +127,6 @@ def test_claims_what_two_connections_cannot_both_have() -> None:
         ({"a": ACL | {"additional_rule_numbers": {"x": 200}}}, "twice, for a and for a.x"),
     ],
 )
-def test_rejects_what_cannot_work(rules: dict[str, Any], hint: str) -> None:
+def test_rejects_invalid_values(rules: dict[str, Any], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         props(network_acls=rules)

@@ -164,6 +164,6 @@ def test_a_region_that_astronomer_may_have_added_can_be_enabled(tmp_path: Path) 
         (("me-south-1", "me-south-1"), "has me-south-1 twice"),
     ],
 )
-def test_rejects_what_cannot_work(regions: tuple[str, ...], hint: str) -> None:
+def test_rejects_invalid_values(regions: tuple[str, ...], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         OptInRegionProps.model_validate({"regions": regions})

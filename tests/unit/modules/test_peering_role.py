@@ -81,7 +81,7 @@ def test_it_can_only_accept_peerings_with_this_vpc(synth: Synth, vpc_id: str | N
     }
 
 
-def test_hands_over_what_astronomers_support_asks_for(synth: Synth) -> None:
+def test_hands_over_the_data_for_astronomers_support(synth: Synth) -> None:
     given: dict[str, object] = {}
     cluster = Cluster(product="hybrid", region="us-east-1", account_id="333333333333", id=ID)
     synth(lambda stack: given.update(PeeringRole(stack, "conn", props(), sides(prod=cluster)).handoff))
@@ -96,7 +96,7 @@ def test_hands_over_what_astronomers_support_asks_for(synth: Synth) -> None:
     }
 
 
-def test_without_the_clusters_account_nobody_can_be_trusted_yet(synth: Synth) -> None:
+def test_without_the_clusters_account_no_role_is_created(synth: Synth) -> None:
     cluster = Cluster(product="hosted-dedicated", region="us-east-1")
     tf = synth(lambda stack: PeeringRole(stack, "conn", props(), sides(prod=cluster)))
     assert tf.get("resource", {}) == {}
@@ -151,7 +151,7 @@ def test_it_can_be_combined_with_its_peering(tmp_path: Path) -> None:
         ("expires", 2026, "is not a day"),
     ],
 )
-def test_rejects_what_cannot_work(field: str, value: object, hint: str) -> None:
+def test_rejects_invalid_values(field: str, value: object, hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         props(**{field: value})
 

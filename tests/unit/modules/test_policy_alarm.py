@@ -391,7 +391,7 @@ def test_arns_are_of_the_regions_partition(synth: Synth) -> None:
         ),
     ],
 )  # fmt: skip
-def test_rejects_what_cannot_work(given: dict[str, Any], hint: str) -> None:
+def test_rejects_invalid_values(given: dict[str, Any], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         PolicyAlarmProps.model_validate(given)
 

@@ -59,7 +59,7 @@ def test_a_service_allows_astronomers_role_and_needs_acceptance(synth: Synth) ->
     assert list(handoff["service"]) == ["service_name", "availability_zones"]
 
 
-def test_a_cluster_whose_account_is_not_known_may_not_ask_yet(synth: Synth) -> None:
+def test_a_cluster_without_an_account_is_not_allowed_yet(synth: Synth) -> None:
     resource, _, _ = link(synth, EXISTING, prod=Cluster(region="us-east-1"))
     assert resource["aws_vpc_endpoint_service"]["pl_service"]["allowed_principals"] == []
     # Clusters of one account are one principal.
@@ -200,7 +200,7 @@ def test_an_endpoint_is_open_to_the_network_alone(synth: Synth) -> None:
     assert list(handoff["endpoints"]["secrets"]) == ["id", "service", "dns_names"]
 
 
-def test_an_endpoint_lets_clusters_in_where_asked(synth: Synth) -> None:
+def test_an_endpoint_can_be_open_to_clusters(synth: Synth) -> None:
     resource, _, _ = link(synth, SQS)
     group = resource["aws_security_group"]["pl_security-group_queues"]
     assert group["ingress"] == [rule("sqs", 443, "10.20.0.0/16", "172.20.0.0/20")]
@@ -328,6 +328,6 @@ def endpoint(**values: Any) -> dict[str, Any]:
         (endpoint(only_accounts=("acme",)), "is not an AWS account ID"),
     ],
 )
-def test_rejects_what_cannot_work(values: dict[str, Any], hint: str) -> None:
+def test_rejects_invalid_values(values: dict[str, Any], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         PrivateLinkProps.model_validate(EXISTING | values)

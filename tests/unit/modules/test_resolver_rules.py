@@ -122,7 +122,7 @@ def test_the_endpoint_reaches_only_the_servers_of_its_rules(synth: Synth) -> Non
     }
 
 
-def test_associates_our_own_vpc_where_asked_and_never_astros(synth: Synth) -> None:
+def test_associates_your_vpc_on_request_and_never_astros(synth: Synth) -> None:
     values = MADE | {"rules": SHARED["rules"] | {"lab": CORP}, "associate_network": True}
     assert dns(synth, values)["resource"]["aws_route53_resolver_rule_association"] == {
         "dns_association_lab": {
@@ -144,7 +144,7 @@ def test_hands_over_rules_domains_and_the_endpoints_addresses(synth: Synth) -> N
     assert list(new) == ["account_id", "region", "endpoint_ips", "rules", "resource_share_arn"]
 
 
-def test_forwards_what_astro_needs_only_for_a_reason() -> None:
+def test_forwards_names_that_astro_needs_only_for_a_reason() -> None:
     for domain in (".", "com", "amazonaws.com", "sts.us-east-1.amazonaws.com", "io", "api.astronomer.io"):
         rule = {"domain": domain, "targets": ("10.8.0.2",)}
         with pytest.raises(ValidationError, match="which Astro needs to work"):
@@ -202,6 +202,6 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
         ({"rules": {"corp": CORP | {"forwards_astro": "no"}}}, "is not a reason"),
     ],
 )
-def test_rejects_what_cannot_work(values: dict[str, Any], hint: str) -> None:
+def test_rejects_invalid_values(values: dict[str, Any], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         ResolverRulesProps.model_validate(MADE | values)

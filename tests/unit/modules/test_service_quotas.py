@@ -42,7 +42,7 @@ def test_requests_the_needed_quota_and_never_a_lower_one(synth: Synth) -> None:
     }
 
 
-def test_hands_over_what_was_asked_and_how_aws_answered(synth: Synth) -> None:
+def test_hands_over_the_requests_and_their_status(synth: Synth) -> None:
     given: dict[str, object] = {}
 
     def place(stack: object) -> None:
@@ -124,6 +124,6 @@ def test_each_region_of_the_data_plane_has_a_stack(tmp_path: Path) -> None:
         ("others", {"a": {"service": "ec2", "code": "L-0263D0A3", "value": 0}}, "greater than or equal to 1"),
     ],
 )
-def test_rejects_what_cannot_work(field: str, value: object, hint: str) -> None:
+def test_rejects_invalid_values(field: str, value: object, hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         ServiceQuotasProps.model_validate({field: value})

@@ -179,7 +179,7 @@ def test_connections_accept_in_one_place_each_with_its_tables(synth: Synth) -> N
     assert [block["to"] for block in tf["import"]] == [f"{ACCEPTER}[each.key]"]
 
 
-def test_an_attachment_must_be_to_the_gateway_that_is_made_here(synth: Synth) -> None:
+def test_an_attachment_must_be_to_the_new_gateway(synth: Synth) -> None:
     (accepter,) = hub(synth, NEW | ATTACHED)["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"].values()
     assert conditions(accepter)[2].endswith("== aws_ec2_transit_gateway.hub_gateway.id)}")
 
@@ -245,7 +245,7 @@ def test_named_tables_take_the_place_of_the_default_ones(synth: Synth) -> None:
     assert "aws_ec2_transit_gateway_route_table_propagation" not in tf
 
 
-def test_propagates_instead_of_static_routes_where_asked(synth: Synth) -> None:
+def test_can_propagate_instead_of_static_routes(synth: Synth) -> None:
     tf = hub(synth, MINIMAL | ATTACHED | TABLES | {"propagate": True})["resource"]
     assert tf["aws_ec2_transit_gateway_route_table_propagation"] == {
         "hub_propagation_network_prod": {
@@ -428,6 +428,6 @@ OFFICE = {"office": {"cidr": "10.8.0.0/16", "attachment_id": "tgw-attach-0ffffff
         ),
     ],
 )
-def test_rejects_what_cannot_work(values: dict[str, Any], hint: str) -> None:
+def test_rejects_invalid_values(values: dict[str, Any], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         TransitGatewayProps.model_validate(MINIMAL | values)

@@ -398,7 +398,7 @@ NEW: dict[str, Any] = {"cidr": "10.30.0.0/20"}
         ),
     ],
 )
-def test_rejects_what_cannot_work(entry: dict[str, Any], where: tuple[str, ...], hint: str) -> None:
+def test_rejects_invalid_values(entry: dict[str, Any], where: tuple[str, ...], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint) as caught:
         VpcProps.model_validate(entry)
     assert caught.value.errors()[0]["loc"] == where

@@ -226,6 +226,6 @@ def test_writes_the_dns_option_whatever_its_value(synth: Synth, resolve_dns: boo
         ("ingress", {"db": {"security_group": "default", "from_port": 5432}}, "is not a security group ID"),
     ],
 )
-def test_rejects_what_cannot_work(field: str, value: object, hint: str) -> None:
+def test_rejects_invalid_values(field: str, value: object, hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         VpcPeeringProps.model_validate({**MINIMAL, field: value})

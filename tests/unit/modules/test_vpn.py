@@ -270,7 +270,7 @@ def test_negotiates_the_options_of_the_file(synth: Synth) -> None:
 
 
 @pytest.mark.parametrize(("where", "storage"), [("secrets-manager", "SecretsManager"), ("state", "Standard")])
-def test_aws_makes_the_keys(synth: Synth, where: str, storage: str) -> None:
+def test_aws_generates_the_keys(synth: Synth, where: str, storage: str) -> None:
     props = {**BGP, "preshared_keys": where}
     assert VpnProps.model_validate(props).secrets() == ()
     connection = placed(synth, props)["aws_vpn_connection"]["office_connection_a"]
@@ -341,7 +341,7 @@ def test_an_alarm_is_triggered_if_either_tunnel_is_down(synth: Synth, topic: str
     }
 
 
-def test_logs_the_tunnels_where_asked(synth: Synth) -> None:
+def test_can_log_the_tunnels(synth: Synth) -> None:
     tf = placed(synth, {**BGP, "tunnel_log_days": 30})
     assert tf["aws_cloudwatch_log_group"] == {
         "office_tunnel-logs": {"name": "/aws/vendedlogs/vpn/acme-conn", "retention_in_days": 30}
@@ -353,7 +353,7 @@ def test_logs_the_tunnels_where_asked(synth: Synth) -> None:
     assert "aws_cloudwatch_log_group" not in placed(synth, BGP)
 
 
-def test_hands_over_what_the_device_needs_and_no_key(synth: Synth) -> None:
+def test_hands_over_the_settings_of_the_device_and_no_key(synth: Synth) -> None:
     def place(stack: TerraformStack) -> None:
         props = VpnProps.model_validate({**BGP, **TRANSIT})
         stack.add_override("output.handoff.value", Vpn(stack, "office", props, sides()).handoff)
@@ -497,7 +497,7 @@ def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
         ),
     ],
 )
-def test_rejects_what_a_vpn_of_the_cluster_cannot_have(changes: dict[str, Any], where: str, hint: str) -> None:
+def test_rejects_fields_that_a_vpn_of_the_cluster_cannot_have(changes: dict[str, Any], where: str, hint: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(hint)) as caught:
         VpnProps.model_validate({**ASTRO, **changes})
     assert [".".join(map(str, error["loc"])) for error in caught.value.errors()] == [where]
@@ -673,7 +673,7 @@ REASON = "The plant's firewall is from 2009, NET-12"
         ),
     ],
 )
-def test_rejects_what_cannot_work(changes: dict[str, Any], where: str, hint: str) -> None:
+def test_rejects_invalid_values(changes: dict[str, Any], where: str, hint: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(hint)) as caught:
         VpnProps.model_validate({**BGP, **changes})
     assert ".".join(map(str, caught.value.errors()[0]["loc"])).removesuffix(".0") == where

@@ -323,7 +323,7 @@ def test_policies_and_boundary_belong_to_the_account_or_aws() -> None:
         ({}, {"roles": {}}, "at least 1 item"),
     ],
 )
-def test_rejects_what_cannot_work(role: dict[str, Any], more: dict[str, Any], hint: str) -> None:
+def test_rejects_invalid_values(role: dict[str, Any], more: dict[str, Any], hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         props(role, **more)
 

@@ -34,7 +34,7 @@ def aws_that(tell: Callable[[Any], None]) -> Aws:
     return Aws(Session(tell), "111111111111", "us-east-1")  # type: ignore[arg-type]
 
 
-def test_a_call_without_a_paginator_is_asked_for_every_page() -> None:
+def test_a_call_without_a_paginator_gets_every_page() -> None:
     def zone(number: int) -> dict[str, Any]:
         owner = {"OwningAccount": "111111111111"}
         return {"HostedZoneId": f"Z{number}", "Name": f"{number}.example.", "Owner": owner}
@@ -128,7 +128,7 @@ def test_whoever_loses_trust_is_named(principal: Any, lost: str | None) -> None:
     assert list(trust_remarks(document, frozenset({"id-1"}))) == expected
 
 
-def test_a_statement_that_denies_trusts_nobody() -> None:
+def test_a_denying_statement_trusts_no_principal() -> None:
     document = trust({"AWS": ROOT_OF_ASTRONOMER}, {"StringEquals": {"sts:ExternalId": "id-1"}})
     document["Statement"] = [document["Statement"], trust("*", {}, effect="Deny")["Statement"]]
     assert list(trust_remarks(document, frozenset({"id-1"}))) == []

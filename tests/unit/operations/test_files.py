@@ -115,7 +115,7 @@ def test_a_folder_that_is_a_link_out_is_not_written_to(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "file"), OF_OTHERS)
 @pytest.mark.parametrize("kind", ["file", "folder", "pipe"])
-def test_no_writer_overwrites_what_is_not_its_own(name: str, file: str, kind: str, tmp_path: Path) -> None:
+def test_no_writer_overwrites_foreign_files(name: str, file: str, kind: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / file).parent.mkdir(parents=True)
     match kind:

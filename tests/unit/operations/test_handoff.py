@@ -97,7 +97,7 @@ def synthesized(estate: Estate, folder: Path) -> dict[str, dict[str, str]]:
     return {name: stack["output"]["deployed"]["value"]["digests"] for name, stack in stacks.items()}
 
 
-def test_an_entry_has_a_status_for_what_is_known_of_it(estate: Estate) -> None:
+def test_each_entry_has_a_status(estate: Estate) -> None:
     lake, prod, dev = "networks.lake", "connections.lake-prod", "connections.lake-dev"
     waiting = {dev: "waiting"}
     assert statuses(found_in(estate)) == {lake: "not deployed", prod: "not deployed", **waiting}
@@ -467,7 +467,7 @@ def test_outputs_of_any_shape_are_printed(value: Any) -> None:
             assert json.dumps(values(found))
 
 
-def test_text_from_outside_is_made_harmless(tmp_path: Path) -> None:
+def test_external_text_is_sanitized(tmp_path: Path) -> None:
     hostile = "a\x1b[31m\u202e` <img src=x> | [x](http://evil.example)\n# Title"
     file = tmp_path / "outputs.json"
     facts = {"lake-prod": {"peering_status": hostile, "note": hostile}}

@@ -220,8 +220,8 @@ def test_the_command_writes_and_checks_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "--region is missing, and there is no terminal to ask on; pass it"),
-        (("--region", "nowhere"), "--product is missing, and there is no terminal to ask on; pass it"),
+        ((), "--region is missing, and there is no terminal to prompt on; pass it"),
+        (("--region", "nowhere"), "--product is missing, and there is no terminal to prompt on; pass it"),
         (("--region", "nowhere", "--product", "hybrid"), "--region nowhere: is not known; such as us-east-1"),
         (("--region", "us-east-1", "--product", "x"), "--product x: is not known; one of hybrid, "),
         (("--region", "us-east-1", "--product", "hybrid", "--account", "12"), "--account 12: write 12 digits"),

@@ -1,4 +1,4 @@
-"""Files that Terraform would load beside a synth's own: `synth --check` refuses them, unless the estate lists them."""
+"""Other files that Terraform would load: `synth --check` refuses them, unless the estate lists them."""
 
 import itertools
 from collections.abc import Iterator

@@ -66,7 +66,7 @@ def test_a_mistake_exits_with_2_and_leaves_nothing_half_done(file: Path, tmp_pat
 
 
 @pytest.mark.parametrize("arguments", [["check", "nowhere.yaml"], ["state", "create", "nowhere.yaml"]])
-def test_an_estate_that_is_not_there_is_named(arguments: list[str]) -> None:
+def test_a_missing_estate_is_named(arguments: list[str]) -> None:
     expected = "nowhere.yaml: there is no such file; name the estate with ASTRO_ESTATE or as an argument\n"
     assert run(*arguments) == (2, "", expected)
 

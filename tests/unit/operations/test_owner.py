@@ -188,7 +188,7 @@ def test_a_synth_drops_imports_of_resources_that_are_gone(file: Path, out: Path,
     assert imports.read_text() == f"# mine\n{gone}"
 
 
-def test_imports_end_with_what_they_imported(stack: Path) -> None:
+def test_imports_end_with_their_resources(stack: Path) -> None:
     stack.mkdir(parents=True)
     (stack / "imports.tf").write_text(f"{HEADER}\n{block('aws_route.a')}")
     drop_all(stack)

@@ -39,7 +39,7 @@ def test_a_type_without_known_actions_is_refused_by_name() -> None:
         permissions(load(COMPLETE), {"account": tree}, [Job.PLAN], ["account"])
 
 
-def test_adopt_may_see_who_uses_what_it_finds() -> None:
+def test_adopt_can_read_the_users_of_resources() -> None:
     tree = {"resource": {"aws_iam_openid_connect_provider": {"x": {}}}}
     found = permissions(load(COMPLETE), {"account": tree}, [Job.ADOPT], ["account"])
     actions = {action for policy in found["account"] for one in policy["Statement"] for action in one["Action"]}
@@ -149,7 +149,7 @@ def test_names_of_actions_are_those_of_iam() -> None:
     assert all(adding != removing or adding.startswith("Change") for adding, removing in UNTAGGING.items())
 
 
-def test_adoption_may_make_every_call_that_it_makes(trees: dict[str, Any]) -> None:
+def test_adoption_has_permission_for_each_of_its_calls(trees: dict[str, Any]) -> None:
     """Besides listing: the call about each item, and the calls for its users, parts and remarks."""
     policies = permissions(load(COMPLETE), trees, [Job.ADOPT], trees)
     allowed = {

@@ -130,7 +130,7 @@ def test_a_variable_is_text_in_the_older_version() -> None:
     ]
 
 
-def test_a_removed_denial_widens_only_what_it_denied() -> None:
+def test_a_removed_denial_widens_only_its_actions() -> None:
     allow = {"Action": "s3:*"}
     deny = {"Effect": "Deny", "Action": ["s3:Put*", "s3:PutObject"]}
     narrower = {"Effect": "Deny", "Action": "s3:Put*"}
@@ -376,7 +376,7 @@ def test_no_command_waits_for_a_document_that_has_no_end(tmp_path: Path) -> None
     ]
 
 
-def test_a_document_is_linted_for_what_iam_does_not_know() -> None:
+def test_a_document_is_linted_for_unknown_names() -> None:
     ours = document({"Action": "s3:GetObjct"}, {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::acme"})
     assert [str(finding) for finding in lint({"ours": ours})] == [
         'MEDIUM   ours: No resources match for the given action: [{"action": "s3:GetObject", "required_format": '

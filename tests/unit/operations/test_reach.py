@@ -374,7 +374,7 @@ def test_a_range_behind_the_gateway_is_followed(behind: Estate) -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_vpn_of_the_cluster_is_asked_about(behind: Estate) -> None:
+def test_a_vpn_of_the_cluster_is_a_question(behind: Estate) -> None:
     rows = walk(behind, "dev", "192.168.64.9").rows
     assert [(row.id, row.outcome.state, row.outcome.fix) for row in rows if row.entry == "connections.factory"] == [
         ("device", "unknown", "ask your network team: does main route 172.20.16.0/20 back, and allow 5432?"),

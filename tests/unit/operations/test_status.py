@@ -299,7 +299,7 @@ def test_a_zone_is_authorized_then_associated(aws: LocalAws, estate: Estate) -> 
     assert states(look(estate, "lake-zone", zone_id=zone)) == {"associate:prod": ("done", None)}
 
 
-def test_rules_are_shared_and_asked(aws: LocalAws, estate: Estate) -> None:
+def test_rules_are_shared_and_queried(aws: LocalAws, estate: Estate) -> None:
     resolver = aws.client("route53resolver", LAKE)
     endpoint = resolver.create_resolver_endpoint(
         CreatorRequestId="1",
@@ -558,7 +558,7 @@ def test_each_form_shows_every_step(estate: Estate) -> None:
     assert last_line(found).startswith("4 waiting, 1 failed. Next: connections.lake-prod: `cdktf deploy network-lake`")
 
 
-def test_the_command_prints_what_is_asked_of_it(aws: LocalAws, tmp_path: Path) -> None:
+def test_the_command_prints_the_requested_format(aws: LocalAws, tmp_path: Path) -> None:
     outputs = tmp_path / "outputs.json"
     outputs.write_text(json.dumps({"network-lake": {"handoff": {"lake-prod": {"vpc_id": VPC}}}}))
     arguments = ("status", str(COMPLETE), "--outputs", str(outputs), "--only", "lake-prod")

@@ -169,7 +169,7 @@ def test_a_page_replaces_only_a_page_of_its_estate(tmp_path: Path) -> None:
         write_page(tmp_path / "reports/status.html", estate, status_of(estate), NOW)
 
 
-def test_the_command_writes_the_page_beside_its_report(tmp_path: Path) -> None:
+def test_the_command_writes_the_page_and_its_report(tmp_path: Path) -> None:
     file = tmp_path / "status.html"
     nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "HOME": str(tmp_path)}
     code, out, err = run("status", str(COMPLETE), "--html", str(file), "--output", "json", **nowhere)

@@ -92,7 +92,7 @@ def test_refuses_a_binary_that_cannot_lock_in_s3(tmp_path, version):
     with pytest.raises(TerraformError) as caught:
         find_terraform({"PATH": str(tmp_path)})
     assert str(caught.value) == (
-        f"{binary} is version {version}; 1.10 or newer is needed, because the state is locked by a file beside it in S3"
+        f"{binary} is version {version}; 1.10 or newer is needed, because S3 state is locked by a file next to it"
         " (use_lockfile). Install Terraform 1.10 or newer, or name another binary in TERRAFORM_BINARY_NAME"
         " (for example: tofu)."
     )
@@ -254,7 +254,7 @@ def test_applies_once_and_destroys(tf, tmp_path):
 
 
 @pytest.mark.terraform
-def test_a_backend_is_left_alone_when_asked(tf, tmp_path):
+def test_init_can_skip_the_backend(tf, tmp_path):
     folder = write_json(tmp_path / "remote", {"terraform": {"backend": {"s3": {}}}})
     tf.init(folder, backend=False)
     with pytest.raises(TerraformFailed, match="bucket"):

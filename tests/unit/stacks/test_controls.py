@@ -43,7 +43,7 @@ def synthesized(folder: Path, file: Path, more: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
-def test_every_resource_of_an_example_has_what_is_demanded(example: Path, folder: Path) -> None:
+def test_every_resource_of_an_example_has_the_controls(example: Path, folder: Path) -> None:
     controlled = synthesized(folder, example, CONTROLS)
     plain = synth_all(load(example), folder / "plain")
     assert resources(controlled).keys() == resources(plain).keys()
