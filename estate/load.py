@@ -41,7 +41,7 @@ def load(file: Path, source: Source | None = None) -> Estate:
     except ValidationError as error:
         problems += explain(error, data, source)
         whole, sound, broken = parts(data, error, context)
-        # A template has no value, so another message would say less.
+        # A template has no value, so another message would be less precise.
         templates = {problem.path for problem in source.problems if problem.message == UNFILLED}
         problems = [one for one in problems if one.path not in templates or one.message == UNFILLED]
     names = {section: _entries(written, section) for section in SECTIONS}

@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 LIMITS: Mapping[str, int] = {
-    "storybook verb": 2,
+    "storybook verb": 1,
     "borrowed phrase": 2,
 }
 """The allowed number of occurrences of each habit; of the others, none."""

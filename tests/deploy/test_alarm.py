@@ -187,7 +187,7 @@ def test_only_and_all_changes_reach_the_subscriber(
     own = [
         record(name, {**given, **({"logGroupName": LOG_GROUP} if source == "logs" else {})}, f"{source}.amazonaws.com")
         for source, name, given in SILENCING
-        if source != "iam"  # With a log group of others, there is no role.
+        if source != "iam"  # With an existing log group, there is no role.
     ]
     changes = [record(name, change) for name, given in CHANGES for change in (given, in_capitals(given))]
     for one in (*changes, *own):

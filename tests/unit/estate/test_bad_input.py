@@ -60,14 +60,14 @@ POLICIES = {
 
 
 def account(policy: str = "good", more: str = "") -> tuple[str, str]:
-    """A change of the base: an account with this policy file."""
+    """Return a change of the base that adds an account with this policy file."""
     role = f"cross_account_role: {{policy_file: {policy}.json}}"
     section = f"account: {{account_id: '222222222222', region: us-east-1, {role}{more}}}"
     return "connections:\n", f"{section}\nconnections:\n"
 
 
 def connection(fields: str, name: str = "x", network: str = "lake") -> tuple[str, str]:
-    """A change of the base: one more connection, first in line 10."""
+    """Return a change of the base that adds a connection, in line 10."""
     return "connections:\n", f"connections:\n  {name}: {{network: {network}, {fields}}}\n"
 
 
@@ -542,7 +542,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ],
     ),
 }
-"""A change of the base and its messages, by fact and name. C: other contents of a file."""
+"""Changes of the base with their messages, each by the fact behind it (docs/facts.md) or by YAML, and in words."""
 
 
 _ALSO_BROKEN = ("account: is for Hybrid clusters, and there are none", "a route table has one route to a range")

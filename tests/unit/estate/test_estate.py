@@ -211,7 +211,7 @@ def overlaps(folder: Path, text: str) -> list[str]:
 
 
 def two_networks(sea: str = "10.21.0.0/16", dev: str = "172.21.0.0/20", lake_prod: str = "", sea_dev: str = "") -> str:
-    """An estate of two networks, `lake` of 10.20.0.0/16 with cluster `prod` of 172.20.0.0/20, and `sea` with `dev`."""
+    """Return an estate of two networks, `lake` (10.20.0.0/16) with cluster `prod` (172.20.0.0/20), and `sea` with `dev`."""
     network = BASE[BASE.index("  lake:") : BASE.index("connections:")]
     other = network.replace("lake", "sea").replace("vpc-0123456789abcdef0", "vpc-0bbbbbbbbbbbbbbbb")
     head = BASE[: BASE.index("connections:")].replace("172.21.0.0/20", f"{dev}, pod_cidr: 100.64.0.0/19")
@@ -228,7 +228,7 @@ SUBNETS = "subnets: {a: subnet-0aaaaaaaaaaaaaaaa, b: subnet-0bbbbbbbbbbbbbbbb}"
 
 
 def hub(cluster: str, office: str = "", gateway: str = "tgw-0123456789abcdef0", more: str = "") -> str:
-    """A transit gateway with a cluster, and a range on premises."""
+    """Return a transit gateway with a cluster, and an on-premises range."""
     more += f", on_premises: {{office: {{cidr: {office}}}}}" if office else ""
     return f"type: transit_gateway, clusters: [{cluster}], transit_gateway_id: {gateway}{more}"
 

@@ -56,7 +56,7 @@ def parent_of(data: Any, path: Path_) -> Any:
 
 
 def mutate(data: Any, dice: random.Random, donors: list[Any]) -> None:
-    """One mistake of many kinds, somewhere."""
+    """Make one mistake of a random kind in a random place."""
     where = list(paths(data))
     if not where:
         return
@@ -86,9 +86,9 @@ def mutate(data: Any, dice: random.Random, donors: list[Any]) -> None:
 
 
 def mistake_before_the_check(data: Any, dice: random.Random) -> None:
-    """Junk in what is read before anything is checked: what clusters and connections have of others, and their twins.
+    """Put junk into parts that are read before they are checked: references, and the sources of twins.
 
-    A twin of a connection is made only where a cluster has one, so all are given one first."""
+    A connection has a twin only if a cluster has one, so all clusters get one first."""
     twin = {"region": "us-west-1", "cidr": "172.31.0.0/20"}
     for section, dr, keys in (
         ("clusters", twin, ["product", "account_id"]),
@@ -103,7 +103,7 @@ def mistake_before_the_check(data: Any, dice: random.Random) -> None:
 
 
 def damaged(text: str, dice: random.Random) -> str:
-    """The text of a file, with characters lost, swapped, or put in."""
+    """Return the text with characters deleted, swapped or inserted."""
     letters = list(text)
     put_in = ["!!python/name:os.system ", "!x ", "&a ", "*a ", "<<: ", "\n---\n"]
     put_in += "{}[]:,&*!|>-?#'\"%@`\t\n \r\x00\x85\u2028\ufeff~<="
@@ -123,13 +123,13 @@ pytestmark = pytest.mark.slow
 
 
 def throws(count: int) -> Iterator[random.Random]:
-    """Yield dice for each try: the same in every run, whatever else has been imported."""
+    """Yield a random generator for each try. They are the same in every run, whatever else has been imported."""
     return map(random.Random, range(count))
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """An estate file to be written, beside the policies that it may name."""
+    """Return the path of an estate file, next to the policies that it can name."""
     (tmp_path / "policies").symlink_to(ROOT / "examples/policies")
     return tmp_path / "astro.yaml"
 
@@ -193,7 +193,7 @@ def accepted_estates(file: Path) -> Iterator[tuple[Estate, Data]]:
 @pytest.mark.terraform
 @pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.proof)])
 def test_terraform_validates_the_stacks_of_random_estates(file: Path, count: int) -> None:
-    """Each stack as a module of one root: one init, one run of validate, and one provider for all of them."""
+    """Each stack is a module of one root, which needs one init, one run of validate and one provider."""
     calls: dict[str, Any] = {}
     for number, (estate, _) in enumerate(itertools.islice(accepted_estates(file), count)):
         for name, stack in synthesized(estate, file.parent / "out").items():
@@ -220,7 +220,7 @@ def test_terraform_validates_the_stacks_of_random_estates(file: Path, count: int
 
 
 def shuffled(value: Any, dice: random.Random) -> Any:
-    """The same maps with their keys in another order. Lists keep theirs: it may mean something."""
+    """Return the same maps with their keys in another order. Lists keep their order, which can have a meaning."""
     if not isinstance(value, dict):
         return [shuffled(item, dice) for item in value] if isinstance(value, list) else value
     keys = list(value)
@@ -229,7 +229,7 @@ def shuffled(value: Any, dice: random.Random) -> Any:
 
 
 def synthesized(estate: Estate, folder: Path) -> dict[str, str]:
-    """Every stack of an estate, byte for byte as it is written."""
+    """Return the bytes of every stack of an estate."""
     build(cdktf.App(outdir=str(folder)), estate).synth()
     stacks = {one.parent.name: one.read_text() for one in sorted(folder.glob("stacks/*/cdk.tf.json"))}
     shutil.rmtree(folder)
@@ -254,7 +254,7 @@ def with_more(data: Data) -> Data:
 
 
 def check_only_more(before: dict[str, str], after: dict[str, str], *entries: str) -> None:
-    """Check that `after` has all of `before` unchanged, and that the addresses of its new blocks are of `entries`."""
+    """Check that `after` has all of `before` unchanged, and that its new blocks belong to `entries`."""
     for stack, text in after.items():
         new = blocks(text)
         old = blocks(before[stack]) if stack in before else {}
@@ -283,7 +283,7 @@ def blocks(stack: str) -> dict[tuple[str, str, str], Any]:
 
 
 def without(data: Data, section: str, name: str) -> Data:
-    """The estate without an entry; a network takes its connections with it."""
+    """Return the estate without an entry, and without the connections of a removed network."""
     connections = data["connections"]
     if section == "networks":
         connections = {key: one for key, one in connections.items() if one.get("network") != name}
@@ -292,7 +292,7 @@ def without(data: Data, section: str, name: str) -> Data:
 
 
 def check_independence(data: Data, file: Path, dice: random.Random) -> None:
-    """Check that entries are independent: their order changes no byte, and one more or less changes no other."""
+    """Check that entries are independent: neither their order nor more entries change the bytes of the others."""
     before = synthesized_from(data, file)
     assert synthesized_from(shuffled(data, dice), file) == before
     if not data.get("networks"):
@@ -348,7 +348,7 @@ LIMITS = {
     ("aws_s3_bucket", "bucket"): 63,
     ("aws_cloudwatch_event_rule", "name"): 64,
 }
-"""The longest name that AWS allows. A tag's value has at most 256 characters, a description of EC2 255."""
+"""Return the longest name that AWS allows. A tag's value has at most 256 characters, a description of EC2 255."""
 
 
 def names_in(part: Any) -> Iterator[str]:
@@ -373,7 +373,7 @@ def fields_of(part: Any) -> Iterator[str]:
 
 
 def lengthened(data: Any, names: set[str]) -> Any:
-    """The estate with every name as long as a name may be; a twin's name is that of its cluster and `-dr`."""
+    """Return the estate with names of the maximum length. A twin's name is that of its cluster and `-dr`."""
     if isinstance(data, dict):
         return {lengthened(key, names): lengthened(value, names) for key, value in data.items()}
     if isinstance(data, list):

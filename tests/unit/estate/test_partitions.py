@@ -92,7 +92,7 @@ connections:
       allowed_principals: ["arn:aws:iam::333333333333:root"]
       notify: arn:aws:sns:us-east-1:111111111111:endpoints
 """
-"""An estate in which every field that takes an ARN has one."""
+"""Return an estate in which every field for an ARN has one."""
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def leaves(value: Any, path: tuple[str, ...] = (), owner: str = "") -> Iterator[tuple[str, str, str]]:
-    """The model and the field that each text is of, its dotted path, and the text."""
+    """Yield the model and the field of each text, its dotted path, and the text."""
     if isinstance(value, str):
         yield owner, ".".join(path), value
     elif isinstance(value, BaseModel):
@@ -120,7 +120,7 @@ def models(base: type[Props] = Props) -> Iterator[type[Props]]:
 
 
 def fields_of(shape: str) -> set[str]:
-    """The fields of the models that no other model extends, whose values have a shape."""
+    """Return the fields with a pattern, of all models that no other model extends."""
     return {
         f"{model.__name__}.{field}"
         for model in models()
@@ -152,7 +152,7 @@ def test_an_arn_of_another_partition_is_refused_at_its_line(folder: Path) -> Non
 
 
 def test_a_region_of_another_partition_is_refused(folder: Path) -> None:
-    """Of what is joined with Astronomer, and of what is in an entry: an entry alone may be in any partition."""
+    """This applies to connected entries and to values in an entry. An entry alone can be in any partition."""
     regions = {
         path for owner, path, _ in leaves(estate_of(folder, ESTATE)) if owner.endswith(".region") and "-dr." not in path
     }

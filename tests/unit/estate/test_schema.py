@@ -25,7 +25,7 @@ def test_the_schema_is_one() -> None:
 
 
 def test_the_schema_of_the_examples_is_up_to_date() -> None:
-    """`main.py schema > examples/astro.schema.json` makes it."""
+    """`main.py schema > examples/astro.schema.json` writes it."""
     assert json.loads((ROOT / "examples/astro.schema.json").read_text()) == json_schema()
 
 

@@ -1,4 +1,4 @@
-"""A value that may be a secret is in no message, wherever somebody puts it."""
+"""No message contains a value that may be a secret, wherever it is in the file."""
 
 from collections.abc import Iterator
 from pathlib import Path

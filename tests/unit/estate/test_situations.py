@@ -52,7 +52,7 @@ def _load(folder: Path, text: str) -> Estate:
 
 
 def warned(folder: Path, name: str, changes: Mapping[str, str] | None = None) -> list[str]:
-    """The warnings on a situation, without lines and columns, and without those on placeholders."""
+    """Return the warnings about a situation, without lines and columns, and without those on placeholders."""
     file = folder / "astro.yaml"
     file.write_text(text_of(name, changes))
     source = Source(file)
@@ -61,7 +61,7 @@ def warned(folder: Path, name: str, changes: Mapping[str, str] | None = None) ->
 
 
 def built(folder: Path, name: str, changes: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The resources and data sources of each stack, by type and name."""
+    """Return the resources and data sources of each stack, by type and name."""
     stacks = synth_all(estate(folder, name, changes), folder / "out")
     plain = without_metadata(stacks)
     return {stack: tree.get("data", {}) | tree.get("resource", {}) for stack, tree in plain.items()}
@@ -136,7 +136,7 @@ def test_clusters_in_three_regions(folder: Path) -> None:
 
 
 def test_one_place_may_be_named_twice(folder: Path) -> None:
-    """A range on premises is another network on the same gateway, or is reached by its own VPN too."""
+    """An on-premises range is another network on the same gateway, or also has a VPN."""
     text = text_of("eks-secondary-range-behind-gateway", {"[10.20.0.0/16, 100.64.0.0/16]": "[10.20.0.0/16]"})
     sea = (
         'networks:\n  sea: {account_id: "111111111111", region: us-east-1, vpc_id: vpc-0bbbbbbbbbbbbbbbb, '
@@ -152,7 +152,7 @@ def test_one_place_may_be_named_twice(folder: Path) -> None:
 
 
 def test_a_twin_has_the_ranges_of_its_cluster(folder: Path) -> None:
-    """Astronomer's default (facts C10)."""
+    """By default, a twin has the ranges of its cluster (facts C10)."""
     twin = "    pod_cidr: 100.64.0.0/19\n    dr: {region: us-east-1, cidr: 172.20.0.0/20, pod_cidr: 100.64.0.0/19}"
     text = text_of(
         "eks-secondary-range-behind-gateway",
@@ -337,7 +337,7 @@ def test_gateway_in_another_region_accepted_by_its_owner(folder: Path) -> None:
 def test_gateway_that_accepts_and_associates_by_default(folder: Path) -> None:
     made = built(folder, "gateway-that-accepts-and-associates-by-default")["network-lake"]
     associated = made["aws_ec2_transit_gateway_route_table_association"]
-    # Of the gateway's own account AWS accepts and associates by itself.
+    # AWS accepts and associates attachments of the gateway's account automatically.
     assert associated["hub_association_own"]["replace_existing_association"] is True
     assert associated["hub_association_own"]["transit_gateway_attachment_id"] == "tgw-attach-0bbbbbbbbbbbbbbbb"
 
@@ -371,7 +371,7 @@ def test_a_vpn_on_a_gateway_that_the_file_makes(folder: Path) -> None:
 
 
 def test_policy_with_variables(folder: Path) -> None:
-    """What is written has `$${`, and AWS gets the document as it was."""
+    """The output has `$${`, and AWS gets the unchanged document."""
     made = built(folder, "policy-with-variables")["network-lake"]
     (policy,) = made["aws_iam_policy"].values()
     assert "arn:aws:s3:::acme-lake/$${aws:PrincipalTag/team}/*" in policy["policy"]

@@ -295,7 +295,7 @@ def test_a_twin_may_have_the_ranges_of_its_cluster(tmp_path: Path) -> None:
 
 
 def networks_line(text: str) -> str:
-    """A second network, of another VPC and range."""
+    """Return a second network, with another VPC and range."""
     (line,) = re.findall(r"(?m)^  lake: .*\n.*$", text)
     return re.sub(r"vpc-\w+", "vpc-0c4d1e9ab37f62d85", line).replace("10.20.0.0", "10.40.0.0")
 

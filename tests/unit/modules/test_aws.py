@@ -46,7 +46,7 @@ def test_only_newer_regions_of_the_aws_partition_are_opt_in() -> None:
     assert {"us-east-1", "eu-north-1", "ca-west-1", "me-south-1"} & set(OPT_IN) == {"ca-west-1", "me-south-1"}
 
 
-# An estate whose cluster is in a region, and of a node type, that AWS has and Astronomer did not list.
+# The region and the node type of this cluster exist in AWS, but not in Astronomer's lists.
 ESTATE = """\
 name: acme
 state: {backend: none}
@@ -61,7 +61,7 @@ account:
 
 
 def run(project: Path, *arguments: str) -> tuple[int, str]:
-    """The exit code and standard error of the main.py of a project."""
+    """Return the exit code and standard error of main.py in a project."""
     command = [sys.executable, str(project / "main.py"), *arguments]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ASTRO", "PYTHON"))}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
@@ -70,7 +70,7 @@ def run(project: Path, *arguments: str) -> tuple[int, str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project, with an estate."""
+    """Return a copy of the project, with an estate."""
     for part in ("commands", "estate", "modules", "operations", "stacks"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "main.py", tmp_path)

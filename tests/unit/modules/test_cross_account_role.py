@@ -30,7 +30,7 @@ def document(*statements: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def written(folder: Path, content: object) -> dict[str, Path]:
-    """The context of an estate in `folder`, which has the policy `policy.json`."""
+    """Return the context of an estate in `folder`, which has the policy `policy.json`."""
     text = content if isinstance(content, str) else json.dumps(content, indent=4)
     (folder / "policy.json").write_text(text, encoding="utf-8")
     return {"folder": folder}
@@ -43,7 +43,7 @@ def props(folder: Path, content: object, **more: Any) -> CrossAccountRoleProps:
 
 
 def sized(size: int) -> dict[str, Any]:
-    """A statement that makes a policy of `size` characters by itself."""
+    """Return a statement that alone is a policy of `size` characters."""
     empty = len(json.dumps(document({**STATEMENT, "Action": "s3:"}), separators=(",", ":")))
     return {**STATEMENT, "Action": "s3:" + "x" * (size - empty)}
 
@@ -239,7 +239,7 @@ def test_an_apply_removes_policies_that_others_added(
 
 
 def test_denying_statements_are_in_the_first_policy(tmp_path: Path) -> None:
-    """A statement that moves between two policies is in neither for a moment."""
+    """While a statement moves between two policies, neither has it for a moment."""
     denies = {"Sid": "Keep", "Effect": "Deny", "Action": "iam:*", "Resource": "*"}
     for allowed in range(1, 5):
         file = tmp_path / "astronomer.json"

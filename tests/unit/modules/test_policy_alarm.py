@@ -57,7 +57,7 @@ def place(region: str = "us-east-1", **more: Any) -> Any:
 
 
 def documents(tf: dict[str, Any]) -> dict[str, Any]:
-    """The statements of every policy document, by name."""
+    """Return the statements of every policy document, by name."""
     return {
         name.removeprefix("alarm_"): document["statement"]
         for name, document in tf["data"]["aws_iam_policy_document"].items()
@@ -269,7 +269,7 @@ def test_the_delivery_role_writes_one_log_group_and_is_protected(synth: Synth) -
             "policy": "${data.aws_iam_policy_document.alarm_delivery-permissions.json}",
         }
     }
-    # No condition: CloudTrail sends none of the keys that could be asked for, and delivery would end in silence.
+    # No condition: CloudTrail sends none of the possible keys, and delivery would end silently.
     assert documents(tf)["delivery-trust"] == [
         {
             "effect": "Allow",
@@ -402,7 +402,7 @@ def test_a_topic_of_another_region_does_not_fit_the_account() -> None:
     assert list(props.check(Context("111111111111", "eu-west-1"))) == []
 
 
-# The filter, on events of the shape that CloudTrail records: tests/support/cloudtrail.py.
+# The filter, on events in the form of CloudTrail's records (tests/support/cloudtrail.py).
 
 
 @pytest.mark.parametrize(("name", "parameters"), CHANGES)

@@ -150,7 +150,7 @@ def test_forwards_names_that_astro_needs_only_for_a_reason() -> None:
         with pytest.raises(ValidationError, match="which Astro needs to work"):
             ResolverRulesProps.model_validate(MADE | {"rules": {"corp": rule}})
         ResolverRulesProps.model_validate(MADE | {"rules": {"corp": rule | {"forwards_astro": "Ticket OPS-1: proxy"}}})
-    # A name that only ends alike is another one.
+    # A name with the same ending, but without the dot, is another domain.
     ResolverRulesProps.model_validate(MADE | {"rules": {"corp": CORP | {"domain": "myamazonaws.com"}}})
 
 

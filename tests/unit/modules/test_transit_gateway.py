@@ -114,7 +114,7 @@ STATES = ", ".join(
 
 
 def conditions(resource: dict[str, Any]) -> list[str]:
-    """The conditions of a resource, which are taken out of it."""
+    """Remove the conditions of a resource, and return them."""
     return [each["condition"] for each in resource.pop("lifecycle")["precondition"]]
 
 
@@ -157,7 +157,7 @@ def test_accepts_an_attachment_by_its_id_on_conditions(synth: Synth) -> None:
         "transit_gateway_default_route_table_propagation": True,
         "tags": {"Name": "${each.value}"},
     }
-    # The default table does it all: nothing is associated or routed besides.
+    # With the default table, no associations or routes are needed.
     assert not any("route_table" in kind or kind == "aws_ec2_transit_gateway_route" for kind in tf["resource"])
 
 
@@ -319,7 +319,7 @@ def test_a_new_gateway_accepts_nothing_and_isolates_clusters(synth: Synth) -> No
             "transit_gateway_route_table_id": clusters,
         },
     }
-    # The clusters' table learns the network only, so that it leads no cluster to another.
+    # Only the network propagates into the clusters' table, so that it has no routes between clusters.
     assert tf["aws_ec2_transit_gateway_route_table_propagation"] == {
         "hub_network-propagation": {
             "transit_gateway_attachment_id": attachment,

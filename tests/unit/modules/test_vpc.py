@@ -29,7 +29,7 @@ def placed(synth: Synth, props: VpcProps) -> dict[str, Any]:
 
 
 def subnets(create: NewVpc) -> dict[str, tuple[str, IPv4Network]]:
-    """The zone and range of each subnet."""
+    """Return the zone and range of each subnet."""
     return {
         name: (letter, IPv4Network(subnet(create.cidr, bits, number)))
         for name, (letter, bits, number) in create.cuts().items()

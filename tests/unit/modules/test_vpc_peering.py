@@ -183,7 +183,7 @@ def test_reports_a_request_that_waits_for_its_account(synth: Synth) -> None:
 
 
 def test_a_new_vpc_has_no_pending_request_before_its_deploy(synth: Synth) -> None:
-    """Its ID is known too late for a check, and Terraform would warn of that."""
+    """The ID is known only after the apply, so Terraform would warn that it cannot run the check."""
 
     def place(stack: TerraformStack) -> None:
         vpc = VpcProps.model_validate(
@@ -210,7 +210,7 @@ def test_a_request_must_be_for_the_vpc_that_the_stack_makes(synth: Synth) -> Non
 
 @pytest.mark.parametrize("resolve_dns", [True, False])
 def test_writes_the_dns_option_whatever_its_value(synth: Synth, resolve_dns: bool) -> None:
-    """To remove it would change nothing in AWS (facts C4)."""
+    """Removing it would change nothing in AWS (facts C4)."""
     props = REQUESTED.model_copy(update={"resolve_dns": resolve_dns})
     tf = synth(lambda stack: VpcPeering(stack, "lake-peering", props, sides()))
     options = tf["resource"]["aws_vpc_peering_connection_options"]["lake-peering_options"]

@@ -40,7 +40,7 @@ STRONG: dict[str, Any] = {
 
 
 def tunnels(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of both tunnels, as `aws_vpn_connection` spells them."""
+    """Return the arguments of both tunnels, as `aws_vpn_connection` spells them."""
     both = {1: first, 2: second}
     return {f"tunnel{n}_{option}": value for n, options in both.items() for option, value in options.items()}
 

@@ -231,7 +231,7 @@ SEA = LAKE.replace("lake", "sea").replace("us-east-1", "us-west-2").replace("vpc
 MADE = '  b-y: {account_id: "111111111111", region: us-west-2, create: {cidr: 10.30.0.0/20}}\n'
 SAME = f"  same: {{region: us-east-1, oidc_issuer_url: https://{ISSUER}}}\n"
 WIDER = EXAMPLE.read_text().replace(LAKE, LAKE + SEA + MADE).replace("networks:\n", SAME + "networks:\n")
-"""The example with networks of one account in two regions, one of which is made, and another cluster of one issuer."""
+"""The example with a new network in a second region of the account, and a second cluster with the same issuer."""
 B_Y = "{type: workload_identity, cluster: prod, network: lake, roles: {y: {}}}"
 
 

@@ -118,7 +118,7 @@ def changed(estate: Estate, name: str, **fields: Any) -> Estate:
 
 
 def ready(aws: LocalAws) -> None:
-    """Make everything that a deploy needs."""
+    """Create everything that a deploy needs."""
     create_state_bucket("acme-astro-tfstate", "us-east-1", None)
     for account in (LAKE, HYBRID, "444444444444"):
         allow(aws, account, "*")
