@@ -104,7 +104,8 @@ def _words(annotation: Any, titles: Titles) -> str:
     if origin is dict:
         return "map" if arguments[1] is Any else f"map of names to {_words(arguments[1], titles)}"
     if origin is tuple:
-        return f"list of {_words(arguments[0], titles)}"
+        words = _words(arguments[0], titles)
+        return f"list, each {words}" if words.startswith(("a ", "an ", "the ")) else f"list of {words}"
     if _is_model(annotation):
         return _link(annotation, titles)
     words = {str: "text", int: "whole number", bool: "`true` or `false`", float: "number"}
@@ -152,4 +153,6 @@ def _link(model: type[BaseModel], titles: Titles) -> str:
 
 
 def _flat(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """Return a text for a cell of a table. Markdown escapes `<` by itself in code, which is every other part."""
+    parts = " ".join(text.split()).replace("|", "\\|").split("`")
+    return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))
