@@ -1,7 +1,8 @@
 """`make bench`: compares the cost of synths: CPU time, wall time and memory of all processes.
 
 The programs take turns, in reverse order every other round. The result is the median of the ratios of each round, which
-holds on other machines and on busy ones. Separate runs measure memory.
+holds on other machines and on busy ones. Separate runs measure memory. `python -m tools.bench live` measures only the
+commands that read AWS, on a local AWS.
 """
 
 import contextlib
@@ -22,7 +23,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from estate.load import load
+from local_aws import LocalAws
 from modules.bindings import node
+from tests.support.world import facts_of
 
 ROOT = Path(__file__).parents[1]
 MAIN = str(ROOT / "main.py")
@@ -217,9 +221,48 @@ def main(rounds: int = 7) -> None:
         measure(growth, 3, console)
         out.print()
         out.print(table("networks, three connections each", growth[1:]))
+    out.print()
+    out.print(live(console))
+
+
+def live(console: Console) -> Table:
+    """Return a table of the calls and seconds of `status` and `reach` on a local AWS, also for many networks.
+
+    The fastest of four runs counts. The first one also loads the code of the local AWS.
+    """
+    result = Table(box=box.MARKDOWN)
+    columns = ("on the local AWS", "connections", "calls", "calls for each", "CPU s", "wall s", "wall ms for each")
+    for number, column in enumerate(columns):
+        result.add_column(column, justify="right" if number else "left")
+    with tempfile.TemporaryDirectory() as folder, LocalAws(calls=Path(folder, "calls")) as aws:
+        complete, log = ROOT / "examples/complete.yaml", Path(folder, "calls")
+        runs: list[tuple[str, Path, list[str], str | None]] = [
+            ("status of examples/complete.yaml", complete, ["status"], None),
+            ("reach in it", complete, ["reach", "prod", "10.20.0.10", "5432", "--via", "lake-prod"], None),
+        ]
+        aws.make(facts_of(load(complete)))
+        for networks in (1, 10, 50):
+            (file := Path(folder, f"{networks}.yaml")).write_text(estate_of(networks))
+            aws.make(facts_of(load(file)))
+            runs.append((f"status of {networks} networks", file, ["status"], "111111111111"))
+        for name, file, arguments, account in runs:
+            console.print(f"[dim]{name}[/dim]")
+            environment = {**aws.environment(account), "ASTRO_ESTATE": str(file)}
+            program = Program(name, [sys.executable, MAIN, *arguments], environment, codes=(0, 3, 4))
+            for _ in range(4):
+                log.write_text("")
+                program.run()
+            calls, entries = len(log.read_text().splitlines()), len(load(file).connections)
+            cpu, wall = min(program.cpu), min(program.wall)
+            row = (f"{calls / entries:.2f}", f"{cpu:.2f}", f"{wall:.2f}", f"{1000 * wall / entries:.0f}")
+            result.add_row(name, str(entries), str(calls), *row)
+    return result
 
 
 _CACHE = "JSII_RUNTIME_PACKAGE_CACHE_ROOT"
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    if sys.argv[1:] == ["live"]:
+        Console(width=120).print(live(Console(stderr=True)))
+    else:
+        main(*map(int, sys.argv[1:]))

@@ -3,12 +3,12 @@
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import boto3
 from botocore import exceptions
 from botocore.config import Config
 
@@ -19,11 +19,18 @@ from estate.renames import renames
 from estate.state import S3State
 from estate.twins import TWIN
 from modules.documents import DocumentError, read_json
+from operations.aws import session_as
 from operations.owner import foreign_estate
 from operations.terraform import Terraform, TerraformError, find_terraform
 
+_THREADS = 16
 # A person waits for the answer, so a state that cannot be read quickly is reported as not read.
-_QUICK = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+_QUICK = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    max_pool_connections=_THREADS,
+    retries={"mode": "standard", "total_max_attempts": 2},
+)
 _OUTPUTS = 10_000_000
 """The largest size of an outputs file, in bytes."""
 _SECONDS = 30
@@ -98,32 +105,34 @@ def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
 
 
 def _from_s3(keys: Mapping[str, str], state: S3State) -> dict[str, Deployed]:
-    found: dict[str, Deployed] = {}
-    stopped: str | None = None
     try:
-        client = boto3.Session().client("s3", region_name=state.region, config=_QUICK)
+        client = session_as("", "handoff").client("s3", region_name=state.region, config=_QUICK)
     except exceptions.BotoCoreError as error:
         return dict.fromkeys(keys, Deployed("not read", _plain(error)))
-    with closing(client) as s3:
-        for name, key in keys.items():
-            if stopped:
-                # A retry would fail too.
-                found[name] = Deployed("not read", stopped)
-                continue
-            where = f"s3://{state.bucket}/{key}"
-            try:
-                found[name] = _from_state(s3.get_object(Bucket=state.bucket, Key=key)["Body"].read(), where)
-            except s3.exceptions.NoSuchKey:
-                found[name] = Deployed("not deployed")
-            except exceptions.ClientError as error:
-                code = error.response.get("Error", {}).get("Code", "")
-                found[name] = Deployed("not read", f"AWS returned {_plain(code)} for GetObject of {where}")
-                if code in ("NoSuchBucket", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
-                    stopped = found[name].why
-            except exceptions.BotoCoreError as error:
-                stopped = _plain(error)
-                found[name] = Deployed("not read", stopped)
-    return found
+    # If one read shows that all will fail, the others are not tried.
+    stopped: list[str] = []
+
+    def of(key: str) -> Deployed:
+        where = f"s3://{state.bucket}/{key}"
+        if stopped:
+            return Deployed("not read", stopped[0])
+        try:
+            return _from_state(client.get_object(Bucket=state.bucket, Key=key)["Body"].read(), where)
+        except client.exceptions.NoSuchKey:
+            return Deployed("not deployed")
+        except exceptions.ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            why = f"AWS returned {_plain(code)} for GetObject of {where}"
+            if code in ("NoSuchBucket", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+                stopped.append(why)
+        except exceptions.BotoCoreError as error:
+            why = _plain(error)
+            stopped.append(why)
+        return Deployed("not read", why)
+
+    paths = list(keys.values())
+    with closing(client), ThreadPoolExecutor(_THREADS) as threads:
+        return dict(zip(keys, [*map(of, paths[:1]), *threads.map(of, paths[1:])], strict=True))
 
 
 def _from_state(content: bytes, where: str) -> Deployed:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from operations.status.write import as_junit, as_text, as_values, last_line
 from tests.support import ROOT
 from tests.support.commands import run
 from tests.support.world import facts_of
+from tools.bench import estate_of
 
 COMPLETE = ROOT / "examples/complete.yaml"
 LAKE, HYBRID, HOSTED = "111111111111", "222222222222", "333333333333"
@@ -516,6 +518,29 @@ def test_undeployed_entries_are_reported_as_such(estate: Estate) -> None:
     found = status(estate, unread, datetime.now(UTC), ["connections.lake-public"])
     why = "the outputs of network-lake were not read: no bucket"
     assert {(row.outcome.state, row.outcome.evidence) for row in found.rows} == {("unknown", why)}
+
+
+def test_calls_grow_by_account_and_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, file = tmp_path / "calls", tmp_path / "astro.yaml"
+    found: dict[int, Counter[str]] = {}
+    with LocalAws(calls=log) as aws:
+        for key, value in aws.environment(LAKE).items():
+            monkeypatch.setenv(key, value)
+        for networks in (1, 10, 50):
+            file.write_text(estate_of(networks))
+            many = load(file)
+            aws.make(facts_of(many))
+            log.write_text("")
+            facts: dict[str, Any] = {name: {} for name in many.connections}
+            deployed = {plan.name: Deployed("deployed", facts=facts) for plan in stacks_of(many)}
+            rows = status(many, deployed, datetime.now(UTC)).rows
+            assert len({row.entry for row in rows}) == 3 * networks
+            found[networks] = Counter(log.read_text().splitlines())
+    # The local AWS has 10 rules on a page, and AWS has 100.
+    assert found[50].pop("route53resolver:ListResolverRules") == 5
+    assert found[1].pop("route53resolver:ListResolverRules") == found[10].pop("route53resolver:ListResolverRules") == 1
+    assert found[1] == found[10] == found[50]
+    assert set(found[1].values()) == {1}
 
 
 def test_an_entry_that_the_file_does_not_have_is_refused(estate: Estate) -> None:
