@@ -23,20 +23,24 @@ def permissions(
 
     The output is by stack, and most actions come from measured API calls. `apply` covers creating and changing
     resources. For a role that can also remove them, add `--for destroy`. With a `deployer`, the policies under `caller`
-    are for your own credentials.
+    are for your own credentials. `--for init` alone needs no file.
 
     \b
     Examples:
       main.py permissions
       main.py permissions network-lake --for apply --for destroy
+      main.py permissions --for init
 
     Exit codes: 0 done, 1 failed, 2 invalid input.
     """
     import json
 
-    from operations.permissions.compose import permissions
+    from operations.permissions.compose import of_init, permissions
     from operations.synth import synthesized_stacks
 
+    if jobs and set(jobs) == {Job.INIT}:
+        print(json.dumps({"init": of_init()}, indent=2))
+        return
     estate = current(file)
     trees = synthesized_stacks(estate, file, os.environ)
     print(json.dumps(permissions(estate, trees, jobs or [Job.PLAN], chosen(file, stacks, trees)), indent=2))

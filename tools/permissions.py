@@ -1,9 +1,12 @@
 """Measures the IAM actions that Terraform needs for each resource type, for operations/permissions/measured.json.
 
+With the argument `reads`, it lists the calls of the commands that read AWS instead, for reads.json in that folder.
+
 Each example is applied on the local AWS, applied again with other tags, planned and destroyed. The log of the AWS
 provider assigns each call to a resource.
 """
 
+import ast
 import json
 import os
 import re
@@ -13,17 +16,19 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import botocore.session
 import cdktf
+from botocore import xform_name
 
 from estate.load import load
 from estate.model import Estate
 from local_aws import LocalAws
-from operations.permissions.actions import MEASURED, action
+from operations.permissions.actions import MEASURED, READS, action
 from operations.terraform import find_terraform
 from stacks.app import build
-from tests.support import EXAMPLES
+from tests.support import EXAMPLES, ROOT
 from tests.support.deployment import SECRETS
 from tests.support.terraform import Terraform, cli_environment
 from tests.support.world import facts_of
@@ -141,7 +146,33 @@ def written(measured: Measured) -> str:
     return json.dumps(ordered, indent=2) + "\n"
 
 
-if __name__ == "__main__":
+_CALL = re.compile(r"([a-z0-9-]+):([a-z0-9_]+)")
+
+
+def reads() -> dict[str, list[str]]:
+    """Return the calls in the source of each command that reads AWS, as boto3 names them."""
+    session = botocore.session.get_session()
+    services = set(session.get_available_services())
+
+    def is_call(value: object) -> bool:
+        found = _CALL.fullmatch(value) if isinstance(value, str) else None
+        if found is None or found[1] not in services:
+            return False
+        operations = cast("Iterable[str]", session.get_service_model(found[1]).operation_names)
+        return found[2] in {xform_name(one) for one in operations}
+
+    def of(command: str) -> Iterator[str]:
+        for file in (ROOT / "operations" / command).glob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+                if isinstance(node, ast.Constant) and is_call(node.value):
+                    yield str(node.value)
+
+    return {command: sorted(set(of(command))) for command in ("init", "status", "reach")}
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["reads"]:
+    READS.write_text(json.dumps(reads(), indent=2) + "\n", "utf-8")
+elif __name__ == "__main__":
     before = json.loads(MEASURED.read_text()) if MEASURED.exists() and sys.argv[1:] else {}
     found: Measured = {type_: {job: set(one) for job, one in jobs.items()} for type_, jobs in before.items()}
     with tempfile.TemporaryDirectory() as scratch:

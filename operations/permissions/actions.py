@@ -47,6 +47,9 @@ _FROM_SOURCE: dict[str, dict[str, list[str]]] = {
 }
 """The actions of types that no example deploys, from the source of the AWS provider."""
 
+READS = Path(__file__).with_name("reads.json")
+"""The calls of the commands that read AWS, as boto3 names them. `python -m tools.permissions reads` lists them."""
+
 _PREFIXES = {"monitoring": "cloudwatch"}
 OTHERWISE = {
     "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
@@ -174,6 +177,13 @@ PREFLIGHT_BUCKET = (
 def actions_of_types() -> Mapping[str, Mapping[str, Collection[str]]]:
     """Return the actions of each type for `read`, `apply` and `destroy`."""
     return _FROM_SOURCE | json.loads(MEASURED.read_text("utf-8"))
+
+
+@cache
+def read_actions(command: str) -> tuple[str, ...]:
+    """Return the actions of a command that reads AWS: `init`, `status` or `reach`."""
+    calls = json.loads(READS.read_text("utf-8"))[command]
+    return tuple(sorted({"sts:GetCallerIdentity", *map(adopt_action, calls)}))
 
 
 @cache

@@ -21,6 +21,7 @@ from operations.permissions.actions import (
     UNTAGGING,
     actions_of_types,
     adopt_action,
+    read_actions,
 )
 from operations.permissions.jobs import Job
 
@@ -36,7 +37,8 @@ _GLOBAL = {"account", "iam", "route53", "sts"}
 def permissions(
     estate: Estate, trees: Mapping[str, Any], jobs: Collection[Job], chosen: Collection[str]
 ) -> dict[str, list[Policy]]:
-    """Return the policies for the jobs by stack; `state` is the key of those that create the state's bucket.
+    """Return the policies for the jobs by stack; `state` is the key of those that create the state's bucket,
+    and `init` of those that write a first file.
 
     With a `deployer`, the policies of a stack are for that role. Those of the key `caller` are for your own
     credentials, because Terraform's backend does not assume the role (Terraform's documentation of the backend `s3`).
@@ -47,7 +49,9 @@ def permissions(
         bucket = f"arn:{partition(estate.state.region)}:s3:::{estate.state.bucket}"
         others = _statement(["kms:DescribeKey", "sts:GetCallerIdentity"], ["*"])
         found["state"] = list(_policies([_statement(STATE_BUCKET, [bucket]), others]))
-    if of_stacks := [job for job in jobs if job is not Job.STATE_CREATE]:
+    if Job.INIT in jobs:
+        found["init"] = of_init()
+    if of_stacks := [job for job in jobs if job not in (Job.STATE_CREATE, Job.INIT)]:
         plans = [plan for plan in stacks_of(estate) if plan.name in chosen]
         for plan in plans:
             statements = list(of_stack(plan, trees[plan.name], of_stacks))
@@ -61,17 +65,29 @@ def permissions(
     return found
 
 
+def of_init() -> list[Policy]:
+    """Return the policies of `main.py init`, which needs no file, for each account that it reads."""
+    return list(_policies([_statement(read_actions("init"), ["*"])]))
+
+
+_READS = {Job.STATUS: ("status",), Job.REACH: ("reach", "status"), Job.DRIFT: ("status",)}
+"""The commands whose calls a job makes. `reach` runs the checks of a connection too."""
+
+
 def of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job]) -> Iterator[Statement]:
     """Yield the statements for jobs on one stack, without those for its state. Raises UserError."""
     known = actions_of_types()
     resources, data = tree.get("resource", {}), tree.get("data", {})
     actions = {"sts:GetCallerIdentity"}
+    for job in jobs:
+        actions.update(*map(read_actions, _READS.get(job, ())))
     for type_ in sorted({one for one in (*resources, *data) if one.startswith("aws_")} - NEED_NOTHING):
         for job in jobs:
             if job in (Job.ADOPT, Job.PREFLIGHT):
                 actions |= {adopt_action(call) for call in _lookups(type_)}
-            else:
-                needed = {"read"} if job is Job.PLAN or type_ not in resources else {"read", job.value}
+            elif job not in (Job.STATUS, Job.REACH):
+                reads = job in (Job.PLAN, Job.DRIFT) or type_ not in resources
+                needed = {"read"} if reads else {"read", job.value}
                 if missing := sorted(needed - known.get(type_, {}).keys()):
                     what = f"the actions to {' and '.join(missing)} {type_}"
                     raise UserError(f"{plan.name}: {what} are not known; a policy would lack them")
@@ -148,7 +164,9 @@ def _of_state(estate: Estate, plans: Sequence[StackPlan], jobs: Collection[Job])
     keys = [f"{bucket}/{state.key(estate.name, plan.state_name)}" for plan in plans]
     if Job.PREFLIGHT in jobs:
         yield _statement(PREFLIGHT_BUCKET, [bucket])
-    if set(jobs) == {Job.PREFLIGHT}:
+    if set(jobs) <= {Job.PREFLIGHT, Job.STATUS, Job.REACH, Job.DRIFT}:
+        # `drift` initializes Terraform's backend, which lists the bucket, and locks nothing.
+        yield from [_statement(["s3:ListBucket"], [bucket])] if Job.DRIFT in jobs else []
         yield _statement(["s3:GetObject"], keys)
     else:
         yield _statement(["s3:ListBucket"], [bucket])

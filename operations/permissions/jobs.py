@@ -4,11 +4,15 @@ from enum import StrEnum
 
 
 class Job(StrEnum):
-    """A job on stacks, or on the state's bucket."""
+    """A job on stacks, on the state's bucket, or before there is a file (`init`)."""
 
     PLAN = "plan"
     APPLY = "apply"
     DESTROY = "destroy"
     ADOPT = "adopt"
     PREFLIGHT = "preflight"
+    STATUS = "status"
+    REACH = "reach"
+    DRIFT = "drift"
+    INIT = "init"
     STATE_CREATE = "state-create"

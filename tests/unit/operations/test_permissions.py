@@ -1,20 +1,25 @@
 """The policies that `main.py permissions` prints."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from estate.errors import UserError
+from estate.errors import ExitCode, UserError
 from estate.load import load
+from local_aws import LocalAws
 from modules.bindings.slim import used
 from operations.adopt.kinds import KINDS
-from operations.permissions.actions import NEED_NOTHING, UNTAGGING, action, actions_of_types
+from operations.permissions.actions import NEED_NOTHING, READS, UNTAGGING, action, actions_of_types, read_actions
 from operations.permissions.compose import Policy, permissions
 from operations.permissions.jobs import Job
 from operations.policy.lint import lint
 from tests.support import ROOT
+from tests.support.commands import run
 from tests.support.synth import synth_all
+from tests.support.world import facts_of
+from tools.permissions import reads
 
 NEWER = ("ec2:DescribeVpcEncryptionControls",)
 """Actions that AWS added after the linter's list of actions was made; botocore has them."""
@@ -98,10 +103,57 @@ def test_the_actions_of_every_type_in_use_are_known() -> None:
         assert type_ in NEED_NOTHING or jobs <= actions_of_types()[type_].keys(), type_
 
 
-@pytest.mark.parametrize("job", [Job.ADOPT, Job.PREFLIGHT, Job.STATE_CREATE])
+def test_the_calls_of_the_source_are_listed() -> None:
+    assert json.loads(READS.read_text()) == reads()
+
+
+def actions_of(policies: list[Policy]) -> set[str]:
+    return {action for policy in policies for one in policy["Statement"] for action in one["Action"]}
+
+
+def test_a_command_may_make_its_calls(trees: dict[str, Any], tmp_path: Path) -> None:
+    log, address = tmp_path / "calls", "10.20.0.10"
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(json.dumps({"network-lake": {"handoff": {"lake-prod": {}}}}))
+    with LocalAws(calls=log) as aws:
+        aws.make(facts_of(load(COMPLETE)))
+        commands = {
+            Job.STATUS: ["status", str(COMPLETE), "--outputs", str(outputs)],
+            Job.REACH: ["reach", "prod", address, "5432", "--file", str(COMPLETE), "--outputs", str(outputs)],
+            Job.INIT: ["init", str(tmp_path / "astro.yaml"), "--product", "hybrid", "--account", "111111111111"],
+        }
+        for job, arguments in commands.items():
+            log.write_text("")
+            account = "111111111111" if job is Job.INIT else None
+            code, _, err = run(*arguments, **aws.environment(account))
+            assert code in (ExitCode.DONE, ExitCode.CHECK_FAILED, ExitCode.WARNINGS_ONLY), err
+            called = {action(*one.split(":")) for one in log.read_text().split()} - {"sts:AssumeRole"}
+            assert len(called) > 5
+            found = of(trees, job)
+            allowed = actions_of(found["init"] if job is Job.INIT else [one for each in found.values() for one in each])
+            assert called <= allowed, job
+
+
+def test_drift_may_do_what_plan_and_status_may_but_lock_nothing(trees: dict[str, Any]) -> None:
+    drift, plan, status = (of(trees, job) for job in (Job.DRIFT, Job.PLAN, Job.STATUS))
+    for stack in trees:
+        expected = actions_of(plan[stack]) | actions_of(status[stack])
+        assert actions_of(drift[stack]) == expected
+    assert "s3:PutObject" in actions_of(plan["caller"])
+    assert actions_of(drift["caller"]) == {"sts:AssumeRole", "s3:ListBucket", "s3:GetObject"}
+    assert actions_of(status["caller"]) == {"sts:AssumeRole", "s3:GetObject"}
+
+
+def test_init_needs_no_file() -> None:
+    code, out, err = run("permissions", "--for", "init", ASTRO_ESTATE="/nowhere/astro.yaml")
+    assert (code, err) == (0, "")
+    assert actions_of(json.loads(out)["init"]) == set(read_actions("init"))
+
+
+@pytest.mark.parametrize("job", [Job.ADOPT, Job.PREFLIGHT, Job.STATUS, Job.REACH, Job.INIT, Job.STATE_CREATE])
 def test_policies_are_of_actions_that_exist_and_fit_iam(trees: dict[str, Any], job: Job) -> None:
     found = of(trees, job)
-    assert set(found) == ({"state"} if job is Job.STATE_CREATE else {*trees, "caller"})
+    assert set(found) == {Job.STATE_CREATE: {"state"}, Job.INIT: {"init"}}.get(job, {*trees, "caller"})
     for policies in found.values():
         for policy in policies:
             assert len(json.dumps(policy, separators=(",", ":"))) <= 6_144
