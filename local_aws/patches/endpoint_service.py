@@ -5,12 +5,13 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models import ec2_backends
+from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.sts.models import sts_backends
 
 from .tools import of_every_account, patch
 
+_create_service = EC2Backend.create_vpc_endpoint_service_configuration
 _create_vpc_endpoint = EC2Response.create_vpc_endpoint
 _delete_services = EC2Response.delete_vpc_endpoint_service_configurations
 _modify_vpc_endpoint = EC2Response.modify_vpc_endpoint
@@ -42,6 +43,14 @@ def _permissions(service_id: str, principals: list[str]) -> list[dict[str, str]]
         }
         for principal in principals
     ]
+
+
+@patch(EC2Backend)
+def create_vpc_endpoint_service_configuration(
+    self: EC2Backend, *args: Any, supported_regions: Any, **kwargs: Any
+) -> Any:
+    """Offer a service in its own region by default, which moto leaves out."""
+    return _create_service(self, *args, supported_regions=supported_regions or [self.region_name], **kwargs)
 
 
 @patch(EC2Response)
@@ -110,10 +119,12 @@ def create_vpc_endpoint(self: EC2Response) -> ActionResult:
 
 @patch(EC2Response)
 def modify_vpc_endpoint(self: EC2Response) -> Any:
-    """Refuse private DNS in a VPC without DNS, or twice; moto enables it."""
-    if self._get_bool_param("PrivateDnsEnabled", False):
-        endpoint = self.ec2_backend.get_vpc_end_point(self._get_param("VpcEndpointId"))
+    """Switch private DNS, unless the VPC has no DNS or another endpoint has the name; moto ignores the setting."""
+    endpoint = self.ec2_backend.get_vpc_end_point(self._get_param("VpcEndpointId"))
+    private = self._get_bool_param("PrivateDnsEnabled", endpoint.private_dns_enabled)
+    if private:
         _check_private_dns(self, endpoint.vpc_id, endpoint.service_name, endpoint.id)
+    endpoint.private_dns_enabled = private
     return _modify_vpc_endpoint(self)
 
 

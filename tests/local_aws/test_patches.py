@@ -902,6 +902,18 @@ class TestEndpointService:
         assert before == "InvalidServiceName"
         assert after == ["pendingAcceptance", "InvalidServiceName", "pendingAcceptance"]
 
+    def test_a_service_is_offered_in_its_own_region(self, ec2, service):
+        def regions() -> list[str]:
+            [found] = ec2.describe_vpc_endpoint_service_configurations(ServiceIds=[service["ServiceId"]])[
+                "ServiceConfigurations"
+            ]
+            return [one["Region"] for one in found["SupportedRegions"]]
+
+        before = regions()
+        asked = {"ServiceId": service["ServiceId"], "AddSupportedRegions": ["eu-west-1"]}
+        ec2.modify_vpc_endpoint_service_configuration(**asked)
+        assert (before, regions()) == (["us-east-1"], ["us-east-1", "eu-west-1"])
+
     def test_permissions_have_ids_that_last(self, ec2, service):
         service_id, principal = service["ServiceId"], f"arn:aws:iam::{ASTRO}:role/astronomer-remote-management"
         asked = {"ServiceId": service_id, "AddAllowedPrincipals": [principal]}
@@ -968,7 +980,10 @@ class TestEndpointService:
         said += [code("create_vpc_endpoint", **asked, PrivateDnsEnabled=True) for _ in range(2)]
         quiet = ec2.create_vpc_endpoint(**asked, PrivateDnsEnabled=False)["VpcEndpoint"]["VpcEndpointId"]
         said.append(code("modify_vpc_endpoint", VpcEndpointId=quiet, PrivateDnsEnabled=True))
-        assert said == ["InvalidParameter", "done", "InvalidParameter", "InvalidParameter"]
+        loud = ec2.describe_vpc_endpoints()["VpcEndpoints"][0]["VpcEndpointId"]
+        ec2.modify_vpc_endpoint(VpcEndpointId=loud, PrivateDnsEnabled=False)
+        said.append(code("modify_vpc_endpoint", VpcEndpointId=quiet, PrivateDnsEnabled=True))
+        assert said == ["InvalidParameter", "done", "InvalidParameter", "InvalidParameter", "done"]
 
 
 class TestTransitGateway:
