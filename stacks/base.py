@@ -24,7 +24,7 @@ from estate.plan import StackPlan
 from modules.entry import Secret
 from modules.parts.memory.construct import remember
 from stacks.backend import attach_backend
-from stacks.controls import apply_controls
+from stacks.controls import apply_controls, refuse_old_policies
 from stacks.digests import digests
 from stacks.hcl import Address, Blocks, marked, render
 
@@ -164,6 +164,7 @@ class AstroStack(ReadableStack):
         """
         if self._controls:
             apply_controls(self, self._controls, self.plan.account_id, self.plan.region)
+        refuse_old_policies(self)
         self._output("handoff", facts, "Facts for Astronomer, by entry of the estate.")
         # The first counts for blocks without an entry, and the network is there whatever else the file has.
         entries = [*([self.plan.network] if self.plan.network else []), *facts]

@@ -1,5 +1,6 @@
 """The controls of an estate for every resource of a type, wherever it is created."""
 
+from cdktf import Postcondition, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.data_aws_kms_alias import DataAwsKmsAlias
 from cdktf_cdktf_provider_aws.iam_role import IamRole
@@ -11,6 +12,11 @@ from modules.astronomer import ROLE
 from modules.parts.iam_policy.construct import document, statement
 from modules.private_link.props import VENDORS
 from modules.vocabulary import partition
+
+_RESET = (
+    "${self.id} still has a policy that the file no longer has, and Terraform cannot remove it. Reset it with `aws ec2 "
+    "modify-vpc-endpoint --vpc-endpoint-id ${self.id} --reset-policy`, and deploy again."
+)
 
 
 def apply_controls(stack: Construct, controls: Controls, account_id: str, region: str) -> None:
@@ -37,3 +43,14 @@ def apply_controls(stack: Construct, controls: Controls, account_id: str, region
         policy = document(stack, "endpoint_policy", allowed)
         for endpoint in endpoints:
             endpoint.policy = policy
+
+
+def refuse_old_policies(stack: Construct) -> None:
+    """Refuse an endpoint whose policy the file had before. The provider keeps a policy that is missing in the file."""
+    for node in stack.node.find_all():
+        if isinstance(node, VpcEndpoint) and node.policy_input is None:
+            # AWS's own policy has no conditions, and all of ours do.
+            condition = '${!can(regex("aws:(Principal|Resource)Account", self.policy))}'
+            allows_all = Postcondition(condition=condition, error_message=_RESET)
+            before = node.lifecycle and node.lifecycle.precondition
+            node.lifecycle = TerraformResourceLifecycle(precondition=before, postcondition=[allows_all])

@@ -1,6 +1,6 @@
 import re
 
-from cdktf import TerraformResourceLifecycle, Token
+from cdktf import Postcondition, TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
@@ -46,6 +46,14 @@ class PrivateLink(Construct):
             }
 
     def _service(self, props: Service) -> dict[str, object]:
+        field = f"connections.{self.node.id}.service.private_dns_name"
+        # The provider keeps a name that is missing in the file, and has no way to remove it.
+        unnamed = Postcondition(
+            condition='${self.private_dns_name == null || self.private_dns_name == ""}',
+            error_message=f"{field}: ${{self.id}} still has the name ${{self.private_dns_name}}, and Terraform cannot "
+            "remove it. Remove it with `aws ec2 modify-vpc-endpoint-service-configuration --service-id ${self.id} "
+            "--remove-private-dns-name`, and deploy again.",
+        )
         service = VpcEndpointService(
             self,
             "service",
@@ -58,6 +66,7 @@ class PrivateLink(Construct):
             private_dns_name=props.private_dns_name,
             supported_regions=self._regions(),
             tags={"Name": self._context.name},
+            lifecycle=None if props.private_dns_name else TerraformResourceLifecycle(postcondition=[unnamed]),
         )
         if props.notify:
             VpcEndpointConnectionNotification(
@@ -68,11 +77,23 @@ class PrivateLink(Construct):
                 connection_events=EVENTS,
             )
         for name, endpoint_id in props.accepted_endpoints.items():
+            field = f"connections.{self.node.id}.service.accepted_endpoints.{name}"
+            state = "${self.vpc_endpoint_state}"
             VpcEndpointConnectionAccepter(
                 self,
                 construct_id("accepted", name),
                 vpc_endpoint_service_id=service.id,
                 vpc_endpoint_id=endpoint_id,
+                lifecycle=TerraformResourceLifecycle(
+                    postcondition=[
+                        Postcondition(
+                            condition='${self.vpc_endpoint_state == "available"}',
+                            error_message=f"{field}: {endpoint_id} is {state}, because somebody rejected it or "
+                            "deleted the endpoint. Remove it from the file, and deploy. To accept the connection after "
+                            "all, add it again.",
+                        )
+                    ]
+                ),
             )
         if props.verify_private_dns:
             VpcEndpointServicePrivateDnsVerification(self, "private-dns-verification", service_id=service.id)
@@ -85,10 +106,10 @@ class PrivateLink(Construct):
             facts["private_dns_record"] = Token.as_any(f"${{{service.fqn}.private_dns_name_configuration}}")
         return facts
 
-    def _regions(self) -> list[str] | None:
-        """Return the regions of the service, if a cluster is in another region than the network (facts C9)."""
-        regions = {cluster.region for cluster in self._context.clusters.values()}
-        return sorted(regions) if regions - {self._context.network.region} else None
+    def _regions(self) -> list[str]:
+        """Return the regions of the service (facts C9). AWS offers it in its own region anyway. The list is always set,
+        because the provider keeps the last one if it is missing."""
+        return sorted({self._context.network.region, *(one.region for one in self._context.clusters.values())})
 
     def _astronomers_roles(self) -> set[str]:
         """Return the role of each cluster with a known account. Until then, nobody is allowed."""

@@ -426,10 +426,11 @@ def test_policy_lint_skips_deployment_roles(folder: Path) -> None:
 def test_privatelink_service_in_another_region(folder: Path) -> None:
     name = "privatelink-service-in-another-region"
     (service,) = built(folder, name)["network-lake"]["aws_vpc_endpoint_service"].values()
-    assert service["supported_regions"] == ["us-east-1"]
+    assert service["supported_regions"] == ["eu-west-1", "us-east-1"]
+    # Without the list, the provider would keep the other region.
     near = text_of(name).replace("eu-west-1", "us-east-1")
     made = synth_all(_load(folder, near), folder / "near")["network-lake"]["resource"]
-    assert "supported_regions" not in made["aws_vpc_endpoint_service"]["orders_service"]
+    assert made["aws_vpc_endpoint_service"]["orders_service"]["supported_regions"] == ["us-east-1"]
 
 
 def test_named_endpoints_are_accepted_and_dns_names_verified(folder: Path) -> None:
@@ -444,6 +445,16 @@ def test_named_endpoints_are_accepted_and_dns_names_verified(folder: Path) -> No
         "orders_accepted_prod": {
             "vpc_endpoint_id": "vpce-0aaaaaaaaaaaaaaaa",
             "vpc_endpoint_service_id": "${aws_vpc_endpoint_service.orders_service.id}",
+            "lifecycle": {
+                "postcondition": [
+                    {
+                        "condition": '${self.vpc_endpoint_state == "available"}',
+                        "error_message": "connections.orders.service.accepted_endpoints.prod: vpce-0aaaaaaaaaaaaaaaa "
+                        "is ${self.vpc_endpoint_state}, because somebody rejected it or deleted the endpoint. Remove "
+                        "it from the file, and deploy. To accept the connection after all, add it again.",
+                    }
+                ]
+            },
         }
     }
     assert made["aws_vpc_endpoint_service_private_dns_verification"] == {

@@ -38,6 +38,14 @@ def link(synth: Synth, values: dict[str, Any], name: str = "acme-conn", **cluste
     return tf["resource"], tf.get("data", {}), made[0].handoff
 
 
+UNNAMED = {
+    "condition": '${self.private_dns_name == null || self.private_dns_name == ""}',
+    "error_message": "connections.pl.service.private_dns_name: ${self.id} still has the name ${self.private_dns_name}, "
+    "and Terraform cannot remove it. Remove it with `aws ec2 modify-vpc-endpoint-service-configuration --service-id "
+    "${self.id} --remove-private-dns-name`, and deploy again.",
+}
+
+
 def rule(description: str, port: int, *cidrs: str) -> dict[str, Any]:
     ports = {"protocol": "tcp", "from_port": port, "to_port": port}
     return {"description": description, **ports, "cidr_blocks": list(cidrs), **ANY_ADDRESS}
@@ -51,6 +59,8 @@ def test_a_service_allows_astronomers_role_and_needs_acceptance(synth: Synth) ->
                 "acceptance_required": True,
                 "allowed_principals": [ROLE],
                 "network_load_balancer_arns": [NLB],
+                "supported_regions": ["us-east-1"],
+                "lifecycle": {"postcondition": [UNNAMED]},
                 "tags": {"Name": "acme-conn"},
             }
         }
@@ -83,6 +93,7 @@ def test_guards_are_changed_by_the_file_only(synth: Synth) -> None:
                 "allowed_principals": ["arn:aws:iam::333333333333:root"],
                 "network_load_balancer_arns": [NLB],
                 "private_dns_name": "orders.acme.example",
+                "supported_regions": ["us-east-1"],
                 "tags": {"Name": "acme-conn"},
             }
         },

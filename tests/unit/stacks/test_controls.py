@@ -68,6 +68,20 @@ def test_every_resource_of_an_example_has_the_controls(example: Path, folder: Pa
                 }
 
 
+def test_a_policy_that_is_removed_is_refused_with_its_remedy(folder: Path) -> None:
+    """The provider keeps a policy that is missing in the file."""
+    lake = synthesized(folder, ROOT / "examples/private_link.yaml", "")["network-lake"]["resource"]["aws_vpc_endpoint"]
+    limited, open_ = lake["lake-endpoints_endpoint_secrets"], lake["lake-endpoints_endpoint_registry"]
+    # Both also need the DNS settings of the VPC.
+    assert ("policy" in limited, list(limited["lifecycle"])) == (True, ["precondition"])
+    assert ("policy" in open_, list(open_["lifecycle"])) == (False, ["postcondition", "precondition"])
+    [condition] = open_["lifecycle"]["postcondition"]
+    assert condition["error_message"] == (
+        "${self.id} still has a policy that the file no longer has, and Terraform cannot remove it. Reset it with `aws "
+        "ec2 modify-vpc-endpoint --vpc-endpoint-id ${self.id} --reset-policy`, and deploy again."
+    )
+
+
 def test_the_examples_have_resources_of_every_kind(tmp_path: Path) -> None:
     complete = synth_all(load(ROOT / "examples/complete.yaml"), tmp_path)
     assert {type_ for _, type_, _ in resources(complete)} == KINDS
