@@ -183,7 +183,8 @@ class VpcProps(Props):
     each plan finds them. The rule `all` finds every table, `private` those without a route to an internet gateway, and
     `by_name` and `by_tag` those with a name or tags. Tables of an internet gateway or virtual private gateway are
     excluded, because they cannot have such routes. Do not use a table with inline routes (`aws_route_table` of another
-    Terraform configuration), because that configuration would remove these routes."""
+    Terraform configuration), because that configuration would remove these routes. Between IDs and a rule, deploy once
+    with `routes_elsewhere` and without `route_tables`, because Terraform cannot replace a route with an equal one."""
     subnets: dict[Slug, SubnetId] = Field(default_factory=dict)
     """The existing VPC's subnets for attachments and endpoints, by a name of your choice, each in a different zone."""
     routes_elsewhere: Reason | None = None
