@@ -106,6 +106,19 @@ class Tunnel(Place):
     accepted_routes: NotRequired[int]
 
 
+class VpcEndpoint(Place):
+    """An interface endpoint that another account connects to an endpoint service."""
+
+    id: str
+    service: str
+    """The name of the service."""
+    vpc: NotRequired[str]
+    cidr: NotRequired[str]
+    """The VPC's range. A missing VPC is created. Default: 172.20.0.0/20."""
+    state: NotRequired[str]
+    """Also of an endpoint that exists already. Default: pendingAcceptance."""
+
+
 class ResolverEndpoint(Place):
     id: str
     direction: NotRequired[str]
@@ -164,6 +177,7 @@ class Facts(TypedDict, total=False):
     transit_gateway_attachments: list[TransitGatewayAttachment]
     peering_requests: list[PeeringRequest]
     tunnels: list[Tunnel]
+    vpc_endpoints: list[VpcEndpoint]
     resolver_endpoints: list[ResolverEndpoint]
     resolver_rules: list[ResolverRule]
     hosted_zones: list[HostedZone]

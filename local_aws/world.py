@@ -46,6 +46,7 @@ _GENERATORS = {
     "transit_gateway_route_table": (transit_gateway_route_tables, "random_transit_gateway_route_table_id"),
     "transit_gateway_attachment": (transit_gateway_attachments, "random_transit_gateway_attachment_id"),
     "peering": (vpc_peering_connections, "random_vpc_peering_connection_id"),
+    "vpc_endpoint": (vpcs, "random_vpc_ep_id"),
 }
 
 
@@ -85,6 +86,7 @@ def make(facts: shape.Facts) -> None:
         "transit_gateway_attachments": _transit_gateway_attachment,
         "peering_requests": _peering_request,
         "tunnels": _tunnel,
+        "vpc_endpoints": _vpc_endpoint,
         "resolver_endpoints": _resolver_endpoint,
         "resolver_rules": _resolver_rule,
         "hosted_zones": _hosted_zone,
@@ -215,6 +217,16 @@ def _tunnel(fact: shape.Tunnel) -> None:
         "AcceptedRouteCount": fact.get("accepted_routes", 0),
         "LastStatusChange": clock.now(),
     }
+
+
+def _vpc_endpoint(fact: shape.VpcEndpoint) -> None:
+    ec2 = _ec2(fact)
+    if fact["id"] not in ec2.vpc_end_points:
+        with _ids(vpc_endpoint=fact["id"]):
+            endpoint = ec2.create_vpc_endpoint(_vpc_of(fact).id, fact["service"], "Interface", None, [])
+        endpoint.state = "pendingAcceptance"
+    if state := fact.get("state"):
+        ec2.vpc_end_points[fact["id"]].state = state
 
 
 def _resolver_endpoint(fact: shape.ResolverEndpoint) -> None:

@@ -177,3 +177,12 @@ def accept_vpc_endpoint_connections(self: EC2Response) -> ActionResult:
 def reject_vpc_endpoint_connections(self: EC2Response) -> ActionResult:
     """Implement an operation that moto lacks."""
     return _decide(self, "rejected")
+
+
+@patch(EC2Response)
+def start_vpc_endpoint_service_private_dns_verification(self: EC2Response) -> ActionResult:
+    """Implement an operation that moto lacks. AWS verifies only a name that the service has."""
+    service = self.ec2_backend.configurations[self._get_param("ServiceId")]
+    if not service.private_dns_name:
+        raise EC2ClientError("InvalidParameter", f"{service.id} does not have a private DNS name.")
+    return ActionResult({"ReturnValue": True})

@@ -914,6 +914,13 @@ class TestEndpointService:
         ec2.modify_vpc_endpoint_service_configuration(**asked)
         assert (before, regions()) == (["us-east-1"], ["us-east-1", "eu-west-1"])
 
+    def test_only_a_name_of_a_service_is_verified(self, ec2, service):
+        asked = {"ServiceId": service["ServiceId"]}
+        with pytest.raises(ClientError, match="InvalidParameter"):
+            ec2.start_vpc_endpoint_service_private_dns_verification(**asked)
+        ec2.modify_vpc_endpoint_service_configuration(**asked, PrivateDnsName="orders.acme.example")
+        assert ec2.start_vpc_endpoint_service_private_dns_verification(**asked)["ReturnValue"] is True
+
     def test_permissions_have_ids_that_last(self, ec2, service):
         service_id, principal = service["ServiceId"], f"arn:aws:iam::{ASTRO}:role/astronomer-remote-management"
         asked = {"ServiceId": service_id, "AddAllowedPrincipals": [principal]}

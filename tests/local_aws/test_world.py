@@ -115,6 +115,25 @@ def test_a_transit_gateway_has_its_options_and_route_tables(aws):
     ]
 
 
+def test_an_endpoint_of_another_account_waits_or_has_its_state(aws):
+    ec2 = aws.client("ec2", account=OURS)
+    parts = [{"id": "subnet-0cccccccccccccccc", "cidr": "10.50.0.0/24"}]
+    aws.make({"vpcs": [{**LAKE, "id": "vpc-0cccccccccccccccc", "cidr": "10.50.0.0/16", "subnets": parts}]})
+    balancer = aws.client("elbv2", account=OURS).create_load_balancer(
+        Name="orders", Type="network", Scheme="internal", Subnets=["subnet-0cccccccccccccccc"]
+    )["LoadBalancers"][0]["LoadBalancerArn"]
+    asked = {"NetworkLoadBalancerArns": [balancer], "AcceptanceRequired": True}
+    service = ec2.create_vpc_endpoint_service_configuration(**asked)["ServiceConfiguration"]["ServiceName"]
+    endpoint = {"id": "vpce-0aaaaaaaaaaaaaaaa", "account": STRANGER, "region": "us-east-1", "service": service}
+    found = []
+    for more in ({}, {"state": "rejected"}, {}):
+        aws.make({"vpc_endpoints": [{**endpoint, **more}]})
+        found += ec2.describe_vpc_endpoint_connections()["VpcEndpointConnections"]
+    assert [(one["VpcEndpointId"], one["VpcEndpointOwner"], one["VpcEndpointState"]) for one in found] == [
+        ("vpce-0aaaaaaaaaaaaaaaa", STRANGER, state) for state in ("pendingAcceptance", "rejected", "rejected")
+    ]
+
+
 def test_an_attachment_of_another_account_waits_for_acceptance(aws):
     attachment = {
         "id": "tgw-attach-0123456789abcdef0",
