@@ -25,7 +25,7 @@ from estate.load import EstateError, load
 from estate.model import Estate
 from estate.plan import stacks_of
 from local_aws import LocalAws
-from local_aws.facts import Facts
+from local_aws.facts import Facts, VpcEndpoint
 from local_aws.inventory import inventory
 from operations.terraform import TerraformFailed, find_terraform
 from stacks.app import build
@@ -45,6 +45,8 @@ LIVES: dict[str, list[Data]] = FILE["lives"]
 FOR_EVER: dict[str, str] = FILE["for ever"]
 UNFINISHED: dict[str, str] = FILE["unfinished"]
 OURS, ASTRONOMER = "111111111111", "333333333333"
+HAPPENS = ("gone", "days", "theirs")
+"""The keys of a step with events outside the file."""
 ASTRONOMERS = "tgw-attach-0000000000000000"
 """The prefix of the IDs of attachments in the file. The gateway itself associates an accepted attachment."""
 KEYS = {"TF_VAR_entry_preshared_keys": '{"one-1": "marked.key.1", "one-2": "marked.key.2"}'}
@@ -67,9 +69,8 @@ def states(life: list[Data]) -> Iterator[tuple[Data, str]]:
     """Yield the file after each step of a life, and the sentence that refuses it, after which the last step stays."""
     data = BASE
     for step in life:
-        change = copy.deepcopy(step)
-        refused = change.pop("refused", "")
-        change.pop("gone", None)
+        change = {key: value for key, value in copy.deepcopy(step).items() if key not in ("refused", *HAPPENS)}
+        refused = step.get("refused", "")
         after = merged(data, change)
         yield after, refused
         data = data if refused else after
@@ -166,10 +167,13 @@ class Stage:
     def __exit__(self, *error: object) -> None:
         self._providers.close()
 
-    def step(self, data: Data, refused: str = "") -> None:
+    def step(self, data: Data, refused: str = "", theirs: Mapping[str, str] | None = None) -> None:
+        """Deploy a file. `theirs` has states of what Astronomer creates."""
         self.steps += 1
+        if theirs:
+            self._deployed.clear()
         try:
-            self._deploy(data, asked=not refused)
+            self._deploy(data, asked=not refused or bool(theirs), theirs=theirs or {})
         except (EstateError, TerraformFailed) as error:
             said = " ".join(str(error).replace("│", " ").split())
             assert refused, said[-6000:]
@@ -192,20 +196,32 @@ class Stage:
         self._deployed.clear()
         self._foreign &= self._inventory()
 
+    def wait(self, days: float) -> None:
+        """Let time pass, after which every stack is planned again."""
+        self._aws.pass_time(days=days)
+        self._deployed.clear()
+
+    def all_invited(self) -> bool:
+        """Return whether no invitation to one of our shares has expired."""
+        asked = {"associationType": "PRINCIPAL", "associationStatus": "DISASSOCIATED"}
+        found = self._aws.client("ram", OURS).get_resource_share_associations(**asked)
+        return found["resourceShareAssociations"] == []
+
     def end(self) -> None:
         """Assert that only earlier resources are left, and the association of an accepted attachment."""
         left = self._seen - self._foreign
         assert sorted(one for one in left if ASTRONOMERS not in one) == []
 
-    def _deploy(self, data: Data, *, asked: bool) -> None:
+    def _deploy(self, data: Data, *, asked: bool, theirs: Mapping[str, str]) -> None:
         """With `asked`, the resources that the file names are created first."""
         file = self._folder / "astro.yaml"
         YAML(typ="safe").dump(data, file)
         estate = load(file)
-        if asked and (world := (facts_of(estate), _policies(estate))) != self._world:
+        if asked and (world := (self._facts(estate, theirs), _policies(estate))) != self._world:
             self._aws.make(world[0])
             self._make_policies(world[1])
-            self._foreign |= self._inventory() - self._seen
+            there = self._inventory()
+            self._foreign = (self._foreign | (there - self._seen)) & there
             self._world = world
         out = self._folder / "out"
         build(cdktf.App(outdir=str(out)), estate).synth()
@@ -230,8 +246,42 @@ class Stage:
         iam = self._aws.client("iam", OURS)
         there = {policy["Arn"] for policy in iam.list_policies(Scope="Local")["Policies"]}
         for arn in sorted(arns - there):
-            document = {"Version": "2012-10-17", "Statement": []}
+            document = {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}],
+            }
             iam.create_policy(PolicyName=arn.split("/")[-1], PolicyDocument=json.dumps(document))
+
+    def _facts(self, estate: Estate, states: Mapping[str, str]) -> Facts:
+        """Return the facts of the file, with the states of some peerings, attachments and endpoints."""
+        facts = facts_of(estate)
+        for peering in facts.get("peering_requests", []):
+            if state := states.get(peering["id"]):
+                peering["status"] = state
+        for attachment in facts.get("transit_gateway_attachments", []):
+            if state := states.get(attachment["id"]):
+                attachment["state"] = state
+        return {**facts, "vpc_endpoints": self._connected(estate, states)}
+
+    def _connected(self, estate: Estate, states: Mapping[str, str]) -> list[VpcEndpoint]:
+        """Return the endpoints of Astronomer that the file names. They need a service, whose name AWS chooses."""
+        ids = [
+            id_
+            for one in estate.connections.values()
+            if one.type == "private_link" and one.service
+            for id_ in one.service.accepted_endpoints.values()
+        ]
+        if not ids:
+            return []
+        [service] = self._aws.client("ec2", OURS).describe_vpc_endpoint_service_configurations()[
+            "ServiceConfigurations"
+        ]
+        named = service["ServiceName"]
+        found = [VpcEndpoint(account=ASTRONOMER, region="us-east-1", id=id_, service=named) for id_ in ids]
+        for endpoint in found:
+            if state := states.get(endpoint["id"]):
+                endpoint["state"] = state
+        return found
 
     def forget(self, address: str) -> None:
         """Follow docs/recovery.md for every stack of a network."""
@@ -286,7 +336,10 @@ def test_the_life_of_an_entry(name: str, tmp_path: Path) -> None:
         for step, (data_after, refused) in zip(LIVES[name], states(LIVES[name]), strict=True):
             if gone := step.get("gone"):
                 stage.remove(gone)
-            stage.step(data_after, refused)
+            if days := step.get("days"):
+                stage.wait(days)
+            stage.step(data_after, refused, step.get("theirs"))
+            assert not days or stage.all_invited()
             data = data if refused else data_after
         data = with_other_names(data, stage.estate)
         stage.step(data)
