@@ -246,6 +246,12 @@ _REGIONAL: dict[str, dict[str, Lister]] = {
         "DHCP options": _each("describe_dhcp_options", "DhcpOptions", "DhcpOptionsId"),
         "endpoint": _each("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", "ServiceName"),
         "endpoint service": _endpoint_services,
+        "endpoint notification": _each(
+            "describe_vpc_endpoint_connection_notifications",
+            "ConnectionNotificationSet",
+            "ConnectionNotificationId",
+            "ServiceId",
+        ),
         "flow log": _each("describe_flow_logs", "FlowLogs", "FlowLogId", "ResourceId"),
         "security group": _security_groups,
         "network ACL": _network_acls,

@@ -9,7 +9,7 @@ from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.sts.models import sts_backends
 
-from .tools import of_every_account, patch
+from .tools import kept, of_every_account, patch
 
 _create_service = EC2Backend.create_vpc_endpoint_service_configuration
 _create_vpc_endpoint = EC2Response.create_vpc_endpoint
@@ -186,3 +186,40 @@ def start_vpc_endpoint_service_private_dns_verification(self: EC2Response) -> Ac
     if not service.private_dns_name:
         raise EC2ClientError("InvalidParameter", f"{service.id} does not have a private DNS name.")
     return ActionResult({"ReturnValue": True})
+
+
+def _notifications(response: EC2Response) -> dict[str, dict[str, Any]]:
+    return kept(response.ec2_backend, "connection_notifications", {})
+
+
+@patch(EC2Response)
+def create_vpc_endpoint_connection_notification(self: EC2Response) -> ActionResult:
+    """Implement an operation that moto lacks."""
+    id_ = f"vpce-nfn-{uuid.uuid4().hex[:17]}"
+    _notifications(self)[id_] = {
+        "ConnectionNotificationId": id_,
+        "ServiceId": self._get_param("ServiceId"),
+        "ConnectionNotificationType": "Topic",
+        "ConnectionNotificationArn": self._get_param("ConnectionNotificationArn"),
+        "ConnectionEvents": self._get_param("ConnectionEvents", []),
+        "ConnectionNotificationState": "Enabled",
+    }
+    return ActionResult({"ConnectionNotification": _notifications(self)[id_]})
+
+
+@patch(EC2Response)
+def describe_vpc_endpoint_connection_notifications(self: EC2Response) -> ActionResult:
+    """Implement an operation that moto lacks."""
+    asked = self._get_param("ConnectionNotificationId")
+    found = [one for id_, one in _notifications(self).items() if asked in (None, id_)]
+    if asked and not found:
+        raise EC2ClientError("InvalidConnectionNotification", f"The notification '{asked}' does not exist")
+    return ActionResult({"ConnectionNotificationSet": found})
+
+
+@patch(EC2Response)
+def delete_vpc_endpoint_connection_notifications(self: EC2Response) -> ActionResult:
+    """Implement an operation that moto lacks."""
+    for id_ in self._get_param("ConnectionNotificationIds", []):
+        _notifications(self).pop(id_, None)
+    return ActionResult({"Unsuccessful": []})

@@ -138,8 +138,13 @@ def test_it_lists_the_objects_of_a_network(aws, account, ec2, change):
         Name="service", Type="network", Scheme="internal", Subnets=[subnet]
     )["LoadBalancers"][0]["LoadBalancerArn"]
     service = ec2.create_vpc_endpoint_service_configuration(NetworkLoadBalancerArns=[balancer])
+    service_id = service["ServiceConfiguration"]["ServiceId"]
     ec2.modify_vpc_endpoint_service_permissions(
-        ServiceId=service["ServiceConfiguration"]["ServiceId"], AddAllowedPrincipals=[f"arn:aws:iam::{ASTRO}:root"]
+        ServiceId=service_id, AddAllowedPrincipals=[f"arn:aws:iam::{ASTRO}:root"]
+    )
+    topic = f"arn:aws:sns:us-east-1:{account}:network"
+    ec2.create_vpc_endpoint_connection_notification(
+        ServiceId=service_id, ConnectionNotificationArn=topic, ConnectionEvents=["Connect"]
     )
     assert change() == [
         "global bucket flow",
@@ -147,6 +152,7 @@ def test_it_lists_the_objects_of_a_network(aws, account, ec2, change):
         "us-east-1 NAT gateway nat",
         "us-east-1 VPC vpc 10.20.0.0/16 10.21.0.0/16",
         "us-east-1 elastic IP eipalloc",
+        "us-east-1 endpoint notification vpce-nfn vpce-svc",
         "us-east-1 endpoint service vpce-svc",
         f"us-east-1 endpoint service vpce-svc allows arn:aws:iam::{ASTRO}:root",
         "us-east-1 endpoint vpce com.amazonaws.us-east-1.s3",

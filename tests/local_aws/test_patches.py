@@ -914,6 +914,18 @@ class TestEndpointService:
         ec2.modify_vpc_endpoint_service_configuration(**asked)
         assert (before, regions()) == (["us-east-1"], ["us-east-1", "eu-west-1"])
 
+    def test_a_service_notifies_a_topic_until_that_is_deleted(self, ec2, service):
+        asked = {"ServiceId": service["ServiceId"], "ConnectionEvents": ["Accept", "Reject"]}
+        topic = "arn:aws:sns:us-east-1:111111111111:network"
+        made = ec2.create_vpc_endpoint_connection_notification(**asked, ConnectionNotificationArn=topic)
+        id_ = {"ConnectionNotificationId": made["ConnectionNotification"]["ConnectionNotificationId"]}
+        [found] = ec2.describe_vpc_endpoint_connection_notifications(**id_)["ConnectionNotificationSet"]
+        of_aws = {"ConnectionNotificationType": "Topic", "ConnectionNotificationState": "Enabled"}
+        assert found == {**asked, **id_, **of_aws, "ConnectionNotificationArn": topic}
+        ec2.delete_vpc_endpoint_connection_notifications(ConnectionNotificationIds=[*id_.values()])
+        with pytest.raises(ClientError, match="InvalidConnectionNotification"):
+            ec2.describe_vpc_endpoint_connection_notifications(**id_)
+
     def test_only_a_name_of_a_service_is_verified(self, ec2, service):
         asked = {"ServiceId": service["ServiceId"]}
         with pytest.raises(ClientError, match="InvalidParameter"):

@@ -116,12 +116,13 @@ def test_a_transit_gateway_has_its_options_and_route_tables(aws):
 
 
 def test_an_endpoint_of_another_account_waits_or_has_its_state(aws):
-    ec2 = aws.client("ec2", account=OURS)
-    parts = [{"id": "subnet-0cccccccccccccccc", "cidr": "10.50.0.0/24"}]
-    aws.make({"vpcs": [{**LAKE, "id": "vpc-0cccccccccccccccc", "cidr": "10.50.0.0/16", "subnets": parts}]})
-    balancer = aws.client("elbv2", account=OURS).create_load_balancer(
-        Name="orders", Type="network", Scheme="internal", Subnets=["subnet-0cccccccccccccccc"]
-    )["LoadBalancers"][0]["LoadBalancerArn"]
+    owner = "222222222222"
+    ec2, elb = aws.client("ec2", account=owner), aws.client("elbv2", account=owner)
+    parts = [{"id": "subnet-0aaaaaaaaaaaaaaaa", "cidr": "10.20.0.0/24"}]
+    aws.make({"vpcs": [{**LAKE, "account": owner, "subnets": parts}]})
+    balancer = elb.create_load_balancer(Name="orders", Type="network", Subnets=["subnet-0aaaaaaaaaaaaaaaa"])[
+        "LoadBalancers"
+    ][0]["LoadBalancerArn"]
     asked = {"NetworkLoadBalancerArns": [balancer], "AcceptanceRequired": True}
     service = ec2.create_vpc_endpoint_service_configuration(**asked)["ServiceConfiguration"]["ServiceName"]
     endpoint = {"id": "vpce-0aaaaaaaaaaaaaaaa", "account": STRANGER, "region": "us-east-1", "service": service}
