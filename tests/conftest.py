@@ -1,15 +1,12 @@
-import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cdktf import TerraformStack, Testing
 from cdktf_cdktf_provider_aws.provider import AwsProvider
 
 from stacks.base import ReadableStack
-from tests.support.synth import Synth, without_metadata
+from tests.support.synth import NewStack
 
 # Otherwise Terraform and its providers spend a third of their time on garbage collection.
 os.environ.setdefault("GOGC", "400")
@@ -45,19 +42,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
-    """Return a function that synthesizes a stack with cdktf's Testing API, and returns the parsed JSON.
+def new_stack(tmp_path_factory: pytest.TempPathFactory) -> NewStack:
+    """Return a function that returns an empty stack, in an app of cdktf's Testing API.
 
-    Its argument places resources in the stack. cdktf's metadata is removed, so that tests can compare whole values.
+    Place constructs in the stack, synthesize it with `Testing.synth(stack)`, and match the text with cdktf's matchers,
+    or compare whole values of `parsed(text)`.
     """
-
     # Each app requires a folder, and writes nothing into this one.
     folder = str(tmp_path_factory.mktemp("synth"))
 
-    def run(place: Callable[[TerraformStack], Any]) -> dict[str, Any]:
+    def new() -> TerraformStack:
         stack = ReadableStack(Testing.app(outdir=folder), "stack")
         AwsProvider(stack, "aws_provider")
-        place(stack)
-        return without_metadata(json.loads(Testing.synth(stack, True)))
+        return stack
 
-    return run
+    return new

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cdktf import TerraformStack
+from cdktf import Testing
 from cdktf_cdktf_provider_aws.route import Route
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,7 +31,7 @@ from operations.owner import MANIFEST
 from operations.terraform import find_terraform
 from tests.support import ROOT
 from tests.support.as_modules import call_modules, export, made_by, variables_of
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 from tests.support.synth import synth as synth_example
 from tests.support.terraform import Terraform, cli_environment
 from tests.support.world import facts_of
@@ -57,18 +57,16 @@ def test_a_map_of_the_estate_becomes_named_resources() -> None:
     ]
 
 
-def routes(synth: Synth, tables: Entries, ranges: Entries) -> dict[str, Any]:
-    """Synthesize a construct that creates a route for each table and range."""
-
-    def place(stack: TerraformStack) -> None:
-        for names, (table, cidr), over in each(tables, ranges):
-            Route(stack, f"to{''.join(names)}", for_each=over, route_table_id=table, destination_cidr_block=cidr)
-
-    return synth(place)["resource"]["aws_route"]
+def routes(new_stack: NewStack, tables: Entries, ranges: Entries) -> dict[str, Any]:
+    """Synthesize a stack that creates a route for each table and range."""
+    stack = new_stack()
+    for names, (table, cidr), over in each(tables, ranges):
+        Route(stack, f"to{''.join(names)}", for_each=over, route_table_id=table, destination_cidr_block=cidr)
+    return parsed(Testing.synth(stack, True))["resource"]["aws_route"]
 
 
-def test_a_late_map_gives_one_resource_with_a_for_each_of_it(synth: Synth) -> None:
-    assert routes(synth, MapExpression("var.tables"), {"main": "10.0.0.0/16"}) == {
+def test_a_late_map_gives_one_resource_with_a_for_each_of_it(new_stack: NewStack) -> None:
+    assert routes(new_stack, MapExpression("var.tables"), {"main": "10.0.0.0/16"}) == {
         "tomain": {
             "for_each": "${var.tables}",
             "route_table_id": "${each.value}",
@@ -77,8 +75,8 @@ def test_a_late_map_gives_one_resource_with_a_for_each_of_it(synth: Synth) -> No
     }
 
 
-def test_two_late_maps_give_one_resource_for_each_pair(synth: Synth) -> None:
-    assert routes(synth, MapExpression("var.tables"), MapExpression("var.ranges")) == {
+def test_two_late_maps_give_one_resource_for_each_pair(new_stack: NewStack) -> None:
+    assert routes(new_stack, MapExpression("var.tables"), MapExpression("var.ranges")) == {
         "to": {
             "for_each": "${{for names in setproduct(keys(var.tables), keys(var.ranges)) : "
             'join("_", names) => [var.tables[names[0]], var.ranges[names[1]]]}}',

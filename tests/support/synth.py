@@ -15,7 +15,7 @@ from estate.model import Estate
 from stacks.app import build
 from tests.support import ROOT
 
-Synth = Callable[[Callable[[TerraformStack], Any]], dict[str, Any]]
+NewStack = Callable[[], TerraformStack]
 
 
 def without_metadata(value: Any) -> Any:
@@ -23,6 +23,11 @@ def without_metadata(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_metadata(item) for key, item in value.items() if key != "//"}
     return [without_metadata(item) for item in value] if isinstance(value, list) else value
+
+
+def parsed(terraform: str) -> dict[str, Any]:
+    """Return the text of `Testing.synth` as values that a test can compare as a whole."""
+    return without_metadata(json.loads(terraform))
 
 
 def synth_all(estate: Estate, folder: Path) -> dict[str, Any]:

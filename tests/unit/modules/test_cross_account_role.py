@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cdktf import TerraformStack, TerraformVariable
+from cdktf import TerraformStack, TerraformVariable, Testing
+from cdktf_cdktf_provider_aws.iam_role import IamRole
 from pydantic import TypeAdapter, ValidationError
 
 from estate.load import EstateError, load
@@ -16,7 +17,7 @@ from modules.parts.iam_policy.props import PolicyDocument
 from operations.terraform import find_terraform
 from tests.support import ROOT
 from tests.support.deployment import SECRETS
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 from tests.support.synth import synth as synthesized
 from tests.support.terraform import Terraform, cli_environment
 
@@ -48,17 +49,16 @@ def sized(size: int) -> dict[str, Any]:
     return {**STATEMENT, "Action": "s3:" + "x" * (size - empty)}
 
 
-def place(props: CrossAccountRoleProps, region: str = "us-east-1") -> Any:
-    def run(stack: TerraformStack) -> None:
-        ids = TerraformVariable(stack, "external_ids", type="list(string)", sensitive=True)
-        secrets = {"external_ids": ids.list_value}
-        CrossAccountRole(stack, "role", props, account_id="222222222222", region=region, secrets=secrets)
-
-    return run
+def place(stack: TerraformStack, props: CrossAccountRoleProps, region: str = "us-east-1") -> None:
+    ids = TerraformVariable(stack, "external_ids", type="list(string)", sensitive=True)
+    secrets = {"external_ids": ids.list_value}
+    CrossAccountRole(stack, "role", props, account_id="222222222222", region=region, secrets=secrets)
 
 
-def test_only_astronomer_can_assume_it_with_an_external_id(synth: Synth, tmp_path: Path) -> None:
-    tf = synth(place(props(tmp_path, document(), policy_mode="strict")))
+def test_only_astronomer_can_assume_it_with_an_external_id(new_stack: NewStack, tmp_path: Path) -> None:
+    stack = new_stack()
+    place(stack, props(tmp_path, document(), policy_mode="strict"))
+    tf = parsed(Testing.synth(stack, True))
     assert tf["data"] == {
         "aws_iam_policy_document": {
             "role_trust": {
@@ -80,8 +80,10 @@ def test_only_astronomer_can_assume_it_with_an_external_id(synth: Synth, tmp_pat
     }
 
 
-def test_the_role_has_astronomers_policy_and_cannot_be_destroyed(synth: Synth, tmp_path: Path) -> None:
-    tf = synth(place(props(tmp_path, document(), policy_mode="strict")))
+def test_the_role_has_astronomers_policy_and_cannot_be_destroyed(new_stack: NewStack, tmp_path: Path) -> None:
+    stack = new_stack()
+    place(stack, props(tmp_path, document(), policy_mode="strict"))
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"] == {
         "aws_iam_role": {
             "role_role": {
@@ -117,12 +119,15 @@ def test_the_role_has_astronomers_policy_and_cannot_be_destroyed(synth: Synth, t
     }
 
 
-def test_reason_boundary_and_policy_mode_change_the_role(synth: Synth, tmp_path: Path) -> None:
+def test_reason_boundary_and_policy_mode_change_the_role(new_stack: NewStack, tmp_path: Path) -> None:
     boundary = "arn:aws:iam::222222222222:policy/boundary"
     more = {"removal_reason": "We leave Hybrid", "policy_mode": "vendor-managed", "permissions_boundary": boundary}
-    tf = synth(place(props(tmp_path, document(), **more)))["resource"]
-    assert tf["aws_iam_role"]["role_role"]["permissions_boundary"] == boundary
-    assert tf["aws_iam_role"]["role_role"]["lifecycle"] == {"prevent_destroy": False}
+    stack = new_stack()
+    place(stack, props(tmp_path, document(), **more))
+    synthesized = Testing.synth(stack)
+    changed = {"permissions_boundary": boundary, "lifecycle": {"prevent_destroy": False}}
+    assert Testing.to_have_resource_with_properties(synthesized, IamRole.TF_RESOURCE_TYPE, changed)
+    tf = parsed(synthesized)["resource"]
     lifecycle = tf["aws_iam_policy"]["role_policy"]["lifecycle"]
     assert {key: lifecycle[key] for key in ("prevent_destroy", "ignore_changes")} == {
         "prevent_destroy": False,
@@ -131,8 +136,10 @@ def test_reason_boundary_and_policy_mode_change_the_role(synth: Synth, tmp_path:
     assert not {kind for kind in tf if kind.endswith("_exclusive")}
 
 
-def test_by_default_the_vendor_owns_the_compared_document(synth: Synth, tmp_path: Path) -> None:
-    tf = synth(place(props(tmp_path, document())))
+def test_by_default_the_vendor_owns_the_compared_document(new_stack: NewStack, tmp_path: Path) -> None:
+    stack = new_stack()
+    place(stack, props(tmp_path, document()))
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"]["aws_iam_policy"]["role_policy"]["lifecycle"]["ignore_changes"] == ["description", "policy"]
     text = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
     assert tf["resource"]["aws_iam_policy"]["role_policy"]["policy"] == text
@@ -144,9 +151,11 @@ def test_by_default_the_vendor_owns_the_compared_document(synth: Synth, tmp_path
     assert assertion["condition"] == f'${{{found} == "{expected}"}}'
 
 
-def test_a_boundary_is_astronomers_where_the_vendor_decides(synth: Synth, tmp_path: Path) -> None:
+def test_a_boundary_is_astronomers_where_the_vendor_decides(new_stack: NewStack, tmp_path: Path) -> None:
     def ignored(**more: Any) -> object:
-        role = synth(place(props(tmp_path, document(), **more)))["resource"]["aws_iam_role"]["role_role"]
+        stack = new_stack()
+        place(stack, props(tmp_path, document(), **more))
+        role = parsed(Testing.synth(stack, True))["resource"]["aws_iam_role"]["role_role"]
         return role["lifecycle"].get("ignore_changes")
 
     ours = {"permissions_boundary": "arn:aws:iam::222222222222:policy/boundary"}
@@ -169,15 +178,17 @@ def test_a_boundary_is_astronomers_where_the_vendor_decides(synth: Synth, tmp_pa
     ],
 )
 def test_policies_that_the_file_no_longer_uses_stay_in_aws(
-    synth: Synth, tmp_path: Path, more: dict[str, Any], kinds: list[str]
+    new_stack: NewStack, tmp_path: Path, more: dict[str, Any], kinds: list[str]
 ) -> None:
-    tf = synth(place(props(tmp_path, document(sized(6144), sized(3000)), **more)))
+    stack = new_stack()
+    place(stack, props(tmp_path, document(sized(6144), sized(3000)), **more))
+    tf = parsed(Testing.synth(stack, True))
     left = {"lifecycle": {"destroy": False}}
     assert tf.get("removed", []) == [{"from": f"{kind}-{part}", **left} for part in range(3, 11) for kind in kinds]
 
 
 @pytest.mark.parametrize("mode", ["strict", "vendor-managed"])
-def test_a_policy_attached_by_another_construct_is_kept(synth: Synth, tmp_path: Path, mode: str) -> None:
+def test_a_policy_attached_by_another_construct_is_kept(new_stack: NewStack, tmp_path: Path, mode: str) -> None:
     def run(stack: TerraformStack) -> None:
         of_role = props(tmp_path, document(sized(6144), sized(3000)), policy_mode=mode)
         role = CrossAccountRole(
@@ -185,7 +196,9 @@ def test_a_policy_attached_by_another_construct_is_kept(synth: Synth, tmp_path: 
         )
         role.keeps("arn:aws:iam::222222222222:policy/further")
 
-    kept = synth(run)["resource"].get("aws_iam_role_policy_attachments_exclusive", {})
+    stack = new_stack()
+    run(stack)
+    kept = parsed(Testing.synth(stack, True))["resource"].get("aws_iam_role_policy_attachments_exclusive", {})
     assert [one["policy_arns"] for one in kept.values()] == (
         []
         if mode == "vendor-managed"
@@ -251,8 +264,10 @@ def test_denying_statements_are_in_the_first_policy(tmp_path: Path) -> None:
         assert [number for number, text in enumerate(texts) if '"Sid":"Keep"' in text] == [0]
 
 
-def test_a_large_document_is_several_policies_all_attached(synth: Synth, tmp_path: Path) -> None:
-    tf = synth(place(props(tmp_path, document(sized(6144), sized(3000), sized(3000), sized(3000)))))["resource"]
+def test_a_large_document_is_several_policies_all_attached(new_stack: NewStack, tmp_path: Path) -> None:
+    stack = new_stack()
+    place(stack, props(tmp_path, document(sized(6144), sized(3000), sized(3000), sized(3000))))
+    tf = parsed(Testing.synth(stack, True))["resource"]
     policies = tf["aws_iam_policy"]
     assert [policies[f"role_policy{part}"]["name"] for part in ("", "-2", "-3")] == NAMES
     assert [len(policies[f"role_policy{part}"]["policy"]) for part in ("", "-2", "-3")] == [6144, 5962, 3000]

@@ -2,13 +2,14 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from modules.cluster import Cluster
 from modules.dns_forwarding.construct import DnsForwarding
 from modules.dns_forwarding.props import DnsForwardingProps
 from tests.support.networks import context_of, network, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 BASE: dict[str, Any] = {
     "type": "dns_forwarding",
@@ -22,16 +23,17 @@ PROD = Cluster(region="us-east-1", additional_cidrs={"extra": IPv4Network("10.9.
 STAGE = Cluster(region="us-east-1", cidr=IPv4Network("172.20.0.0/20"), pod_cidr=IPv4Network("100.64.0.0/19"))
 
 
-def dns(synth: Synth, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def dns(new_stack: NewStack, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The Terraform and the handoff of a connection."""
-    made: list[DnsForwarding] = []
     props = DnsForwardingProps.model_validate(values)
-    tf = synth(lambda stack: made.append(DnsForwarding(stack, "dns", props, sides(prod=PROD, stage=STAGE))))
-    return tf, made[0].handoff
+    stack = new_stack()
+    made = DnsForwarding(stack, "dns", props, sides(prod=PROD, stage=STAGE))
+    tf = parsed(Testing.synth(stack, True))
+    return tf, made.handoff
 
 
-def test_existing_servers_are_handed_over(synth: Synth) -> None:
-    tf, handoff = dns(synth, SERVERS)
+def test_existing_servers_are_handed_over(new_stack: NewStack) -> None:
+    tf, handoff = dns(new_stack, SERVERS)
     assert not {"resource", "data"} & set(tf)
     assert handoff == {
         "account_id": "111111111111",
@@ -41,8 +43,8 @@ def test_existing_servers_are_handed_over(synth: Synth) -> None:
     }
 
 
-def test_an_inbound_endpoint_has_an_address_in_each_subnet(synth: Synth) -> None:
-    tf, handoff = dns(synth, NEW)
+def test_an_inbound_endpoint_has_an_address_in_each_subnet(new_stack: NewStack) -> None:
+    tf, handoff = dns(new_stack, NEW)
     assert tf["resource"]["aws_route53_resolver_endpoint"] == {
         "dns_endpoint": {
             "name": "acme-conn",
@@ -58,9 +60,9 @@ def test_an_inbound_endpoint_has_an_address_in_each_subnet(synth: Synth) -> None
     assert list(handoff) == ["account_id", "region", "domains", "servers"]
 
 
-def test_only_the_clusters_can_query_the_endpoint(synth: Synth) -> None:
+def test_only_the_clusters_can_query_the_endpoint(new_stack: NewStack) -> None:
     # Both clusters have one range in common; pods come under the address of their node.
-    tf, _ = dns(synth, NEW)
+    tf, _ = dns(new_stack, NEW)
     unset = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))
     assert tf["resource"]["aws_security_group"] == {
         "dns_security-group": {

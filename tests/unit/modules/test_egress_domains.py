@@ -2,12 +2,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from modules.egress_domains.construct import EgressDomains
 from modules.egress_domains.props import EgressDomainsProps
 from tests.support.networks import sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 MINIMAL: dict[str, Any] = {"type": "egress_domains", "network": "lake"}
 SIDES = replace(sides(), organization="acme", clusters={})
@@ -45,17 +46,19 @@ def lists(name: str) -> str:
     ],
 )
 def test_hands_over_every_domain_of_the_organization_once(
-    synth: Synth, fields: dict[str, Any], expected: list[str]
+    new_stack: NewStack, fields: dict[str, Any], expected: list[str]
 ) -> None:
-    handoffs: list[dict[str, object]] = []
-    tf = synth(lambda stack: handoffs.append(EgressDomains(stack, "domains", props(**fields), SIDES).handoff))
-    assert handoffs == [{"domains": expected}]
+    stack = new_stack()
+    assert EgressDomains(stack, "domains", props(**fields), SIDES).handoff == {"domains": expected}
+    tf = parsed(Testing.synth(stack, True))
     assert tf.get("resource") is None
 
 
-def test_the_dns_firewall_allows_only_the_listed_domains(synth: Synth) -> None:
+def test_the_dns_firewall_allows_only_the_listed_domains(new_stack: NewStack) -> None:
     asked = props(subdomains=False, dns_firewall={"priority": 500})
-    assert synth(lambda stack: EgressDomains(stack, "domains", asked, SIDES))["resource"] == {
+    stack = new_stack()
+    EgressDomains(stack, "domains", asked, SIDES)
+    assert parsed(Testing.synth(stack, True))["resource"] == {
         "aws_route53_resolver_firewall_rule_group": {"domains_group": {"name": "acme-conn", "tags": TAGS}},
         "aws_route53_resolver_firewall_domain_list": {
             "domains_domains": {"name": "acme-conn", "domains": [f"{name}." for name in NEEDED], "tags": TAGS}
@@ -85,9 +88,13 @@ def test_the_dns_firewall_allows_only_the_listed_domains(synth: Synth) -> None:
 @pytest.mark.parametrize(
     ("others", "answer"), [("alert", {"action": "ALERT"}), ("block", {"action": "BLOCK", "block_response": "NXDOMAIN"})]
 )
-def test_all_other_domains_come_after_the_allowed_ones(synth: Synth, others: str, answer: dict[str, str]) -> None:
+def test_all_other_domains_come_after_the_allowed_ones(
+    new_stack: NewStack, others: str, answer: dict[str, str]
+) -> None:
     asked = props(dns_firewall={"others": others})
-    tf = synth(lambda stack: EgressDomains(stack, "domains", asked, SIDES))["resource"]
+    stack = new_stack()
+    EgressDomains(stack, "domains", asked, SIDES)
+    tf = parsed(Testing.synth(stack, True))["resource"]
     assert tf["aws_route53_resolver_firewall_domain_list"]["domains_every-domain"] == {
         "name": "acme-conn-others",
         "domains": ["*."],

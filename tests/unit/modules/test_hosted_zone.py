@@ -1,13 +1,14 @@
 from typing import Any
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from modules.cluster import Cluster
 from modules.hosted_zone.construct import HostedZone
 from modules.hosted_zone.props import HostedZoneProps
 from tests.support.networks import LAKE, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 BASE: dict[str, Any] = {"type": "hosted_zone", "clusters": ("prod", "stage"), "network": "lake"}
 EXISTING: dict[str, Any] = BASE | {"zone_id": "Z0123456789ABCDEFGHIJ"}
@@ -16,17 +17,18 @@ PROD = Cluster(region="us-east-1", vpc_id="vpc-0cccccccccccccccc")
 STAGE = Cluster(region="us-west-2", vpc_id="vpc-0dddddddddddddddd")
 
 
-def zone(synth: Synth, values: dict[str, Any], **clusters: Cluster) -> tuple[dict[str, Any], dict[str, Any]]:
+def zone(new_stack: NewStack, values: dict[str, Any], **clusters: Cluster) -> tuple[dict[str, Any], dict[str, Any]]:
     """The Terraform and the handoff of a connection."""
-    made: list[HostedZone] = []
     props = HostedZoneProps.model_validate(values)
     joins = sides(LAKE, None, **(clusters or {"prod": PROD, "stage": STAGE}))
-    tf = synth(lambda stack: made.append(HostedZone(stack, "corp", props, joins)))
-    return tf, made[0].handoff
+    stack = new_stack()
+    made = HostedZone(stack, "corp", props, joins)
+    tf = parsed(Testing.synth(stack, True))
+    return tf, made.handoff
 
 
-def test_authorizes_each_vpc_of_astros_in_its_own_region(synth: Synth) -> None:
-    tf, _ = zone(synth, EXISTING)
+def test_authorizes_each_vpc_of_astros_in_its_own_region(new_stack: NewStack) -> None:
+    tf, _ = zone(new_stack, EXISTING)
     private = {
         "condition": "${self.private_zone}",
         "error_message": "connections.corp.zone_id: Z0123456789ABCDEFGHIJ is a public zone, and AWS associates only "
@@ -49,8 +51,8 @@ def test_authorizes_each_vpc_of_astros_in_its_own_region(synth: Synth) -> None:
     }
 
 
-def test_a_private_zone_keeps_foreign_associations_and_records(synth: Synth) -> None:
-    tf, _ = zone(synth, MADE)
+def test_a_private_zone_keeps_foreign_associations_and_records(new_stack: NewStack) -> None:
+    tf, _ = zone(new_stack, MADE)
     assert "data" not in tf
     assert tf["resource"]["aws_route53_zone"] == {
         "corp_zone": {
@@ -66,15 +68,15 @@ def test_a_private_zone_keeps_foreign_associations_and_records(synth: Synth) -> 
     assert authorized["zone_id"] == "${aws_route53_zone.corp_zone.zone_id}"
 
 
-def test_a_cluster_without_a_vpc_id_is_not_authorized_yet(synth: Synth) -> None:
-    tf, handoff = zone(synth, EXISTING, prod=PROD, stage=Cluster(region="us-west-2"))
+def test_a_cluster_without_a_vpc_id_is_not_authorized_yet(new_stack: NewStack) -> None:
+    tf, handoff = zone(new_stack, EXISTING, prod=PROD, stage=Cluster(region="us-west-2"))
     assert list(tf["resource"]["aws_route53_vpc_association_authorization"]) == ["corp_authorization_prod"]
     assert list(handoff["associate"]) == ["prod"]
     assert [need.field for need in HostedZoneProps.needs_of_clusters] == ["vpc_id"]
 
 
-def test_hands_over_what_astronomer_runs(synth: Synth) -> None:
-    _, handoff = zone(synth, EXISTING, prod=PROD)
+def test_hands_over_what_astronomer_runs(new_stack: NewStack) -> None:
+    _, handoff = zone(new_stack, EXISTING, prod=PROD)
     assert list(handoff) == ["account_id", "zone_id", "domain", "associate"]
     command = handoff["associate"]["prod"]
     assert command.startswith("aws route53 associate-vpc-with-hosted-zone --hosted-zone-id ${")

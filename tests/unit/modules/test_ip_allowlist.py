@@ -1,13 +1,14 @@
 from typing import Any
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from modules.cluster import Cluster
 from modules.ip_allowlist.construct import IpAllowlist
 from modules.ip_allowlist.props import IpAllowlistProps
 from tests.support.networks import context_of, network, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 MINIMAL: dict[str, Any] = {"type": "ip_allowlist", "clusters": ("prod",), "network": "lake"}
 INGRESS = {"api": {"security_group": "sg-0123456789abcdef0", "from_port": 443, "to_port": 444}}
@@ -25,10 +26,12 @@ def cluster(*ips: str, region: str = "us-east-1") -> Cluster:
 ONE = cluster("203.0.113.20", "203.0.113.21")
 
 
-def test_a_prefix_list_has_every_address_and_spare_entries(synth: Synth) -> None:
+def test_a_prefix_list_has_every_address_and_spare_entries(new_stack: NewStack) -> None:
     props = IpAllowlistProps.model_validate({**MINIMAL, "clusters": ("one", "two"), "max_entries": 5})
     both = sides(one=ONE, two=cluster("198.51.100.7"))
-    assert synth(lambda stack: IpAllowlist(stack, "public", props, both))["resource"] == {
+    stack = new_stack()
+    IpAllowlist(stack, "public", props, both)
+    assert parsed(Testing.synth(stack, True))["resource"] == {
         "aws_ec2_managed_prefix_list": {
             "public_addresses": {
                 "name": "acme-conn",
@@ -45,9 +48,11 @@ def test_a_prefix_list_has_every_address_and_spare_entries(synth: Synth) -> None
     }
 
 
-def test_security_group_rules_refer_to_the_prefix_list(synth: Synth) -> None:
+def test_security_group_rules_refer_to_the_prefix_list(new_stack: NewStack) -> None:
     props = IpAllowlistProps.model_validate({**MINIMAL, "ingress": INGRESS})
-    tf = synth(lambda stack: IpAllowlist(stack, "public", props, sides(prod=ONE)))
+    stack = new_stack()
+    IpAllowlist(stack, "public", props, sides(prod=ONE))
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"]["aws_vpc_security_group_ingress_rule"] == {
         "public_ingress_api": {
             "security_group_id": "sg-0123456789abcdef0",
@@ -60,16 +65,18 @@ def test_security_group_rules_refer_to_the_prefix_list(synth: Synth) -> None:
     }
 
 
-def statements(synth: Synth, **bucket: Any) -> list[dict[str, Any]]:
+def statements(new_stack: NewStack, **bucket: Any) -> list[dict[str, Any]]:
     props = IpAllowlistProps.model_validate({**MINIMAL, "buckets": {"exports": BUCKET | bucket}})
-    tf = synth(lambda stack: IpAllowlist(stack, "public", props, sides(prod=ONE)))
+    stack = new_stack()
+    IpAllowlist(stack, "public", props, sides(prod=ONE))
+    tf = parsed(Testing.synth(stack, True))
     return tf["data"]["aws_iam_policy_document"]["public_bucket_exports"]["statement"]
 
 
-def test_a_bucket_allows_only_named_roles_from_the_addresses(synth: Synth) -> None:
+def test_a_bucket_allows_only_named_roles_from_the_addresses(new_stack: NewStack) -> None:
     common = {"principals": [{"type": "AWS", "identifiers": ["arn:aws:iam::333333333333:role/astro-etl"]}]}
     here = {"test": "IpAddress", "variable": "aws:SourceIp", "values": ["203.0.113.20/32", "203.0.113.21/32"]}
-    assert statements(synth, prefix="astro/") == [
+    assert statements(new_stack, prefix="astro/") == [
         {
             **common,
             "sid": "AstroObjects",
@@ -87,25 +94,26 @@ def test_a_bucket_allows_only_named_roles_from_the_addresses(synth: Synth) -> No
     ]
 
 
-def test_the_file_can_allow_writing(synth: Synth) -> None:
-    objects, listing = statements(synth, access="read-write")
+def test_the_file_can_allow_writing(new_stack: NewStack) -> None:
+    objects, listing = statements(new_stack, access="read-write")
     assert objects["actions"] == ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     assert (objects["resources"], len(listing["condition"])) == (["arn:aws:s3:::acme-exports/*"], 1)
 
 
-def test_a_cluster_without_addresses_is_not_allowed_yet(synth: Synth) -> None:
+def test_a_cluster_without_addresses_is_not_allowed_yet(new_stack: NewStack) -> None:
     assert [(a.field, a.giver) for a in IpAllowlistProps.needs_of_clusters] == [("external_ips", "the Astro UI")]
     props = IpAllowlistProps.model_validate({**MINIMAL, "ingress": INGRESS, "buckets": {"exports": BUCKET}})
-    tf = synth(lambda stack: IpAllowlist(stack, "public", props, sides(prod=cluster())))
+    stack = new_stack()
+    IpAllowlist(stack, "public", props, sides(prod=cluster()))
+    tf = parsed(Testing.synth(stack, True))
     assert (tf.get("resource"), tf.get("data")) == (None, None)
 
 
-def test_hands_over_the_list_and_the_policies(synth: Synth) -> None:
-    handoffs: list[dict[str, object]] = []
+def test_hands_over_the_list_and_the_policies(new_stack: NewStack) -> None:
     props = IpAllowlistProps.model_validate({**MINIMAL, "buckets": {"exports": BUCKET}})
-    synth(lambda stack: handoffs.append(IpAllowlist(stack, "public", props, sides(prod=ONE)).handoff))
-    assert handoffs[0]["addresses"] == ["203.0.113.20", "203.0.113.21"]
-    assert {"prefix_list_id", "bucket_policies"} < set(handoffs[0])
+    handoff = IpAllowlist(new_stack(), "public", props, sides(prod=ONE)).handoff
+    assert handoff["addresses"] == ["203.0.113.20", "203.0.113.21"]
+    assert {"prefix_list_id", "bucket_policies"} < set(handoff)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 from typing import Any
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from modules.cluster import Cluster
 from modules.network_rules.construct import NetworkRules
 from modules.network_rules.props import NetworkRulesProps
 from tests.support.networks import context_of, network, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 MINIMAL: dict[str, Any] = {"type": "network_rules", "cluster": "prod", "network": "lake"}
 GROUP = {"security_group": "sg-0123456789abcdef0", "from_port": 5432}
@@ -22,9 +23,11 @@ def props(**fields: Any) -> NetworkRulesProps:
     return NetworkRulesProps.model_validate(MINIMAL | fields)
 
 
-def test_a_security_group_allows_every_range_of_the_cluster(synth: Synth) -> None:
+def test_a_security_group_allows_every_range_of_the_cluster(new_stack: NewStack) -> None:
     rules = props(ingress={"postgres": GROUP})
-    tf = synth(lambda stack: NetworkRules(stack, "rules", rules, sides(prod=WITH_BATCH)))
+    stack = new_stack()
+    NetworkRules(stack, "rules", rules, sides(prod=WITH_BATCH))
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"] == {
         "aws_vpc_security_group_ingress_rule": {
             f"rules_ingress_postgres{suffix}": {
@@ -40,9 +43,11 @@ def test_a_security_group_allows_every_range_of_the_cluster(synth: Synth) -> Non
     }
 
 
-def test_a_network_acl_allows_requests_and_their_replies(synth: Synth) -> None:
+def test_a_network_acl_allows_requests_and_their_replies(new_stack: NewStack) -> None:
     rules = props(network_acls={"postgres": BATCH | {"to_port": 5433}})
-    tf = synth(lambda stack: NetworkRules(stack, "rules", rules, sides(prod=WITH_BATCH)))
+    stack = new_stack()
+    NetworkRules(stack, "rules", rules, sides(prod=WITH_BATCH))
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"] == {
         "aws_network_acl_rule": {
             f"rules_acl_{way}_postgres{suffix}": {
@@ -61,13 +66,15 @@ def test_a_network_acl_allows_requests_and_their_replies(synth: Synth) -> None:
     }
 
 
-def test_icmp_has_types_and_codes_in_place_of_ports(synth: Synth) -> None:
+def test_icmp_has_types_and_codes_in_place_of_ports(new_stack: NewStack) -> None:
     path_mtu = {"protocol": "icmp", "icmp_type": 3, "icmp_code": 4}
     rules = props(
         ingress={"mtu": {"security_group": "sg-0123456789abcdef0", **path_mtu}},
         network_acls={"icmp": {"network_acl": "acl-0123456789abcdef0", "rule_number": 70, "protocol": "icmp"}},
     )
-    tf = synth(lambda stack: NetworkRules(stack, "rules", rules, sides()))["resource"]
+    stack = new_stack()
+    NetworkRules(stack, "rules", rules, sides())
+    tf = parsed(Testing.synth(stack, True))["resource"]
     (rule,) = tf["aws_vpc_security_group_ingress_rule"].values()
     assert (rule["ip_protocol"], rule["from_port"], rule["to_port"]) == ("icmp", 3, 4)
     both = [(one["egress"], one["icmp_type"], one["icmp_code"]) for one in tf["aws_network_acl_rule"].values()]
@@ -75,9 +82,11 @@ def test_icmp_has_types_and_codes_in_place_of_ports(synth: Synth) -> None:
     assert not any("from_port" in one for one in tf["aws_network_acl_rule"].values())
 
 
-def test_a_rule_that_is_added_moves_no_other(synth: Synth) -> None:
+def test_a_rule_that_is_added_moves_no_other(new_stack: NewStack) -> None:
     def built(**rules: Any) -> dict[str, Any]:
-        tf = synth(lambda stack: NetworkRules(stack, "rules", props(network_acls=rules), sides()))
+        stack = new_stack()
+        NetworkRules(stack, "rules", props(network_acls=rules), sides())
+        tf = parsed(Testing.synth(stack, True))
         return tf["resource"]["aws_network_acl_rule"]
 
     before = built(postgres=ACL)

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from estate.load import EstateError, load
@@ -10,7 +11,7 @@ from modules.aws import OPT_IN
 from modules.opt_in_region.construct import OptInRegion, RegionPermissions
 from modules.opt_in_region.props import OptInRegionProps
 from tests.support import ROOT
-from tests.support.synth import Synth, synth_all
+from tests.support.synth import NewStack, parsed, synth_all
 
 EXAMPLE = ROOT / "examples/opt_in_region.yaml"
 PROPS = OptInRegionProps(regions=("me-south-1", "af-south-1"))
@@ -25,8 +26,10 @@ def written(folder: Path, *changes: tuple[str, str]) -> Path:
     return folder / "astro.yaml"
 
 
-def test_regions_are_enabled_and_accept_global_tokens(synth: Synth) -> None:
-    tf = synth(lambda stack: OptInRegion(stack, "opt", PROPS))
+def test_regions_are_enabled_and_accept_global_tokens(new_stack: NewStack) -> None:
+    stack = new_stack()
+    OptInRegion(stack, "opt", PROPS)
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"] == {
         "aws_iam_security_token_service_preferences": {"opt_tokens": {"global_endpoint_token_version": "v2Token"}},
         "aws_account_region": {
@@ -40,9 +43,11 @@ def test_regions_are_enabled_and_accept_global_tokens(synth: Synth) -> None:
     }
 
 
-def test_astronomers_role_may_switch_these_regions_and_no_others(synth: Synth) -> None:
+def test_astronomers_role_may_switch_these_regions_and_no_others(new_stack: NewStack) -> None:
     account, role = "arn:aws:account::222222222222:account", "astronomer-remote-management"
-    tf = synth(lambda stack: RegionPermissions(stack, "opt", PROPS, account_id="222222222222", role_name=role))
+    stack = new_stack()
+    RegionPermissions(stack, "opt", PROPS, account_id="222222222222", role_name=role)
+    tf = parsed(Testing.synth(stack, True))
     assert tf["data"]["aws_iam_policy_document"]["opt_document"] == {
         "statement": [
             {

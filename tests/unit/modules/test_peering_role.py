@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from estate.load import EstateError, load
@@ -11,7 +12,7 @@ from modules.peering_role.construct import PeeringRole
 from modules.peering_role.props import PeeringRoleProps
 from tests.support import ROOT
 from tests.support.networks import PROD, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 EXAMPLE = ROOT / "examples/peering_role.yaml"
 MINIMAL: dict[str, Any] = {"type": "peering_role", "cluster": "prod", "network": "lake", "expires": "2026-12-31"}
@@ -22,8 +23,10 @@ def props(**more: Any) -> PeeringRoleProps:
     return PeeringRoleProps.model_validate({**MINIMAL, **more})
 
 
-def test_only_the_clusters_account_can_assume_it_until_the_day(synth: Synth) -> None:
-    tf = synth(lambda stack: PeeringRole(stack, "conn", props(), sides()))
+def test_only_the_clusters_account_can_assume_it_until_the_day(new_stack: NewStack) -> None:
+    stack = new_stack()
+    PeeringRole(stack, "conn", props(), sides())
+    tf = parsed(Testing.synth(stack, True))
     assert tf["data"]["aws_iam_policy_document"]["conn_trust"] == {
         "statement": [
             {
@@ -44,10 +47,10 @@ def test_only_the_clusters_account_can_assume_it_until_the_day(synth: Synth) -> 
         ("vpc-0aaaaaaaaaaaaaaaa", "arn:aws:ec2:us-east-1:333333333333:vpc/vpc-0aaaaaaaaaaaaaaaa"),
     ],
 )
-def test_it_can_only_accept_peerings_with_this_vpc(synth: Synth, vpc_id: str | None, theirs: str) -> None:
-    tf = synth(
-        lambda stack: PeeringRole(stack, "conn", props(), sides(prod=PROD.model_copy(update={"vpc_id": vpc_id})))
-    )
+def test_it_can_only_accept_peerings_with_this_vpc(new_stack: NewStack, vpc_id: str | None, theirs: str) -> None:
+    stack = new_stack()
+    PeeringRole(stack, "conn", props(), sides(prod=PROD.model_copy(update={"vpc_id": vpc_id})))
+    tf = parsed(Testing.synth(stack, True))
     vpc = "arn:aws:ec2:us-east-1:111111111111:vpc/vpc-0123456789abcdef0"
     assert tf["data"]["aws_iam_policy_document"]["conn_accept"] == {
         "statement": [
@@ -81,10 +84,9 @@ def test_it_can_only_accept_peerings_with_this_vpc(synth: Synth, vpc_id: str | N
     }
 
 
-def test_hands_over_the_data_for_astronomers_support(synth: Synth) -> None:
-    given: dict[str, object] = {}
+def test_hands_over_the_data_for_astronomers_support(new_stack: NewStack) -> None:
     cluster = Cluster(product="hybrid", region="us-east-1", account_id="333333333333", id=ID)
-    synth(lambda stack: given.update(PeeringRole(stack, "conn", props(), sides(prod=cluster)).handoff))
+    given = PeeringRole(new_stack(), "conn", props(), sides(prod=cluster)).handoff
     assert given.pop("role_arn")
     assert given == {
         "account_id": "111111111111",
@@ -96,9 +98,11 @@ def test_hands_over_the_data_for_astronomers_support(synth: Synth) -> None:
     }
 
 
-def test_without_the_clusters_account_no_role_is_created(synth: Synth) -> None:
+def test_without_the_clusters_account_no_role_is_created(new_stack: NewStack) -> None:
     cluster = Cluster(product="hosted-dedicated", region="us-east-1")
-    tf = synth(lambda stack: PeeringRole(stack, "conn", props(), sides(prod=cluster)))
+    stack = new_stack()
+    PeeringRole(stack, "conn", props(), sides(prod=cluster))
+    tf = parsed(Testing.synth(stack, True))
     assert tf.get("resource", {}) == {}
 
 

@@ -3,7 +3,10 @@ from typing import Any, cast
 
 import botocore.session
 import pytest
-from cdktf import TerraformStack
+from cdktf import TerraformStack, Testing
+from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import CloudwatchLogMetricFilter
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from moto.events.models import EventPattern
 from pydantic import ValidationError
 
@@ -22,7 +25,7 @@ from tests.support.cloudtrail import (
     in_capitals,
     record,
 )
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 ACCOUNT = "222222222222"
 MINIMAL: dict[str, Any] = {"subscribers": {"security": "security@acme.example"}}
@@ -47,13 +50,9 @@ ADMINISTERED = {
 }
 
 
-def place(region: str = "us-east-1", **more: Any) -> Any:
+def place(stack: TerraformStack, region: str = "us-east-1", **more: Any) -> None:
     props = PolicyAlarmProps.model_validate(more or MINIMAL)
-
-    def run(stack: TerraformStack) -> None:
-        PolicyAlarm(stack, "alarm", props, name="acme-alarm", account_id=ACCOUNT, region=region)
-
-    return run
+    PolicyAlarm(stack, "alarm", props, name="acme-alarm", account_id=ACCOUNT, region=region)
 
 
 def documents(tf: dict[str, Any]) -> dict[str, Any]:
@@ -74,8 +73,10 @@ def service(name: str, actions: list[str], resources: list[str], *conditions: di
     }
 
 
-def test_one_change_in_five_minutes_triggers_the_alarm(synth: Synth) -> None:
-    tf = synth(place())["resource"]
+def test_one_change_in_five_minutes_triggers_the_alarm(new_stack: NewStack) -> None:
+    stack = new_stack()
+    place(stack)
+    tf = parsed(Testing.synth(stack, True))["resource"]
     assert tf["aws_cloudwatch_log_metric_filter"] == {
         "alarm_filter": {
             "name": "acme-alarm",
@@ -105,8 +106,10 @@ def test_one_change_in_five_minutes_triggers_the_alarm(synth: Synth) -> None:
     }
 
 
-def test_a_multi_region_trail_delivers_to_bucket_and_log_group(synth: Synth) -> None:
-    tf = synth(place())["resource"]
+def test_a_multi_region_trail_delivers_to_bucket_and_log_group(new_stack: NewStack) -> None:
+    stack = new_stack()
+    place(stack)
+    tf = parsed(Testing.synth(stack, True))["resource"]
     assert tf["aws_cloudtrail"] == {
         "alarm_trail": {
             "name": "acme-alarm",
@@ -129,8 +132,10 @@ def test_a_multi_region_trail_delivers_to_bucket_and_log_group(synth: Synth) -> 
     }
 
 
-def test_the_bucket_is_private_versioned_encrypted_and_expires(synth: Synth) -> None:
-    tf = synth(place(**MINIMAL, trail_retention_days=400))["resource"]
+def test_the_bucket_is_private_versioned_encrypted_and_expires(new_stack: NewStack) -> None:
+    stack = new_stack()
+    place(stack, **MINIMAL, trail_retention_days=400)
+    tf = parsed(Testing.synth(stack, True))["resource"]
     of_bucket = {"bucket": "${aws_s3_bucket.alarm_bucket.id}"}
     found = {kind: resources for kind, resources in tf.items() if kind.startswith("aws_s3_bucket")}
     assert found == {
@@ -195,7 +200,7 @@ def test_the_bucket_is_private_versioned_encrypted_and_expires(synth: Synth) -> 
     }
 
 
-def test_only_this_trail_writes_and_astronomer_is_denied(synth: Synth) -> None:
+def test_only_this_trail_writes_and_astronomer_is_denied(new_stack: NewStack) -> None:
     bucket = "${aws_s3_bucket.alarm_bucket.arn}"
     denied = {
         "effect": "Deny",
@@ -204,7 +209,9 @@ def test_only_this_trail_writes_and_astronomer_is_denied(synth: Synth) -> None:
         "resources": [bucket, f"{bucket}/*"],
     }
     acl = {"test": "StringEquals", "variable": "s3:x-amz-acl", "values": ["bucket-owner-full-control"]}
-    assert documents(synth(place()))["bucket-access"] == [
+    stack = new_stack()
+    place(stack)
+    assert documents(parsed(Testing.synth(stack, True)))["bucket-access"] == [
         {**denied, "condition": [{"test": "Bool", "variable": "aws:SecureTransport", "values": ["false"]}]},
         {**denied, "condition": [{"test": "ArnEquals", "variable": "aws:PrincipalArn", "values": [ASTRONOMER]}]},
         service("cloudtrail", ["s3:GetBucketAcl"], [bucket], OF_TRAIL),
@@ -212,8 +219,10 @@ def test_only_this_trail_writes_and_astronomer_is_denied(synth: Synth) -> None:
     ]
 
 
-def test_each_key_serves_one_service_and_denies_astronomer(synth: Synth) -> None:
-    tf = synth(place())
+def test_each_key_serves_one_service_and_denies_astronomer(new_stack: NewStack) -> None:
+    stack = new_stack()
+    place(stack)
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"]["aws_kms_key"] == {
         f"alarm_{key}": {
             "description": description,
@@ -252,8 +261,10 @@ def test_each_key_serves_one_service_and_denies_astronomer(synth: Synth) -> None
     ]
 
 
-def test_the_delivery_role_writes_one_log_group_and_is_protected(synth: Synth) -> None:
-    tf = synth(place())
+def test_the_delivery_role_writes_one_log_group_and_is_protected(new_stack: NewStack) -> None:
+    stack = new_stack()
+    place(stack)
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"]["aws_iam_role"] == {
         "alarm_delivery-role": {
             "name": "acme-alarm-delivery",
@@ -285,9 +296,11 @@ def test_the_delivery_role_writes_one_log_group_and_is_protected(synth: Synth) -
     ]
 
 
-def test_only_this_alarm_publishes_to_the_encrypted_topic(synth: Synth) -> None:
+def test_only_this_alarm_publishes_to_the_encrypted_topic(new_stack: NewStack) -> None:
     chatbot = "https://global.sns-api.chatbot.amazonaws.com"
-    tf = synth(place(subscribers={"security": "security@acme.example", "slack": chatbot}))
+    stack = new_stack()
+    place(stack, subscribers={"security": "security@acme.example", "slack": chatbot})
+    tf = parsed(Testing.synth(stack, True))
     topic = "${aws_sns_topic.alarm_topic.arn}"
     found = {kind: resources for kind, resources in tf["resource"].items() if kind.startswith("aws_sns")}
     assert found == {
@@ -320,9 +333,12 @@ def test_only_this_alarm_publishes_to_the_encrypted_topic(synth: Synth) -> None:
     ]
 
 
-def test_with_your_log_group_and_topic_only_filter_and_alarm(synth: Synth) -> None:
+def test_with_your_log_group_and_topic_only_filter_and_alarm(new_stack: NewStack) -> None:
     topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:security"
-    tf = synth(place(log_group="/org/trail", topic_arn=topic))
+    stack = new_stack()
+    place(stack, log_group="/org/trail", topic_arn=topic)
+    synthesized = Testing.synth(stack)
+    tf = parsed(synthesized)
     assert sorted(tf["resource"]) == [
         "aws_cloudwatch_event_rule",
         "aws_cloudwatch_event_target",
@@ -331,13 +347,17 @@ def test_with_your_log_group_and_topic_only_filter_and_alarm(synth: Synth) -> No
     ]
     assert {target["arn"] for target in tf["resource"]["aws_cloudwatch_event_target"].values()} == {topic}
     assert tf["data"] == {"aws_cloudwatch_log_group": {"alarm_log-group": {"name": "/org/trail"}}}
-    named = "${data.aws_cloudwatch_log_group.alarm_log-group.name}"
-    assert tf["resource"]["aws_cloudwatch_log_metric_filter"]["alarm_filter"]["log_group_name"] == named
-    assert tf["resource"]["aws_cloudwatch_metric_alarm"]["alarm_alarm"]["alarm_actions"] == [topic]
+    for kind, properties in (
+        (CloudwatchLogMetricFilter, {"log_group_name": "${data.aws_cloudwatch_log_group.alarm_log-group.name}"}),
+        (CloudwatchMetricAlarm, {"alarm_actions": [topic]}),
+    ):
+        assert Testing.to_have_resource_with_properties(synthesized, kind.TF_RESOURCE_TYPE, properties)
 
 
-def test_with_your_log_group_no_trail_bucket_or_role(synth: Synth) -> None:
-    tf = synth(place(**MINIMAL, log_group="/org/trail"))
+def test_with_your_log_group_no_trail_bucket_or_role(new_stack: NewStack) -> None:
+    stack = new_stack()
+    place(stack, **MINIMAL, log_group="/org/trail")
+    tf = parsed(Testing.synth(stack, True))
     assert sorted(tf["resource"]) == [
         "aws_cloudwatch_event_rule",
         "aws_cloudwatch_event_target",
@@ -351,13 +371,17 @@ def test_with_your_log_group_no_trail_bucket_or_role(synth: Synth) -> None:
     assert sorted(documents(tf)) == ["topic-access", "topic-key-access"]
 
 
-def test_a_bucket_with_files_is_destroyed_for_a_reason_only(synth: Synth) -> None:
-    tf = synth(place(**MINIMAL, removal_reason="The account is closed"))["resource"]
-    assert tf["aws_s3_bucket"]["alarm_bucket"]["force_destroy"] is True
+def test_a_bucket_with_files_is_destroyed_for_a_reason_only(new_stack: NewStack) -> None:
+    stack = new_stack()
+    place(stack, **MINIMAL, removal_reason="The account is closed")
+    emptied = {"force_destroy": True}
+    assert Testing.to_have_resource_with_properties(Testing.synth(stack), S3Bucket.TF_RESOURCE_TYPE, emptied)
 
 
-def test_arns_are_of_the_regions_partition(synth: Synth) -> None:
-    tf = synth(place("us-gov-west-1"))
+def test_arns_are_of_the_regions_partition(new_stack: NewStack) -> None:
+    stack = new_stack()
+    place(stack, "us-gov-west-1")
+    tf = parsed(Testing.synth(stack, True))
     arns = [text for text in str(documents(tf)).split("'") if text.startswith("arn:")]
     assert arns
     assert all(arn.startswith("arn:aws-us-gov:") for arn in arns)
@@ -430,11 +454,11 @@ def heard(patterns: dict[str, EventPattern], one: dict[str, Any]) -> bool:
 
 
 @pytest.fixture
-def patterns(synth: Synth) -> dict[str, EventPattern]:
+def patterns(new_stack: NewStack) -> dict[str, EventPattern]:
     props = PolicyAlarmProps.model_validate(MINIMAL)
-    return rules(
-        synth(lambda stack: PolicyAlarm(stack, "alarm", props, name=ALARM, account_id=ACCOUNT, region="us-east-1"))
-    )
+    stack = new_stack()
+    PolicyAlarm(stack, "alarm", props, name=ALARM, account_id=ACCOUNT, region="us-east-1")
+    return rules(parsed(Testing.synth(stack, True)))
 
 
 def test_eventbridge_receives_every_change_in_any_case(patterns: dict[str, EventPattern]) -> None:
@@ -467,15 +491,19 @@ def test_silencing_calls_have_the_parameters_of_aws() -> None:
         assert parameters.keys() <= known, name
 
 
-def test_events_of_iam_are_sent_to_the_alarm_of_another_region(synth: Synth) -> None:
+def test_events_of_iam_are_sent_to_the_alarm_of_another_region(new_stack: NewStack) -> None:
     props = PolicyAlarmProps.model_validate(MINIMAL)
     place = {"name": ALARM, "account_id": ACCOUNT, "region": "eu-west-1"}
-    tf = synth(lambda stack: EventForwarder(stack, "alarm", props, **place))
+    stack = new_stack()
+    EventForwarder(stack, "alarm", props, **place)
+    tf = parsed(Testing.synth(stack, True))
     bus = f"arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/default"
     [target] = tf["resource"]["aws_cloudwatch_event_target"].values()
     assert (target["arn"], target["role_arn"]) == (bus, "${aws_iam_role.alarm_role.arn}")
     assert documents(tf)["permissions"] == [{"actions": ["events:PutEvents"], "resources": [bus]}]
-    there = rules(synth(lambda stack: PolicyAlarm(stack, "alarm", props, **place)))
+    stack = new_stack()
+    PolicyAlarm(stack, "alarm", props, **place)
+    there = rules(parsed(Testing.synth(stack, True)))
     disabled = record("DisableRule", {"name": f"{ALARM}-forward"}, source="events.amazonaws.com")
     for one in (*(record(*change) for change in CHANGES), disabled):
         assert heard(rules(tf), one)

@@ -2,13 +2,14 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from modules.cluster import Cluster
 from modules.private_link.construct import PrivateLink
 from modules.private_link.props import PrivateLinkProps
 from tests.support.networks import LAKE, context_of, network, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 NLB = "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef"
 ROLE = "arn:aws:iam::333333333333:role/astronomer-remote-management"
@@ -28,14 +29,15 @@ PROD = Cluster(region="us-east-1", account_id="333333333333", pod_cidr=IPv4Netwo
 ANY_ADDRESS = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))
 
 
-def link(synth: Synth, values: dict[str, Any], name: str = "acme-conn", **clusters: Cluster) -> Any:
+def link(new_stack: NewStack, values: dict[str, Any], name: str = "acme-conn", **clusters: Cluster) -> Any:
     """The resources and data of a connection, and its handoff."""
-    made: list[PrivateLink] = []
     props = PrivateLinkProps.model_validate(values)
     joins = sides(LAKE, None, **(clusters or {"prod": PROD}))
     joins = type(joins)(name=name, network=joins.network, clusters=joins.clusters)
-    tf = synth(lambda stack: made.append(PrivateLink(stack, "pl", props, joins)))
-    return tf["resource"], tf.get("data", {}), made[0].handoff
+    stack = new_stack()
+    made = PrivateLink(stack, "pl", props, joins)
+    tf = parsed(Testing.synth(stack, True))
+    return tf["resource"], tf.get("data", {}), made.handoff
 
 
 UNNAMED = {
@@ -51,8 +53,8 @@ def rule(description: str, port: int, *cidrs: str) -> dict[str, Any]:
     return {"description": description, **ports, "cidr_blocks": list(cidrs), **ANY_ADDRESS}
 
 
-def test_a_service_allows_astronomers_role_and_needs_acceptance(synth: Synth) -> None:
-    resource, _, handoff = link(synth, EXISTING)
+def test_a_service_allows_astronomers_role_and_needs_acceptance(new_stack: NewStack) -> None:
+    resource, _, handoff = link(new_stack, EXISTING)
     assert resource == {
         "aws_vpc_endpoint_service": {
             "pl_service": {
@@ -69,15 +71,15 @@ def test_a_service_allows_astronomers_role_and_needs_acceptance(synth: Synth) ->
     assert list(handoff["service"]) == ["service_name", "availability_zones"]
 
 
-def test_a_cluster_without_an_account_is_not_allowed_yet(synth: Synth) -> None:
-    resource, _, _ = link(synth, EXISTING, prod=Cluster(region="us-east-1"))
+def test_a_cluster_without_an_account_is_not_allowed_yet(new_stack: NewStack) -> None:
+    resource, _, _ = link(new_stack, EXISTING, prod=Cluster(region="us-east-1"))
     assert resource["aws_vpc_endpoint_service"]["pl_service"]["allowed_principals"] == []
     # Clusters of one account are one principal.
-    resource, _, _ = link(synth, EXISTING, prod=PROD, stage=PROD)
+    resource, _, _ = link(new_stack, EXISTING, prod=PROD, stage=PROD)
     assert resource["aws_vpc_endpoint_service"]["pl_service"]["allowed_principals"] == [ROLE]
 
 
-def test_guards_are_changed_by_the_file_only(synth: Synth) -> None:
+def test_guards_are_changed_by_the_file_only(new_stack: NewStack) -> None:
     service = {
         "load_balancers": (NLB,),
         "allowed_principals": ("arn:aws:iam::333333333333:root",),
@@ -85,7 +87,7 @@ def test_guards_are_changed_by_the_file_only(synth: Synth) -> None:
         "notify": TOPIC,
         "private_dns_name": "orders.acme.example",
     }
-    resource, _, handoff = link(synth, EXISTING | {"service": service})
+    resource, _, handoff = link(new_stack, EXISTING | {"service": service})
     assert resource == {
         "aws_vpc_endpoint_service": {
             "pl_service": {
@@ -108,8 +110,8 @@ def test_guards_are_changed_by_the_file_only(synth: Synth) -> None:
     assert "private_dns_record" in handoff["service"]
 
 
-def test_a_protected_internal_balancer_forwards_to_the_targets(synth: Synth) -> None:
-    resource, _, _ = link(synth, NEW)
+def test_a_protected_internal_balancer_forwards_to_the_targets(new_stack: NewStack) -> None:
+    resource, _, _ = link(new_stack, NEW)
     assert resource["aws_lb"] == {
         "pl_load-balancer": {
             "name": "pl-acme-conn",
@@ -153,8 +155,8 @@ def test_a_protected_internal_balancer_forwards_to_the_targets(synth: Synth) -> 
     assert service["network_load_balancer_arns"] == ["${aws_lb.pl_load-balancer.arn}"]
 
 
-def test_the_balancer_accepts_clusters_and_reaches_only_targets(synth: Synth) -> None:
-    resource, _, _ = link(synth, NEW)
+def test_the_balancer_accepts_clusters_and_reaches_only_targets(new_stack: NewStack) -> None:
+    resource, _, _ = link(new_stack, NEW)
     assert resource["aws_security_group"] == {
         "pl_load-balancer-security-group": {
             "name_prefix": "load-balancer-acme-conn-",
@@ -168,22 +170,22 @@ def test_the_balancer_accepts_clusters_and_reaches_only_targets(synth: Synth) ->
     }
 
 
-def test_a_reason_turns_off_the_balancers_deletion_protection(synth: Synth) -> None:
+def test_a_reason_turns_off_the_balancers_deletion_protection(new_stack: NewStack) -> None:
     balancer = {"port": 5432, "targets": {"db": "10.20.0.20"}, "removal_reason": "Ticket OPS-1: replaced"}
-    resource, _, _ = link(synth, NEW | {"service": {"load_balancer": balancer}})
+    resource, _, _ = link(new_stack, NEW | {"service": {"load_balancer": balancer}})
     assert resource["aws_lb"]["pl_load-balancer"]["enable_deletion_protection"] is False
     assert resource["aws_lb_target_group"]["pl_targets"]["port"] == 5432
 
 
-def test_long_names_differ_within_32_characters(synth: Synth) -> None:
+def test_long_names_differ_within_32_characters(new_stack: NewStack) -> None:
     names = [f"{'a' * 31}-{'b' * 30}{end}" for end in "xy"]
-    made = [link(synth, NEW, name)[0]["aws_lb"]["pl_load-balancer"]["name"] for name in names]
+    made = [link(new_stack, NEW, name)[0]["aws_lb"]["pl_load-balancer"]["name"] for name in names]
     assert len(set(made)) == 2
     assert all(len(name) <= 32 for name in made)
 
 
-def test_an_endpoint_is_open_to_the_network_alone(synth: Synth) -> None:
-    resource, data, handoff = link(synth, ENDPOINT)
+def test_an_endpoint_is_open_to_the_network_alone(new_stack: NewStack) -> None:
+    resource, data, handoff = link(new_stack, ENDPOINT)
     assert data == {}
     assert resource == {
         "aws_security_group": {
@@ -211,14 +213,16 @@ def test_an_endpoint_is_open_to_the_network_alone(synth: Synth) -> None:
     assert list(handoff["endpoints"]["secrets"]) == ["id", "service", "dns_names"]
 
 
-def test_an_endpoint_can_be_open_to_clusters(synth: Synth) -> None:
-    resource, _, _ = link(synth, SQS)
+def test_an_endpoint_can_be_open_to_clusters(new_stack: NewStack) -> None:
+    resource, _, _ = link(new_stack, SQS)
     group = resource["aws_security_group"]["pl_security-group_queues"]
     assert group["ingress"] == [rule("sqs", 443, "10.20.0.0/16", "172.20.0.0/20")]
 
 
-def test_an_endpoint_can_be_limited_to_named_accounts(synth: Synth) -> None:
-    resource, data, _ = link(synth, BASE | {"endpoints": {"secrets": SECRETS | {"only_accounts": ("111111111111",)}}})
+def test_an_endpoint_can_be_limited_to_named_accounts(new_stack: NewStack) -> None:
+    resource, data, _ = link(
+        new_stack, BASE | {"endpoints": {"secrets": SECRETS | {"only_accounts": ("111111111111",)}}}
+    )
     policy = "${data.aws_iam_policy_document.pl_policy_secrets.json}"
     assert resource["aws_vpc_endpoint"]["pl_endpoint_secrets"]["policy"] == policy
     assert data["aws_iam_policy_document"]["pl_policy_secrets"]["statement"] == [

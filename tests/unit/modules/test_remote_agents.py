@@ -1,13 +1,14 @@
 from typing import Any
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from modules.cluster import Cluster
 from modules.remote_agents.construct import RemoteAgents
 from modules.remote_agents.props import RemoteAgentsProps
 from tests.support.networks import LAKE, context_of, network, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
 BASE: dict[str, Any] = {"type": "remote_agents", "cluster": "prod", "network": "lake"}
@@ -17,16 +18,17 @@ PROD = Cluster(region="us-east-1", id=ID)
 NAME = f"{ID}.external.astronomer.run"
 
 
-def agents(synth: Synth, values: dict[str, Any], prod: Cluster = PROD) -> Any:
+def agents(new_stack: NewStack, values: dict[str, Any], prod: Cluster = PROD) -> Any:
     """The resources and data of a connection, and its handoff."""
-    made: list[RemoteAgents] = []
     props, joins = RemoteAgentsProps.model_validate(values), sides(LAKE, None, prod=prod)
-    tf = synth(lambda stack: made.append(RemoteAgents(stack, "agents", props, joins)))
-    return tf.get("resource", {}), tf.get("data", {}), made[0].handoff
+    stack = new_stack()
+    made = RemoteAgents(stack, "agents", props, joins)
+    tf = parsed(Testing.synth(stack, True))
+    return tf.get("resource", {}), tf.get("data", {}), made.handoff
 
 
-def test_an_endpoint_has_the_name_of_the_cluster(synth: Synth) -> None:
-    resource, data, handoff = agents(synth, READY)
+def test_an_endpoint_has_the_name_of_the_cluster(new_stack: NewStack) -> None:
+    resource, data, handoff = agents(new_stack, READY)
     group = resource.pop("aws_security_group")["agents_security-group"]
     assert [(one["from_port"], one["to_port"], one["cidr_blocks"]) for one in group["ingress"]] == [
         (443, 443, ["10.20.0.0/16"])
@@ -71,29 +73,29 @@ def test_an_endpoint_has_the_name_of_the_cluster(synth: Synth) -> None:
     assert list(handoff) == ["account_id", "region", "endpoint_id", "dns_names", "domain", "zone_id"]
 
 
-def test_agents_alone_may_use_the_endpoint(synth: Synth) -> None:
-    resource, _, _ = agents(synth, READY | {"agents_security_groups": ("sg-0123456789abcdef0",)})
+def test_agents_alone_may_use_the_endpoint(new_stack: NewStack) -> None:
+    resource, _, _ = agents(new_stack, READY | {"agents_security_groups": ("sg-0123456789abcdef0",)})
     (rule,) = resource["aws_security_group"]["agents_security-group"]["ingress"]
     assert (rule["security_groups"], rule["cidr_blocks"]) == (["sg-0123456789abcdef0"], None)
 
 
-def test_nothing_is_built_before_the_service_exists(synth: Synth) -> None:
-    assert agents(synth, BASE) == ({}, {}, {"account_id": "111111111111", "region": "us-east-1"})
+def test_nothing_is_built_before_the_service_exists(new_stack: NewStack) -> None:
+    assert agents(new_stack, BASE) == ({}, {}, {"account_id": "111111111111", "region": "us-east-1"})
 
 
-def test_a_cluster_without_an_id_has_no_name_yet(synth: Synth) -> None:
-    resource, _, handoff = agents(synth, READY, Cluster(region="us-east-1"))
+def test_a_cluster_without_an_id_has_no_name_yet(new_stack: NewStack) -> None:
+    resource, _, handoff = agents(new_stack, READY, Cluster(region="us-east-1"))
     assert (sorted(resource), "domain" in handoff) == (["aws_security_group", "aws_vpc_endpoint"], False)
 
 
-def test_a_service_of_another_region_is_named_with_it(synth: Synth) -> None:
-    resource, _, _ = agents(synth, BASE | {"service_name": SERVICE.replace("us-east-1", "eu-west-1")})
+def test_a_service_of_another_region_is_named_with_it(new_stack: NewStack) -> None:
+    resource, _, _ = agents(new_stack, BASE | {"service_name": SERVICE.replace("us-east-1", "eu-west-1")})
     assert resource["aws_vpc_endpoint"]["agents_endpoint"]["service_region"] == "eu-west-1"
 
 
-def test_each_subnet_must_be_in_a_zone_of_the_service(synth: Synth) -> None:
+def test_each_subnet_must_be_in_a_zone_of_the_service(new_stack: NewStack) -> None:
     values = {"availability_zone_ids": ("use1-az1", "use1-az6"), "subnets": ("private-b",)}
-    resource, data, _ = agents(synth, READY | values)
+    resource, data, _ = agents(new_stack, READY | values)
     assert resource["aws_vpc_endpoint"]["agents_endpoint"]["subnet_ids"] == [LAKE.subnets["private-b"]]
     condition = {
         "condition": '${contains(["use1-az1", "use1-az6"], self.availability_zone_id)}',

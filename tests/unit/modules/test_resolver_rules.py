@@ -1,12 +1,13 @@
 from typing import Any
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from modules.resolver_rules.construct import ResolverRules
 from modules.resolver_rules.props import ResolverRulesProps
 from tests.support.networks import context_of, network, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 BASE: dict[str, Any] = {"type": "resolver_rules", "clusters": ("prod",), "network": "lake"}
 SHARED: dict[str, Any] = BASE | {"rules": {"corp": {"rule_id": "rslvr-rr-0123456789abcdef0"}}}
@@ -16,13 +17,15 @@ NEW: dict[str, Any] = BASE | {"rules": {"corp": CORP}, "endpoint": {}}
 SHARE = "${aws_ram_resource_share.dns_share.arn}"
 
 
-def dns(synth: Synth, values: dict[str, Any]) -> dict[str, Any]:
+def dns(new_stack: NewStack, values: dict[str, Any]) -> dict[str, Any]:
     props = ResolverRulesProps.model_validate(values)
-    return synth(lambda stack: ResolverRules(stack, "dns", props, sides()))
+    stack = new_stack()
+    ResolverRules(stack, "dns", props, sides())
+    return parsed(Testing.synth(stack, True))
 
 
-def test_shares_a_rule_that_exists_and_makes_nothing_else(synth: Synth) -> None:
-    tf = dns(synth, SHARED)
+def test_shares_a_rule_that_exists_and_makes_nothing_else(new_stack: NewStack) -> None:
+    tf = dns(new_stack, SHARED)
     owner = {
         "condition": '${contains(["111111111111"], self.owner_id)}',
         "error_message": "rslvr-rr-0123456789abcdef0 belongs to account ${self.owner_id}, and only its owner can share "
@@ -50,8 +53,8 @@ def test_shares_a_rule_that_exists_and_makes_nothing_else(synth: Synth) -> None:
     }
 
 
-def test_one_share_holds_every_rule_of_the_connection(synth: Synth) -> None:
-    tf = dns(synth, MADE | {"rules": SHARED["rules"] | {"lab": CORP}})["resource"]
+def test_one_share_holds_every_rule_of_the_connection(new_stack: NewStack) -> None:
+    tf = dns(new_stack, MADE | {"rules": SHARED["rules"] | {"lab": CORP}})["resource"]
     assert list(tf["aws_ram_resource_share"]) == ["dns_share"]
     assert {key: one["resource_arn"] for key, one in tf["aws_ram_resource_association"].items()} == {
         "dns_share-resource_corp": "${data.aws_route53_resolver_rule.dns_rule_corp.arn}",
@@ -59,8 +62,8 @@ def test_one_share_holds_every_rule_of_the_connection(synth: Synth) -> None:
     }
 
 
-def test_forwards_a_domain_through_an_endpoint_that_exists(synth: Synth) -> None:
-    tf = dns(synth, MADE)["resource"]
+def test_forwards_a_domain_through_an_endpoint_that_exists(new_stack: NewStack) -> None:
+    tf = dns(new_stack, MADE)["resource"]
     assert tf["aws_route53_resolver_rule"] == {
         "dns_rule_corp": {
             "name": "corp",
@@ -76,8 +79,8 @@ def test_forwards_a_domain_through_an_endpoint_that_exists(synth: Synth) -> None
     )
 
 
-def test_makes_an_endpoint_with_an_address_in_each_subnet(synth: Synth) -> None:
-    tf = dns(synth, NEW | {"endpoint": {"ips": {"private-b": "10.20.1.10"}}})["resource"]
+def test_makes_an_endpoint_with_an_address_in_each_subnet(new_stack: NewStack) -> None:
+    tf = dns(new_stack, NEW | {"endpoint": {"ips": {"private-b": "10.20.1.10"}}})["resource"]
     assert tf["aws_route53_resolver_endpoint"] == {
         "dns_endpoint": {
             "name": "acme-conn",
@@ -94,10 +97,10 @@ def test_makes_an_endpoint_with_an_address_in_each_subnet(synth: Synth) -> None:
     assert rule["resolver_endpoint_id"] == "${aws_route53_resolver_endpoint.dns_endpoint.id}"
 
 
-def test_the_endpoint_reaches_only_the_servers_of_its_rules(synth: Synth) -> None:
+def test_the_endpoint_reaches_only_the_servers_of_its_rules(new_stack: NewStack) -> None:
     # Both rules query 10.8.0.3 on port 53. Separate groups would have that rule twice.
     lab = {"domain": "lab.acme.example", "targets": ("10.8.0.3", "10.8.0.4:5353")}
-    group = dns(synth, NEW | {"rules": {"corp": CORP, "lab": lab}})["resource"]["aws_security_group"]
+    group = dns(new_stack, NEW | {"rules": {"corp": CORP, "lab": lab}})["resource"]["aws_security_group"]
     unset = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))
     assert group == {
         "dns_security-group": {
@@ -122,9 +125,9 @@ def test_the_endpoint_reaches_only_the_servers_of_its_rules(synth: Synth) -> Non
     }
 
 
-def test_associates_your_vpc_on_request_and_never_astros(synth: Synth) -> None:
+def test_associates_your_vpc_on_request_and_never_astros(new_stack: NewStack) -> None:
     values = MADE | {"rules": SHARED["rules"] | {"lab": CORP}, "associate_network": True}
-    assert dns(synth, values)["resource"]["aws_route53_resolver_rule_association"] == {
+    assert dns(new_stack, values)["resource"]["aws_route53_resolver_rule_association"] == {
         "dns_association_lab": {
             "name": "lab",
             "resolver_rule_id": "${aws_route53_resolver_rule.dns_rule_lab.id}",
@@ -134,11 +137,11 @@ def test_associates_your_vpc_on_request_and_never_astros(synth: Synth) -> None:
     }
 
 
-def test_hands_over_rules_domains_and_the_endpoints_addresses(synth: Synth) -> None:
+def test_hands_over_rules_domains_and_the_endpoints_addresses(new_stack: NewStack) -> None:
     handoffs: list[dict[str, object]] = []
     for values in (SHARED, NEW):
         props = ResolverRulesProps.model_validate(values)
-        synth(lambda stack, props=props: handoffs.append(ResolverRules(stack, "dns", props, sides()).handoff))
+        handoffs.append(ResolverRules(new_stack(), "dns", props, sides()).handoff)
     shared, new = handoffs
     assert list(shared) == ["account_id", "region", "rules", "resource_share_arn"]
     assert list(new) == ["account_id", "region", "endpoint_ips", "rules", "resource_share_arn"]

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from estate.load import load
@@ -9,7 +10,7 @@ from modules.cluster import vcpus_by_region
 from modules.service_quotas.construct import ServiceQuotas
 from modules.service_quotas.props import Quota, ServiceQuotasProps
 from tests.support import ROOT
-from tests.support.synth import Synth, synth_all
+from tests.support.synth import NewStack, parsed, synth_all
 
 EXAMPLE = ROOT / "examples/service_quotas.yaml"
 
@@ -18,8 +19,10 @@ def quota(code: str, value: int, service: str = "ec2") -> Quota:
     return Quota(service=service, code=code, value=value)
 
 
-def test_requests_the_needed_quota_and_never_a_lower_one(synth: Synth) -> None:
-    tf = synth(lambda stack: ServiceQuotas(stack, "quotas", ServiceQuotasProps(), vcpus=80))
+def test_requests_the_needed_quota_and_never_a_lower_one(new_stack: NewStack) -> None:
+    stack = new_stack()
+    ServiceQuotas(stack, "quotas", ServiceQuotasProps(), vcpus=80)
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"] == {
         "aws_servicequotas_service_quota": {
             "quotas_on-demand": {
@@ -42,13 +45,8 @@ def test_requests_the_needed_quota_and_never_a_lower_one(synth: Synth) -> None:
     }
 
 
-def test_hands_over_the_requests_and_their_status(synth: Synth) -> None:
-    given: dict[str, object] = {}
-
-    def place(stack: object) -> None:
-        given.update(ServiceQuotas(stack, "quotas", ServiceQuotasProps(), vcpus=0).handoff)  # type: ignore[arg-type]
-
-    synth(place)
+def test_hands_over_the_requests_and_their_status(new_stack: NewStack) -> None:
+    given = ServiceQuotas(new_stack(), "quotas", ServiceQuotasProps(), vcpus=0).handoff
     assert given.keys() == {"on-demand", "spot"}
     spot = given["spot"]
     assert isinstance(spot, dict)

@@ -3,14 +3,14 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
-from cdktf import TerraformStack
+from cdktf import TerraformStack, Testing
 from pydantic import ValidationError
 
 from modules.cluster import Cluster
 from modules.transit_gateway.construct import TransitGateway
 from modules.transit_gateway.props import TransitGatewayProps
 from tests.support.networks import LAKE, PROD, context_of, network, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 MINIMAL: dict[str, Any] = {
     "type": "transit_gateway",
@@ -37,13 +37,15 @@ ACCEPTER = "aws_ec2_transit_gateway_vpc_attachment_accepter.accepted_attachments
 ACCEPTED = f'${{{ACCEPTER}["tgw-attach-0aaaaaaaaaaaaaaaa"].id}}'
 
 
-def hub(synth: Synth, values: dict[str, Any], **clusters: Cluster) -> dict[str, Any]:
+def hub(new_stack: NewStack, values: dict[str, Any], **clusters: Cluster) -> dict[str, Any]:
     props = TransitGatewayProps.model_validate(values)
-    return synth(lambda stack: TransitGateway(stack, "hub", props, sides(LAKE, None, **clusters)))
+    stack = new_stack()
+    TransitGateway(stack, "hub", props, sides(LAKE, None, **clusters))
+    return parsed(Testing.synth(stack, True))
 
 
-def test_shares_the_gateway_once_with_each_clusters_account(synth: Synth) -> None:
-    tf = hub(synth, MINIMAL | {"clusters": ("prod", "dev")}, prod=PROD, dev=DEV)
+def test_shares_the_gateway_once_with_each_clusters_account(new_stack: NewStack) -> None:
+    tf = hub(new_stack, MINIMAL | {"clusters": ("prod", "dev")}, prod=PROD, dev=DEV)
     postconditions = tf["data"]["aws_ec2_transit_gateway"]["hub_gateway"].pop("lifecycle")["postcondition"]
     assert [each["condition"] for each in postconditions] == [
         '${self.owner_id == "111111111111"}',
@@ -83,25 +85,25 @@ def test_shares_the_gateway_once_with_each_clusters_account(synth: Synth) -> Non
     }
 
 
-def test_no_association_depends_on_which_cluster_comes_first(synth: Synth) -> None:
-    both = hub(synth, MINIMAL | {"clusters": ("prod", "dev")}, prod=PROD, dev=DEV)
-    later = hub(synth, MINIMAL | {"clusters": ("dev",)}, dev=DEV)
+def test_no_association_depends_on_which_cluster_comes_first(new_stack: NewStack) -> None:
+    both = hub(new_stack, MINIMAL | {"clusters": ("prod", "dev")}, prod=PROD, dev=DEV)
+    later = hub(new_stack, MINIMAL | {"clusters": ("dev",)}, dev=DEV)
     kind = "aws_ram_principal_association"
     assert both["resource"][kind] == later["resource"][kind]
 
 
-def test_shares_only_with_the_named_and_inside_the_organization(synth: Synth) -> None:
+def test_shares_only_with_the_named_and_inside_the_organization(new_stack: NewStack) -> None:
     unit = "arn:aws:organizations::111111111111:ou/o-abcdefghij/ou-abcd-12345678"
-    tf = hub(synth, MINIMAL | {"share_with": ("222222222222", unit), "inside_organization": True})
+    tf = hub(new_stack, MINIMAL | {"share_with": ("222222222222", unit), "inside_organization": True})
     assert tf["resource"]["aws_ram_resource_share"]["hub_share"]["allow_external_principals"] is False
     assert tf["resource"]["aws_ram_principal_association"]["hub_share-principal"]["for_each"] == (
         f'${{toset(["222222222222", "{unit}"])}}'
     )
 
 
-def test_never_shares_with_an_unknown_account_or_our_own(synth: Synth) -> None:
+def test_never_shares_with_an_unknown_account_or_our_own(new_stack: NewStack) -> None:
     unknown, ours = Cluster(region="us-east-1"), Cluster(region="us-east-1", account_id="111111111111")
-    tf = hub(synth, MINIMAL | {"clusters": ("prod", "dev")}, prod=unknown, dev=ours)
+    tf = hub(new_stack, MINIMAL | {"clusters": ("prod", "dev")}, prod=unknown, dev=ours)
     assert sorted(tf["resource"]) == ["aws_ram_resource_association", "aws_ram_resource_share"]
 
 
@@ -129,8 +131,8 @@ def expected(account: str, *others: str) -> list[str]:
     return [f"${{length({REQUESTS}) > 0}}", *(f"${{length({REQUESTS}) == 0 || {fact}}}" for fact in facts)]
 
 
-def test_accepts_an_attachment_by_its_id_on_conditions(synth: Synth) -> None:
-    tf = hub(synth, MINIMAL | ATTACHED, prod=PROD.model_copy(update={"vpc_id": "vpc-0aaaaaaaaaaaaaaaa"}))
+def test_accepts_an_attachment_by_its_id_on_conditions(new_stack: NewStack) -> None:
+    tf = hub(new_stack, MINIMAL | ATTACHED, prod=PROD.model_copy(update={"vpc_id": "vpc-0aaaaaaaaaaaaaaaa"}))
     assert {kind: data for kind, data in tf["data"].items() if "attachment" in kind} == {
         "aws_ec2_transit_gateway_attachments": {
             "hub_requests_prod": {
@@ -161,14 +163,16 @@ def test_accepts_an_attachment_by_its_id_on_conditions(synth: Synth) -> None:
     assert not any("route_table" in kind or kind == "aws_ec2_transit_gateway_route" for kind in tf["resource"])
 
 
-def test_connections_accept_in_one_place_each_with_its_tables(synth: Synth) -> None:
+def test_connections_accept_in_one_place_each_with_its_tables(new_stack: NewStack) -> None:
     def two(stack: TerraformStack) -> None:
         for name, number, more in (("hub", "a", {}), ("spoke", "b", TABLES)):
             values = MINIMAL | {"attachments": {"prod": f"tgw-attach-0{number * 16}"}} | more
             props = TransitGatewayProps.model_validate(values)
             TransitGateway(stack, name, props, replace(sides(LAKE, None, prod=PROD), name=f"acme-{name}"))
 
-    tf = synth(two)
+    stack = new_stack()
+    two(stack)
+    tf = parsed(Testing.synth(stack, True))
     (accepter,) = tf["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"].values()
     assert accepter["for_each"] == {
         "tgw-attach-0aaaaaaaaaaaaaaaa": "acme-hub-prod",
@@ -179,14 +183,14 @@ def test_connections_accept_in_one_place_each_with_its_tables(synth: Synth) -> N
     assert [block["to"] for block in tf["import"]] == [f"{ACCEPTER}[each.key]"]
 
 
-def test_an_attachment_must_be_to_the_new_gateway(synth: Synth) -> None:
-    (accepter,) = hub(synth, NEW | ATTACHED)["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"].values()
+def test_an_attachment_must_be_to_the_new_gateway(new_stack: NewStack) -> None:
+    (accepter,) = hub(new_stack, NEW | ATTACHED)["resource"]["aws_ec2_transit_gateway_vpc_attachment_accepter"].values()
     assert conditions(accepter)[2].endswith("== aws_ec2_transit_gateway.hub_gateway.id)}")
 
 
-def test_an_attachment_of_our_account_needs_no_acceptance(synth: Synth) -> None:
+def test_an_attachment_of_our_account_needs_no_acceptance(new_stack: NewStack) -> None:
     ours = Cluster(region="us-east-1", account_id="111111111111")
-    tf = hub(synth, MINIMAL | ATTACHED | TABLES, prod=ours)
+    tf = hub(new_stack, MINIMAL | ATTACHED | TABLES, prod=ours)
     assert "aws_ec2_transit_gateway_vpc_attachment_accepter" not in tf["resource"]
     association = tf["resource"]["aws_ec2_transit_gateway_route_table_association"]["hub_association_prod"]
     assert conditions(association) == expected("111111111111")
@@ -200,15 +204,15 @@ def test_an_attachment_of_our_account_needs_no_acceptance(synth: Synth) -> None:
         assert all(route["depends_on"] == after for route in tf["resource"][kind].values())
 
 
-def test_routes_to_our_own_attachment_have_the_same_conditions(synth: Synth) -> None:
-    tf = hub(synth, MINIMAL | ATTACHED, prod=Cluster(region="us-east-1", account_id="111111111111"))
+def test_routes_to_our_own_attachment_have_the_same_conditions(new_stack: NewStack) -> None:
+    tf = hub(new_stack, MINIMAL | ATTACHED, prod=Cluster(region="us-east-1", account_id="111111111111"))
     routes = tf["resource"]["aws_route"]
     assert [conditions(route) for route in routes.values()] == [expected("111111111111")] * len(routes)
 
 
-def test_routes_only_to_the_ranges_of_attached_clusters(synth: Synth) -> None:
+def test_routes_only_to_the_ranges_of_attached_clusters(new_stack: NewStack) -> None:
     values = MINIMAL | {"clusters": ("prod", "dev"), "attachments": {"dev": "tgw-attach-0aaaaaaaaaaaaaaaa"}}
-    assert hub(synth, values, prod=PROD, dev=DEV)["resource"]["aws_route"] == {
+    assert hub(new_stack, values, prod=PROD, dev=DEV)["resource"]["aws_route"] == {
         f"hub_route_{table}_{name}": {
             "route_table_id": LAKE.route_tables[table],
             "destination_cidr_block": cidr,
@@ -220,11 +224,11 @@ def test_routes_only_to_the_ranges_of_attached_clusters(synth: Synth) -> None:
     }
 
 
-def test_named_tables_take_the_place_of_the_default_ones(synth: Synth) -> None:
+def test_named_tables_take_the_place_of_the_default_ones(new_stack: NewStack) -> None:
     values = (
         MINIMAL | ATTACHED | {"route_tables": TABLES["route_tables"] | {"others": {"vpn": "tgw-rtb-0cccccccccccccccc"}}}
     )
-    tf = hub(synth, values)["resource"]
+    tf = hub(new_stack, values)["resource"]
     accepter = tf["aws_ec2_transit_gateway_vpc_attachment_accepter"]["accepted_attachments"]
     assert accepter["transit_gateway_default_route_table_association"] is False
     assert accepter["transit_gateway_default_route_table_propagation"] is False
@@ -245,8 +249,8 @@ def test_named_tables_take_the_place_of_the_default_ones(synth: Synth) -> None:
     assert "aws_ec2_transit_gateway_route_table_propagation" not in tf
 
 
-def test_can_propagate_instead_of_static_routes(synth: Synth) -> None:
-    tf = hub(synth, MINIMAL | ATTACHED | TABLES | {"propagate": True})["resource"]
+def test_can_propagate_instead_of_static_routes(new_stack: NewStack) -> None:
+    tf = hub(new_stack, MINIMAL | ATTACHED | TABLES | {"propagate": True})["resource"]
     assert tf["aws_ec2_transit_gateway_route_table_propagation"] == {
         "hub_propagation_network_prod": {
             "transit_gateway_attachment_id": ACCEPTED,
@@ -256,7 +260,7 @@ def test_can_propagate_instead_of_static_routes(synth: Synth) -> None:
     assert "aws_ec2_transit_gateway_route" not in tf
 
 
-def test_a_static_route_has_an_attachment_or_is_a_blackhole(synth: Synth) -> None:
+def test_a_static_route_has_an_attachment_or_is_a_blackhole(new_stack: NewStack) -> None:
     values = {
         "on_premises": {
             "office": {"cidr": "10.8.0.0/16", "attachment_id": "tgw-attach-0fffffffffffffff0"},
@@ -264,7 +268,7 @@ def test_a_static_route_has_an_attachment_or_is_a_blackhole(synth: Synth) -> Non
         },
         "blackholes": {"printers": "10.8.99.0/24"},
     }
-    assert hub(synth, MINIMAL | TABLES | values)["resource"]["aws_ec2_transit_gateway_route"] == {
+    assert hub(new_stack, MINIMAL | TABLES | values)["resource"]["aws_ec2_transit_gateway_route"] == {
         "hub_on-premises_office": {
             "destination_cidr_block": "10.8.0.0/16",
             "transit_gateway_attachment_id": "tgw-attach-0fffffffffffffff0",
@@ -278,8 +282,8 @@ def test_a_static_route_has_an_attachment_or_is_a_blackhole(synth: Synth) -> Non
     }
 
 
-def test_a_new_gateway_accepts_nothing_and_isolates_clusters(synth: Synth) -> None:
-    tf = hub(synth, NEW | {"create": {"asn": 4200000000}} | ATTACHED)["resource"]
+def test_a_new_gateway_accepts_nothing_and_isolates_clusters(new_stack: NewStack) -> None:
+    tf = hub(new_stack, NEW | {"create": {"asn": 4200000000}} | ATTACHED)["resource"]
     assert tf["aws_ec2_transit_gateway"] == {
         "hub_gateway": {
             "description": "Astro",
@@ -329,16 +333,16 @@ def test_a_new_gateway_accepts_nothing_and_isolates_clusters(synth: Synth) -> No
     assert {one["transit_gateway_route_table_id"] for one in tf["aws_ec2_transit_gateway_route"].values()} == {network}
 
 
-def test_a_vpc_is_routed_to_the_gateway_only_once_it_is_attached(synth: Synth) -> None:
-    tf = hub(synth, MINIMAL | ATTACHED | {"attach_network": True})["resource"]
+def test_a_vpc_is_routed_to_the_gateway_only_once_it_is_attached(new_stack: NewStack) -> None:
+    tf = hub(new_stack, MINIMAL | ATTACHED | {"attach_network": True})["resource"]
     assert tf["aws_ec2_transit_gateway_vpc_attachment"]["hub_network"]["transit_gateway_id"] == FOUND
     assert {one["transit_gateway_id"] for one in tf["aws_route"].values()} == {
         "${aws_ec2_transit_gateway_vpc_attachment.hub_network.transit_gateway_id}"
     }
 
 
-def test_a_network_joins_a_gateway_that_somebody_else_shares(synth: Synth) -> None:
-    tf = hub(synth, MINIMAL | {"accept_clusters": False, "attach_network": True})
+def test_a_network_joins_a_gateway_that_somebody_else_shares(new_stack: NewStack) -> None:
+    tf = hub(new_stack, MINIMAL | {"accept_clusters": False, "attach_network": True})
     assert "data" not in tf
     assert sorted(tf["resource"]) == ["aws_ec2_transit_gateway_vpc_attachment", "aws_route"]
     attachment = tf["resource"]["aws_ec2_transit_gateway_vpc_attachment"]["hub_network"]
@@ -346,21 +350,21 @@ def test_a_network_joins_a_gateway_that_somebody_else_shares(synth: Synth) -> No
     assert list(tf["resource"]["aws_route"]) == ["hub_route_private-a_prod", "hub_route_private-b_prod"]
 
 
-def test_waits_for_each_cluster_that_astronomer_has_not_attached(synth: Synth) -> None:
+def test_waits_for_each_cluster_that_astronomer_has_not_attached(new_stack: NewStack) -> None:
     waiting = TransitGatewayProps.model_validate(MINIMAL | ATTACHED | {"clusters": ("prod", "dev")})
     assert [(a.field, a.giver) for a in waiting.pending_inputs()] == [("attachments.dev", "Astronomer")]
     assert TransitGatewayProps.model_validate(MINIMAL | {"accept_clusters": False}).pending_inputs() == ()
     # Without the cluster's account, its attachment cannot be distinguished from a stranger's.
-    tf = hub(synth, MINIMAL | ATTACHED, prod=Cluster(region="us-east-1"))
+    tf = hub(new_stack, MINIMAL | ATTACHED, prod=Cluster(region="us-east-1"))
     assert sorted(tf["resource"]) == ["aws_ram_resource_association", "aws_ram_resource_share"]
 
 
-def test_hands_over_what_astronomer_routes_and_the_tables_made(synth: Synth) -> None:
+def test_hands_over_what_astronomer_routes_and_the_tables_made(new_stack: NewStack) -> None:
     handoffs: list[dict[str, object]] = []
     office = {"on_premises": {"office": {"cidr": "10.8.0.0/16"}}}
     for values in (MINIMAL | office, NEW):
         props = TransitGatewayProps.model_validate(values)
-        synth(lambda stack, props=props: handoffs.append(TransitGateway(stack, "hub", props, sides()).handoff))
+        handoffs.append(TransitGateway(new_stack(), "hub", props, sides()).handoff)
     found, made = handoffs
     assert found["cidrs"] == ["10.20.0.0/16", "10.8.0.0/16"]
     assert list(found) == ["account_id", "region", "cidrs", "transit_gateway_id", "resource_share_arn"]

@@ -2,14 +2,14 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
-from cdktf import TerraformStack
+from cdktf import Testing
 from pydantic import ValidationError
 
 from modules.context import Network
 from modules.expressions import subnet
 from modules.vpc.construct import Vpc
 from modules.vpc.props import NewVpc, VpcProps
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 PLACE: dict[str, Any] = {"account_id": "111111111111", "region": "us-east-1"}
 EXISTING: dict[str, Any] = {**PLACE, "vpc_id": "vpc-0123456789abcdef0", "cidrs": ("10.20.0.0/16",)}
@@ -21,8 +21,10 @@ def made(**create: Any) -> VpcProps:
     return VpcProps.model_validate({**PLACE, "create": {"cidr": "10.30.0.0/20", **create}})
 
 
-def placed(synth: Synth, props: VpcProps) -> dict[str, Any]:
-    return synth(lambda stack: Vpc(stack, "edge", props, "acme-edge"))
+def placed(new_stack: NewStack, props: VpcProps) -> dict[str, Any]:
+    stack = new_stack()
+    Vpc(stack, "edge", props, "acme-edge")
+    return parsed(Testing.synth(stack, True))
 
 
 # Cutting the range
@@ -77,8 +79,8 @@ def test_subnets_do_not_overlap_and_have_valid_sizes(size: int) -> None:
 # Created resources
 
 
-def test_makes_public_and_private_subnets_in_each_zone(synth: Synth) -> None:
-    tf = placed(synth, made())["resource"]
+def test_makes_public_and_private_subnets_in_each_zone(new_stack: NewStack) -> None:
+    tf = placed(new_stack, made())["resource"]
     assert tf["aws_vpc"] == {
         "edge_vpc": {
             "cidr_block": "10.30.0.0/20",
@@ -104,8 +106,8 @@ def test_makes_public_and_private_subnets_in_each_zone(synth: Synth) -> None:
     }
 
 
-def test_private_subnets_have_own_tables_and_public_ones_share(synth: Synth) -> None:
-    tf = placed(synth, made())["resource"]
+def test_private_subnets_have_own_tables_and_public_ones_share(new_stack: NewStack) -> None:
+    tf = placed(new_stack, made())["resource"]
     assert tf["aws_internet_gateway"] == {"edge_internet-gateway": {"vpc_id": VPC, "tags": {"Name": "acme-edge"}}}
     assert tf["aws_route_table"] == {
         f"edge_route-table_{name}": {"vpc_id": VPC, "tags": {"Name": f"acme-edge-{name}"}}
@@ -138,9 +140,9 @@ def test_private_subnets_have_own_tables_and_public_ones_share(synth: Synth) -> 
     ("nat", "homes", "ways"), [("single", "a", {"a": "a", "b": "a"}), ("per_az", "ab", {"a": "a", "b": "b"})]
 )
 def test_private_subnets_reach_the_internet_through_nat(
-    synth: Synth, nat: str, homes: str, ways: dict[str, str]
+    new_stack: NewStack, nat: str, homes: str, ways: dict[str, str]
 ) -> None:
-    tf = placed(synth, made(nat=nat))["resource"]
+    tf = placed(new_stack, made(nat=nat))["resource"]
     assert tf["aws_eip"] == {
         f"edge_nat-address_{home}": {
             "domain": "vpc",
@@ -167,16 +169,16 @@ def test_private_subnets_reach_the_internet_through_nat(
     }
 
 
-def test_closes_the_default_security_group(synth: Synth) -> None:
-    tf = placed(synth, made())["resource"]
+def test_closes_the_default_security_group(new_stack: NewStack) -> None:
+    tf = placed(new_stack, made())["resource"]
     assert tf["aws_default_security_group"] == {
         "edge_default-security-group": {"vpc_id": VPC, "tags": {"Name": "acme-edge-closed"}}
     }
     assert "aws_security_group" not in tf
 
 
-def test_reaches_s3_without_the_internet_by_default(synth: Synth) -> None:
-    tf = placed(synth, made())["resource"]
+def test_reaches_s3_without_the_internet_by_default(new_stack: NewStack) -> None:
+    tf = placed(new_stack, made())["resource"]
     assert tf["aws_vpc_endpoint"] == {
         "edge_s3": {
             "vpc_id": VPC,
@@ -188,11 +190,11 @@ def test_reaches_s3_without_the_internet_by_default(synth: Synth) -> None:
             "tags": {"Name": "acme-edge-s3"},
         }
     }
-    assert "aws_vpc_endpoint" not in placed(synth, made(s3_endpoint=False))["resource"]
+    assert "aws_vpc_endpoint" not in placed(new_stack, made(s3_endpoint=False))["resource"]
 
 
-def test_keeps_flow_logs_that_only_this_vpcs_service_can_write(synth: Synth) -> None:
-    tf = placed(synth, made(flow_logs={"retention_days": 365}))
+def test_keeps_flow_logs_that_only_this_vpcs_service_can_write(new_stack: NewStack) -> None:
+    tf = placed(new_stack, made(flow_logs={"retention_days": 365}))
     group, role = "aws_cloudwatch_log_group.edge_flow-logs", "aws_iam_role.edge_flow-logs-role"
     assert tf["data"] == {
         "aws_iam_policy_document": {
@@ -259,21 +261,19 @@ def test_keeps_flow_logs_that_only_this_vpcs_service_can_write(synth: Synth) -> 
     }
 
 
-def test_keeps_no_flow_logs_for_a_reason(synth: Synth) -> None:
-    tf = placed(synth, made(flow_logs={"off_reason": "The firewall in the inspection VPC logs all of it"}))
+def test_keeps_no_flow_logs_for_a_reason(new_stack: NewStack) -> None:
+    tf = placed(new_stack, made(flow_logs={"off_reason": "The firewall in the inspection VPC logs all of it"}))
     assert "data" not in tf
     assert not {kind for kind in tf["resource"] if "iam" in kind or "log" in kind}
 
 
-def test_connections_use_the_private_subnets_of_a_new_vpc(synth: Synth) -> None:
+def test_connections_use_the_private_subnets_of_a_new_vpc(new_stack: NewStack) -> None:
     seen: list[Network] = []
-
-    def place(stack: TerraformStack) -> None:
-        seen.append(network := Vpc(stack, "edge", made(availability_zones=3), "acme-edge").network)
-        stack.add_override("output.seen.value", [network.vpc_id, network.route_tables, network.subnets])
-
     names = ("private-a", "private-b", "private-c")
-    assert synth(place)["output"]["seen"]["value"] == [
+    stack = new_stack()
+    seen.append(network := Vpc(stack, "edge", made(availability_zones=3), "acme-edge").network)
+    stack.add_override("output.seen.value", [network.vpc_id, network.route_tables, network.subnets])
+    assert parsed(Testing.synth(stack, True))["output"]["seen"]["value"] == [
         VPC,
         {name: f"${{aws_route_table.edge_route-table_{name}.id}}" for name in names},
         {name: f"${{aws_subnet.edge_subnet_{name}.id}}" for name in names},
@@ -282,8 +282,8 @@ def test_connections_use_the_private_subnets_of_a_new_vpc(synth: Synth) -> None:
     assert made(availability_zones=3).subnet_names() == names
 
 
-def test_an_existing_vpc_is_only_read(synth: Synth) -> None:
-    tf = placed(synth, VpcProps.model_validate(EXISTING))
+def test_an_existing_vpc_is_only_read(new_stack: NewStack) -> None:
+    tf = placed(new_stack, VpcProps.model_validate(EXISTING))
     assert tf.get("resource") is None
     assert {type_: list(blocks) for type_, blocks in tf["data"].items()} == {
         "aws_vpc": ["edge_vpc"],
@@ -297,12 +297,12 @@ def test_an_existing_vpc_is_only_read(synth: Synth) -> None:
     ]
 
 
-def test_uses_the_zones_that_the_file_names(synth: Synth) -> None:
+def test_uses_the_zones_that_the_file_names(new_stack: NewStack) -> None:
     props = VpcProps.model_validate(
         {**PLACE, "region": "ap-northeast-1", "create": {"cidr": "10.30.0.0/20", "zones": {"b": "ap-northeast-1c"}}}
     )
     zones = {
-        name: subnet["availability_zone"] for name, subnet in placed(synth, props)["resource"]["aws_subnet"].items()
+        name: subnet["availability_zone"] for name, subnet in placed(new_stack, props)["resource"]["aws_subnet"].items()
     }
     assert zones == {
         f"edge_subnet_{kind}-{letter}": zone
@@ -331,8 +331,10 @@ BY_NAME_AND_TAG = [
         ),
     ],
 )
-def test_each_plan_finds_the_route_tables(synth: Synth, wanted: Any, filters: Any, left_out: dict[str, Any]) -> None:
-    found = placed(synth, VpcProps.model_validate({**EXISTING, "route_tables": wanted}))["data"]["aws_route_tables"]
+def test_each_plan_finds_the_route_tables(
+    new_stack: NewStack, wanted: Any, filters: Any, left_out: dict[str, Any]
+) -> None:
+    found = placed(new_stack, VpcProps.model_validate({**EXISTING, "route_tables": wanted}))["data"]["aws_route_tables"]
     assert {name: table.get("filter") for name, table in found.items()} == {
         "edge_route-tables": filters,
         **{f"edge_{kind}-route-tables": by for kind, by in left_out.items()},

@@ -2,7 +2,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
-from cdktf import TerraformStack
+from cdktf import Testing
 from pydantic import ValidationError
 
 from modules.cluster import Cluster
@@ -11,15 +11,17 @@ from modules.vpc.props import VpcProps
 from modules.vpc_peering.construct import VpcPeering
 from modules.vpc_peering.props import VpcPeeringProps
 from tests.support.networks import LAKE, PROD, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 MINIMAL: dict[str, Any] = {"type": "vpc_peering", "cluster": "prod", "network": "lake"}
 REQUESTED = VpcPeeringProps(**MINIMAL, peering_id="pcx-0123456789abcdef0")
 ACCEPTER = "${aws_vpc_peering_connection_accepter.lake-peering_accepter.id}"
 
 
-def test_accepts_a_request_by_its_id_on_six_conditions(synth: Synth) -> None:
-    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides()))
+def test_accepts_a_request_by_its_id_on_six_conditions(new_stack: NewStack) -> None:
+    stack = new_stack()
+    VpcPeering(stack, "lake-peering", REQUESTED, sides())
+    tf = parsed(Testing.synth(stack, True))
     by_id = {"name": "vpc-peering-connection-id", "values": ["pcx-0123456789abcdef0"]}
     assert tf["data"] == {
         "aws_vpc_peering_connections": {
@@ -60,9 +62,11 @@ def test_accepts_a_request_by_its_id_on_six_conditions(synth: Synth) -> None:
     ]
 
 
-def test_a_vpc_that_the_file_names_is_a_condition_too(synth: Synth) -> None:
+def test_a_vpc_that_the_file_names_is_a_condition_too(new_stack: NewStack) -> None:
     known = sides(prod=PROD.model_copy(update={"vpc_id": "vpc-0cccccccccccccccc"}))
-    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, known))
+    stack = new_stack()
+    VpcPeering(stack, "lake-peering", REQUESTED, known)
+    tf = parsed(Testing.synth(stack, True))
     accepter = tf["resource"]["aws_vpc_peering_connection_accepter"]["lake-peering_accepter"]
     conditions = [each["condition"] for each in accepter["lifecycle"]["precondition"]]
     found = "values(data.aws_vpc_peering_connection.lake-peering_request)[*]"
@@ -70,8 +74,10 @@ def test_a_vpc_that_the_file_names_is_a_condition_too(synth: Synth) -> None:
     assert only.endswith(f'|| join("", compact({found}.vpc_id)) == "vpc-0cccccccccccccccc"}}')
 
 
-def test_sets_dns_on_our_side_only_and_after_accepting(synth: Synth) -> None:
-    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides()))
+def test_sets_dns_on_our_side_only_and_after_accepting(new_stack: NewStack) -> None:
+    stack = new_stack()
+    VpcPeering(stack, "lake-peering", REQUESTED, sides())
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"]["aws_vpc_peering_connection_options"] == {
         "lake-peering_options": {
             "vpc_peering_connection_id": ACCEPTER,
@@ -80,7 +86,7 @@ def test_sets_dns_on_our_side_only_and_after_accepting(synth: Synth) -> None:
     }
 
 
-def test_every_named_table_routes_to_every_range_of_the_cluster(synth: Synth) -> None:
+def test_every_named_table_routes_to_every_range_of_the_cluster(new_stack: NewStack) -> None:
     cluster = Cluster(
         region="us-east-1",
         account_id="333333333333",
@@ -88,7 +94,9 @@ def test_every_named_table_routes_to_every_range_of_the_cluster(synth: Synth) ->
         pod_cidr=IPv4Network("100.64.0.0/19"),
         additional_cidrs={"extra": IPv4Network("10.9.0.0/24")},
     )
-    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides(prod=cluster)))
+    stack = new_stack()
+    VpcPeering(stack, "lake-peering", REQUESTED, sides(prod=cluster))
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"]["aws_route"] == {
         f"lake-peering_route_{table}_{name}": {
             "route_table_id": LAKE.route_tables[table],
@@ -100,18 +108,17 @@ def test_every_named_table_routes_to_every_range_of_the_cluster(synth: Synth) ->
     }
 
 
-def test_routes_discovered_tables_by_their_ids(synth: Synth) -> None:
-    def place(stack: TerraformStack) -> None:
-        vpc = VpcProps(
-            account_id="111111111111",
-            region="us-east-1",
-            vpc_id="vpc-0123456789abcdef0",
-            cidrs=(IPv4Network("10.20.0.0/16"),),
-            route_tables="all",
-        )
-        VpcPeering(stack, "lake-peering", REQUESTED, sides(Vpc(stack, "lake", vpc, "acme-lake").network))
-
-    tf = synth(place)
+def test_routes_discovered_tables_by_their_ids(new_stack: NewStack) -> None:
+    stack = new_stack()
+    vpc = VpcProps(
+        account_id="111111111111",
+        region="us-east-1",
+        vpc_id="vpc-0123456789abcdef0",
+        cidrs=(IPv4Network("10.20.0.0/16"),),
+        route_tables="all",
+    )
+    VpcPeering(stack, "lake-peering", REQUESTED, sides(Vpc(stack, "lake", vpc, "acme-lake").network))
+    tf = parsed(Testing.synth(stack, True))
     found = tf["data"]["aws_route_tables"]
     assert found["lake_route-tables"] == {"vpc_id": "vpc-0123456789abcdef0"}
     assert found["lake_edge-route-tables"]["filter"] == [
@@ -128,11 +135,13 @@ def test_routes_discovered_tables_by_their_ids(synth: Synth) -> None:
     }
 
 
-def test_lets_the_cluster_in_through_named_security_groups(synth: Synth) -> None:
+def test_lets_the_cluster_in_through_named_security_groups(new_stack: NewStack) -> None:
     props = VpcPeeringProps.model_validate(
         {**MINIMAL, "ingress": {"postgres": {"security_group": "sg-0123456789abcdef0", "from_port": 5432}}}
     )
-    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", props, sides()))
+    stack = new_stack()
+    VpcPeering(stack, "lake-peering", props, sides())
+    tf = parsed(Testing.synth(stack, True))
     assert tf["resource"] == {
         "aws_vpc_security_group_ingress_rule": {
             "lake-peering_ingress_postgres": {
@@ -147,10 +156,12 @@ def test_lets_the_cluster_in_through_named_security_groups(synth: Synth) -> None
     }
 
 
-def test_reports_a_pending_request_if_the_file_has_no_id(synth: Synth) -> None:
+def test_reports_a_pending_request_if_the_file_has_no_id(new_stack: NewStack) -> None:
     waiting = VpcPeeringProps(**MINIMAL)
     assert [(a.field, a.giver) for a in waiting.pending_inputs()] == [("peering_id", "the Astro UI")]
-    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", waiting, sides()))
+    stack = new_stack()
+    VpcPeering(stack, "lake-peering", waiting, sides())
+    tf = parsed(Testing.synth(stack, True))
     filters = {
         "status-code": "pending-acceptance",
         "requester-vpc-info.cidr-block": "172.20.0.0/20",
@@ -169,9 +180,11 @@ def test_reports_a_pending_request_if_the_file_has_no_id(synth: Synth) -> None:
     assert check["condition"] == "${length(data.aws_vpc_peering_connections.lake-peering_pending.ids) == 0}"
 
 
-def test_reports_a_request_that_waits_for_its_account(synth: Synth) -> None:
+def test_reports_a_request_that_waits_for_its_account(new_stack: NewStack) -> None:
     unknown = Cluster(product="hosted-dedicated", region="us-east-1")
-    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", REQUESTED, sides(prod=unknown)))
+    stack = new_stack()
+    VpcPeering(stack, "lake-peering", REQUESTED, sides(prod=unknown))
+    tf = parsed(Testing.synth(stack, True))
     assert "resource" not in tf
     found = tf["data"]["aws_vpc_peering_connections"]["lake-peering_pending"]["filter"]
     assert {"name": "vpc-peering-connection-id", "values": ["pcx-0123456789abcdef0"]} in found
@@ -182,37 +195,38 @@ def test_reports_a_request_that_waits_for_its_account(synth: Synth) -> None:
     )
 
 
-def test_a_new_vpc_has_no_pending_request_before_its_deploy(synth: Synth) -> None:
+def test_a_new_vpc_has_no_pending_request_before_its_deploy(new_stack: NewStack) -> None:
     """The ID is known only after the apply, so Terraform would warn that it cannot run the check."""
-
-    def place(stack: TerraformStack) -> None:
-        vpc = VpcProps.model_validate(
-            {"account_id": "111111111111", "region": "us-east-1", "create": {"cidr": "10.20.0.0/16"}}
-        )
-        VpcPeering(stack, "lake-peering", VpcPeeringProps(**MINIMAL), sides(Vpc(stack, "lake", vpc, "acme").network))
-
-    found = synth(place)["data"]["aws_vpc_peering_connections"]["lake-peering_pending"]
+    stack = new_stack()
+    vpc = VpcProps.model_validate(
+        {"account_id": "111111111111", "region": "us-east-1", "create": {"cidr": "10.20.0.0/16"}}
+    )
+    VpcPeering(stack, "lake-peering", VpcPeeringProps(**MINIMAL), sides(Vpc(stack, "lake", vpc, "acme").network))
+    found = parsed(Testing.synth(stack, True))["data"]["aws_vpc_peering_connections"]["lake-peering_pending"]
     assert "${" not in str(found)
 
 
-def test_a_request_must_be_for_the_vpc_that_the_stack_makes(synth: Synth) -> None:
-    def place(stack: TerraformStack) -> None:
-        vpc = VpcProps.model_validate(
-            {"account_id": "111111111111", "region": "us-east-1", "create": {"cidr": "10.20.0.0/16"}}
-        )
-        VpcPeering(stack, "lake-peering", REQUESTED, sides(Vpc(stack, "lake", vpc, "acme").network))
-
-    accepter = synth(place)["resource"]["aws_vpc_peering_connection_accepter"]["lake-peering_accepter"]
+def test_a_request_must_be_for_the_vpc_that_the_stack_makes(new_stack: NewStack) -> None:
+    stack = new_stack()
+    vpc = VpcProps.model_validate(
+        {"account_id": "111111111111", "region": "us-east-1", "create": {"cidr": "10.20.0.0/16"}}
+    )
+    VpcPeering(stack, "lake-peering", REQUESTED, sides(Vpc(stack, "lake", vpc, "acme").network))
+    accepter = parsed(Testing.synth(stack, True))["resource"]["aws_vpc_peering_connection_accepter"][
+        "lake-peering_accepter"
+    ]
     last = accepter["lifecycle"]["precondition"][-1]
     assert "== aws_vpc.lake_vpc.id &&" in last["condition"]
     assert "but the network is ${aws_vpc.lake_vpc.id} of account" in last["error_message"]
 
 
 @pytest.mark.parametrize("resolve_dns", [True, False])
-def test_writes_the_dns_option_whatever_its_value(synth: Synth, resolve_dns: bool) -> None:
+def test_writes_the_dns_option_whatever_its_value(new_stack: NewStack, resolve_dns: bool) -> None:
     """Removing it would change nothing in AWS (facts C4)."""
     props = REQUESTED.model_copy(update={"resolve_dns": resolve_dns})
-    tf = synth(lambda stack: VpcPeering(stack, "lake-peering", props, sides()))
+    stack = new_stack()
+    VpcPeering(stack, "lake-peering", props, sides())
+    tf = parsed(Testing.synth(stack, True))
     options = tf["resource"]["aws_vpc_peering_connection_options"]["lake-peering_options"]
     assert options["accepter"] == {"allow_remote_vpc_dns_resolution": resolve_dns}
 

@@ -3,7 +3,9 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
-from cdktf import TerraformStack, TerraformVariable, Token
+from cdktf import TerraformVariable, Testing, Token
+from cdktf_cdktf_provider_aws.vpn_connection import VpnConnection
+from cdktf_cdktf_provider_aws.vpn_gateway import VpnGateway
 from pydantic import ValidationError
 
 from modules.entry import Secret
@@ -12,7 +14,7 @@ from modules.vpc.props import VpcProps
 from modules.vpn.construct import Vpn
 from modules.vpn.props import VpnProps
 from tests.support.networks import context_of, network, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 MINIMAL: dict[str, Any] = {"type": "vpn", "network": "lake", "gateways": {"a": {"ip": "203.0.113.10"}}}
 BGP: dict[str, Any] = {**MINIMAL, "bgp_asn": 65010}
@@ -45,13 +47,15 @@ def tunnels(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     return {f"tunnel{n}_{option}": value for n, options in both.items() for option, value in options.items()}
 
 
-def placed(synth: Synth, props: dict[str, Any]) -> dict[str, Any]:
+def placed(new_stack: NewStack, props: dict[str, Any]) -> dict[str, Any]:
     vpn = VpnProps.model_validate(props)
-    return synth(lambda stack: Vpn(stack, "office", vpn, sides()))["resource"]
+    stack = new_stack()
+    Vpn(stack, "office", vpn, sides())
+    return parsed(Testing.synth(stack, True))["resource"]
 
 
-def test_connects_a_device_over_two_strong_tunnels(synth: Synth) -> None:
-    tf = placed(synth, BGP)
+def test_connects_a_device_over_two_strong_tunnels(new_stack: NewStack) -> None:
+    tf = placed(new_stack, BGP)
     assert tf["aws_customer_gateway"] == {
         "office_customer-gateway_a": {
             "type": "ipsec.1",
@@ -77,8 +81,8 @@ def test_connects_a_device_over_two_strong_tunnels(synth: Synth) -> None:
     assert tf["terraform_data"] == {"office_target": {"input": {"gateway": "${aws_vpn_gateway.office_gateway.id}"}}}
 
 
-def test_makes_a_gateway_and_the_networks_tables_learn_from_it(synth: Synth) -> None:
-    tf = placed(synth, {**BGP, "amazon_asn": 64620})
+def test_makes_a_gateway_and_the_networks_tables_learn_from_it(new_stack: NewStack) -> None:
+    tf = placed(new_stack, {**BGP, "amazon_asn": 64620})
     assert tf["aws_vpn_gateway"] == {
         "office_gateway": {
             "vpc_id": "vpc-0123456789abcdef0",
@@ -96,17 +100,20 @@ def test_makes_a_gateway_and_the_networks_tables_learn_from_it(synth: Synth) -> 
     assert not {"aws_vpn_connection_route", "aws_route", "aws_ec2_transit_gateway_route"} & set(tf)
 
 
-def test_uses_a_gateway_that_exists(synth: Synth) -> None:
-    tf = placed(synth, {**BGP, "vpn_gateway_id": "vgw-0123456789abcdef0"})
-    assert "aws_vpn_gateway" not in tf
-    assert tf["aws_vpn_connection"]["office_connection_a"]["vpn_gateway_id"] == "vgw-0123456789abcdef0"
+def test_uses_a_gateway_that_exists(new_stack: NewStack) -> None:
+    stack, there = new_stack(), {"vpn_gateway_id": "vgw-0123456789abcdef0"}
+    Vpn(stack, "office", VpnProps.model_validate({**BGP, **there}), sides())
+    synthesized = Testing.synth(stack)
+    assert not Testing.to_have_resource(synthesized, VpnGateway.TF_RESOURCE_TYPE)
+    assert Testing.to_have_resource_with_properties(synthesized, VpnConnection.TF_RESOURCE_TYPE, there)
     # From one existing gateway to another, a connection moves in place.
+    tf = parsed(synthesized)["resource"]
     assert tf["terraform_data"] == {"office_target": {"input": {"gateway": "vpn_gateway_id"}}}
     learning = tf["aws_vpn_gateway_route_propagation"].values()
     assert [table["vpn_gateway_id"] for table in learning] == ["vgw-0123456789abcdef0"] * 2
 
 
-def test_discovered_tables_learn_too(synth: Synth) -> None:
+def test_discovered_tables_learn_too(new_stack: NewStack) -> None:
     vpc = VpcProps(
         account_id="111111111111",
         region="us-east-1",
@@ -114,12 +121,10 @@ def test_discovered_tables_learn_too(synth: Synth) -> None:
         cidrs=(IPv4Network("10.20.0.0/16"),),
         route_tables="all",
     )
-
-    def place(stack: TerraformStack) -> None:
-        network = Vpc(stack, "lake", vpc, "acme-lake").network
-        Vpn(stack, "office", VpnProps.model_validate(BGP), sides(network))
-
-    assert synth(place)["resource"]["aws_vpn_gateway_route_propagation"] == {
+    stack = new_stack()
+    network = Vpc(stack, "lake", vpc, "acme-lake").network
+    Vpn(stack, "office", VpnProps.model_validate(BGP), sides(network))
+    assert parsed(Testing.synth(stack, True))["resource"]["aws_vpn_gateway_route_propagation"] == {
         "office_propagation": {
             "for_each": "${setsubtract(data.aws_route_tables.lake_route-tables.ids, "
             "data.aws_route_tables.lake_edge-route-tables.ids)}",
@@ -129,8 +134,8 @@ def test_discovered_tables_learn_too(synth: Synth) -> None:
     }
 
 
-def test_a_second_device_is_a_second_connection(synth: Synth) -> None:
-    tf = placed(synth, {**BGP, "gateways": TWO})
+def test_a_second_device_is_a_second_connection(new_stack: NewStack) -> None:
+    tf = placed(new_stack, {**BGP, "gateways": TWO})
     assert {name: it["ip_address"] for name, it in tf["aws_customer_gateway"].items()} == {
         "office_customer-gateway_a": "203.0.113.10",
         "office_customer-gateway_b": "203.0.113.11",
@@ -150,13 +155,13 @@ def test_a_second_device_is_a_second_connection(synth: Synth) -> None:
         (4294967294, "bgp_asn_extended"),
     ],
 )
-def test_a_large_asn_has_its_own_argument(synth: Synth, asn: int, argument: str) -> None:
-    device = placed(synth, {**MINIMAL, "bgp_asn": asn})["aws_customer_gateway"]["office_customer-gateway_a"]
+def test_a_large_asn_has_its_own_argument(new_stack: NewStack, asn: int, argument: str) -> None:
+    device = placed(new_stack, {**MINIMAL, "bgp_asn": asn})["aws_customer_gateway"]["office_customer-gateway_a"]
     assert {key: value for key, value in device.items() if "asn" in key} == {argument: str(asn)}
 
 
-def test_without_bgp_the_vpn_gateway_gets_the_ranges(synth: Synth) -> None:
-    tf = placed(synth, STATIC)
+def test_without_bgp_the_vpn_gateway_gets_the_ranges(new_stack: NewStack) -> None:
+    tf = placed(new_stack, STATIC)
     assert tf["aws_customer_gateway"]["office_customer-gateway_a"]["bgp_asn"] == "65000"
     assert tf["aws_vpn_connection"]["office_connection_a"]["static_routes_only"] is True
     assert tf["aws_vpn_connection_route"] == {
@@ -183,8 +188,8 @@ TABLES: dict[str, Any] = {
 }
 
 
-def test_without_bgp_named_gateway_tables_get_static_routes(synth: Synth) -> None:
-    tf = placed(synth, {**STATIC, **TRANSIT, "route_tables": TABLES})
+def test_without_bgp_named_gateway_tables_get_static_routes(new_stack: NewStack) -> None:
+    tf = placed(new_stack, {**STATIC, **TRANSIT, "route_tables": TABLES})
     connection = tf["aws_vpn_connection"]["office_connection_a"]
     assert connection["transit_gateway_id"] == "tgw-0123456789abcdef0"
     assert "vpn_gateway_id" not in connection
@@ -201,8 +206,8 @@ def test_without_bgp_named_gateway_tables_get_static_routes(synth: Synth) -> Non
     assert not {kind for kind in tf if "propagation" in kind or "vpn_gateway" in kind or "connection_route" in kind}
 
 
-def test_bgp_routes_are_propagated_into_named_gateway_tables(synth: Synth) -> None:
-    tf = placed(synth, {**BGP, **TRANSIT, "route_tables": TABLES})
+def test_bgp_routes_are_propagated_into_named_gateway_tables(new_stack: NewStack) -> None:
+    tf = placed(new_stack, {**BGP, **TRANSIT, "route_tables": TABLES})
     assert tf["aws_ec2_transit_gateway_route_table_association"] == ASSOCIATION
     assert tf["aws_ec2_transit_gateway_route_table_propagation"] == {
         f"office_propagation_a_{table}": {
@@ -214,8 +219,8 @@ def test_bgp_routes_are_propagated_into_named_gateway_tables(synth: Synth) -> No
     assert "aws_ec2_transit_gateway_route" not in tf
 
 
-def test_leaves_a_transit_gateways_default_tables_to_it(synth: Synth) -> None:
-    assert set(placed(synth, {**BGP, **TRANSIT})) == {
+def test_leaves_a_transit_gateways_default_tables_to_it(new_stack: NewStack) -> None:
+    assert set(placed(new_stack, {**BGP, **TRANSIT})) == {
         "aws_customer_gateway",
         "aws_vpn_connection",
         "aws_cloudwatch_metric_alarm",
@@ -223,14 +228,14 @@ def test_leaves_a_transit_gateways_default_tables_to_it(synth: Synth) -> None:
     }
 
 
-def test_inside_ranges_are_a_tunnels_own(synth: Synth) -> None:
+def test_inside_ranges_are_a_tunnels_own(new_stack: NewStack) -> None:
     inside = {"tunnel1_inside_cidr": "169.254.10.0/30", "tunnel2_inside_cidr": "169.254.10.4/30"}
-    tf = placed(synth, {**BGP, "gateways": {**TWO, "a": {"ip": "203.0.113.10", **inside}}})["aws_vpn_connection"]
+    tf = placed(new_stack, {**BGP, "gateways": {**TWO, "a": {"ip": "203.0.113.10", **inside}}})["aws_vpn_connection"]
     found = {name: {k: v for k, v in it.items() if "inside" in k} for name, it in tf.items()}
     assert found == {"office_connection_a": inside, "office_connection_b": {}}
 
 
-def test_negotiates_the_options_of_the_file(synth: Synth) -> None:
+def test_negotiates_the_options_of_the_file(new_stack: NewStack) -> None:
     told = {
         "ike_versions": ("ikev1", "ikev2"),
         "phase1": {
@@ -265,26 +270,24 @@ def test_negotiates_the_options_of_the_file(synth: Synth) -> None:
         "dpd_timeout_action": "clear",
         "startup_action": "add",
     }
-    connection = placed(synth, {**BGP, "tunnels": told})["aws_vpn_connection"]["office_connection_a"]
+    connection = placed(new_stack, {**BGP, "tunnels": told})["aws_vpn_connection"]["office_connection_a"]
     assert {k: v for k, v in connection.items() if k.startswith("tunnel")} == tunnels(spelled, spelled)
 
 
 @pytest.mark.parametrize(("where", "storage"), [("secrets-manager", "SecretsManager"), ("state", "Standard")])
-def test_aws_generates_the_keys(synth: Synth, where: str, storage: str) -> None:
+def test_aws_generates_the_keys(new_stack: NewStack, where: str, storage: str) -> None:
     props = {**BGP, "preshared_keys": where}
     assert VpnProps.model_validate(props).secrets() == ()
-    connection = placed(synth, props)["aws_vpn_connection"]["office_connection_a"]
+    connection = placed(new_stack, props)["aws_vpn_connection"]["office_connection_a"]
     assert {k: v for k, v in connection.items() if "preshared" in k} == {"preshared_key_storage": storage}
 
 
-def test_your_keys_come_in_a_sensitive_variable(synth: Synth) -> None:
+def test_your_keys_come_in_a_sensitive_variable(new_stack: NewStack) -> None:
     props = VpnProps.model_validate({**BGP, "gateways": TWO, "preshared_keys": "variable"})
-
-    def place(stack: TerraformStack) -> None:
-        variable = TerraformVariable(stack, "office_preshared_keys", type="map(string)", sensitive=True)
-        Vpn(stack, "office", props, sides(secrets={"preshared_keys": Token.as_any(variable.fqn)}))
-
-    tf = synth(place)["resource"]["aws_vpn_connection"]
+    stack = new_stack()
+    variable = TerraformVariable(stack, "office_preshared_keys", type="map(string)", sensitive=True)
+    Vpn(stack, "office", props, sides(secrets={"preshared_keys": Token.as_any(variable.fqn)}))
+    tf = parsed(Testing.synth(stack, True))["resource"]["aws_vpn_connection"]
     assert {name: {k: v for k, v in it.items() if "preshared" in k} for name, it in tf.items()} == {
         f"office_connection_{name}": {
             "preshared_key_storage": "Standard",
@@ -321,9 +324,9 @@ def test_the_variable_describes_its_keys_and_their_form() -> None:
 
 
 @pytest.mark.parametrize("topic", [None, "arn:aws:sns:us-east-1:111111111111:network"])
-def test_an_alarm_is_triggered_if_either_tunnel_is_down(synth: Synth, topic: str | None) -> None:
+def test_an_alarm_is_triggered_if_either_tunnel_is_down(new_stack: NewStack, topic: str | None) -> None:
     tells = {"alarm_actions": [topic], "ok_actions": [topic]} if topic else {}
-    assert placed(synth, {**BGP, "alarm_topic": topic})["aws_cloudwatch_metric_alarm"] == {
+    assert placed(new_stack, {**BGP, "alarm_topic": topic})["aws_cloudwatch_metric_alarm"] == {
         "office_alarm_a": {
             "alarm_name": "acme-conn-a-tunnel-down",
             "alarm_description": "A tunnel of VPN connection acme-conn-a was down in the last 5 minutes",
@@ -341,8 +344,8 @@ def test_an_alarm_is_triggered_if_either_tunnel_is_down(synth: Synth, topic: str
     }
 
 
-def test_can_log_the_tunnels(synth: Synth) -> None:
-    tf = placed(synth, {**BGP, "tunnel_log_days": 30})
+def test_can_log_the_tunnels(new_stack: NewStack) -> None:
+    tf = placed(new_stack, {**BGP, "tunnel_log_days": 30})
     assert tf["aws_cloudwatch_log_group"] == {
         "office_tunnel-logs": {"name": "/aws/vendedlogs/vpn/acme-conn", "retention_in_days": 30}
     }
@@ -350,16 +353,15 @@ def test_can_log_the_tunnels(synth: Synth) -> None:
     to["log_group_arn"] = "${aws_cloudwatch_log_group.office_tunnel-logs.arn}"
     connection = tf["aws_vpn_connection"]["office_connection_a"]
     assert [connection[f"tunnel{n}_log_options"] for n in (1, 2)] == [{"cloudwatch_log_options": to}] * 2
-    assert "aws_cloudwatch_log_group" not in placed(synth, BGP)
+    assert "aws_cloudwatch_log_group" not in placed(new_stack, BGP)
 
 
-def test_hands_over_the_settings_of_the_device_and_no_key(synth: Synth) -> None:
-    def place(stack: TerraformStack) -> None:
-        props = VpnProps.model_validate({**BGP, **TRANSIT})
-        stack.add_override("output.handoff.value", Vpn(stack, "office", props, sides()).handoff)
-
+def test_hands_over_the_settings_of_the_device_and_no_key(new_stack: NewStack) -> None:
     connection = "aws_vpn_connection.office_connection_a"
-    assert synth(place)["output"]["handoff"]["value"] == {
+    stack = new_stack()
+    props = VpnProps.model_validate({**BGP, **TRANSIT})
+    stack.add_override("output.handoff.value", Vpn(stack, "office", props, sides()).handoff)
+    assert parsed(Testing.synth(stack, True))["output"]["handoff"]["value"] == {
         "a": {
             "vpn_connection_id": f"${{{connection}.id}}",
             "ip": "203.0.113.10",
@@ -380,13 +382,12 @@ def test_hands_over_the_settings_of_the_device_and_no_key(synth: Synth) -> None:
     }
 
 
-def test_hands_over_ranges_instead_of_an_asn_without_bgp(synth: Synth) -> None:
+def test_hands_over_ranges_instead_of_an_asn_without_bgp(new_stack: NewStack) -> None:
     def told(more: dict[str, Any]) -> dict[str, Any]:
-        def place(stack: TerraformStack) -> None:
-            props = VpnProps.model_validate({**STATIC, **more})
-            stack.add_override("output.handoff.value", Vpn(stack, "office", props, sides()).handoff)
-
-        return synth(place)["output"]["handoff"]["value"]["a"]
+        stack = new_stack()
+        props = VpnProps.model_validate({**STATIC, **more})
+        stack.add_override("output.handoff.value", Vpn(stack, "office", props, sides()).handoff)
+        return parsed(Testing.synth(stack, True))["output"]["handoff"]["value"]["a"]
 
     learned = told({})
     assert learned["static_routes"] == STATIC["static_routes"]
@@ -503,13 +504,13 @@ def test_rejects_fields_that_a_vpn_of_the_cluster_cannot_have(changes: dict[str,
     assert [".".join(map(str, error["loc"])) for error in caught.value.errors()] == [where]
 
 
-def test_builds_the_part_that_needs_no_pending_input(synth: Synth) -> None:
+def test_builds_the_part_that_needs_no_pending_input(new_stack: NewStack) -> None:
     waiting = {**MINIMAL, "gateways": {"a": {}, "b": {"ip": "203.0.113.11"}}}
     pending = [(a.field, a.giver) for a in VpnProps.model_validate(waiting).pending_inputs()]
     assert pending == [("gateways.a.ip", "your network team"), ("bgp_asn", "your network team")]
     made = {"aws_vpn_gateway", "aws_vpn_gateway_route_propagation", "terraform_data"}
-    assert set(placed(synth, waiting)) == made
-    assert list(placed(synth, {**waiting, "bgp_asn": 65010})["aws_vpn_connection"]) == ["office_connection_b"]
+    assert set(placed(new_stack, waiting)) == made
+    assert list(placed(new_stack, {**waiting, "bgp_asn": 65010})["aws_vpn_connection"]) == ["office_connection_b"]
     assert VpnProps.model_validate(BGP).pending_inputs() == VpnProps.model_validate(STATIC).pending_inputs() == ()
 
 

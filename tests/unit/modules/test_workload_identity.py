@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cdktf import Testing
 from pydantic import ValidationError
 
 from estate.load import EstateError, load
@@ -11,7 +12,7 @@ from modules.workload_identity.construct import WorkloadIdentity
 from modules.workload_identity.props import WorkloadIdentityProps
 from tests.support import ROOT
 from tests.support.networks import PROD, context_of, network, sides
-from tests.support.synth import Synth
+from tests.support.synth import NewStack, parsed
 
 EXAMPLE = ROOT / "examples/workload_identity.yaml"
 NAMESPACE = "geometric-gyroscope-9932"
@@ -38,8 +39,10 @@ def props(role: dict[str, Any] | None = None, folder: Path = Path(), **more: Any
     return WorkloadIdentityProps.model_validate(values, context={"folder": folder})
 
 
-def synthesized(synth: Synth, props: WorkloadIdentityProps, cluster: Cluster = PROD) -> dict[str, Any]:
-    return synth(lambda stack: WorkloadIdentity(stack, "conn", props, sides(prod=cluster)))
+def synthesized(new_stack: NewStack, props: WorkloadIdentityProps, cluster: Cluster = PROD) -> dict[str, Any]:
+    stack = new_stack()
+    WorkloadIdentity(stack, "conn", props, sides(prod=cluster))
+    return parsed(Testing.synth(stack, True))
 
 
 def trust(tf: dict[str, Any]) -> Any:
@@ -47,8 +50,8 @@ def trust(tf: dict[str, Any]) -> Any:
     return statement
 
 
-def test_only_the_role_of_a_deployment_can_assume_it(synth: Synth) -> None:
-    tf = synthesized(synth, props())
+def test_only_the_role_of_a_deployment_can_assume_it(new_stack: NewStack) -> None:
+    tf = synthesized(new_stack, props())
     assert trust(tf) == {
         "actions": ["sts:AssumeRole"],
         "principals": [{"type": "AWS", "identifiers": [f"arn:aws:iam::333333333333:role/astro-{NAMESPACE}"]}],
@@ -64,9 +67,9 @@ def test_only_the_role_of_a_deployment_can_assume_it(synth: Synth) -> None:
     }
 
 
-def test_an_older_cluster_has_one_role_for_all_its_deployments(synth: Synth) -> None:
+def test_an_older_cluster_has_one_role_for_all_its_deployments(new_stack: NewStack) -> None:
     cluster = PROD.model_copy(update={"id": "clmk2qqia000008mhff3ndjr0"})
-    assert trust(synthesized(synth, props({}, identity="cluster_role"), cluster))["principals"] == [
+    assert trust(synthesized(new_stack, props({}, identity="cluster_role"), cluster))["principals"] == [
         {
             "type": "AWS",
             "identifiers": ["arn:aws:iam::333333333333:role/AirflowS3Logs-clmk2qqia000008mhff3ndjr0"],
@@ -74,8 +77,8 @@ def test_an_older_cluster_has_one_role_for_all_its_deployments(synth: Synth) -> 
     ]
 
 
-def test_tokens_of_exactly_the_named_deployments_are_taken(synth: Synth) -> None:
-    tf = synthesized(synth, props(identity="oidc"), OIDC)
+def test_tokens_of_exactly_the_named_deployments_are_taken(new_stack: NewStack) -> None:
+    tf = synthesized(new_stack, props(identity="oidc"), OIDC)
     assert tf["resource"]["aws_iam_openid_connect_provider"] == {
         "conn_provider": {
             "url": f"https://{ISSUER}",
@@ -93,9 +96,9 @@ def test_tokens_of_exactly_the_named_deployments_are_taken(synth: Synth) -> None
     }
 
 
-def test_a_reason_admits_every_deployment_of_the_cluster(synth: Synth) -> None:
+def test_a_reason_admits_every_deployment_of_the_cluster(new_stack: NewStack) -> None:
     role = {"any_deployment_reason": "One team owns the whole cluster"}
-    tf = synthesized(synth, props(role, identity="oidc", provider_arn=PROVIDER), OIDC)
+    tf = synthesized(new_stack, props(role, identity="oidc", provider_arn=PROVIDER), OIDC)
     assert "aws_iam_openid_connect_provider" not in tf["resource"]
     assert trust(tf)["principals"] == [{"type": "Federated", "identifiers": [PROVIDER]}]
     assert trust(tf)["condition"] == [
@@ -104,7 +107,7 @@ def test_a_reason_admits_every_deployment_of_the_cluster(synth: Synth) -> None:
     ]
 
 
-def test_policies_are_created_or_attached_and_large_ones_split(synth: Synth, tmp_path: Path) -> None:
+def test_policies_are_created_or_attached_and_large_ones_split(new_stack: NewStack, tmp_path: Path) -> None:
     statement = {"Effect": "Allow", "Action": "s3:" + "x" * 4000, "Resource": "arn:aws:s3:::{{.AWSAccount}}"}
     (tmp_path / "big.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement] * 2}))
     role = {
@@ -113,7 +116,7 @@ def test_policies_are_created_or_attached_and_large_ones_split(synth: Synth, tmp
         "policy_files": {"big": "big.json"},
         "permissions_boundary": "arn:aws:iam::111111111111:policy/boundary",
     }
-    tf = synthesized(synth, props(role, tmp_path))["resource"]
+    tf = synthesized(new_stack, props(role, tmp_path))["resource"]
     made = {**statement, "Resource": "arn:aws:s3:::111111111111"}
     text = json.dumps({"Version": "2012-10-17", "Statement": [made]}, separators=(",", ":"))
     assert tf["aws_iam_policy"] == {
@@ -132,18 +135,16 @@ def test_policies_are_created_or_attached_and_large_ones_split(synth: Synth, tmp
     assert tf["aws_iam_role"]["conn_etl_role"]["permissions_boundary"] == "arn:aws:iam::111111111111:policy/boundary"
 
 
-def test_names_longer_than_iam_takes_stay_apart(synth: Synth) -> None:
+def test_names_longer_than_iam_takes_stay_apart(new_stack: NewStack) -> None:
     role = {"deployments": (NAMESPACE,)}
     long = "a" * 31
     roles = {long[:-1] + end: role for end in "bc"}
 
-    def place(stack: Any) -> None:
-        given = sides()
-        WorkloadIdentity(
-            stack, "conn", props(roles=roles), type(given)("e" * 31 + "-" + long, given.network, given.clusters)
-        )
-
-    names = [made["name"] for made in synth(place)["resource"]["aws_iam_role"].values()]
+    stack, given = new_stack(), sides()
+    context = type(given)("e" * 31 + "-" + long, given.network, given.clusters)
+    WorkloadIdentity(stack, "conn", props(roles=roles), context)
+    tf = parsed(Testing.synth(stack, True))["resource"]
+    names = [made["name"] for made in tf["aws_iam_role"].values()]
     assert len(set(names)) == 2
     assert {len(name) for name in names} == {64}
 
@@ -159,9 +160,9 @@ def test_names_longer_than_iam_takes_stay_apart(synth: Synth) -> None:
     ],
 )
 def test_a_missing_value_is_not_invented(
-    synth: Synth, more: dict[str, Any], cluster: Cluster, expected: set[str]
+    new_stack: NewStack, more: dict[str, Any], cluster: Cluster, expected: set[str]
 ) -> None:
-    assert synthesized(synth, props(**more), cluster).get("resource", {}).keys() == expected
+    assert synthesized(new_stack, props(**more), cluster).get("resource", {}).keys() == expected
 
 
 def needs(props: WorkloadIdentityProps) -> list[str]:
