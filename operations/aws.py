@@ -269,7 +269,7 @@ class Accounts:
             raise UserError(f"account {account_id} cannot be read with {who}: {error}. {remedy(error)}") from error
         if caller != account_id:
             raise UserError(
-                f"account {account_id} cannot be read: your credentials are of account {caller}; sign in there, or "
-                "give `deployer.role`, which is assumed in each account"
+                f"account {account_id} cannot be read: your credentials are for account {caller}; sign in there, or "
+                "set `deployer.role`, which is assumed in each account"
             )
         return session

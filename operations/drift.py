@@ -43,7 +43,7 @@ def drift(
 
 
 def _rows(estate: Estate, plan: Stack, found: StackPlan) -> Iterator[Row]:
-    path, title = f"stacks.{plan.name}", "AWS is as the last deploy left it"
+    path, title = f"stacks.{plan.name}", "AWS is unchanged since the last deploy"
     for error in found.refusals:
         yield as_row(path, "stack", "plan", title, failed(error, "the message names the remedy"))
     for error in found.failures:
@@ -52,7 +52,7 @@ def _rows(estate: Estate, plan: Stack, found: StackPlan) -> Iterator[Row]:
         yield as_row(path, "stack", "plan", title, done("a deploy would undo nothing"))
     for action, address in found.changes:
         entry, type_ = _entry_of(estate, plan, address)
-        title = f"{address} is as the last deploy left it"
+        title = f"{address} is unchanged since the last deploy"
         yield as_row(entry, type_, address, title, _changed(estate, plan, entry, action, address))
 
 

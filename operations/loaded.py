@@ -31,4 +31,4 @@ def foreign_files(folder: Path, own: Collection[Path], listed: Collection[str]) 
                 continue
             else:
                 remedy = f"delete it, or give its reason in the estate as `terraform: {{own_files: {{{name}: ...}}}}`"
-                yield f"stacks/{name}: Terraform would load it, and it is not of the estate; {remedy}"
+                yield f"stacks/{name}: Terraform would load it, and it does not belong to the estate; {remedy}"

@@ -38,7 +38,7 @@ def expected_of(fields: Mapping[str, str], arguments: Arguments, *, known: bool 
         except UnknownError as error:
             if known:
                 raise
-            expected[theirs] = f"that of {error}, which is to be made"
+            expected[theirs] = f"that of {error}, which does not exist yet"
     return expected
 
 

@@ -160,8 +160,8 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         f"metricFilters[?contains(filterPattern || '', '{POLICY}') || contains(filterPattern || '', '{ROLE}')]",
         "{log_group_name}:{name}",
         fixed={"filterName": "name", "logGroupName": "log_group_name"},
-        remedy="to keep its log group and topic, write them as account.policy_alarm.log_group and topic_arn; once ours "
-        "is deployed, delete this filter and its alarm",
+        remedy="to keep its log group and topic, set account.policy_alarm.log_group and topic_arn; after your deploy, "
+        "delete this filter and its alarm",
     ),
     "aws_cloudwatch_metric_alarm": Kind(
         "cloudwatch:describe_alarms",
@@ -199,7 +199,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         same={**_NAMED, "OwnerId": "_account"},
         fixed={"Options.AmazonSideAsn": "amazon_side_asn"},
         arn="TransitGatewayArn",
-        remedy="to keep it as it is, write transit_gateway_id in place of create",
+        remedy="to keep it unchanged, set transit_gateway_id instead of create",
     ),
     "aws_ec2_transit_gateway_route": Kind(
         "ec2:search_transit_gateway_routes",
@@ -242,7 +242,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         same={"TransitGatewayId": "transit_gateway_id", "VpcId": "vpc_id"},
         fixed=_NAMED,
         unfinished={"TransitGatewayId": "transit_gateway_id", "VpcId": "vpc_id", **_NAMELESS},
-        remedy="it attaches the network already: leave attach_network out, or give it the Name to adopt it",
+        remedy="it already attaches the network: omit attach_network, or give it the Name to adopt it",
     ),
     "aws_ec2_transit_gateway_vpc_attachment_accepter": Kind(
         "ec2:describe_transit_gateway_vpc_attachments",
@@ -258,7 +258,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         "FlowLogId",
         same={"ResourceId": "vpc_id"},
         fixed={"TrafficType": "traffic_type", "DeliverLogsPermissionArn": "iam_role_arn"},
-        remedy="networks.*.create.flow_logs.off_reason leaves flow logs to what is there",
+        remedy="networks.*.create.flow_logs.off_reason keeps the existing flow logs",
     ),
     "aws_iam_openid_connect_provider": Kind(
         "iam:list_open_id_connect_providers",
@@ -373,7 +373,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
             "IcmpTypeCode.Type": "icmp_type",
             "IcmpTypeCode.Code": "icmp_code",
         },
-        remedy="give network_acls.*.rule_number a number that is free",
+        remedy="choose an unused network_acls.*.rule_number",
     ),
     "aws_ram_principal_association": _associated("PRINCIPAL", "principal"),
     "aws_ram_resource_association": _associated("RESOURCE", "resource_arn"),
@@ -442,7 +442,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
             "ResolverRuleAssociations",
             "Id",
         ),
-        remedy="to keep it as it is, write its rule_id",
+        remedy="to keep it unchanged, set its rule_id",
     ),
     "aws_route53_resolver_rule_association": Kind(
         "route53resolver:list_resolver_rule_associations",
@@ -480,7 +480,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
             "Owner.OwningAccount": "_account",
             "VPCs[].VPCId": "vpc[].vpc_id",
         },
-        remedy="to keep it as it is, write its zone_id",
+        remedy="to keep it unchanged, set its zone_id",
     ),
     "aws_route_table": Kind(
         "ec2:describe_route_tables",
@@ -547,7 +547,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         same={"CidrBlock": "cidr_block", "OwnerId": "_account"},
         # AWS would allow the import, but a VPC with the same range can belong to someone else.
         fixed=_NAMED,
-        remedy="to keep it as it is, write vpc_id and its parts in place of create; to adopt it, give it the Name",
+        remedy="to keep it unchanged, set vpc_id and its parts instead of create; to adopt it, give it the Name",
     ),
     "aws_vpc_endpoint": Kind(
         "ec2:describe_vpc_endpoints",
@@ -556,7 +556,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         same={"VpcId": "vpc_id", "ServiceName": "service_name", "VpcEndpointType": "vpc_endpoint_type"},
         # AWS does not show the users of an endpoint, and an apply changes its security group and policy.
         fixed=_NAMED,
-        remedy="everything in the VPC may use it: leave it out of endpoints, or give it the Name to adopt it",
+        remedy="everything in the VPC can use it: omit it from endpoints, or give it the Name to adopt it",
     ),
     "aws_vpc_endpoint_connection_notification": Kind(
         "ec2:describe_vpc_endpoint_connection_notifications",
@@ -582,7 +582,7 @@ KINDS: Mapping[str, Kind | Unimportable] = {
             **_NAMELESS,
             "length(VpcEndpointConnections)": "`0`",
         },
-        remedy="others are connected with it: leave service out, or give it the Name to adopt it",
+        remedy="others are connected to it: omit service, or give it the Name to adopt it",
     ),
     "aws_vpc_peering_connection_accepter": _ACTIVE_PEERING,
     "aws_vpc_peering_connection_options": _ACTIVE_PEERING,
@@ -638,9 +638,9 @@ KINDS: Mapping[str, Kind | Unimportable] = {
             "length(VpcAttachments[?State != 'detached'])": "`0`",
             "AmazonSideAsn": "amazon_side_asn",
         },
-        remedy="to keep it as it is, write vpn_gateway_id",
+        remedy="to keep it unchanged, set vpn_gateway_id",
     ),
-    "aws_vpn_gateway_route_propagation": Unimportable("propagation is switched on again, which changes nothing"),
+    "aws_vpn_gateway_route_propagation": Unimportable("propagation is turned on again, which changes nothing"),
     "data.aws_ec2_transit_gateway": Kind(
         "ec2:describe_transit_gateways",
         "TransitGateways",
@@ -675,5 +675,5 @@ KINDS: Mapping[str, Kind | Unimportable] = {
         same={"VpcPeeringConnectionId": "id"},
     ),
     # A resource of Terraform itself.
-    "terraform_data": Unimportable("it exists in the state only: what was deployed before"),
+    "terraform_data": Unimportable("it exists only in the state, as a record of earlier deploys"),
 }

@@ -49,9 +49,9 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
             caller = caller_account(sessions[role], region)
             if caller != account_id:
                 raise UserError(
-                    f"{name}: your credentials are of account {caller}, and the stack is of {account_id}; sign in "
-                    "there, give `deployer.role`, which is assumed in each account, or name the stacks of your account "
-                    "with --stack"
+                    f"{name}: your credentials are for account {caller}, and the stack is in {account_id}; sign in "
+                    "there, set `deployer.role`, which is assumed in each account, or select the stacks of your "
+                    "account with --stack"
                 )
             with Aws(sessions[role], account_id, region) as aws:
                 search = Search(stack, aws, frozenset(external_ids))
@@ -68,7 +68,7 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
     if denied:
         lines = (f"account {account_id} denies {', '.join(sorted(actions))}" for account_id, actions in denied.items())
         raise UserError(
-            "\n".join([*lines, "Allow these actions, which only read, to look again. Nothing was written."])
+            "\n".join([*lines, "Allow these read-only actions, and run the command again. Nothing was written."])
         )
     return found
 
@@ -166,7 +166,7 @@ class Search:
                 items = jmespath.search(users.items, self._aws.ask(users.call)) or []
                 ids = (item[users.id] for item in items if id_ in json.dumps(item, default=str))
                 if others := sorted(one for one in ids if (users.type, one) not in ours):
-                    told = f"{id_} is used by {', '.join(others)}, which this stack does not make"
+                    told = f"{id_} is used by {', '.join(others)}, which this stack does not create"
                     yield address, _Matches([], [told])
 
     def _outcome(self, kind: Kind, address: str, arguments: Arguments) -> Outcome:
@@ -181,7 +181,7 @@ class Search:
             return Outcome(address, "found", import_id(kind, item, arguments), remarks)
         if matches.exact:
             ids = ", ".join(import_id(kind, item, arguments) for item in matches.exact)
-            return Outcome(address, "several", detail=f"{ids}: import the right one yourself, or take the others away")
+            return Outcome(address, "several", detail=f"{ids}: import the right one yourself, or delete the others")
         if matches.alike:
             told = "; ".join([*matches.alike, *([kind.remedy] if kind.remedy else [])])
             return Outcome(address, "alike", detail=told)

@@ -43,7 +43,7 @@ def for_modules(estate: Estate) -> tuple[Estate, dict[str | None, Inputs]]:
     describe_fields()
     shared = Inputs()
     inputs: dict[str | None, Inputs] = {None: shared} | {name: Inputs() for name in estate.networks}
-    name = _Entry(shared, "").scalar(("name",), _text(Slug), estate.name, "What AWS names begin with.")
+    name = _Entry(shared, "").scalar(("name",), _text(Slug), estate.name, "The prefix of names in AWS.")
     changed = {
         "name": name,
         "state": NoState(backend="none"),

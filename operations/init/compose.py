@@ -48,12 +48,12 @@ def text(answers: Answers, found: Sequence[Found], astro: Sequence[Mapping[str, 
 
 def _lines(answers: Answers, found: Sequence[Found], astro: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     organization = answers.organization or "my-organization"
-    yield "# Written by `main.py init` from what AWS shows. Review each line before you deploy."
+    yield "# Written by `main.py init` from AWS and Astro's API. Review each line before you deploy."
     yield f"name: {organization}"
-    yield "# The S3 bucket of Terraform's state: `main.py state create` creates it. Choose a name that nobody else has."
+    yield "# The S3 bucket of Terraform's state: `main.py state create` creates it. Its name must be unique in AWS."
     yield f"state: {{backend: s3, bucket: {organization}-astro-tfstate, region: {found[0].region}}}"
     if not answers.organization:
-        yield "# Write the short name of your Astro organization."
+        yield "# Set the short name of your Astro organization."
     yield f"astro: {{product: {answers.product}, organization: {organization}}}"
     if answers.role:
         yield f"deployer: {{role: {_quoted(answers.role)}}}"
@@ -226,7 +226,7 @@ def _connections(
             yield f"# Transit gateway {gateway} in {found.region}: add a `transit_gateway` if clusters use it."
         for one in (*unclear, *(one for one in attached if one not in mine)):
             yield f"# {one.id} of account {one.account_id} is attached to {gateway}: ask Astronomer's support"
-            yield "# whether it is of a cluster, and of which."
+            yield "# whether it belongs to a cluster, and to which."
     by_network: dict[str, list[tuple[str, str]]] = {}
     for id_, domain, vpc in found.rules:
         network = by_vpc.get(vpc or "", here[0] if here else "")

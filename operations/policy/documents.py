@@ -33,7 +33,7 @@ def policy_file(file: Path) -> Path:
         value = value.get(key) if isinstance(value, dict) else None
     if not isinstance(value, str):
         raise UserError(
-            f"{file}: has no account.cross_account_role.policy_file; name the file that the document goes to",
+            f"{file}: has no account.cross_account_role.policy_file; set it to the path for the document",
             ExitCode.BAD_INPUT,
         )
     return file.parent / value
@@ -90,7 +90,7 @@ def _shown(url: str) -> str:
 
 def _download(url: str) -> bytes:
     if not url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
-        raise UserError(f"{printable(url)} is not an https address; a policy is not fetched over anything else")
+        raise UserError(f"{printable(url)} is not an https address; policies are fetched only over https")
     try:
         served = _served(url)
     except (OSError, http.client.HTTPException, ValueError) as error:  # urllib raises ValueError for an invalid URL
@@ -136,7 +136,7 @@ def _mistake(statement: Any) -> str | None:
     if not isinstance(statement, dict):
         return "is not an object"
     if statement.get("Effect") not in ("Allow", "Deny"):
-        return "has no Effect; IAM wants Allow or Deny"
+        return "has no Effect; IAM requires Allow or Deny"
     if "Action" not in statement and "NotAction" not in statement:
         return "has no Action"
     for element in ("Action", "NotAction", "Resource", "NotResource"):
@@ -181,7 +181,7 @@ def in_account(role: str, account_id: str) -> list[dict[str, Any]]:
             caller = sts.get_caller_identity()["Account"]
             if caller != account_id:
                 raise UserError(
-                    f"your credentials are of account {caller}, and the role is in {account_id}; sign in there"
+                    f"your credentials are for account {caller}, and the role is in {account_id}; sign in there"
                 )
             return list(_documents(iam, role))
     except (exceptions.BotoCoreError, exceptions.ClientError) as error:

@@ -23,7 +23,7 @@ _SHOWN = 6
 
 def account(p: Place) -> Iterator[Check]:
     """Check what all stacks of an account and region need."""
-    yield Check("credentials", f"your credentials are of account {p.account_id}", lambda: _credentials(p))
+    yield Check("credentials", f"your credentials are for account {p.account_id}", lambda: _credentials(p))
     if p.region in OPT_IN:
         yield Check("region", f"{p.region} is enabled", lambda: _region(p), "credentials")
     yield Check("permissions", "IAM allows a plan and a deploy", lambda: _permissions(p), "credentials")

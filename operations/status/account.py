@@ -152,7 +152,7 @@ def _quota(v: View, wanted: Quota) -> Outcome:
     evidence += f" as case {case}" if case else ""
     if newest["Status"] in ("PENDING", "CASE_OPENED") and newest.get("DesiredValue", 0) < wanted.value:
         # A deploy fails with "Only one open service quota increase request is allowed per quota".
-        evidence += f"; AWS takes no request for {wanted.value:g} until it has answered that one"
+        evidence += f"; AWS accepts no request for {wanted.value:g} until it has answered that one"
         return waiting("AWS", evidence, f"wait, then {v.deploy}; until then write {newest['DesiredValue']:g}", since)
     if newest["Status"] in ("PENDING", "CASE_OPENED", "APPROVED"):
         how = f"answer AWS in the support case {case}" if case else "wait; small increases take minutes, others days"

@@ -398,8 +398,8 @@ def test_without_resources_an_earlier_import_file_is_deleted(aws: LocalAws, acco
             "aws_iam_role.cross-account-role_role",
             "  make    aws_iam_role_policy_attachments_exclusive.cross-account-role_only-attachments: goes with "
             "aws_iam_role.cross-account-role_role",
-            "  again   terraform_data.first_place: it exists in the state only: what was deployed before",
-            "  again   terraform_data.policy-alarm-guard: it exists in the state only: what was deployed before",
+            "  again   terraform_data.first_place: it exists only in the state, as a record of earlier deploys",
+            "  again   terraform_data.policy-alarm-guard: it exists only in the state, as a record of earlier deploys",
             "No existing resources match the estate, so there is nothing to import.",
         ],
     )
@@ -427,8 +427,8 @@ def test_filters_of_other_names_are_reported_and_trails_found(aws: LocalAws, acc
         "aws_cloudwatch_log_metric_filter.policy-alarm_filter",
         "alike",
         detail="filterName AstroPolicyChanges, not acme-policy-alarm and logGroupName aws-cloudtrail-logs, not that of "
-        "aws_cloudwatch_log_group.policy-alarm_log-group, which is to be made; to keep its log group and topic, write "
-        "them as account.policy_alarm.log_group and topic_arn; once ours is deployed, delete this filter and its alarm",
+        "aws_cloudwatch_log_group.policy-alarm_log-group, which does not exist yet; to keep its log group and topic, "
+        "set account.policy_alarm.log_group and topic_arn; after your deploy, delete this filter and its alarm",
     )
     assert states(found)["found"] == [
         "aws_cloudtrail.policy-alarm_trail",
@@ -570,12 +570,12 @@ def test_resources_that_others_use_are_not_adopted(aws: LocalAws, account: str, 
     document = json.dumps({"Version": "2012-10-17", "Statement": trust})
     iam.create_role(RoleName="of-another-team", AssumeRolePolicyDocument=document)
     users = (elsewhere["VpnConnection"]["VpnConnectionId"], made["VpnConnection"]["VpnConnectionId"], "of-another-team")
-    remedies = ("to keep it as it is, write vpn_gateway_id", None, "name it in provider_arn")
+    remedies = ("to keep it unchanged, set vpn_gateway_id", None, "name it in provider_arn")
     found = looked_for(file)
     assert {address: (found[address].state, found[address].detail) for address in shared} == {
         address: (
             "alike",
-            "; ".join(filter(None, (f"{id_} is used by {user}, which this stack does not make", remedy))),
+            "; ".join(filter(None, (f"{id_} is used by {user}, which this stack does not create", remedy))),
         )
         for (address, id_), user, remedy in zip(shared.items(), users, remedies, strict=True)
     }
@@ -728,7 +728,7 @@ def test_resources_that_serve_others_are_not_adopted(aws: LocalAws, account: str
         ),
         "aws_route53_resolver_rule.corp_rule_corp": (
             "alike",
-            f"{rule} is used by {associated}, which this stack does not make; to keep it as it is, write its rule_id",
+            f"{rule} is used by {associated}, which this stack does not create; to keep it unchanged, set its rule_id",
         ),
         "aws_route53_zone.zone_zone": (
             "alike",
@@ -742,7 +742,7 @@ def test_resources_that_serve_others_are_not_adopted(aws: LocalAws, account: str
         ),
         "aws_vpc_endpoint_service.link_service": (
             "alike",
-            f"{names['ServiceId']} has Name None, not acme-link; others are connected with it: leave service out, or "
+            f"{names['ServiceId']} has Name None, not acme-link; others are connected to it: omit service, or "
             "give it the Name to adopt it",
         ),
     }
@@ -795,8 +795,8 @@ def test_credentials_of_another_account_are_refused(account: str, tmp_path: Path
     assert (done.returncode, done.stdout, done.stderr) == (
         1,
         "",
-        f"account: your credentials are of account 123456789012, and the stack is of {account}; sign in there, give "
-        "`deployer.role`, which is assumed in each account, or name the stacks of your account with --stack\n",
+        f"account: your credentials are for account 123456789012, and the stack is in {account}; sign in there, set "
+        "`deployer.role`, which is assumed in each account, or select the stacks of your account with --stack\n",
     )
     done = run(file, "--out", str(tmp_path / "out"), "--stack", "network-edge")
     assert (done.returncode, done.stdout.splitlines()[0]) == (
@@ -831,6 +831,6 @@ def test_every_action_that_is_denied_is_named_at_once(monkeypatch: pytest.Monkey
                 "account 123456789012 denies ec2:DescribeFlowLogs, ec2:DescribeInternetGateways, "
                 "ec2:DescribeRouteTables, ec2:DescribeSubnets, ec2:DescribeVpcEndpoints, ec2:DescribeVpcs, "
                 "iam:GetPolicy, iam:GetRole, logs:DescribeLogGroups",
-                "Allow these actions, which only read, to look again. Nothing was written.",
+                "Allow these read-only actions, and run the command again. Nothing was written.",
             ],
         )

@@ -54,8 +54,8 @@ def test_an_override_opens_no_role_unseen(estate: Path) -> None:
     file = estate / "terraform" / LAKE / "zz_override.tf.json"
     file.write_text('{"resource": {"aws_vpc_peering_connection_accepter": {"lake-prod_accepter": {"auto_accept": 1}}}}')
     told = (
-        f"{LAKE}/zz_override.tf.json: Terraform would load it, and it is not of the estate; delete it, or give its "
-        "reason in the estate as `terraform: {own_files: {network-lake/zz_override.tf.json: ...}}`\n"
+        f"{LAKE}/zz_override.tf.json: Terraform would load it, and it does not belong to the estate; delete it, or "
+        "give its reason in the estate as `terraform: {own_files: {network-lake/zz_override.tf.json: ...}}`\n"
     )
     refused = (
         f"{estate}/terraform has files that {estate}/astro.yaml does not generate, and Terraform would load them\n"

@@ -144,7 +144,10 @@ def test_a_removed_denial_widens_only_its_actions() -> None:
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ({"Action": "*", "Resource": "*"}, "statement 1 of the policy document has no Effect; IAM wants Allow or Deny"),
+        (
+            {"Action": "*", "Resource": "*"},
+            "statement 1 of the policy document has no Effect; IAM requires Allow or Deny",
+        ),
         ("*", "statement 1 of the policy document is not an object"),
         ({"Effect": "Allow"}, "statement 1 of the policy document has no Action"),
         (
@@ -508,7 +511,7 @@ def test_the_account_is_compared_with_the_estate() -> None:
         env = os.environ | aws.environment("999999999999")
         result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
         assert (result.returncode, result.stdout) == (1, "")
-        expected = "your credentials are of account 999999999999, and the role is in 222222222222; sign in there\n"
+        expected = "your credentials are for account 999999999999, and the role is in 222222222222; sign in there\n"
         assert result.stderr == expected
 
 

@@ -290,7 +290,7 @@ def test_credentials_of_another_account_block(estate: Estate, trees: dict[str, A
     found = look(estate.model_copy(update={"deployer": None}), trees)
     row = next(row for row in found.rows if row.id == "credentials")
     assert (row.outcome.state, found.code) == ("blocked", ExitCode.FAILED)
-    assert "your credentials are of account 123456789012" in row.outcome.evidence
+    assert "your credentials are for account 123456789012" in row.outcome.evidence
     of_accounts = {row.outcome.state for row in found.rows if row.entry not in ("machine", "state")}
     assert of_accounts == {"blocked", "unknown"}
 

@@ -427,7 +427,7 @@ def test_a_quota_waits_for_aws(fresh: LocalAws, estate: Estate) -> None:
     raised = row(look(estate, "service_quotas"), id_).outcome
     assert (raised.state, raised.who) == ("waiting", "AWS")
     assert raised.evidence.endswith(
-        "the request for 20 is PENDING; AWS takes no request for 120 until it has answered that one"
+        "the request for 20 is PENDING; AWS accepts no request for 120 until it has answered that one"
     )
     assert raised.fix == "wait, then `cdktf deploy quotas-us-east-1`; until then write 20"
     fresh.pass_time(hours=2)
@@ -563,7 +563,7 @@ def test_missing_credentials_end_in_an_error_not_a_traceback(tmp_path: Path) -> 
 def test_credentials_of_another_account_are_named(estate: Estate) -> None:
     found = look(estate.model_copy(update={"deployer": None}), "lake-prod")
     evidence = row(found, "active").outcome.evidence
-    assert evidence.startswith(f"account {LAKE} cannot be read: your credentials are of account 123456789012")
+    assert evidence.startswith(f"account {LAKE} cannot be read: your credentials are for account 123456789012")
     assert found.code is ExitCode.FAILED
 
 

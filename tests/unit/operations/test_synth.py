@@ -57,7 +57,7 @@ def synth_hcl(*arguments: object) -> tuple[int, str, str]:
 
 
 ELSES = (
-    "Terraform would load it, and it is not of the estate; delete it, or give its reason in the estate as "
+    "Terraform would load it, and it does not belong to the estate; delete it, or give its reason in the estate as "
     "`terraform: {own_files: {"
 )
 
