@@ -49,7 +49,7 @@ def refuse_old_policies(stack: Construct) -> None:
     """Refuse an endpoint whose policy the file had before. The provider keeps a policy that is missing in the file."""
     for node in stack.node.find_all():
         if isinstance(node, VpcEndpoint) and node.policy_input is None:
-            # AWS's own policy has no conditions, and all of ours do.
+            # AWS's own policy has no conditions. The policies of this program have them.
             condition = '${!can(regex("aws:(Principal|Resource)Account", self.policy))}'
             allows_all = Postcondition(condition=condition, error_message=_RESET)
             before = node.lifecycle and node.lifecycle.precondition
