@@ -723,8 +723,8 @@ def test_resources_that_serve_others_are_not_adopted(aws: LocalAws, account: str
     assert {address: (found[address].state, found[address].detail) for address in addresses} == {
         "aws_ec2_transit_gateway_vpc_attachment.hub_network": (
             "alike",
-            f"{attachment} has Name acme-backbone, not acme-hub; it attaches the network already: leave "
-            "attach_network out, or give it the Name to adopt it",
+            f"{attachment} has Name acme-backbone, not acme-hub; it already attaches the network: omit "
+            "attach_network, or give it the Name to adopt it",
         ),
         "aws_route53_resolver_rule.corp_rule_corp": (
             "alike",
@@ -733,11 +733,11 @@ def test_resources_that_serve_others_are_not_adopted(aws: LocalAws, account: str
         "aws_route53_zone.zone_zone": (
             "alike",
             f"{addresses['aws_route53_zone.zone_zone']} has HostedZone.Config.Comment None, not acme-zone; to keep it "
-            "as it is, write its zone_id",
+            "unchanged, set its zone_id",
         ),
         "aws_vpc_endpoint.link_endpoint_queues": (
             "alike",
-            f"{queues} has Name None, not acme-link-queues; everything in the VPC may use it: leave it out of "
+            f"{queues} has Name None, not acme-link-queues; everything in the VPC can use it: omit it from "
             "endpoints, or give it the Name to adopt it",
         ),
         "aws_vpc_endpoint_service.link_service": (
@@ -760,7 +760,7 @@ def test_a_vpc_is_found_by_range_and_name_unless_there_are_two(aws: LocalAws, ac
     found = looked_for(file)
     assert (found["aws_vpc.edge_vpc"].state, found["aws_vpc.edge_vpc"].detail) == (
         "alike",
-        f"{legacy} has Name acme-legacy, not acme-edge; to keep it as it is, write vpc_id and its parts in place of "
+        f"{legacy} has Name acme-legacy, not acme-edge; to keep it unchanged, set vpc_id and its parts instead of "
         "create; to adopt it, give it the Name",
     )
     ours = ec2.create_vpc(CidrBlock="10.30.0.0/20", TagSpecifications=named("vpc", "edge"))["Vpc"]["VpcId"]
