@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The entry point of the commands. With no arguments, it synthesizes the estate, as `cdktf` expects."""
 
 import atexit

@@ -9,6 +9,7 @@ import typer
 
 from commands.current import current
 from commands.options import EstateFile
+from commands.report import progress
 from estate.errors import ExitCode
 from operations.selection import chosen
 
@@ -47,7 +48,8 @@ def adopt(
     names = chosen(file, stack, stacks)
     for name in names:
         refuse_foreign_imports(out / "stacks" / name)
-    adoptions = look_for({name: stacks[name] for name in names}, ids)
+    with progress("Looking for the resources in AWS"):
+        adoptions = look_for({name: stacks[name] for name in names}, ids)
     files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     for adoption in adoptions:
         print(adoption.report())

@@ -17,7 +17,7 @@ from operations.selection import chosen
 
 def drift(
     stacks: Annotated[
-        list[str] | None, typer.Argument(metavar="[STACK]...", help="The stacks to compare. Default: all.")
+        list[str] | None, typer.Argument(metavar="STACK", help="The stacks to compare. Default: all.")
     ] = None,
     out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory.")] = Path(
         "cdktf.out"

@@ -15,7 +15,7 @@ from operations.selection import chosen
 
 def export(
     stacks: Annotated[
-        list[str] | None, typer.Argument(metavar="[STACK]...", help="The stacks to export. Default: all.")
+        list[str] | None, typer.Argument(metavar="STACK", help="The stacks to export. Default: all.")
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The directory for the modules, one for each stack.")] = Path(
         "terraform-modules"

@@ -14,7 +14,7 @@ from operations.selection import chosen
 
 def permissions(
     stacks: Annotated[
-        list[str] | None, typer.Argument(metavar="[STACK]...", help="The stacks to deploy. Default: all.")
+        list[str] | None, typer.Argument(metavar="STACK", help="The stacks to deploy. Default: all.")
     ] = None,
     jobs: Annotated[list[Job] | None, typer.Option("--for", help="The job. Can be repeated. Default: plan.")] = None,
     file: EstateOption = Path("astro.yaml"),

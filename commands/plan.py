@@ -18,7 +18,7 @@ from operations.selection import chosen
 
 def plan(
     stacks: Annotated[
-        list[str] | None, typer.Argument(metavar="[STACK]...", help="The stacks to plan. Default: all.")
+        list[str] | None, typer.Argument(metavar="STACK", help="The stacks to plan. Default: all.")
     ] = None,
     out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory.")] = Path(
         "cdktf.out"

@@ -37,13 +37,19 @@ def report(stacks: Mapping[str, Any], vendors: Mapping[str, Any] | None) -> tupl
     theirs = {name for name, one in policies.items() if vendors and written_by(vendors, one)}
     found = lint({name: one for name, one in policies.items() if name not in theirs})
     found_in_theirs = lint({name: policies[name] for name in theirs})
-    counted = (
-        f"{len(policies) - len(theirs)} policies of the estate: {len(found)} findings; "
-        f"{len(theirs)} of Astronomer: {len(found_in_theirs)}"
-    )
+    summary = _summary("Your", len(policies) - len(theirs), len(found))
+    if theirs:
+        summary += " " + _summary("Astronomer's", len(theirs), len(found_in_theirs))
+    summary += " Astronomer maintains its document." * bool(found_in_theirs)
     names = [f"{name}{' (of Astronomer)' * (name in theirs)}" for name in sorted(policies)]
     worst = ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY if found_in_theirs else ExitCode.DONE
-    return [*names, *map(str, (*found, *found_in_theirs)), counted], worst
+    return [*names, *map(str, (*found, *found_in_theirs)), summary], worst
+
+
+def _summary(whose: str, policies: int, findings: int) -> str:
+    """Return a sentence, such as: Your 15 policies: no findings."""
+    count = f"{policies} {'policy' if policies == 1 else 'policies'}"
+    return f"{whose} {count}: {findings or 'no'} finding{'s' * (findings != 1)}."
 
 
 def _acknowledged(issue: str, detail: str, document: Mapping[str, Any]) -> bool:
@@ -94,10 +100,21 @@ def lint(policies: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
             told = parliament.enhance_finding(found)
             detail = told.detail if isinstance(told.detail, str) else json.dumps(told.detail, default=str)
             if not _acknowledged(found.issue, detail, document):
-                # A list of all actions of a service would fill a page.
-                findings.add(Finding(name, told.severity, told.title, textwrap.shorten(detail, 160)))
+                findings.add(Finding(name, told.severity, told.title, _counted(detail)))
     order = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO")
     return sorted(findings, key=lambda f: (order.index(f.severity), str(f)))
+
+
+def _counted(detail: str) -> str:
+    """Return a detail with the first names of a list and the number of the others, which would fill a page."""
+    try:
+        names = json.loads(detail)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        return " ".join(detail.split())
+    others = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + others
 
 
 def _allows_everything(statement: Mapping[str, Any]) -> bool:

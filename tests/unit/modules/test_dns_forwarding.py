@@ -113,8 +113,8 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
 @pytest.mark.parametrize(
     ("values", "hint"),
     [
-        ({"servers": ()}, "exactly one of servers and endpoint"),
-        ({"endpoint": {}}, "exactly one of servers and endpoint"),
+        ({"servers": ()}, "has neither servers nor endpoint; set one"),
+        ({"endpoint": {}}, "has both servers and endpoint; keep one"),
         ({"servers": ("dns.acme.example",)}, "is not a DNS server"),
         ({"servers": ("127.0.0.1",)}, "cannot receive queries"),
         ({"servers": ("10.0.0.2", "10.0.0.2")}, r"servers\n.*10.0.0.2 twice"),

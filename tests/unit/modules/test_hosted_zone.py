@@ -101,8 +101,8 @@ def test_hides_names_that_astro_needs_only_for_a_reason() -> None:
 @pytest.mark.parametrize(
     ("values", "hint"),
     [
-        ({"domain": None}, "exactly one of zone_id and domain"),
-        ({"zone_id": "Z0123456789ABCDEFGHIJ"}, "exactly one of zone_id and domain"),
+        ({"domain": None}, "has neither zone_id nor domain; set one"),
+        ({"zone_id": "Z0123456789ABCDEFGHIJ"}, "has both zone_id and domain; keep one"),
         ({"zone_id": "/hostedzone/Z0123456789ABCDEFGHIJ", "domain": None}, "is not the ID of a hosted zone"),
         ({"domain": "."}, "is not a domain name"),
         ({"domain": "Corp.acme.example"}, "is not a domain name"),

@@ -390,7 +390,7 @@ def test_arns_are_of_the_regions_partition(new_stack: NewStack) -> None:
 @pytest.mark.parametrize(
     ("given", "hint"),
     [
-        ({}, "has neither subscribers nor topic_arn; set exactly one"),
+        ({}, "has neither subscribers nor topic_arn; set one"),
         ({**MINIMAL, "topic_arn": f"arn:aws:sns:us-east-1:{ACCOUNT}:x"}, "has both subscribers and topic_arn"),
         ({"topic_arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:x"}, "is not an SNS topic"),
         ({"topic_arn": "arn:aws:sns:us-east-1::x"}, "is not an SNS topic"),

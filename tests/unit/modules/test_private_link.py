@@ -310,8 +310,11 @@ def endpoint(**values: Any) -> dict[str, Any]:
     ("values", "hint"),
     [
         ({"service": None}, "neither service nor endpoints"),
-        ({"service": {}}, "exactly one of load_balancers and load_balancer"),
-        ({"service": {"load_balancers": (NLB,), "load_balancer": BALANCER}}, "exactly one of load_balancers"),
+        ({"service": {}}, "has neither load_balancers nor load_balancer; set one"),
+        (
+            {"service": {"load_balancers": (NLB,), "load_balancer": BALANCER}},
+            "has both load_balancers and load_balancer",
+        ),
         ({"service": {"load_balancers": (NLB.replace("/net/", "/app/"),)}}, "is not a network load balancer"),
         ({"service": {"load_balancers": (NLB, NLB)}}, r"load_balancers\n.*twice"),
         (

@@ -184,8 +184,11 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
         ({"rules": {"corp": CORP | SHARED["rules"]["corp"]}}, "set only rule_id"),
         ({"rules": {"corp": {"rule_id": "rslvr-out-0123456789abcdef0"}}}, "is not a Route 53 Resolver rule ID"),
         ({"rules": SHARED["rules"]}, "has endpoint_id but creates no rule"),
-        ({"endpoint_id": None}, "needs one outbound endpoint for corp"),
-        ({"endpoint": {}}, "needs one outbound endpoint for corp"),
+        (
+            {"endpoint_id": None},
+            "has neither endpoint_id nor endpoint; set one: an existing outbound endpoint for",
+        ),
+        ({"endpoint": {}}, "has both endpoint_id and endpoint; keep one"),
         ({"endpoint_id": "rslvr-in-0123456789abcdef0"}, "is not the ID of an outbound"),
         ({"endpoint": {"subnets": ("private-a",)}}, "at least 2"),
         ({"endpoint": {"subnets": ("private-a", "private-a")}}, r"subnets\n.*private-a twice"),

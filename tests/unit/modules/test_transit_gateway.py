@@ -393,8 +393,8 @@ OFFICE = {"office": {"cidr": "10.8.0.0/16", "attachment_id": "tgw-attach-0ffffff
     [
         ({"clusters": ()}, "at least 1"),
         ({"clusters": ("prod", "prod")}, r"clusters\n.*prod twice"),
-        ({"transit_gateway_id": None}, "exactly one of transit_gateway_id and create"),
-        ({"create": {}}, "exactly one of transit_gateway_id and create"),
+        ({"transit_gateway_id": None}, "has neither transit_gateway_id nor create; set one"),
+        ({"create": {}}, "has both transit_gateway_id and create; keep one"),
         ({"transit_gateway_id": "tgw-attach-0123456789abcdef0"}, "is not a transit gateway ID"),
         ({"transit_gateway_id": None, "create": {"asn": 65535}}, "is not a private ASN; allowed: 64512 to 65534"),
         ({"transit_gateway_id": None, "create": {"asn": 4294967295}}, "is not a private ASN"),

@@ -53,6 +53,22 @@ def test_every_help_has_examples_that_parse(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ALL)
+def test_no_usage_has_brackets_in_brackets(path: str) -> None:
+    usage = ALL[path].get_usage(ALL[path].context_class(ALL[path], info_name="main.py"))
+    assert "[[" not in usage
+
+
+def test_commands_that_wait_for_aws_or_terraform_show_progress() -> None:
+    shown = {file.stem for file in (ROOT / "commands").glob("*.py") if "with progress(" in file.read_text()}
+    assert shown == {"adopt", "drift", "init", "plan", "preflight", "reach", "status"}
+
+
+def test_main_py_runs_as_a_program() -> None:
+    result = subprocess.run([ROOT / "main.py", "--version"], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"astro-on-aws {version()}\n", "")
+
+
+@pytest.mark.parametrize("path", ALL)
 def test_every_help_lists_the_exit_codes(path: str) -> None:
     (listed,) = re.findall(r"^ *Exit codes: (.*?)\.$", ALL[path].help, re.MULTILINE | re.DOTALL)
     codes = re.findall(r"\b[0-4] [a-z]", listed)

@@ -471,7 +471,11 @@ def test_policy_lint_exits_with_4_for_findings_of_the_vendor() -> None:
     command = [sys.executable, "main.py", "policy", "lint", "examples/cross_account_role.yaml"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (4, "")
-    assert result.stdout.splitlines()[-1] == "1 policies of the estate: 0 findings; 1 of Astronomer: 2"
+    summary = "Your 1 policy: no findings. Astronomer's 1 policy: 2 findings. Astronomer maintains its document."
+    assert result.stdout.splitlines()[-1] == summary
+    (first, _) = [line.rpartition(": ")[2] for line in result.stdout.splitlines() if line.startswith("LOW ")]
+    names, _, more = first.partition(" and ")
+    assert (len(names.split(", ")), more.partition(" ")[2]) == (5, "more")
 
 
 @pytest.mark.slow
