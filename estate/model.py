@@ -109,6 +109,9 @@ class Deployer(Props):
         return f"arn:{partition(region)}:iam::{account_id}:role/{self.role}"
 
 
+ACCOUNT_SECTIONS = ("cross_account_role", "policy_alarm", "service_quotas", "opt_in_region")
+
+
 class Account(Props):
     """The dedicated AWS account of an Astro Hybrid data plane."""
 
@@ -128,13 +131,7 @@ class Account(Props):
 
     def sections(self) -> Iterator[tuple[str, CheckedProps]]:
         """Yield the existing sections by name."""
-        sections: dict[str, CheckedProps | None] = {
-            "cross_account_role": self.cross_account_role,
-            "policy_alarm": self.policy_alarm,
-            "service_quotas": self.service_quotas,
-            "opt_in_region": self.opt_in_region,
-        }
-        yield from ((name, props) for name, props in sections.items() if props)
+        yield from ((name, getattr(self, name)) for name in ACCOUNT_SECTIONS if getattr(self, name))
 
 
 class Estate(Props):

@@ -1,6 +1,7 @@
 """The valid part of an estate with mistakes. An invalid field does not prevent checks of others, so one run reports
 all."""
 
+import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,15 +9,14 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from estate.explain import member, pick
 from estate.model import SECTIONS, Account, Astro, Estate
-from estate.source import Location, Problem
+from estate.source import Location, Problem, did_you_mean
 from estate.twins import default_product
 
 UNSOUND = (AttributeError, KeyError, AssertionError)
 """Raised by a rule that reads a field that is missing from a partial model."""
 
 WHOLE = "*"
-"""Represents the entry itself among its invalid fields. Its fields contradict each other, so no other rule can check
-it."""
+"""Represents the entry itself among its invalid fields: its fields contradict each other."""
 
 _Wrong = Mapping[Location, set[str]]
 
@@ -37,10 +37,11 @@ def parts(data: Any, error: ValidationError, context: Any) -> tuple[Estate, Esta
         bad = wrong.get(path, set())
         if model is None or not isinstance(raw, dict):
             return None, None
-        entry = _partial(model, raw, bad, context)
+        entry = _partial(model, raw, bad, context, path, broken)
         if bad:
             broken.extend(Problem(path, message) for message in _broken_rules(entry))
-        return (None if bad else entry), (None if WHOLE in bad else entry)
+        # No network and no cluster with contradictions, because what refers to it would be wrong too.
+        return (None if bad else entry), (None if WHOLE in bad and path[0] != "connections" else entry)
 
     for section in SECTIONS:
         entries = given.get(section)
@@ -55,15 +56,46 @@ def parts(data: Any, error: ValidationError, context: Any) -> tuple[Estate, Esta
     for one in (whole, sound):
         one["astro"] = Astro.model_construct(product=default_product(given))
     others = {field: given[field] for field in Estate.model_fields if field in given and field not in whole}
-    top = _partial(Estate, others, {str(path[0]) for path in wrong if len(path) == 1 or path[0] in others}, context)
+    bad = {str(path[0]) for path in wrong if len(path) == 1 or path[0] in others}
+    top = _partial(Estate, others, bad, context, (), broken)
     return _estate(top, whole), _estate(top, sound), broken
 
 
+def without(estate: Estate, error: AttributeError) -> Estate | None:
+    """Return the estate without the entries that lack the field of an error, or a part of it. None if none lacks it."""
+    values = dict(vars(estate))
+    for section in SECTIONS:
+        entries = values[section]
+        if any(_holds(entry, error.obj) for entry in entries.values()):
+            values[section] = {
+                name: entry
+                for name, entry in entries.items()
+                if not _holds(entry, error.obj)
+                and (type(entry) is not type(error.obj) or hasattr(entry, str(error.name)))
+            }
+            return _copy(values)
+    return _copy({**values, "account": None}) if _holds(values["account"], error.obj) else None
+
+
+def _holds(value: Any, part: Any) -> bool:
+    """Return whether a model is `part`, or has it in a field or in a map of a field."""
+    if value is part:
+        return True
+    inner = vars(value) if isinstance(value, BaseModel) else value
+    return isinstance(inner, dict) and any(
+        _holds(one, part) for one in inner.values() if isinstance(one, BaseModel | dict)
+    )
+
+
 def _estate(top: BaseModel, values: Mapping[str, Any]) -> Estate:
+    return _copy({**vars(top), **values})
+
+
+def _copy(values: Mapping[str, Any]) -> Estate:
     estate = Estate.model_construct()
     fields = vars(estate)
     fields.clear()
-    fields |= {**vars(top), **values}
+    fields |= values
     return estate
 
 
@@ -84,19 +116,67 @@ def _wrong_fields(error: ValidationError) -> dict[Location, set[str]]:
     return wrong
 
 
-def _partial(model: type[BaseModel], raw: Mapping[str, Any], bad: set[str], context: Any) -> BaseModel:
-    """Return a model of the valid fields of `raw`, with defaults for missing ones."""
+def _partial(
+    model: type[BaseModel], raw: Mapping[str, Any], bad: set[str], context: Any, path: Location, broken: list[Problem]
+) -> BaseModel:
+    """Return a model of the valid fields of `raw`, with defaults for missing ones.
+
+    Adds the broken rules of its parts to `broken`. `bad` are fields that contradict others.
+    """
     values: dict[str, Any] = {}
-    bad = set(bad)
-    for field in raw.keys() & model.model_fields.keys() - bad:
+    fields = list(model.model_fields)
+    # The value of a misspelt key is not the default.
+    unsound = {field for key in raw.keys() - model.model_fields.keys() for field in _meant(key, fields)}
+    for field in raw.keys() & model.model_fields.keys() - unsound:
+        annotation = member(model, field)
         try:
-            values[field] = TypeAdapter[Any](member(model, field)).validate_python(raw[field], context=context)
+            values[field] = TypeAdapter[Any](annotation).validate_python(raw[field], context=context)
+            unsound |= {field} & bad  # It contradicts another field.
         except ValidationError:
-            bad.add(field)
-    entry = model.model_construct(**values)
-    for field in bad:
+            try:
+                values[field] = _sound_part(annotation, raw[field], context, (*path, field), broken)
+            except _UnsoundError:
+                unsound.add(field)
+    given = set(raw.keys() & model.model_fields.keys())
+    entry = model.model_construct(given, **{field: value for field, value in values.items() if field not in unsound})
+    for field in unsound | (bad - values.keys()):
         vars(entry).pop(field, None)
     return entry
+
+
+class _UnsoundError(Exception):
+    pass
+
+
+def _meant(key: str, fields: list[str]) -> Iterator[str]:
+    meant = did_you_mean(key, fields)
+    yield from (field for field in fields if repr(field) in meant)
+
+
+def _sound_part(annotation: Any, raw: Any, context: Any, path: Location, broken: list[Problem]) -> Any:
+    """Return a model of the valid fields of an invalid value, or a map of such models. Raises _UnsoundError."""
+    picked = pick(annotation, raw)
+    if isinstance(raw, dict):
+        items: dict[Any, Any] = raw
+        if isinstance(picked, type) and issubclass(picked, BaseModel):
+            part = _partial(picked, items, set(), context, path, broken)
+            found = [Problem(path, message) for message in _broken_rules(part)]
+            broken.extend(found)
+            if not found:
+                return part
+        elif typing.get_origin(picked) is dict and all(isinstance(item, dict) for item in items.values()):
+            adapter: TypeAdapter[Any] = TypeAdapter(model := member(picked, "a"))
+            parts: dict[Any, Any] = {}
+            invalid = False
+            for name, item in items.items():
+                try:
+                    parts[name] = adapter.validate_python(item, context=context)
+                except ValidationError:
+                    invalid = True
+                    parts[name] = _sound_part(model, item, context, (*path, name), broken)
+            if invalid:  # Otherwise the items contradict each other.
+                return parts
+    raise _UnsoundError
 
 
 def _broken_rules(entry: BaseModel) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
 from estate import renames
-from estate.model import Account, Estate
-from estate.partial import UNSOUND
+from estate.model import ACCOUNT_SECTIONS, Estate
+from estate.partial import UNSOUND, without
 from estate.ranges import overlaps
 from estate.source import Location, Problem, did_you_mean, shortened
 from estate.state import S3State
@@ -29,15 +30,33 @@ def check(estate: Estate, names: Names, sound: Estate | None = None) -> Iterator
 
     `sound` also has the valid fields of the other entries, for rules that need only those.
     """
-    for rule in _RULES:
-        if sound:
-            with contextlib.suppress(*UNSOUND):
-                yield from list(rule(sound, names))
-                continue
-            with contextlib.suppress(*UNSOUND):
-                yield from list(rule(estate, names))
+    connections = (sound or estate).connections
+    entries = [*(partial(_section_fits, name) for name in ACCOUNT_SECTIONS)]
+    entries += [*(partial(_connection_fits, name) for name in connections)]
+    for rule in (*_RULES, *entries):
+        yield from _of_sound(rule, estate, names, sound) if sound else rule(estate, names)
+
+
+_TRIES = 10
+"""The most entries that a rule is repeated without. Then it reads only entries without a mistake."""
+
+
+def _of_sound(rule: "_Rule", estate: Estate, names: Names, sound: Estate) -> Iterator[Problem]:
+    """Yield the problems that a rule finds in the valid fields. Entries without a field that it reads are left out."""
+    smaller: Estate | None = sound
+    for _ in range(_TRIES):
+        if smaller is None:
+            break
+        try:
+            yield from rule(smaller, names)
+        except AttributeError as error:
+            smaller = without(smaller, error)
+        except UNSOUND:
+            break
         else:
-            yield from rule(estate, names)
+            return
+    with contextlib.suppress(*UNSOUND):
+        yield from rule(estate, names)
 
 
 _RESERVED = {"backend", "vpc-id", "subnet-ids", "route-table-ids"}
@@ -64,21 +83,25 @@ def _names(estate: Estate, names: Names) -> Iterator[Problem]:
 
 
 def _vpcs(estate: Estate) -> Iterator[Problem]:
-    """Yield contradictions between networks with the same VPC, and connections without a VPC that need one."""
-    owners: dict[str, str] = {}
-    for name, network in estate.networks.items():
-        if network.vpc_id and network.route_tables:
-            owners.setdefault(network.vpc_id, name)
+    """Yield networks with the same VPC in one account."""
     first: dict[tuple[str, str], str] = {}
     for name, network in estate.networks.items():
-        if not network.vpc_id:
-            continue
-        if (other := first.setdefault((network.vpc_id, network.account_id), name)) != name:
+        if network.vpc_id and (other := first.setdefault((network.vpc_id, network.account_id), name)) != name:
             yield Problem(
                 ("networks", name, "vpc_id"),
                 f"{network.vpc_id!r} is networks.{other} too; put both into one entry, or two stacks change one VPC",
             )
-        elif (owner := owners.get(network.vpc_id, name)) != name:
+
+
+def _shared_vpcs(estate: Estate) -> Iterator[Problem]:
+    """Yield contradictions between the entries of a VPC that several accounts share."""
+    owners: dict[str, str] = {}
+    for name, network in estate.networks.items():
+        if network.vpc_id and network.route_tables:
+            owners.setdefault(network.vpc_id, name)
+    for name, network in estate.networks.items():
+        owner = owners.get(network.vpc_id or "", name)
+        if owner != name and network.account_id != estate.networks[owner].account_id:
             shared = f"{network.vpc_id!r} is of networks.{owner}, in account {estate.networks[owner].account_id}"
             if network.region != estate.networks[owner].region:
                 yield Problem(
@@ -97,6 +120,10 @@ def _vpcs(estate: Estate) -> Iterator[Problem]:
                         f"{name!r} is a participant's side of a shared VPC, and only its owner's account takes a "
                         f"{connection.type}; name {owner!r}, or the owner's entry",
                     )
+
+
+def _gateways(estate: Estate) -> Iterator[Problem]:
+    """Yield connections on a transit gateway that no connection of their network creates."""
     for name, connection in estate.connections.items():
         if connection.uses is None:
             continue
@@ -112,6 +139,9 @@ def _vpcs(estate: Estate) -> Iterator[Problem]:
                 f"{connection.uses!r} is not a connection of network {connection.network!r} that makes a transit "
                 f"gateway; there are: {', '.join(made) or 'none'}",
             )
+
+
+def _needed_vpcs(estate: Estate) -> Iterator[Problem]:
     for name, connection in estate.connections.items():
         network = estate.networks.get(connection.network)
         if network and not network.has_vpc and connection.needs_vpc:
@@ -271,22 +301,27 @@ def _for_hybrid(estate: Estate, names: Names) -> Iterator[Problem]:
         )
 
 
-def _fits(estate: Estate) -> Iterator[Problem]:
-    if account := estate.account:
-        document = account.cross_account_role.policy_file
+def _section_fits(section: str, estate: Estate, _: Names) -> Iterator[Problem]:
+    account = estate.account
+    if account and (props := getattr(account, section)):
+        role = getattr(account, "cross_account_role", None)
+        document = getattr(role, "policy_file", None)  # Both are missing if they are invalid.
         context = Context(account.account_id, account.region, None, estate.clusters, document)
-        for section, props in account.sections():
-            for field, message in props.check(context):
-                yield Problem(("account", section, *field), message)
-        yield from _opted_in(estate, account)
-    for name, connection in estate.connections.items():
-        if network := estate.networks.get(connection.network):
-            context = Context(network.account_id, network.region, network, estate.clusters)
-            for field, message in connection.check(context):
-                yield Problem(("connections", name, *field), message)
+        for field, message in props.check(context):
+            yield Problem(("account", section, *field), message)
 
 
-def _opted_in(estate: Estate, account: Account) -> Iterator[Problem]:
+def _connection_fits(name: str, estate: Estate, _: Names) -> Iterator[Problem]:
+    connection = estate.connections.get(name)
+    if connection and (network := estate.networks.get(connection.network)):
+        context = Context(network.account_id, network.region, network, estate.clusters)
+        for field, message in connection.check(context):
+            yield Problem(("connections", name, *field), message)
+
+
+def _opted_in(estate: Estate) -> Iterator[Problem]:
+    if not (account := estate.account):
+        return
     enabled = account.opt_in_region.regions if account.opt_in_region else ()
     wanted: dict[Location, str] = {("account", "region"): account.region}
     for name, cluster in estate.data_plane().items():
@@ -339,7 +374,10 @@ def _routed_back(estate: Estate) -> Iterator[Problem]:
             )
 
 
-def _of_estate(rule: Callable[[Estate], Iterator[Problem]]) -> Callable[[Estate, Names], Iterator[Problem]]:
+_Rule = Callable[[Estate, Names], Iterator[Problem]]
+
+
+def _of_estate(rule: Callable[[Estate], Iterator[Problem]]) -> _Rule:
     return lambda estate, _: rule(estate)
 
 
@@ -347,7 +385,22 @@ _RULES = (
     _names,
     _of_estate(renames.check),
     _references,
-    *map(_of_estate, (_vpcs, _offered, _twins, _regions, _partitions, overlaps, _claimed_once, _routed_back)),
+    *map(
+        _of_estate,
+        (
+            _vpcs,
+            _shared_vpcs,
+            _gateways,
+            _needed_vpcs,
+            _offered,
+            _twins,
+            _regions,
+            _partitions,
+            overlaps,
+            _claimed_once,
+            _routed_back,
+        ),
+    ),
     _for_hybrid,
-    _of_estate(_fits),
+    _of_estate(_opted_in),
 )

@@ -131,6 +131,8 @@ class ResolverRulesProps(SharingProps):
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         yield from super().check(context)
+        for field, message in self.endpoint.check(context) if self.endpoint else ():
+            yield ("endpoint", *field), message
         servers = {target for rule in self.rules.values() for target in rule.targets}
         most = RULES_OF_A_GROUP // 2 * GROUPS_OF_AN_INTERFACE
         if self.endpoint and len(servers) > most:
@@ -139,5 +141,3 @@ class ResolverRulesProps(SharingProps):
                 "default, with two rules each; use fewer servers, or an existing endpoint_id"
             )
             yield ("rules",), message
-        for field, message in self.endpoint.check(context) if self.endpoint else ():
-            yield ("endpoint", *field), message

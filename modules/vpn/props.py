@@ -217,29 +217,47 @@ class VpnProps(ConnectionProps):
         return self
 
     @model_validator(mode="after")
-    def _can_route(self) -> Self:
+    def _has_a_table_for_its_routes(self) -> Self:
         if self.transit_gateway_id and self.static_routes and not self.route_tables.routes:
             raise ValueError(
                 "has static_routes to a transit gateway without route_tables.routes for them; set a table, such as "
                 "{main: tgw-rtb-0123456789abcdef0}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_two_asns(self) -> Self:
         amazons = self.amazon_asn or 64512
         if self.makes_gateway() and amazons in {self.asn(gateway) for gateway in self.gateways.values()}:
             raise ValueError(
                 f"has {amazons} as bgp_asn and as AWS's own ASN; BGP requires different ASNs: change amazon_asn"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _carries_private_addresses(self) -> Self:
         for name, gateway in self.gateways.items():
             if gateway.direct_connect_attachment_id and not self.on_transit_gateway:
                 raise ValueError(
                     f"has gateways.{name}.direct_connect_attachment_id without transit_gateway_id; tunnels over "
                     "Direct Connect need a transit gateway"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _has_devices_of_its_side(self) -> Self:
+        for name, gateway in self.gateways.items():
             yours = [field for field in OF_YOUR_ACCOUNT if getattr(gateway, field)]
             if yours and self.terminates == "astro":
                 raise ValueError(
                     f"has gateways.{name}.{yours[0]}, which is in your account, and Astronomer creates this VPN in "
                     "the cluster's; remove it"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _is_started_by_a_device_with_a_certificate(self) -> Self:
+        for name, gateway in self.gateways.items():
             starts = self.tunnels.startup_action == "start" and "startup_action" in self.tunnels.model_fields_set
             if gateway.certificate_arn and not gateway.tunnels and starts:
                 raise ValueError(

@@ -74,32 +74,44 @@ class Tunnels(Props):
     """The reason why ikev1, SHA1, AES128, or one of the groups 2, 5, 22, 23 and 24 is allowed."""
 
     @model_validator(mode="after")
-    def _can_be_negotiated(self) -> Self:
-        one, two = self.phase1, self.phase2
+    def _is_strong_or_has_a_reason(self) -> Self:
         chosen: list[str | int] = [*self.ike_versions]
-        for phase in (one, two):
+        for phase in (self.phase1, self.phase2):
             chosen += [*phase.encryption, *phase.integrity, *phase.dh_groups]
         weak = [str(choice) for choice in dict.fromkeys(chosen) if choice in _WEAK]
-        wrong: list[str] = []
         if weak and not self.weak_reason:
-            wrong.append(f"allows {', '.join(weak)}, which is weak; remove it, or give a reason in weak_reason")
+            raise ValueError(f"allows {', '.join(weak)}, which is weak; remove it, or give a reason in weak_reason")
         if self.weak_reason and not weak:
-            wrong.append("has weak_reason, but allows nothing weak; remove it")
-        if two.lifetime_seconds >= one.lifetime_seconds:
-            wrong.append(
-                f"has a phase2.lifetime_seconds of {two.lifetime_seconds}, which is not below phase1's "
-                f"{one.lifetime_seconds} as AWS requires; change one"
+            raise ValueError("has weak_reason, but allows nothing weak; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _ends_phase_2_first(self) -> Self:
+        one, two = self.phase1.lifetime_seconds, self.phase2.lifetime_seconds
+        if two >= one:
+            raise ValueError(
+                f"has a phase2.lifetime_seconds of {two}, which is not below phase1's {one} as AWS requires; change one"
             )
-        if self.rekey_margin_seconds * 2 > two.lifetime_seconds:
-            wrong.append(
+        return self
+
+    @model_validator(mode="after")
+    def _has_time_for_new_keys(self) -> Self:
+        most = self.phase2.lifetime_seconds // 2
+        if self.rekey_margin_seconds > most:
+            raise ValueError(
                 f"has a rekey_margin_seconds of {self.rekey_margin_seconds}, more than half of "
-                f"phase2.lifetime_seconds; at most {two.lifetime_seconds // 2}"
+                f"phase2.lifetime_seconds; at most {most}"
             )
-        if "ikev2" not in self.ike_versions:
-            if self.startup_action == "start":
-                wrong.append("has startup_action start, which needs ikev2; set add, with which your device starts")
-            if all("GCM" in cipher for cipher in one.encryption):
-                wrong.append("has only GCM in phase1.encryption, which needs ikev2 (RFC 5282); add AES256")
-        if wrong:
-            raise ValueError("; it ".join(wrong))
+        return self
+
+    @model_validator(mode="after")
+    def _starts_with_ikev2(self) -> Self:
+        if "ikev2" not in self.ike_versions and self.startup_action == "start":
+            raise ValueError("has startup_action start, which needs ikev2; set add, with which your device starts")
+        return self
+
+    @model_validator(mode="after")
+    def _encrypts_phase_1_with_ikev1(self) -> Self:
+        if "ikev2" not in self.ike_versions and all("GCM" in cipher for cipher in self.phase1.encryption):
+            raise ValueError("has only GCM in phase1.encryption, which needs ikev2 (RFC 5282); add AES256")
         return self

@@ -257,6 +257,10 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         hub("create: {asn: 65535}"),
         [
             (
+                "10:6: connections.x.attach_network: attaches a network without subnets; add `subnets` to it, one in "
+                "each availability zone"
+            ),
+            (
                 "10:77: connections.x.create.asn: '65535' is not a private ASN; allowed: 64512 to 65534 and "
                 "4200000000 to 4294967294"
             )
