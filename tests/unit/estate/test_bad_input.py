@@ -263,7 +263,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             (
                 "10:77: connections.x.create.asn: '65535' is not a private ASN; allowed: 64512 to 65534 and "
                 "4200000000 to 4294967294"
-            )
+            ),
         ],
     ),
     "B20 an attachment and a blackhole for one range": (
