@@ -44,6 +44,10 @@ class Switch(TypedDict, total=False):
     allowed: dict[str, list[str]]
     """By account, the only calls to execute, each as `region/service:Action` or, in every region, `*/service:Action`.
     Default: all calls. Resources are not evaluated."""
+    error: str
+    """The error code of every answer, such as ExpiredToken."""
+    region: str
+    """The only region of `error`. Default: all."""
     seed: int
     """The seed of the random generator for `rate`."""
     drop: bool
@@ -88,6 +92,8 @@ class Faults:
             self._calls += 1
             if self._denies(f"{service}:{action}", account, region):
                 return _UNAUTHORIZED if service == "ec2" else _DENIED
+            if (code := self._switch.get("error")) and self._switch.get("region", region) == region:
+                return Fault("400 Bad Request", code, f"The request failed with {code}.")
             if self._dice.random() < self._switch.get("rate", 0):
                 fault = self._dice.choice(_FAULTS.get(service, _DEFAULT_FAULTS))
                 self._codes[fault.code] += 1

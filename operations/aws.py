@@ -202,8 +202,20 @@ def _all_pages(call: Callable[..., dict[str, Any]], parameters: Mapping[str, Any
 _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|BandwidthLimitExceeded")
 
 
+UNEXPECTED = (LookupError, TypeError, AttributeError, ValueError)
+"""The errors of code that reads an answer in another form than AWS describes."""
+
+
+def unexpected(error: Exception) -> str:
+    """Return a sentence for an answer in another form than AWS describes."""
+    what = f"has no {error}" if isinstance(error, KeyError) else f"has an unexpected form ({error})"
+    return f"the answer of AWS {what}"
+
+
 def remedy(error: Exception) -> str:
-    """Return the remedy for an error of botocore."""
+    """Return the remedy for an error of botocore, or for one of `UNEXPECTED`."""
+    if isinstance(error, UNEXPECTED):
+        return "Run the command again; if the answer stays the same, report it to this project"
     if isinstance(error, exceptions.ClientError) and _THROTTLED.search(error.response["Error"]["Code"]):
         return "AWS limits the rate of calls; run the command again in a minute"
     return "Sign in, and check the network and the region"

@@ -13,7 +13,7 @@ from estate.model import Estate
 from estate.plan import StackPlan, stacks_of
 from estate.state import S3State
 from operations.adopt.report import hcl_string
-from operations.aws import Accounts, Aws, DeniedError
+from operations.aws import UNEXPECTED, Accounts, Aws, DeniedError, RegionOffError
 from operations.status.check import Outcome
 
 Deployed = Mapping[str, frozenset[str] | None]
@@ -91,7 +91,7 @@ def _addresses(estate: Estate, accounts: Accounts, plan: StackPlan) -> frozenset
         answer = accounts.own(state.region).read("s3:get_object", Bucket=state.bucket, Key=key)
         content = json.loads(answer["Body"].read()) if answer else {}
         return frozenset(_managed(content))
-    except (UserError, DeniedError, exceptions.BotoCoreError, exceptions.ClientError, ValueError, TypeError, KeyError):
+    except (UserError, DeniedError, RegionOffError, exceptions.BotoCoreError, exceptions.ClientError, *UNEXPECTED):
         return None
 
 

@@ -10,7 +10,7 @@ from botocore import exceptions
 from estate.errors import UserError
 from estate.model import Estate
 from modules.entry import fact
-from operations.aws import Accounts, DeniedError, RegionOffError, remedy
+from operations.aws import UNEXPECTED, Accounts, DeniedError, RegionOffError, remedy, unexpected
 from operations.handoff.status import Entry, Report
 
 State = Literal["done", "waiting", "failed", "ok", "blocked", "warning", "unknown"]
@@ -77,6 +77,8 @@ def attempt(check: Check, account_id: str, region: str) -> Outcome:
         return unknown(str(error), "")
     except (exceptions.ClientError, exceptions.BotoCoreError) as error:
         return unknown(" ".join(str(error).split()), remedy(error))
+    except UNEXPECTED as error:
+        return unknown(unexpected(error), remedy(error))
 
 
 class NotDeployedError(Exception):
