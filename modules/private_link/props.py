@@ -117,7 +117,8 @@ class Service(Props):
     Removing one rejects its connection. Default: you accept each in the VPC console."""
     private_dns_name: DomainName | None = None
     """Your public domain name under which Astro reaches the service. AWS requires a TXT record as proof, which is in
-    the `handoff` output."""
+    the `handoff` output. Deploy twice to add or change the name of an existing service: the first deploy outputs the
+    record from before."""
 
     verify_private_dns: bool = False
     """Have AWS verify `private_dns_name`. Set it to true when the TXT record exists, otherwise an apply fails."""
@@ -247,7 +248,9 @@ class PrivateLinkProps(ConnectionProps):
             service = in_words(fact(facts, "service", "service_name"))
             if domain := self.service.private_dns_name:
                 record = f"create the TXT record of `service.private_dns_record` in the public zone of {domain}"
-                if not self.service.verify_private_dns:
+                if fact(facts, "service", "private_dns_record") == []:
+                    yield Step("you", f"deploy once more, which outputs the TXT record of {domain}")
+                elif not self.service.verify_private_dns:
                     yield Step("you", f"{record}, then write `verify_private_dns: true` and deploy")
             yield Step("Astronomer", f"create an interface endpoint to {service} in the cluster's VPC", key="connected")
             if not self.service.acceptance_off_reason:

@@ -235,6 +235,25 @@ def test_an_endpoint_can_be_limited_to_named_accounts(new_stack: NewStack) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("record", "first"),
+    [
+        ([], "deploy once more, which outputs the TXT record of orders.acme.example"),
+        (
+            [{"name": "_x"}],
+            "create the TXT record of `service.private_dns_record` in the public zone of orders.acme.example, then "
+            "write `verify_private_dns: true` and deploy",
+        ),
+    ],
+)
+def test_a_name_added_later_needs_one_more_deploy(record: list[Any], first: str) -> None:
+    """The provider does not know that the record changes, so the first deploy outputs the one from before."""
+    service = {"load_balancers": (NLB,), "private_dns_name": "orders.acme.example"}
+    props = PrivateLinkProps.model_validate(EXISTING | {"service": service})
+    step, *_ = props.steps({"service": {"service_name": "svc", "private_dns_record": record}}, {})
+    assert (step.actor, step.action) == ("you", first)
+
+
 def test_claims_the_names_that_its_endpoints_answer_for() -> None:
     quiet = {"service": "s3", "private_dns": False}
     props = PrivateLinkProps.model_validate(BASE | {"endpoints": {"secrets": SECRETS, "objects": quiet}})
