@@ -92,6 +92,6 @@ def _print(found: "Findings", costs: "list[Cost] | None") -> None:
     if costs is not None:
         from operations.cost import table
 
-        print("\n".join(table(costs)))
+        print("\n".join(("", *table(costs), "")))
     if found.warnings:
         raise EstateError(found.file, list(found.warnings), found.code)

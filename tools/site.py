@@ -60,7 +60,7 @@ def write() -> list[object]:
     for name in PROJECT:
         (PAGES / name).write_text(relinked((ROOT / name).read_text(), ROOT))
     return [
-        "index.md",
+        {"Overview": "index.md"},
         *order,
         {"Commands": list(commands())},
         {"Examples": list(examples())},

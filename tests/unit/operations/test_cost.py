@@ -42,7 +42,7 @@ COMPLETE = [
 def test_check_prints_the_cost_of_the_complete_example() -> None:
     file = str(ROOT / "examples/complete.yaml")
     code, plain, warnings = run("check", file)
-    assert run("check", file, "--cost") == (code, plain + "\n".join([*COMPLETE, ""]), warnings)
+    assert run("check", file, "--cost") == (code, plain + "\n".join(["", *COMPLETE, "", ""]), warnings)
 
 
 def test_every_type_is_priced_or_free() -> None:
