@@ -1,8 +1,13 @@
 """The first estate file: the world of each example, found on the local AWS, and clusters of Astro's API."""
 
 import base64
+import contextlib
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -231,3 +236,29 @@ def test_a_wrong_option_is_a_sentence(arguments: tuple[str, ...], told: str, tmp
     code, out, err = run("init", str(tmp_path / "astro.yaml"), *arguments)
     assert (code, out, err.startswith(told)) == (2, "", True), err
     assert not (tmp_path / "astro.yaml").exists()
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_init_asks_on_a_terminal(answer: str, tmp_path: Path) -> None:
+    file, leader, follower = tmp_path / "astro.yaml", *pty.openpty()
+    with LocalAws() as aws:
+        aws.make(facts_of(load(ROOT / "examples/vpc_peering.yaml")))
+        gone = ("AWS_REGION", "AWS_DEFAULT_REGION", "ASTRO_API_TOKEN")
+        environment = {**os.environ, **aws.environment(LAKE), "TERM": "dumb"}
+        environment = {key: value for key, value in environment.items() if key not in gone}
+        command = [sys.executable, str(ROOT / "main.py"), "init", str(file)]
+        with subprocess.Popen(command, env=environment, stdin=follower, stdout=follower, stderr=follower) as process:
+            os.close(follower)
+            # The region, the product, the organization, and whether the requester is Astronomer's account.
+            os.write(leader, f"us-east-1\nhosted-dedicated\nacme\n{answer}\n".encode())
+            printed = b""
+            with contextlib.suppress(OSError):
+                while chunk := os.read(leader, 4096):
+                    printed += chunk
+        os.close(leader)
+    asked = printed.decode()
+    assert f"Account {HOSTED} requests a connection. Has Astronomer's support named it to you? [y/N]: " in asked
+    assert process.returncode in (ExitCode.DONE, ExitCode.WARNINGS_ONLY), asked
+    estate = load(file)
+    assert (estate.astro.product, estate.astro.organization) == ("hosted-dedicated", "acme")
+    assert [one.type for one in estate.connections.values()] == (["vpc_peering"] if answer == "y" else [])
