@@ -80,7 +80,7 @@ class WorkloadIdentity(Construct):
                     self,
                     construct_id(name, "policy", key),
                     name=policy_name,
-                    description=f"Permissions of {aws_name}",
+                    description=f"What {aws_name} may do",
                     policy=text,
                 ).arn
         for key, policy_arn in policies.items():

@@ -122,7 +122,7 @@ def test_policies_are_created_or_attached_and_large_ones_split(new_stack: NewSta
     assert tf["aws_iam_policy"] == {
         f"conn_etl_policy_big{part}": {
             "name": f"acme-conn-etl-big{name}",
-            "description": "Permissions of acme-conn-etl",
+            "description": "What acme-conn-etl may do",
             "policy": text,
         }
         for part, name in (("", ""), ("_2", "-2"))

@@ -150,10 +150,19 @@ def test_two_paths_never_share_an_address(tmp_path: Path) -> None:
         cdktf.Testing.synth(stack)
 
 
+REPLACED_BY_DESCRIPTION = ("aws_iam_policy", "aws_security_group")
+"""Types whose description AWS cannot change, so that Terraform replaces the resource for another word."""
+
+
 def addresses(stacks: dict[str, Any]) -> list[str]:
-    """Return `stack: address` for everything that has an address."""
+    """Return `stack: address` for everything that has an address, and the descriptions that cannot change."""
     found: list[str] = []
     for name, stack in stacks.items():
+        for kind in REPLACED_BY_DESCRIPTION:
+            found += [
+                f"{name}: {kind}.{key}.description: {block['description']}"
+                for key, block in stack.get("resource", {}).get(kind, {}).items()
+            ]
         for section, prefix in (("resource", ""), ("data", "data.")):
             found += [f"{name}: {prefix}{kind}.{key}" for kind, each in stack.get(section, {}).items() for key in each]
         found += [f"{name}: var.{key}" for key in stack.get("variable", {})]
