@@ -124,7 +124,7 @@ def slow(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 SITUATIONS: dict[str, tuple[Callable[[World, pytest.MonkeyPatch], None], str]] = {
     "no credentials": (no_credentials, "Unable to locate credentials. Sign in"),
-    "wrong account": (wrong_account, "your credentials are of account 666666666666"),
+    "wrong account": (wrong_account, "your credentials are for account 666666666666"),
     "expired": (answers("ExpiredToken"), "ExpiredToken"),
     "throttled": (answers("Throttling"), "AWS limits the rate of calls; run the command again in a minute"),
     "broken": (answers("InternalError"), "InternalError"),
