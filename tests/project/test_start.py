@@ -72,7 +72,9 @@ CDKTF = ROOT / "node_modules/.bin/cdktf"
 
 
 def test_setup_announces_its_steps_and_the_next_command(clone: Path) -> None:
-    shown = subprocess.run(["make", "-n", "setup"], cwd=clone, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "-n", "setup"], cwd=clone, capture_output=True, text=True, check=True
+    ).stdout
     echoes = [text for line in shown.splitlines() for text in re.findall(r"echo [\"'](.*?)[\"'](?: &&|$)", line)]
     assert re.match(r"Set-up in 5 steps: 2 to 5 minutes, 1\.2 GB ", echoes[0])
     assert re.findall(r"\[(\d)/5\]", "\n".join(echoes)) == ["1", "2", "3", "4", "5"]
