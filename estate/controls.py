@@ -47,7 +47,7 @@ class Controls(Props):
     @model_validator(mode="after")
     def _demands_something(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError(f"demands nothing; give one of {', '.join(type(self).model_fields)}, or take it out")
+            raise ValueError(f"has no fields; set one of {', '.join(type(self).model_fields)}, or remove it")
         return self
 
     def boundary(self, partition: str, account_id: str) -> str | None:

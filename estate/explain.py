@@ -149,7 +149,7 @@ def _not_allowed(value: Any, expected: str, path: Location, shown: str | None, a
 
 
 def _unquoted(value: Any) -> str:
-    return "; take it out of its quotes" if isinstance(value, str) and re.fullmatch(r"-?\d+", value, re.ASCII) else ""
+    return "; remove the quotes" if isinstance(value, str) and re.fullmatch(r"-?\d+", value, re.ASCII) else ""
 
 
 def _range_of_ports(value: Any, path: Location) -> str:

@@ -70,15 +70,15 @@ def _names(estate: Estate, names: Names) -> Iterator[Problem]:
             if entry.dr is not None and names[section].get(twin) is not None:
                 yield Problem(
                     (section, twin),
-                    f"has the name of the twin that {section}.{name}.dr describes, and only one of them can count; "
-                    f"rename one, or take {section}.{name}.dr out",
+                    f"has the name of the twin of {section}.{name}.dr; rename this entry, or remove "
+                    f"{section}.{name}.dr",
                 )
     for section in ("networks", "connections"):
         for name in sorted(_RESERVED & getattr(estate, section).keys()):
-            yield Problem((section, name), "is a name that the Terraform of a stack has a use for; rename the entry")
+            yield Problem((section, name), "is a reserved name; rename the entry")
     for name in sorted(set(estate.networks) & set(estate.connections)):
         yield Problem(
-            ("connections", name), "has the name of a network; both would have one Terraform address: rename one"
+            ("connections", name), "has the name of a network, so both would have one Terraform address; rename one"
         )
 
 
@@ -89,7 +89,8 @@ def _vpcs(estate: Estate) -> Iterator[Problem]:
         if network.vpc_id and (other := first.setdefault((network.vpc_id, network.account_id), name)) != name:
             yield Problem(
                 ("networks", name, "vpc_id"),
-                f"{network.vpc_id!r} is networks.{other} too; put both into one entry, or two stacks change one VPC",
+                f"{network.vpc_id!r} is also the VPC of networks.{other}; use one entry, so that only one stack "
+                "changes it",
             )
 
 
@@ -200,7 +201,7 @@ def _twins(estate: Estate) -> Iterator[Problem]:
         clusters = [estate.clusters[each] for each in connection.cluster_names() if each in estate.clusters]
         if connection.dr is not None and clusters and not any(cluster.dr for cluster in clusters):
             yield Problem(
-                ("connections", name, "dr"), "is for clusters with a twin, and none here has `dr`; take it out"
+                ("connections", name, "dr"), "is for clusters with a twin, and none of these has `dr`; remove it"
             )
 
 

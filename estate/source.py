@@ -173,12 +173,14 @@ class Source:
                 yield from ((key, value, False) for key, value in merged.value if key.tag != _MERGE)
             else:
                 at = (merged.start_mark.line + 1, merged.start_mark.column + 1)
-                self.problems.append(Problem(path, "merges (<<) what is not a map; name the anchor of one", *at))
+                self.problems.append(
+                    Problem(path, "merges (<<) a value that is not a map; use the anchor of a map", *at)
+                )
 
     def _take(self, values: int) -> None:
         self._count += values
         if self._count > MAX_VALUES:
-            raise _TooMuchError(f"holds more than {MAX_VALUES:,} values once its aliases are followed; write fewer")
+            raise _TooMuchError(f"has more than {MAX_VALUES:,} values after its aliases are expanded; remove some")
 
 
 _YAML = "tag:yaml.org,2002:"

@@ -7,7 +7,7 @@ from ruamel.yaml.error import MarkedYAMLError
 Place = tuple[int, int]
 """Line and column, from 1."""
 
-FILL_IN = "nothing fills in variables here, so write the value"
+FILL_IN = "variables are not expanded here; write the value"
 UNFILLED = f"looks like a template that was not filled in; {FILL_IN}"
 
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?:\s|$)", re.MULTILINE)
@@ -30,7 +30,7 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
         return "is a conflict marker of Git; keep one of the two versions and delete the markers", _place(text, found)
     lines = text.splitlines()
     if quote := _unclosed_quote(lines[: at[0]]):
-        return "opens a quotation that is not closed on this line; close it", quote
+        return "opens a quote that is not closed on this line; close it", quote
     # An odd space is visible on the line after it.
     for number in range(max(at[0] - 3, 0), min(at[0], len(lines))):
         if found := _ODD_SPACE.search(lines[number]):

@@ -59,7 +59,7 @@ def _unpublished(estate: Estate) -> Iterator[Problem]:
             yield Problem(
                 ("clusters", name, "region"),
                 f"{cluster.region!r} is not among the regions that Astronomer lists for {cluster.product} clusters as "
-                f"of {AS_OF}; if the cluster is not there yet, ask Astronomer's support whether it can be",
+                f"of {AS_OF}; if the cluster does not exist yet, ask their support whether they offer it there",
             )
         if cluster.product == "hybrid" and cluster.node_type not in NODE_TYPES:
             yield Problem(
@@ -75,7 +75,7 @@ def _unused(estate: Estate) -> Iterator[Problem]:
         if name not in networks:
             built = "its VPC is created, and no cluster reaches it" if network.create else "nothing is built for it"
             yield Problem(
-                ("networks", name), f"has no connection, so that {built}; add one to connections, or remove the entry"
+                ("networks", name), f"has no connection, so {built}; add one to connections, or remove the entry"
             )
     twins, data_plane = estate.twins(), estate.data_plane()
     named = {cluster for connection in estate.connections.values() for cluster in connection.cluster_names()}
@@ -83,7 +83,7 @@ def _unused(estate: Estate) -> Iterator[Problem]:
     for name in estate.clusters:
         if name not in (named | twins.keys() | data_plane.keys()):
             yield Problem(
-                ("clusters", name), "is in no connection, so that nothing is built for it; add one, or remove the entry"
+                ("clusters", name), "is in no connection, so nothing is built for it; add one, or remove the entry"
             )
     account = estate.account
     if account and not data_plane and not account.without_hybrid_reason:

@@ -530,11 +530,11 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     ),
     "YAML 14: a merge of no map": (
         ("  dev: {", "  dev: {<<: 1, "),
-        ["6:13: clusters.dev: merges (<<) what is not a map; name the anchor of one"],
+        ["6:13: clusters.dev: merges (<<) a value that is not a map; use the anchor of a map"],
     ),
     "YAML 15: a merge of itself": (
         ("  dev: {", "  dev: &dev {<<: *dev, "),
-        ["1:1: holds more than 100,000 values once its aliases are followed; write fewer"],
+        ["1:1: has more than 100,000 values after its aliases are expanded; remove some"],
     ),
     "YAML 16: a secret as a name's value": (
         ("route_tables: all", "route_tables: {password: hunter2}"),

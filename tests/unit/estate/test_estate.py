@@ -130,8 +130,8 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
              "there are: lake"],
         ),
         ("  lake-dev:", "  lake-prod:", ["11:3: connections.lake-prod: is given twice, first in line 10; keep one of them"]),
-        ("  lake-dev:", "  lake:", ["11:9: connections.lake: has the name of a network; both would have one Terraform "
-                                    "address: rename one"]),
+        ("  lake-dev:", "  lake:", ["11:9: connections.lake: has the name of a network, so both would have one Terraform "
+                                    "address; rename one"]),
         ("  lake-dev:", "  Lake_Dev:", ["11:3: connections.Lake_Dev: 'Lake_Dev' is not a name; allowed: 1 to 31 "
                                         "lower-case letters, digits and single hyphens, beginning with a letter, such "
                                         'as "data-lake"']),
@@ -178,8 +178,8 @@ def test_routes_elsewhere_explains_missing_route_tables(tmp_path: Path) -> None:
 def test_a_vpc_is_one_network(tmp_path: Path) -> None:
     text = two_networks().replace("vpc-0bbbbbbbbbbbbbbbb", "vpc-0123456789abcdef0")
     assert mistakes(tmp_path, text) == [
-        "9:64: networks.sea.vpc_id: 'vpc-0123456789abcdef0' is networks.lake too; put both into one entry, or two stacks "
-        "change one VPC"
+        "9:64: networks.sea.vpc_id: 'vpc-0123456789abcdef0' is also the VPC of networks.lake; use one entry, so "
+        "that only one stack changes it"
     ]
 
 
@@ -391,7 +391,7 @@ def test_an_invalid_entry_can_still_be_referred_to(tmp_path: Path) -> None:
         ("a: &a [*a]", "1:1: is nested deeper than 30 levels; an estate needs six"),
         (
             "a0: &a0 [1, 1]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 25)),
-            "1:1: holds more than 100,000 values once its aliases are followed; write fewer",
+            "1:1: has more than 100,000 values after its aliases are expanded; remove some",
         ),
         (
             "name: acme\n" + "#" * 5_000_000,
@@ -531,7 +531,7 @@ def test_the_peering_of_a_twin_is_pending_until_requested(tmp_path: Path) -> Non
         (
             ", dr: {region: us-west-2, cidr: 172.22.0.0/20}",
             "",
-            "10:103: connections.lake-prod.dr: is for clusters with a twin, and none here has `dr`; take it out",
+            "10:103: connections.lake-prod.dr: is for clusters with a twin, and none of these has `dr`; remove it",
         ),
     ],
 )
@@ -581,14 +581,14 @@ def test_an_account_shared_with_a_twin_is_pending_once(tmp_path: Path) -> None:
         (
             "  dev: {",
             "  prod-dr: {region: us-west-2, cidr: 172.24.0.0/20}\n  dev: {",
-            "6:12: clusters.prod-dr: has the name of the twin that clusters.prod.dr describes, and only one of them can "
-            "count; rename one, or take clusters.prod.dr out",
+            "6:12: clusters.prod-dr: has the name of the twin of clusters.prod.dr; rename this entry, or remove "
+            "clusters.prod.dr",
         ),
         (
             "  lake-dev:",
             "  lake-prod-dr: {type: vpc_peering, cluster: prod-dr, network: lake}\n  lake-dev:",
-            "11:17: connections.lake-prod-dr: has the name of the twin that connections.lake-prod.dr describes, and only "
-            "one of them can count; rename one, or take connections.lake-prod.dr out",
+            "11:17: connections.lake-prod-dr: has the name of the twin of connections.lake-prod.dr; rename this entry, or "
+            "remove connections.lake-prod.dr",
         ),
     ],
 )

@@ -95,7 +95,7 @@ def test_an_example_has_no_warnings_but_those_listed(file: Path) -> None:
             "it and its attachment is not accepted)"
         ],
         "astro": [
-            "networks.edge: has no connection, so that its VPC is created, and no cluster reaches it",
+            "networks.edge: has no connection, so its VPC is created, and no cluster reaches it",
         ],
     }.get(file.stem, [])
 
@@ -230,7 +230,7 @@ def test_a_missing_account_is_reported_with_blocked_steps(tmp_path: Path) -> Non
 def test_check_prints_warnings_and_exits_with_4(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(changed("networks:", "  spare: {region: us-east-1}\nnetworks:"))
-    message = "clusters.spare: is in no connection, so that nothing is built for it; add one, or remove the entry"
+    message = "clusters.spare: is in no connection, so nothing is built for it; add one, or remove the entry"
     told = f"{file}:6:10: {message}\n"
     assert run("check", str(file)) == (4, f"{file}: 1 network, 1 connection, no mistakes\n", told)
     assert run("synth", str(file), "--out", str(tmp_path / "out"))[0] == 0
@@ -269,7 +269,7 @@ def test_a_region_that_astronomer_does_not_list_passes(product: str, region: str
     lines = in_text(tmp_path, text[: text.index("connections:")])
     assert lines[1] == (
         f"5:18: clusters.prod.region: '{region}' is not among the regions that Astronomer lists for {product} clusters "
-        "as of 2024-08; if the cluster is not there yet, ask Astronomer's support whether it can be"
+        "as of 2024-08; if the cluster does not exist yet, ask their support whether they offer it there"
     )
 
 
