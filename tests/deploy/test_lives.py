@@ -47,6 +47,8 @@ UNFINISHED: dict[str, str] = FILE["unfinished"]
 OURS, ASTRONOMER = "111111111111", "333333333333"
 HAPPENS = ("gone", "days", "theirs")
 """The keys of a step with events outside the file."""
+UNTOUCHED = ("existing_network", "private_link", "vpc_peering")
+"""The lives in which new names change no resource in AWS, also no route."""
 ASTRONOMERS = "tgw-attach-0000000000000000"
 """The prefix of the IDs of attachments in the file. The gateway itself associates an accepted attachment."""
 KEYS = {"TF_VAR_entry_preshared_keys": '{"one-1": "marked.key.1", "one-2": "marked.key.2"}'}
@@ -155,7 +157,7 @@ class Stage:
         self._accounts = sorted({value for path, value in values if path[-1] == "account_id"})
         self._world: tuple[Facts, set[str]] = {}, set()
         # Every account has a default VPC in each region. An inventory takes 200 calls, so keep the last one.
-        self._foreign = self._seen = self._inventory()
+        self._foreign = self.seen = self._inventory()
         self._terraforms: dict[str, Terraform] = {}
         self._providers = ExitStack()
         self.steps = self.refused = 0
@@ -181,8 +183,8 @@ class Stage:
             self.refused += 1
         else:
             assert not refused, f"deployed, and was to be refused: {refused}"
-        self._seen = self._inventory()
-        lost = self._foreign - self._seen
+        self.seen = self._inventory()
+        lost = self._foreign - self.seen
         assert sorted(lost) == []
 
     def remove(self, id_: str) -> None:
@@ -209,7 +211,7 @@ class Stage:
 
     def end(self) -> None:
         """Assert that only earlier resources are left, and the association of an accepted attachment."""
-        left = self._seen - self._foreign
+        left = self.seen - self._foreign
         assert sorted(one for one in left if ASTRONOMERS not in one) == []
 
     def _deploy(self, data: Data, *, asked: bool, theirs: Mapping[str, str]) -> None:
@@ -221,7 +223,7 @@ class Stage:
             self._aws.make(world[0])
             self._make_policies(world[1])
             there = self._inventory()
-            self._foreign = (self._foreign | (there - self._seen)) & there
+            self._foreign = (self._foreign | (there - self.seen)) & there
             self._world = world
         out = self._folder / "out"
         build(cdktf.App(outdir=str(out)), estate).synth()
@@ -342,7 +344,9 @@ def test_the_life_of_an_entry(name: str, tmp_path: Path) -> None:
             assert not days or stage.all_invited()
             data = data if refused else data_after
         data = with_other_names(data, stage.estate)
+        before = stage.seen
         stage.step(data)
+        assert name not in UNTOUCHED or sorted(before ^ stage.seen) == []
         if name == "transit_gateway":
             stage.forget(ACCEPTER)
         # The line of an entry is removed with it.
