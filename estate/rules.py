@@ -123,12 +123,14 @@ def _shared_vpcs(estate: Estate) -> Iterator[Problem]:
                     )
 
 
-def _gateways(estate: Estate) -> Iterator[Problem]:
+def _gateways(estate: Estate, names: Names) -> Iterator[Problem]:
     """Yield connections on a transit gateway that no connection of their network creates."""
     for name, connection in estate.connections.items():
         if connection.uses is None:
             continue
         used = estate.connections.get(connection.uses)
+        if used is None and connection.uses in names["connections"]:
+            continue  # It is invalid, and reported itself.
         if used is None or used.network != connection.network or not used.makes_transit_gateway:
             made = [
                 key
@@ -386,12 +388,12 @@ _RULES = (
     _names,
     _of_estate(renames.check),
     _references,
+    _gateways,
     *map(
         _of_estate,
         (
             _vpcs,
             _shared_vpcs,
-            _gateways,
             _needed_vpcs,
             _offered,
             _twins,

@@ -34,6 +34,7 @@ def warnings(estate: Estate, file: Path, source: Source, today: date) -> list[Pr
         *_behind_pods(estate),
         *_limits(estate),
         *_blocked(estate),
+        *_other_sources(estate),
         *_cut_by_failover(estate),
     ]
     return sorted(
@@ -159,6 +160,26 @@ def _blocked(estate: Estate) -> Iterator[Problem]:
     for place, entries in blocked.items():
         more = f" and {len(entries) - _LISTED} more" if len(entries) > _LISTED else ""
         yield Problem(place, f"is not known, and blocks {', '.join(entries[:_LISTED])}{more}; {how[place]}")
+
+
+def _other_sources(estate: Estate) -> Iterator[Problem]:
+    """Yield allowlists with Astro's addresses of clusters whose traffic leaves through your own NAT (facts C14)."""
+    hubs = {
+        cluster: (name, set(connection.source_addresses))
+        for name, connection in estate.connections.items()
+        if connection.source_addresses is not None
+        for cluster in connection.cluster_names()
+    }
+    for name, connection in estate.connections.items():
+        for cluster in connection.cluster_names() if connection.by_external_ips else ():
+            hub, addresses = hubs.get(cluster, ("", set[str]()))
+            if hub and not (addresses and set(estate.clusters[cluster].external_ips or ()) <= addresses):
+                yield Problem(
+                    ("connections", name),
+                    f"allows Astro's addresses of {cluster!r}, and connections.{hub} sends its traffic out through "
+                    f"your NAT gateways; write their addresses into public_ips of connections.{hub} and external_ips "
+                    f"of {estate.cluster_entry(cluster)}",
+                )
 
 
 def _cut_by_failover(estate: Estate) -> Iterator[Problem]:

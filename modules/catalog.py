@@ -14,6 +14,7 @@ from pydantic import Field
 from modules.connection import ConnectionProps
 from modules.dns_forwarding.props import DnsForwardingProps
 from modules.egress_domains.props import EgressDomainsProps
+from modules.egress_hub.props import EgressHubProps
 from modules.hosted_zone.props import HostedZoneProps
 from modules.ip_allowlist.props import IpAllowlistProps
 from modules.network_rules.props import NetworkRulesProps
@@ -39,7 +40,8 @@ Connection = Annotated[
     | DnsForwardingProps
     | HostedZoneProps
     | PrivateLinkProps
-    | RemoteAgentsProps,
+    | RemoteAgentsProps
+    | EgressHubProps,
     Field(discriminator="type"),
 ]
 

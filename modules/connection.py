@@ -120,6 +120,14 @@ class ConnectionProps(CheckedProps):
         """The connection of the same network that must be built before this one."""
         return None
 
+    @property
+    def source_addresses(self) -> tuple[str, ...] | None:
+        """The known public addresses of the clusters' internet traffic, if this connection changes them."""
+        return None
+
+    by_external_ips: ClassVar[bool] = False
+    """True if it recognizes the clusters by the public addresses of their traffic."""
+
     def dns_servers(self, facts: Mapping[str, Any]) -> tuple[str, ...] | None:  # noqa: ARG002
         """Return the servers that Astro can query for names of the network, or None while they are unknown. `facts` are
         the connection's outputs, empty before a deploy."""

@@ -78,6 +78,10 @@ class Network:
     """An expression that is true if both DNS settings of the VPC are on."""
     unrouted_cidrs: tuple[str | Expression, ...] = ()
     """The other ranges of the VPC."""
+    public_route_tables: Mapping[str, str | Expression] = field(default_factory=dict)
+    """The tables of a new VPC's public subnets, by name."""
+    nat_ips: tuple[str, ...] = ()
+    """The public addresses of a new VPC's NAT gateways."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class NewGateway:
     clusters_table: str
     network_table: str
     network_attachment: str
+    attached_id: str
+    """Its ID, which is known after the network is attached."""
 
     def tables(self) -> dict[str, str]:
         """Return its route tables by name."""

@@ -25,7 +25,7 @@ SITUATIONS: Mapping[str, tuple[str, ...]] = {
     "Reach one service without routes": ("private_link", "remote_agents"),
     "Resolve names in both directions": ("resolver_rules", "dns_forwarding", "hosted_zone"),
     "Give Deployments access to AWS": ("workload_identity",),
-    "Restrict traffic to known addresses and domains": ("ip_allowlist", "egress_domains"),
+    "Restrict traffic to known addresses and domains": ("ip_allowlist", "egress_domains", "egress_hub"),
 }
 """The examples by the situation of their reader."""
 

@@ -165,7 +165,10 @@ deny contains message if {
 	message := sprintf("%s: routes %s, which is not in the estate", [resource.address, destination])
 }
 
-leads_out(resource) if resource.type in {"aws_ec2_transit_gateway_route", "aws_vpn_connection_route"}
+leads_out(resource) if {
+	resource.type in {"aws_ec2_transit_gateway_route", "aws_vpn_connection_route"}
+	not object.get(resource.change.after, "blackhole", false) # drops traffic
+}
 
 leads_out(resource) if {
 	resource.type == "aws_route"
@@ -192,6 +195,11 @@ cluster_ranges contains range if {
 sides contains cluster if some cluster in data.clusters
 
 sides contains cluster.dr if some cluster in data.clusters
+
+other_ranges contains "0.0.0.0/0" if {
+	some connection in data.connections
+	connection.type == "egress_hub"
+}
 
 other_ranges contains range if {
 	walk([data.networks, data.connections], [_, range])

@@ -49,6 +49,7 @@ class IpAllowlistProps(ConnectionProps):
 
     dedicated_only: ClassVar[bool] = False
     routed: ClassVar[bool] = False
+    by_external_ips: ClassVar[bool] = True
     needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = (
         PendingInput(
             "external_ips",

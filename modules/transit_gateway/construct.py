@@ -83,7 +83,7 @@ class TransitGateway(Construct):
         attachment = self._attach_network() if props.attaches else None
         way_out = attachment.transit_gateway_id if attachment else self._gateway_id
         self.gateway = (
-            NewGateway(self._gateway_id, self._tables.clusters, self._tables.network, attachment.id)
+            NewGateway(self._gateway_id, self._tables.clusters, self._tables.network, attachment.id, way_out)
             if props.create and self._tables and attachment
             else None
         )

@@ -209,15 +209,20 @@ class TransitGatewayProps(SharingProps):
                 f"accepts {attachment}",
                 "an attachment can be accepted once: set accept_clusters: false in one entry",
             )
-        for name, one in self.on_premises.items():
-            if self.route_tables and one.attachment_id:
-                yield Claim(
-                    ("on_premises", name, "attachment_id"),
-                    "account",
-                    ("gateway route", self.route_tables.clusters, one.cidr),
-                    f"routes {one.cidr} in {self.route_tables.clusters}",
-                    "a route table has one route to a range: remove attachment_id from one entry",
-                )
+        # A table that this entry creates has no ID yet.
+        table = self.route_tables.clusters if self.route_tables else ""
+        routed = {name: one.cidr for name, one in self.on_premises.items() if one.attachment_id}
+        fields: dict[FieldPath, IPv4Network] = {("blackholes", name): cidr for name, cidr in self.blackholes.items()}
+        fields |= {("on_premises", name, "attachment_id"): cidr for name, cidr in routed.items()}
+        for field, cidr in fields.items():
+            does, remove = ("drops", "it") if field[0] == "blackholes" else ("routes", "attachment_id")
+            yield Claim(
+                field,
+                "account" if table else "network",
+                ("gateway route", table, cidr),
+                f"{does} {cidr} in {table or 'the table of the clusters'}",
+                f"a route table has one route to a range: remove {remove} from one entry",
+            )
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         yield from super().check(context)

@@ -164,7 +164,7 @@ class Vpc(Construct):
             self._associate(f"public-{letter}", subnets, public)
             tables[f"private-{letter}"] = self._route_table(f"private-{letter}", vpc)
             self._associate(f"private-{letter}", subnets, tables[f"private-{letter}"])
-        self._nat(create, subnets, tables)
+        addresses = self._nat(create, subnets, tables)
         if create.s3_endpoint:
             VpcEndpoint(
                 self,
@@ -182,6 +182,8 @@ class Vpc(Construct):
             cidrs=(str(create.cidr),),
             route_tables={name: table.id for name, table in tables.items()},
             subnets={name: subnets[name].id for name in tables},
+            public_route_tables={"public": public.id},
+            nat_ips=tuple(address.public_ip for address in addresses),
         )
 
     def _route_table(self, name: str, vpc: AwsVpc) -> RouteTable:
@@ -193,12 +195,15 @@ class Vpc(Construct):
             self, construct_id("association", name), subnet_id=subnets[name].id, route_table_id=table.id
         )
 
-    def _nat(self, create: NewVpc, subnets: dict[str, Subnet], tables: dict[str, RouteTable]) -> None:
+    def _nat(self, create: NewVpc, subnets: dict[str, Subnet], tables: dict[str, RouteTable]) -> list[Eip]:
+        """Create the NAT gateways, and return their addresses."""
         homes = {"none": (), "single": create.letters()[:1], "per_az": create.letters()}[create.nat]
         gateways: dict[str, NatGateway] = {}
+        addresses: list[Eip] = []
         for letter in homes:
             tags = {"Name": f"{self._name}-{letter}"}
             address = Eip(self, construct_id("nat-address", letter), domain="vpc", tags=tags)
+            addresses.append(address)
             gateways[letter] = NatGateway(
                 self,
                 construct_id("nat", letter),
@@ -214,6 +219,7 @@ class Vpc(Construct):
                 destination_cidr_block=ANYWHERE,
                 nat_gateway_id=gateways.get(letter, gateways["a"]).id,
             )
+        return addresses
 
     def _log(self, props: VpcProps, logs: FlowLogs, vpc: AwsVpc) -> None:
         group = CloudwatchLogGroup(

@@ -5,6 +5,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from modules.catalog import Connection
+from modules.egress_hub.props import EgressHubProps
 from modules.hosted_zone.props import HostedZoneProps
 from modules.network_rules.props import NetworkRulesProps
 from modules.remote_agents.props import RemoteAgentsProps
@@ -33,6 +34,9 @@ def network(p: Place, name: str, props: VpcProps) -> Iterator[Check]:
         yield Check("dns", f"{id_} has DNS resolution and DNS host names", lambda: _dns(p, id_), "vpc")
     tables = props.route_tables
     named = set(tables.values()) if isinstance(tables, Mapping) else set[str]()
+    named |= {
+        id_ for one in mine.values() if isinstance(one, EgressHubProps) for id_ in one.public_route_tables.values()
+    }
     groups = {rule.security_group for one in mine.values() for rule in getattr(one, "ingress", {}).values()}
     groups |= {id_ for one in mine.values() if isinstance(one, RemoteAgentsProps) for id_ in one.agents_security_groups}
     acls = {

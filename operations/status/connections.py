@@ -21,7 +21,7 @@ from modules.vpn.props import VpnProps
 from modules.workload_identity.props import WorkloadIdentityProps
 from operations.status import shared
 from operations.status.check import Check, Outcome, View, done, failed, waiting
-from operations.status.transit_gateway import transit_gateway
+from operations.status.transit_gateway import egress_hub, transit_gateway
 
 Checks = Callable[[Any, View], Iterator[Check]]
 
@@ -427,6 +427,7 @@ BY_TYPE: Mapping[str, Checks] = {
     "hosted_zone": hosted_zone,
     "private_link": private_link,
     "remote_agents": remote_agents,
+    "egress_hub": egress_hub,
 }
 """The checks of each connection type."""
 

@@ -51,12 +51,20 @@ def routes(v: View, network: str, clusters: Collection[str], target: Callable[[]
     cidrs = [cidr for cluster in clusters for cidr in ranges(v, cluster).values()]
     tables = v.estate.networks[network].route_tables
     if isinstance(tables, Mapping) and tables:
-        for name, id_ in tables.items():
-            title = f"route table {name} leads back to {', '.join(clusters)}"
-            yield Check(f"route:{name}", title, lambda id_=id_: _routed(v, [id_], cidrs, target()), after)
+        yield from routes_in(v, tables, clusters, target, after)
     elif not v.estate.networks[network].routes_elsewhere:
         title = f"the route tables lead back to {', '.join(clusters)}"
         yield Check("routes", title, lambda: _routed(v, _tables_of(v, network), cidrs, target()), after)
+
+
+def routes_in(
+    v: View, tables: Mapping[str, str], clusters: Collection[str], target: Callable[[], str], after: str
+) -> Iterator[Check]:
+    """Yield a check for each route table: its routes to the clusters point to `target`."""
+    cidrs = [cidr for cluster in clusters for cidr in ranges(v, cluster).values()]
+    for name, id_ in tables.items():
+        title = f"route table {name} leads back to {', '.join(clusters)}"
+        yield Check(f"route:{name}", title, lambda id_=id_: _routed(v, [id_], cidrs, target()), after)
 
 
 def _tables_of(v: View, name: str) -> list[str]:

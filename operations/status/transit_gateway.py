@@ -1,8 +1,9 @@
-"""The checks of `main.py status` for a transit gateway: the share, the attachments and the routes."""
+"""The checks of `main.py status` for a transit gateway: the share, the attachments, the routes and a hub on it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from modules.egress_hub.props import ANYWHERE, EgressHubProps
 from modules.transit_gateway.props import RouteTables, TransitGatewayProps
 from operations.status import shared
 from operations.status.check import Check, Outcome, View, done, failed, waiting
@@ -115,6 +116,20 @@ def _associated(v: View, attachment: str, table: str) -> Outcome:
     found = next((one for one in answer.get("Associations", []) if one["TransitGatewayAttachmentId"] == attachment), {})
     evidence = f"the association of {attachment} with {table} is {found.get('State', 'absent')}"
     return done(evidence) if found.get("State") == "associated" else v.gone(evidence)
+
+
+def egress_hub(p: EgressHubProps, v: View) -> Iterator[Check]:
+    """Check the clusters' default route to the hub, and the routes back from the public subnets."""
+    title = f"traffic to the internet goes to {p.network}"
+    yield Check("default", title, lambda: _default(v))
+    tables = v.facts.get("public_route_tables")
+    if isinstance(tables, Mapping):
+        gateway = lambda: str(v.fact("transit_gateway_id"))  # noqa: E731
+        yield from shared.routes_in(v, tables, p.clusters, gateway, "default")
+
+
+def _default(v: View) -> Outcome:
+    return _routes(v, v.fact("route_table_id"), [str(ANYWHERE)], v.fact("attachment_id"))
 
 
 def _routes(v: View, table: str, cidrs: list[str], attachment: str) -> Outcome:

@@ -158,7 +158,7 @@ def _is_open(kind: str, resource: dict[str, Any]) -> Iterator[str]:
 
 
 _ALARM = ("complete/account", "policy_alarm/account")
-_FLOW_LOGS = ("complete/network-edge", "vpc/network-edge")
+_FLOW_LOGS = ("complete/network-edge", "egress_hub/network-edge", "vpc/network-edge")
 _KEY = "AWS's default first statement of a key policy, without Astronomer's role; without it, no one can manage the key"
 _ENDPOINT = "limits the endpoint to the named accounts (aws:PrincipalAccount); it grants nothing"
 _ACCOUNT = "Astronomer names only its account; the role accepts a peering with one VPC, and expires"

@@ -171,7 +171,7 @@ def _connections(world: _World) -> Iterator[Data]:
             name
             for name, cluster in world.clusters.items()
             if cluster["region"] == world.networks[network]["region"]
-            or kind not in ("transit_gateway", "resolver_rules", "private_link")
+            or kind not in ("transit_gateway", "resolver_rules", "private_link", "egress_hub")
         ]
         if clusters := world.some(same_region):
             yield {"type": kind, "network": network} | _KINDS[kind](world, clusters, network) | _twin(world, clusters)
@@ -287,6 +287,14 @@ def _remote_agents(world: _World, clusters: list[str], _network: str) -> Data:
     return {"cluster": clusters[0], **world.optional(service_name=service, agents_security_groups=[world.id("sg")])}
 
 
+def _egress_hub(world: _World, clusters: list[str], network: str) -> Data:
+    ids = {"transit_gateway_id": "tgw", "route_table_id": "tgw-rtb", "attachment_id": "tgw-attach"}
+    fields: Data = {"clusters": clusters} | {field: world.id(prefix) for field, prefix in ids.items()}
+    if "create" not in world.networks[network]:
+        fields["public_route_tables"] = world.named(lambda: world.id("rtb"))
+    return fields | world.optional(dropped={"mine": "10.0.0.0/8"}, public_ips=["203.0.113.30"])
+
+
 def _topic(world: _World, network: str) -> str:
     return _arn(world, network, "sns", "network")
 
@@ -310,4 +318,5 @@ _KINDS: dict[str, Callable[[_World, list[str], str], Data]] = {
     "hosted_zone": _hosted_zone,
     "private_link": _private_link,
     "remote_agents": _remote_agents,
+    "egress_hub": _egress_hub,
 }

@@ -18,6 +18,7 @@ from local_aws.facts import (
     Vpc,
     VpnGateway,
 )
+from modules.egress_hub.props import EgressHubProps
 from modules.ip_allowlist.props import IpAllowlistProps
 from modules.network_rules.props import NetworkRulesProps
 from modules.remote_agents.props import RemoteAgentsProps
@@ -50,7 +51,10 @@ def _vpcs(estate: Estate) -> list[Vpc]:
     for name, network in estate.networks.items():
         if network.vpc_id is None:
             continue
-        tables = network.route_tables
+        tables = dict(network.route_tables) if isinstance(network.route_tables, dict) else {}
+        for connection in estate.connections.values():
+            if isinstance(connection, EgressHubProps) and connection.network == name:
+                tables |= connection.public_route_tables
         groups = [
             rule.security_group
             for connection in estate.connections.values()
@@ -81,7 +85,7 @@ def _vpcs(estate: Estate) -> list[Vpc]:
                 cidr=primary,
                 secondary_cidrs=others,
                 dns_hostnames=True,
-                route_tables=list(tables.values()) if isinstance(tables, dict) else [],
+                route_tables=sorted(set(tables.values())),
                 subnets=[
                     Subnet(id=subnet, cidr=str(cidr), zone=f"{network.region}{zone}")
                     for subnet, cidr, zone in zip(network.subnets.values(), ranges, "abcdef", strict=False)
@@ -123,6 +127,8 @@ def _transit_gateways(estate: Estate) -> list[TransitGateway]:
         elif isinstance(connection, TransitGatewayProps):
             tables = connection.route_tables
             named = [tables.clusters, tables.network, *tables.others.values()] if tables else []
+        elif isinstance(connection, EgressHubProps):
+            named = [connection.route_table_id]
         else:
             continue
         if id_ := connection.transit_gateway_id:
@@ -153,6 +159,17 @@ def _transit_gateway_attachments(estate: Estate) -> list[TransitGatewayAttachmen
     """Return the attachments of the clusters' accounts, and one VPC attachment in place of the premises."""
     found: list[TransitGatewayAttachment] = []
     for connection in estate.connections.values():
+        if connection.type == "egress_hub" and connection.transit_gateway_id and connection.attachment_id:
+            network = estate.networks[connection.network]
+            found.append(
+                TransitGatewayAttachment(
+                    account=network.account_id,
+                    region=network.region,
+                    id=connection.attachment_id,
+                    transit_gateway=connection.transit_gateway_id,
+                    cidr=str(network.cidrs[0]),
+                )
+            )
         if connection.type != "transit_gateway" or connection.transit_gateway_id is None:
             continue
         region = estate.networks[connection.network].region

@@ -210,6 +210,7 @@ def test_a_failover_cuts_what_is_of_one_region(name: str, catalogue: Path) -> No
             "hosted_zone": {always},
             "private_link": {always, by_range},
             "remote_agents": {always},
+            "egress_hub": {always},
         }[name]
     )
 
@@ -347,3 +348,23 @@ def test_each_warning_has_its_exact_message(entry: Mistake, catalogue: Path, pyt
         accept(entry, said, CATALOGUE)
     else:
         assert said == entry.said
+
+
+def test_an_allowlist_needs_the_addresses_of_the_hub(tmp_path: Path) -> None:
+    text = (
+        "name: acme\nstate: {backend: none}\nastro: {product: hosted-dedicated, organization: a}\n"
+        'clusters:\n  prod: {region: us-east-1, account_id: "555555555551", external_ips: [52.1.2.3]}\n'
+        'networks:\n  edge: {account_id: "555555555552", region: us-east-1, '
+        "create: {cidr: 10.30.0.0/20, nat: single}}\nconnections:\n"
+        "  hub: {type: transit_gateway, clusters: [prod], network: edge, create: {}}\n"
+        "  egress: {type: egress_hub, clusters: [prod], network: edge, transit_gateway_of: hub}\n"
+        "  public: {type: ip_allowlist, clusters: [prod], network: edge}\n"
+    )
+    told = [one for one in in_text(tmp_path, text) if "connections.public" in one]
+    assert [one.partition(": ")[2] for one in told] == [
+        "connections.public: allows Astro's addresses of 'prod', and connections.egress sends its traffic out through "
+        "your NAT gateways; write their addresses into public_ips of connections.egress and external_ips of "
+        "clusters.prod"
+    ]
+    known = text.replace("transit_gateway_of: hub", "transit_gateway_of: hub, public_ips: [52.1.2.3]")
+    assert [one for one in in_text(tmp_path, known) if "connections.public" in one] == []

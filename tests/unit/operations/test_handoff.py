@@ -263,6 +263,7 @@ STEPS = {
     "opt_in_region": {"you"},
     "dns_forwarding": {"you", "Astronomer"},
     "egress_domains": set[str](),
+    "egress_hub": {"you", "Astronomer"},
     "hosted_zone": {"Astronomer"},
     "ip_allowlist": {"you"},
     "network_rules": set[str](),

@@ -26,6 +26,16 @@ READERS: Mapping[str, Mapping[str, set[str]]] = {
     "service_quotas": {"*.quota": YOU, "*.asked": YOU, "*.request_id": YOU, "*.request_status": YOU},
     "dns_forwarding": {"account_id": YOU, "region": YOU, "domains": A | N, "servers": A | N},
     "egress_domains": {"domains": N, "rule_group_id": YOU},
+    "egress_hub": {
+        "account_id": A,
+        "region": A,
+        "transit_gateway_id": A,
+        "public_ips": A,
+        "route_table_id": YOU,
+        "attachment_id": YOU,
+        "public_route_tables.*": YOU,
+        "public_route_tables.public": YOU,
+    },
     "hosted_zone": {"account_id": YOU, "zone_id": A, "domain": A, "associate.*": A, "vpc_ids": YOU},
     "ip_allowlist": {
         "account_id": YOU,
