@@ -1,11 +1,6 @@
 """The line of a mistake below its message, on a terminal."""
 
-import contextlib
-import os
-import pty
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +9,7 @@ from commands.snippet import with_lines
 from estate.load import EstateError, load
 from estate.source import Problem
 from tests.support import ROOT
-from tests.support.commands import run
+from tests.support.commands import printed_on_terminal, run
 from tests.support.estates import BASE
 
 WRONG = BASE.replace("10.20.0.0/16", "10.20.0.1/16")
@@ -112,19 +107,7 @@ def test_a_missing_file_has_its_message_alone(tmp_path: Path) -> None:
 
 def on_terminal(file: Path, *arguments: str, **environment: str) -> str:
     """Return the standard error of `check` on a terminal."""
-    leader, follower = pty.openpty()
-    env = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
-    command = [sys.executable, str(ROOT / "main.py"), "check", str(file), *arguments]
-    env |= {"TERM": "xterm"} | environment
-    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=follower) as process:
-        os.close(follower)
-        printed = b""
-        with contextlib.suppress(OSError):
-            while chunk := os.read(leader, 4096):
-                printed += chunk
-        process.wait()
-    os.close(leader)
-    return printed.decode().replace("\r\n", "\n")
+    return printed_on_terminal("stderr", "check", str(file), *arguments, **environment)
 
 
 def test_only_a_terminal_has_lines_and_colours(tmp_path: Path) -> None:

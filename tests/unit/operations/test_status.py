@@ -1,9 +1,7 @@
 """The live state of the handshake, on the local AWS: each state that a step can have."""
 
-import contextlib
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -30,7 +28,7 @@ from operations.status.connections import BY_TYPE
 from operations.status.report import Row, Status, status
 from operations.status.write import as_junit, as_text, as_values, last_line
 from tests.support import ROOT
-from tests.support.commands import run
+from tests.support.commands import printed_on_terminal, run
 from tests.support.world import facts_of
 from tools.bench import estate_of
 
@@ -628,30 +626,14 @@ def test_junit_cannot_be_watched() -> None:
 
 
 def test_text_follows_the_terminal() -> None:
-    command = [sys.executable, str(ROOT / "main.py"), "status", str(COMPLETE), "--only", "lake-zone"]
+    command = ("status", str(COMPLETE), "--only", "lake-zone")
+    environment = {"COLUMNS": "60", "AWS_EC2_METADATA_DISABLED": "true"}
     colour = re.compile(r"\x1b\[(?:\d+;)*3[0-7]m")
-    plain = on_terminal(command, {"NO_COLOR": "1"})
+    plain = printed_on_terminal("stdout", *command, **environment, NO_COLOR="1")
     assert "[??]" in plain
     assert not colour.search(plain)
-    assert colour.search(on_terminal(command, {}))
+    assert colour.search(printed_on_terminal("stdout", *command, **environment))
     assert max(len(re.sub(r"\x1b\[[\d;]*m", "", line)) for line in plain.splitlines()) <= 60
-
-
-def on_terminal(command: list[str], environment: dict[str, str]) -> str:
-    """Return what a command prints on a terminal of 60 columns."""
-    leader, follower = pty.openpty()
-    gone = ("NO_COLOR", "AWS_ENDPOINT_URL")
-    env = {key: value for key, value in os.environ.items() if key not in gone}
-    env |= {"COLUMNS": "60", "AWS_EC2_METADATA_DISABLED": "true", "TERM": "xterm"} | environment
-    with subprocess.Popen(command, env=env, stdout=follower, stderr=subprocess.DEVNULL) as process:
-        os.close(follower)
-        printed = b""
-        with contextlib.suppress(OSError):
-            while chunk := os.read(leader, 4096):
-                printed += chunk
-        process.wait()
-    os.close(leader)
-    return printed.decode()
 
 
 def test_an_endpoint_of_agents_waits_for_astronomer(fresh: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
