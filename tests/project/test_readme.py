@@ -183,6 +183,13 @@ def test_check_prints_the_output_in_the_readme(tmp_path: Path) -> None:
         file.write_text(text)
         _, out, err = run("check", str(file))
         assert told.splitlines() == (out + err).replace(str(file), file.name).splitlines()
+    assert "`check` also warns about each of them and exits with 4" in readme
+    file.write_text(estate)
+    code, out, err = run("check", str(file))
+    assert (code, out.replace(str(file), file.name)) == (4, right)
+    assert {line.partition("' ")[2] for line in err.splitlines()} == {
+        "is a placeholder of the examples; replace it with your own"
+    }
 
 
 def tree(text: str) -> Iterator[str]:
