@@ -172,10 +172,12 @@ def _is_prose(text: str) -> bool:
 
 
 def of_commits(base: str) -> Iterator[Place]:
-    """Yield the subjects of the commits after `base` that are too long."""
-    lines = subprocess.run(
-        ["git", "log", "--format=%h %s", f"{base}..HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+    """Yield the subjects of the commits after `base` that are too long.
+
+    GitHub writes the subject of the merge commit on which it tests a pull request.
+    """
+    command = ["git", "log", "--no-merges", "--format=%h %s", f"{base}..HEAD"]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     for line in lines:
         commit, subject = line.split(" ", 1)
         if len(subject) > SUBJECT:

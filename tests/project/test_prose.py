@@ -109,3 +109,9 @@ def test_long_subjects_after_the_base_fail(
     )
     code, lines = run("HEAD")
     assert (code, [line for line in lines if "subject" in line]) == (0, [])
+    # The commit that GitHub tests for a pull request.
+    git("checkout", "--quiet", "-b", "change", "HEAD~1")
+    git("commit", "--quiet", "--allow-empty", "--message", "d" * 72)
+    git("merge", "--quiet", "--no-ff", "--message", "e" * 73, "-")
+    code, lines = run("HEAD^2")
+    assert (code, [line for line in lines if "subject" in line]) == (0, [])

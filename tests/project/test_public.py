@@ -53,7 +53,13 @@ def test_every_action_is_pinned_by_its_commit(file: str, count: int) -> None:
 
 def test_the_public_ci_runs_our_script() -> None:
     steps = read(".github/workflows/ci.yml")["jobs"]["test"]["steps"]
-    assert [step["run"] for step in steps if "run" in step] == ["bash .ci/run"]
+    runs = {step["run"]: step for step in steps if "run" in step}
+    prose = 'python -m tools.prose --commits "$BASE"'
+    assert list(runs) == [prose, "bash .ci/run"]
+    assert (runs[prose]["if"], runs[prose]["env"]) == (
+        "github.event_name == 'pull_request'",
+        {"BASE": "${{ github.event.pull_request.base.sha }}"},
+    )
 
 
 def test_code_owners_own_paths_that_exist() -> None:
