@@ -21,9 +21,11 @@ def export(
         "terraform-modules"
     ),
     output: Annotated[
-        Syntax,
-        typer.Option("--output", "--format", help="The syntax of the files. hcl needs Terraform, to format them."),
+        Syntax, typer.Option(help="The syntax of the files. hcl needs Terraform, to format them.")
     ] = Syntax.JSON,
+    format_: Annotated[
+        Syntax | None, typer.Option("--format", hidden=True, help="The former spelling of --output.")
+    ] = None,
     file: EstateOption = Path("astro.yaml"),
 ) -> None:
     """Write stacks as Terraform modules that need no Python.
@@ -43,7 +45,7 @@ def export(
 
     refuse_python_package(out)
     estate = load(file, source := Source(file))
-    terraform = formatter(os.environ) if output is Syntax.HCL else None
+    terraform = formatter(os.environ) if (format_ or output) is Syntax.HCL else None
     with new_app(os.environ) as app:
         from operations.export.stacks import exported_stacks
         from operations.export.write import module, write

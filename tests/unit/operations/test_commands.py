@@ -133,7 +133,7 @@ def test_formats_have_one_spelling() -> None:
     shown = [param for one in ALL.values() for param in one.params if not getattr(param, "hidden", False)]
     names = {name for param in shown for name in param.opts}
     assert "--output" in names
-    assert not names & {"--json", "--hcl"}
+    assert not names & {"--json", "--hcl", "--format"}
 
 
 @pytest.mark.parametrize(
