@@ -160,6 +160,15 @@ def test_the_loop_previews_each_stack_by_itself(tmp_path: Path) -> None:
         ("docs/first-deployment.md", ["`python main.py plan` shows the changes of all stacks"]),
         ("docs/troubleshooting.md", ["colour codes", "FORCE_COLOR=0"]),
         ("docs/troubleshooting.md", ["`lifecycle.prevent_destroy`", "recovery.md#taking-it-all-down"]),
+        # The exact words of Terraform, its provider and cdktf, each with the command that helps.
+        (
+            "docs/troubleshooting.md",
+            ["| `Backend configuration changed` |", "recovery.md#the-state-is-somewhere-else"],
+        ),
+        ("docs/troubleshooting.md", ["| `no matching EC2 VPC Peering Connection found` |", "`status --only ENTRY`"]),
+        ("docs/troubleshooting.md", ["| `Cannot import non-existent remote object` |", "run `adopt` again"]),
+        ("docs/troubleshooting.md", ["| `AWS account ID not allowed` |", "`aws sts get-caller-identity`"]),
+        ("docs/troubleshooting.md", ["| `execvp(3) failed` |", "`terraform version`", "`TERRAFORM_BINARY_NAME`"]),
         ("docs/recovery.md", ["Dismiss", "Error acquiring the state lock", "force-unlock <ID>"]),
         ("docs/recovery.md", ["`-migrate-state`", "Never use it"]),
         ("docs/recovery.md", ["A peering outlives its entry", "`main.py handoff` names the old peering"]),
