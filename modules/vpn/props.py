@@ -296,24 +296,26 @@ class VpnProps(ConnectionProps):
         return (self.cluster,) if self.cluster else ()
 
     def on_premises_facts(self) -> dict[str, object]:
-        ranges = {name: str(cidr) for name, cidr in self.static_routes.items()}
-        return {
-            "devices": {name: gateway.model_dump(mode="json") for name, gateway in self.gateways.items()},
-            **({"static_routes": ranges} if ranges else {"bgp_asn": self.bgp_asn}),
-        }
+        return {"devices": self._devices(), **self._routing()}
 
     def asked_of_astronomer(self) -> dict[str, object]:
         if self.terminates == "network":
             return {}
-        ranges = {name: str(cidr) for name, cidr in self.static_routes.items()}
+        tunnels = self.tunnels.model_dump(mode="json", exclude={"weak_reason"})
+        return {"gateways": self._devices(), **self._routing(), "tunnels": tunnels}
+
+    def _devices(self) -> dict[str, dict[str, Any]]:
+        """Return the settings of each device in the file. A pending address is None."""
         return {
-            "gateways": {
-                name: {"ip": None} | gateway.model_dump(mode="json", exclude_none=True)
-                for name, gateway in self.gateways.items()
-            },
-            **({"static_routes": ranges} if ranges else {"bgp_asn": self.bgp_asn}),
-            "tunnels": self.tunnels.model_dump(mode="json", exclude={"weak_reason"}),
+            name: ({} if gateway.is_known else {"ip": None}) | gateway.model_dump(mode="json", exclude_none=True)
+            for name, gateway in self.gateways.items()
         }
+
+    def _routing(self) -> dict[str, object]:
+        """Return the ranges behind the devices, or the ASN. A pending ASN is None."""
+        if self.static_routes:
+            return {"static_routes": {name: str(cidr) for name, cidr in self.static_routes.items()}}
+        return {"bgp_asn": self.bgp_asn} if self.bgp_asn or self._waits_for_asn else {}
 
     def steps(self, facts: Mapping[str, Any], clusters: Mapping[str, Cluster]) -> Iterator[Step]:  # noqa: ARG002
         if self.terminates == "astro":
@@ -411,13 +413,17 @@ class VpnProps(ConnectionProps):
     def cut_by_failover(self, cluster: Cluster, twin: DisasterRecovery) -> str:  # noqa: ARG002
         return "the VPN ends in the failed cluster's VPC"
 
+    @property
+    def _waits_for_asn(self) -> bool:
+        return not self.static_routes and not all(self.asn(gateway) for gateway in self.gateways.values())
+
     def pending_inputs(self) -> tuple[PendingInput, ...]:
         missing = [
             PendingInput(f"gateways.{name}.ip", "your network team", "the public, static IPv4 address of the device")
             for name, gateway in self.gateways.items()
             if not gateway.is_known
         ]
-        if not self.static_routes and not all(self.asn(gateway) for gateway in self.gateways.values()):
+        if self._waits_for_asn:
             how = "the ASN of the devices for BGP, or without BGP the ranges behind them for static_routes"
             missing.append(PendingInput("bgp_asn", "your network team", how))
         return tuple(missing)

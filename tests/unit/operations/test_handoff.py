@@ -307,6 +307,68 @@ def test_a_list_of_domains_and_a_gateway_of_others_leave_steps() -> None:
     assert (step.actor, "tgw-1" in step.action) == ("you", True)
 
 
+def test_only_pending_options_of_a_vpn_are_not_known(tmp_path: Path) -> None:
+    certificate = "arn:aws:acm:us-east-1:111111111111:certificate/11111111-2222-3333-4444-555555555555"
+    estate = estate_of(
+        tmp_path,
+        BASE[: BASE.index("connections:")]
+        + f"""\
+connections:
+  office:
+    type: vpn
+    network: lake
+    gateways:
+      a: {{tunnel2_inside_cidr: 169.254.10.0/30}}
+      b: {{ip: 203.0.113.11, bgp_asn: 65010}}
+  plant:
+    type: vpn
+    network: lake
+    gateways:
+      main: {{ip: 198.51.100.20, bgp_asn: 65020}}
+    transit_gateway_id: tgw-0123456789abcdef0
+  mobile:
+    type: vpn
+    network: lake
+    gateways:
+      van: {{certificate_arn: "{certificate}"}}
+    static_routes: {{floor: 192.168.40.0/24}}
+    transit_gateway_id: tgw-0123456789abcdef0
+    route_tables: {{routes: {{main: tgw-rtb-0123456789abcdef0}}}}
+""",
+    )
+    assert write.team_page(found_in(estate)).splitlines() == [
+        "# Astro on AWS: acme, for the network team",
+        "",
+        "## office: vpn, network lake",
+        "",
+        "- Please provide `gateways.a.ip`: the public, static IPv4 address of the device.",
+        "- Please provide `bgp_asn`: the ASN of the devices for BGP, or without BGP the ranges behind them for "
+        "static_routes.",
+        "",
+        "| fact | value |",
+        "|---|---|",
+        "| devices, a, IP | not known |",
+        "| devices, a, tunnel2 inside CIDR | `169.254.10.0/30` |",
+        "| devices, b, IP | `203.0.113.11` |",
+        "| devices, b, BGP ASN | `65010` |",
+        "| BGP ASN | not known |",
+        "",
+        "## plant: vpn, network lake",
+        "",
+        "| fact | value |",
+        "|---|---|",
+        "| devices, main, IP | `198.51.100.20` |",
+        "| devices, main, BGP ASN | `65020` |",
+        "",
+        "## mobile: vpn, network lake",
+        "",
+        "| fact | value |",
+        "|---|---|",
+        f"| devices, van, certificate ARN | `{certificate}` |",
+        "| static routes, floor | `192.168.40.0/24` |",
+    ]
+
+
 def test_a_confirmed_connection_has_nothing_left(tmp_path: Path) -> None:
     text = (ROOT / "examples/dns_forwarding.yaml").read_text()
     text = re.sub(r"type: dns_forwarding", "type: dns_forwarding, confirmed: 2026-11-26", text)
