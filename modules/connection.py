@@ -177,6 +177,10 @@ class ConnectionProps(CheckedProps):
         """Yield the steps that people still have to do. `facts` are the connection's outputs, empty before a deploy."""
         yield from ()
 
+    def devices(self) -> Mapping[str, str | None]:
+        """Return the address of each device at the other end, by name; None if it has none or is pending."""
+        return {}
+
     def on_premises_facts(self) -> dict[str, object]:
         """Return the facts about your on-premises networks in the file, for your network team."""
         return {}

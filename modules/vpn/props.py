@@ -295,6 +295,9 @@ class VpnProps(ConnectionProps):
     def cluster_names(self) -> tuple[str, ...]:
         return (self.cluster,) if self.cluster else ()
 
+    def devices(self) -> Mapping[str, str | None]:
+        return {name: gateway.ip for name, gateway in self.gateways.items()}
+
     def on_premises_facts(self) -> dict[str, object]:
         return {"devices": self._devices(), **self._routing()}
 

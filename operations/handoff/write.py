@@ -226,10 +226,14 @@ def flowchart(found: Report) -> str:
     for name, connection in estate.connections.items():
         status = found.of_connection(name).status
         line = "---" if status in ("built", "confirmed") else "-.-"
+        devices = (f"{device} {address}" if address else device for device, address in connection.devices().items())
         ranges = (str(cidr) for _, cidr in connection.occupied_cidrs())
-        here, label = _node("connection", name), _label(name, connection.type, status, *ranges)
+        here, label = _node("connection", name), _label(name, connection.type, status, *devices, *ranges)
         lines.append(f"  {here}([{label}])")
-        lines += [f"  {_node('network', connection.network)} {line} {here}"] if connection.network else []
+        # A VPN on a transit gateway reaches the gateway's clusters, and not the network's own VPC.
+        on_gateway = connection.uses and not connection.cluster_names()
+        place = ("connection", connection.uses) if on_gateway else ("network", connection.network)
+        lines += [f"  {_node(*place)} {line} {here}"] if connection.network else []
         lines += [f"  {here} {line} {_node('cluster', cluster)}" for cluster in connection.cluster_names()]
     return "\n".join(lines) + "\n"
 

@@ -562,6 +562,36 @@ def test_the_map_has_every_entry_and_dots_what_is_not_built(estate: Estate) -> N
     ]
 
 
+def test_the_map_hangs_a_vpn_on_its_transit_gateway(tmp_path: Path) -> None:
+    estate = estate_of(
+        tmp_path,
+        BASE[: BASE.index("connections:")].replace(
+            "route_tables", "subnets: {a: subnet-0aaaaaaaaaaaaaaaa}, route_tables"
+        )
+        + """\
+connections:
+  hub: {type: transit_gateway, network: lake, clusters: [prod], create: {}}
+  office:
+    type: vpn
+    network: lake
+    gateways: {a: {ip: 203.0.113.10}, b: {}}
+    bgp_asn: 65010
+    transit_gateway_of: hub
+  plant: {type: vpn, network: lake, gateways: {main: {ip: 198.51.100.20}}, bgp_asn: 65020}
+""",
+    )
+    chart = flowchart(found_in(estate)).splitlines()
+    assert chart[chart.index("  end", chart.index("  end") + 1) + 1 :] == [
+        '  connection_hub(["hub<br/>transit_gateway<br/>waiting"])',
+        "  network_lake -.- connection_hub",
+        "  connection_hub -.- cluster_prod",
+        '  connection_office(["office<br/>vpn<br/>waiting<br/>a 203.0.113.10<br/>b"])',
+        "  connection_hub -.- connection_office",
+        '  connection_plant(["plant<br/>vpn<br/>not deployed<br/>main 198.51.100.20"])',
+        "  network_lake -.- connection_plant",
+    ]
+
+
 def parse(chart: str) -> subprocess.CompletedProcess[str]:
     command = ["node", "tests/support/mermaid.mjs"]
     return subprocess.run(command, cwd=ROOT, input=chart, capture_output=True, text=True, check=False)
