@@ -46,7 +46,7 @@ def test_a_linter_has_no_complaint(command: str) -> None:
 def test_every_action_is_pinned_by_its_commit() -> None:
     """A tag can be moved to other code."""
     uses = re.findall(r"uses: (.*)", (WORKFLOWS / "github.yml").read_text())
-    assert len(uses) == 8
+    assert len(uses) == 12
     for each in uses:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each), each
 
@@ -89,6 +89,18 @@ def test_nothing_is_planned_before_the_gate() -> None:
     assert "speculative_enabled = false" in (WORKFLOWS / "hcp-terraform.tf").read_text()
 
 
+def test_a_scheduled_run_fails_on_drift() -> None:
+    workflow = read("github.yml")
+    drift, gate, plan = (workflow["jobs"][job] for job in ("drift", "fresh", "plan"))
+    assert [list(one) for one in workflow["on"]["schedule"]] == [["cron"]]
+    assert (drift["needs"], drift["if"]) == ("fresh", "github.event_name == 'schedule'")
+    assert "if" not in gate
+    assert plan["if"].startswith("github.event_name == 'push' || github.event.pull_request.")
+    # Its exit code is that of the step, and so of the job.
+    assert drift["steps"][-1] == {"run": "astro-on-aws/.venv/bin/python astro-on-aws/main.py drift --out terraform"}
+    assert drift.keys() == {"name", "needs", "if", "runs-on", "timeout-minutes", "permissions", "steps"}
+
+
 def commands() -> list[str]:
     """Return the unique commands of the workflows, in order."""
     github = [step["run"] for job in read("github.yml")["jobs"].values() for step in job["steps"] if "run" in step]
@@ -106,6 +118,7 @@ def test_every_run_command_is_known() -> None:
         "terraform validate",
         "terraform plan -input=false",
         "terraform apply -input=false -auto-approve",
+        "astro-on-aws/.venv/bin/python astro-on-aws/main.py drift --out terraform",
         """(umask 077 && printf '%s' "$AWS_TOKEN" > "$AWS_WEB_IDENTITY_TOKEN_FILE")""",
         'cd "terraform/stacks/$STACK"',
     ]
@@ -113,7 +126,7 @@ def test_every_run_command_is_known() -> None:
 
 @pytest.mark.terraform
 def test_commands_run_in_a_repository_with_committed_output(tmp_path: Path) -> None:
-    """Run all commands except `plan` and `apply`, which need AWS and belong to the end-to-end test."""
+    """Run all commands except `plan`, `apply` and `drift`, which need AWS and belong to the end-to-end test."""
     repository = tmp_path / "repository"
     repository.mkdir()
     shutil.copy(WORKFLOWS / "astro.yaml", repository)
