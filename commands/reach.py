@@ -41,6 +41,7 @@ def reach(
     Exit codes: 1 failed, 2 invalid input, 3 a hop blocks, 4 no visible hop blocks.
     """
     from operations.handoff.read import read
+    from operations.reach.report import airflow_commands
     from operations.reach.report import reach as walk
 
     try:
@@ -61,4 +62,7 @@ def reach(
             print(f"Blocked at {blocked[0].entry}: {blocked[0].outcome.evidence}")
         elif found.code is ExitCode.WARNINGS_ONLY:
             print("No hop that your accounts can see blocks the traffic.")
+        if commands := airflow_commands(host, port, protocol):
+            print(f"To test the same from Airflow, run in a task of a Deployment in cluster {cluster}:")
+            print(*(f"  {command}" for command in commands), sep="\n")
     sys.exit(found.code)

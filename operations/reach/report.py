@@ -1,5 +1,7 @@
 """Walks every path from a cluster to an address, and collects the outcome of each hop."""
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -72,6 +74,20 @@ def reach(
         question = Question(estate, cluster, host, port, protocol, ip, via)
         named = [view for name, view in views.items() if name in mine and name not in ways]
         return Status(f"{cluster} to {host}:{port}", tuple(_rows(question, views, ways, named)), accounts.readable)
+
+
+def airflow_commands(host: str, port: int, protocol: str) -> list[str]:
+    """Return shell commands for a task in Airflow that resolve HOST and connect to PORT.
+
+    An address needs no lookup, UDP has no connection, and the name of a PrivateLink service is not a host.
+    """
+    if host.startswith(("com.amazonaws.", "cn.com.amazonaws.")):
+        return []
+    name = json.dumps(host)
+    lookup = f"import socket; print({{one[4][0] for one in socket.getaddrinfo({name}, None)}})"
+    connect = f'import socket; socket.create_connection(({name}, {port}), 10); print("connected")'
+    needed = [*([] if literal(host) else [lookup]), *([connect] if protocol == "tcp" else [])]
+    return [shlex.join(["python3", "-c", code]) for code in needed]
 
 
 @dataclass(frozen=True)

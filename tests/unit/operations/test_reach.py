@@ -1,6 +1,8 @@
 """The first hop that blocks: exactly, over every address, and in each state on the local AWS."""
 
 import shutil
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
@@ -18,7 +20,7 @@ from estate.plan import stacks_of
 from local_aws import LocalAws
 from operations.handoff.read import Deployed
 from operations.reach.exact import Entry, Route, best, in_words, pieces, shut, span
-from operations.reach.report import reach
+from operations.reach.report import airflow_commands, reach
 from operations.status.report import Status
 from tests.support import ROOT
 from tests.support.commands import run
@@ -496,4 +498,31 @@ def test_the_command_names_the_first_hop_that_blocks(aws: LocalAws, tmp_path: An
     arguments = ("reach", "prod", HOST, "5432", "--estate", str(COMPLETE), "--outputs", str(outputs))
     code, out, err = run(*arguments, **aws.environment())
     assert (code, err) == (3, "")
-    assert out.splitlines()[-1].startswith("Blocked at connections.lake-prod: 172.20.0.0/20: rtb-")
+    blocked, *hint = out.splitlines()[-3:]
+    assert blocked.startswith("Blocked at connections.lake-prod: 172.20.0.0/20: rtb-")
+    assert hint == [
+        "To test the same from Airflow, run in a task of a Deployment in cluster prod:",
+        f"""  python3 -c 'import socket; socket.create_connection(("{HOST}", 5432), 10); print("connected")'""",
+    ]
+    code, out, err = run(*arguments, "--output", "json", **aws.environment())
+    assert (code, err, "Airflow" in out) == (3, "", False)
+
+
+def test_commands_for_airflow_resolve_and_connect() -> None:
+    def told(command: str) -> tuple[int, str, str]:
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout.strip(), done.stderr.strip().rpartition("\n")[2].partition(":")[0]
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        lookup, connect = airflow_commands("localhost", port, "tcp")
+        code, addresses, err = told(lookup)
+        assert (code, "127.0.0.1" in addresses, err) == (0, True, "")
+        assert told(connect) == (0, "connected", "")
+    assert told(connect) == (1, "", "ConnectionRefusedError")
+    assert airflow_commands("localhost", 53, "udp") == [lookup]
+    assert airflow_commands("127.0.0.1", port, "tcp") == [connect.replace("localhost", "127.0.0.1")]
+    assert airflow_commands("com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0", 443, "tcp") == []
+    hostile = "a'\"$(touch x)\x1b\n"
+    assert [told(command)[2] for command in airflow_commands(hostile, 1, "tcp")] == ["socket.gaierror"] * 2
+    assert not {"\x1b", "\n"} & set("".join(airflow_commands(hostile, 1, "tcp")))
