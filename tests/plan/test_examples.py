@@ -33,6 +33,24 @@ def aws() -> Iterator[LocalAws]:
         yield aws
 
 
+def test_the_rules_warn_of_an_account_without_alarm() -> None:
+    role = {"name": "astronomer-remote-management", "assume_role_policy": '{"Statement": []}'}
+    address = "aws_iam_role.cross-account-role_role"
+    change = {"address": address, "mode": "managed", "type": "aws_iam_role", "change": {"after": role}}
+    examples = {file.stem: file for file in EXAMPLES}
+    found = {
+        (stem, kind): judge(examples[stem], {"resource_changes": [change]}, kind)
+        for stem in ("cross_account_role", "policy_alarm")
+        for kind in ("deny", "warn")
+    }
+    assert found == {
+        ("cross_account_role", "deny"): [],
+        ("cross_account_role", "warn"): [f"{address}: has no alarm on changes; add account.policy_alarm"],
+        ("policy_alarm", "deny"): [f"{address}: has no alarm on changes in this plan"],
+        ("policy_alarm", "warn"): [],
+    }
+
+
 OUTPUTS = ("handoff", "deployed")
 
 
