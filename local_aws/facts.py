@@ -155,6 +155,10 @@ class EndpointService(Place):
     name: str
     """Its full name, whose last part is its ID."""
     principals: list[str]
+    zones: NotRequired[list[str]]
+    """The names of its zones in the caller's account. Default: all of the region."""
+    regions: NotRequired[list[str]]
+    """The other regions in which it is offered."""
 
 
 class LogGroup(Place):

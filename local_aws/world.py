@@ -284,10 +284,12 @@ def _load_balancer(fact: shape.LoadBalancer) -> None:
 def _endpoint_service(fact: shape.EndpointService) -> None:
     ec2, id_ = _ec2(fact), fact["name"].rpartition(".")[2]
     if id_ not in ec2.configurations:
-        service = ec2.create_vpc_endpoint_service_configuration([], True, "", [], supported_regions=[])
+        regions = [fact["region"], *fact.get("regions", [])]
+        service = ec2.create_vpc_endpoint_service_configuration([], True, "", [], supported_regions=regions)
         ec2.configurations[id_] = ec2.configurations.pop(service.id)
         service.id, service.service_name = id_, fact["name"]
         service.principals = list(fact["principals"])
+        service.availability_zones = fact.get("zones") or [zone.name for zone in ec2.describe_availability_zones()]
 
 
 def _log_group(fact: shape.LogGroup) -> None:

@@ -13,6 +13,7 @@ from .tools import kept, of_every_account, patch
 
 _create_service = EC2Backend.create_vpc_endpoint_service_configuration
 _create_vpc_endpoint = EC2Response.create_vpc_endpoint
+_describe_services = EC2Response.describe_vpc_endpoint_services
 _delete_services = EC2Response.delete_vpc_endpoint_service_configurations
 _modify_vpc_endpoint = EC2Response.modify_vpc_endpoint
 
@@ -76,6 +77,26 @@ def _allows(service: Any, response: EC2Response) -> bool:
     callers = {"*", f"arn:aws:iam::{account}:root", role.role_arn if role else ""}
     owner = service.id in response.ec2_backend.configurations
     return owner or bool(callers & set(service.principals))
+
+
+@patch(EC2Response)
+def describe_vpc_endpoint_services(self: EC2Response) -> ActionResult:
+    """Show a named service to the accounts that it allows, in the regions in which it is offered.
+
+    moto knows only the caller's own services, and ignores `ServiceRegions`. AWS returns the same error for a forbidden
+    service as for an unknown one.
+    """
+    names = [name for name in self._get_param("ServiceNames", []) if ".vpce-svc-" in name]
+    if not names:
+        return _describe_services(self)
+    details: list[dict[str, Any]] = []
+    for name in names:
+        regions = self._get_param("ServiceRegions", []) or [self.region]
+        found = [(region, service) for region in regions if (service := _service_named(region, name))]
+        if not found or not _allows(found[0][1], self) or self.region not in found[0][1]._supported_region_names:
+            raise EC2ClientError("InvalidServiceName", f"The Vpc Endpoint Service '{name}' does not exist")
+        details.append(found[0][1].to_dict() | {"ServiceRegion": found[0][0]})
+    return ActionResult({"ServiceNames": names, "ServiceDetails": details})
 
 
 def _check_private_dns(response: EC2Response, vpc_id: str, service: str, mine: str = "") -> None:

@@ -173,12 +173,12 @@ def _of_state(estate: Estate, plans: Sequence[StackPlan], jobs: Collection[Job])
         yield _statement(["s3:GetObject", "s3:PutObject"], keys)
         yield _statement(["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], [f"{key}.tflock" for key in keys])
     if state.kms_key:
-        yield _of_key(state.kms_key)
+        yield _of_key(state.kms_key, jobs)
 
 
-def _of_key(key: str) -> Statement:
+def _of_key(key: str, jobs: Collection[Job]) -> Statement:
     """Return the statement for objects that S3 encrypts with a KMS key, named by its ARN or by an alias."""
-    actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    actions = ["kms:Decrypt", "kms:GenerateDataKey", *(["kms:DescribeKey"] if Job.PREFLIGHT in jobs else [])]
     alias = re.search(r"alias/.+", key)
     if not alias:
         return _statement(actions, [key])

@@ -12,7 +12,7 @@ from operations.adopt.search import Search
 from operations.aws import DeniedError
 from operations.permissions.compose import of_stack
 from operations.permissions.jobs import Job
-from operations.preflight.place import Place, blocked, ok, warning
+from operations.preflight.place import Place, blocked, key, ok, warning
 from operations.preflight.quotas import quotas
 from operations.status.check import Check, Outcome, unknown
 
@@ -27,6 +27,9 @@ def account(p: Place) -> Iterator[Check]:
     if p.region in OPT_IN:
         yield Check("region", f"{p.region} is enabled", lambda: _region(p), "credentials")
     yield Check("permissions", "IAM allows a plan and a deploy", lambda: _permissions(p), "credentials")
+    name = p.estate.controls.kms_key if p.estate.controls else None
+    if name and any("aws_kms_alias" in p.trees[plan.name].get("data", {}) for plan in p.plans):
+        yield Check("kms_key", f"{name} can encrypt log groups", lambda: key(p.aws, name), "credentials")
     yield from quotas(p)
     for plan in p.plans:
         title = f"nothing that {plan.name} creates exists already"

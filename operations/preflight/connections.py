@@ -10,8 +10,10 @@ from botocore import exceptions
 from modules.connection import ConnectionProps, SharingProps
 from modules.hosted_zone.props import HostedZoneProps
 from modules.private_link.props import PrivateLinkProps
+from modules.remote_agents.props import RemoteAgentsProps
 from modules.resolver_rules.props import ResolverRulesProps
 from modules.transit_gateway.props import TransitGatewayProps
+from modules.vocabulary import partition
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
 from operations.preflight.place import Place, blocked, elsewhere, ok, warning
@@ -30,9 +32,56 @@ def connection(p: Place, props: ConnectionProps, v: View) -> Iterator[Check]:
         yield from _transit_gateway(p, props)
     if isinstance(props, SharingProps) and props.inside_organization:
         yield Check("organization", "RAM shares in your AWS organization", lambda: organization(p))
+    for id_, name, subnets in _services(props):
+        title = f"{name} is offered to you"
+        look = lambda name=name, subnets=subnets: _offered(p, props, name, subnets)  # noqa: E731
+        yield Check(f"service:{id_}", title, look)
     for one in (one for one in _named(p, props) if one.ids):
         title = f"{', '.join(one.ids)} {'exists' if len(one.ids) == 1 else 'exist'}"
         yield Check(one.field, title, lambda one=one: _exist(p, one))
+
+
+def _services(props: ConnectionProps) -> Iterator[tuple[str, str, tuple[str, ...] | None]]:
+    """Yield each endpoint service of another account: the entry's name for it, its own name, and the subnets."""
+    if isinstance(props, RemoteAgentsProps) and props.service_name:
+        yield "service_name", props.service_name, props.subnets
+    if isinstance(props, PrivateLinkProps):
+        for key, one in props.endpoints.items():
+            if one.is_vendors:
+                yield key, one.service, one.subnets
+
+
+def _offered(p: Place, props: ConnectionProps, name: str, subnets: Collection[str] | None) -> Outcome:
+    owner, region = "Astronomer" if isinstance(props, RemoteAgentsProps) else "the vendor", name.split(".")[3]
+    abroad: dict[str, Any] = {} if region == p.region else {"ServiceRegions": [region]}
+    answer = p.read("ec2:describe_vpc_endpoint_services", ServiceNames=[name], **abroad).get("ServiceDetails", [])
+    found = next((one for one in answer if one["ServiceName"] == name), None)
+    if found is None:
+        # AWS answers the same for a name that does not exist.
+        asked = f"arn:{partition(p.region)}:iam::{p.account_id}:root" + (f" and {p.region}" if abroad else "")
+        fix = f"compare the name; if it is right, ask {owner} to allow {asked}"
+        return blocked(f"AWS offers no {name} to account {p.account_id} in {p.region}", fix)
+    evidence = f"{name} of account {found['Owner']}"
+    # AWS compares zones only for a service in the endpoint's region. It lists the zones by your account's names.
+    if abroad:
+        return ok(f"{evidence} is offered in {p.region}")
+    zones = found["AvailabilityZones"]
+    evidence = f"{evidence} is in {', '.join(zones) or 'none of your zones'}"
+    if wrong := [f"{one} is in {zone}" for one, zone in _zones(p, props, subnets) if zone not in zones]:
+        return blocked(f"{evidence}, and {', '.join(wrong)}", "name subnets in these zones in `subnets`")
+    return ok(evidence)
+
+
+def _zones(p: Place, props: ConnectionProps, subnets: Collection[str] | None) -> Iterator[tuple[str, str]]:
+    """Return the names of subnets of the network, each with its zone. Those that do not exist have another check."""
+    network = p.estate.networks[props.network]
+    if new := network.create:
+        zones = {f"private-{letter}": new.zone(p.region, letter) for letter in new.letters()}
+    else:
+        answer = p.read("ec2:describe_subnets").get("Subnets", [])
+        there = {one["SubnetId"]: one["AvailabilityZone"] for one in answer}
+        zones = {one: there[id_] for one, id_ in network.subnets.items() if id_ in there}
+    return ((one, zone) for one, zone in zones.items() if subnets is None or one in subnets)
 
 
 def _peering(props: VpcPeeringProps, v: View) -> Outcome:

@@ -11,7 +11,7 @@ from estate.model import Estate
 from estate.plan import stacks_of
 from estate.state import S3State
 from operations.aws import Accounts
-from operations.preflight.place import blocked, ok, warning
+from operations.preflight.place import blocked, key, ok, warning
 from operations.status.check import Check, Outcome, unknown
 from operations.status.shared import moment
 from operations.terraform import find_terraform
@@ -60,6 +60,9 @@ def state(estate: Estate, accounts: Accounts, now: datetime) -> Iterator[Check]:
     for id_, title, call, problem in _SETTINGS:
         look = lambda call=call, problem=problem: _setting(where, accounts, call, problem)  # noqa: E731
         yield Check(id_, title, look, "bucket")
+    if name := where.kms_key:
+        title = f"{name} can encrypt the state"
+        yield Check("kms_key", title, lambda: key(accounts.own(where.region), name))
     for plan in stacks_of(estate):
         lock = f"{where.key(estate.name, plan.state_name)}.tflock"
         title = f"the state of {plan.name} is not locked"

@@ -12,6 +12,7 @@ from estate.errors import UserError
 from estate.model import Estate
 from estate.plan import StackPlan, stacks_of
 from estate.state import S3State
+from modules.vocabulary import arn_region
 from operations.adopt.report import hcl_string
 from operations.aws import UNEXPECTED, Accounts, Aws, DeniedError, RegionOffError
 from operations.status.check import Outcome
@@ -33,6 +34,25 @@ def blocked(evidence: str, fix: str) -> Outcome:
 def warning(evidence: str, fix: str) -> Outcome:
     """Report a difference that a person should know before the deploy."""
     return Outcome("warning", evidence, fix, "you")
+
+
+def key(aws: Aws, name: str) -> Outcome:
+    """Return whether a KMS key, named by its alias or ARN, can encrypt in the region of `aws`."""
+    if name.startswith("arn:") and arn_region(name) != aws.region:
+        return blocked(f"{name} is not in {aws.region}", "use a key in that region, and correct kms_key in the file")
+    found = aws.read("kms:describe_key", KeyId=name).get("KeyMetadata")
+    if found is None:
+        where = f"account {aws.account_id}, {aws.region}"
+        return blocked(f"{name} does not exist in {where}", "create it there, or correct kms_key in the file")
+    id_, state, spec = found["KeyId"], found["KeyState"], found.get("KeySpec")
+    evidence = f"{name} is {id_} of account {found.get('AWSAccountId', aws.account_id)}, which is {state} and {spec}"
+    if spec != "SYMMETRIC_DEFAULT":
+        return blocked(evidence, "use a key for symmetric encryption, and correct kms_key in the file")
+    if state != "Enabled":
+        again = {"Disabled": f"`aws kms enable-key --key-id {id_}`"}
+        again["PendingDeletion"] = f"`aws kms cancel-key-deletion --key-id {id_}`, then {again['Disabled']}"
+        return blocked(evidence, again.get(state, "use a key that is Enabled, and correct kms_key in the file"))
+    return ok(evidence)
 
 
 def elsewhere(taken: list[str], narrower: list[str], well: str) -> Outcome:

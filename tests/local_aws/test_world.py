@@ -5,6 +5,7 @@
 from collections.abc import Iterator
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws import LocalAws
 
@@ -254,6 +255,24 @@ def test_an_endpoint_service_accepts_its_principals_only(aws):
     wanted = {"VpcId": vpc["id"], "ServiceName": name, "VpcEndpointType": "Interface"}
     made = aws.client("ec2", account=OURS).create_vpc_endpoint(**wanted)["VpcEndpoint"]
     assert (made["ServiceName"], made["State"]) == (name, "pendingAcceptance")
+
+
+def test_an_endpoint_service_is_shown_where_it_is_offered(aws):
+    name = "com.amazonaws.vpce.us-east-1.vpce-svc-0eeeeeeeeeeeeeeee"
+    service = {"account": "999999999999", "region": "us-east-1", "name": name, "zones": ["us-east-1b"]}
+    aws.make(
+        {"endpoint_services": [{**service, "principals": [f"arn:aws:iam::{OURS}:root"], "regions": ["us-west-2"]}]}
+    )
+
+    def zones(account, region):
+        ec2 = aws.client("ec2", account=account, region=region)
+        wanted = {"ServiceNames": [name], "ServiceRegions": ["us-east-1"]}
+        return ec2.describe_vpc_endpoint_services(**wanted)["ServiceDetails"][0]["AvailabilityZones"]
+
+    assert (zones(OURS, "us-east-1"), zones(OURS, "us-west-2")) == (["us-east-1b"], ["us-east-1b"])
+    for account, region in ((OURS, "eu-west-1"), ("888888888888", "us-east-1")):
+        with pytest.raises(ClientError, match="InvalidServiceName"):
+            zones(account, region)
 
 
 def test_log_groups_topics_and_keys_are_found_by_their_names(aws):

@@ -21,6 +21,7 @@ from local_aws.facts import (
 from modules.egress_hub.props import EgressHubProps
 from modules.ip_allowlist.props import IpAllowlistProps
 from modules.network_rules.props import NetworkRulesProps
+from modules.private_link.props import PrivateLinkProps
 from modules.remote_agents.props import RemoteAgentsProps
 from modules.transit_gateway.props import TransitGatewayProps
 from modules.vpc_peering.props import VpcPeeringProps
@@ -257,17 +258,24 @@ def _load_balancers(estate: Estate) -> list[LoadBalancer]:
 
 
 def _endpoint_services(estate: Estate) -> list[EndpointService]:
-    """Return Astronomer's services for Remote Execution Agents."""
+    """Return Astronomer's services for Remote Execution Agents, and those of other vendors."""
     return [
         EndpointService(
             account="999999999999",
-            region=connection.service_name.split(".")[3],
-            name=connection.service_name,
+            region=name.split(".")[3],
+            name=name,
             principals=[f"arn:aws:iam::{estate.networks[connection.network].account_id}:root"],
+            regions=[estate.networks[connection.network].region],
         )
         for connection in estate.connections.values()
-        if isinstance(connection, RemoteAgentsProps) and connection.service_name
+        for name in _services_of(connection)
     ]
+
+
+def _services_of(connection: object) -> list[str]:
+    if isinstance(connection, PrivateLinkProps):
+        return [one.service for one in connection.endpoints.values() if one.is_vendors]
+    return [connection.service_name] if isinstance(connection, RemoteAgentsProps) and connection.service_name else []
 
 
 def _log_groups(estate: Estate) -> list[LogGroup]:

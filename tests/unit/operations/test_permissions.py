@@ -89,8 +89,8 @@ def test_state_under_a_key_needs_its_use(
 ) -> None:
     estate = load(COMPLETE)
     encrypted = estate.model_copy(update={"state": estate.state.model_copy(update={"kms_key": key})})
-    wanted = {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": [resource]}
-    for job in (Job.PLAN, Job.PREFLIGHT):
+    for job, look in ((Job.PLAN, []), (Job.PREFLIGHT, ["kms:DescribeKey"])):
+        wanted = {"Effect": "Allow", "Action": ["kms:Decrypt", *look, "kms:GenerateDataKey"], "Resource": [resource]}
         found = permissions(encrypted, trees, [job], ["account"])
         assert statements(found, "caller")[-1] == wanted | ({"Condition": condition} if condition else {})
 

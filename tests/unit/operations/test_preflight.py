@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,19 @@ from operations.aws import Accounts
 from operations.permissions.actions import PREFLIGHT, PREFLIGHT_BUCKET, action
 from operations.permissions.compose import permissions
 from operations.permissions.jobs import Job
-from operations.preflight.connections import organization
-from operations.preflight.place import Place
+from operations.preflight.connections import connection, organization
+from operations.preflight.place import Place, key
 from operations.preflight.quotas import LIMITS, quotas
 from operations.preflight.report import preflight
 from operations.state import create_state_bucket
-from operations.status.check import attempt
+from operations.status.check import Check, Outcome, attempt
 from operations.status.report import Status
 from operations.status.write import as_values
 from operations.synth import synthesized_stacks
 from tests.support import ROOT
 from tests.support.world import facts_of
 
-LAKE, HYBRID = "111111111111", "222222222222"
+OWN, LAKE, HYBRID = "123456789012", "111111111111", "222222222222"
 VPC, TABLE, OTHER = "vpc-0123456789abcdef0", "rtb-0aaaaaaaaaaaaaaaa", "0fffffffffffffff9"
 MORE = """
   named-rules:
@@ -68,14 +68,30 @@ MORE = """
     network: lake
     service:
       load_balancers: [arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef]
+  agents:
+    type: remote_agents
+    cluster: dev
+    network: lake
+    service_name: com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0
+  vendor:
+    type: private_link
+    network: edge
+    endpoints:
+      warehouse: {service: com.amazonaws.vpce.us-east-1.vpce-svc-0aaaaaaaaaaaaaaaa, private_dns: false}
+      abroad: {service: com.amazonaws.vpce.us-west-2.vpce-svc-0bbbbbbbbbbbbbbbb, private_dns: false}
+controls: {kms_key: alias/logs}
 """
+STATE_KEY = "alias/state"
 
 
 @pytest.fixture(scope="module")
 def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
     folder = tmp_path_factory.mktemp("estate")
     shutil.copytree(ROOT / "examples/policies", folder / "policies")
-    (folder / "astro.yaml").write_text((ROOT / "examples/complete.yaml").read_text() + MORE)
+    complete = (ROOT / "examples/complete.yaml").read_text()
+    assert "\n  bucket:" in complete
+    encrypted = complete.replace("\n  bucket:", f"\n  kms_key: {STATE_KEY}\n  bucket:")
+    (folder / "astro.yaml").write_text(encrypted + MORE)
     return load(folder / "astro.yaml")
 
 
@@ -112,6 +128,10 @@ def allow(aws: LocalAws, account: str, action: str) -> None:
     iam.put_role_policy(RoleName="terraform-deployer", PolicyName="all", PolicyDocument=document)
 
 
+def key_of(aws: LocalAws, account: str, alias: str) -> str:
+    return aws.client("kms", account).describe_key(KeyId=alias)["KeyMetadata"]["KeyId"]
+
+
 def changed(estate: Estate, name: str, **fields: Any) -> Estate:
     one = estate.connections[name].model_copy(update=fields)
     return estate.model_copy(update={"connections": {**estate.connections, name: one}})
@@ -120,6 +140,7 @@ def changed(estate: Estate, name: str, **fields: Any) -> Estate:
 def ready(aws: LocalAws) -> None:
     """Create everything that a deploy needs."""
     create_state_bucket("acme-astro-tfstate", "us-east-1", None)
+    aws.make({"keys": [{"account": OWN, "region": "us-east-1", "alias": STATE_KEY}]})
     for account in (LAKE, HYBRID, "444444444444"):
         allow(aws, account, "*")
     aws.client("account", HYBRID).enable_region(RegionName="me-south-1")
@@ -160,7 +181,9 @@ BROKEN = {
     "machine node": "warning",
     "state versioning": "blocked",
     "state public": "blocked",
+    "state kms_key": "blocked",
     "state lock:network-lake": "blocked",
+    f"accounts.{LAKE}.us-east-1 kms_key": "blocked",
     f"accounts.{HYBRID}.me-south-1 region": "warning",
     f"accounts.{HYBRID}.us-east-1 permissions": "blocked",
     f"accounts.{HYBRID}.us-west-2 permissions": "blocked",
@@ -188,6 +211,9 @@ BROKEN = {
     "connections.named-vpn vpn_gateway_id": "blocked",
     "connections.gateway-vpn transit_gateway_id": "blocked",
     "connections.named-service load_balancers": "blocked",
+    "connections.agents service:service_name": "blocked",
+    "connections.vendor service:warehouse": "blocked",
+    "connections.vendor service:abroad": "blocked",
 }
 
 
@@ -202,6 +228,7 @@ def spoil(aws: LocalAws) -> None:
     aws.client("iam", HYBRID).create_role(
         RoleName="astronomer-remote-management", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}'
     )
+    aws.client("kms", LAKE).disable_key(KeyId=key_of(aws, LAKE, "alias/logs"))
     ec2.associate_vpc_cidr_block(VpcId=VPC, CidrBlock="10.99.0.0/16")
     ec2.modify_vpc_attribute(VpcId=VPC, EnableDnsHostnames={"Value": False})
     gateway = ec2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
@@ -236,6 +263,10 @@ def mistaken(estate: Estate) -> Estate:
     named = estate.connections["named-rules"].rules  # type: ignore[union-attr]
     wrong = {**named, "named": named["named"].model_copy(update={"rule_id": f"rslvr-rr-{OTHER}"})}
     service = estate.connections["named-service"].service.model_copy(update={"load_balancers": ("arn:aws:none",)})  # type: ignore[union-attr]
+    endpoints = {
+        key: one.model_copy(update={"service": f"{one.service[:-17]}{OTHER}"})
+        for key, one in estate.connections["vendor"].endpoints.items()  # type: ignore[union-attr]
+    }
     for name, fields in {
         "lake-prod": {"ingress": {"postgres": rules}},
         "lake-rules": {"network_acls": {"postgres": acl}},
@@ -245,6 +276,8 @@ def mistaken(estate: Estate) -> Estate:
         "named-vpn": {"vpn_gateway_id": f"vgw-{OTHER}"},
         "gateway-vpn": {"transit_gateway_id": f"tgw-{OTHER}"},
         "named-service": {"service": service},
+        "agents": {"service_name": f"com.amazonaws.vpce.us-east-1.vpce-svc-{OTHER}"},
+        "vendor": {"endpoints": endpoints},
     }.items():
         estate = changed(estate, name, **fields)
     return estate
@@ -326,3 +359,94 @@ def test_the_organization_must_let_ram_share(aws: LocalAws, estate: Estate) -> N
     with Accounts("terraform-deployer", "test") as accounts:
         p = Place(estate, LAKE, "us-east-1", (), {}, {}, accounts, datetime.now(UTC))
         assert organization(p).state == "ok"
+
+
+def outcome_of(check: Callable[[Accounts], Outcome]) -> tuple[str, str, str]:
+    with Accounts("terraform-deployer", "test") as accounts:
+        found = attempt(Check("", "", lambda: check(accounts)), LAKE, "us-east-1")
+    return found.state, found.evidence, found.fix
+
+
+def test_a_key_must_exist_and_encrypt(aws: LocalAws) -> None:
+    kms = aws.client("kms", LAKE)
+    id_ = key_of(aws, LAKE, "alias/logs")
+    signing = kms.create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]
+    arn = f"arn:aws:kms:us-east-1:{LAKE}"
+
+    def found(name: str) -> tuple[str, str, str]:
+        return outcome_of(lambda accounts: key(accounts.of(LAKE, "us-east-1"), name))
+
+    def told(name: str, state: str) -> str:
+        return f"{name} is {id_} of account {LAKE}, which is {state} and SYMMETRIC_DEFAULT"
+
+    for name in ("alias/logs", f"{arn}:alias/logs", f"{arn}:key/{id_}"):
+        assert found(name) == ("ok", told(name, "Enabled"), "")
+    missing = f"alias/none does not exist in account {LAKE}, us-east-1"
+    assert found("alias/none") == ("blocked", missing, "create it there, or correct kms_key in the file")
+    west = f"arn:aws:kms:us-west-2:{LAKE}:key/{id_}"
+    fix = "use a key in that region, and correct kms_key in the file"
+    assert found(west) == ("blocked", f"{west} is not in us-east-1", fix)
+    assert found(signing["Arn"])[::2] == (
+        "blocked",
+        "use a key for symmetric encryption, and correct kms_key in the file",
+    )
+    kms.disable_key(KeyId=id_)
+    enable = f"`aws kms enable-key --key-id {id_}`"
+    assert found("alias/logs") == ("blocked", told("alias/logs", "Disabled"), enable)
+    kms.schedule_key_deletion(KeyId=id_)
+    cancel = f"`aws kms cancel-key-deletion --key-id {id_}`, then {enable}"
+    assert found("alias/logs") == ("blocked", told("alias/logs", "PendingDeletion"), cancel)
+    aws.go_wrong({"denied": ["kms:DescribeKey"]})
+    assert found("alias/logs")[:2] == ("unknown", f"account {LAKE} denies kms:DescribeKey")
+
+
+def test_an_endpoint_service_must_be_offered_in_the_zones(aws: LocalAws, estate: Estate) -> None:
+    def found(estate: Estate, name: str, id_: str, region: str = "us-east-1") -> tuple[str, str, str]:
+        def look(accounts: Accounts) -> Outcome:
+            p = Place(estate, LAKE, region, (), {}, {}, accounts, datetime.now(UTC))
+            checks = {one.id: one for one in connection(p, estate.connections[name], None)}  # type: ignore[arg-type]
+            return checks[f"service:{id_}"].look()
+
+        return outcome_of(look)
+
+    def offer(name: str, **fields: Any) -> str:
+        allowed = [f"arn:aws:iam::{LAKE}:root"]
+        place = {"account": "999999999999", "region": "us-east-1", "name": name}
+        aws.make({"endpoint_services": [{**place, "principals": allowed, **fields}]})  # type: ignore[typeddict-item]
+        return name
+
+    agents = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
+    every = ", ".join(f"us-east-1{letter}" for letter in "abcdef")
+    assert found(estate, "agents", "service_name") == (
+        "ok",
+        f"{agents} of account 999999999999 is in {every}",
+        "",
+    )
+    state, evidence, _ = found(estate, "vendor", "abroad")
+    assert (state, evidence.endswith(" of account 999999999999 is offered in us-east-1")) == ("ok", True)
+
+    forbidden = offer(agents[:-17] + "0cccccccccccccccc", principals=[])
+    assert found(changed(estate, "agents", service_name=forbidden), "agents", "service_name") == (
+        "blocked",
+        f"AWS offers no {forbidden} to account {LAKE} in us-east-1",
+        f"compare the name; if it is right, ask Astronomer to allow arn:aws:iam::{LAKE}:root",
+    )
+    elsewhere = "com.amazonaws.vpce.us-west-2.vpce-svc-0dddddddddddddddd"
+    assert found(changed(estate, "agents", service_name=elsewhere), "agents", "service_name")[2] == (
+        f"compare the name; if it is right, ask Astronomer to allow arn:aws:iam::{LAKE}:root and us-east-1"
+    )
+    single = offer(agents[:-17] + "0eeeeeeeeeeeeeeee", zones=["us-east-1b"])
+    one_zone = changed(estate, "agents", service_name=single)
+    assert found(one_zone, "agents", "service_name") == (
+        "blocked",
+        f"{single} of account 999999999999 is in us-east-1b, and private-a is in us-east-1a",
+        "name subnets in these zones in `subnets`",
+    )
+    assert found(changed(one_zone, "agents", subnets=("private-b",)), "agents", "service_name")[0] == "ok"
+    vendors = {"warehouse": estate.connections["vendor"].endpoints["warehouse"].model_copy(update={"service": single})}  # type: ignore[union-attr]
+    assert found(changed(estate, "vendor", endpoints=vendors), "vendor", "warehouse")[0] == "blocked"
+    aws.go_wrong({"denied": ["ec2:DescribeVpcEndpointServices"]})
+    assert found(estate, "vendor", "warehouse")[:2] == (
+        "unknown",
+        f"account {LAKE} denies ec2:DescribeVpcEndpointServices",
+    )
