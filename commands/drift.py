@@ -19,18 +19,19 @@ def drift(
     stacks: Annotated[
         list[str] | None, typer.Argument(metavar="STACK", help="The stacks to compare. Default: all.")
     ] = None,
-    out: Annotated[Path, typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory.")] = Path(
-        "cdktf.out"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(envvar="CDKTF_OUTDIR", metavar="DIR", help="The output directory, whose provider it reuses."),
+    ] = Path("cdktf.out"),
     file: EstateOption = Path("astro.yaml"),
     output: Format = Output.TEXT,
     outputs: Outputs = None,
 ) -> None:
     """Show changes in AWS since the last deploy.
 
-    Synthesizes the estate and plans each stack. Shows the changes by others that a deploy would undo, and the failed
-    steps of `status`, by entry of the file, with the clusters that use it. Changes nothing in AWS or in the state, and
-    takes no lock.
+    Synthesizes the estate into a temporary directory and plans each stack. Shows the changes by others that a deploy
+    would undo, and the failed steps of `status`, by entry of the file, with the clusters that use it. Changes nothing
+    in AWS, in the state or in the output directory, and takes no lock.
 
     \b
     Examples:
@@ -41,14 +42,16 @@ def drift(
     """
     from operations.drift import drift as look
     from operations.handoff.read import read
-    from operations.plan import synthesize
+    from operations.plan import synthesized_copy
 
     estate = load(file)
     plans = {plan.name: plan for plan in stacks_of(estate)}
     names = chosen(file, stacks, list(plans))
-    terraform = synthesize(estate, file, out, names, os.environ)
     deployed = read(estate, outputs, out / "stacks", os.environ)
-    with progress(f"Comparing {len(names)} stacks with AWS"):
-        found = look(estate, [plans[name] for name in names], terraform, out / "stacks", deployed, datetime.now(UTC))
+    with (
+        synthesized_copy(estate, file, out, names, os.environ) as (terraform, folder),
+        progress(f"Comparing {len(names)} stacks with AWS"),
+    ):
+        found = look(estate, [plans[name] for name in names], terraform, folder, deployed, datetime.now(UTC))
     show("drift", found, output)
     sys.exit(found.code)

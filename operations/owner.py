@@ -133,7 +133,7 @@ def other_states(folder: Path, estate: Estate) -> Iterator[str]:
     """Yield a line for each stack in `folder` that Terraform initialized with another state than the file has."""
     for plan in stacks_of(estate):
         stack, there = plan.name, folder / "stacks" / plan.name
-        wanted, found = _wanted(estate, plan.state_name), _initialized(there)
+        wanted, found = _wanted(estate, plan.state_name), initialized(there)
         if wanted is None or found is None or any(there.glob("*override.tf*")):
             continue
         if found[0] != wanted[0] or any(_plain(found[1].get(key)) != value for key, value in wanted[1].items()):
@@ -161,7 +161,7 @@ def _wanted(estate: Estate, stack: str) -> _Backend | None:
             return None
 
 
-def _initialized(stack: Path) -> _Backend | None:
+def initialized(stack: Path) -> _Backend | None:
     """Return the backend that Terraform uses in the folder of a stack; None before `terraform init`."""
     try:
         backend = read_json(stack / ".terraform/terraform.tfstate")["backend"]

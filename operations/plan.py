@@ -1,8 +1,10 @@
 """Plans each stack of a synthesized estate by Terraform, and counts the changes."""
 
 import json
+import shutil
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Generator, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from estate.plan import secrets
 from estate.source import printable
 from estate.state import CloudState
 from operations.cdktf_call import is_in_a_file
-from operations.owner import refuse_foreign_folder
-from operations.synth import write
+from operations.imports import drop_stale
+from operations.owner import initialized, refuse_foreign_folder
+from operations.owner import synthesized as synthesized_files
+from operations.synth import synthesized, write
 from operations.terraform import Terraform, TerraformFailed, find_terraform
 from operations.variables import status
 
@@ -112,10 +116,68 @@ def synthesize(
 
     Raises UserError if there is no Terraform, a variable is missing, or the folder is another estate's.
     """
+    terraform = _ready(estate, file, out, stacks, environ)
+    write(estate, file, out, environ, hcl=False)
+    return terraform
+
+
+@contextmanager
+def synthesized_copy(
+    estate: Estate, file: Path, out: Path, stacks: Collection[str], environ: MutableMapping[str, str]
+) -> Generator[tuple[Terraform, Path]]:
+    """Yield the Terraform that plans the stacks, and a temporary folder that contains them and your files of `out`.
+
+    Terraform writes only there. Raises UserError as `synthesize` does.
+    """
+    terraform = _ready(estate, file, out, stacks, environ)
+    # A folder in this variable would be the one that your own runs use.
+    private = replace(terraform, environ={key: one for key, one in environ.items() if key != "TF_DATA_DIR"})
+    with synthesized(estate, file, environ) as fresh:
+        for name in stacks:
+            _copy(out, fresh, name)
+        yield private, fresh / "stacks"
+
+
+def _copy(out: Path, fresh: Path, name: str) -> None:
+    """Copy the files of a stack that are not synthesized: overrides, variables, the backend and the provider's lock.
+
+    A provider takes hundreds of MB, so it is linked, as Terraform does for its plugin cache.
+    """
+    source, target = out / "stacks" / name, fresh / "stacks" / name
+    if not source.is_dir():
+        return
+    _refuse_relative_state(source)
+    ours = {out / one for one in synthesized_files(out)}
+
+    def ignored(folder: str, names: Collection[str]) -> list[str]:
+        providers = Path(folder) == source / ".terraform"
+        return [one for one in names if Path(folder, one) in ours or (providers and one == "providers")]
+
+    try:
+        shutil.copytree(source, target, ignore=ignored, ignore_dangling_symlinks=True, dirs_exist_ok=True)
+    except shutil.Error as error:
+        path, _, reason = error.args[0][0]
+        raise UserError(f"{path}: cannot be copied: {reason}; move it out of {source}", ExitCode.BAD_INPUT) from None
+    drop_stale(target)
+    for package in source.glob(".terraform/providers/*/*/*/*/*"):
+        link = target / package.relative_to(source)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(package.resolve())
+
+
+def _refuse_relative_state(stack: Path) -> None:
+    """Raise UserError if the copy of a stack would not find a local state that is outside its folder."""
+    kind, settings = initialized(stack) or ("", {})
+    path = settings.get("path")
+    if kind == "local" and isinstance(path, str) and ".." in Path(path).parts:
+        what = f"{stack}: the local backend has its state in {printable(path)}"
+        raise UserError(f"{what}; drift runs in a copy of the folder: set an absolute path", ExitCode.BAD_INPUT)
+
+
+def _ready(estate: Estate, file: Path, out: Path, stacks: Collection[str], environ: Mapping[str, str]) -> Terraform:
     refuse_foreign_folder(out, estate, file)
     terraform = Terraform(find_terraform(environ), environ)
     refuse_missing_variables(estate, stacks, out / "stacks", environ)
-    write(estate, file, out, environ, hcl=False)
     return terraform
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from estate.errors import ExitCode
+from estate.errors import ExitCode, UserError
+from estate.load import load
 from local_aws import LocalAws
-from operations.plan import StackPlan, exit_code, plan, table
+from operations.plan import StackPlan, exit_code, plan, synthesized_copy, table
 from operations.terraform import Terraform, find_terraform
 from tests.support.commands import run
 from tests.support.terraform import cli_environment
@@ -99,6 +100,10 @@ def test_the_command_plans_the_estate(aws: LocalAws, tmp_path: Path) -> None:
     assert (stack, int(add) > 5, others) == ("network-edge", True, ["0", "0", "0"])
 
 
+def content(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    return {one: (one.stat().st_mtime_ns, one.read_bytes()) for one in folder.rglob("*") if one.is_file()}
+
+
 def test_changes_since_the_deploy_are_named(aws: LocalAws, tmp_path: Path) -> None:
     file, out = tmp_path / "astro.yaml", tmp_path / "out"
     file.write_text(EDGE.replace("BUCKET", "acme-drift"))
@@ -117,8 +122,45 @@ def test_changes_since_the_deploy_are_named(aws: LocalAws, tmp_path: Path) -> No
     ec2 = aws.client("ec2", "123456789012")
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.30.0.0/20"]}])["Vpcs"]
     ec2.modify_vpc_attribute(VpcId=vpc["VpcId"], EnableDnsHostnames={"Value": False})
+    before = content(out)
+    file.write_text(f"# An edit that is not deployed.\n{file.read_text()}tags: {{owner: data}}\n")
     code, rows = drifted()
+    assert content(out) == before
+    (lock,) = out.glob("stacks/*/.terraform.lock.hcl")
+    lock.write_text("This is no lock.")
+    code_of_mine, mine = drifted()
+    assert (code_of_mine, {state for entry, state, _ in mine if entry == "stacks.network-edge"}) == (1, {"unknown"})
     assert (code, ("networks.edge", "failed", "aws_vpc.edge_vpc was changed outside Terraform") in rows) == (3, True)
+
+
+def test_drift_plans_in_a_copy_with_your_files(tmp_path: Path) -> None:
+    file, out = tmp_path / "astro.yaml", tmp_path / "out"
+    file.write_text(EDGE.replace("{backend: s3, bucket: BUCKET, region: us-east-1}", "{backend: none}"))
+    stack = out / "stacks/network-edge"
+    provider = Path(".terraform/providers/registry.example/hashicorp/aws/6.0.0/linux_amd64")
+    manifest = {"estate": "acme", "stacks": {"network-edge": {"synthesizedStackPath": "stacks/network-edge/cdk.tf"}}}
+    yours = (".terraform/environment", ".terraform.lock.hcl", "a.auto.tfvars", "b_override.tf", "terraform.tfstate")
+    for path in (provider / "provider", *yours, "cdk.tf"):
+        (stack / path).parent.mkdir(parents=True, exist_ok=True)
+        (stack / path).write_text("{}")
+    (out / "manifest.json").write_text(json.dumps(manifest))
+
+    def copied() -> tuple[set[str], bool]:
+        with synthesized_copy(load(file), file, out, ["network-edge"], os.environ) as (_, folder):
+            copy = folder / "network-edge"
+            link = copy / provider
+            assert link.resolve() == stack / provider
+            return {str(one.relative_to(copy)) for one in copy.rglob("*") if one.is_file()}, link.is_symlink()
+
+    assert copied() == ({*yours, "cdk.tf.json"}, True)
+    (stack / ".terraform/terraform.tfstate").write_text('{"backend": {"type": "local", "config": {"path": "../x"}}}')
+    with pytest.raises(UserError, match=r"has its state in \.\./x; .*: set an absolute path$"):
+        copied()
+    (stack / ".terraform/terraform.tfstate").unlink()
+    os.mkfifo(stack / "pipe")
+    with pytest.raises(UserError, match=r"pipe: cannot be copied: .*named pipe") as raised:
+        copied()
+    assert raised.value.code is ExitCode.BAD_INPUT
 
 
 def test_a_missing_variable_stops_the_plan(tmp_path: Path) -> None:
