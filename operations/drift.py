@@ -1,11 +1,15 @@
 """Finds what changed in AWS since the last deploy: by a plan of Terraform, and by the checks of `status`."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from estate.errors import UserError
 from estate.model import Estate
 from estate.plan import StackPlan as Stack
+from estate.state import CloudState
+from operations.aws import Accounts
 from operations.handoff.read import Deployed
 from operations.handoff.status import report as handoff_report
 from operations.plan import StackPlan, drifted
@@ -30,16 +34,30 @@ def drift(
     """
     rows: list[Row] = []
     readable = False
-    for plan in plans:
-        found = drifted(terraform, plan.name, folder / plan.name)
-        readable |= not found.failures
-        rows += _rows(estate, plan, found)
+    with Accounts(estate.deployer.role if estate.deployer else None, "drift") as accounts:
+        for plan in plans:
+            found = drifted(terraform, plan.name, folder / plan.name)
+            readable |= not found.failures
+            # HCP Terraform plans with its own credentials.
+            if found.failures and not isinstance(estate.state, CloudState):
+                found = replace(found, failures=(_unreadable(accounts, plan) or found.failures))
+            rows += _rows(estate, plan, found)
     # No plan shows the other side: a deleted attachment, a principal that left a share, a subscription.
     names = {plan.name for plan in plans}
     entries = [one.path for one in handoff_report(estate, deployed, {}).entries if one.stack in names]
     live = status(estate, deployed, now, entries).rows if entries else ()
     rows += [row for row in live if row.outcome.state == "failed"]
     return Status(estate.name, tuple(rows), readable)
+
+
+def _unreadable(accounts: Accounts, plan: Stack) -> tuple[str, ...]:
+    """Return the reason why the account of a stack cannot be read, which Terraform's errors do not name; empty if it
+    can."""
+    try:
+        accounts.of(plan.account_id, plan.region)
+    except UserError as error:
+        return (str(error),)
+    return ()
 
 
 def _rows(estate: Estate, plan: Stack, found: StackPlan) -> Iterator[Row]:

@@ -67,7 +67,9 @@ def drifted(terraform: Terraform, stack: str, folder: Path) -> StackPlan:
     found = _planned(terraform, stack, folder, lock=False)
     undone = {address for _, address in found.changes}
     # Terraform also reports as drift what AWS fills in later, such as the routes of a table. No deploy changes that.
-    return replace(found, changes=tuple(one for one in found.drift if one[1] in undone))
+    changes = tuple(one for one in found.drift if one[1] in undone)
+    # The folder is temporary.
+    return replace(found, changes=changes, failures=tuple(one.replace(f" in {folder}", "") for one in found.failures))
 
 
 def _planned(terraform: Terraform, stack: str, folder: Path, *, lock: bool) -> StackPlan:

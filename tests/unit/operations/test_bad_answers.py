@@ -1,6 +1,7 @@
 """Bad answers of AWS, in one table over the commands that read it: a sentence each, and the exit code is right."""
 
 import json
+import os
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -28,7 +30,9 @@ from operations.reach.report import reach
 from operations.status.report import Status, status
 from operations.status.write import as_junit, as_text, as_values
 from tests.support import ROOT
+from tests.support.commands import run
 from tests.support.synth import synth_all
+from tests.support.terraform import cli_environment
 from tests.support.world import facts_of
 
 LAKE, REGION = "111111111111", "us-east-1"
@@ -256,3 +260,31 @@ def test_a_host_that_does_not_resolve_is_a_sentence(world: World) -> None:
     assert found.code in (ExitCode.CHECK_FAILED, ExitCode.WARNINGS_ONLY)
     assert any("db.nowhere.invalid" in row.outcome.evidence for row in found.rows)
     shown(found)
+
+
+UNREADABLE = {one: SITUATIONS[one] for one in ("no credentials", "wrong account", "expired")} | {
+    "no bucket": (lambda *_: None, 'failed (exit code 1): Error: Failed to get existing workspaces: S3 bucket "acme-')
+}
+
+
+@pytest.mark.parametrize("situation", UNREADABLE)
+def test_drift_without_an_account_is_unknown(
+    situation: str, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, sentence = UNREADABLE[situation]
+    begin(world, monkeypatch)
+    signed_in = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+    environ, out = cli_environment(tmp_path / "home", signed_in), tmp_path / "out"
+    code, said, err = run("drift", "--file", str(EXAMPLE), "--out", str(out), "--output", "json", **environ)
+    (row,) = (row for row in json.loads(said)["steps"] if row["entry"] == "stacks.network-lake")
+    assert (code, err, row["state"]) == (ExitCode.FAILED, "", "unknown")
+    assert sentence in row["evidence"]
+    assert gettempdir() not in row["evidence"]
+    assert not out.exists()
+
+
+def test_drift_without_terraform_is_one_sentence(tmp_path: Path) -> None:
+    code, said, err = run("drift", "--file", str(EXAMPLE), "--out", str(tmp_path / "out"), PATH="")
+    assert (code, said, err.count("\n")) == (ExitCode.FAILED, "", 1)
+    assert "`terraform` is not on the PATH. Install Terraform 1.10 or newer" in err
+    assert list(tmp_path.iterdir()) == []
