@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from botocore import exceptions
+from botocore import exceptions, xform_name
 
 from modules.connection import ConnectionProps, SharingProps
+from modules.egress_hub.props import EgressHubProps
 from modules.hosted_zone.props import HostedZoneProps
 from modules.private_link.props import PrivateLinkProps
 from modules.remote_agents.props import RemoteAgentsProps
@@ -237,9 +238,32 @@ def _named(p: Place, props: ConnectionProps) -> Iterator[_Named]:
         yield _Named("vpn_gateway_id", ids, "ec2:describe_vpn_gateways", "VpnGateways", "VpnGatewayId", attached)
         ids = (props.transit_gateway_id,) if props.transit_gateway_id else ()
         yield _Named("transit_gateway_id", ids, "ec2:describe_transit_gateways", "TransitGateways", "TransitGatewayId")
+        tables = props.route_tables
+        ids = tuple(sorted({one for one in (tables.association, *tables.routes.values()) if one}))
+        yield _of_gateway("route_tables", ids, props)
+    if isinstance(props, TransitGatewayProps):
+        ids = tuple(one.attachment_id for one in props.on_premises.values() if one.attachment_id)
+        yield _of_gateway("on_premises", ids, props)
+    if isinstance(props, EgressHubProps) and props.transit_gateway_id:
+        ids = (props.transit_gateway_id,)
+        yield _Named("transit_gateway_id", ids, "ec2:describe_transit_gateways", "TransitGateways", "TransitGatewayId")
+        for field in ("route_table_id", "attachment_id"):
+            yield _of_gateway(field, (getattr(props, field),), props)
     if isinstance(props, PrivateLinkProps) and props.service:
         ids = props.service.load_balancers
         yield _Named("load_balancers", ids, "elbv2:describe_load_balancers", "LoadBalancers", "LoadBalancerArn")
+
+
+def _of_gateway(field: str, ids: tuple[str, ...], props: ConnectionProps) -> _Named:
+    """Return the IDs of route tables or attachments, which have to belong to the connection's transit gateway."""
+    what = "TransitGatewayRouteTable" if ids and ids[0].startswith("tgw-rtb-") else "TransitGatewayAttachment"
+    call = f"ec2:describe_{xform_name(what)}s"
+
+    def belongs(one: Mapping[str, Any]) -> str:
+        gateway = one["TransitGatewayId"]
+        return "" if props.transit_gateway in (None, gateway) else f"belongs to {gateway}"
+
+    return _Named(field, ids, call, f"{what}s", f"{what}Id", belongs)
 
 
 def _exist(p: Place, named: _Named) -> Outcome:

@@ -68,6 +68,15 @@ MORE = """
     network: lake
     service:
       load_balancers: [arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/orders/0123456789abcdef]
+  egress:
+    type: egress_hub
+    clusters: [dev]
+    network: lake
+    transit_gateway_id: tgw-0123456789abcdef0
+    route_table_id: tgw-rtb-0aaaaaaaaaaaaaaaa
+    attachment_id: tgw-attach-0eeeeeeeeeeeeeeee
+    public_route_tables: {a: rtb-0dddddddddddddddd}
+    public_ips: [203.0.113.40]
   agents:
     type: remote_agents
     cluster: dev
@@ -210,6 +219,11 @@ BROKEN = {
     "connections.named-zone zone_id": "blocked",
     "connections.named-vpn vpn_gateway_id": "blocked",
     "connections.gateway-vpn transit_gateway_id": "blocked",
+    "connections.gateway-vpn route_tables": "blocked",
+    "connections.hub on_premises": "blocked",
+    "connections.egress transit_gateway_id": "blocked",
+    "connections.egress route_table_id": "blocked",
+    "connections.egress attachment_id": "blocked",
     "connections.named-service load_balancers": "blocked",
     "connections.agents service:service_name": "blocked",
     "connections.vendor service:warehouse": "blocked",
@@ -275,6 +289,11 @@ def mistaken(estate: Estate) -> Estate:
         "named-zone": {"zone_id": "ZNONE"},
         "named-vpn": {"vpn_gateway_id": f"vgw-{OTHER}"},
         "gateway-vpn": {"transit_gateway_id": f"tgw-{OTHER}"},
+        "egress": {
+            "transit_gateway_id": f"tgw-{OTHER}",
+            "route_table_id": f"tgw-rtb-{OTHER}",
+            "attachment_id": f"tgw-attach-{OTHER}",
+        },
         "named-service": {"service": service},
         "agents": {"service_name": f"com.amazonaws.vpce.us-east-1.vpce-svc-{OTHER}"},
         "vendor": {"endpoints": endpoints},
