@@ -10,7 +10,7 @@ from operations.files import delete, write
 from operations.imports import FILE, HEADER, ours
 
 State = Literal["found", "absent", "alike", "several", "unimportable"]
-_WORDS = {"found": "import", "absent": "make", "unimportable": "again", "alike": "ALIKE", "several": "SEVERAL"}
+_WORDS = {"found": "import", "absent": "create", "unimportable": "again", "alike": "CONFLICT", "several": "AMBIGUOUS"}
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Adoption:
         lines = [f"{self.stack} (account {self.account_id}, {self.region}): {count}"]
         for one in self.outcomes:
             id_and_detail = (f" = {one.id}" if one.id else "", f": {one.detail}" if one.detail else "")
-            lines.append(f"  {_WORDS[one.state]:8}{one.address}{''.join(id_and_detail)}")
+            lines.append(f"  {_WORDS[one.state]:11}{one.address}{''.join(id_and_detail)}")
         if self.foreign:
             lines.append(
-                f"  note    {', '.join(self.foreign)}: has routes or rules that this stack does not create. If another "
-                "Terraform configuration has them inside its aws_route_table or aws_security_group, its next apply "
-                "removes those of this stack. AWS does not show this: look into that configuration."
+                f"  note       {', '.join(self.foreign)}: has routes or rules that this stack does not create. If "
+                "another Terraform configuration has them inside its aws_route_table or aws_security_group, its next "
+                "apply removes those of this stack. AWS does not show this: look into that configuration."
             )
         return "\n".join(lines)
 

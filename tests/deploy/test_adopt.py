@@ -325,9 +325,9 @@ def test_resources_created_by_hand_are_imported_and_kept(aws: LocalAws, account:
     )
     done = run(file, "--out", str(out))
     assert (done.returncode, done.stderr) == (4, "")
-    decisions = [line for line in done.stdout.splitlines() if re.search(r"ALIKE|SEVERAL| = .*: ", line)]
+    decisions = [line for line in done.stdout.splitlines() if re.search(r"CONFLICT|AMBIGUOUS| = .*: ", line)]
     assert [re.sub(r"vpn-\w+", "ID", line) for line in decisions] == [
-        "  import  aws_vpn_connection.office_connection_main = ID: an apply would change "
+        "  import     aws_vpn_connection.office_connection_main = ID: an apply would change "
         "Options.TunnelOptions[0].Phase1DHGroupNumbers[].Value from None to [20]; an apply would change "
         "Options.TunnelOptions[1].Phase1DHGroupNumbers[].Value from None to [20]"
     ]
@@ -390,16 +390,17 @@ def test_without_resources_an_earlier_import_file_is_deleted(aws: LocalAws, acco
         0,
         [
             f"account (account {account}, us-east-1): 0 of 7 to import",
-            "  make    aws_iam_policy.cross-account-role_policy",
-            "  make    aws_iam_role.cross-account-role_role",
-            "  make    aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies: goes with "
+            "  create     aws_iam_policy.cross-account-role_policy",
+            "  create     aws_iam_role.cross-account-role_role",
+            "  create     aws_iam_role_policies_exclusive.cross-account-role_no-inline-policies: goes with "
             "aws_iam_role.cross-account-role_role",
-            "  make    aws_iam_role_policy_attachment.cross-account-role_attachment: goes with "
+            "  create     aws_iam_role_policy_attachment.cross-account-role_attachment: goes with "
             "aws_iam_role.cross-account-role_role",
-            "  make    aws_iam_role_policy_attachments_exclusive.cross-account-role_only-attachments: goes with "
+            "  create     aws_iam_role_policy_attachments_exclusive.cross-account-role_only-attachments: goes with "
             "aws_iam_role.cross-account-role_role",
-            "  again   terraform_data.first_place: it exists only in the state, as a record of earlier deploys",
-            "  again   terraform_data.policy-alarm-guard: it exists only in the state, as a record of earlier deploys",
+            "  again      terraform_data.first_place: it exists only in the state, as a record of earlier deploys",
+            "  again      terraform_data.policy-alarm-guard: it exists only in the state, as a record of earlier "
+            "deploys",
             "No existing resources match the estate, so there is nothing to import.",
         ],
     )
