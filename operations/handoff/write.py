@@ -231,9 +231,10 @@ def flowchart(found: Report) -> str:
         here, label = _node("connection", name), _label(name, connection.type, status, *devices, *ranges)
         lines.append(f"  {here}([{label}])")
         # A VPN on a transit gateway reaches the gateway's clusters, and not the network's own VPC.
-        on_gateway = connection.uses and not connection.cluster_names()
-        place = ("connection", connection.uses) if on_gateway else ("network", connection.network)
-        lines += [f"  {_node(*place)} {line} {here}"] if connection.network else []
+        if connection.uses and not connection.cluster_names():
+            lines.append(f"  {_node('connection', connection.uses)} {line} {here}")
+        elif connection.network:
+            lines.append(f"  {_node('network', connection.network)} {line} {here}")
         lines += [f"  {here} {line} {_node('cluster', cluster)}" for cluster in connection.cluster_names()]
     return "\n".join(lines) + "\n"
 
