@@ -469,3 +469,19 @@ def test_an_endpoint_service_must_be_offered_in_the_zones(aws: LocalAws, estate:
         "unknown",
         f"account {LAKE} denies ec2:DescribeVpcEndpointServices",
     )
+
+
+def test_a_table_of_another_gateway_is_no_table_of_the_hub(aws: LocalAws, estate: Estate) -> None:
+    ec2 = aws.client("ec2", LAKE)
+    other = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+    made = ec2.create_transit_gateway_route_table(TransitGatewayId=other)["TransitGatewayRouteTable"]
+    table = made["TransitGatewayRouteTableId"]
+    hub = changed(estate, "egress", route_table_id=table)
+
+    def look(accounts: Accounts) -> Outcome:
+        p = Place(hub, LAKE, "us-east-1", (), {}, {}, accounts, datetime.now(UTC))
+        checks = {one.id: one for one in connection(p, hub.connections["egress"], None)}  # type: ignore[arg-type]
+        return checks["route_table_id"].look()
+
+    evidence = f"{table} belongs to {other} in account {LAKE}, us-east-1"
+    assert outcome_of(look) == ("blocked", evidence, "correct route_table_id in the file")
