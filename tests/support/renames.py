@@ -11,6 +11,7 @@ from modules.vocabulary import BY_REFERENCE, Slug
 REFERENCES = {
     "clusters": ("cluster", "clusters", "attachments"),
     "networks": ("network",),
+    "connections": ("transit_gateway_of",),
     "subnets": ("subnets", "ips"),
     "additional_cidrs": ("additional_rule_numbers",),
 }
