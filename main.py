@@ -66,9 +66,17 @@ from estate.errors import ExitCode, UserError
 from estate.load import EstateError, load
 from estate.source import Source
 
+_OF_CDKTF = ("apply", "deploy", "destroy", "list", "output", "watch")
+"""The commands of cdktf that are not commands here."""
+
 
 class Commands(TyperGroup):
     """The commands. Every error that a user can fix becomes a message and an exit code here."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] in _OF_CDKTF:
+            ctx.fail(f"No such command {args[0]!r}. Instead, run `cdktf {args[0]}`.")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         _clean_up_when_stopped()

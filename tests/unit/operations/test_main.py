@@ -93,6 +93,13 @@ def test_a_word_that_is_no_command_exits_with_2() -> None:
     assert "No such command 'chekc'. Did you mean 'check'?" in err
 
 
+@pytest.mark.parametrize("word", ["apply", "deploy", "destroy", "list", "output", "watch"])
+def test_a_command_of_cdktf_is_run_with_cdktf(word: str) -> None:
+    code, out, err = run(word, "network-lake", "--auto-approve")
+    assert (code, out) == (2, "")
+    assert err.endswith(f"No such command '{word}'. Instead, run `cdktf {word}`.\n")
+
+
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as aws:
