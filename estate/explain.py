@@ -106,8 +106,8 @@ _PLAIN = {
     "bool_type": "is not true or false",
     "greater_than_equal": "is too small; at least {ge}",
     "less_than_equal": "is too large; at most {le}",
-    "too_long": "has too many entries, {actual_length}; at most {max_length}",
-    "too_short": "has too few entries, {actual_length}; at least {min_length}",
+    "too_long": "has too many entries ({actual_length}); the maximum is {max_length}",
+    "too_short": "has too few entries ({actual_length}); the minimum is {min_length}",
 }
 
 
@@ -200,8 +200,8 @@ def _as_map(value: Any, path: Location, annotation: Any) -> str:
         return "; write its keys without `- `"
     if isinstance(value, tuple) and any(isinstance(item, dict | tuple) for item in value):
         named = value[0].get("name") if isinstance(value[0], dict) else None
-        write = f"`{named}:` in place of `- name: {named}`" if _is_name(named) else "`name:` in place of `- `"
-        return f": each entry needs a name; write {write}, and its keys below"
+        replace = f"`- name: {named}` with `{named}:`" if _is_name(named) else "`- ` with `name:`"
+        return f": each entry needs a name; replace {replace}, and indent its keys under it"
     model = next((one for one in maps if _is_model(one)), None)
     required = [name for name, info in model.model_fields.items() if info.is_required()] if model else []
     if len(maps) == 1 and len(required) > 1:

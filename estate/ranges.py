@@ -73,13 +73,13 @@ def overlaps(estate: Estate) -> Iterator[Problem]:
                 if _are_twins(one, other) and ranges[one] == ranges[other]:
                     yield Problem(
                         other,
-                        f"{both}, and both clusters are connected with {where}, which has one way to a range; request "
+                        f"{both}, and both clusters are connected with {where}, which has one route per range; request "
                         "another range for the twin, or connect the twin with another network or gateway",
                     )
                 else:
                     yield Problem(
                         other,
-                        f"{both}, and the two meet at {place}; AWS cannot route between ranges that overlap: change "
+                        f"{both}, and {place} has to route both; AWS cannot route between overlapping ranges: change "
                         "one",
                     )
 

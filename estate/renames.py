@@ -100,7 +100,7 @@ def check(estate: Estate) -> Iterator[Problem]:
         where = ".".join(one.where)
         if one.name not in names and one.today == one.name:
             known = ", ".join(names) or "none"
-            yield Problem(place, f"{one.name!r} is not an entry of `{where}`; there are: {known}")
+            yield Problem(place, f"{one.name!r} is not in `{where}`; available: {known}")
         if one.former in names:
             yield Problem(place, f"{one.former!r} is still an entry of `{where}`; a former name cannot be in use")
         if next(other for other in lines if (other.where, other.name) == (one.where, one.name)) != one:

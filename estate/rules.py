@@ -78,7 +78,8 @@ def _names(estate: Estate, names: Names) -> Iterator[Problem]:
             yield Problem((section, name), "is a reserved name; rename the entry")
     for name in sorted(set(estate.networks) & set(estate.connections)):
         yield Problem(
-            ("connections", name), "has the name of a network, so both would have one Terraform address; rename one"
+            ("connections", name),
+            "has the same name as a network, so their Terraform addresses would collide; rename one",
         )
 
 
@@ -139,8 +140,8 @@ def _gateways(estate: Estate, names: Names) -> Iterator[Problem]:
             ]
             yield Problem(
                 ("connections", name, connection.uses_field),
-                f"{connection.uses!r} is not a connection of network {connection.network!r} that makes a transit "
-                f"gateway; there are: {', '.join(made) or 'none'}",
+                f"{connection.uses!r} is not a connection that creates a transit gateway in network "
+                f"{connection.network!r}; available: {', '.join(made) or 'none'}",
             )
 
 
@@ -167,8 +168,8 @@ def _references(estate: Estate, names: Names) -> Iterator[Problem]:
                 more = f" and {len(known) - 10} more" if len(known) > 10 else ""
                 yield Problem(
                     ("connections", name, field),
-                    f"{reference!r} is not an entry of `{section}`{did_you_mean(reference, known)}; "
-                    f"there are: {', '.join(map(shortened, known[:10])) or 'none'}{more}",
+                    f"{reference!r} is not in `{section}`; available: "
+                    f"{', '.join(map(shortened, known[:10])) or 'none'}{more}{did_you_mean(reference, known)}",
                 )
 
 
@@ -234,8 +235,8 @@ def _partitions(estate: Estate) -> Iterator[Problem]:
             yield Problem(
                 ("connections", name, "network"),
                 f"{connection.network!r} is in {network.region}, which is in the partition {aws}, and Astronomer's "
-                "clusters are in the partition aws; AWS connects nothing across partitions: use a network in the "
-                "partition aws",
+                "clusters are in the partition aws; AWS does not connect networks across partitions: use a network in "
+                "the partition aws",
             )
     if estate.account and partition(estate.account.region) == "aws":
         homes["account",] = estate.account.region
@@ -298,8 +299,8 @@ def _for_hybrid(estate: Estate, names: Names) -> Iterator[Problem]:
     elif not (account.without_hybrid_reason or hybrid or still_to_come):
         yield Problem(
             ("account",),
-            "is for Hybrid clusters, and there are none: its role would let Astronomer do much in an account where a "
-            "Hosted cluster needs nothing; remove account, describe the Hybrid cluster in clusters, or explain in "
+            "is for Hybrid clusters, and there are none: its role grants Astronomer broad permissions that Hosted "
+            "clusters do not need; remove account, describe the Hybrid cluster in clusters, or explain in "
             "account.without_hybrid_reason",
         )
 
@@ -333,7 +334,7 @@ def _opted_in(estate: Estate) -> Iterator[Problem]:
         if region in OPT_IN and region not in enabled:
             yield Problem(
                 path,
-                f"{region!r} is off in an AWS account until it is enabled; write "
+                f"{region!r} is an opt-in region, disabled by default; enable it with "
                 f"account.opt_in_region: {{regions: [{', '.join((*enabled, region))}]}}",
             )
 
@@ -358,7 +359,7 @@ def _claimed_once(estate: Estate) -> Iterator[Problem]:
             if other != place and (shared is None or shared != claim.shared):
                 # The name is sufficient for another connection.
                 told = other if other[:2] == place[:2] else other[:2]
-                yield Problem(place, f"{claim.what}, and so does {'.'.join(map(str, told))}; {claim.remedy}")
+                yield Problem(place, f"{claim.what}, which conflicts with {'.'.join(map(str, told))}; {claim.remedy}")
 
 
 def _routed_back(estate: Estate) -> Iterator[Problem]:

@@ -53,10 +53,10 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
     if problem.startswith("expected <block end>"):
         if "'-'" in problem or "sequence" in problem:
             named = _NAMED_ITEM.match(lines[at[0] - 1], at[1] - 1)
-            write = f"`{named[1]}:` in place of `- name: {named[1]}`" if named else "`name:` in place of `-`"
-            return f"is a list item among keys; write {write}", at
+            replace = f"`- name: {named[1]}` with `{named[1]}:`" if named else "`-` with `name:`"
+            return f"is a list item among keys; replace {replace}", at
         if "'?'" in problem:
-            return f"is a key among list items; write `name:` in place of `- ` in line {began[0]}", at
+            return f"is a key among list items; replace `- ` with `name:` in line {began[0]}", at
         if "block mapping start" in problem:
             return f"is indented unlike the keys around it; align it with line {at[0] - 1}", at
         return "is not expected here: put a value that holds quotes, or begins with one, in quotes as a whole", at
@@ -72,11 +72,11 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
     if problem.startswith("found undefined alias"):
         return "begins with *, which YAML reads as an alias; put the value in quotes", at
     if problem.startswith("found another document") or "another document" in problem:
-        return "begins a second document; an estate is one: delete the line ---", at
+        return "starts a second YAML document, and an estate file has one; delete this `---`", at
     if problem.startswith("found character") and "cannot start" in problem:
         return "is a character that no plain value begins with; put the value in quotes", at
     if problem.startswith("expected the node content"):
-        return "is where a value is missing, or one comma too many; write the value, or delete the comma", at
+        return "lacks a value here; add it, or remove the extra comma", at
     # Leave out quoted text: it may be a secret that begins with *, & or !.
     words = re.sub(r" '(?![<\\])[^']{2,}'", "", problem or context)
     return f"is not YAML: {f'{context}, {words}' if words.startswith('but ') else words}", at

@@ -90,8 +90,8 @@ def _unused(estate: Estate) -> Iterator[Problem]:
     if account and not data_plane and not account.without_hybrid_reason:
         yield Problem(
             ("account",),
-            "has no Hybrid cluster yet: what Astronomer asks for of it (its name, region, range, node type and "
-            "number of nodes) is missing in the hand-over; describe it in clusters, such as prod: {region: us-east-1}",
+            "has no Hybrid cluster yet, so the hand-over lacks the details that Astronomer requires (its name, region, "
+            "range, node type and number of nodes); describe it in clusters, such as prod: {region: us-east-1}",
         )
 
 
@@ -109,16 +109,16 @@ def _limits(estate: Estate) -> Iterator[Problem]:
             if before <= RULES_OF_A_GROUP < rules[group]:
                 yield Problem(
                     ("connections", name, *field),
-                    f"brings the rules of {security_group} to {rules[group]}, and a security group takes "
-                    f"{RULES_OF_A_GROUP} by default; spread them over several groups, or have quota L-0EA8095F raised",
+                    f"raises {security_group} to {rules[group]} rules, and the default quota is {RULES_OF_A_GROUP}; "
+                    "use several groups, or request an increase of quota L-0EA8095F",
                 )
         if connection.leads_back:
             before, routes[connection.network] = routes[connection.network], routes[connection.network] + ranges
             if before <= _ROUTES_OF_A_TABLE < routes[connection.network]:
                 yield Problem(
                     ("connections", name),
-                    f"brings the routes of each table of {connection.network!r} to {routes[connection.network]}, and "
-                    f"one takes {_ROUTES_OF_A_TABLE} by default; have quota L-93826ACB raised",
+                    f"raises each route table of {connection.network!r} to {routes[connection.network]} routes, and "
+                    f"the default quota is {_ROUTES_OF_A_TABLE}; request an increase of quota L-93826ACB",
                 )
 
 
@@ -195,11 +195,11 @@ def _cut_by_failover(estate: Estate) -> Iterator[Problem]:
                 continue
             if what := connection.cut_by_failover(cluster, twin):
                 elsewhere = connection.same_region and network and network.region != twin.region
-                entry = f"dr: {{network: ...}} with a network in {twin.region}" if elsewhere else "dr: {}"
+                entry = f"dr: {{network: ...}} with a network in {twin.region}, and" if elsewhere else "dr: {}, with"
                 yield Problem(
                     ("connections", name),
-                    f"has no `dr`: after a failover of {cluster_name!r} to {twin.region}, {what}; write {entry}, and "
-                    "what else differs there",
+                    f"has no `dr`: after a failover of {cluster_name!r} to {twin.region}, {what}; add {entry} any "
+                    "values that differ in that region",
                 )
 
 

@@ -141,7 +141,7 @@ class ConnectionProps(CheckedProps):
                 "network",
                 ("route", cluster),
                 f"routes network {self.network!r} to cluster {cluster!r}",
-                "a route table has one route to a range: remove one",
+                "a route table holds one route per range: remove one",
             )
 
     def group_rules(self, ranges: int) -> Iterator[tuple[FieldPath, str, int]]:

@@ -77,7 +77,7 @@ class Claim:
     """A resource or name that AWS allows once in a network, in an account and region, or in an account (`global`,
     because IAM has no regions). Two claims with the same `key` conflict.
 
-    The message combines two claims: "<what>, and so does <the other>; <remedy>".
+    The message combines two claims: "<what>, which conflicts with <the other>; <remedy>".
     """
 
     field: FieldPath

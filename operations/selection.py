@@ -11,6 +11,6 @@ def chosen(file: Path, names: list[str] | None, stacks: Collection[str]) -> Coll
     """Return the named stacks, or all. Raises UserError for an unknown name."""
     if unknown := sorted(set(names or ()) - set(stacks)):
         meant = did_you_mean(unknown[0], list(stacks)) if len(unknown) == 1 else ""
-        there = f"there are: {', '.join(stacks)}"
-        raise UserError(f"{', '.join(unknown)}: no stack of {file}{meant}; {there}", ExitCode.BAD_INPUT)
+        wrong = ", ".join(map(repr, unknown))
+        raise UserError(f"{file}: has no stack {wrong}; available: {', '.join(stacks)}{meant}", ExitCode.BAD_INPUT)
     return names or stacks

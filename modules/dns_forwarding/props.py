@@ -56,8 +56,8 @@ class DnsForwardingProps(ConnectionProps):
         taken = astro_names_in(self.domains)
         if taken and not self.forwards_astro:
             raise ValueError(
-                f"would send names of {', '.join(taken)} to your DNS servers, which Astro needs to work; use other "
-                "domains, or give the reason in forwards_astro"
+                f"would forward names of {', '.join(taken)}, which Astro depends on, to your DNS servers; use other "
+                "domains, or explain in forwards_astro"
             )
         if self.forwards_astro and not taken:
             raise ValueError("has forwards_astro, but no domain contains a name that Astro needs; remove it")

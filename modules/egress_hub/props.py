@@ -118,9 +118,9 @@ class EgressHubProps(ConnectionProps):
                 "network",
                 ("public route", cluster),
                 f"routes the public subnets of {self.network!r} to cluster {cluster!r}",
-                "a route table has one route to a range: remove one",
+                "a route table holds one route per range: remove one",
             )
-        remedy = "a route table has one route to a range: remove one, or list all clusters in one entry"
+        remedy = "a route table holds one route per range: remove one, or list all clusters in one entry"
         routes: dict[FieldPath, IPv4Network] = {("type",): ANYWHERE}
         routes |= {("dropped", name): cidr for name, cidr in self.dropped.items()}
         for field, cidr in routes.items():
@@ -141,7 +141,8 @@ class EgressHubProps(ConnectionProps):
         if network.create and network.create.nat == "none":
             yield ("network",), f"{self.network!r} creates a VPC without NAT gateways; set create.nat to per_az"
         if network.create and self.public_route_tables:
-            yield ("public_route_tables",), "are of an existing VPC, and this one is created with its table; remove it"
+            message = "is only for an existing VPC, and a created VPC has its own public route table; remove it"
+            yield ("public_route_tables",), message
         if not network.create and not self.public_route_tables:
             message = (
                 "has no public_route_tables, so answers from the internet have no way back to the clusters; set the "

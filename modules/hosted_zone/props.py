@@ -50,8 +50,8 @@ class HostedZoneProps(ConnectionProps):
         taken = astro_names_in([self.domain] if self.domain else [])
         if taken and not self.shadows_astro:
             raise ValueError(
-                f"would hide names of {', '.join(taken)} from Astro, which it needs to work; use another domain, or "
-                "give the reason in shadows_astro"
+                f"would shadow names of {', '.join(taken)}, which Astro depends on; use another domain, or explain in "
+                "shadows_astro"
             )
         if self.shadows_astro and not taken:
             raise ValueError("has shadows_astro, but no domain contains a name that Astro needs; remove it")

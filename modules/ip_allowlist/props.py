@@ -102,7 +102,7 @@ class IpAllowlistProps(ConnectionProps):
         if len(owner) > self.max_entries:
             yield (
                 ("max_entries",),
-                f"is {self.max_entries}, and the clusters have {len(owner)} addresses; raise it to that at least",
+                f"is {self.max_entries}, but the clusters have {len(owner)} addresses; set at least {len(owner)}",
             )
         for key, bucket in self.buckets.items():
             near = [
@@ -112,7 +112,7 @@ class IpAllowlistProps(ConnectionProps):
             ]
             if near:
                 message = (
-                    f"{bucket.region!r} is the region of {', '.join(near)}, which reaches S3 there by an endpoint "
-                    "and shows no public address; allow the role in the bucket's policy without an address"
+                    f"{bucket.region!r} is the region of {', '.join(near)}, which reaches S3 there through an "
+                    "endpoint, not from a public address; allow the role in the bucket's policy without an address"
                 )
                 yield ("buckets", key, "region"), message

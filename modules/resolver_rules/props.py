@@ -53,8 +53,8 @@ class Rule(Props):
         taken = astro_names_in([self.domain] if self.domain else [])
         if taken and not self.forwards_astro:
             raise ValueError(
-                f"would send names of {', '.join(taken)} to your DNS servers, which Astro needs to work; give another "
-                "domain, or the reason in forwards_astro"
+                f"would forward names of {', '.join(taken)}, which Astro depends on, to your DNS servers; use another "
+                "domain, or explain in forwards_astro"
             )
         if self.forwards_astro and not taken:
             raise ValueError("has forwards_astro, but the domain contains no name that Astro needs; remove it")

@@ -143,8 +143,9 @@ class TransitGatewayProps(SharingProps):
             ):
                 if contradicts:
                     raise ValueError(
-                        f"has create and {field}; a new gateway has its own tables, attaches the network and accepts "
-                        f"the clusters: remove {field}, or set transit_gateway_id of an existing gateway"
+                        f"cannot combine create with {field}, because a new gateway has its own tables, attaches the "
+                        f"network and accepts the clusters; remove {field}, or set transit_gateway_id of an existing "
+                        "gateway"
                     )
         return self
 
@@ -178,8 +179,8 @@ class TransitGatewayProps(SharingProps):
         for name, cidr in self.blackholes.items():
             if cidr in routed:
                 raise ValueError(
-                    f"routes and drops {cidr}, as on_premises.{routed[cidr]} and blackholes.{name}; AWS allows only "
-                    "one of them: remove one"
+                    f"has {cidr} as a route (on_premises.{routed[cidr]}) and as a blackhole (blackholes.{name}); "
+                    "remove one"
                 )
         return self
 
@@ -221,7 +222,7 @@ class TransitGatewayProps(SharingProps):
                 "account" if table else "network",
                 ("gateway route", table, cidr),
                 f"{does} {cidr} in {table or 'the table of the clusters'}",
-                f"a route table has one route to a range: remove {remove} from one entry",
+                f"a route table holds one route per range: remove {remove} from one entry",
             )
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:

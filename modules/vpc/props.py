@@ -237,7 +237,7 @@ class VpcProps(Props):
                 )
         used = [create.zone(region, letter) for letter in create.letters()]
         if twice := {zone for zone in used if used.count(zone) > 1}:
-            raise ValueError(f"has {twice.pop()} for two of its zones, but zones fail one at a time; use another")
+            raise ValueError(f"uses {twice.pop()} twice; choose a different zone for each letter")
         return create
 
     @model_validator(mode="after")

@@ -132,7 +132,7 @@ class VpcPeering(Construct):
         vpc, owner = request.found("peer_vpc_id"), request.found("peer_owner_id")
         request.expect(
             f"{vpc} == {term(network.vpc_id)} && {owner} == {term(network.account_id)}",
-            f"{entry}: {peering_id} asks for VPC ${{{vpc}}} of account ${{{owner}}}, but the network is "
+            f"{entry}: {peering_id} targets VPC ${{{vpc}}} of account ${{{owner}}}, but the network is "
             f"{network.vpc_id} of account {network.account_id}. Enter the ID of the connection with this VPC, or "
             "create that connection in the Astro UI.",
         )

@@ -88,7 +88,7 @@ class Gateway(Props):
         if private and not self.direct_connect_attachment_id:
             raise ValueError(
                 f"has the private address {self.ip} without direct_connect_attachment_id; set the attachment of the "
-                "Direct Connect gateway that carries the tunnels, or the address that the internet sees"
+                "Direct Connect gateway that carries the tunnels, or the device's public IP address"
             )
         if self.direct_connect_attachment_id and self.ip and not private:
             raise ValueError(
@@ -98,8 +98,8 @@ class Gateway(Props):
         starts = self.tunnels and "startup_action" in self.tunnels.model_fields_set
         if self.certificate_arn and starts and self.tunnels and self.tunnels.startup_action == "start":
             raise ValueError(
-                "has certificate_arn and startup_action start, but AWS does not know the device's address; remove "
-                "it, so that the device starts"
+                "has certificate_arn and startup_action start, but AWS does not know the device's address and cannot "
+                "initiate its tunnels; remove startup_action"
             )
         return self
 

@@ -135,7 +135,7 @@ class VpnProps(ConnectionProps):
     @classmethod
     def _is_in_your_account(cls, value: Any, info: ValidationInfo) -> Any:
         if info.data.get("terminates") == "astro":
-            raise ValueError("is for a VPN of your own network, not for terminates: astro; remove it")
+            raise ValueError("is not supported with terminates: astro; remove it")
         return value
 
     @field_validator("gateways")
@@ -261,8 +261,8 @@ class VpnProps(ConnectionProps):
             starts = self.tunnels.startup_action == "start" and "startup_action" in self.tunnels.model_fields_set
             if gateway.certificate_arn and not gateway.tunnels and starts:
                 raise ValueError(
-                    f"has tunnels.startup_action start, and gateways.{name} has a certificate and no address that "
-                    "AWS could connect to; remove it, so that the device starts"
+                    f"has tunnels.startup_action start, but AWS does not know the address of gateways.{name}, which "
+                    "uses a certificate, and cannot initiate its tunnels; remove startup_action"
                 )
         return self
 

@@ -141,7 +141,7 @@ def no_subnet(goal: Goal, vpc: LiveVpc) -> Outcome:
 
 
 def way_back(goal: Goal, vpc: LiveVpc, target: str) -> Check:
-    """Return the check that the subnet's route table leads back to the cluster."""
+    """Return the check that the subnet's route table has a return route to the cluster."""
 
     def look() -> Outcome:
         subnet = vpc.subnet_of(goal.address)
@@ -152,4 +152,4 @@ def way_back(goal: Goal, vpc: LiveVpc, target: str) -> Check:
         fix = f"add {table.split()[0]} to `route_tables` of the network, or route {ranges} to {target} there"
         return routed(goal, table, routes, [target], fix)
 
-    return Check("route", f"the subnet's route table leads back to {goal.cluster}", look, "subnet")
+    return Check("route", f"the subnet's route table has a return route to {goal.cluster}", look, "subnet")

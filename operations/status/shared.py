@@ -53,7 +53,7 @@ def routes(v: View, network: str, clusters: Collection[str], target: Callable[[]
     if isinstance(tables, Mapping) and tables:
         yield from routes_in(v, tables, clusters, target, after)
     elif not v.estate.networks[network].routes_elsewhere:
-        title = f"the route tables lead back to {', '.join(clusters)}"
+        title = f"the route tables have return routes to {', '.join(clusters)}"
         yield Check("routes", title, lambda: _routed(v, _tables_of(v, network), cidrs, target()), after)
 
 
@@ -63,7 +63,7 @@ def routes_in(
     """Yield a check for each route table: its routes to the clusters point to `target`."""
     cidrs = [cidr for cluster in clusters for cidr in ranges(v, cluster).values()]
     for name, id_ in tables.items():
-        title = f"route table {name} leads back to {', '.join(clusters)}"
+        title = f"route table {name} has a return route to {', '.join(clusters)}"
         yield Check(f"route:{name}", title, lambda id_=id_: _routed(v, [id_], cidrs, target()), after)
 
 

@@ -40,7 +40,7 @@ def _looked_up(v: View, cluster: str, id_: str, tables: RouteTables, attached: s
     title = f"{cluster} looks up {tables.clusters}"
     yield Check(f"association:{cluster}", title, lambda: _associated(v, id_, tables.clusters), attached)
     cidrs = list(shared.ranges(v, cluster).values())
-    title = f"{tables.network} leads back to {cluster}"
+    title = f"{tables.network} has a return route to {cluster}"
     yield Check(f"back:{cluster}", title, lambda: _routes(v, tables.network, cidrs, id_), attached)
 
 

@@ -805,7 +805,7 @@ def test_credentials_of_another_account_are_refused(account: str, tmp_path: Path
         "network-edge (account 123456789012, us-east-1): 0 of 21 to import",
     )
     done = run(file, "--stack", "edge")
-    told = f"edge: no stack of {file}; did you mean 'network-edge'?; there are: account, network-edge\n"
+    told = f"{file}: has no stack 'edge'; available: account, network-edge; did you mean 'network-edge'?\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
 
 

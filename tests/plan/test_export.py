@@ -389,7 +389,7 @@ def test_an_unknown_stack_is_reported_with_the_known_ones(tmp_path: Path) -> Non
     result = run("network-lak", "--estate", "examples/vpc_peering.yaml", "--out", str(tmp_path))
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == (
-        "network-lak: no stack of examples/vpc_peering.yaml; did you mean 'network-lake'?; there are: network-lake\n"
+        "examples/vpc_peering.yaml: has no stack 'network-lak'; available: network-lake; did you mean 'network-lake'?\n"
     )
 
 

@@ -204,7 +204,7 @@ PEERING_ERRORS = {
     "ID of this cluster's connection, or correct region if the Astro UI shows that one.",
     "range": f": {pcx(8)} was requested from a VPC with range 172.31.0.0/21, but clusters.p-range.cidr is "
     "172.20.64.0/21. Enter the ID of this cluster's connection, or correct cidr if the Astro UI shows that one.",
-    "vpc": f": {pcx(9)} asks for VPC vpc-0fedcba9876543210 of account {US}, but the network is {LAKE} of account {US}. "
+    "vpc": f": {pcx(9)} targets VPC vpc-0fedcba9876543210 of account {US}, but the network is {LAKE} of account {US}. "
     "Enter the ID of the connection with this VPC, or create that connection in the Astro UI.",
     "requester": f": {pcx(27)} was requested from VPC vpc-0bbbbbbbbbbbbbbbc, but clusters.p-requester.vpc_id is "
     f"vpc-0aaaaaaaaaaaaaaab. {CONFIRM} VPC: then correct vpc_id.",

@@ -30,7 +30,7 @@ class ResolverEndpoint(CheckedProps):
         ranges = context.ranges
         for name, ip in self.ips.items():
             if not any(IPv4Address(ip) in cidr for cidr in ranges):
-                message = f"{ip!r} is in none of the network's ranges; give one of subnet {name!r}, inside "
+                message = f"{ip!r} is outside the network's ranges; use an address of subnet {name!r}, in "
                 yield ("ips", name), message + " or ".join(map(str, ranges))
         subnets = context.subnets
         there_are = f"available: {', '.join(sorted(subnets)) or 'none'}"

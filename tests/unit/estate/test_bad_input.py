@@ -270,8 +270,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         hub(f"{GATEWAY}, {TABLES}, {OFFICE}, blackholes: {{office: 10.8.0.0/16}}"),
         [
             (
-                "10:6: connections.x: routes and drops 10.8.0.0/16, as on_premises.office and blackholes.office; "
-                "AWS allows only one of them: remove one"
+                "10:6: connections.x: has 10.8.0.0/16 as a route (on_premises.office) and as a blackhole "
+                "(blackholes.office); remove one"
             )
         ],
     ),
@@ -300,12 +300,12 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             (
                 "10:6: connections.x: has neither endpoint_id nor endpoint; set one: an existing outbound endpoint "
                 "for corp, or `endpoint: {}`"
-            )
+            ),
         ],
     ),
     "B22 an endpoint with one address": (
         dns("endpoint: {subnets: [a]}, " + CORP),
-        ["10:82: connections.x.endpoint.subnets: this has too few entries, 1; at least 2"],
+        ["10:82: connections.x.endpoint.subnets: this has too few entries (1); the minimum is 2"],
     ),
     "B22 an endpoint in a network without subnets": (
         dns("endpoint: {}, " + CORP),
@@ -411,8 +411,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "10:47: connections.x.gateways.a: has the private address 10.0.0.1 without direct_connect_attachment_id"
-                "; set the attachment of the Direct Connect gateway that carries the tunnels, or the address that the "
-                "internet sees"
+                "; set the attachment of the Direct Connect gateway that carries the tunnels, or the device's "
+                "public IP address"
             )
         ],
     ),
@@ -549,7 +549,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
 """Changes of the base with their messages, each by the fact behind it (docs/facts.md) or by YAML, and in words."""
 
 
-_ALSO_BROKEN = ("account: is for Hybrid clusters, and there are none", "a route table has one route to a range")
+_ALSO_BROKEN = ("account: is for Hybrid clusters, and there are none", "a route table holds one route per range")
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

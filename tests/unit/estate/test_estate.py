@@ -120,18 +120,18 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "cluster: prod",
             "cluster: prd",
-            ["10:43: connections.lake-prod.cluster: 'prd' is not an entry of `clusters`; did you mean 'prod'?; "
-             "there are: dev, prod"],
+            ["10:43: connections.lake-prod.cluster: 'prd' is not in `clusters`; available: dev, prod; "
+             "did you mean 'prod'?"],
         ),
         (
             "network: lake, peering",
             "network: lakes, peering",
-            ["10:58: connections.lake-prod.network: 'lakes' is not an entry of `networks`; did you mean 'lake'?; "
-             "there are: lake"],
+            ["10:58: connections.lake-prod.network: 'lakes' is not in `networks`; available: lake; "
+             "did you mean 'lake'?"],
         ),
         ("  lake-dev:", "  lake-prod:", ["11:3: connections.lake-prod: is given twice, first in line 10; keep one of them"]),
-        ("  lake-dev:", "  lake:", ["11:9: connections.lake: has the name of a network, so both would have one Terraform "
-                                    "address; rename one"]),
+        ("  lake-dev:", "  lake:", ["11:9: connections.lake: has the same name as a network, so their Terraform "
+                                    "addresses would collide; rename one"]),
         ("  lake-dev:", "  Lake_Dev:", ["11:3: connections.Lake_Dev: 'Lake_Dev' is not a name; allowed: 1 to 31 "
                                         "lower-case letters, digits and single hyphens, beginning with a letter, such "
                                         'as "data-lake"']),
@@ -186,16 +186,16 @@ def test_a_vpc_is_one_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [
-        ("10.20.0.0/16", "172.20.8.0/24", "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.8.0/24 of networks.lake.cidrs.0, and the two meet at clusters.prod"),
-        ("10.20.0.0/16", "100.64.0.0/16", "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.lake.cidrs.0, and the two meet at clusters.prod"),
-        ("172.21.0.0/20", "172.20.0.0/16", "clusters.dev.cidr: '172.20.0.0/16' overlaps 172.20.0.0/20 of clusters.prod.cidr, and the two meet at networks.lake"),
-        ("pod_cidr: 100.64.0.0/19", "pod_cidr: 172.20.0.0/20", "clusters.prod.pod_cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and the two meet at clusters.prod"),
+        ("10.20.0.0/16", "172.20.8.0/24", "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.8.0/24 of networks.lake.cidrs.0, and clusters.prod has to route both"),
+        ("10.20.0.0/16", "100.64.0.0/16", "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.lake.cidrs.0, and clusters.prod has to route both"),
+        ("172.21.0.0/20", "172.20.0.0/16", "clusters.dev.cidr: '172.20.0.0/16' overlaps 172.20.0.0/20 of clusters.prod.cidr, and networks.lake has to route both"),
+        ("pod_cidr: 100.64.0.0/19", "pod_cidr: 172.20.0.0/20", "clusters.prod.pod_cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and clusters.prod has to route both"),
         (
             "pod_cidr: 100.64.0.0/19",
             "dr: {region: us-west-2, cidr: 10.20.0.0/20}",
-            "clusters.prod.dr.cidr: '10.20.0.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two meet at clusters.prod",
+            "clusters.prod.dr.cidr: '10.20.0.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and clusters.prod has to route both",
         ),
-        ("[10.20.0.0/16]", "[10.20.0.0/16, 10.20.1.0/24]", "networks.lake.cidrs.1: '10.20.1.0/24' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two meet at networks.lake"),
+        ("[10.20.0.0/16]", "[10.20.0.0/16, 10.20.1.0/24]", "networks.lake.cidrs.1: '10.20.1.0/24' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and networks.lake has to route both"),
     ],
 )  # fmt: skip
 def test_ranges_that_meet_must_not_overlap(tmp_path: Path, old: str, new: str, where: str) -> None:
@@ -204,7 +204,7 @@ def test_ranges_that_meet_must_not_overlap(tmp_path: Path, old: str, new: str, w
 
 def overlaps(folder: Path, text: str) -> list[str]:
     """Return the messages about overlaps without the rule, which is the same for all."""
-    rule = "; AWS cannot route between ranges that overlap: change one"
+    rule = "; AWS cannot route between overlapping ranges: change one"
     found = mistakes(folder, text)
     assert all(line.endswith(rule) for line in found), found
     return [line.split(": ", 1)[1].removesuffix(rule) for line in found]
@@ -240,8 +240,8 @@ def test_ranges_that_never_meet_may_be_equal(tmp_path: Path) -> None:
 def test_networks_of_one_cluster_meet_there(tmp_path: Path) -> None:
     text = two_networks(sea="10.20.16.0/20", sea_dev="type: vpc_peering, cluster: prod")
     assert overlaps(tmp_path, text) == [
-        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two meet at "
-        "clusters.prod"
+        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and "
+        "clusters.prod has to route both"
     ]
 
 
@@ -250,16 +250,16 @@ def test_networks_of_one_twin_meet_there(tmp_path: Path) -> None:
     text = text.replace("pod_cidr: 100.64.0.0/19}", "dr: {region: us-west-2, cidr: 172.22.0.0/20}}", 1)
     text = text.replace("cluster: prod}", "cluster: prod-dr}")
     assert overlaps(tmp_path, text) == [
-        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two meet at "
-        "clusters.prod.dr"
+        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and "
+        "clusters.prod.dr has to route both"
     ]
 
 
 def test_all_that_is_on_one_transit_gateway_meets_there(tmp_path: Path) -> None:
     text = two_networks(dev="172.20.0.0/20", lake_prod=hub("prod"), sea_dev=hub("dev"))
     assert overlaps(tmp_path, text) == [
-        "clusters.dev.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and the two meet at "
-        "tgw-0123456789abcdef0"
+        "clusters.dev.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and "
+        "tgw-0123456789abcdef0 has to route both"
     ]
     assert overlaps(tmp_path, text.replace("tgw-0123456789abcdef0", "tgw-0fffffffffffffff0", 1)) == []
 
@@ -279,14 +279,14 @@ def test_unrouted_pod_ranges_of_two_clusters_may_be_equal(tmp_path: Path) -> Non
             "10.20.0.0/16",
             [
                 "connections.lake-prod.on_premises.office.cidr: '10.20.0.0/16' overlaps 10.20.0.0/16 of "
-                "networks.lake.cidrs.0, and the two meet at clusters.prod"
+                "networks.lake.cidrs.0, and clusters.prod has to route both"
             ],
         ),
         (
             "172.20.8.0/21",
             [
                 "connections.lake-prod.on_premises.office.cidr: '172.20.8.0/21' overlaps 172.20.0.0/20 of "
-                "clusters.prod.cidr, and the two meet at clusters.prod"
+                "clusters.prod.cidr, and clusters.prod has to route both"
             ],
         ),
     ],
@@ -301,7 +301,7 @@ def test_a_range_on_premises_is_one_place_to_all_on_its_gateway(tmp_path: Path) 
     elsewhere = hub("prod", "10.8.0.0/16", "tgw-0fffffffffffffff0")
     assert overlaps(tmp_path, two_networks(lake_prod=same[0], sea_dev=elsewhere)) == [
         "connections.sea-dev.on_premises.office.cidr: '10.8.0.0/16' overlaps 10.8.0.0/16 of "
-        "connections.lake-prod.on_premises.office.cidr, and the two meet at clusters.prod"
+        "connections.lake-prod.on_premises.office.cidr, and clusters.prod has to route both"
     ]
     made = hub("prod", "10.8.0.0/16").replace("transit_gateway_id: tgw-0123456789abcdef0", "create: {}")
     subnets = two_networks(lake_prod=made, sea_dev=made).replace("route_tables: all", f"route_tables: all, {SUBNETS}")
@@ -316,7 +316,7 @@ def test_two_vpns_do_not_lead_to_one_range_over_one_gateway(tmp_path: Path) -> N
     ]
     assert overlaps(tmp_path, two_networks(lake_prod=ways[0], sea_dev=ways[1])) == [
         "connections.sea-dev.static_routes.office: '10.8.0.0/16' overlaps 10.8.0.0/16 of "
-        "connections.lake-prod.static_routes.office, and the two meet at tgw-0123456789abcdef0"
+        "connections.lake-prod.static_routes.office, and tgw-0123456789abcdef0 has to route both"
     ]
 
 
@@ -325,8 +325,8 @@ def test_two_entries_cannot_route_one_range_in_one_gateway_table(tmp_path: Path)
     tables = ", route_tables: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa, network: tgw-rtb-0bbbbbbbbbbbbbbbb}"
     text = two_networks(lake_prod=hub("prod", office, more=tables), sea_dev=hub("dev", office, more=tables))
     assert [line.split(": ", 1)[1] for line in mistakes(tmp_path, text)] == [
-        "connections.sea-dev.on_premises.office.attachment_id: routes 10.8.0.0/16 in tgw-rtb-0aaaaaaaaaaaaaaaa, and so "
-        "does connections.lake-prod; a route table has one route to a range: remove attachment_id from one entry"
+        "connections.sea-dev.on_premises.office.attachment_id: routes 10.8.0.0/16 in tgw-rtb-0aaaaaaaaaaaaaaaa, which "
+        "conflicts with connections.lake-prod; a route table holds one route per range: remove attachment_id from one entry"
     ]
     assert mistakes(tmp_path, text.replace("tgw-rtb-0aaaaaaaaaaaaaaaa", "tgw-rtb-0cccccccccccccccc", 1)) == []
 
@@ -334,8 +334,8 @@ def test_two_entries_cannot_route_one_range_in_one_gateway_table(tmp_path: Path)
 def test_a_cluster_named_like_a_twin_is_compared_as_a_cluster(tmp_path: Path) -> None:
     named = BASE.replace("dev", "prod-dr").replace("172.21.0.0/20", "172.20.0.0/20")
     assert overlaps(tmp_path, named) == [
-        "clusters.prod-dr.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and the two meet at "
-        "networks.lake"
+        "clusters.prod-dr.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and "
+        "networks.lake has to route both"
     ]
 
 
@@ -443,8 +443,8 @@ MORE = BASE + "  MORE\n"
     [
         (
             "hub: {type: transit_gateway, clusters: [prod], network: lake, transit_gateway_id: tgw-0123456789abcdef0}",
-            ["12:42: connections.hub.clusters: routes network 'lake' to cluster 'prod', and so does "
-             "connections.lake-prod; a route table has one route to a range: remove one"],
+            ["12:42: connections.hub.clusters: routes network 'lake' to cluster 'prod', which conflicts with "
+             "connections.lake-prod; a route table holds one route per range: remove one"],
         ),
         (
             "dns: {type: resolver_rules, clusters: [prod], network: lake, inside_organization: true, "
@@ -455,8 +455,8 @@ MORE = BASE + "  MORE\n"
         (
             "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}\n"
             "  y: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}",
-            ["13:13: connections.y.type: creates the virtual private gateway of 'lake', and so does connections.x; "
-             "a VPC can have one: put the gateways into one entry, or use the same vpn_gateway_id in both"],
+            ["13:13: connections.y.type: creates the virtual private gateway of 'lake', which conflicts with "
+             "connections.x; a VPC can have one: put the gateways into one entry, or use the same vpn_gateway_id in both"],
         ),
         (
             "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010, "
@@ -468,12 +468,12 @@ MORE = BASE + "  MORE\n"
         (
             "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, static_routes: {astro: 172.20.8.0/24}}",
             ["12:91: connections.x.static_routes.astro: '172.20.8.0/24' overlaps 172.20.0.0/20 of clusters.prod.cidr, "
-             "and the two meet at networks.lake; AWS cannot route between ranges that overlap: change one"],
+             "and networks.lake has to route both; AWS cannot route between overlapping ranges: change one"],
         ),
         (
             "x: {type: vpc_peering, network: other, cluster: prod, peering_id: pcx-0123456789abcdef0}\n"
             "networks: {}",
-            ["12:35: connections.x.network: 'other' is not an entry of `networks`; there are: lake",
+            ["12:35: connections.x.network: 'other' is not in `networks`; available: lake",
              "13:1: networks: is given twice, first in line 7; keep one of them"],
         ),
     ],
@@ -525,8 +525,8 @@ def test_the_peering_of_a_twin_is_pending_until_requested(tmp_path: Path) -> Non
         (
             "cidr: 172.22.0.0/20",
             "cidr: 10.20.16.0/20",
-            "5:133: clusters.prod.dr.cidr: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and the two "
-            "meet at clusters.prod; AWS cannot route between ranges that overlap: change one",
+            "5:133: clusters.prod.dr.cidr: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and "
+            "clusters.prod has to route both; AWS cannot route between overlapping ranges: change one",
         ),
         (
             ", dr: {region: us-west-2, cidr: 172.22.0.0/20}",

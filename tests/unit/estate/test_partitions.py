@@ -173,7 +173,7 @@ def test_a_connection_across_partitions_is_refused(tmp_path: Path) -> None:
     )
     message = (
         "'lake' is in cn-north-1, which is in the partition aws-cn, and Astronomer's clusters are in the partition "
-        "aws; AWS connects nothing across partitions: use a network in the partition aws"
+        "aws; AWS does not connect networks across partitions: use a network in the partition aws"
     )
     assert mistakes(tmp_path, text) == [
         f"10:58: connections.lake-prod.network: {message}",

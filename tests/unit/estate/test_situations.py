@@ -83,8 +83,8 @@ def test_pods_that_a_gateway_announces_count(folder: Path) -> None:
     name = "eks-secondary-range-behind-gateway"
     propagate = {"    route_tables:\n": "    propagate: true\n    route_tables:\n"}
     assert said(folder, name, propagate) == [
-        "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.eks.cidrs.1, and the two meet at "
-        "clusters.prod; AWS cannot route between ranges that overlap: change one"
+        "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.eks.cidrs.1, and "
+        "clusters.prod has to route both; AWS cannot route between overlapping ranges: change one"
     ]
 
 
@@ -93,16 +93,16 @@ def test_a_peering_counts_ranges_that_are_not_routed(folder: Path) -> None:
     text = text_of(name, {"[10.20.0.0/16, 100.64.0.0/16]": "[10.20.0.0/16]\n    unrouted_cidrs: [100.64.0.0/16]"})
     peering = text[: text.index("  hub:")] + "  lake: {type: vpc_peering, cluster: prod, network: eks}\n"
     assert [line.split(": ", 1)[1] for line in mistakes(folder, peering)] == [
-        "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.eks.unrouted_cidrs.0, and the two "
-        "meet at clusters.prod; AWS cannot route between ranges that overlap: change one"
+        "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.eks.unrouted_cidrs.0, and "
+        "clusters.prod has to route both; AWS cannot route between overlapping ranges: change one"
     ]
 
 
 def test_an_unrouted_range_does_not_hide_a_cluster(folder: Path) -> None:
     hides = {"[10.20.0.0/16, 100.64.0.0/16]": "[10.20.0.0/16]\n    unrouted_cidrs: [172.20.0.0/16]"}
     assert said(folder, "eks-secondary-range-behind-gateway", hides) == [
-        "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.0.0/16 of networks.eks.unrouted_cidrs.0, and the two meet "
-        "at networks.eks; AWS cannot route between ranges that overlap: change one"
+        "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.0.0/16 of networks.eks.unrouted_cidrs.0, and networks.eks "
+        "has to route both; AWS cannot route between overlapping ranges: change one"
     ]
 
 
@@ -162,7 +162,7 @@ def test_a_twin_has_the_ranges_of_its_cluster(folder: Path) -> None:
     both = mistakes(folder, text.replace("clusters: [prod]", "clusters: [prod, prod-dr]"))
     assert [line.split(": ", 1)[1] for line in both] == [
         "clusters.prod.dr.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and both clusters are "
-        "connected with networks.eks, which has one way to a range; request another range for the twin, or connect "
+        "connected with networks.eks, which has one route per range; request another range for the twin, or connect "
         "the twin with another network or gateway"
     ]
 
@@ -187,8 +187,8 @@ def test_vpn_over_direct_connect(folder: Path) -> None:
     name = "vpn-over-direct-connect"
     assert said(folder, name) == [
         "connections.office.gateways.dc: has the private address 10.200.0.1 without direct_connect_attachment_id; "
-        "set the attachment of the Direct Connect gateway that carries the tunnels, or the address that the "
-        "internet sees"
+        "set the attachment of the Direct Connect gateway that carries the tunnels, or the device's public "
+        "IP address"
     ]
     carried = {"ip: 10.200.0.1": "ip: 10.200.0.1, direct_connect_attachment_id: tgw-attach-0aaaaaaaaaaaaaaaa"}
     (vpn,) = built(folder, name, carried)["network-lake"]["aws_vpn_connection"].values()
@@ -516,8 +516,8 @@ def test_rules_of_a_group_are_counted(folder: Path) -> None:
     ranges = ", ".join(f"r{number}: 172.21.{number}.0/24" for number in range(60))
     many = {"au: {region: ap-southeast-2,": f"au: {{additional_cidrs: {{{ranges}}}, region: ap-southeast-2,"}
     assert warned(folder, "clusters-in-three-regions", many) == [
-        "connections.p-au.ingress: brings the rules of sg-0123456789abcdef0 to 63, and a security group takes 60 by "
-        "default; spread them over several groups, or have quota L-0EA8095F raised"
+        "connections.p-au.ingress: raises sg-0123456789abcdef0 to 63 rules, and the default quota is 60; use several "
+        "groups, or request an increase of quota L-0EA8095F"
     ]
 
 

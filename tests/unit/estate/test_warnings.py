@@ -245,7 +245,7 @@ account: {account_id: "482913057716", region: us-east-1, cross_account_role: {po
 def test_a_hybrid_account_begins_without_a_cluster(catalogue: Path) -> None:
     text = BASE[: BASE.index("clusters:")].replace("hosted-dedicated", "hybrid") + ACCOUNT
     (line,) = in_text(catalogue, text)
-    assert line.startswith("4:10: account: has no Hybrid cluster yet: what Astronomer asks for of it (its name, region")
+    assert line.startswith("4:10: account: has no Hybrid cluster yet, so the hand-over lacks the details")
 
 
 @pytest.mark.parametrize("clusters", [BASE[BASE.index("clusters:") :], ""])

@@ -88,7 +88,7 @@ def test_only_the_clusters_can_query_the_endpoint(new_stack: NewStack) -> None:
 
 def test_forwards_names_that_astro_needs_only_for_a_reason() -> None:
     for domain in (".", "com", "s3.amazonaws.com", "astronomer.run"):
-        with pytest.raises(ValidationError, match="which Astro needs to work"):
+        with pytest.raises(ValidationError, match="which Astro depends on"):
             DnsForwardingProps.model_validate(SERVERS | {"domains": (domain,)})
         DnsForwardingProps.model_validate(SERVERS | {"domains": (domain,), "forwards_astro": "Ticket OPS-1: proxy"})
 

@@ -130,14 +130,14 @@ def test_a_disabled_region_is_reported_at_its_line(tmp_path: Path, old: str, new
     (problem,) = caught.value.problems
     assert ".".join(map(str, problem.path)) == field
     assert problem.message == (
-        "'ap-east-1' is off in an AWS account until it is enabled; write "
+        "'ap-east-1' is an opt-in region, disabled by default; enable it with "
         "account.opt_in_region: {regions: [me-south-1, ap-east-1]}"
     )
 
 
 def test_the_section_is_optional_but_not_for_such_a_region(tmp_path: Path) -> None:
     section = ("  opt_in_region: {regions: [me-south-1]}\n", "")
-    with pytest.raises(EstateError, match=r"write account.opt_in_region: \{regions: \[me-south-1\]\}"):
+    with pytest.raises(EstateError, match=r"enable it with account.opt_in_region: \{regions: \[me-south-1\]\}"):
         load(written(tmp_path, section))
     assert load(written(tmp_path, section, ("me-south-1", "us-east-1")))
     elsewhere = ("gulf: {region: me-south-1}", "gulf: {region: me-south-1, product: hosted-dedicated}")
@@ -156,7 +156,7 @@ def test_hybrid_regions_that_are_off_can_be_enabled() -> None:
 
 
 def test_a_region_that_astronomer_may_have_added_can_be_enabled(tmp_path: Path) -> None:
-    with pytest.raises(EstateError, match=r"'ap-southeast-3' is off in an AWS account until it is enabled"):
+    with pytest.raises(EstateError, match=r"'ap-southeast-3' is an opt-in region, disabled by default"):
         load(written(tmp_path, ("gulf: {region: me-south-1}", "gulf: {region: ap-southeast-3}")))
     assert load(written(tmp_path, ("me-south-1", "ap-southeast-3")))
 

@@ -150,7 +150,7 @@ def test_hands_over_rules_domains_and_the_endpoints_addresses(new_stack: NewStac
 def test_forwards_names_that_astro_needs_only_for_a_reason() -> None:
     for domain in (".", "com", "amazonaws.com", "sts.us-east-1.amazonaws.com", "io", "api.astronomer.io"):
         rule = {"domain": domain, "targets": ("10.8.0.2",)}
-        with pytest.raises(ValidationError, match="which Astro needs to work"):
+        with pytest.raises(ValidationError, match="which Astro depends on"):
             ResolverRulesProps.model_validate(MADE | {"rules": {"corp": rule}})
         ResolverRulesProps.model_validate(MADE | {"rules": {"corp": rule | {"forwards_astro": "Ticket OPS-1: proxy"}}})
     # A name with the same ending, but without the dot, is another domain.

@@ -400,9 +400,15 @@ OFFICE = {"office": {"cidr": "10.8.0.0/16", "attachment_id": "tgw-attach-0ffffff
         ({"transit_gateway_id": None, "create": {"asn": 4294967295}}, "is not a private ASN"),
         ({"transit_gateway_id": None, "create": {"asn": 1}}, "is not a private ASN"),
         ({"transit_gateway_id": None, "create": {"description": 'say "${hi}"'}}, "is not a description"),
-        ({"transit_gateway_id": None, "create": {}, "attach_network": False}, "has create and attach_network: false"),
-        ({"transit_gateway_id": None, "create": {}, "accept_clusters": False}, "has create and accept_clusters: false"),
-        ({"transit_gateway_id": None, "create": {}, **TABLES}, "has create and route_tables"),
+        (
+            {"transit_gateway_id": None, "create": {}, "attach_network": False},
+            "cannot combine create with attach_network: false",
+        ),
+        (
+            {"transit_gateway_id": None, "create": {}, "accept_clusters": False},
+            "cannot combine create with accept_clusters: false",
+        ),
+        ({"transit_gateway_id": None, "create": {}, **TABLES}, "cannot combine create with route_tables"),
         ({"attachments": {"dev": "tgw-attach-0aaaaaaaaaaaaaaaa"}}, "has attachments of dev, not in its clusters"),
         ({"attachments": {"prod": "tgw-0123456789abcdef0"}}, "is not a transit gateway attachment ID"),
         (
@@ -418,7 +424,7 @@ OFFICE = {"office": {"cidr": "10.8.0.0/16", "attachment_id": "tgw-attach-0ffffff
         ({"propagate": True}, "has propagate without route_tables"),
         ({"blackholes": {"office": "10.8.0.0/16"}}, "has blackholes without route_tables"),
         ({"on_premises": OFFICE}, "has on_premises.office.attachment_id without route_tables"),
-        ({"on_premises": OFFICE, "blackholes": {"x": "10.8.0.0/16"}, **TABLES}, "routes and drops 10.8.0.0/16"),
+        ({"on_premises": OFFICE, "blackholes": {"x": "10.8.0.0/16"}, **TABLES}, "has 10.8.0.0/16 as a route"),
         ({"accept_clusters": False, **ATTACHED}, "has accept_clusters: false and attachments"),
         ({"accept_clusters": False, "propagate": True, **TABLES}, "has accept_clusters: false and propagate"),
         ({"accept_clusters": False, "inside_organization": True}, "has accept_clusters: false and inside_organization"),

@@ -382,7 +382,7 @@ NEW: dict[str, Any] = {"cidr": "10.30.0.0/20"}
             ("create", "zones", "a"),
             "not an availability zone",
         ),
-        ({**PLACE, "create": {**NEW, "zones": {"a": "us-east-1b"}}}, ("create",), "us-east-1b for two of its zones"),
+        ({**PLACE, "create": {**NEW, "zones": {"a": "us-east-1b"}}}, ("create",), "uses us-east-1b twice"),
         (
             {**PLACE, "region": "ap-northeast-1", "create": NEW},
             ("create",),

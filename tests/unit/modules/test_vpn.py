@@ -487,7 +487,7 @@ def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
         ({"tunnels": {"phase1": {"dh_groups": (2,)}}}, "tunnels", "allows 2, which is weak"),
         ({"static_routes": {"a": "192.168.0.0/16"}}, "static_routes", "cannot be combined with bgp_asn"),
         *(
-            ({field: value}, field, "is for a VPN of your own network")
+            ({field: value}, field, "is not supported with terminates: astro")
             for field, value in (
                 ("transit_gateway_id", "tgw-0123456789abcdef0"),
                 ("route_tables", {}),

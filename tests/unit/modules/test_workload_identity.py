@@ -195,7 +195,7 @@ def test_a_cluster_without_an_issuer_is_pending(tmp_path: Path) -> None:
         (
             "    network: lake\n    roles:\n",
             "    network: lake\n    identity: oidc\n    roles:\n",
-            "connections.by-role.cluster: creates the OIDC provider of cluster 'prod', and so does "
+            "connections.by-role.cluster: creates the OIDC provider of cluster 'prod', which conflicts with "
             "connections.by-token",
         ),
         (
@@ -242,36 +242,37 @@ B_Y = "{type: workload_identity, cluster: prod, network: lake, roles: {y: {}}}"
         (
             "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: lake\n",
             "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: sea\n    identity: oidc\n",
-            "connections.by-role.cluster: creates the OIDC provider of cluster 'prod', and so does "
-            "connections.by-token; "
-            "an account has one for each issuer: put the roles into one entry, or set provider_arn of the other",
+            "connections.by-role.cluster: creates the OIDC provider of cluster 'prod', which conflicts with "
+            "connections.by-token; an account has one for each issuer: put the roles into one entry, or set "
+            "provider_arn of the other",
         ),
         (
             "connections:\n",
             "connections:\n  x: {type: workload_identity, cluster: same, network: sea, identity: oidc, "
             "roles: {a: {}}}\n",
-            "connections.by-token.cluster: creates the OIDC provider of cluster 'prod', and so does connections.x; "
-            "an account has one for each issuer: put the roles into one entry, or set provider_arn of the other",
+            "connections.by-token.cluster: creates the OIDC provider of cluster 'prod', which conflicts with "
+            "connections.x; an account has one for each issuer: put the roles into one entry, or set "
+            "provider_arn of the other",
         ),
         (
             "connections:\n",
             "connections:\n  by: {type: workload_identity, cluster: prod, network: sea, roles: {token-etl: {}}}\n",
-            "connections.by-token.roles.etl: creates the role <estate>-by-token-etl, and so does connections.by; "
-            "role names must be unique within an account: rename one",
+            "connections.by-token.roles.etl: creates the role <estate>-by-token-etl, which conflicts with "
+            "connections.by; role names must be unique within an account: rename one",
         ),
         (
             "      reports: {policy_files: {read-lake:",
             "      etl-read: {policy_files: {lake:",
             "connections.by-token.roles.etl-read.policy_files.lake: creates the policy "
             "<estate>-by-token-etl-read-lake, "
-            "and so does connections.by-token.roles.etl.policy_files.read-lake; policy names must be unique within an "
-            "account: rename one",
+            "which conflicts with connections.by-token.roles.etl.policy_files.read-lake; policy names must be "
+            "unique within an account: rename one",
         ),
         (
             "connections:\n",
             f"connections:\n  b: {B_Y}\n",
-            "connections.b.roles.y: creates the role <estate>-b-y, and so does networks.b-y; role names must be unique "
-            "within an account: rename one",
+            "connections.b.roles.y: creates the role <estate>-b-y, which conflicts with networks.b-y; role names must "
+            "be unique within an account: rename one",
         ),
     ],
 )  # fmt: skip

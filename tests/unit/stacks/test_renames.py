@@ -87,16 +87,16 @@ VPN = (EXAMPLES[0].parent / "vpn.yaml").read_text()
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("connections.old: new", "'new' is not an entry of `connections`; there are: office, plant, factory"),
+        ("connections.old: new", "'new' is not in `connections`; available: office, plant, factory"),
         ("connections.plant: office", "'plant' is still an entry of `connections`; a former name cannot be in use"),
-        ("connections.old.gateways.y: a", "'a' is not an entry of `connections.old.gateways`; there are: none"),
+        ("connections.old.gateways.y: a", "'a' is not in `connections.old.gateways`; available: none"),
         (
             "connections.plant.gateways.x: floor",
-            "'floor' is not an entry of `connections.plant.gateways`; there are: main",
+            "'floor' is not in `connections.plant.gateways`; available: main",
         ),
         (
             "networks.lake.route_tables.x: prod",
-            "'prod' is not an entry of `networks.lake.route_tables`; there are: private-a, private-b",
+            "'prod' is not in `networks.lake.route_tables`; available: private-a, private-b",
         ),
     ],
 )
