@@ -8,7 +8,7 @@ from modules.cluster import Cluster, DisasterRecovery
 from modules.connection import ConnectionProps
 from modules.context import Context
 from modules.entry import FieldPath, PendingInput, Step, in_words
-from modules.parts.resolver_endpoint.props import ResolverEndpoint
+from modules.parts.resolver_endpoint.props import ResolverEndpoint, check_without_endpoint
 from modules.vocabulary import UNIQUE, Domain, Reason, Server, Slug, not_one
 
 
@@ -84,3 +84,5 @@ class DnsForwardingProps(ConnectionProps):
         yield from super().check(context)
         for field, message in self.endpoint.check(context) if self.endpoint else ():
             yield ("endpoint", *field), message
+        if self.endpoint is None and not self.servers:
+            yield from check_without_endpoint(context, self.network, "servers")

@@ -9,7 +9,7 @@ from modules.connection import ACCOUNT_ID, INVITATION, SharingProps
 from modules.context import Context
 from modules.entry import FieldPath, PendingInput, Step, fact, in_words
 from modules.parts.ingress.props import GROUPS_OF_AN_INTERFACE, RULES_OF_A_GROUP
-from modules.parts.resolver_endpoint.props import ResolverEndpoint
+from modules.parts.resolver_endpoint.props import ResolverEndpoint, check_without_endpoint
 from modules.vocabulary import (
     UNIQUE,
     Domain,
@@ -141,3 +141,5 @@ class ResolverRulesProps(SharingProps):
                 "default, with two rules each; use fewer servers, or an existing endpoint_id"
             )
             yield ("rules",), message
+        if self.endpoint is None and self.endpoint_id is None and any(rule.domain for rule in self.rules.values()):
+            yield from check_without_endpoint(context, self.network, "endpoint_id")

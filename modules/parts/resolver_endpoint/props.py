@@ -44,3 +44,16 @@ class ResolverEndpoint(CheckedProps):
             if len(subnets) < 2:
                 message = "needs two subnets in different availability zones; list them in the network's subnets"
                 yield (), f"{message} ({there_are})"
+
+
+def check_without_endpoint(context: Context, network: str, other: str) -> Iterator[tuple[FieldPath, str]]:
+    """Yield what a new endpoint needs first, for an entry that has neither one nor its alternative, the field `other`.
+
+    Otherwise `check` would report it only after the endpoint is added.
+    """
+    if context.network and (count := len(context.subnets)) < 2:
+        message = (
+            "needs two subnets in different availability zones for a new endpoint, and network "
+            f"{network!r} lists {count or 'none'}; add them to networks.{network}.subnets, or set {other}"
+        )
+        yield (), message

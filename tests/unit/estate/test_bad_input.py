@@ -301,6 +301,23 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
                 "10:6: connections.x: has neither endpoint_id nor endpoint; set one: an existing outbound endpoint "
                 "for corp, or `endpoint: {}`"
             ),
+            (
+                "10:6: connections.x: needs two subnets in different availability zones for a new endpoint, and "
+                "network 'lake' lists none; add them to networks.lake.subnets, or set endpoint_id"
+            ),
+        ],
+    ),
+    "B22 a forwarding without an endpoint or servers": (
+        connection("type: dns_forwarding, clusters: [prod], domains: [corp.acme.example]"),
+        [
+            (
+                "10:6: connections.x: has neither servers nor endpoint; set one: the addresses of existing servers, or "
+                "a new endpoint"
+            ),
+            (
+                "10:6: connections.x: needs two subnets in different availability zones for a new endpoint, and "
+                "network 'lake' lists none; add them to networks.lake.subnets, or set servers"
+            ),
         ],
     ),
     "B22 an endpoint with one address": (
