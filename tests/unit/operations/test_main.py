@@ -160,7 +160,7 @@ def test_policies_are_linted_in_any_format_and_after_expiry(file: Path) -> None:
     told = (
         "network-lake: data.aws_iam_policy_document.role_accept\n"
         "network-lake: data.aws_iam_policy_document.role_trust\n"
-        "2 policies of the estate: 0 findings; 0 of Astronomer: 0\n"
+        "Your 2 policies: no findings.\n"
     )
     assert run("policy", "lint", str(file), SYNTH_HCL_OUTPUT="true") == (0, told, "")
 
