@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -49,10 +50,11 @@ class Change:
 def compare(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]]) -> list[Change]:
     """Return the differences between the permissions of a role with `old` and with `new` documents, widenings first.
 
-    The comparison is exact. It evaluates both sets as IAM does, for every class of requests that their patterns and
-    conditions distinguish, and reports the grants that decide a request differently. A request is allowed, denied
-    explicitly, or denied because nothing allows it. The last two differ, since a resource policy can allow a request
-    that no policy of the role denies.
+    It evaluates both sets as IAM does, for every class of requests that their patterns and conditions distinguish. It
+    misses no difference. With policy variables, or operators of several kinds (texts, numbers, dates, addresses) on one
+    key, it can report a difference for a class that no request is in; otherwise it is exact. It reports the grants that
+    decide a request differently. A request is allowed, denied explicitly, or denied because nothing allows it. The last
+    two differ, since a resource policy can allow a request that no policy of the role denies.
 
     Raises UserError for an invalid statement, and for documents with too many classes of requests.
 
@@ -112,12 +114,15 @@ def _principals(statement: Mapping[str, Any]) -> Iterator[Constraint]:
         if element in statement:
             given = statement[element]
             kinds = given if isinstance(given, Mapping) else {"AWS": given}
-            values = [f"{kind}:{one}" for kind, values in kinds.items() for one in listed(values)]
+            named = [f"{kind}:{one}" for kind, values in kinds.items() for one in listed(values)]
+            values = [_ROOT.sub(r"AWS:\1", one) for one in named]
             # "*" alone and {"AWS": "*"} both mean everyone.
             everybody = "AWS:*" in values
             yield Constraint(operator, "(principal)", ("*",) if everybody else tuple(sorted(values)), variables=False)
 
 
+_ROOT = re.compile(r"AWS:arn:aws:iam::(\d{12}):root", re.ASCII)
+"""An account as a principal, which IAM also accepts as the number alone."""
 _Where = frozenset[int]
 
 
