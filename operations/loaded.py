@@ -7,7 +7,10 @@ from pathlib import Path
 from operations.imports import FILE, ours
 
 # Terraform ignores hidden configuration files, but loads hidden variable files. OpenTofu has further endings.
-_LOADED = re.compile(r"[^.].*\.(?:tf|tofu)(?:\.json)?|.*\.tfvars(?:\.json)?")
+_LOADED = re.compile(r"[^.].*\.(?:tf|tofu)(?:\.json)?|.*\.tfvars(?:\.json)?", re.DOTALL)
+_PROVIDERS = Path("terraform.d/plugins")
+"""The folder from which `terraform init` installs providers before it asks a registry: "Implied Local Mirror
+Directories" in HashiCorp's documentation of the CLI configuration."""
 
 
 def foreign_files(folder: Path, own: Collection[Path], listed: Collection[str]) -> Iterator[str]:
@@ -21,6 +24,8 @@ def foreign_files(folder: Path, own: Collection[Path], listed: Collection[str]) 
             yield f"{link}: is a link; replace it by a folder"
             continue
         place = folder / stack
+        if (place / _PROVIDERS).exists():
+            yield f"{stack / _PROVIDERS}: Terraform would run the providers in it; delete it, or use a provider mirror"
         for file in sorted(place.iterdir()) if place.is_dir() else ():
             name = f"{stack.name}/{file.name}"
             if not _LOADED.fullmatch(file.name) or (file.is_dir() and not file.is_symlink()):

@@ -1,6 +1,7 @@
 """Other files that Terraform would load: `synth --check` refuses them, unless the estate lists them."""
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,9 @@ def test_an_override_opens_no_role_unseen(estate: Path) -> None:
         *(
             f"{base}.{end}{json}"
             for base, end, json in itertools.product(
-                ("evil", "override", "zz_override", "cdk_override", "ÄÖ", "a b"), ("tf", "tofu"), ("", ".json")
+                ("evil", "override", "zz_override", "cdk_override", "ÄÖ", "a b", "ev\nil", "\n"),
+                ("tf", "tofu"),
+                ("", ".json"),
             )
         ),
         *(f"{base}.tfvars{json}" for base in ("terraform", "a.auto", "a", ".a.auto") for json in ("", ".json")),
@@ -85,6 +88,20 @@ def test_every_file_that_terraform_would_load_is_found(estate: Path, name: str) 
     (estate / "terraform" / LAKE / name).write_text("{}")
     assert found(estate) == [f"{LAKE}/{name}"]
     assert found(estate, f"network-lake/{name}") == []
+
+
+def test_a_folder_of_providers_is_found(estate: Path) -> None:
+    plugins = estate / "terraform" / LAKE / "terraform.d/plugins"
+    (plugins / "registry.terraform.io").mkdir(parents=True)
+    assert found(estate) == [f"{LAKE}/terraform.d/plugins"]
+    shutil.rmtree(plugins)
+    plugins.symlink_to(estate)
+    assert found(estate) == [f"{LAKE}/terraform.d/plugins"]
+
+
+def test_a_newline_in_a_name_begins_no_line(estate: Path) -> None:
+    (estate / "terraform" / LAKE / "ev\n::error::il.tf").write_text("")
+    assert synth(estate, "--check")[1].startswith(f"{LAKE}/ev\\n::error::il.tf: Terraform would load it")
 
 
 @pytest.mark.parametrize("name", [".evil.tf", "main.tf~", "#main.tf#", "notes.md", "terraform.tfstate", "a/main.tf"])
