@@ -2,10 +2,12 @@
 
 import hashlib
 import http.client
+import threading
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -109,18 +111,42 @@ def _download(url: str) -> bytes:
 
 
 def _served(url: str) -> bytes:
-    served, deadline = b"", time.monotonic() + MAX_SECONDS
-    # The connection's time-out applies to each read, and never ends a server that sends a byte a second.
-    with urllib.request.build_opener(_OnlyHttps).open(url, timeout=30) as answer:
+    """Return what an address serves. The time limit is for all of it; that of a connection applies to each read."""
+    served: Future[bytes] = Future()
+    late = UserError(f"{_shown(url)} has not served the document within {MAX_SECONDS} seconds")
+    # A thread that still reads does not keep the command from its end.
+    threading.Thread(target=_read_into, args=(served, url, time.monotonic() + MAX_SECONDS, late), daemon=True).start()
+    try:
+        return served.result(MAX_SECONDS)
+    except TimeoutError:
+        if served.done():
+            raise
+        raise late from None
+    finally:
+        del served  # An error refers to this frame, and would keep its connection open.
+
+
+def _read_into(served: Future[bytes], url: str, deadline: float, late: UserError) -> None:
+    try:
+        served.set_result(_read(url, deadline, late))
+    except Exception as error:
+        served.set_exception(error)
+    finally:
+        del served
+
+
+def _read(url: str, deadline: float, late: UserError) -> bytes:
+    content = b""
+    with urllib.request.build_opener(_OnlyHttps).open(url, timeout=min(30, MAX_SECONDS)) as answer:
         if answer.status != 200:
             raise UserError(f"{_shown(url)} answers {answer.status}, which is not a whole document")
         while block := answer.read1(65_536):
-            served += block
-            if len(served) > MAX_BYTES:
+            content += block
+            if len(content) > MAX_BYTES:
                 raise UserError(f"{_shown(url)} serves more than {MAX_BYTES:,} bytes; {_USUAL}")
             if time.monotonic() > deadline:
-                raise UserError(f"{_shown(url)} has not served the document within {MAX_SECONDS} seconds")
-    return served
+                raise late
+    return content
 
 
 def statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

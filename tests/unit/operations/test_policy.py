@@ -1,5 +1,6 @@
 """Astronomer's policy document over time."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -190,8 +191,15 @@ class Astronomer(BaseHTTPRequestHandler):
     redirects_to = ""
     status = 200
     seconds_a_byte = 0.0
+    trickles_headers = False
 
     def do_GET(self) -> None:
+        if self.trickles_headers:
+            with contextlib.suppress(OSError):
+                for line in (b"HTTP/1.1 200 OK\r\n", *[b"A: b\r\n"] * 20):
+                    self.wfile.write(line)
+                    time.sleep(0.05)
+            return
         if self.path == "/redirect":
             self.send_response(302)
             self.send_header("Location", self.redirects_to)
@@ -292,6 +300,15 @@ def test_a_server_that_trickles_is_given_up(tmp_path: Path, url: str, monkeypatc
     monkeypatch.setattr("operations.policy.documents.MAX_SECONDS", 0.3)
     with pytest.raises(UserError, match=r"has not served the document within 0\.3 seconds"):
         fetch(tmp_path / "astronomer.json", url)
+
+
+def test_a_server_that_trickles_headers_is_given_up(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Astronomer, "trickles_headers", True)
+    monkeypatch.setattr("operations.policy.documents.MAX_SECONDS", 0.3)
+    started = time.monotonic()
+    with pytest.raises(UserError, match=r"has not served the document within 0\.3 seconds"):
+        fetch(tmp_path / "astronomer.json", url)
+    assert time.monotonic() - started < 0.8
 
 
 def test_a_part_of_a_document_is_not_saved(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
