@@ -6,6 +6,7 @@ from typing import Any
 
 import jmespath
 
+from estate.errors import UserError
 from modules.astronomer import ASTRONOMER_ACCOUNT, POLICY, ROLE
 from modules.parts.iam_policy.props import listed
 from operations.adopt.arguments import Arguments, UnknownError
@@ -39,12 +40,20 @@ def remarks_on(
     elif type_ == "aws_iam_policy" and "policy" not in (arguments.get("lifecycle.ignore_changes") or ()):
         version = aws.ask("iam:get_policy_version", PolicyArn=item["Arn"], VersionId=item["DefaultVersionId"])
         there, planned = jmespath.search("PolicyVersion.Document", version), _document(arguments)
-        if there and planned and compare([there], [planned]):
+        if there and planned and not _allow_the_same(there, planned):
             yield "an apply would replace the document in AWS, which allows other actions, by the one in the file" + (
                 ": `main.py policy diff` shows the difference, `policy_mode: vendor-managed` keeps the document in AWS"
                 if item["PolicyName"].startswith(POLICY)
                 else ""
             )
+
+
+def _allow_the_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two documents allow the same. Different documents that cannot be compared do not."""
+    try:
+        return one == other or not compare([one], [other])
+    except UserError:
+        return False
 
 
 def trust_remarks(document: Mapping[str, Any], external_ids: frozenset[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from estate.errors import UserError
+from estate.errors import ExitCode, UserError
 from estate.source import printable
 from modules.parts.iam_policy.props import listed
 from operations.policy.documents import statements
@@ -78,10 +78,12 @@ class _Statement:
 def _read(documents: Iterable[Mapping[str, Any]], side: Literal["old", "new"]) -> Iterator[_Statement]:
     for document in documents:
         variables = document.get("Version") == "2012-10-17"
-        for statement in statements(document):
+        for number, statement in enumerate(statements(document), 1):
             block = statement.get("Condition") or {}
             shown = block | {one: statement[one] for one in ("Principal", "NotPrincipal") if one in statement}
             constraints = [*_constraints(block, variables=variables), *_principals(statement)]
+            if mistake := next(filter(None, (one.mistake() for one in constraints)), None):
+                raise UserError(f"statement {number} of the {side} document {mistake}", ExitCode.BAD_INPUT)
             yield _Statement(
                 side,
                 statement["Effect"],

@@ -152,10 +152,16 @@ def _read(url: str, deadline: float, late: UserError) -> bytes:
 def statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the statements of a document. Raises UserError for a document that IAM would not accept."""
     found = listed(document.get("Statement", []))
-    for number, statement in enumerate(found, 1):
-        if mistake := _mistake(statement):
-            raise UserError(f"statement {number} of the policy document {mistake}")
+    if mistake := _first_mistake(found):
+        raise UserError(mistake, ExitCode.BAD_INPUT)
     return found
+
+
+def _first_mistake(found: list[Any]) -> str | None:
+    mistakes = ((number, _mistake(statement)) for number, statement in enumerate(found, 1))
+    return next(
+        (f"statement {number} of the policy document {mistake}" for number, mistake in mistakes if mistake), None
+    )
 
 
 def _mistake(statement: Any) -> str | None:
@@ -190,6 +196,8 @@ def _parsed(content: bytes, account_id: str | None) -> dict[str, Any]:
     document = parsed(text.replace("{{.AWSAccount}}", account_id) if account_id else text)
     if not isinstance(document, dict) or "Statement" not in document:
         raise DocumentError("is not a policy document: an object with Version and Statement")
+    if mistake := _first_mistake(listed(document["Statement"])):
+        raise DocumentError(f"is not a document that IAM accepts: {mistake}")
     return document
 
 

@@ -94,16 +94,19 @@ class Constraint:
         return "not" in self.name
 
     @cached_property
-    def kind(self) -> str:
+    def kind(self) -> str | None:
         """Return what the operator compares: "text", "number", "date", "address", or "null" for presence."""
-        kind = next((kind for kind, names in _KINDS.items() if self.name in names), None)
-        if kind is None or self.quantifier not in ("", "foranyvalue", "forallvalues"):
-            raise UserError(f"the operator {printable(self.operator)} of a Condition is not one of IAM's")
-        for value in self.values if kind in _BOUNDS else ():
-            if not list(_BOUNDS[kind]([value])):
-                what = f"{printable(value)} is not {'an' if kind == 'address' else 'a'} {kind}"
-                raise UserError(f"{what}: {self.operator} on {printable(self.key)} cannot be compared")
-        return kind
+        return next((kind for kind, names in _KINDS.items() if self.name in names), None)
+
+    def mistake(self) -> str | None:
+        """Return the reason why it cannot be compared, or None."""
+        if self.kind is None or self.quantifier not in ("", "foranyvalue", "forallvalues"):
+            return f"has the operator {printable(self.operator)}, which is not one of IAM's"
+        for value in self.values if self.kind in _BOUNDS else ():
+            if not list(_BOUNDS[self.kind]([value])):
+                what = f"{'an' if self.kind == 'address' else 'a'} {self.kind}"
+                return f"has {printable(value)} in {self.operator} of {printable(self.key)}, which is not {what}"
+        return None
 
     @cached_property
     def patterns(self) -> tuple[Pattern, ...]:

@@ -14,10 +14,12 @@ from typing import Any
 
 import cdktf
 import pytest
+from typer.testing import CliRunner
 
-from estate.errors import UserError
+from estate.errors import ExitCode, UserError
 from estate.load import EstateError, load
 from local_aws import LocalAws
+from main import cli
 from modules.parts.iam_policy.props import pin_file
 from operations.policy.compare import Change, compare
 from operations.policy.documents import fetch, in_account, read
@@ -162,8 +164,22 @@ def test_a_removed_denial_widens_only_its_actions() -> None:
     ],
 )
 def test_a_statement_that_iam_refuses_is_named(statement: Any, message: str) -> None:
-    with pytest.raises(UserError, match=f"^{message}$"):
+    with pytest.raises(UserError, match=f"^{message}$") as refused:
         compare([{"Statement": [statement]}], [])
+    assert refused.value.code == ExitCode.BAD_INPUT
+
+
+@pytest.mark.parametrize("content", [{"Statement": [{"Action": "*", "Resource": "*"}]}, {"Statement": "*"}])
+def test_a_file_with_an_invalid_statement_is_named(content: Any, tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(content))
+    valid = "examples/policies/read-lake.json"
+    for files in ([str(file), valid], [valid, str(file)]):
+        result = CliRunner().invoke(cli, ["policy", "diff", *files])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith(
+            f"{file}: is not a document that IAM accepts: statement 1 of the policy document "
+        )
 
 
 def test_documents_beyond_the_limit_are_not_called_equal() -> None:
