@@ -64,7 +64,7 @@ from commands.status import status
 from commands.synth import synth
 from estate.errors import ExitCode, UserError
 from estate.load import EstateError, load
-from estate.source import Source
+from estate.source import Source, printable
 
 _OF_CDKTF = ("apply", "deploy", "destroy", "list", "output", "watch")
 """The commands of cdktf that are not commands here."""
@@ -91,7 +91,8 @@ class Commands(TyperGroup):
 
                 print_mistakes(error, sys.stderr)
             else:
-                print(error, file=sys.stderr)
+                # The texts of AWS and of files are in it.
+                print(*map(printable, str(error).split("\n")), sep="\n", file=sys.stderr)
             sys.exit(error.code)
         except OSError as error:
             if error.filename is None and error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):

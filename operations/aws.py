@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.loaders import Loader
 
 from estate.errors import UserError
+from estate.source import printable
 from modules.aws import OPT_IN
 from modules.vocabulary import partition
 from operations.permissions.actions import adopt_action
@@ -267,7 +268,8 @@ class Accounts:
             session = session_as("", self._name)
             aws = Aws(session, caller_account(session, region), region)
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-            raise UserError(f"AWS cannot be read with your own credentials: {error}. {remedy(error)}") from error
+            why = f"{printable(str(error))}. {remedy(error)}"
+            raise UserError(f"AWS cannot be read with your own credentials: {why}") from error
         with self._lock:
             return self._opened.setdefault(("", region), aws)
 
@@ -278,7 +280,8 @@ class Accounts:
             session = session_as(role, self._name)
             caller = caller_account(session, region)
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-            raise UserError(f"account {account_id} cannot be read with {who}: {error}. {remedy(error)}") from error
+            why = f"{printable(str(error))}. {remedy(error)}"
+            raise UserError(f"account {account_id} cannot be read with {who}: {why}") from error
         if caller != account_id:
             raise UserError(
                 f"account {account_id} cannot be read: your credentials are for account {caller}; sign in there, or "

@@ -11,6 +11,7 @@ import jmespath
 from botocore import exceptions
 
 from estate.errors import UserError
+from estate.source import printable
 from modules.astronomer import ROLE
 from modules.parts.iam_policy.props import listed
 from operations.aws import CLIENT_CONFIG
@@ -84,15 +85,17 @@ def create_state_bucket(
         exceptions.SSOError,
         exceptions.ProfileNotFound,
     ) as error:
-        raise UserError(f"{where}: no usable AWS credentials: {error}. Sign in, or set AWS_PROFILE.") from error
+        why = printable(str(error))
+        raise UserError(f"{where}: no usable AWS credentials: {why}. Sign in, or set AWS_PROFILE.") from error
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+        why = printable(str(error))
         raise UserError(
-            f"{where}: AWS cannot be reached: {error}. Check the network, the proxy, AWS_ENDPOINT_URL and the region."
+            f"{where}: AWS cannot be reached: {why}. Check the network, the proxy, AWS_ENDPOINT_URL and the region."
         ) from error
     except exceptions.ClientError as error:
         raise UserError(f"{where}: {_explain(error)}") from error
     except exceptions.BotoCoreError as error:
-        raise UserError(f"{where}: {error}") from error
+        raise UserError(f"{where}: {printable(str(error))}") from error
 
 
 def _key_arn(kms: Any, name: str, account: str, region: str) -> str:
@@ -113,7 +116,7 @@ def _key_arn(kms: Any, name: str, account: str, region: str) -> str:
 
 
 def _explain(error: exceptions.ClientError) -> str:
-    code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    code, said = (printable(error.response["Error"].get(one, "")) for one in ("Code", "Message"))
     if code in {
         "ExpiredToken",
         "ExpiredTokenException",
@@ -146,7 +149,7 @@ class _Bucket:
             # The defaults of a new bucket count as made, too.
             kept: Outcome = "kept" if wanted == found else "changed"
             done.append((setting.name, "made" if made or found is None else kept))
-        warnings = tuple(self._warnings(dedicated_account))
+        warnings = tuple(map(printable, self._warnings(dedicated_account)))
         return StateReport(self._bucket, self._account, self._region, tuple(done), warnings)
 
     def _warnings(self, dedicated_account: str | None) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from estate.errors import ExitCode, UserError
+from estate.source import printable
 from operations.files import delete, write
 from operations.imports import FILE, HEADER, ours
 
@@ -59,7 +60,7 @@ class Adoption:
                 "another Terraform configuration has them inside its aws_route_table or aws_security_group, its next "
                 "apply removes those of this stack. AWS does not show this: look into that configuration."
             )
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def imports(self) -> str:
         """Return Terraform's `import` blocks for the resources that were found."""

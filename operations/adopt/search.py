@@ -16,6 +16,7 @@ import jmespath
 from botocore import exceptions
 
 from estate.errors import UserError
+from estate.source import printable
 from modules.vocabulary import partition
 from operations.adopt.arguments import Arguments, UnknownError, differences, expected_of, import_id
 from operations.adopt.kinds import KINDS, NAME, Kind, Unimportable
@@ -59,7 +60,8 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
             who = f"role {role}" if role else "your own credentials"
             raise UserError(
-                f"{name}: account {account_id} in {region} cannot be read with {who}: {error}. {remedy(error)}"
+                f"{name}: account {account_id} in {region} cannot be read with {who}: {printable(str(error))}. "
+                f"{remedy(error)}"
             ) from error
         if aws.denied:
             denied.setdefault(account_id, set()).update(aws.denied)
