@@ -1,7 +1,7 @@
 """Creates the S3 bucket of Terraform's state, or repairs the settings of an existing one."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -130,6 +130,21 @@ def _explain(error: exceptions.ClientError) -> str:
     return f"AWS answered {error.operation_name} with {code}: {said}"
 
 
+def lifecycle_warnings(rules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lifecycle rules of others that delete state, or its old versions earlier than this program's rule."""
+    for rule in rules:
+        if rule["Status"] != "Enabled" or rule.get("ID") == _RULE:
+            continue
+        prefix = rule.get("Prefix") or jmespath.search("Filter.Prefix || Filter.And.Prefix", rule)
+        where = f"objects under {prefix}" if prefix else "all objects"
+        # ExpiredObjectDeleteMarker, the third kind of expiration, deletes no version of an object.
+        if rule.get("Expiration", {}).keys() & {"Days", "Date"}:
+            yield f"lifecycle rule {rule.get('ID')!r} expires {where}, and deletes state"
+        days = rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays", NONCURRENT_DAYS)
+        if days < NONCURRENT_DAYS:
+            yield f"lifecycle rule {rule.get('ID')!r} deletes old versions of {where} after {days} days"
+
+
 class _Bucket:
     """One bucket and its calls. Each call except CreateBucket names the owner, so no call reaches a foreign bucket."""
 
@@ -158,11 +173,7 @@ class _Bucket:
                 f"the bucket is in account {self._account}, where Astronomer's role may change bucket policies; keep "
                 "state in another account"
             )
-        for rule in self._read(self._s3.get_bucket_lifecycle_configuration, "Rules") or []:
-            if rule["Status"] == "Enabled" and "Expiration" in rule:
-                prefix = rule.get("Prefix") or jmespath.search("Filter.Prefix || Filter.And.Prefix", rule)
-                where = f"objects under {prefix}" if prefix else "all objects"
-                yield f"lifecycle rule {rule.get('ID')!r} expires {where}, and deletes state"
+        yield from lifecycle_warnings(self._read(self._s3.get_bucket_lifecycle_configuration, "Rules") or [])
         for statement in listed(json.loads(self._read(self._s3.get_bucket_policy, "Policy"))["Statement"]):
             if statement["Effect"] == "Allow" and (others := self._others(statement)):
                 name = statement.get("Sid", "without a Sid")
