@@ -85,6 +85,7 @@ def init(
             if not re.fullmatch(form, value, re.ASCII):
                 raise UserError(f"{option} {printable(value)}: write {told}", ExitCode.BAD_INPUT)
 
+    from operations.files import create
     from operations.init.astro import API, clusters
     from operations.init.compose import Answers, text
     from operations.init.run import own_account, read
@@ -103,8 +104,7 @@ def init(
             known.add(stranger)
     content = text(Answers(product, organization, role, known), found, astro)
     try:
-        with file.open("x", encoding="utf-8") as written:
-            written.write(content)
+        create(file, content)
     except FileExistsError:
         raise UserError(f"{file}: exists already; init replaces no file. Name another", ExitCode.BAD_INPUT) from None
     print(f"{file}: written")

@@ -28,6 +28,11 @@ def write(file: Path, content: str | bytes) -> bool:
     return bool(write_all(file.parent, {file.name: content}))
 
 
+def create(file: Path, content: str) -> None:
+    """Write a new file. Raises FileExistsError if there is one, and UserError."""
+    _write(file, content, new=True)
+
+
 def delete(folder: Path, name: str) -> None:
     """Delete a file by its name relative to `folder`, if it exists. Raises UserError."""
     refuse_links(folder, name)
@@ -54,15 +59,15 @@ def refuse_links(folder: Path, name: str) -> None:
     raise UserError(f"{file}: {what}", ExitCode.BAD_INPUT)
 
 
-def _write(file: Path, content: str | bytes) -> bool:
+def _write(file: Path, content: str | bytes, *, new: bool = False) -> bool:
     data = content.encode("utf-8") if isinstance(content, str) else content
     # Terraform loads no file of this name.
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
     try:
-        if file.exists() and file.read_bytes() == data:
+        if not new and file.exists() and file.read_bytes() == data:
             return False
         file.parent.mkdir(parents=True, exist_ok=True)
-        mode = file.stat().st_mode & 0o777 if file.exists() else None
+        mode = file.stat().st_mode & 0o777 if not new and file.exists() else None
         try:
             with temporary.open("xb") as opened:
                 if mode is not None:
@@ -70,10 +75,15 @@ def _write(file: Path, content: str | bytes) -> bool:
                 opened.write(data)
                 opened.flush()
                 os.fsync(opened.fileno())
-            temporary.replace(file)
+            if new:
+                file.hardlink_to(temporary)  # unlike a replacement, it fails if there is a file
+            else:
+                temporary.replace(file)
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
     except OSError as error:
+        if new and isinstance(error, FileExistsError):
+            raise
         raise UserError(f"{file}: cannot be written: {error.strerror}") from error
     return True

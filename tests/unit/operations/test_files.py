@@ -14,7 +14,7 @@ from estate.errors import UserError
 from estate.load import load
 from operations.adopt.report import Adoption, Outcome
 from operations.export.write import write as write_module
-from operations.files import delete, write, write_all
+from operations.files import create, delete, write, write_all
 from operations.imports import HEADER, drop_all, drop_stale
 from operations.output import install
 from operations.owner import foreign_estate, sign, signed
@@ -206,6 +206,22 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path: Path) -> 
     assert snapshot(tmp_path) == {"cdk.tf.json": b"before"}
 
 
+def test_a_new_file_is_whole_and_replaces_none(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    command = [sys.executable, "-c", FULL.replace("write", "create"), str(file)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.stderr.splitlines()[-1] == f"estate.errors.UserError: {file}: cannot be written: File too large"
+    assert snapshot(tmp_path) == {}
+    create(file, "first")
+    for _ in range(2):
+        with pytest.raises(FileExistsError):
+            create(file, "second")
+        assert [one.name for one in tmp_path.iterdir()] == ["astro.yaml"]
+        assert file.is_symlink() or file.read_text() == "first"
+        file.unlink()
+        file.symlink_to(tmp_path / "nowhere")
+
+
 def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "cdk.tf.json"
     file.write_text("before")
@@ -250,14 +266,24 @@ def test_a_link_is_not_deleted_through(tmp_path: Path) -> None:
     assert sorted(one.name for one in tmp_path.rglob("*")) == ["a", "imports.tf", "stack"]
 
 
+def opens_to_write(node: ast.AST) -> bool:
+    """Return whether a node is a call such as `file.open("x")` or `open(file, "w")`."""
+    if not isinstance(node, ast.Call):
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    given = [*node.args, *(one.value for one in node.keywords if one.arg == "mode")]
+    modes = [one.value for one in given if isinstance(one, ast.Constant)]
+    return name == "open" and any(isinstance(one, str) and one[:1] in tuple("wxa") and len(one) < 4 for one in modes)
+
+
 def test_only_one_file_writes_or_deletes() -> None:
     """Except for the temporary folder of a synth, and Node's cache."""
     calls = {"write_text", "write_bytes", "unlink", "rmdir", "rmtree", "rename", "replace_file", "touch", "symlink_to"}
-    folders = ("operations", "estate", "modules", "stacks")
+    folders = ("commands", "operations", "estate", "modules", "stacks")
     found = {
         str(file.relative_to(ROOT))
         for file in (ROOT / "main.py", *(one for folder in folders for one in (ROOT / folder).rglob("*.py")))
         for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.Attribute) and node.attr in calls
+        if (isinstance(node, ast.Attribute) and node.attr in calls) or opens_to_write(node)
     }
     assert found == {"operations/files.py", "operations/output.py", "operations/owner.py", "modules/bindings/slim.py"}
