@@ -22,7 +22,8 @@ def current(file: Path) -> Estate:
 def warn_of_expired(file: Path, estate: Estate, source: Source, stacks: Iterable[str]) -> None:
     """Print the entries whose last day is over. Raises UserError if one of these stacks has such an entry."""
     gone = expired(estate, file, source, datetime.now(UTC).date())
-    if refused := [line for stack in stacks for line in gone.get(stack, ())]:
+    # A connection and its twin are one entry of the file.
+    if refused := dict.fromkeys(line for stack in stacks for line in gone.get(stack, ())):
         raise UserError("\n".join(refused), ExitCode.BAD_INPUT)
-    for lines in gone.values():
-        print("\n".join(lines), file=sys.stderr)
+    for line in dict.fromkeys(line for lines in gone.values() for line in lines):
+        print(line, file=sys.stderr)

@@ -6,6 +6,7 @@ import pytest
 from cdktf import Testing
 from pydantic import ValidationError
 
+from commands.current import current
 from estate.load import EstateError, load
 from modules.cluster import Cluster
 from modules.peering_role.construct import PeeringRole
@@ -163,3 +164,16 @@ def test_rejects_invalid_values(field: str, value: object, hint: str) -> None:
 def test_a_role_without_an_end_is_no_temporary_one() -> None:
     with pytest.raises(ValidationError, match="expires"):
         PeeringRoleProps.model_validate({key: value for key, value in MINIMAL.items() if key != "expires"})
+
+
+def test_an_expired_entry_with_a_twin_is_reported_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "examples/peering_role.yaml").read_text().replace("2099-12-31", "2020-01-01")
+    dr = "id: clmk2qqia000008mhff3ndjr0, cidr: 172.20.0.0/20, dr: {region: us-west-2, cidr: 172.21.0.0/20}}"
+    west = "\n  west: {account_id: '111111111111', region: us-west-2, vpc_id: vpc-0a0a0a0a, cidrs: [10.30.0.0/16]}"
+    text = text.replace("id: clmk2qqia000008mhff3ndjr0}", dr).replace("[10.20.0.0/16]}", "[10.20.0.0/16]}" + west)
+    (file := tmp_path / "astro.yaml").write_text(text.replace("network: lake,", "network: lake, dr: {network: west},"))
+    estate = load(file)
+    assert len(list(estate.expired(date(2026, 1, 1)))) == 2
+    current(file)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "connections.lake-role.expires: '2020-01-01' was the role's last day" in line
