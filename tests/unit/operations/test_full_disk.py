@@ -21,6 +21,8 @@ ESTATE = "examples/complete.yaml"
 POLICY = "examples/policies/read-lake.json"
 WRITERS = {"synth": ["synth", ESTATE, "--out"], "export": ["export", "--estate", ESTATE, "--out"]}
 PRINTERS = {
+    "synth": ["synth", ESTATE],
+    "export": ["export", "--estate", ESTATE, "--out", "{home}/modules"],
     "synth --check": ["synth", ESTATE, "--out", "nowhere", "--check"],
     "check": ["check", ESTATE],
     "handoff": ["handoff", ESTATE],
@@ -50,8 +52,8 @@ def run(
 def printing_to(output: int, *arguments: str) -> tuple[int, list[str]]:
     """Return exit code and errors of main.py with another standard output."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ASTRO_"))}
-    command = [sys.executable, "main.py", *arguments]
     with tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, "main.py", *(one.replace("{home}", home) for one in arguments)]
         env |= {"CDKTF_OUTDIR": f"{home}/out", "HOME": home, "AWS_EC2_METADATA_DISABLED": "true"}
         done = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.PIPE, check=False)
     return done.returncode, done.stderr.decode().splitlines()
