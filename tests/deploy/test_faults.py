@@ -66,7 +66,7 @@ connections:
     identity: oidc
     roles: {etl: {deployments: [geometric-gyroscope-9932], policy_files: {read: policies/read-lake.json}}}
 """
-CHANGES = 58
+CHANGES = 57
 """The number of changing calls of an undisturbed deployment, which a test asserts."""
 RESOURCES = 52
 POINTS = range(1, CHANGES, 6)

@@ -162,13 +162,14 @@ def _transit_gateway_attachments(estate: Estate) -> list[TransitGatewayAttachmen
     for connection in estate.connections.values():
         if connection.type == "egress_hub" and connection.transit_gateway_id and connection.attachment_id:
             network = estate.networks[connection.network]
+            assert network.vpc_id
             found.append(
                 TransitGatewayAttachment(
                     account=network.account_id,
                     region=network.region,
                     id=connection.attachment_id,
                     transit_gateway=connection.transit_gateway_id,
-                    cidr=str(network.cidrs[0]),
+                    vpc=network.vpc_id,
                 )
             )
         if connection.type != "transit_gateway" or connection.transit_gateway_id is None:
