@@ -359,7 +359,11 @@ ACKNOWLEDGED: Acknowledged = {
     ),
     ("CKV_AWS_158", "aws_cloudwatch_log_group.edge_flow-logs"): (_BY_AWS, *_FLOW_LOGS),
     ("CKV_AWS_158", "aws_cloudwatch_log_group.office_tunnel-logs"): (_BY_AWS, "vpn/network-lake"),
-    ("CKV_AWS_338", "aws_cloudwatch_log_group.edge_flow-logs"): (_CHOICE, "complete/network-edge"),
+    ("CKV_AWS_338", "aws_cloudwatch_log_group.edge_flow-logs"): (
+        _CHOICE,
+        "complete/network-edge",
+        "egress_hub/network-edge",
+    ),
     ("CKV_AWS_338", "aws_cloudwatch_log_group.office_tunnel-logs"): (_CHOICE, "vpn/network-lake"),
     ("CKV_AWS_150", "aws_lb.lake-service_load-balancer"): (
         "off by the example's `removal_reason`",
