@@ -113,12 +113,12 @@ class ConnectionProps(CheckedProps):
         return False
 
     uses_field: ClassVar[str] = ""
-    """The field that `uses` comes from."""
+    """The field that names the connection of `uses`; empty if this type uses none."""
 
     @property
     def uses(self) -> str | None:
         """The connection of the same network that must be built before this one."""
-        return None
+        return getattr(self, self.uses_field) if self.uses_field else None
 
     @property
     def source_addresses(self) -> tuple[str, ...] | None:

@@ -101,10 +101,6 @@ class EgressHubProps(ConnectionProps):
         return self.transit_gateway_id
 
     @property
-    def uses(self) -> str | None:
-        return self.transit_gateway_of
-
-    @property
     def source_addresses(self) -> tuple[str, ...] | None:
         return self.public_ips
 

@@ -391,10 +391,6 @@ class VpnProps(ConnectionProps):
     def transit_gateway(self) -> str | None:
         return self.transit_gateway_id
 
-    @property
-    def uses(self) -> str | None:
-        return self.transit_gateway_of
-
     def occupied_cidrs(self) -> Iterator[tuple[FieldPath, IPv4Network]]:
         for name, cidr in self.static_routes.items():
             yield ("static_routes", name), cidr
