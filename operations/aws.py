@@ -222,6 +222,11 @@ def remedy(error: Exception) -> str:
     return "Sign in, and check the network and the region"
 
 
+def reason(error: Exception) -> str:
+    """Return the text of an error of botocore without control characters, and its remedy."""
+    return f"{printable(str(error))}. {remedy(error)}"
+
+
 def _without_secrets(answer: Any) -> Any:
     if isinstance(answer, dict):
         return {key: _without_secrets(one) for key, one in answer.items() if key not in _SECRETS}
@@ -268,8 +273,7 @@ class Accounts:
             session = session_as("", self._name)
             aws = Aws(session, caller_account(session, region), region)
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-            why = f"{printable(str(error))}. {remedy(error)}"
-            raise UserError(f"AWS cannot be read with your own credentials: {why}") from error
+            raise UserError(f"AWS cannot be read with your own credentials: {reason(error)}") from error
         with self._lock:
             return self._opened.setdefault(("", region), aws)
 
@@ -280,8 +284,7 @@ class Accounts:
             session = session_as(role, self._name)
             caller = caller_account(session, region)
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-            why = f"{printable(str(error))}. {remedy(error)}"
-            raise UserError(f"account {account_id} cannot be read with {who}: {why}") from error
+            raise UserError(f"account {account_id} cannot be read with {who}: {reason(error)}") from error
         if caller != account_id:
             raise UserError(
                 f"account {account_id} cannot be read: your credentials are for account {caller}; sign in there, or "

@@ -16,13 +16,12 @@ import jmespath
 from botocore import exceptions
 
 from estate.errors import UserError
-from estate.source import printable
 from modules.vocabulary import partition
 from operations.adopt.arguments import Arguments, UnknownError, differences, expected_of, import_id
 from operations.adopt.kinds import KINDS, NAME, Kind, Unimportable
 from operations.adopt.remarks import remarks_on
 from operations.adopt.report import Adoption, Outcome, hcl_string
-from operations.aws import Aws, caller_account, remedy, session_as
+from operations.aws import Aws, caller_account, reason, session_as
 
 _REFERENCE = re.compile(r'\$\{((?:data\.)?aws_\w+)\.([\w-]+)(?:\["([^"]*)"\])?\.(\w+)\}')
 _OWNERS = {"aws_route": "route_table_id", "aws_vpc_security_group_ingress_rule": "security_group_id"}
@@ -60,8 +59,7 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
             who = f"role {role}" if role else "your own credentials"
             raise UserError(
-                f"{name}: account {account_id} in {region} cannot be read with {who}: {printable(str(error))}. "
-                f"{remedy(error)}"
+                f"{name}: account {account_id} in {region} cannot be read with {who}: {reason(error)}"
             ) from error
         if aws.denied:
             denied.setdefault(account_id, set()).update(aws.denied)
