@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -51,12 +51,16 @@ def show(command: str, found: "Status", output: Output, *, repeated: bool = Fals
             print(text.get(), end="", flush=True)
 
 
+def colours_off(environ: Mapping[str, str]) -> bool:
+    """Return whether FORCE_COLOR turns colours off, as for Node.js. Rich reads any value as a demand for colours."""
+    return environ.get("FORCE_COLOR") in ("0", "false")
+
+
 def _console(stream: TextIO) -> "Console":
     """Return a console with the colours and the width of the terminal, and without both in a pipe."""
     from rich.console import Console
 
-    # Rich reads FORCE_COLOR=0 as a demand for colours.
-    off = os.environ.get("FORCE_COLOR") in ("0", "false")
+    off = colours_off(os.environ)
     return Console(
         file=stream,
         force_terminal=stream.isatty() if off else None,

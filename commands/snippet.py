@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import TextIO
 
+from commands.report import colours_off
 from estate.load import EstateError
 from estate.source import Problem, printable
 from modules.documents import MAX_BYTES, DocumentError, decoded, read_bytes
@@ -19,8 +20,8 @@ _VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s,\]})]+?(?=:?(?:[\s,\]}]|$))|.")
 
 
 def has_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Return whether a stream shows colours. `FORCE_COLOR=0` means none, as for Node.js."""
-    off = environ.get("NO_COLOR") or environ.get("FORCE_COLOR") in ("0", "false") or environ.get("TERM") == "dumb"
+    """Return whether a stream shows colours."""
+    off = environ.get("NO_COLOR") or colours_off(environ) or environ.get("TERM") == "dumb"
     return stream.isatty() and not off
 
 
