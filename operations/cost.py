@@ -215,7 +215,7 @@ def table(found: list[Cost]) -> Iterator[str]:
         )
         for one in found
     ]
-    total = sum((one.monthly for one in found), Decimal())
+    total = _total(found)
     rows.append(("total", "", "", "", f"{total / HOURS:.3f}/hour", _amount(total)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -224,18 +224,21 @@ def table(found: list[Cost]) -> Iterator[str]:
         yield "  ".join((*texts, *numbers))
 
 
+def _total(found: list[Cost]) -> Decimal:
+    return sum((one.monthly for one in found), Decimal())
+
+
 def _amount(usd: Decimal) -> str:
     return "< 0.01" if 0 < usd < Decimal("0.01") else f"{usd:.2f}"
 
 
 def as_values(found: list[Cost]) -> dict[str, Any]:
     """Return the costs for a program, with numbers as text so that they stay exact."""
-    total = sum((one.monthly for one in found), Decimal())
     return {
         "currency": "USD",
         "priced_at": PRICED_AT,
         "region": REGION,
-        "month": str(total),
+        "month": str(_total(found)),
         "items": [
             {
                 "stack": one.stack,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from estate.errors import ExitCode
@@ -17,8 +17,10 @@ from estate.load import EstateError, load
 from estate.model import Estate
 from estate.source import Problem, Source, printable
 from estate.warnings import warnings
-from operations.cost import Cost, as_values
 from operations.variables import Needed, report
+
+if TYPE_CHECKING:
+    from operations.cost import Cost
 
 VERSION = 1
 """The version of the JSON. It changes if a member is removed or changes its meaning."""
@@ -88,7 +90,7 @@ def findings(file: Path, environ: Mapping[str, str], today: date) -> Findings:
     return Findings(file, estate, (), tuple(warned), tuple(pending), tuple(report(estate, environ)))
 
 
-def as_json(found: Findings, costs: list[Cost] | None = None) -> str:
+def as_json(found: Findings, costs: "list[Cost] | None" = None) -> str:
     """Return the findings as JSON, with the costs if they were counted. A finding without a place in the file has no
     line and no column."""
     estate = found.estate
@@ -107,6 +109,8 @@ def as_json(found: Findings, costs: list[Cost] | None = None) -> str:
         "variables": [asdict(one) for one in found.variables],
     }
     if costs is not None:
+        from operations.cost import as_values
+
         values["cost"] = as_values(costs)
     return json.dumps(values, indent=2)
 
