@@ -185,7 +185,7 @@ AccountId = Annotated[str, Text("an AWS account ID", r"\d{12}", "12 digits in qu
 
 
 def not_one(first: str, second: str, *, both: bool) -> str:
-    """Return the beginning of a message about two fields, exactly one of which must be set."""
+    """Return the beginning of the message for two fields if not exactly one of them is set."""
     return f"has both {first} and {second}; keep one" if both else f"has neither {first} nor {second}; set one"
 
 

@@ -16,7 +16,7 @@ WRONG = BASE.replace("10.20.0.0/16", "10.20.0.1/16")
 
 
 def lines_of(tmp_path: Path, text: str, columns: int = 80, **options: bool) -> list[str]:
-    """Return what is printed for the mistakes of a file, without the file's name."""
+    """Return the printed lines for the mistakes of a file, without the file's name."""
     file = tmp_path / "astro.yaml"
     file.write_text(text)
     with pytest.raises(EstateError) as caught:
