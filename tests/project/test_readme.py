@@ -155,10 +155,10 @@ def test_the_loop_previews_each_stack_by_itself(tmp_path: Path) -> None:
             "docs/first-deployment.md",
             ["Enter approves", "Dismiss", "exits with 0", "Ctrl-C", "recovery.md#the-state-is-locked"],
         ),
-        ("docs/first-deployment.md", ["Quote the `*`", "`cdktf diff` takes one stack"]),
+        ("docs/first-deployment.md", ["Quote the `*`", "`cdktf diff` accepts one stack"]),
         ("docs/first-deployment.md", ["A separate repository", '"app": "astro-on-aws"']),
         ("docs/first-deployment.md", ["`python main.py plan` shows the changes of all stacks"]),
-        ("docs/troubleshooting.md", ["colour codes", "FORCE_COLOR=0"]),
+        ("docs/troubleshooting.md", ["color codes", "FORCE_COLOR=0"]),
         ("docs/troubleshooting.md", ["`lifecycle.prevent_destroy`", "recovery.md#taking-it-all-down"]),
         # The exact words of Terraform, its provider and cdktf, each with the command that helps.
         (
@@ -171,7 +171,7 @@ def test_the_loop_previews_each_stack_by_itself(tmp_path: Path) -> None:
         ("docs/troubleshooting.md", ["| `execvp(3) failed` |", "`terraform version`", "`TERRAFORM_BINARY_NAME`"]),
         ("docs/recovery.md", ["Dismiss", "Error acquiring the state lock", "force-unlock <ID>"]),
         ("docs/recovery.md", ["`-migrate-state`", "Never use it"]),
-        ("docs/recovery.md", ["A peering outlives its entry", "`main.py handoff` names the old peering"]),
+        ("docs/recovery.md", ["nor a `destroy` deletes a peering", "run `main.py handoff` before the next deploy"]),
         ("docs/recovery.md", ["cdktf destroy '*'", "`removal_reason`", "`lifecycle.prevent_destroy`"]),
     ],
 )
@@ -192,7 +192,7 @@ def test_check_prints_the_output_in_the_readme(tmp_path: Path) -> None:
         file.write_text(text)
         _, out, err = run("check", str(file))
         assert told.splitlines() == (out + err).replace(str(file), file.name).splitlines()
-    assert "`check` also warns about each of them and exits with 4" in readme
+    assert "`check` also warns about each one and exits with 4" in readme
     file.write_text(estate)
     code, out, err = run("check", str(file))
     assert (code, out.replace(str(file), file.name)) == (4, right)
