@@ -47,11 +47,16 @@ NAME = 60
 """The longest name of a test, in characters."""
 SUBJECT = 72
 """The longest subject of a commit, in characters."""
+WIDTH = 120
+"""The longest line of a document, in characters."""
 
 LONG_SENTENCE = f"more than {WORDS} words"
 LONG_NAME = f"a test name of more than {NAME} characters"
 BARE_FACT = "a fact by its number alone"
+LONG_LINE = f"a line of more than {WIDTH} characters"
 
+_GENERATED = ROOT / "docs/reference.md"
+"""Its lines are paragraphs."""
 _PRODUCT = ("main.py", "commands", "estate", "modules", "operations", "stacks", "local_aws", "tools", "tests")
 _SAMPLES = ROOT / "tests/project/test_prose.py"
 """Excluded: the samples of each habit."""
@@ -114,6 +119,15 @@ def of_markdown(text: str, file: str) -> Iterator[Place]:
         if not block.startswith("```"):
             yield from found_in(block, file, line)
         line += block.count("\n")
+
+
+def of_lines(text: str, file: str) -> Iterator[Place]:
+    """Yield the lines of a document that are too long, except in tables and code blocks."""
+    is_code = False
+    for number, line in enumerate(text.splitlines(), 1):
+        is_code ^= line.lstrip().startswith("```")
+        if len(line) > WIDTH and not is_code and not line.startswith("|"):
+            yield Place(LONG_LINE, file, number, line)
 
 
 def of_comments(lines: Iterable[tuple[int, str]], file: str) -> Iterator[Place]:
@@ -186,7 +200,10 @@ def of_commits(base: str) -> Iterator[Place]:
 def places() -> Iterator[Place]:
     """Yield every habit in the project's documents, Python files, and comments of other files."""
     for file in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
-        yield from of_markdown(file.read_text("utf-8"), str(file.relative_to(ROOT)))
+        text, name = file.read_text("utf-8"), str(file.relative_to(ROOT))
+        yield from of_markdown(text, name)
+        if file != _GENERATED:
+            yield from of_lines(text, name)
     for part in _PRODUCT:
         for file in sorted((ROOT / part).rglob("*.py")) if (ROOT / part).is_dir() else [ROOT / part]:
             if file != _SAMPLES:
@@ -204,7 +221,7 @@ def main() -> int:
     all_places = [*places(), *(of_commits(options.commits) if options.commits else ())]
     if options.list:
         print(*all_places, sep="\n")
-    counts = dict.fromkeys((*HABITS, LONG_SENTENCE, LONG_NAME, BARE_FACT), 0)
+    counts = dict.fromkeys((*HABITS, LONG_SENTENCE, LONG_NAME, LONG_LINE, BARE_FACT), 0)
     for place in all_places:
         counts[place.habit] = counts.get(place.habit, 0) + 1
     over = {habit: count for habit, count in counts.items() if count > LIMITS.get(habit, 0)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools import prose
-from tools.prose import Place, of_comments, of_markdown, of_python
+from tools.prose import Place, of_comments, of_lines, of_markdown, of_python
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,12 @@ def test_a_habit_is_found(text: str, habit: str) -> None:
 )
 def test_other_text_is_not_a_habit(text: str) -> None:
     assert list(of_markdown(text, "docs/page.md")) == []
+
+
+def test_a_long_line_is_found_outside_of_tables_and_code() -> None:
+    long = "x" * 121
+    text = f"{long[1:]}\n| {long} |\n\n```sh\n{long}\n```\n\n{long}\n"
+    assert list(of_lines(text, "a.md")) == [Place("a line of more than 120 characters", "a.md", 8, long)]
 
 
 def test_yaml_is_not_prose() -> None:
