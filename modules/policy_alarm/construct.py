@@ -16,29 +16,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
-from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
-    S3BucketLifecycleConfiguration,
-    S3BucketLifecycleConfigurationRule,
-    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload,
-    S3BucketLifecycleConfigurationRuleExpiration,
-    S3BucketLifecycleConfigurationRuleFilter,
-    S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration,
-)
-from cdktf_cdktf_provider_aws.s3_bucket_ownership_controls import (
-    S3BucketOwnershipControls,
-    S3BucketOwnershipControlsRule,
-)
 from cdktf_cdktf_provider_aws.s3_bucket_policy import S3BucketPolicy
-from cdktf_cdktf_provider_aws.s3_bucket_public_access_block import S3BucketPublicAccessBlock
-from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration import (
-    S3BucketServerSideEncryptionConfigurationA,
-    S3BucketServerSideEncryptionConfigurationRuleA,
-    S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
-)
-from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
-    S3BucketVersioningA,
-    S3BucketVersioningVersioningConfiguration,
-)
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
@@ -46,6 +24,7 @@ from constructs import Construct
 
 from modules.astronomer import ROLE
 from modules.parts.iam_policy.construct import Condition, Statement, document, statement
+from modules.parts.log_bucket.construct import log_bucket
 from modules.policy_alarm.events import IAM_REGION, Pattern, changes_in_iam, changes_of_alarm
 from modules.policy_alarm.props import PATTERNS, PolicyAlarmProps
 from modules.vocabulary import construct_id, partition
@@ -196,69 +175,14 @@ class PolicyAlarm(Construct):
         return log_group.name
 
     def _bucket(self, props: PolicyAlarmProps, key: KmsKey, of_trail: Condition) -> tuple[S3Bucket, S3BucketPolicy]:
-        bucket = S3Bucket(
+        bucket, public_access_block = log_bucket(
             self,
-            "bucket",
             # Bucket names are global.
-            bucket=f"{self._name}-{self._account_id}",
+            f"{self._name}-{self._account_id}",
+            key,
+            prefix="AWSLogs/",
+            days=props.trail_retention_days,
             force_destroy=props.removal_reason is not None,
-            # The bucket is destroyed before the key. If AWS refuses, both remain and the content stays readable.
-            depends_on=[key],
-        )
-        public_access_block = S3BucketPublicAccessBlock(
-            self,
-            "bucket-public-access",
-            bucket=bucket.id,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-        )
-        S3BucketOwnershipControls(
-            self,
-            "bucket-ownership",
-            bucket=bucket.id,
-            rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
-        )
-        versioning = S3BucketVersioningA(
-            self,
-            "bucket-versioning",
-            bucket=bucket.id,
-            versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
-        )
-        S3BucketServerSideEncryptionConfigurationA(
-            self,
-            "bucket-encryption",
-            bucket=bucket.id,
-            rule=[
-                S3BucketServerSideEncryptionConfigurationRuleA(
-                    apply_server_side_encryption_by_default=(
-                        S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
-                            sse_algorithm="aws:kms", kms_master_key_id=key.arn
-                        )
-                    )
-                )
-            ],
-        )
-        S3BucketLifecycleConfiguration(
-            self,
-            "bucket-lifecycle",
-            bucket=bucket.id,
-            rule=[
-                S3BucketLifecycleConfigurationRule(
-                    id="retention",
-                    status="Enabled",
-                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="AWSLogs/")],
-                    expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=props.trail_retention_days)],
-                    noncurrent_version_expiration=[
-                        S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(noncurrent_days=30)
-                    ],
-                    abort_incomplete_multipart_upload=[
-                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(days_after_initiation=7)
-                    ],
-                )
-            ],
-            depends_on=[versioning],
         )
         everything = [bucket.arn, f"{bucket.arn}/*"]
         policy = S3BucketPolicy(
