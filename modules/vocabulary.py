@@ -176,7 +176,7 @@ Slug = Annotated[
     str,
     Text(
         "a name",
-        r"[a-z](?:-?[a-z0-9]){0,30}",
+        r"(?!.{32})[a-z](?:-?[a-z0-9])*",
         "1 to 31 lower-case letters, digits and single hyphens, beginning with a letter",
         "data-lake",
     ),

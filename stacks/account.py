@@ -98,7 +98,6 @@ class AlarmStack(AstroStack):
         facts = EventForwarder(
             self,
             "policy-alarm",
-            estate.account.policy_alarm,
             name=f"{estate.name}-policy-alarm",
             account_id=plan.account_id,
             region=estate.account.region,

@@ -25,7 +25,14 @@ from constructs import Construct
 from modules.astronomer import ROLE
 from modules.parts.iam_policy.construct import Condition, Statement, document, statement
 from modules.parts.log_bucket.construct import log_bucket
-from modules.policy_alarm.events import IAM_REGION, Pattern, changes_in_iam, changes_of_alarm
+from modules.policy_alarm.events import (
+    IAM_REGION,
+    Pattern,
+    changes_in_iam,
+    changes_of_alarm,
+    changes_of_rules,
+    changes_of_storage,
+)
 from modules.policy_alarm.props import PATTERNS, PolicyAlarmProps
 from modules.vocabulary import construct_id, partition
 
@@ -52,8 +59,8 @@ class PolicyAlarm(Construct):
         self._name, self._account_id, self._region = name, account_id, region
         self._partition = partition(region)
         self._subscriptions: dict[str, SnsTopicSubscription] = {}
-        # Each also reports changes of the other.
-        self._rules = {"access": f"{name}-access", "itself": f"{name}-itself"}
+        self._keys: list[KmsKey] = []
+        self._trail_bucket: str | None = None
         # Astronomer's policy allows all of S3 and KMS (facts A2), and the subject of a record must not change it.
         self._astronomer = f"arn:{self._partition}:iam::{account_id}:role/{ROLE}"
 
@@ -105,20 +112,19 @@ class PolicyAlarm(Construct):
 
     def _notify(self, props: PolicyAlarmProps, topic_arn: str) -> None:
         """Let EventBridge notify about the events, whichever account has their trail."""
-        name, account_id, region = self._name, self._account_id, self._region
-        # The names instead of references, which would make the patterns unknown in a plan.
-        named_topic = props.topic_arn or self._arn("sns", name)
-        rules = [*self._rules.values(), *([] if region == IAM_REGION else [f"{name}-forward"])]
+        # The names instead of references, which would make the patterns unknown in a plan. The IDs of keys are unknown
+        # until they exist, so they have a rule of their own.
+        named_topic = props.topic_arn or self._arn("sns", self._name)
         patterns = {
-            "access": changes_in_iam(
-                f"arn:{self._partition}:iam::{account_id}:",
-                None if props.log_group or props.organization_trail else _delivery_role_of(name),
-                rules,
-            ),
-            "itself": changes_of_alarm(name, props.log_group or name, named_topic, rules),
+            "access": changes_in_iam(f"arn:{self._partition}:iam::{self._account_id}:", self._name),
+            "itself": changes_of_alarm(self._name, props.log_group or self._name, named_topic),
         }
+        if self._keys:
+            keys = [spelling for key in self._keys for spelling in (key.key_id, key.arn)]
+            patterns["storage"] = changes_of_storage(self._name, keys, self._trail_bucket)
+        # Each rule also reports changes of the others.
         for id_, pattern in patterns.items():
-            rule = _rule(self, f"{id_}-rule", self._rules[id_], pattern)
+            rule = _rule(self, f"{id_}-rule", f"{self._name}-{id_}", pattern)
             CloudwatchEventTarget(self, f"{id_}-target", rule=rule.name, target_id="topic", arn=topic_arn)
 
     def _trail(self, props: PolicyAlarmProps) -> str:
@@ -175,10 +181,11 @@ class PolicyAlarm(Construct):
         return log_group.name
 
     def _bucket(self, props: PolicyAlarmProps, key: KmsKey, of_trail: Condition) -> tuple[S3Bucket, S3BucketPolicy]:
+        # Bucket names are global.
+        self._trail_bucket = f"{self._name}-{self._account_id}"
         bucket, public_access_block = log_bucket(
             self,
-            # Bucket names are global.
-            f"{self._name}-{self._account_id}",
+            self._trail_bucket,
             key,
             prefix="AWSLogs/",
             days=props.trail_retention_days,
@@ -218,7 +225,7 @@ class PolicyAlarm(Construct):
         role = IamRole(
             self,
             "delivery-role",
-            name=_delivery_role_of(self._name),
+            name=f"{self._name}-delivery",
             description="CloudTrail writes its events to the log group",
             assume_role_policy=document(
                 self, "delivery-trust", _allow("Service", CLOUDTRAIL, ["sts:AssumeRole"], None)
@@ -260,7 +267,7 @@ class PolicyAlarm(Construct):
                 ("StringEquals", "kms:EncryptionContext:aws:sns:topicArn", self._arn("sns", self._name)),
             ),
         )
-        rules = [self._arn("events", f"rule/{rule}") for rule in self._rules.values()]
+        rules = [self._arn("events", f"rule/{self._name}-{rule}") for rule in ("access", "itself", "storage")]
         topic = SnsTopic(self, "topic", name=self._name, kms_master_key_id=key.arn)
         SnsTopicPolicy(
             self,
@@ -287,7 +294,7 @@ class PolicyAlarm(Construct):
         """Create a key that the account's IAM policies but Astronomer's administer; services use `statements`."""
         root = f"arn:{self._partition}:iam::{self._account_id}:root"
         administered = _allow("AWS", root, ["kms:*"], ["*"], ("ArnNotEquals", "aws:PrincipalArn", self._astronomer))
-        return KmsKey(
+        key = KmsKey(
             self,
             id_,
             description=description,
@@ -295,6 +302,8 @@ class PolicyAlarm(Construct):
             deletion_window_in_days=30,
             policy=document(self, f"{id_}-access", administered, *statements),
         )
+        self._keys.append(key)
+        return key
 
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{self._partition}:{service}:{self._region}:{self._account_id}:{resource}"
@@ -303,11 +312,11 @@ class PolicyAlarm(Construct):
 class EventForwarder(Construct):
     """Sends IAM's events from their only region to an alarm in another region."""
 
-    def __init__(
-        self, scope: Construct, id_: str, props: PolicyAlarmProps, *, name: str, account_id: str, region: str
-    ) -> None:
+    def __init__(self, scope: Construct, id_: str, *, name: str, account_id: str, region: str) -> None:
         super().__init__(scope, id_)
         aws = partition(region)
+        # A disabled rule cannot report that it was disabled, so a second one does.
+        rules = {"": f"{name}-forward", "guard-": f"{name}-guard"}
         bus = f"arn:{aws}:events:{region}:{account_id}:event-bus/default"
         role = IamRole(
             self,
@@ -325,7 +334,7 @@ class EventForwarder(Construct):
                     (
                         "ArnEquals",
                         "aws:SourceArn",
-                        f"arn:{aws}:events:{IAM_REGION}:{account_id}:rule/{name}-forward",
+                        [f"arn:{aws}:events:{IAM_REGION}:{account_id}:rule/{rule}" for rule in rules.values()],
                     ),
                     ("StringEquals", "aws:SourceAccount", account_id),
                 ),
@@ -339,15 +348,11 @@ class EventForwarder(Construct):
             role=role.id,
             policy=document(self, "permissions", statement(["events:PutEvents"], [bus])),
         )
-        delivery_role = None if props.log_group or props.organization_trail else _delivery_role_of(name)
-        pattern = changes_in_iam(f"arn:{aws}:iam::{account_id}:", delivery_role, [f"{name}-forward"])
-        rule = _rule(self, "rule", f"{name}-forward", pattern)
-        CloudwatchEventTarget(self, "target", rule=rule.name, target_id="bus", arn=bus, role_arn=role.arn)
-        self.handoff: dict[str, object] = {"rule": rule.name}
-
-
-def _delivery_role_of(name: str) -> str:
-    return f"{name}-delivery"
+        patterns = {"": changes_in_iam(f"arn:{aws}:iam::{account_id}:", name), "guard-": changes_of_rules(name)}
+        for prefix, pattern in patterns.items():
+            rule = _rule(self, f"{prefix}rule", rules[prefix], pattern)
+            CloudwatchEventTarget(self, f"{prefix}target", rule=rule.name, target_id="bus", arn=bus, role_arn=role.arn)
+        self.handoff: dict[str, object] = {"rule": rules[""]}
 
 
 def _rule(scope: Construct, id_: str, name: str, pattern: Pattern) -> CloudwatchEventRule:

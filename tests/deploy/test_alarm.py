@@ -184,16 +184,19 @@ def test_only_and_all_changes_reach_the_subscriber(
     heard.clear()
     deployed.send([event(one) for one in UNRELATED])
     assert heard == []
+    [key] = deployed.client("kms").list_keys()["Keys"]
+    deployed_names = {"logs": {"logGroupName": LOG_GROUP}, "kms": {"keyId": key["KeyId"]}}
     own = [
-        record(name, {**given, **({"logGroupName": LOG_GROUP} if source == "logs" else {})}, f"{source}.amazonaws.com")
+        record(name, {**given, **deployed_names.get(source, {})}, f"{source}.amazonaws.com")
         for source, name, given in SILENCING
-        if source != "iam"  # With an existing log group, there is no role.
+        if source != "s3"  # With an existing log group, there is no bucket.
     ]
+    own.append(record("DisableKey", {"keyId": key["KeyArn"]}, "kms.amazonaws.com"))
     changes = [record(name, change) for name, given in CHANGES for change in (given, in_capitals(given))]
     for one in (*changes, *own):
         heard.clear()
         deployed.send([event(one)])
-        # Both rules report a change of either.
+        # Each rule reports changes of the others.
         assert {json.dumps(each["detail"]) for each in heard} == {json.dumps(one)}
     figure("alarm: relevant events / missed", f"{len(CHANGES)} / {len(missed)}")
     figure("alarm: unrelated events / false alarms", f"{len(UNRELATED)} / {len(false_alarms)}")

@@ -193,6 +193,13 @@ MUTATIONS = [
         "tests/unit/modules/test_policy_alarm.py::test_eventbridge_receives_calls_that_silence_the_alarm",
     ),
     Mutation(
+        "a key of the alarm may be disabled in silence",
+        "modules/policy_alarm/events.py",
+        '"DisableKey", ',
+        "",
+        "tests/unit/modules/test_policy_alarm.py::test_eventbridge_receives_calls_that_silence_the_alarm",
+    ),
+    Mutation(
         "a trust is read with the case of its keys",
         "operations/adopt/remarks.py",
         'key.lower() == "sts:externalid"',

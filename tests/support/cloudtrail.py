@@ -86,6 +86,8 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 """Calls that change Astronomer's access, by name and request parameters."""
 
 ALARM, TOPIC = "acme-policy-alarm", f"arn:aws:sns:us-east-1:{ACCOUNT}:acme-policy-alarm"
+KEYS = tuple(f"${{aws_kms_key.alarm_{key}.{by}}}" for key in ("trail-key", "topic-key") for by in ("key_id", "arn"))
+"""References to the keys, which Terraform replaces in the patterns."""
 SILENCING: list[tuple[str, str, dict[str, Any]]] = [
     ("cloudtrail", "StopLogging", {"name": ALARM}),
     ("cloudtrail", "StopLogging", {"name": f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/{ALARM}"}),
@@ -112,9 +114,24 @@ SILENCING: list[tuple[str, str, dict[str, Any]]] = [
     ("sns", "RemovePermission", {"topicArn": TOPIC, "label": "x"}),
     ("sns", "Unsubscribe", {"subscriptionArn": f"{TOPIC}:0123"}),
     ("sns", "SetSubscriptionAttributes", {"subscriptionArn": f"{TOPIC}:0123", "attributeName": "FilterPolicy"}),
+    *(("kms", name, {"keyId": key}) for name in ("DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion") for key in KEYS),
+    *(
+        ("s3", name, {"bucketName": f"{ALARM}-{ACCOUNT}"})
+        for name in (
+            "DeleteBucket",
+            "DeleteBucketEncryption",
+            "DeleteBucketPolicy",
+            "DeleteBucketPublicAccessBlock",
+            "PutBucketEncryption",
+            "PutBucketLifecycle",
+            "PutBucketPolicy",
+            "PutBucketPublicAccessBlock",
+            "PutBucketVersioning",
+        )
+    ),
     *(
         ("events", name, {field: f"{ALARM}-{rule}"})
-        for rule in ("access", "itself")
+        for rule in ("access", "itself", "storage", "forward", "guard")
         for name, field in (
             ("DeleteRule", "name"),
             ("DisableRule", "name"),
@@ -124,8 +141,11 @@ SILENCING: list[tuple[str, str, dict[str, Any]]] = [
         )
     ),
     *(
-        ("iam", name, {"roleName": f"{ALARM}-delivery"})
+        ("iam", name, {"roleName": f"{ALARM}-{role}"})
+        for role in ("delivery", "forward")
         for name in (
+            "AttachRolePolicy",
+            "DetachRolePolicy",
             "DeleteRolePolicy",
             "PutRolePolicy",
             "DeleteRole",
@@ -142,7 +162,7 @@ def in_capitals(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the same names in another case; case-sensitive parts of ARNs stay."""
     return {
         key: value.upper().replace(f"ARN:AWS:IAM::{ACCOUNT}:POLICY/", f"arn:aws:iam::{ACCOUNT}:policy/")
-        if key in ("roleName", "policyArn") and "Boundary" not in value
+        if key in ("roleName", "policyArn")
         else value
         for key, value in parameters.items()
     }
@@ -308,16 +328,19 @@ def _unrelated() -> Iterator[dict[str, Any]]:
         yield record(name, parameters, source=source)
 
 
+def _other(value: Any) -> Any:
+    if isinstance(value, list):
+        return [f"{one}-2" for one in value]
+    return str(value).replace(ALARM, "other").replace("aws_kms_key.alarm", "aws_kms_key.other")
+
+
 def _others_alike() -> Iterator[dict[str, Any]]:
     """Calls that silence other resources of these services, and failed calls."""
     for service, name, parameters in SILENCING:
         source = f"{service}.amazonaws.com"
         yield record(name, parameters, source=source, error="AccessDenied")
         if service != "cloudtrail" and name != "PutAlarmMuteRule":
-            other = {
-                key: [f"{one}-2" for one in value] if isinstance(value, list) else str(value).replace(ALARM, "other")
-                for key, value in parameters.items()
-            }
+            other = {key: _other(value) for key, value in parameters.items()}
             yield record(name, other, source=source)
 
 

@@ -325,7 +325,9 @@ def test_only_this_alarm_publishes_to_the_encrypted_topic(new_stack: NewStack) -
     of_rules = {
         "test": "ArnEquals",
         "variable": "aws:SourceArn",
-        "values": [f"arn:aws:events:us-east-1:{ACCOUNT}:rule/acme-alarm-{rule}" for rule in ("access", "itself")],
+        "values": [
+            f"arn:aws:events:us-east-1:{ACCOUNT}:rule/acme-alarm-{rule}" for rule in ("access", "itself", "storage")
+        ],
     }
     assert documents(tf)["topic-access"] == [
         service("cloudwatch", ["sns:Publish"], [topic], *OF_ALARM),
@@ -472,7 +474,7 @@ def test_eventbridge_receives_calls_that_silence_the_alarm(patterns: dict[str, E
         assert heard(patterns, record(name, parameters, source=f"{source}.amazonaws.com")), (name, parameters)
 
 
-def test_each_rule_receives_changes_of_the_other(patterns: dict[str, EventPattern]) -> None:
+def test_each_rule_receives_changes_of_the_others(patterns: dict[str, EventPattern]) -> None:
     for source, name, parameters in SILENCING:
         if source == "events":
             one = record(name, parameters, source="events.amazonaws.com")
@@ -486,8 +488,10 @@ def test_eventbridge_receives_nothing_else(patterns: dict[str, EventPattern]) ->
 def test_silencing_calls_have_the_parameters_of_aws() -> None:
     for source, name, parameters in SILENCING:
         service_ = {"monitoring": "cloudwatch"}.get(source, source)
-        shape: Any = botocore.session.get_session().get_service_model(service_).operation_model(name).input_shape
-        known = {one[0].lower() + one[1:] for one in shape.members}
+        # CloudTrail has its own spelling for S3 (S3 user guide, "Amazon S3 CloudTrail events").
+        call = name.replace("BucketPublicAccessBlock", "PublicAccessBlock")
+        shape: Any = botocore.session.get_session().get_service_model(service_).operation_model(call).input_shape
+        known = {"bucketName" if one == "Bucket" else one[0].lower() + one[1:] for one in shape.members}
         assert parameters.keys() <= known, name
 
 
@@ -495,20 +499,48 @@ def test_events_of_iam_are_sent_to_the_alarm_of_another_region(new_stack: NewSta
     props = PolicyAlarmProps.model_validate(MINIMAL)
     place = {"name": ALARM, "account_id": ACCOUNT, "region": "eu-west-1"}
     stack = new_stack()
-    EventForwarder(stack, "alarm", props, **place)
+    EventForwarder(stack, "alarm", **place)
     tf = parsed(Testing.synth(stack, True))
     bus = f"arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/default"
-    [target] = tf["resource"]["aws_cloudwatch_event_target"].values()
-    assert (target["arn"], target["role_arn"]) == (bus, "${aws_iam_role.alarm_role.arn}")
+    targets = tf["resource"]["aws_cloudwatch_event_target"]
+    assert {(one["arn"], one["role_arn"]) for one in targets.values()} == {(bus, "${aws_iam_role.alarm_role.arn}")}
+    assert {one["rule"] for one in targets.values()} == {
+        f"${{aws_cloudwatch_event_rule.alarm_{rule}.name}}" for rule in ("rule", "guard-rule")
+    }
     assert documents(tf)["permissions"] == [{"actions": ["events:PutEvents"], "resources": [bus]}]
+    [trust] = documents(tf)["trust"]
+    assert trust["condition"][0] == {
+        "test": "ArnEquals",
+        "variable": "aws:SourceArn",
+        "values": [f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{ALARM}-{rule}" for rule in ("forward", "guard")],
+    }
+    here = rules(tf)
     stack = new_stack()
     PolicyAlarm(stack, "alarm", props, **place)
     there = rules(parsed(Testing.synth(stack, True)))
-    disabled = record("DisableRule", {"name": f"{ALARM}-forward"}, source="events.amazonaws.com")
-    for one in (*(record(*change) for change in CHANGES), disabled):
-        assert heard(rules(tf), one)
+    silencing = [(name, given, f"{source}.amazonaws.com") for source, name, given in SILENCING]
+    of_iam = [record(*one) for one in silencing if one[2].startswith("iam.")]
+    for one in (*(record(*change) for change in CHANGES), *of_iam):
+        assert heard(here, one)
         assert heard(there, one)
-    assert [one for one in UNRELATED if heard(rules(tf), one)] == []
+    # A disabled rule sends nothing, so each rule of the region sends changes of the other.
+    for one in (record(*one) for one in silencing if one[2].startswith("events.")):
+        assert all(matches(pattern, one) for pattern in (*here.values(), *there.values()))
+    assert [one for one in UNRELATED if heard(here, one)] == []
+
+
+@pytest.mark.parametrize("topic", [None, f"arn:aws:sns:us-east-1:{ACCOUNT}:{'t' * 256}"])
+def test_eventbridge_has_room_for_the_patterns(topic: str | None, new_stack: NewStack) -> None:
+    own = {"topic_arn": topic, "log_group": "g" * 512} if topic else MINIMAL
+    stack = new_stack()
+    props = PolicyAlarmProps.model_validate(own)
+    PolicyAlarm(stack, "alarm", props, name=f"{'n' * 31}-policy-alarm", account_id=ACCOUNT, region="ap-northeast-1")
+    found = rules(parsed(Testing.synth(stack, True)))
+    if topic:
+        subscription = record("Unsubscribe", {"subscriptionArn": f"{topic}:0123"}, "sns.amazonaws.com")
+        group = record("DeleteLogGroup", {"logGroupName": "g" * 512}, "logs.amazonaws.com")
+        deleted = record("DeleteTopic", {"topicArn": topic}, "sns.amazonaws.com")
+        assert all(heard(found, one) for one in (subscription, group, deleted))
 
 
 @pytest.mark.parametrize("name", list(PATTERNS))
