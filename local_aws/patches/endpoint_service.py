@@ -118,13 +118,23 @@ def _check_private_dns(response: EC2Response, vpc_id: str, service: str, mine: s
             )
 
 
+def _place_interfaces(backend: EC2Backend, endpoint: Any) -> None:
+    """Give an endpoint's interfaces addresses of their subnets, and its security groups."""
+    for id_ in endpoint.network_interface_ids:
+        backend.delete_network_interface(id_)
+    endpoint.network_interface_ids = [
+        backend.create_network_interface(backend.get_subnet(subnet), "", group_ids=endpoint.security_group_ids).id
+        for subnet in endpoint.subnet_ids or ()
+    ]
+
+
 @patch(EC2Response)
 def create_vpc_endpoint(self: EC2Response) -> ActionResult:
-    """Check the caller's permission, the acceptance and the private DNS of an endpoint.
+    """Check the caller's permission, the acceptance and the private DNS of an endpoint, and place its interfaces.
 
     Without the patch, anyone who knows a service's name connects to it, without permission or acceptance. AWS returns
     the same error for a forbidden service as for an unknown one. moto also enables private DNS in a VPC without DNS, or
-    twice.
+    twice. Its interfaces have random addresses and the default security group.
     """
     name = self._get_param("ServiceName")
     service = _service_named(self.region, name)
@@ -133,6 +143,8 @@ def create_vpc_endpoint(self: EC2Response) -> ActionResult:
     if self._get_param("VpcEndpointType") == "Interface" and self._get_bool_param("PrivateDnsEnabled", False):
         _check_private_dns(self, self._get_param("VpcId"), name)
     answer = _create_vpc_endpoint(self)
+    if self._get_param("VpcEndpointType") == "Interface":
+        _place_interfaces(self.ec2_backend, answer.result["VpcEndpoint"])  # type: ignore[index]
     if service and service.acceptance_required:
         answer.result["VpcEndpoint"].state = "pendingAcceptance"  # type: ignore[index]
     return answer

@@ -84,7 +84,8 @@ def _available(gateway: LiveGateway, found: Mapping[str, Any], absent: str, fix:
     return done(evidence) if state == "available" else failed(evidence, fix)
 
 
-def _attached(goal: Goal, theirs: Theirs, gateway: LiveGateway) -> Check:
+def attached(goal: Goal, theirs: Theirs, gateway: LiveGateway) -> Check:
+    """Return the check that the cluster's attachment is available."""
     named = "add the cluster's attachment to `attachments` in the file, and deploy"
     return Check(
         "astro",
@@ -128,7 +129,7 @@ def to_vpc(goal: Goal, vpc: LiveVpc, v: View, gateway: LiveGateway, theirs: Thei
         fix = f"route the cluster's ranges to {theirs.attachment}"
         return gateway.leads(goal, ours, [theirs.attachment or ""], fix)
 
-    yield _attached(goal, theirs, gateway)
+    yield attached(goal, theirs, gateway)
     yield Check(
         "network",
         f"{vpc.id} is attached to {gateway.id}",
@@ -159,7 +160,7 @@ def beyond(goal: Goal, gateway: LiveGateway, theirs: Theirs, attachments: Attach
         nowhere = unknown(f"no route of {gateway.id} leads to {goal.address}", "correct that route first")
         return next((one for one in found if one.state != "done"), found[0] if found else nowhere)
 
-    yield _attached(goal, theirs, gateway)
+    yield attached(goal, theirs, gateway)
     yield Check("forward", f"the gateway routes {goal.cluster} to {goal.address}", forward)
     yield Check("back", f"the gateway routes responses to {goal.cluster}", back)
 

@@ -1,6 +1,6 @@
 """The hops between a cluster and an address, in the order of a packet's path there and back."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 
@@ -31,10 +31,10 @@ Block = Callable[[int], str]
 """Returns the obstacle for one address, or an empty string."""
 
 
-def _each(goal: Goal, prefixes: list[IPv4Network], block: Block, well: str, fix: str) -> Outcome:
-    """Return the outcome over every address of the cluster: the obstacles, each with its ranges."""
+def each(ranges: Sequence[IPv4Network], prefixes: list[IPv4Network], block: Block, well: str, fix: str) -> Outcome:
+    """Return the outcome over every address of some ranges: the obstacles, each with its ranges."""
     blocked: dict[str, list[Span]] = {}
-    for piece in pieces(goal.sources, prefixes):
+    for piece in pieces(ranges, prefixes):
         if why := block(piece[0]):
             blocked.setdefault(why, []).append(piece)
     if not blocked:
@@ -55,7 +55,7 @@ def routed(goal: Goal, table: str, routes: list[Route], targets: Collection[str]
         wrong = [target for target in route.target.split(", ") if target not in targets]
         return f"the route {route.prefix} of {table} points to {', '.join(wrong)}" if wrong else ""
 
-    return _each(goal, [one.prefix for one in routes], block, f"{table} leads to {', '.join(targets)}", fix)
+    return each(goal.sources, [one.prefix for one in routes], block, f"{table} leads to {', '.join(targets)}", fix)
 
 
 def destination(goal: Goal, vpc: LiveVpc) -> Iterator[Check]:
@@ -90,23 +90,15 @@ def filters(goal: Goal, vpc: LiveVpc) -> Iterator[Check]:
         subnet = vpc.subnet_of(goal.address)
         if subnet is None:
             return no_subnet(goal, vpc)
-        id_, entries = vpc.acl_of(subnet["SubnetId"], goal.protocol)
         ports = EPHEMERAL if out else (goal.port, goal.port)
-        way = "outbound" if out else "inbound"
-
-        def block(address: int) -> str:
-            return _shut(id_, way, shut(entries[out], address, ports))
-
-        add = f"add an {way} entry to {id_} that allows {goal.protocol} {_ports(ports)} before the denying entry"
-        well = f"{id_} allows {way} {goal.protocol} {_ports(ports)}"
-        return _each(goal, [one.prefix for one in entries[out]], block, well, add)
+        return acl_allows(vpc, subnet["SubnetId"], goal.sources, goal.protocol, ports, out=out)
 
     def group() -> Outcome:
         interface = vpc.interface_of(goal.address)
         if interface is None:
             return unknown(f"no network interface has {goal.address}, so its security groups are unknown", "")
         groups = [one["GroupId"] for one in interface["Groups"]]
-        allowed = vpc.let_in(groups, goal.protocol, goal.port)
+        allowed, _ = vpc.allowed(groups, goal.protocol, goal.port)
         named = ", ".join(groups) or "no group"
 
         def block(address: int) -> str:
@@ -117,13 +109,38 @@ def filters(goal: Goal, vpc: LiveVpc) -> Iterator[Check]:
             )
 
         fix = f"add an `ingress` rule with {named} and from_port {goal.port} to the connection, and deploy"
-        return _each(goal, allowed, block, f"{named} lets in {goal.protocol} {goal.port}", fix)
+        return each(goal.sources, allowed, block, f"{named} lets in {goal.protocol} {goal.port}", fix)
 
     yield Check(
         "acl-in", f"the network ACL allows {goal.cluster} to reach {goal.port}", lambda: acl(out=False), "subnet"
     )
     yield Check("acl-out", f"the network ACL allows responses to {goal.cluster}", lambda: acl(out=True), "subnet")
     yield Check("group", f"a security group allows {goal.cluster} to reach {goal.port}", group, "subnet")
+
+
+def acl_allows(
+    vpc: LiveVpc, subnet_id: str, ranges: Sequence[IPv4Network], protocol: str, ports: Span, *, out: bool
+) -> Outcome:
+    """Return whether the ACL of a subnet allows packets from every address of some ranges, or to them (`out`)."""
+    id_, entries = vpc.acl_of(subnet_id, protocol)
+    way = "outbound" if out else "inbound"
+
+    def block(address: int) -> str:
+        return _shut(id_, way, shut(entries[out], address, ports))
+
+    add = f"add an {way} entry to {id_} that allows {protocol} {_ports(ports)} before the denying entry"
+    return each(
+        ranges, [one.prefix for one in entries[out]], block, f"{id_} allows {way} {protocol} {_ports(ports)}", add
+    )
+
+
+def all_of(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the first outcome that fails, then the first that is unknown, and otherwise that all are done."""
+    found = list(outcomes)
+    for state in ("failed", "unknown"):
+        if one := next((one for one in found if one.state == state), None):
+            return one
+    return done("; ".join(dict.fromkeys(one.evidence for one in found)))
 
 
 def _shut(acl: str, way: str, denied: list[tuple[Span, int]]) -> str:

@@ -19,10 +19,12 @@ def literal(host: str) -> IPv4Address | None:
         return None
 
 
-def resolve(views: list[View], cluster: str, host: str) -> tuple[IPv4Address | None, Outcome]:
+def resolve(
+    views: list[View], cluster: str, host: str, *, internet: bool = False
+) -> tuple[IPv4Address | None, Outcome]:
     """Return the address of a name and how Astro gets it, or the reason for a failure.
 
-    `views` are the views of the cluster's connections.
+    `views` are the views of the cluster's connections. `internet` is true if one of them leads to the internet.
     """
     name = host.rstrip(".").lower()
     for v in views:
@@ -32,7 +34,7 @@ def resolve(views: list[View], cluster: str, host: str) -> tuple[IPv4Address | N
             answer = v.read("route53:get_hosted_zone", Id=zone)
             domain = str(answer.get("HostedZone", {}).get("Name", "")).rstrip(".")
             if domain and _below(name, domain):
-                return _in_zone(v, cluster, zone, domain, name, answer)
+                return _in_zone(v, cluster, zone, domain, name, answer, internet=internet)
         domains: list[str] = []
         if isinstance(props, DnsForwardingProps):
             domains = list(props.domains)
@@ -40,8 +42,10 @@ def resolve(views: list[View], cluster: str, host: str) -> tuple[IPv4Address | N
             domains = [rule.domain for rule in props.rules.values() if rule.domain]
         if matching := [one for one in domains if _below(name, one)]:
             how = f"{v.entry.path} sends queries for {', '.join(matching)} to your DNS servers"
-            return _public(name, f"{how}, which cannot be queried from this machine in Astro's place; ")
-    return _public(name, "")
+            return _public(
+                name, f"{how}, which cannot be queried from this machine in Astro's place; ", internet=internet
+            )
+    return _public(name, "", internet=internet)
 
 
 def _below(name: str, domain: str) -> bool:
@@ -49,7 +53,7 @@ def _below(name: str, domain: str) -> bool:
 
 
 def _in_zone(
-    v: View, cluster: str, zone: str, domain: str, name: str, answer: dict[str, Any]
+    v: View, cluster: str, zone: str, domain: str, name: str, answer: dict[str, Any], *, internet: bool
 ) -> tuple[IPv4Address | None, Outcome]:
     records = v.read("route53:list_resource_record_sets", HostedZoneId=zone).get("ResourceRecordSets", [])
     by_name = {(one["Name"].rstrip(".").lower(), one["Type"]): one for one in records}
@@ -72,11 +76,11 @@ def _in_zone(
             return None, failed(f"the private zone {domain} ({zone}) has no record for {at}", fix)
         at = str(target).rstrip(".").lower()
         if not _below(at, domain):
-            return _public(at, f"{name} leads to {at}; ")
+            return _public(at, f"{name} leads to {at}; ", internet=internet)
     return None, failed(f"{name} is an alias of itself in {zone}", "correct its CNAME records")
 
 
-def _public(name: str, before: str) -> tuple[IPv4Address | None, Outcome]:
+def _public(name: str, before: str, *, internet: bool) -> tuple[IPv4Address | None, Outcome]:
     try:
         found = sorted({str(one[4][0]) for one in socket.getaddrinfo(name, None, socket.AF_INET)})
     except (OSError, UnicodeError):
@@ -86,7 +90,7 @@ def _public(name: str, before: str) -> tuple[IPv4Address | None, Outcome]:
         )
     address = IPv4Address(found[0])
     told = f"{before}{name} resolves to {', '.join(found)} in this machine's DNS"
-    if not any(address in block for block in PRIVATE):
+    if not internet and not any(address in block for block in PRIVATE):
         fix = "private connections need private addresses; pass one with --ip, or set `resolve_dns` on the peering"
         return address, failed(f"{told}, a public address", fix)
     if before:

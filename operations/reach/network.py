@@ -46,9 +46,13 @@ class LiveVpc:
         """Return the subnet that contains an address."""
         return next((one for one in self.subnets.values() if address in IPv4Network(one["CidrBlock"])), None)
 
+    def interfaces(self) -> list[dict[str, Any]]:
+        """Return the network interfaces."""
+        return self._all("ec2:describe_network_interfaces", "NetworkInterfaces")
+
     def interface_of(self, address: IPv4Address) -> dict[str, Any] | None:
         """Return the network interface that has an address."""
-        for one in self._all("ec2:describe_network_interfaces", "NetworkInterfaces"):
+        for one in self.interfaces():
             if str(address) in [each["PrivateIpAddress"] for each in one["PrivateIpAddresses"]]:
                 return one
         return None
@@ -88,15 +92,20 @@ class LiveVpc:
                 entries[one["Egress"]].append(Entry(one["RuleNumber"], IPv4Network(one["CidrBlock"]), limits, allow))
         return acl["NetworkAclId"], entries
 
-    def let_in(self, groups: Collection[str], protocol: str, port: int) -> list[IPv4Network]:
-        """Return the ranges from which one of the security groups allows traffic to a port."""
-        found: list[str] = []
+    def allowed(
+        self, groups: Collection[str], protocol: str, port: int, *, out: bool = False
+    ) -> tuple[list[IPv4Network], set[str]]:
+        """Return the ranges and the security groups from which the groups allow traffic to a port, or to which."""
+        ranges: list[str] = []
+        others: set[str] = set()
         for rule in self._view.read("ec2:describe_security_group_rules").get("SecurityGroupRules", []):
-            if rule["GroupId"] not in groups or rule["IsEgress"]:
+            if rule["GroupId"] not in groups or rule["IsEgress"] != out:
                 continue
             every = rule["IpProtocol"] == "-1"
             same = rule["IpProtocol"] in (protocol, NUMBERS[protocol])
             if every or (same and (rule["FromPort"] == -1 or rule["FromPort"] <= port <= rule["ToPort"])):
-                found += [rule["CidrIpv4"]] if rule.get("CidrIpv4") else []
-                found += prefix_list(self._view, rule["PrefixListId"]) if rule.get("PrefixListId") else []
-        return [IPv4Network(one) for one in found]
+                ranges += [rule["CidrIpv4"]] if rule.get("CidrIpv4") else []
+                ranges += prefix_list(self._view, rule["PrefixListId"]) if rule.get("PrefixListId") else []
+                if other := rule.get("ReferencedGroupInfo"):
+                    others.add(other["GroupId"])
+        return [IPv4Network(one) for one in ranges], others

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,13 +11,18 @@ from ipaddress import IPv4Address, IPv4Network
 from estate.errors import ExitCode, UserError
 from estate.model import Estate
 from modules.catalog import Connection
+from modules.egress_hub.props import ANYWHERE, EgressHubProps
 from modules.private_link.props import PrivateLinkProps
+from modules.remote_agents.props import RemoteAgentsProps
 from modules.transit_gateway.props import TransitGatewayProps
+from modules.vocabulary import PRIVATE
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
 from operations.aws import Accounts
 from operations.handoff.read import Deployed
 from operations.handoff.status import report as handoff_report
+from operations.reach.agents import from_agents, names_of
+from operations.reach.egress import to_internet
 from operations.reach.gateway import LiveGateway, Theirs, beyond, device, into_tunnels, to_vpc
 from operations.reach.hops import Goal, destination, filters, way_back
 from operations.reach.names import literal, resolve
@@ -28,7 +33,8 @@ from operations.status.connections import checks_of
 from operations.status.report import Row, Status, as_row, held_back, outcome_of, where
 from operations.status.shared import vpc_of
 
-_WAYS = (VpcPeeringProps, TransitGatewayProps, PrivateLinkProps, VpnProps)
+_TO_VPC = (VpcPeeringProps, TransitGatewayProps)
+_WAYS = (*_TO_VPC, PrivateLinkProps, VpnProps, EgressHubProps, RemoteAgentsProps)
 _ASK = "ask Astronomer's support: "
 
 
@@ -117,13 +123,13 @@ class Question:
         return [cidr for _, cidr in self.estate.networks[network].occupied_cidrs()] if network else []
 
 
-def _gateway_of(vpn: VpnProps, cluster: str, ways: Mapping[str, Connection]) -> str | None:
-    """Return the cluster's `transit_gateway` connection to the gateway that a VPN attaches to."""
+def _gateway_of(props: VpnProps | EgressHubProps, cluster: str, ways: Mapping[str, Connection]) -> str | None:
+    """Return the cluster's `transit_gateway` connection to the gateway that a VPN or a hub attaches to."""
     joined = [
         (cluster in one.attachments, name)
         for name, one in ways.items()
         if isinstance(one, TransitGatewayProps)
-        and (name == vpn.transit_gateway_of or (one.transit_gateway_id or "") == vpn.transit_gateway_id)
+        and (name == props.transit_gateway_of or (one.transit_gateway_id or "") == props.transit_gateway_id)
     ]
     return max(joined, default=(False, None))[1]
 
@@ -137,6 +143,11 @@ def _rows(
 ) -> Iterator[Row]:
     cluster, host = question.cluster, question.host
     chosen = question.chosen(ways)
+    agents = {name: one for name, one in chosen.items() if isinstance(one, RemoteAgentsProps)}
+    if meant := [name for name, one in agents.items() if question.via or host in names_of(one, views[name])]:
+        for name in meant:
+            yield from _walk(views[name], _from_agents(question, views[name], agents[name]))
+        return
     services = [name for name, one in chosen.items() if isinstance(one, PrivateLinkProps) and one.service]
     if services and (question.via or "vpce" in host):
         for name in services:
@@ -146,7 +157,8 @@ def _rows(
         (question.ip, done(f"--ip {question.ip}")) if question.ip else (literal(host), done("HOST is an address"))
     )
     if address is None:
-        address, told = _resolved(named, cluster, host)
+        hub = any(isinstance(one, EgressHubProps) for one in chosen.values())
+        address, told = _resolved(named, cluster, host, internet=hub)
     entry = f"clusters.{cluster}"
     yield as_row(entry, "cluster", "name", f"{cluster} resolves {host}", told)
     if address is None:
@@ -155,7 +167,7 @@ def _rows(
     if not paths:
         yield as_row(entry, "cluster", "way", f"a connection leads to {address}", _no_path(question, chosen, address))
     for name, checks in paths.items():
-        yield from _walk(views[name], list(checks))
+        yield from _walk(views[name], checks)
 
 
 def _paths(
@@ -167,8 +179,7 @@ def _paths(
     to_vpcs = [
         name
         for name, one in chosen.items()
-        if isinstance(one, (VpcPeeringProps, TransitGatewayProps))
-        and any(goal.address in cidr for cidr in question.cidrs(one.network))
+        if isinstance(one, _TO_VPC) and any(goal.address in cidr for cidr in question.cidrs(one.network))
     ]
     behind = [name for name, one in vpns.items() if any(goal.address in cidr for cidr in one.static_routes.values())]
     for name, one in chosen.items():
@@ -182,12 +193,23 @@ def _paths(
         yield name, _to_vpc(question, views[name], ways[name], goal)
     for name in (*behind, *announced):
         yield name, _to_devices(views, ways, name, vpns[name], goal)
+    for name, one in chosen.items():
+        if isinstance(one, EgressHubProps) and not to_vpcs and not behind and _is_public(goal.address):
+            yield name, _to_internet(views, ways, name, one, goal)
+
+
+def _is_public(address: IPv4Address) -> bool:
+    return not any(address in block for block in PRIVATE)
 
 
 def _no_path(question: Question, ways: Mapping[str, Connection], address: IPv4Address) -> Outcome:
+    if _is_public(address):
+        evidence = f"{address} is public, and {question.cluster} has no egress_hub"
+        fix = "the traffic leaves from the cluster's external IPs; allow them at the destination, or use --ip"
+        return unknown(evidence, fix)
     ranges = [
         f"{network} {cidr}"
-        for network in sorted({one.network for one in ways.values()})
+        for network in sorted({one.network for one in ways.values() if isinstance(one, _TO_VPC)})
         for cidr in question.cidrs(network)
     ]
     ranges += [
@@ -202,13 +224,13 @@ def _no_path(question: Question, ways: Mapping[str, Connection], address: IPv4Ad
     return failed(evidence, fix)
 
 
-def _resolved(views: list[View], cluster: str, host: str) -> tuple[IPv4Address | None, Outcome]:
+def _resolved(views: list[View], cluster: str, host: str, *, internet: bool) -> tuple[IPv4Address | None, Outcome]:
     if not views:
-        return resolve([], cluster, host)
+        return resolve([], cluster, host, internet=internet)
     found: list[IPv4Address | None] = []
 
     def look() -> Outcome:
-        address, told = resolve(views, cluster, host)
+        address, told = resolve(views, cluster, host, internet=internet)
         found.append(address)
         return told
 
@@ -258,7 +280,24 @@ def _to_devices(
     yield _theirs(goal, str(goal.address), target)
 
 
-def _gateway_id(v: View, props: TransitGatewayProps) -> str:
+def _to_internet(
+    views: Mapping[str, View], ways: Mapping[str, Connection], name: str, hub: EgressHubProps, goal: Goal
+) -> Iterator[Check]:
+    v = views[name]
+    gateway = LiveGateway(v, _gateway_id(v, hub))
+    account, attachment = v.estate.clusters[goal.cluster].account_id, None
+    if joined := ways.get(_gateway_of(hub, goal.cluster, ways) or ""):
+        assert isinstance(joined, TransitGatewayProps)  # noqa: S101  _gateway_of chose it by its type
+        attachment = joined.attachments.get(goal.cluster)
+    elif len(found := [id_ for id_, one in gateway.attachments().items() if one["ResourceOwnerId"] == account]) == 1:
+        # The gateway's owner accepts attachments elsewhere, so that only AWS shows the cluster's.
+        attachment = found[0]
+    vpc, ours = LiveVpc(v, vpc_of(v, hub.network)), hub.attachment_id or str(v.fact("attachment_id"))
+    yield from to_internet(goal, vpc, v, gateway, Theirs(attachment, v.entry.stack), ours)
+    yield _theirs(goal, str(ANYWHERE), gateway.id)
+
+
+def _gateway_id(v: View, props: TransitGatewayProps | EgressHubProps) -> str:
     return props.transit_gateway_id or str(v.fact("transit_gateway_id"))
 
 
@@ -275,8 +314,25 @@ def _theirs_of_link(cluster: str) -> Check:
     return Check("astro", "the endpoint's own security group allows the cluster", look)
 
 
-def _walk(v: View, checks: list[Check]) -> Iterator[Row]:
+def _from_agents(question: Question, v: View, props: RemoteAgentsProps) -> Iterator[Check]:
+    vpc = LiveVpc(v, vpc_of(v, props.network))
+    yield from from_agents(props, v, vpc, question.protocol, question.port)
+    yield _theirs_of_agents(question.cluster)
+
+
+def _theirs_of_agents(cluster: str) -> Check:
+    ask = f"{_ASK}does the service for Remote Execution Agents of cluster {cluster} answer?"
+    look = lambda: unknown("your account cannot see it in AWS", ask, "Astronomer")  # noqa: E731
+    return Check("astro", f"Astronomer's service leads to {cluster}", look)
+
+
+def _walk(v: View, hops: Iterable[Check]) -> Iterator[Row]:
     """Return the rows of one path, whose checks run concurrently."""
+    checks: list[Check] = []
+    # A path names resources that a deploy creates.
+    begin = Check("path", f"{v.entry.path} is deployed", lambda: checks.extend(hops) or done(""))
+    if (outcome := outcome_of(v, begin)).state != "done":
+        yield as_row(v.entry.path, v.entry.type, begin.id, begin.title, outcome)
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(lambda check: outcome_of(v, check), checks))
     found = {check.id: (check, outcome) for check, outcome in zip(checks, outcomes, strict=True)}

@@ -984,6 +984,14 @@ class TestEndpointService:
         ec2.reject_vpc_endpoint_connections(**asked)
         assert [*said, delete()] == [["ExistingVpcEndpointConnections"]] * 2 + [[]]
 
+    def test_the_interfaces_of_an_endpoint_are_in_its_subnets(self, ec2, vpc, subnet):
+        group = ec2.create_security_group(GroupName="agents", Description="agents", VpcId=vpc)["GroupId"]
+        asked = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.sts", "VpcEndpointType": "Interface"}
+        made = ec2.create_vpc_endpoint(**asked, SubnetIds=[subnet], SecurityGroupIds=[group])["VpcEndpoint"]
+        [found] = ec2.describe_network_interfaces(NetworkInterfaceIds=made["NetworkInterfaceIds"])["NetworkInterfaces"]
+        assert (found["SubnetId"], [one["GroupId"] for one in found["Groups"]]) == (subnet, [group])
+        assert found["PrivateIpAddress"].startswith("10.20.0.")
+
     def test_a_vpc_has_each_private_name_once_and_only_with_dns(self, ec2, vpc):
         asked = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.sts", "VpcEndpointType": "Interface"}
 
