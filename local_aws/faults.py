@@ -61,6 +61,8 @@ class Report(TypedDict):
     changes: int
     faults: dict[str, int]
     """The number of answers by error code."""
+    changed: list[str]
+    """The account, region and service of each change, sorted. The region is that of the call's signature."""
 
 
 @dataclass
@@ -74,17 +76,19 @@ class Faults:
     _begun: int = 0
     _done: int = 0
     _codes: Counter[str] = field(default_factory=Counter)
+    _changed: set[str] = field(default_factory=set[str])
 
     def switch(self, switch: Switch) -> None:
         with self._condition:
             self._switch, self._dice = switch, random.Random(switch.get("seed"))  # noqa: S311
             self._calls = self._begun = self._done = 0
-            self._codes = Counter()
+            self._codes, self._changed = Counter(), set()
             self._condition.notify_all()
 
     def report(self) -> Report:
         with self._condition:
-            return Report(calls=self._calls, changes=self._done, faults=dict(self._codes))
+            changed = sorted(self._changed)
+            return Report(calls=self._calls, changes=self._done, faults=dict(self._codes), changed=changed)
 
     def before(self, service: str, action: str, account: str, region: str) -> Fault | None:
         """Return the error to answer with, or None. Waits while changes are stopped."""
@@ -105,6 +109,7 @@ class Faults:
                     if self._switch.get("drop"):
                         return _UNAVAILABLE
                 self._begun += 1
+                self._changed.add(f"{account} {region} {service}")
         return None
 
     def _denies(self, call: str, account: str, region: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from .server import LocalAws
 
@@ -11,20 +11,43 @@ from .server import LocalAws
 Lister = Callable[[Any], Iterable[str]]
 
 
-def inventory(aws: LocalAws, accounts: Iterable[str], regions: Iterable[str]) -> list[str]:
+def inventory(aws: LocalAws, accounts: Iterable[str], regions: Sequence[str]) -> list[str]:
     """Return one line for each object, sorted: account, region (or `global`), kind and identity.
 
     Deleted objects that AWS shows for a while, and moto forever, do not count.
     """
-    lines = []
-    regions = list(regions)
+    return sorted(line for place in places(accounts, regions) for line in listed(aws, place))
+
+
+class Place(NamedTuple):
+    account: str
+    region: str
+    """`global` for a service without regions."""
+    service: str
+
+
+def places(accounts: Iterable[str], regions: Sequence[str]) -> Iterator[Place]:
+    """Yield each service in each place."""
     for account in accounts:
-        for region, listers in [("global", _GLOBAL), *((region, _REGIONAL) for region in regions)]:
-            for service, kinds in listers.items():
-                client = aws.client(service, account, "us-east-1" if region == "global" else region)
-                for kind, lister in kinds.items():
-                    lines += [f"{account} {region} {kind} {which}" for which in lister(client)]
-    return sorted(lines)
+        yield from (Place(account, "global", service) for service in _GLOBAL)
+        yield from (Place(account, region, service) for region in regions for service in _REGIONAL)
+
+
+def listed(aws: LocalAws, place: Place) -> Iterator[str]:
+    """Yield the lines of a service in one place."""
+    account, region, service = place
+    client = aws.client(service, account, "us-east-1" if region == "global" else region)
+    for kind, lister in (_GLOBAL if region == "global" else _REGIONAL)[service].items():
+        yield from (f"{account} {region} {kind} {which}" for which in lister(client))
+
+
+def has_changed(place: Place, changed: Iterable[str]) -> bool:
+    """Return whether one of the `changed` places of a report is this one."""
+    service = {"elbv2": "elasticloadbalancing"}.get(place.service, place.service)
+    return any(
+        account == place.account and name == service and place.region in (region, "global")
+        for account, region, name in map(str.split, changed)
+    )
 
 
 def _all(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[Any]:

