@@ -113,7 +113,7 @@ class PolicyAlarm(Construct):
     def _notify(self, props: PolicyAlarmProps, topic_arn: str) -> None:
         """Let EventBridge notify about the events, whichever account has their trail."""
         # The names instead of references, which would make the patterns unknown in a plan. The IDs of keys are unknown
-        # until they exist, so they have a rule of their own.
+        # until they exist, so a separate rule contains them.
         named_topic = props.topic_arn or self._arn("sns", self._name)
         patterns = {
             "access": changes_in_iam(f"arn:{self._partition}:iam::{self._account_id}:", self._name),

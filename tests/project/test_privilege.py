@@ -60,29 +60,50 @@ def too_much(stack: Stack) -> Iterator[tuple[str, str]]:
 
 
 def _inline(kind: str, resource: dict[str, Any]) -> Iterator[str]:
-    """Yield the excess access in a document of a resource, or in an attached AWS policy."""
-    for argument, value in resource.items():
-        document = _document(value) if argument.endswith("policy") else None
+    """Yield the excess access in the documents of a resource, and in AWS's policies that it attaches."""
+    for argument, text in _texts(resource):
+        document = _document(text)
         for statement in listed((document or {}).get("Statement", [])):
             if statement.get("Effect") == "Allow":
                 yield from _allows_too_much(_as_terraform(statement))
-    if kind == "aws_iam_role_policy_attachment" and re.search(r"::aws:policy/|:iam::\*:", resource["policy_arn"]):
-        yield f"attached {resource['policy_arn']}"
+        if document is None and argument.endswith("policy") and not re.fullmatch(_REFERENCE, text):
+            yield f"unread {argument}"
+        # A boundary only limits.
+        if argument != "permissions_boundary" and kind.startswith("aws_iam_") and re.search(_FOREIGN_POLICY, text):
+            yield f"attached {text}"
 
 
-def _document(value: Any) -> dict[str, Any] | None:
+_REFERENCE = r"\$\{(sensitive\()?(data\.)?aws_[\w.-]+\)?\}|"
+_FOREIGN_POLICY = r"^arn:[\w-]+:iam::(?:aws|\*):policy/"
+
+
+def _texts(part: Any, argument: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the texts of a resource, at any depth, with their arguments."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            yield from _texts(value, key)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _texts(value, argument)
+    elif isinstance(part, str):
+        yield argument, part
+
+
+def _document(text: str) -> dict[str, Any] | None:
+    """Return the policy document in a text, if it is one."""
     try:
-        return json.loads(value) if isinstance(value, str) and value.lstrip().startswith("{") else None
+        read = json.loads(text)
     except ValueError:
         return None
+    return read if isinstance(read, dict) and "Statement" in read else None
 
 
 def _as_terraform(statement: dict[str, Any]) -> dict[str, Any]:
     """Return a JSON statement in the form of the data source."""
     found: dict[str, Any] = {}
-    for key, name in (("Action", "actions"), ("NotAction", "not_actions"), ("Resource", "resources")):
+    for key in ("Action", "NotAction", "Resource", "NotResource"):
         if key in statement:
-            found[name] = listed(statement[key])
+            found[f"{key.lower().replace('not', 'not_')}s"] = listed(statement[key])
     for key, name in (("Principal", "principals"), ("NotPrincipal", "not_principals")):
         if key in statement:
             who = statement[key] if isinstance(statement[key], dict) else {"AWS": statement[key]}
@@ -97,13 +118,15 @@ def _as_terraform(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 def _allows_too_much(statement: dict[str, Any]) -> Iterator[str]:
-    # A condition counts only if it names values: a pattern of * matches everyone.
+    # A condition counts only if it names values: a pattern admits others, a negation admits all others, and an operator
+    # with IfExists, ForAllValues or Null holds for a request without the key.
     asked = {
-        condition["variable"]
+        condition["variable"].lower()
         for condition in statement.get("condition", [])
-        if not any(set(str(value)) <= {"*", "?"} for value in condition["values"])
+        if re.fullmatch(r"(ForAnyValue:)?(String|Arn)(Equals|Like)", condition["test"])
+        and not any(set(str(value)) & {"*", "?"} for value in condition["values"])
     }
-    yield from (f"action {action}" for action in statement.get("actions", ()) if "*" in action)
+    yield from (f"action {action}" for action in statement.get("actions", ()) if set(action) & {"*", "?"})
     yield from (
         f"{name} allows all others" for name in ("not_actions", "not_principals", "not_resources") if name in statement
     )
@@ -119,7 +142,7 @@ def _allows_too_much(statement: dict[str, Any]) -> Iterator[str]:
             elif (
                 principal["type"] == "AWS"
                 and who.endswith(":root")
-                and not asked & {"sts:ExternalId", "aws:PrincipalArn"}
+                and not asked & {"sts:externalid", "aws:principalarn"}
             ):
                 yield f"everybody in {who}"
             elif principal["type"] == "Federated" and {key.rsplit(":", 1)[1] for key in asked} != {"aud", "sub"}:
@@ -127,21 +150,23 @@ def _allows_too_much(statement: dict[str, Any]) -> Iterator[str]:
 
 
 _OF_ONE_RESOURCE = (
-    "aws:SourceArn",
-    "kms:EncryptionContext:aws:logs:arn",
+    "aws:sourcearn",
+    "kms:encryptioncontext:aws:logs:arn",
     # EventBridge sends KMS no aws:SourceArn (SNS developer guide).
-    "kms:EncryptionContext:aws:sns:topicArn",
+    "kms:encryptioncontext:aws:sns:topicarn",
 )
+"""Condition keys in lower case, because IAM compares them without case."""
 
 
 def _is_open(kind: str, resource: dict[str, Any]) -> Iterator[str]:
-    if kind in ("aws_security_group", "aws_default_security_group"):
+    rules = []
+    if re.fullmatch(r"aws_(default_)?(security_group|network_acl)", kind):
         rules = [*resource.get("ingress", []), *resource.get("egress", [])]
-    elif kind in ("aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule", "aws_network_acl_rule"):
+    elif re.fullmatch(r"aws_(vpc_security_group_(ingress|egress)|security_group|network_acl)_rule", kind):
         rules = [resource]
-    else:
-        rules = []
     for rule in rules:
+        if rule.get("rule_action", rule.get("action")) == "deny":
+            continue
         ranges = [rule.get("cidr_ipv4"), rule.get("cidr_ipv6"), rule.get("cidr_block"), rule.get("ipv6_cidr_block")]
         ranges += [*(rule.get("cidr_blocks") or []), *(rule.get("ipv6_cidr_blocks") or [])]
         yield from (f"open to {cidr}" for cidr in ranges if cidr and re.search(r"/[0-7]$", cidr))
@@ -167,6 +192,10 @@ THEIRS = "aws_iam_policy.cross-account-role_policy"
 MEANT: Acknowledged = {
     ("policy-alarm_trail-key-access", "action kms:*"): (_KEY, *_ALARM),
     ("policy-alarm_topic-key-access", "action kms:*"): (_KEY, *_ALARM),
+    **{
+        (f"policy-alarm_{key}-access", "everybody in arn:aws:iam::222222222222:root"): (_KEY, *_ALARM)
+        for key in ("trail-key", "topic-key")
+    },
     ("policy-alarm_delivery-trust", "cloudtrail.amazonaws.com for any resource of any customer"): (
         "CloudTrail sends neither aws:SourceArn nor aws:SourceAccount when it takes this role (its user guide)",
         *_ALARM,
@@ -176,6 +205,10 @@ MEANT: Acknowledged = {
     ("lake-role_trust", "everybody in arn:aws:iam::222222222222:root"): (_ACCOUNT, "peering_role/network-lake"),
     ("archive-role_trust", "everybody in arn:aws:iam::222222222222:root"): (_ACCOUNT, "complete/network-archive"),
     ("archive-role-dr_trust", "everybody in arn:aws:iam::222222222222:root"): (_ACCOUNT, "complete/network-archive"),
+    ("edge_flow-logs-trust", "vpc-flow-logs.amazonaws.com for any resource of any customer"): (
+        "any flow log of this account and region: AWS chooses the ID of a flow log when it creates it",
+        *_FLOW_LOGS,
+    ),
     ("edge_flow-logs-delivery", "every resource"): (
         "logs:DescribeLogGroups, which IAM cannot narrow; it lists names",
         *_FLOW_LOGS,
@@ -221,7 +254,7 @@ def _asks(test: str, variable: str, value: str) -> list[dict[str, Any]]:
 
 _ROOT = [{"type": "AWS", "identifiers": ["arn:aws:iam::406882777402:root"]}]
 _TOKEN = [{"type": "Federated", "identifiers": ["issuer"]}]
-BLIND: dict[str, tuple[Stack, set[str]]] = {
+MUTATIONS: dict[str, tuple[Stack, set[str]]] = {
     "a service offered to all": (
         _resource("aws_vpc_endpoint_service", acceptance_required=True, allowed_principals=["*"]),
         {"offered to everybody"},
@@ -260,13 +293,56 @@ BLIND: dict[str, tuple[Stack, set[str]]] = {
         {"data": {"aws_iam_policy_document": {"one": {"statement": [{"not_actions": ["iam:*"], "resources": ["a"]}]}}}},
         {"not_actions allows all others"},
     ),
+    "all but some resources, inline": (
+        _resource("aws_iam_role_policy", policy=_policy(NotResource="arn:aws:s3:::secret/*")),
+        {"not_resources allows all others"},
+    ),
+    "a policy inside a role": (
+        _resource("aws_iam_role", inline_policy=[{"name": "all", "policy": _policy(Action="*", Resource="*")}]),
+        {"action *", "every resource"},
+    ),
+    "a policy of AWS inside a role": (
+        _resource("aws_iam_role", managed_policy_arns=["arn:aws:iam::aws:policy/AdministratorAccess"]),
+        {"attached arn:aws:iam::aws:policy/AdministratorAccess"},
+    ),
+    "a document that this scanner cannot read": (
+        _resource("aws_iam_policy", policy='${jsonencode({Statement = [{Effect = "Allow", Action = "*"}]})}'),
+        {"unread policy"},
+    ),
+    "a rule inside a network ACL": (
+        _resource("aws_network_acl", ingress=[{"cidr_block": "0.0.0.0/0", "protocol": "-1", "action": "allow"}]),
+        {"open to 0.0.0.0/0", "every protocol"},
+    ),
+    "a rule inside a default network ACL": (
+        _resource("aws_default_network_acl", egress=[{"ipv6_cidr_block": "::/0", "protocol": "tcp"}]),
+        {"open to ::/0"},
+    ),
+    "a rule of a security group": (
+        _resource("aws_security_group_rule", type="ingress", cidr_blocks=["0.0.0.0/0"], protocol="tcp"),
+        {"open to 0.0.0.0/0"},
+    ),
+    **{
+        f"an external ID by {test} {value}": (
+            _statement(principals=_ROOT, condition=_asks(test, "sts:ExternalId", value)),
+            {"everybody in arn:aws:iam::406882777402:root"},
+        )
+        for test, value in (
+            ("StringNotEquals", "one"),
+            ("StringNotLike", "one"),
+            ("StringEqualsIfExists", "one"),
+            ("ForAllValues:StringEquals", "one"),
+            ("Null", "false"),
+            ("StringLike", "a*"),
+            ("StringLike", "?"),
+        )
+    },
 }
-"""Mutations that a scanner of document data sources alone would miss, each with the expected finding."""
+"""Excess access in places and conditions that a scanner can miss, each with the expected findings."""
 
 
-@pytest.mark.parametrize("mutation", BLIND)
+@pytest.mark.parametrize("mutation", MUTATIONS)
 def test_no_place_is_blind(mutation: str) -> None:
-    stack, expected = BLIND[mutation]
+    stack, expected = MUTATIONS[mutation]
     assert {what for _, what in too_much(stack)} == expected
 
 
@@ -280,6 +356,10 @@ def test_every_excessive_permission_is_found() -> None:
     documents = {
         "fine": statement(),
         "denied": statement(effect="Deny", actions=["*"], **principals("AWS", "*")),
+        "named": statement(
+            condition=[{"test": "StringEquals", "variable": "sts:externalid", "values": ["one"]}],
+            **principals("AWS", "arn:aws:iam::406882777402:root"),
+        ),
         "action": statement(actions=["s3:*"]),
         "resource": statement(resources=["*"]),
         "anybody": statement(**principals("AWS", "*")),
@@ -298,7 +378,10 @@ def test_every_excessive_permission_is_found() -> None:
                 "resource": {
                     "aws_security_group": {"open": ranges, "fine": {}},
                     "aws_vpc_security_group_ingress_rule": {"open": {"cidr_ipv6": "::/0", "ip_protocol": "tcp"}},
-                    "aws_network_acl_rule": {"open": {"cidr_block": "0.0.0.0/0", "protocol": "tcp"}},
+                    "aws_network_acl_rule": {
+                        "open": {"cidr_block": "0.0.0.0/0", "protocol": "tcp"},
+                        "denied": {"cidr_block": "0.0.0.0/0", "protocol": "-1", "rule_action": "deny"},
+                    },
                     "aws_ram_principal_association": {"open": {"principal": "arn:aws:organizations::1:organization/o"}},
                     "aws_vpc_endpoint_service": {"open": {"acceptance_required": False}},
                     "aws_vpc_endpoint_service_allowed_principal": {"open": {"principal_arn": "*"}},
