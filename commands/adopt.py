@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from commands.current import current
-from commands.options import EstateFile
+from commands.options import EstateFile, Format, TextOrJson
 from commands.report import progress
-from estate.errors import ExitCode
 from operations.selection import chosen
 
 
@@ -22,6 +21,7 @@ def adopt(
     stack: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Search only this stack. Can be repeated.")
     ] = None,
+    output: Format = TextOrJson.TEXT,
 ) -> None:
     """Find existing AWS resources, and write import blocks.
 
@@ -33,10 +33,11 @@ def adopt(
     Examples:
       main.py adopt
       main.py adopt --stack network-lake
+      main.py adopt --output json
 
     Exit codes: 0 done, 1 failed, 2 invalid input, 4 a match needs your decision.
     """
-    from operations.adopt.report import refuse_foreign_imports
+    from operations.adopt.report import as_json, exit_code, refuse_foreign_imports
     from operations.adopt.search import adopt as look_for
     from operations.owner import refuse_foreign_folder
     from operations.synth import synthesized_stacks
@@ -51,6 +52,10 @@ def adopt(
     with progress("Looking for the resources in AWS"):
         adoptions = look_for({name: stacks[name] for name in names}, ids)
     files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
+    code = exit_code(adoptions)
+    if output is TextOrJson.JSON:
+        print(as_json(adoptions, files))
+        sys.exit(code)
     for adoption in adoptions:
         print(adoption.report())
     if not any(files):
@@ -58,5 +63,4 @@ def adopt(
     else:
         print(f"Written: {', '.join(str(one) for one in files if one)}")
         print("Next: `cdktf diff <stack>` shows the imports and changes, and `cdktf deploy <stack>` applies them.")
-    if any(one.to_decide for adoption in adoptions for one in adoption.outcomes):
-        sys.exit(ExitCode.WARNINGS_ONLY)
+    sys.exit(code)

@@ -1,28 +1,22 @@
 """The command `main.py handoff`."""
 
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commands.options import EstateFile, Outputs, Reader
+from commands.options import EstateFile, Outputs, Reader, TextOrJson
 from estate.errors import ExitCode, UserError
 from estate.load import load
-
-
-class Page(StrEnum):
-    """The format of a page."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def handoff(
     file: EstateFile = Path("astro.yaml"),
     reader: Annotated[Reader, typer.Option("--for", help="The reader of the page.")] = Reader.YOU,
-    output: Annotated[Page, typer.Option(help="The format: text (Markdown), or json for programs.")] = Page.TEXT,
+    output: Annotated[
+        TextOrJson, typer.Option(help="The format: text (Markdown), or json for programs.")
+    ] = TextOrJson.TEXT,
     as_json: Annotated[bool, typer.Option("--json", hidden=True, help="The former spelling of --output json.")] = False,
     outputs: Outputs = None,
 ) -> None:
@@ -51,6 +45,6 @@ def handoff(
     digests = {name: fresh[name]["output"]["deployed"]["value"]["digests"] for name in stacks if fresh}
     found = report(estate, stacks, digests)
     as_values, as_text = write.BY_READER[reader]
-    print(json.dumps(as_values(found), indent=2) if as_json or output is Page.JSON else as_text(found))
+    print(json.dumps(as_values(found), indent=2) if as_json or output is TextOrJson.JSON else as_text(found))
     if unread := [f"{name} was not read: {stack.why}" for name, stack in stacks.items() if stack.status == "not read"]:
         raise UserError("\n".join(unread), ExitCode.WARNINGS_ONLY)

@@ -53,6 +53,16 @@ class Syntax(StrEnum):
     HCL = "hcl"
 
 
+class TextOrJson(StrEnum):
+    """The format of a result."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Format = Annotated[TextOrJson, typer.Option("--output", help="The format: text, or json for programs.")]
+
+
 class Reader(StrEnum):
     """The reader of a page, or the next actor."""
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.current import warn_of_expired
-from commands.options import EstateOption
+from commands.options import EstateOption, Format, TextOrJson
 from commands.report import progress
 from estate.load import load
 from estate.plan import stacks_of
@@ -24,6 +24,7 @@ def plan(
         "cdktf.out"
     ),
     file: EstateOption = Path("astro.yaml"),
+    output: Format = TextOrJson.TEXT,
 ) -> None:
     """Show the changes that a deploy would make.
 
@@ -34,6 +35,7 @@ def plan(
     Examples:
       main.py plan
       main.py plan network-lake --file dev.yaml --out cdktf.out-dev
+      main.py plan --output json
 
     Exit codes: 0 no changes, 1 failed, 2 invalid input, 3 a plan is refused, 4 changes.
     """
@@ -48,7 +50,7 @@ def plan(
         with progress(f"Planning {name} ({number} of {len(names)})"):
             found = planning.plan(terraform, name, out / "stacks" / name)
         plans.append(found)
-        if lines := list(found.lines()):
+        if output is TextOrJson.TEXT and (lines := list(found.lines())):
             print("\n".join((f"{name}:", *lines)), flush=True)
-    print("\n".join(planning.table(plans)))
+    print(planning.as_json(plans) if output is TextOrJson.JSON else "\n".join(planning.table(plans)))
     sys.exit(planning.exit_code(plans))

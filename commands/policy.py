@@ -1,13 +1,14 @@
 """The commands `main.py policy`."""
 
+import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from commands.options import Command, EstateFile, EstateOption
+from commands.options import Command, EstateFile, EstateOption, Format, TextOrJson
 from estate.errors import ExitCode, UserError
 from estate.load import load
 from modules.astronomer import ROLE
@@ -32,6 +33,7 @@ def fetch(
     ] = None,
     accept: Annotated[bool, typer.Option("--accept", help="Replace the saved document if it differs.")] = False,
     to: Annotated[Path | None, typer.Option(help="Save to this path, for example without an estate.")] = None,
+    output: Format = TextOrJson.TEXT,
 ) -> None:
     """Download and pin Astronomer's policy document.
 
@@ -42,7 +44,7 @@ def fetch(
     Examples:
       main.py policy fetch
       main.py policy fetch --accept
-      main.py policy fetch --to policies/astronomer.json
+      main.py policy fetch --to policies/astronomer.json --output json
 
     Exit codes: 0 done, 1 failed, 2 invalid input, 3 the document differs.
     """
@@ -53,15 +55,21 @@ def fetch(
 
     document = to or policy_file(file)
     outcome = fetch_document(document, url or URL, accept=accept)
-    if outcome != "changed" or accept:
-        print(f"{document}: {'unchanged' if outcome == 'same' else 'saved and pinned'}")
-        return
+    differs = outcome == "changed" and not accept
     beside = document.with_name(document.name + ".new")
-    print(f"{document} differs from the published document, saved as {beside}; replace it with --accept:")
-    changes = compare([read(document)], [read(beside)])
-    for change in changes:
-        print(f"  {change}")
-    sys.exit(ExitCode.CHECK_FAILED)
+    changes = compare([read(document)], [read(beside)]) if differs else []
+    code = ExitCode.CHECK_FAILED if differs else ExitCode.DONE
+    if output is TextOrJson.JSON:
+        result = "differs" if differs else "unchanged" if outcome == "same" else "saved"
+        files = {"file": str(document), "new_file": str(beside) if differs else None}
+        _print_json("policy fetch", code, {"result": result, **files, "changes": [one.as_values() for one in changes]})
+    elif differs:
+        print(f"{document} differs from the published document, saved as {beside}; replace it with --accept:")
+        for change in changes:
+            print(f"  {change}")
+    else:
+        print(f"{document}: {'unchanged' if outcome == 'same' else 'saved and pinned'}")
+    sys.exit(code)
 
 
 @policy.command(cls=Command)
@@ -71,6 +79,7 @@ def diff(
     ] = None,
     new: Annotated[Path | None, typer.Argument(help="The new document. Default: the estate's `policy_file`.")] = None,
     file: EstateOption = Path("astro.yaml"),
+    output: Format = TextOrJson.TEXT,
 ) -> None:
     """Compare two policy documents, action by action.
 
@@ -80,6 +89,7 @@ def diff(
     Examples:
       main.py policy diff
       main.py policy diff policies/astronomer.json policies/astronomer.json.new
+      main.py policy diff --output json
 
     Exit codes: 0 the new one allows no more, 1 failed, 2 invalid input, 3 it allows more.
     """
@@ -96,15 +106,19 @@ def diff(
         before = [read(old, account_id)] if old else in_account(ROLE, account_id)
         after = [read(policy_file(file), account_id)]
     changes = compare(before, after)
+    code = ExitCode.CHECK_FAILED if any(change.widens for change in changes) else ExitCode.DONE
+    if output is TextOrJson.JSON:
+        _print_json("policy diff", code, {"changes": [change.as_values() for change in changes]})
+        sys.exit(code)
     for change in changes:
         print(change)
-    if any(change.widens for change in changes):
-        sys.exit(ExitCode.CHECK_FAILED)
-    print("the new one allows no more" if changes else "both allow the same")
+    if not code:
+        print("the new one allows no more" if changes else "both allow the same")
+    sys.exit(code)
 
 
 @policy.command(cls=Command)
-def lint(file: EstateFile = Path("astro.yaml")) -> None:
+def lint(file: EstateFile = Path("astro.yaml"), output: Format = TextOrJson.TEXT) -> None:
     """Lint every IAM policy of the estate, offline.
 
     Includes trust policies. The linter is parliament. Exits with 3 for a finding, but with 4 for one in Astronomer's
@@ -113,6 +127,7 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
     \b
     Examples:
       main.py policy lint
+      main.py policy lint --output json
 
     Exit codes: 0 no findings, 1 failed, 2 invalid input, 3 findings, 4 findings in Astronomer's document only.
     """
@@ -122,7 +137,14 @@ def lint(file: EstateFile = Path("astro.yaml")) -> None:
 
     estate = load(file)
     vendors = read(policy_file(file), estate.account.account_id) if estate.account else None
-    lines, code = report(synthesized_stacks(estate, file, os.environ), vendors)
-    print("\n".join(lines))
-    if code:
-        sys.exit(code)
+    found = report(synthesized_stacks(estate, file, os.environ), vendors)
+    if output is TextOrJson.JSON:
+        _print_json("policy lint", found.code, found.as_values())
+    else:
+        print("\n".join(found.lines()))
+    sys.exit(found.code)
+
+
+def _print_json(command: str, code: ExitCode, values: dict[str, Any]) -> None:
+    """Print a result for programs, as docs/report.schema.json describes it."""
+    print(json.dumps({"version": 1, "command": command, "exit_code": code, **values}, indent=2))

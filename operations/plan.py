@@ -111,6 +111,21 @@ def table(plans: Collection[StackPlan]) -> Iterator[str]:
         yield f"{first.ljust(widths[0])}  {numbers}"
 
 
+def as_json(plans: Collection[StackPlan]) -> str:
+    """Return the plans for programs, as docs/report.schema.json describes them."""
+    stacks = [
+        {
+            "stack": one.stack,
+            **dict(zip(("add", "change", "destroy"), one.counts(), strict=True)),
+            "changes": [{"action": action, "address": address} for action, address in one.changes],
+            "refusals": list(one.refusals),
+            "failures": list(one.failures),
+        }
+        for one in plans
+    ]
+    return json.dumps({"version": 1, "command": "plan", "exit_code": exit_code(plans), "stacks": stacks}, indent=2)
+
+
 def synthesize(
     estate: Estate, file: Path, out: Path, stacks: Collection[str], environ: MutableMapping[str, str]
 ) -> Terraform:

@@ -1,6 +1,7 @@
 """The result of an adoption, and its import blocks."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -79,6 +80,36 @@ class Adoption:
         if ours(folder):
             delete(folder, FILE)
         return None
+
+
+def exit_code(adoptions: Iterable[Adoption]) -> ExitCode:
+    """Return 4 if a result needs a decision, and otherwise 0."""
+    decide = any(one.to_decide for adoption in adoptions for one in adoption.outcomes)
+    return ExitCode.WARNINGS_ONLY if decide else ExitCode.DONE
+
+
+def as_json(adoptions: Sequence[Adoption], files: Sequence[Path | None]) -> str:
+    """Return the results for programs, as docs/report.schema.json describes them. `files` are the written ones."""
+    stacks = [
+        {
+            "stack": adoption.stack,
+            "account_id": adoption.account_id,
+            "region": adoption.region,
+            "file": str(file) if file else None,
+            "resources": [
+                {
+                    "address": one.address,
+                    "result": _WORDS[one.state].lower(),
+                    "id": one.id or None,
+                    "detail": one.detail or None,
+                }
+                for one in adoption.outcomes
+            ],
+            "foreign": list(adoption.foreign),
+        }
+        for adoption, file in zip(adoptions, files, strict=True)
+    ]
+    return json.dumps({"version": 1, "command": "adopt", "exit_code": exit_code(adoptions), "stacks": stacks}, indent=2)
 
 
 def refuse_foreign_imports(folder: Path) -> None:

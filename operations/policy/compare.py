@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from estate.errors import ExitCode, UserError
@@ -41,6 +41,10 @@ class Change:
     def widens(self) -> bool:
         """True if the role can do more after the change."""
         return self.kind in ("added", "widened")
+
+    def as_values(self) -> dict[str, Any]:
+        """Return the change for programs."""
+        return {"kind": self.kind, "grant": asdict(self.grant), "was": asdict(self.was) if self.was else None}
 
     def __str__(self) -> str:
         denial = "deny " if self.grant.effect == "Deny" else ""

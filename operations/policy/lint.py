@@ -5,7 +5,7 @@ import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from estate.errors import ExitCode, UserError
@@ -28,22 +28,46 @@ class Finding:
         return printable(f"{self.severity:9}{self.policy}: {self.title}{detail}")
 
 
-def report(stacks: Mapping[str, Any], vendors: Mapping[str, Any] | None) -> tuple[list[str], ExitCode]:
-    """Return the names of the policies of synthesized stacks, their findings, and the exit code.
+@dataclass(frozen=True)
+class Report:
+    """The policies of an estate and their findings. Astronomer maintains its document, so its findings are warnings."""
 
-    `vendors` is Astronomer's document; its findings are warnings.
-    """
+    policies: tuple[str, ...]
+    theirs: frozenset[str]
+    findings: tuple[Finding, ...]
+
+    @property
+    def code(self) -> ExitCode:
+        """The exit code: 3 for a finding, 4 if all are in Astronomer's document."""
+        if any(one.policy not in self.theirs for one in self.findings):
+            return ExitCode.CHECK_FAILED
+        return ExitCode.WARNINGS_ONLY if self.findings else ExitCode.DONE
+
+    def lines(self) -> Iterator[str]:
+        """Yield the names of the policies, the findings and a summary."""
+        yield from (f"{name}{' (of Astronomer)' * (name in self.theirs)}" for name in self.policies)
+        yield from map(str, self.findings)
+        in_theirs = sum(one.policy in self.theirs for one in self.findings)
+        summary = _summary("Your", len(self.policies) - len(self.theirs), len(self.findings) - in_theirs)
+        if self.theirs:
+            summary += " " + _summary("Astronomer's", len(self.theirs), in_theirs)
+        yield summary + " Astronomer maintains its document." * bool(in_theirs)
+
+    def as_values(self) -> dict[str, Any]:
+        """Return the report for programs."""
+        return {
+            "policies": [{"policy": name, "of_astronomer": name in self.theirs} for name in self.policies],
+            "findings": [asdict(one) for one in self.findings],
+        }
+
+
+def report(stacks: Mapping[str, Any], vendors: Mapping[str, Any] | None) -> Report:
+    """Lint the policies of synthesized stacks. `vendors` is Astronomer's document."""
     policies = {f"{name}: {at}": one for name, stack in stacks.items() for at, one in policies_of(stack).items()}
     theirs = {name for name, one in policies.items() if vendors and written_by(vendors, one)}
     found = lint({name: one for name, one in policies.items() if name not in theirs})
     found_in_theirs = lint({name: policies[name] for name in theirs})
-    summary = _summary("Your", len(policies) - len(theirs), len(found))
-    if theirs:
-        summary += " " + _summary("Astronomer's", len(theirs), len(found_in_theirs))
-    summary += " Astronomer maintains its document." * bool(found_in_theirs)
-    names = [f"{name}{' (of Astronomer)' * (name in theirs)}" for name in sorted(policies)]
-    worst = ExitCode.CHECK_FAILED if found else ExitCode.WARNINGS_ONLY if found_in_theirs else ExitCode.DONE
-    return [*names, *map(str, (*found, *found_in_theirs)), summary], worst
+    return Report(tuple(sorted(policies)), frozenset(theirs), (*found, *found_in_theirs))
 
 
 def _summary(whose: str, policies: int, findings: int) -> str:

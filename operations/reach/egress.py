@@ -61,7 +61,7 @@ def to_internet(
 
     def available(nat: dict[str, Any]) -> Outcome:
         if "SubnetId" not in nat:
-            return unknown(f"{nat['NatGatewayId']} is regional", "check the routes of its own table")
+            return unknown(f"{nat['NatGatewayId']} is regional", "check the routes of the table that AWS created")
         addresses = ", ".join(one["PublicIp"] for one in nat["NatGatewayAddresses"] if one.get("PublicIp"))
         evidence = f"{nat['NatGatewayId']} is {nat['State']} with {addresses or 'no public address'}"
         if nat["State"] == "available" and addresses:
