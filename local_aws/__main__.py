@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import threading
 import traceback
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import botocore.session
+from moto.core.utils import get_service_model
 from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -181,23 +183,58 @@ def _refuse(
     return [body]
 
 
+def serve(calls: Path | None, started: Callable[[str], None], port: int = 0) -> None:
+    """Serve until the process ends; pass the address to `started` first."""
+    server = make_server("127.0.0.1", port, Application(calls), threaded=True, request_handler=MotoRequestHandler)
+    started(f"http://127.0.0.1:{server.server_port}")
+    server.serve_forever()
+
+
+def fork_servers() -> None:
+    """Start and stop servers, each a fork of this process, until standard input closes. Importing moto takes seconds.
+
+    The answer to the line `start [FILE]` is a process ID and an address, or an empty line after a failure. The answer
+    to `stop ID` is an empty line, when the process has ended.
+    """
+    # EC2's description is the largest that moto would load in each fork.
+    get_service_model("ec2")
+    end, open_while_this_runs = os.pipe()
+    for line in sys.stdin:
+        order, _, argument = line.rstrip("\n").partition(" ")
+        if order == "stop":
+            os.kill(int(argument), signal.SIGTERM)
+            os.waitpid(int(argument), 0)
+            print(flush=True)
+        elif os.fork() == 0:
+            os.close(open_while_this_runs)
+            threading.Thread(target=lambda: (os.read(end, 1), os._exit(0)), daemon=True).start()
+            try:
+                serve(Path(argument) if argument else None, lambda url: print(os.getpid(), url, flush=True))
+            except Exception:
+                traceback.print_exc()
+                print(flush=True)
+            os._exit(1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="default: any free port")
     parser.add_argument("--calls", type=Path, help="append one line, service:Action, to this file for each call")
-    parser.add_argument("--until-stdin-closes", action="store_true", help="exit when standard input closes")
+    parser.add_argument("--forks", action="store_true", help="start a server for each line of standard input")
     arguments = parser.parse_args()
 
     # With this variable set, all callers would share one account.
     os.environ.pop("MOTO_ACCOUNT_ID", None)
+    # As in AWS, a bucket belongs to its account; by default, moto gives everyone access.
+    os.environ["MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS"] = "false"
+    # Nothing here starts an instance, and moto would create a thousand images in each account and region.
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
-    application = Application(arguments.calls)
-    server = make_server("127.0.0.1", arguments.port, application, threaded=True, request_handler=MotoRequestHandler)
-    if arguments.until_stdin_closes:
-        threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever()
+    if arguments.forks:
+        fork_servers()
+    else:
+        serve(arguments.calls, lambda url: print(url, flush=True), arguments.port)
 
 
 if __name__ == "__main__":

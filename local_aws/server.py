@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import atexit
 import http.client
 import json
 import os
 import subprocess
 import sys
+import threading
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +23,36 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parents[1]
 _CONFIG = Path(__file__).with_name("aws-config")
+# Orders are lines of one pipe, and a session is not safe for threads.
+_LOCK = threading.Lock()
+
+
+@cache
+def _forks() -> subprocess.Popen[str]:
+    """Start the process whose forks are the servers of this process. It ends, as they do, when its input closes."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "local_aws", "--forks"]
+    process = subprocess.Popen(command, cwd=_ROOT, stdin=pipe, stdout=pipe, text=True)
+    atexit.register(process.communicate)
+    return process
+
+
+@cache
+def _session() -> boto3.Session:
+    """Return one session for all servers, because each session loads every service description again."""
+    variables = {"profile": (None, None, "default", None), "config_file": (None, None, str(_CONFIG), None)}
+    return boto3.Session(botocore_session=botocore.session.Session(variables))
+
+
+def _order(line: str) -> str:
+    """Give an order to `fork_servers`, and return its answer."""
+    process = _forks()
+    assert process.stdin
+    assert process.stdout
+    with _LOCK:
+        process.stdin.write(f"{line}\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
 
 
 class LocalAws:
@@ -44,22 +77,9 @@ class LocalAws:
         self._credentials: dict[tuple[str, str], dict[str, str]] = {}
 
     def __enter__(self) -> LocalAws:
-        command = [sys.executable, "-m", "local_aws", "--until-stdin-closes"]
-        if self._calls:
-            command += ["--calls", str(self._calls.resolve())]
-        # The server exits when its standard input closes, so it cannot outlive this process.
-        pipe = subprocess.PIPE
-        # As in AWS, a bucket belongs to its account; by default, moto gives everyone access.
-        environ = {**os.environ, "MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS": "false"}
-        self._process = subprocess.Popen(command, cwd=_ROOT, env=environ, stdin=pipe, stdout=pipe, text=True)
-        assert self._process.stdout
-        self.url = self._process.stdout.readline().strip()
+        self._pid, _, self.url = _order(f"start {self._calls.resolve() if self._calls else ''}").partition(" ")
         if not self.url:
-            self._stop()
             raise RuntimeError("the local AWS did not start; see its output on standard error")
-        # One session, because each session loads every service description again.
-        variables = {"profile": (None, None, "default", None), "config_file": (None, None, str(_CONFIG), None)}
-        self._session = boto3.Session(botocore_session=botocore.session.Session(variables))
         return self
 
     def __exit__(
@@ -68,11 +88,7 @@ class LocalAws:
         for client in self._clients.values():
             client.close()
         self._clients.clear()
-        self._stop()
-
-    def _stop(self) -> None:
-        self._process.terminate()
-        self._process.communicate()
+        _order(f"stop {self._pid}")
 
     def environment(self, account: str | None = None) -> dict[str, str]:
         """Return environment variables that point a process to this AWS, with credentials for the account."""
@@ -93,7 +109,8 @@ class LocalAws:
         key = (service, account, region, role)
         if key not in self._clients:
             keys = {name.lower(): value or None for name, value in self._credentials_of(account, role).items()}
-            self._clients[key] = self._session.client(service, region, endpoint_url=self.url, **keys)  # type: ignore[call-overload]
+            with _LOCK:
+                self._clients[key] = _session().client(service, region, endpoint_url=self.url, **keys)  # type: ignore[call-overload]
         return self._clients[key]
 
     def make(self, facts: Facts) -> None:

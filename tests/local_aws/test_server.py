@@ -153,10 +153,15 @@ def test_the_server_ends_when_its_parent_is_killed():
     assert not answers(done.stdout.strip())
 
 
-def test_a_failed_start_of_the_server_is_reported(monkeypatch):
-    monkeypatch.setattr(sys, "executable", "false")
+def test_a_failed_start_of_the_server_is_reported(tmp_path):
     with pytest.raises(RuntimeError, match="did not start"):
-        LocalAws().__enter__()
+        LocalAws(calls=tmp_path / "absent" / "calls.txt").__enter__()
+
+
+def test_each_server_has_its_own_resources(aws):
+    aws.client("sns").create_topic(Name="first")
+    with LocalAws() as other:
+        assert other.client("sns").list_topics()["Topics"] == []
 
 
 def test_a_client_acts_in_the_region_that_it_names(aws):
