@@ -177,7 +177,9 @@ def test_iam_narrows_permissions_by_name_and_region(trees: dict[str, Any]) -> No
     bucket, topic = "arn:aws:s3:::acme-policy-alarm-222222222222", f"arn:aws:sns:{local}:acme-policy-alarm"
     named = {
         "cloudtrail:CreateTrail": [f"arn:aws:cloudtrail:{local}:trail/acme-policy-alarm"],
-        "events:PutRule": [f"arn:aws:events:{local}:rule/acme-policy-alarm-{rule}" for rule in ("access", "itself")],
+        "events:PutRule": [
+            f"arn:aws:events:{local}:rule/acme-policy-alarm-{rule}" for rule in ("access", "itself", "storage")
+        ],
         "iam:CreatePolicy": [
             f"{of_iam}:policy/AstronomerCrossAccountRole",
             f"{of_iam}:policy/AstronomerOptInRegions",
