@@ -23,7 +23,7 @@ from estate.twins import TWIN
 from operations.terraform import find_terraform
 from stacks.app import build
 from tests.support import EXAMPLES, ROOT
-from tests.support.estates import written
+from tests.support.estates import BASE, written
 from tests.support.random_estates import Data, random_estate
 from tests.support.terraform import Terraform, cli_environment
 from tools.evidence import record
@@ -320,6 +320,38 @@ def test_entries_of_a_random_estate_are_independent(file: Path, count: int) -> N
         check_independence(data, file, random.Random(number))  # noqa: S311
     if count == 100:
         record("order, adding, removing: estates tried", f"{count} of {count}")
+
+
+def test_an_id_of_a_construct_is_reserved_or_a_good_name(file: Path) -> None:
+    """Each ID in the examples' trees names a connection and a rule. Each fixed ID below a stack names a network."""
+    examples = [load(example) for example in EXAMPLES]
+    trees = [build(cdktf.App(), estate).node.find_all() for estate in examples]
+    slug = re.compile(r"(?!.{32})[a-z](?:-?[a-z0-9])*")
+    ids = {one.node.id: one for tree in trees for one in tree if slug.fullmatch(one.node.id)}
+    below = {name for name, one in ids.items() if cdktf.TerraformStack.is_stack(one.node.scope)}
+    rules = {"type": "network_rules", "cluster": "prod", "network": "lake"}
+    connections = {
+        name: rules | {"ingress": {name: {"security_group": f"sg-{number:08x}", "from_port": 443}}}
+        for number, name in enumerate(sorted(ids.keys() - {"lake"}))
+    }
+    place = {"account_id": "111111111111", "region": "us-east-1"}
+    chosen = {name for estate in examples for name in names_in(estate)}
+    networks = {
+        name: place | {"create": {"cidr": f"10.{number}.0.0/16"}}
+        for number, name in enumerate(sorted(below - chosen), start=21)
+    }
+    for section, entries in (("connections", connections), ("networks", networks)):
+        data = READER.load(BASE)
+        data[section] |= entries
+        file.write_text(written(data))
+        with pytest.raises(EstateError) as refused:
+            load(file)
+        reserved = refused.value.problems
+        assert {problem.message for problem in reserved} == {"is a reserved name; rename the entry"}
+        for problem in reserved:
+            del data[section][problem.path[1]]
+        assert entries.keys() & data[section].keys()
+        assert synthesized_from(data, file)
 
 
 LONGEST = 31
