@@ -36,7 +36,8 @@ def remarks_on(
     elif type_ == "aws_kms_key":
         # A plan does not show grants. Anyone who can create a key can give it this description.
         if grants := aws.ask("kms:list_grants", KeyId=item["KeyId"]).get("Grants"):
-            yield f"has {len(grants)} grants, which an apply keeps: `aws kms list-grants` shows them"
+            keeps = f"{len(grants)} grant{'s' if len(grants) > 1 else ''}"
+            yield f"has {keeps}, which an apply keeps; `aws kms list-grants --key-id {item['KeyId']}` lists them"
     elif type_ == "aws_iam_policy" and "policy" not in (arguments.get("lifecycle.ignore_changes") or ()):
         version = aws.ask("iam:get_policy_version", PolicyArn=item["Arn"], VersionId=item["DefaultVersionId"])
         there, planned = jmespath.search("PolicyVersion.Document", version), _document(arguments)

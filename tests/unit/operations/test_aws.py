@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
 from operations.adopt import remarks
-from operations.adopt.remarks import CALLS, trust_remarks
+from operations.adopt.arguments import Arguments
+from operations.adopt.remarks import CALLS, remarks_on, trust_remarks
 from operations.aws import Aws, remedy
 from tests.support import ROOT
 
@@ -132,6 +133,31 @@ def test_a_denying_statement_trusts_no_principal() -> None:
     document = trust({"AWS": ROOT_OF_ASTRONOMER}, {"StringEquals": {"sts:ExternalId": "id-1"}})
     document["Statement"] = [document["Statement"], trust("*", {}, effect="Deny")["Statement"]]
     assert list(trust_remarks(document, frozenset({"id-1"}))) == []
+
+
+@pytest.mark.parametrize(
+    ("pages", "told"),
+    [
+        ([0], []),
+        ([1], ["has 1 grant, which an apply keeps; `aws kms list-grants --key-id key-1` lists them"]),
+        ([2, 1], ["has 3 grants, which an apply keeps; `aws kms list-grants --key-id key-1` lists them"]),
+    ],
+)
+def test_grants_of_an_adopted_key_are_reported(pages: list[int], told: list[str]) -> None:
+    """Anyone who can create a key can give it the description by which it is found."""
+
+    def tell(client: Any) -> None:
+        stub = Stubber(client)
+        for number, grants in enumerate(pages, start=1):
+            later = {"Truncated": True, "NextMarker": str(number)} if number < len(pages) else {"Truncated": False}
+            marker = {"Marker": str(number - 1)} if number > 1 else {}
+            answer = {"Grants": [{"GrantId": f"{number}-{grant}"} for grant in range(grants)], **later}
+            stub.add_response("list_grants", answer, {"KeyId": "key-1", **marker})
+        stub.activate()
+
+    arguments = Arguments({}, lambda value: value)
+    found = remarks_on("aws_kms_key.topic-key", arguments, {"KeyId": "key-1"}, aws_that(tell), frozenset())
+    assert list(found) == told
 
 
 def test_the_calls_of_remarks_are_listed_for_permissions() -> None:

@@ -13,7 +13,10 @@ from types import MappingProxyType
 
 import pytest
 
+from estate.load import load
+from local_aws import LocalAws
 from tests.support import ROOT
+from tests.support.world import facts_of
 
 pytestmark = pytest.mark.slow
 
@@ -105,6 +108,29 @@ def test_a_closed_pipe_is_named(name: str) -> None:
     os.close(write)
     assert (code, lines[-1]) == (1, "standard output: cannot be written: Broken pipe")
     assert not any("Traceback" in line or "Exception" in line for line in lines)
+
+
+def no_room_at_all() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+
+
+@pytest.mark.parametrize("where", ["the file", "standard output"])
+def test_init_on_a_full_disk_leaves_a_whole_file_or_none(where: str, tmp_path: Path) -> None:
+    file = tmp_path / "estates/astro.yaml"
+    file.parent.mkdir()
+    command = [sys.executable, "main.py", "init", str(file), "--region", "us-east-1", "--product", "hosted-dedicated"]
+    with LocalAws() as aws, Path("/dev/full").open("w") as full:
+        aws.make(facts_of(load(ROOT / "examples/vpc_peering.yaml")))
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ASTRO_"))}
+        env |= aws.environment("111111111111") | {"HOME": str(tmp_path)}
+        options = {"preexec_fn": no_room_at_all} if where == "the file" else {"stdout": full}
+        done = subprocess.run(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, check=False, **options)  # type: ignore[call-overload]
+    told = f"{file}: cannot be written: File too large" if where == "the file" else ""
+    told = told or "standard output: cannot be written: No space left on device"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, told)
+    assert list(file.parent.iterdir()) == ([] if where == "the file" else [file])
+    assert where == "the file" or load(file).networks
 
 
 def _heed_signals() -> None:
