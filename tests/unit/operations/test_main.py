@@ -203,26 +203,46 @@ WITHOUT_NETWORK = {
 }
 OFFLINE = """
 import runpy, sys
+from pathlib import Path
 def refuse(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
         raise RuntimeError(event)
+    if event == "subprocess.Popen" and Path(arguments[0]).name != "node":
+        raise RuntimeError(f"{event} {arguments[0]}")
 sys.addaudithook(refuse)
 sys.argv = ["main.py", *sys.argv[1:]]
 runpy.run_path("main.py", run_name="__main__")
 """
+NODE_OFFLINE = """
+const refuse = () => { throw new Error("RuntimeError: no network in Node"); };
+require("net").Socket.prototype.connect = require("dgram").createSocket = refuse;
+for (const dns of [require("dns"), require("dns").promises]) dns.lookup = dns.resolve = refuse;
+"""
+"""Python and Node are the only programs of these commands, and neither may open a connection."""
+
+
+def offline(folder: Path, *arguments: str, node: str = "") -> subprocess.CompletedProcess[str]:
+    """Run main.py without network. `node` is code that Node runs first."""
+    (folder / "offline.cjs").write_text(NODE_OFFLINE + node)
+    env = {**os.environ, "NODE_OPTIONS": f"--require {folder}/offline.cjs"}
+    command = [sys.executable, "-c", OFFLINE, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITHOUT_NETWORK)
 def test_a_command_without_aws_opens_no_connection(name: str, tmp_path: Path) -> None:
     arguments = [argument.format(tmp_path) for argument in WITHOUT_NETWORK[name]]
-    command = [sys.executable, "-c", OFFLINE, *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = offline(tmp_path, *arguments)
     assert (done.returncode in (0, 4), "RuntimeError" in done.stderr) == (True, False), done.stderr
 
 
 @pytest.mark.slow
-def test_a_connection_would_be_seen() -> None:
-    command = [sys.executable, "-c", OFFLINE, "policy", "fetch", "--to", "/dev/null/x", "--url", "https://localhost/"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "socket." in done.stderr
+def test_a_connection_would_be_seen(tmp_path: Path) -> None:
+    fetch = offline(tmp_path, "policy", "fetch", "--to", "/dev/null/x", "--url", "https://localhost/")
+    assert "socket." in fetch.stderr
+    for node in ('require("net").connect(9, "127.0.0.1");', 'require("https").get("https://localhost/");'):
+        synth = offline(tmp_path, "synth", "examples/vpc.yaml", "--out", str(tmp_path / "out"), node=node)
+        assert (synth.returncode, "no network in Node" in synth.stderr) == (1, True), synth.stderr
+    plan = offline(tmp_path, "plan", "--file", "examples/vpc.yaml", "--out", str(tmp_path / "out"))
+    assert "subprocess.Popen" in plan.stderr
