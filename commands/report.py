@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from operations.status.report import Status
+    from operations.status.write import Line
 
 _PATIENCE = 1.0
 """Seconds after which a command shows what it is doing."""
@@ -41,14 +42,22 @@ def show(command: str, found: "Status", output: Output, *, repeated: bool = Fals
         case Output.JUNIT:
             print(write.as_junit(command, found))
         case Output.TEXT:
-            console = _console(sys.stdout)
-            # Rich would end the program without a message if nobody reads its output.
-            with console.capture() as text:
-                for line in write.as_text(found.rows, datetime.now(UTC)):
-                    console.print(line, soft_wrap=not console.is_terminal)
-                console.print()
-                console.print(write.last_line(found), soft_wrap=not console.is_terminal)
-            print(text.get(), end="", flush=True)
+            lines = [*write.as_text(found.rows, datetime.now(UTC)), (), ((write.last_line(found), ""),)]
+            if sys.stdout.isatty() or os.environ.get("FORCE_COLOR"):
+                _print_styled(lines)
+            else:
+                print(*("".join(text for text, _ in line) for line in lines), sep="\n", flush=True)
+
+
+def _print_styled(lines: "Iterable[Line]") -> None:
+    from rich.text import Text
+
+    console = _console(sys.stdout)
+    # Rich would end the program without a message if nobody reads its output.
+    with console.capture() as text:
+        for line in lines:
+            console.print(Text.assemble(*line), soft_wrap=not console.is_terminal)
+    print(text.get(), end="", flush=True)
 
 
 def colours_off(environ: Mapping[str, str]) -> bool:

@@ -45,15 +45,28 @@ def session_as(role: str, name: str) -> boto3.Session:
     return _session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
 
+_DESCRIBING = threading.Lock()
+
+
 @cache
 def _descriptions() -> Loader:
-    return botocore.session.Session().get_component("data_loader")
+    """Return a loader that reads each description once, also if the clients of several accounts start together."""
+    loader: Loader = botocore.session.Session().get_component("data_loader")
+    read = loader.load_service_model
+
+    def read_once(*which: Any, **options: Any) -> Any:
+        with _DESCRIBING:
+            return read(*which, **options)
+
+    loader.load_service_model = read_once
+    return loader
 
 
 def _session(*keys: str) -> boto3.Session:
     """Return a session that shares the descriptions of services with all others; EC2's alone takes 0.3 s to read."""
     core = botocore.session.Session()
-    core.register_component("data_loader", _descriptions())
+    with _DESCRIBING:
+        core.register_component("data_loader", _descriptions())
     return boto3.Session(*keys, botocore_session=core)
 
 

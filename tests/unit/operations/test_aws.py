@@ -3,17 +3,19 @@
 import re
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.loaders import JSONFileLoader
 from botocore.stub import Stubber
 
 from operations.adopt import remarks
 from operations.adopt.arguments import Arguments
 from operations.adopt.remarks import CALLS, remarks_on, trust_remarks
-from operations.aws import Aws, remedy
+from operations.aws import Aws, _descriptions, remedy, session_as  # pyright: ignore[reportPrivateUsage]
 from tests.support import ROOT
 
 KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -33,6 +35,32 @@ class Session:
 
 def aws_that(tell: Callable[[Any], None]) -> Aws:
     return Aws(Session(tell), "111111111111", "us-east-1")  # type: ignore[arg-type]
+
+
+def test_accounts_at_once_read_a_description_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    original = JSONFileLoader.load_file
+
+    def load_file(self: JSONFileLoader, path: str) -> Any:
+        content = original(self, path)
+        if content is not None:
+            read.append(path)
+        return content
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", load_file)
+    _descriptions.cache_clear()
+    together = threading.Barrier(4, timeout=30)
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(key, "test")
+
+    def start(_: int) -> None:
+        session = session_as("", "test")
+        together.wait()
+        session.client("ec2", region_name="us-east-1").close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(start, range(4)))
+    assert len([path for path in read if "/ec2/" in path and "service-2" in path]) == 1
 
 
 def test_a_call_without_a_paginator_gets_every_page() -> None:

@@ -150,7 +150,7 @@ def shown(found: Status) -> None:
     """Write a checklist in each form."""
     json.dumps(as_values("status", found))
     assert as_junit("status", found)
-    assert all(line.plain.isprintable() for line in as_text(found.rows, datetime.now(UTC)))
+    assert all(text.isprintable() for line in as_text(found.rows, datetime.now(UTC)) for text, _ in line)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

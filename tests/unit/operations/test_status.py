@@ -574,7 +574,7 @@ def test_each_form_shows_every_step(estate: Estate) -> None:
     suite = ET.fromstring(as_junit("status", found))  # noqa: S314
     counts = {name: suite.get(name) for name in ("tests", "failures", "skipped")}
     assert counts == {"tests": "5", "failures": "1", "skipped": "4"}
-    text = [line.plain for line in as_text(found.rows, datetime.now(UTC))]
+    text = ["".join(part for part, _ in line) for line in as_text(found.rows, datetime.now(UTC))]
     assert text[0] == "connections.lake-prod (vpc_peering)"
     assert text[1].startswith(f"  [..] You: VPC peering connection {PCX} is active (since ")
     assert "expires in 6 days, " in text[1]
