@@ -110,6 +110,22 @@ def test_crash_reports_are_off() -> None:
     assert json.loads((ROOT / "cdktf.json").read_text())["sendCrashReports"] == "false"
 
 
+FIXED = {"brace-expansion": (2, 0, 2), "glob": (10, 5, 0), "lodash": (4, 17, 23), "tmp": (0, 2, 4)}
+"""The first versions without CVE-2025-5889, CVE-2025-64756, CVE-2025-13465 and CVE-2025-54798."""
+
+
+def test_node_packages_are_without_known_advisories() -> None:
+    """docs/security.md names the packages inside the archive of cdktf, which npm cannot replace."""
+    old = {
+        (name, package["version"], bool(package.get("inBundle")))
+        for path, package in NODE.items()
+        if (name := path.rsplit("node_modules/", 1)[-1]) in FIXED
+        and tuple(map(int, package["version"].split("."))) < FIXED[name]
+    }
+    page = (ROOT / "docs/security.md").read_text()
+    assert {(name, version, True) for name, version in re.findall(r"`([\w-]+) (\d+\.\d+\.\d+)`", page)} == old
+
+
 def test_every_node_package_is_pinned_by_hash() -> None:
     for path, package in NODE.items():
         if path:
