@@ -23,11 +23,11 @@ def adopt(
     ] = None,
     output: Format = TextOrJson.TEXT,
 ) -> None:
-    """Find existing AWS resources, and write import blocks.
+    """Find existing AWS resources, and write import blocks for them.
 
-    Searches AWS for resources that match the estate, and changes nothing there. Writes stacks/<stack>/imports.tf in the
-    output directory. The next `cdktf deploy` shows the imports before it asks for approval. Exits with 4 if a match
-    needs your decision.
+    Searches AWS for resources that match the estate, and writes stacks/<stack>/imports.tf in the output directory. The
+    next `cdktf deploy` shows the imports and prompts for approval. Exits with 4 if a match needs your decision. Changes
+    nothing in AWS.
 
     \b
     Examples:
@@ -49,7 +49,7 @@ def adopt(
     names = chosen(file, stack, stacks)
     for name in names:
         refuse_foreign_imports(out / "stacks" / name)
-    with progress("Looking for the resources in AWS"):
+    with progress("Searching AWS for the resources"):
         adoptions = look_for({name: stacks[name] for name in names}, ids)
     files = [adoption.write(out / "stacks" / adoption.stack) for adoption in adoptions]
     code = exit_code(adoptions)

@@ -39,8 +39,8 @@ def check(
 ) -> None:
     """Validate an estate file, and list its pending inputs.
 
-    Also lists warnings, and the variables that Terraform requires. With warnings only, exits with 4; `synth` still
-    works. An entry after its last day stops deploys of its stack.
+    Also lists warnings, and the variables that Terraform requires. With warnings only, exits with 4; you can still
+    synthesize and deploy. An expired entry stops deploys of its stack.
 
     \b
     Examples:

@@ -40,7 +40,7 @@ def completion(
 ) -> None:
     """Print a completion script for bash or zsh.
 
-    The script completes commands and options without starting Python. To load it, add this line to the shell's startup
+    The script completes commands and options without starting Python. To load it, add this line to your shell's startup
     file: `eval "$(main.py completion bash)"`.
 
     \b

@@ -29,8 +29,8 @@ def drift(
 ) -> None:
     """Show changes in AWS since the last deploy.
 
-    Synthesizes the estate into a temporary directory and plans each stack. Shows the changes by others that a deploy
-    would undo, and the failed steps of `status`, by entry of the file, with the clusters that use it. Changes nothing
+    Synthesizes the estate into a temporary directory and plans each stack. For each entry, shows the changes made
+    outside Terraform that a deploy would undo, the failed steps of `status`, and the affected clusters. Changes nothing
     in AWS, in the state or in the output directory, and takes no lock.
 
     \b

@@ -30,8 +30,8 @@ def export(
 ) -> None:
     """Write stacks as Terraform modules that need no Python.
 
-    The modules have no provider and no backend. Values that your root can compute, such as IDs, are variables.
-    Replaces only files of an earlier export.
+    The modules have no provider and no backend. Values that your root module can compute, such as IDs, are variables.
+    Overwrites only the files of an earlier export.
 
     \b
     Examples:

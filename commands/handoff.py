@@ -22,8 +22,8 @@ def handoff(
 ) -> None:
     """Print deployed entries and remaining steps.
 
-    With --for, prints the page to send to Astronomer or to your network team. Reads Terraform's state from the backend
-    of the estate, and writes nothing. Exits with 4 if the state of a stack could not be read.
+    With --for, prints the page to send to Astronomer or to your network team. Reads Terraform's state from the estate's
+    backend, and writes nothing. Exits with 4 if the state of a stack could not be read.
 
     \b
     Examples:

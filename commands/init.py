@@ -49,10 +49,10 @@ def init(
     ] = None,
     role: Annotated[str | None, typer.Option(metavar="NAME", help="Assume this role in each account.")] = None,
 ) -> None:
-    """Write a first estate file from AWS and Astro's API.
+    """Write a first estate file from data in AWS and Astro's API.
 
-    Reads AWS and changes nothing, then checks the new file. To include the clusters of your organization, set
-    ASTRO_API_TOKEN. On a terminal, prompts for missing values. Never replaces a file.
+    Reads AWS, writes the file, and checks it. To include the clusters of your organization, set ASTRO_API_TOKEN. On a
+    terminal, prompts for missing values. Changes nothing in AWS, and never overwrites a file.
 
     \b
     Examples:
@@ -62,7 +62,9 @@ def init(
     Exit codes: 0 done, 1 AWS or Astro's API could not be read, 2 invalid input, 4 warnings only.
     """
     if os.path.lexists(file):
-        raise UserError(f"{file}: exists already; init replaces no file. Name another", ExitCode.BAD_INPUT)
+        raise UserError(
+            f"{file}: already exists, and init never overwrites a file; name another file", ExitCode.BAD_INPUT
+        )
     if not file.parent.is_dir():
         raise UserError(f"{file}: {file.parent} is not a folder; create it first", ExitCode.BAD_INPUT)
     asks = sys.stdin.isatty() and sys.stdout.isatty()
@@ -78,7 +80,7 @@ def init(
         ("--account", account, _ACCOUNT, "12 digits"),
         ("--astro-account", astro_account, _ACCOUNT, "12 digits"),
         ("--vpc", vpc, _VPC, "an ID such as vpc-0123456789abcdef0"),
-        ("--organization", [organization] if organization else [], _SLUG, "lower-case letters, digits and hyphens"),
+        ("--organization", [organization] if organization else [], _SLUG, "lowercase letters, digits and hyphens"),
         ("--role", [role] if role else [], _ROLE, "the name of a role, not its ARN"),
     ):
         for value in values or ():
@@ -100,13 +102,17 @@ def init(
     known = {*(astro_account or ()), *(one["account_id"] for one in astro if one["account_id"])}
     requesters = {one.account_id for each in found for one in (*each.peerings, *each.attachments)}
     for stranger in sorted(requesters - known) if asks else ():
-        if typer.confirm(f"Account {stranger} requests a connection. Has Astronomer's support named it to you?"):
+        if typer.confirm(
+            f"Account {stranger} requests a connection. Did Astronomer's support give you this account ID?"
+        ):
             known.add(stranger)
     content = text(Answers(product, organization, role, known), found, astro)
     try:
         create(file, content)
     except FileExistsError:
-        raise UserError(f"{file}: exists already; init replaces no file. Name another", ExitCode.BAD_INPUT) from None
+        raise UserError(
+            f"{file}: already exists, and init never overwrites a file; name another file", ExitCode.BAD_INPUT
+        ) from None
     print(f"{file}: written")
     check(file, CheckOutput.TEXT)
 

@@ -19,11 +19,11 @@ def permissions(
     jobs: Annotated[list[Job] | None, typer.Option("--for", help="The job. Can be repeated. Default: plan.")] = None,
     file: EstateOption = Path("astro.yaml"),
 ) -> None:
-    """Print the least IAM policies for a job, as JSON.
+    """Print the minimum IAM policies for a job, as JSON.
 
-    The output is by stack, and most actions come from measured API calls. `apply` covers creating and changing
-    resources. For a role that can also remove them, add `--for destroy`. With a `deployer`, the policies under `caller`
-    are for your own credentials. `--for init` alone needs no file.
+    Prints the policies for each stack. Most actions come from measured API calls. `apply` covers creating and changing
+    resources; to also delete them, add `--for destroy`. With a `deployer`, the policies under `caller` are for your own
+    credentials. `--for init` alone needs no estate file.
 
     \b
     Examples:

@@ -29,7 +29,7 @@ def plan(
     """Show the changes that a deploy would make.
 
     Synthesizes the estate, and runs `terraform plan` for each stack. Changes nothing in AWS, and saves no plan file.
-    A plan is refused if a condition fails, or if it would destroy a protected resource. `diff` is the same command.
+    Exits with 3 if a condition fails, or if a plan would destroy a protected resource. `diff` is an alias.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def plan(
       main.py plan network-lake --file dev.yaml --out cdktf.out-dev
       main.py plan --output json
 
-    Exit codes: 0 no changes, 1 failed, 2 invalid input, 3 a plan is refused, 4 changes.
+    Exit codes: 0 no changes, 1 failed, 2 invalid input, 3 a plan is blocked, 4 changes.
     """
     from operations import plan as planning
 

@@ -37,8 +37,8 @@ def fetch(
 ) -> None:
     """Download and pin Astronomer's policy document.
 
-    Saves the document as the estate's `policy_file`, with its SHA-256 in a file in the same directory. If the document
-    differs from the pinned one, saves it with the suffix .new, compares the two, and exits with 3.
+    Saves the document as the estate's `policy_file`, and its SHA-256 in a file next to it. If the document differs from
+    the pinned one, saves it with the suffix .new, compares the two, and exits with 3.
 
     \b
     Examples:
@@ -91,7 +91,7 @@ def diff(
       main.py policy diff policies/astronomer.json policies/astronomer.json.new
       main.py policy diff --output json
 
-    Exit codes: 0 the new one allows no more, 1 failed, 2 invalid input, 3 it allows more.
+    Exit codes: 0 the new document allows no more, 1 failed, 2 invalid input, 3 it allows more.
     """
     from operations.policy.compare import compare
     from operations.policy.documents import in_account, policy_file, read
@@ -113,7 +113,7 @@ def diff(
     for change in changes:
         print(change)
     if not code:
-        print("the new one allows no more" if changes else "both allow the same")
+        print("the new document allows no more" if changes else "both documents allow the same")
     sys.exit(code)
 
 
@@ -121,8 +121,8 @@ def diff(
 def lint(file: EstateFile = Path("astro.yaml"), output: Format = TextOrJson.TEXT) -> None:
     """Lint every IAM policy of the estate, offline.
 
-    Includes trust policies. The linter is parliament. Exits with 3 for a finding, but with 4 for one in Astronomer's
-    document, because Astronomer maintains it.
+    Includes trust policies. Uses the linter parliament. Exits with 3 if there are findings, or with 4 if they are only
+    in Astronomer's document, which you cannot change.
 
     \b
     Examples:

@@ -23,8 +23,8 @@ def preflight(
 ) -> None:
     """Check whether a plan and a deploy can succeed.
 
-    Checks programs, credentials, permissions, quotas, IDs, ranges and more. Reads AWS in every account of the estate,
-    and changes nothing.
+    Checks installed programs, credentials, permissions, quotas, IDs, ranges and more. Reads AWS in every account of the
+    estate, and changes nothing.
 
     \b
     Examples:

@@ -30,15 +30,15 @@ def reach(
 ) -> None:
     """Find the first hop that blocks traffic to a host.
 
-    Follows the traffic from a cluster to HOST and PORT, and the responses. Reads AWS and changes nothing. Exits with 3
-    if a hop blocks, with 4 if no hop that your accounts can see blocks, and with 1 if no account could be read.
+    Traces the traffic from a cluster to HOST and PORT, and the responses. Reads AWS and changes nothing. Exits with 3
+    if a hop blocks the traffic, with 4 if no hop in your accounts does, and with 1 if no account could be read.
 
     \b
     Examples:
       main.py reach prod db.lake.example.com 5432
       main.py reach prod 10.20.0.10 443 --via lake-peering
 
-    Exit codes: 1 failed, 2 invalid input, 3 a hop blocks, 4 no visible hop blocks.
+    Exit codes: 1 failed, 2 invalid input, 3 a hop blocks, 4 no hop in your accounts blocks.
     """
     from operations.handoff.read import read
     from operations.reach.report import airflow_commands
@@ -61,8 +61,8 @@ def reach(
         if blocked:
             print(f"Blocked at {blocked[0].entry}: {blocked[0].outcome.evidence}")
         elif found.code is ExitCode.WARNINGS_ONLY:
-            print("No hop that your accounts can see blocks the traffic.")
+            print("No hop in your accounts blocks the traffic.")
         if commands := airflow_commands(host, port, protocol):
-            print(f"To test the same from Airflow, run in a task of a Deployment in cluster {cluster}:")
+            print(f"To test the connection from Airflow, run in a task of a Deployment in cluster {cluster}:")
             print(*(f"  {command}" for command in commands), sep="\n")
     sys.exit(found.code)

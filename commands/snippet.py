@@ -56,7 +56,7 @@ def _without_secrets(lines: list[str], problems: list[Problem]) -> list[str | No
     """Return the lines without those that may have a secret, and without the values of unknown keys."""
     shown: list[str | None] = []
     open_: list[tuple[int, bool]] = []
-    unknown = {(one.line, one.column) for one in problems if one.message.startswith("is not a key here")}
+    unknown = {(one.line, one.column) for one in problems if one.message.startswith("is not a valid key here")}
     cut = dict(sorted(unknown, reverse=True))
     for number, line in enumerate(lines, 1):
         indent = len(line) - len(line.lstrip())

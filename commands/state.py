@@ -24,8 +24,8 @@ state = typer.Typer(help=HELP, rich_markup_mode=None)
 def create(file: EstateFile = Path("astro.yaml")) -> None:
     """Create or repair the S3 bucket for Terraform's state.
 
-    The bucket in `state` becomes versioned, encrypted and private, and requires TLS. Old versions of objects expire
-    after 90 days, except the newest ten. An existing bucket gets the same settings. You can repeat the command.
+    Makes the bucket in `state` versioned, encrypted, private and TLS-only. Old versions of objects expire after 90
+    days, except the newest ten. Repairs these settings if the bucket already exists, so you can repeat the command.
 
     \b
     Examples:
@@ -36,7 +36,7 @@ def create(file: EstateFile = Path("astro.yaml")) -> None:
     estate = load(file)
     if not isinstance(estate.state, S3State):
         raise UserError(
-            f"{file}: state.backend: {estate.state.backend!r} keeps no state in S3; only s3 has a bucket",
+            f"{file}: state.backend: {estate.state.backend!r} does not store state in S3; this command is only for s3",
             ExitCode.BAD_INPUT,
         )
     from operations.state import create_state_bucket

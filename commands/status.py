@@ -35,15 +35,15 @@ def status(
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also write a page with a map. It replaces only a page of this estate."),
+        typer.Option(metavar="FILE", help="Also write an HTML page with a map. Overwrites only a page of this estate."),
     ] = None,
     outputs: Outputs = None,
 ) -> None:
     """Show the live state of every step.
 
-    Shows who acts next, the deadline, and the next command or request. Reads AWS in every account of the estate, and
-    changes nothing. Exits with 0 if all steps are done, with 3 if one failed, with 4 if steps are waiting or not
-    visible, and with 1 if no account could be read.
+    For each step, shows who acts next, the deadline, and the next command or request. Reads AWS in every account of the
+    estate, and changes nothing. Exits with 0 if all steps are done, with 3 if a step failed, with 4 if steps are
+    waiting or unknown, and with 1 if no account could be read.
 
     \b
     Examples:
@@ -54,7 +54,7 @@ def status(
     Exit codes: 0 all steps are done, 1 failed, 2 invalid input, 3 a step failed, 4 steps are waiting.
     """
     if watch and output is Output.JUNIT:
-        raise UserError("--watch with --output junit: a file of JUnit has one report; use json", ExitCode.BAD_INPUT)
+        raise UserError("--watch with --output junit: a JUnit file has only one report; use json", ExitCode.BAD_INPUT)
     estate = load(file)
     if html:
         from operations.status.page import refuse_foreign_page

@@ -25,11 +25,11 @@ def synth(
         bool, typer.Option("--check", help="Write nothing. Exit with 3 if the output is out of date.")
     ] = False,
 ) -> None:
-    """Write the Terraform of the estate, to commit it.
+    """Write the estate's Terraform to files that you can commit.
 
-    The files are those of `cdktf synth`, and the same on every machine. In the output directory, files of stacks that
-    are no longer in the estate, or of the other format, are deleted. Other files stay. --check also fails if Terraform
-    would load other files, unless `terraform.own_files` in the estate lists them.
+    Writes the same files as `cdktf synth`, with the same bytes on every machine. Deletes the files of stacks that are
+    no longer in the estate, and files in the other syntax. Keeps all other files. --check also fails if Terraform would
+    load other files, unless `terraform.own_files` in the estate lists them.
 
     \b
     Examples:
@@ -52,7 +52,7 @@ def synth(
         installed = write(estate, file, out, os.environ, hcl=hcl)
         for removed in installed.deleted:
             gone = not any((out / removed.parent).glob("cdk.tf*"))
-            print(f"{out / removed}: deleted{'; its deployed resources stay until you destroy them' * gone}")
+            print(f"{out / removed}: deleted{'; its deployed resources remain until you destroy them' * gone}")
         print(f"{out} {'holds' if installed.written else 'is up to date:'} {summary(out)}")
         return
 

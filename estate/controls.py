@@ -11,13 +11,18 @@ PolicyName = Annotated[
     Text(
         "the name of a managed policy",
         r"(?:[\w+=,.@-]{1,64}/){0,8}[\w+=,.@-]{1,128}",
-        "up to 128 letters, digits and _+=,.@-, after its path if it has one",
+        "up to 128 letters, digits and _+=,.@-, including its path",
         "workload-boundary",
     ),
 ]
 RolePath = Annotated[
     str,
-    Text("a path of IAM", r"/(?:[\w+=,.@-]{1,64}/){1,7}", "names between /, which it begins and ends with", "/astro/"),
+    Text(
+        "an IAM path",
+        r"/(?:[\w+=,.@-]{1,64}/){1,7}",
+        "names separated by /, with / at the beginning and the end",
+        "/astro/",
+    ),
 ]
 KeyAlias = Annotated[
     str, Text("an alias of a KMS key", r"alias/(?!aws/)[\w/-]{1,250}", "alias/NAME, not alias/aws/...", "alias/logs")
@@ -41,13 +46,13 @@ class Controls(Props):
     """Only principals of these accounts may use a new VPC endpoint. Requests without credentials, such as those of
     package repositories in S3, then fail. Default: AWS's own policy, which allows everyone with permissions in IAM."""
     endpoint_resource_accounts: Accounts | None = None
-    """Only resources of these accounts can be reached through a new VPC endpoint. Buckets of AWS, such as those of
+    """Only resources of these accounts can be reached through a new VPC endpoint. AWS's own buckets, such as those with
     ECR's layers, are in other accounts. Default: resources of every account."""
 
     @model_validator(mode="after")
     def _demands_something(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError(f"has no fields; set one of {', '.join(type(self).model_fields)}, or remove it")
+            raise ValueError(f"is empty; set at least one of {', '.join(type(self).model_fields)}, or remove it")
         return self
 
     def boundary(self, partition: str, account_id: str) -> str | None:

@@ -44,9 +44,9 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
         case "extra_forbidden":
             # Without the value, because a secret could be here, and must not reach a log.
             allowed = sorted(owner.model_fields) if owner else []
-            message = f"is not a key here{_meant(path, allowed)}; allowed: {', '.join(allowed)}"
+            message = f"is not a valid key here{_meant(path, allowed)}; allowed: {', '.join(allowed)}"
             if SECRET.search(str(path[-1])):
-                message += "; a secret is never in this file, because Terraform prompts for it as a variable"
+                message += "; do not write secrets in this file, because Terraform prompts for them as variables"
         case "value_error":
             message = str(cause)
             shown = repr(shortened(str(path[-1]))) if is_key and path else shown
@@ -68,7 +68,7 @@ def _explain(details: ErrorDetails, data: Any, source: Source) -> Iterator[Probl
             tag = context.get("discriminator", "").strip("'")
             message = f"has no {tag!r}; add it: {tag} is one of {', '.join(map(repr, _tags(annotation, tag)))}"
         case "model_type" | "model_attributes_type" | "dict_type":
-            message = f"is {_a_kind(details['input'])}, and must be a map{_as_map(details['input'], path, annotation)}"
+            message = f"is {_a_kind(details['input'])}, but must be a map{_as_map(details['input'], path, annotation)}"
         case _:
             message = f"{shown or 'this'} {_plain(details)}"
             if kind == "int_type":
@@ -103,9 +103,9 @@ _PLAIN = {
     "int_parsing_size": "is too large a number",
     "int_type": "is not a whole number",
     "string_type": "is not text; put it in quotes",
-    "bool_type": "is not true or false",
-    "greater_than_equal": "is too small; at least {ge}",
-    "less_than_equal": "is too large; at most {le}",
+    "bool_type": "must be true or false",
+    "greater_than_equal": "is too small; the minimum is {ge}",
+    "less_than_equal": "is too large; the maximum is {le}",
     "too_long": "has too many entries ({actual_length}); the maximum is {max_length}",
     "too_short": "has too few entries ({actual_length}); the minimum is {min_length}",
 }
@@ -113,7 +113,7 @@ _PLAIN = {
 
 def _plain(details: ErrorDetails) -> str:
     template = _PLAIN.get(details["type"])
-    return template.format(**details.get("ctx", {})) if template else f"is refused: {details['msg']}"
+    return template.format(**details.get("ctx", {})) if template else f"is invalid: {details['msg']}"
 
 
 _EXAMPLES = {
@@ -139,7 +139,7 @@ def _not_allowed(value: Any, expected: str, path: Location, shown: str | None, a
     """Return the message for a value that is not one of the `expected` words."""
     if any(typing.get_origin(one) is dict or _is_model(one) for one in _maps_in(annotation)):
         allowed = f"{expected.replace(' or ', ', ')} or a map"
-        lead = f"is {_a_kind(value)}, and must be {allowed}" if shown is None else f"{shown} must be {allowed}"
+        lead = f"is {_a_kind(value)}, but must be {allowed}" if shown is None else f"{shown} must be {allowed}"
         meant = _unfilled(value, annotation) or did_you_mean(str(shown).strip("'"), expected)
         return f"{lead}{meant or _as_map(value, path, annotation)}"
     if path[-1] == "protocol" and str(value).lower() in ("all", "any", "-1", "*"):
@@ -166,8 +166,8 @@ def _meant(path: Location, allowed: list[str]) -> str:
 
 
 _ELSEWHERE = {
-    "dynamodb_table": "; no table is needed, because Terraform locks the state by a file in the bucket",
-    "provider": "; each stack has a provider of its network's account_id and region",
+    "dynamodb_table": "; no table is needed, because Terraform locks the state with a file in the bucket",
+    "provider": "; each stack has a provider for the account_id and region of its network",
 }
 
 
@@ -252,8 +252,8 @@ def _as_list(value: Any, path: Location, written: str | None) -> str:
         given: list[Any] = list(typing.cast("dict[Any, Any]", value).values())
         if not any(isinstance(item, dict | tuple) for item in given):
             items = ", ".join(_sample(item, path) for item in given[:3])
-            return f"is a map, and must be a list; write {_field(path)}: [{items}{', …' * (len(given) > 3)}]"
-    return f"is {_a_kind(value)}, and must be a list; write {_field(path)}: [{written or 'a, b'}]"
+            return f"is a map, but must be a list; write {_field(path)}: [{items}{', …' * (len(given) > 3)}]"
+    return f"is {_a_kind(value)}, but must be a list; write {_field(path)}: [{written or 'a, b'}]"
 
 
 def _field(path: Location) -> str:

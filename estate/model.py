@@ -43,7 +43,7 @@ _PROVIDER = r"(?:5\.[1-9]\d{2,}|6\.(?:0|[1-9]\d*))(?:\.\d+)?"
 ProviderVersion = Annotated[
     str,
     Text(
-        "a version constraint of the AWS provider",
+        "an AWS provider version constraint",
         rf"(?:~> ?)?{_PROVIDER}|>= ?{_PROVIDER}, ?< ?7\.0",
         "~> VERSION, VERSION alone, or >= VERSION, < 7.0, where VERSION is 5.100 or newer, up to 6.x",
         "~> 6.0",
@@ -54,9 +54,9 @@ ProviderVersion = Annotated[
 FormerPath = Annotated[
     str,
     Text(
-        "the former path of a name",
+        "the former path of an entry",
         r"(?:clusters|networks|connections)(?:\.[a-z][a-z0-9_-]*)+|account(?:\.[a-z][a-z0-9_-]*){3,}",
-        "a path below clusters, networks, connections or account that ends in the name it had",
+        "a path below clusters, networks, connections or account that ends in its former name",
         "connections.lake-peering",
     ),
 ]
@@ -118,8 +118,8 @@ class Account(Props):
     account_id: AccountId
     region: Region
     without_hybrid_reason: Reason | None = None
-    """The reason why there is an account without Hybrid clusters. Default: this is an error, because Astronomer's role
-    has many permissions, and a Hosted cluster does not use it."""
+    """The reason for an `account` section without Hybrid clusters. Default: this is an error, because Astronomer's role
+    has broad permissions that Hosted clusters do not need."""
     cross_account_role: CrossAccountRoleProps
     policy_alarm: PolicyAlarmProps | None = None
     policy_alarm_removal_reason: Reason | None = None
@@ -127,7 +127,7 @@ class Account(Props):
     service_quotas: ServiceQuotasProps | None = None
     opt_in_region: OptInRegionProps | None = None
     confirmed: Day | None = None
-    """The day on which Astronomer and AWS had answered all of your requests in `main.py handoff`."""
+    """The date on which Astronomer and AWS had completed all of your requests in `main.py handoff`."""
 
     def sections(self) -> Iterator[tuple[str, CheckedProps]]:
         """Yield the existing sections by name."""

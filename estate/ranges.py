@@ -13,21 +13,21 @@ from modules.vpc.props import VpcProps
 
 
 def overlaps(estate: Estate) -> Iterator[Problem]:
-    """Ranges that overlap and meet: a route table has one way to a range, and AWS refuses a peering of VPCs with any
-    range in common (facts B13).
+    """Yield overlapping ranges that meet in a route table or in a peering. A route table has one route per range, and
+    AWS rejects a peering of VPCs with any range in common (facts B13).
 
-    In route tables these meet: a network and all that it is connected with; a cluster and all that it is connected
-    with, by whatever networks; and all that is on one transit gateway. Only ranges that get a route count: no pods,
-    unless a gateway announces them, and no `unrouted_cidrs`. A cluster is there with the ranges of its twin, which
-    must be free before the failover. Some that meet may overlap:
+    These ranges meet in route tables: those of a network and everything connected to it; those of a cluster and
+    everything connected to it, through any network; and those of everything on one transit gateway. Only routed ranges
+    count. Pods count only if a gateway announces them, and `unrouted_cidrs` never do. A cluster also counts with the
+    ranges of its twin, which must be free before the failover. Some ranges that meet may overlap:
 
-    - a cluster and its twin, which has the same ranges by default (facts C10), unless both are connected with one
+    - a cluster and its twin, which have the same ranges by default (facts C10), unless both are connected to one
       network or one transit gateway;
     - the pods of two clusters, because 100.64.0.0/19 is usual for each;
-    - a range behind a connection, if it holds the other, such as 10.0.0.0/8 behind a transit gateway and a VPC of
-      10.20.0.0/16. AWS prefers the route with the longer prefix, and a VPC's local route over all others;
-    - one place in the world that the file names twice: a range that two connections have on premises behind one
-      transit gateway, another network on that gateway, a VPC that two accounts share.
+    - a range behind a connection that contains the other range, such as 10.0.0.0/8 behind a transit gateway and a VPC
+      of 10.20.0.0/16. AWS prefers the route with the longer prefix, and a VPC's local route over all others;
+    - one place that the file describes twice: a range that two connections have on premises behind one transit gateway,
+      another network on that gateway, or a VPC that two accounts share.
     """
     # The ranges of a twin are in the entry of its cluster.
     twins = estate.twins()
@@ -79,8 +79,8 @@ def overlaps(estate: Estate) -> Iterator[Problem]:
                 else:
                     yield Problem(
                         other,
-                        f"{both}, and {place} has to route both; AWS cannot route between overlapping ranges: change "
-                        "one",
+                        f"{both}, and {place} needs routes to both; AWS cannot route between overlapping ranges: "
+                        "change one",
                     )
 
 

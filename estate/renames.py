@@ -111,8 +111,8 @@ def check(estate: Estate) -> Iterator[Problem]:
             if _concerns(one, estate, entry) and len(same := _places(estate, entry, one.name)) > 1:
                 yield Problem(
                     place,
-                    f"{one.name!r} is {' and '.join(same)}, which the addresses of {entry} do not tell apart; choose "
-                    "another name",
+                    f"{one.name!r} is {' and '.join(same)}, so the Terraform addresses of {entry} would be ambiguous; "
+                    "choose another name",
                 )
 
 

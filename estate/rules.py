@@ -70,7 +70,7 @@ def _names(estate: Estate, names: Names) -> Iterator[Problem]:
             if entry.dr is not None and names[section].get(twin) is not None:
                 yield Problem(
                     (section, twin),
-                    f"has the name of the twin of {section}.{name}.dr; rename this entry, or remove "
+                    f"has the same name as the twin of {section}.{name}.dr; rename this entry, or remove "
                     f"{section}.{name}.dr",
                 )
     for section in ("networks", "connections"):
@@ -90,8 +90,8 @@ def _vpcs(estate: Estate) -> Iterator[Problem]:
         if network.vpc_id and (other := first.setdefault((network.vpc_id, network.account_id), name)) != name:
             yield Problem(
                 ("networks", name, "vpc_id"),
-                f"{network.vpc_id!r} is also the VPC of networks.{other}; use one entry, so that only one stack "
-                "changes it",
+                f"{network.vpc_id!r} is also the VPC of networks.{other}; use one entry for both, so that only one "
+                "stack manages the VPC",
             )
 
 
@@ -104,7 +104,7 @@ def _shared_vpcs(estate: Estate) -> Iterator[Problem]:
     for name, network in estate.networks.items():
         owner = owners.get(network.vpc_id or "", name)
         if owner != name and network.account_id != estate.networks[owner].account_id:
-            shared = f"{network.vpc_id!r} is of networks.{owner}, in account {estate.networks[owner].account_id}"
+            shared = f"{network.vpc_id!r} belongs to networks.{owner}, in account {estate.networks[owner].account_id}"
             if network.region != estate.networks[owner].region:
                 yield Problem(
                     ("networks", name, "region"),
@@ -113,14 +113,14 @@ def _shared_vpcs(estate: Estate) -> Iterator[Problem]:
             if network.route_tables:
                 yield Problem(
                     ("networks", name, "route_tables"),
-                    f"{shared}, and only its owner changes its route tables; write routes_elsewhere here",
+                    f"{shared}, and only its owner can change its route tables; set routes_elsewhere here",
                 )
             for key, connection in estate.connections.items():
                 if connection.network == name and connection.needs_owner:
                     yield Problem(
                         ("connections", key, "network"),
-                        f"{name!r} is a participant's side of a shared VPC, and only its owner's account takes a "
-                        f"{connection.type}; name {owner!r}, or the owner's entry",
+                        f"{name!r} is a participant's side of a shared VPC, but only the owner's account can have a "
+                        f"{connection.type}; use {owner!r}, or the owner's entry",
                     )
 
 
@@ -178,8 +178,8 @@ def _offered(estate: Estate) -> Iterator[Problem]:
         if (aws := partition(cluster.region)) != "aws":
             yield Problem(
                 ("clusters", name, "region"),
-                f"{cluster.region!r} is in the partition {aws}, where Astronomer has no clusters; give the cluster's "
-                "region in the partition aws",
+                f"{cluster.region!r} is in the partition {aws}, where Astronomer has no clusters; use a region in the "
+                "partition aws",
             )
         try:
             ASTRO_CIDRS[cluster.product].check(cluster.cidr)
@@ -204,7 +204,8 @@ def _twins(estate: Estate) -> Iterator[Problem]:
         clusters = [estate.clusters[each] for each in connection.cluster_names() if each in estate.clusters]
         if connection.dr is not None and clusters and not any(cluster.dr for cluster in clusters):
             yield Problem(
-                ("connections", name, "dr"), "is for clusters with a twin, and none of these has `dr`; remove it"
+                ("connections", name, "dr"),
+                "is only for clusters with a twin, but none of these clusters has `dr`; remove it",
             )
 
 
@@ -234,7 +235,7 @@ def _partitions(estate: Estate) -> Iterator[Problem]:
         else:
             yield Problem(
                 ("connections", name, "network"),
-                f"{connection.network!r} is in {network.region}, which is in the partition {aws}, and Astronomer's "
+                f"{connection.network!r} is in {network.region}, which is in the partition {aws}, but Astronomer's "
                 "clusters are in the partition aws; AWS does not connect networks across partitions: use a network in "
                 "the partition aws",
             )
@@ -250,11 +251,13 @@ def _partitions(estate: Estate) -> Iterator[Problem]:
             if other and other != (aws := partition(region)):
                 yield Problem(
                     (*place, *field),
-                    f"{value!r} is in the partition {other}, and {'.'.join(place)} in {aws}; give one in the partition "
-                    f"{aws}",
+                    f"{value!r} is in the partition {other}, but {'.'.join(place)} is in {aws}; use one in the "
+                    f"partition {aws}",
                 )
             elif place == ("state",) and value.startswith("arn:") and arn_region(value) != region:
-                yield Problem((*place, *field), f"{value!r} is not in {region}; S3 takes a key of the bucket's region")
+                yield Problem(
+                    (*place, *field), f"{value!r} is not in {region}; S3 requires a key in the bucket's region"
+                )
 
 
 def _texts(value: Any, path: Location = ()) -> Iterator[tuple[Location, str]]:
@@ -278,15 +281,15 @@ def _for_hybrid(estate: Estate, names: Names) -> Iterator[Problem]:
         yield Problem(
             ("account", "region"),
             f"{account.region!r} is in the partition {aws}, where Astronomer has no account that could assume the "
-            "role; give a region in the partition aws",
+            "role; use a region in the partition aws",
         )
     if account.service_quotas and account.service_quotas.size_for_clusters:
         for name, cluster in estate.data_plane().items():
             if vcpus(cluster.node_type) is None:
                 yield Problem(
                     ("clusters", name, "node_type"),
-                    f"{cluster.node_type!r} has a number of vCPUs that is not known here; write "
-                    "account.service_quotas.vcpus in place of size_for_clusters",
+                    f"{cluster.node_type!r} has an unknown number of vCPUs; set account.service_quotas.vcpus instead "
+                    "of size_for_clusters",
                 )
     if set(written) - set(estate.clusters):
         return  # An invalid cluster may be Hybrid.
@@ -294,13 +297,14 @@ def _for_hybrid(estate: Estate, names: Names) -> Iterator[Problem]:
     still_to_come = not estate.clusters and estate.astro.product == "hybrid"
     if account.without_hybrid_reason and hybrid:
         yield Problem(
-            ("account", "without_hybrid_reason"), f"is given, and clusters.{hybrid[0]} is Hybrid; remove the reason"
+            ("account", "without_hybrid_reason"),
+            f"is set, but clusters.{hybrid[0]} is a Hybrid cluster; remove the reason",
         )
     elif not (account.without_hybrid_reason or hybrid or still_to_come):
         yield Problem(
             ("account",),
-            "is for Hybrid clusters, and there are none: its role grants Astronomer broad permissions that Hosted "
-            "clusters do not need; remove account, describe the Hybrid cluster in clusters, or explain in "
+            "is only for Hybrid clusters, but there are none: its role grants Astronomer broad permissions that "
+            "Hosted clusters do not need; remove account, describe the Hybrid cluster in clusters, or explain in "
             "account.without_hybrid_reason",
         )
 
@@ -373,8 +377,8 @@ def _routed_back(estate: Estate) -> Iterator[Problem]:
             more = f" and {len(routed[name]) - 1} more" if len(routed[name]) > 1 else ""
             yield Problem(
                 ("networks", name),
-                f"has no route_tables, so traffic from {routed[name][0]}{more} has no way back; set them, write "
-                "route_tables: all, or explain in routes_elsewhere who routes",
+                f"has no route_tables, so there is no return route for {routed[name][0]}{more}; set them, for example "
+                "route_tables: all, or explain in routes_elsewhere who adds the routes",
             )
 
 

@@ -97,7 +97,7 @@ class Source:
         except FileNotFoundError:
             near = difflib.get_close_matches(file.name, [one.name for one in file.parent.glob("*.y*ml")], n=1)
             meant = f"; did you mean {file.with_name(near[0])}?" if near else ""
-            problem = f"there is no such file{meant}; name the estate with ASTRO_ESTATE or as an argument"
+            problem = f"does not exist{meant}; pass the path of the estate file, or set ASTRO_ESTATE"
             return self._fail(problem, at=(0, 0))
         except DocumentError as error:
             return self._fail(str(error))
@@ -112,7 +112,7 @@ class Source:
         except _TooMuchError as error:
             return self._fail(str(error))
         if root is None:
-            return self._fail("is empty; `main.py schema` describes an estate, examples/ has some")
+            return self._fail("is empty; copy an example from examples/, or run `main.py init`")
         return root
 
     def _fail(self, message: str, at: tuple[int, int] = (1, 1)) -> None:
@@ -150,7 +150,7 @@ class Source:
             elif own:
                 first = self._marks[(*path, key), True]
                 self.problems.append(
-                    Problem((*path, key), f"is given twice, first in line {first[0]}; keep one of them", *at)
+                    Problem((*path, key), f"is defined twice, first on line {first[0]}; keep one of them", *at)
                 )
         return result
 

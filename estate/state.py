@@ -7,7 +7,7 @@ from pydantic import Field
 from modules.vocabulary import BucketName, KmsKey, Props, Region, Text
 
 KeyPrefix = Annotated[
-    str, Text("a key prefix", r"[\w.-]+(?:/[\w.-]+)*", "letters, digits and _.-, parts joined by /", "astro/prod")
+    str, Text("a key prefix", r"[\w.-]+(?:/[\w.-]+)*", "parts of letters, digits and _.-, joined by /", "astro/prod")
 ]
 
 
@@ -19,9 +19,9 @@ CloudName = Annotated[
 ProjectName = Annotated[
     str,
     Text(
-        "a project of HCP Terraform",
+        "an HCP Terraform project",
         r"[A-Za-z0-9_-][A-Za-z0-9 _-]{1,38}[A-Za-z0-9_-]",
-        "3 to 40 letters, digits, spaces, _ and -, without a space at its ends",
+        "3 to 40 letters, digits, spaces, _ and -, not beginning or ending with a space",
         "Default Project",
     ),
 ]
@@ -30,7 +30,7 @@ ProjectName = Annotated[
 # HCP Terraform allows 90 characters, and a stack's name has up to 39.
 WorkspacePrefix = Annotated[
     str,
-    Text("what a workspace's name begins with", r"[A-Za-z0-9_-]{1,50}", "1 to 50 letters, digits, _ and -", "astro-"),
+    Text("a workspace prefix", r"[A-Za-z0-9_-]{1,50}", "1 to 50 letters, digits, _ and -", "astro-"),
 ]
 
 
@@ -39,7 +39,7 @@ HostName = Annotated[
     Text(
         "a host name",
         r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
-        "lower-case letters, digits and -, parts joined by dots, without https://",
+        "parts of lowercase letters, digits and -, joined by dots, without https://",
         "terraform.acme.example",
     ),
 ]

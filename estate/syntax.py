@@ -7,8 +7,8 @@ from ruamel.yaml.error import MarkedYAMLError
 Place = tuple[int, int]
 """Line and column, from 1."""
 
-FILL_IN = "variables are not expanded here; write the value"
-UNFILLED = f"looks like a template that was not filled in; {FILL_IN}"
+FILL_IN = "the file does not expand variables; write the value itself"
+UNFILLED = f"looks like a template that was not rendered; {FILL_IN}"
 
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?:\s|$)", re.MULTILINE)
 _ODD_SPACE = re.compile("[\u00a0\u2007\u202f\u3000]")
@@ -34,7 +34,7 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
     # An odd space is visible on the line after it.
     for number in range(max(at[0] - 3, 0), min(at[0], len(lines))):
         if found := _ODD_SPACE.search(lines[number]):
-            return "is a non-breaking space; replace it with a plain one", (number + 1, found.start() + 1)
+            return "is a non-breaking space; replace it with a normal space", (number + 1, found.start() + 1)
     for number in range(max(began[0] - 1, 0), min(at[0], len(lines))):
         if found := _TEMPLATE.search(lines[number]):
             return UNFILLED, (number + 1, found.start() + 1)
@@ -46,10 +46,10 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
             return f"opens a bracket that is not closed before line {at[0]}; close it with {close}", began
         return f"is not expected here: write a comma between entries, and {close} after the last", at
     if "'\\t'" in problem:
-        return "is a tab, and YAML indents with spaces; replace it with spaces", at
+        return "is a tab, but YAML indents with spaces; replace it with spaces", at
     if problem == "could not find expected ':'":
         # The parser notices it at the end of the line. The mistake is at the beginning of the word.
-        return "is neither a key nor a value of one; write `key: value`, with a space after the colon", began
+        return "is neither a key nor a value; write `key: value`, with a space after the colon", began
     if problem.startswith("expected <block end>"):
         if "'-'" in problem or "sequence" in problem:
             named = _NAMED_ITEM.match(lines[at[0] - 1], at[1] - 1)
@@ -58,12 +58,12 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
         if "'?'" in problem:
             return f"is a key among list items; replace `- ` with `name:` in line {began[0]}", at
         if "block mapping start" in problem:
-            return f"is indented unlike the keys around it; align it with line {at[0] - 1}", at
+            return f"is indented differently from the keys around it; align it with line {at[0] - 1}", at
         return "is not expected here: put a value that holds quotes, or begins with one, in quotes as a whole", at
     if problem.startswith("mapping values are not allowed"):
         before = next((number for number in range(at[0] - 1, 0, -1) if lines[number - 1].strip()), 0)
         if before and re.fullmatch(r"\s*[\w-]+\s*(?:#.*)?", lines[before - 1]):
-            return "is a key without a colon; write the colon after it", _start(lines, (before, 1))
+            return "is a key without a colon; add a colon after it", _start(lines, (before, 1))
         if at[0] > 1 and ":" not in lines[at[0] - 1][: at[1] - 1]:
             return f"is indented more than line {at[0] - 1}, and would continue its value; align the two", _start(
                 lines, at
@@ -72,11 +72,11 @@ def explain(text: str, error: MarkedYAMLError) -> tuple[str, Place]:
     if problem.startswith("found undefined alias"):
         return "begins with *, which YAML reads as an alias; put the value in quotes", at
     if problem.startswith("found another document") or "another document" in problem:
-        return "starts a second YAML document, and an estate file has one; delete this `---`", at
+        return "starts a second YAML document, but an estate file has only one; delete this `---`", at
     if problem.startswith("found character") and "cannot start" in problem:
         return "is a character that no plain value begins with; put the value in quotes", at
     if problem.startswith("expected the node content"):
-        return "lacks a value here; add it, or remove the extra comma", at
+        return "has no value here; add one, or remove the extra comma", at
     # Leave out quoted text: it may be a secret that begins with *, & or !.
     words = re.sub(r" '(?![<\\])[^']{2,}'", "", problem or context)
     return f"is not YAML: {f'{context}, {words}' if words.startswith('but ') else words}", at

@@ -59,14 +59,15 @@ def _unpublished(estate: Estate) -> Iterator[Problem]:
         if cluster.region not in REGIONS[cluster.product]:
             yield Problem(
                 ("clusters", name, "region"),
-                f"{cluster.region!r} is not among the regions that Astronomer lists for {cluster.product} clusters as "
-                f"of {AS_OF}; if the cluster does not exist yet, ask their support whether they offer it there",
+                f"{cluster.region!r} is not one of the regions that Astronomer lists for {cluster.product} clusters as "
+                f"of {AS_OF}; if the cluster does not exist yet, ask Astronomer's support whether the region is "
+                "available",
             )
         if cluster.product == "hybrid" and cluster.node_type not in NODE_TYPES:
             yield Problem(
                 ("clusters", name, "node_type"),
-                f"{cluster.node_type!r} is not among the node types that Astronomer lists as of {AS_OF}; ask their "
-                "support whether the cluster can have it",
+                f"{cluster.node_type!r} is not one of the node types that Astronomer lists as of {AS_OF}; ask "
+                "Astronomer's support whether it is available",
             )
 
 
@@ -74,17 +75,16 @@ def _unused(estate: Estate) -> Iterator[Problem]:
     networks = {connection.network for connection in estate.connections.values()}
     for name, network in estate.networks.items():
         if name not in networks:
-            built = "its VPC is created, and no cluster reaches it" if network.create else "nothing is built for it"
-            yield Problem(
-                ("networks", name), f"has no connection, so {built}; add one to connections, or remove the entry"
-            )
+            built = "its VPC is created, but no cluster can reach it" if network.create else "nothing is created for it"
+            yield Problem(("networks", name), f"has no connection, so {built}; add one, or remove the entry")
     twins, data_plane = estate.twins(), estate.data_plane()
     named = {cluster for connection in estate.connections.values() for cluster in connection.cluster_names()}
     named |= {twins[cluster] for cluster in named & twins.keys()}
     for name in estate.clusters:
         if name not in (named | twins.keys() | data_plane.keys()):
             yield Problem(
-                ("clusters", name), "is in no connection, so nothing is built for it; add one, or remove the entry"
+                ("clusters", name),
+                "is not in any connection, so nothing is created for it; add it to one, or remove the entry",
             )
     account = estate.account
     if account and not data_plane and not account.without_hybrid_reason:
@@ -109,7 +109,7 @@ def _limits(estate: Estate) -> Iterator[Problem]:
             if before <= RULES_OF_A_GROUP < rules[group]:
                 yield Problem(
                     ("connections", name, *field),
-                    f"raises {security_group} to {rules[group]} rules, and the default quota is {RULES_OF_A_GROUP}; "
+                    f"raises {security_group} to {rules[group]} rules, but the default quota is {RULES_OF_A_GROUP}; "
                     "use several groups, or request an increase of quota L-0EA8095F",
                 )
         if connection.leads_back:
@@ -117,7 +117,7 @@ def _limits(estate: Estate) -> Iterator[Problem]:
             if before <= _ROUTES_OF_A_TABLE < routes[connection.network]:
                 yield Problem(
                     ("connections", name),
-                    f"raises each route table of {connection.network!r} to {routes[connection.network]} routes, and "
+                    f"raises each route table of {connection.network!r} to {routes[connection.network]} routes, but "
                     f"the default quota is {_ROUTES_OF_A_TABLE}; request an increase of quota L-93826ACB",
                 )
 
@@ -136,8 +136,8 @@ def _behind_pods(estate: Estate) -> Iterator[Problem]:
                     place = ("networks", connection.network, "cidrs", index)
                     found.setdefault(
                         place,
-                        f"{str(cidr)!r} overlaps the pods of {estate.cluster_entry(name)} ({pods}), so that they do "
-                        "not reach all of it; if they need not, move it to unrouted_cidrs",
+                        f"{str(cidr)!r} overlaps the pods of {estate.cluster_entry(name)} ({pods}), so pods cannot "
+                        "reach all of it; if they do not need to, move it to unrouted_cidrs",
                     )
     yield from (Problem(place, message) for place, message in found.items())
 
@@ -154,12 +154,12 @@ def _blocked(estate: Estate) -> Iterator[Problem]:
                     place = ("clusters", cluster_name, need.field)
                     blocked.setdefault(place, []).append(f"connections.{name} ({connection.blocked})")
                     if (cluster.product, need.field) == ("hybrid", "account_id"):
-                        how[place] = "give the dedicated account that the Hybrid cluster is in"
+                        how[place] = "set it to the dedicated account of the Hybrid cluster"
                     else:
                         how[place] = need.how
     for place, entries in blocked.items():
         more = f" and {len(entries) - _LISTED} more" if len(entries) > _LISTED else ""
-        yield Problem(place, f"is not known, and blocks {', '.join(entries[:_LISTED])}{more}; {how[place]}")
+        yield Problem(place, f"is missing, and blocks {', '.join(entries[:_LISTED])}{more}; {how[place]}")
 
 
 def _other_sources(estate: Estate) -> Iterator[Problem]:
@@ -176,9 +176,9 @@ def _other_sources(estate: Estate) -> Iterator[Problem]:
             if hub and not (addresses and set(estate.clusters[cluster].external_ips or ()) <= addresses):
                 yield Problem(
                     ("connections", name),
-                    f"allows Astro's addresses of {cluster!r}, and connections.{hub} sends its traffic out through "
-                    f"your NAT gateways; write their addresses into public_ips of connections.{hub} and external_ips "
-                    f"of {estate.cluster_entry(cluster)}",
+                    f"allows Astro's addresses of {cluster!r}, but connections.{hub} sends its traffic through your "
+                    f"NAT gateways; add their addresses to public_ips of connections.{hub} and external_ips of "
+                    f"{estate.cluster_entry(cluster)}",
                 )
 
 
@@ -217,7 +217,7 @@ def _placeholders(file: Path, source: Source) -> Iterator[Problem]:
     for made_up, path in first.items():
         others = times[made_up] - 1
         more = f", here and in {others} more place{'s' * (others > 1)}" if others else ""
-        yield Problem(path, f"{made_up!r} is a placeholder of the examples{more}; replace it with your own")
+        yield Problem(path, f"{made_up!r} is a placeholder from the examples{more}; replace it with your own value")
 
 
 def _texts(value: Any, path: Location) -> Iterator[tuple[Location, str]]:

@@ -62,19 +62,19 @@ REGIONS: Mapping[Product, Sequence[str]] = {
 }
 """The regions of each product (astronomer/docs, resource references)."""
 
-_ASTRO_CIDR = Range("a range of an Astro VPC", 16, 21, RFC_1918, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
+_ASTRO_CIDR = Range("a valid range for an Astro VPC", 16, 21, RFC_1918, "RFC 1918 (10/8, 172.16/12, 192.168/16)")
 
 AstroCidr = Annotated[IPv4Network, _ASTRO_CIDR]
 
 ASTRO_CIDRS: Mapping[Product, Range] = {
-    "hybrid": replace(_ASTRO_CIDR, what="a range of a Hybrid cluster's VPC", smallest=20),
+    "hybrid": replace(_ASTRO_CIDR, what="a valid range for a Hybrid cluster's VPC", smallest=20),
     "hosted-dedicated": _ASTRO_CIDR,
     "hosted-standard": _ASTRO_CIDR,
 }
 """The allowed values of `cidr` by product (Astronomer, *Install Astro Hybrid on AWS*; Hosted: astronomer/docs, resource
 references)."""
 
-PodCidr = Annotated[IPv4Network, Range("a range of Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
+PodCidr = Annotated[IPv4Network, Range("a valid range for Astro's pods", 16, 20, PRIVATE, "RFC 1918 or 100.64.0.0/10")]
 
 _SIZES = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "metal")
 _FAMILIES = {"m5": 96, "m5d": 96, "m6i": 128, "m6id": 128, "r6i": 128, "c6i": 128}
@@ -92,7 +92,7 @@ def _node_type(value: str) -> str:
     if value.partition(".")[0] not in INSTANCE_FAMILIES:
         close = difflib.get_close_matches(value, NODE_TYPES, n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"is not in an instance family of AWS as of {AWS_AS_OF}{meant}")
+        raise ValueError(f"is not in an AWS instance family as of {AWS_AS_OF}{meant}")
     return value
 
 
@@ -108,7 +108,7 @@ NodeType = Annotated[
 ]
 
 DatabaseType = Annotated[
-    str, Text("a database's instance type", r"db\.[a-z][a-z0-9]+\.\d{0,2}[a-z]+", "a class of RDS", "db.m6g.large")
+    str, Text("a database instance type", r"db\.[a-z][a-z0-9]+\.\d{0,2}[a-z]+", "an RDS instance class", "db.m6g.large")
 ]
 
 ClusterId = Annotated[
@@ -116,7 +116,7 @@ ClusterId = Annotated[
     Text(
         "a cluster ID",
         r"[a-z][a-z0-9]{19,31}",
-        "20 to 32 lower-case letters and digits, copied from the Astro UI",
+        "20 to 32 lowercase letters and digits, copied from the Astro UI",
         "clmk2qqia000008mhff3ndjr0",
         late=True,
     ),
@@ -127,7 +127,7 @@ IssuerUrl = Annotated[
     Text(
         "an OIDC issuer",
         r"https://[A-Za-z0-9.-]+(?:/[\w.-]+)*",
-        "https:// without a / at the end",
+        "an https:// URL without a trailing /",
         "https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF",
     ),
 ]

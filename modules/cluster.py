@@ -36,7 +36,7 @@ class _InOneRegion(Props):
     cidr: AstroCidr
     pod_cidr: PodCidr | None = None
     """The range of Astro's pods, usually 100.64.0.0/19: `secondary_vpc_cidr` of the Astro API, for a twin
-    `dr_secondary_vpc_cidr`. It must not overlap the ranges that the cluster is connected with. It is not routed,
+    `dr_secondary_vpc_cidr`. It must not overlap the ranges that the cluster is connected to. It is not routed,
     because pods leave the Astro VPC with the address of their node. Several clusters may therefore have the same
     range."""
     additional_cidrs: Annotated[dict[Slug, PrivateCidr], FOR_EACH] = Field(default_factory=dict)
@@ -82,7 +82,7 @@ class Cluster(_InOneRegion):
     """The Astro product of the cluster. Default: `astro.product`."""
     account_id: AccountId | None = None
     """The AWS account of the cluster's VPC. Hybrid: the dedicated account, by default `account.account_id`. Hosted: an
-    account of Astronomer's, ask their support."""
+    account that belongs to Astronomer; ask its support."""
     node_type: NodeType = DEFAULT_NODE_TYPE
     """Hybrid: the instance type of its nodes, for `main.py handoff`. Default: Astronomer's default."""
     max_nodes: Annotated[int, Field(ge=1, le=1000)] = 20

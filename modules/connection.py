@@ -17,7 +17,7 @@ ACCOUNT_ID = PendingInput(
     "account_id",
     "Astronomer",
     "read providerAccount of the cluster in the Astro API, or provider_account of the Terraform data source "
-    "astro_cluster; otherwise ask their support for the AWS account ID",
+    "astro_cluster; otherwise, ask Astronomer's support for the AWS account ID",
 )
 VPC_ID = PendingInput("vpc_id", "Astronomer", "ask their support for the ID of the cluster's VPC")
 
@@ -57,13 +57,13 @@ class ConnectionProps(CheckedProps):
     network: Slug
     """The entry of `networks` that this connects."""
     confirmed: Day | None = None
-    """The day on which you saw that the connection works, or on which Astronomer confirmed it. AWS does not show you
-    Astronomer's steps in its own accounts. Without this day, `main.py handoff` therefore lists the remaining steps. It
-    changes no deployed resource."""
+    """The date on which you saw the connection work, or Astronomer confirmed it. AWS does not show you Astronomer's
+    steps in its own accounts, so `main.py handoff` lists them as remaining until you set this date. It does not change
+    deployed resources."""
     dr: dict[str, Any] | None = None
     """Creates a second copy of this entry, <entry>-dr, for the disaster-recovery twins of its clusters before a
     failover: `{}`, or the values that differ (facts A20). The copy does not inherit values from Astronomer, such as
-    `peering_id`. A type that works in one region only needs a `network` in the twin's region. The entry's name can then
+    `peering_id`. A type that works in only one region needs a `network` in the twin's region. The entry's name can then
     have up to 28 characters."""
 
     def cluster_names(self) -> tuple[str, ...]:
@@ -141,7 +141,7 @@ class ConnectionProps(CheckedProps):
                 "network",
                 ("route", cluster),
                 f"routes network {self.network!r} to cluster {cluster!r}",
-                "a route table holds one route per range: remove one",
+                "a route table can have only one route per range: remove one",
             )
 
     def group_rules(self, ranges: int) -> Iterator[tuple[FieldPath, str, int]]:
@@ -203,13 +203,13 @@ class SharingProps(ConnectionProps):
     """Base of the props of a connection type that shares through AWS Resource Access Manager."""
 
     clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
-    """The entries of `clusters` that it is for."""
+    """The entries of `clusters` that use it."""
     share_with: Annotated[tuple[Principal, ...], UNIQUE] = ()
     """The principals to share with: accounts (12 digits in quotes), or ARNs of an organization or organizational unit.
     Default: only the clusters' accounts. An account that is still unknown is added later."""
     inside_organization: bool = False
-    """True if the accounts are in your AWS organization, which has RAM sharing enabled. Nobody outside can then be
-    added, and nobody has to accept. Astronomer's own accounts (Hosted) are always outside."""
+    """True if the accounts are in your AWS organization, which has RAM sharing enabled. Accounts outside of it cannot
+    be added, and the others do not need to accept the share. Astronomer's own accounts (Hosted) are always outside."""
 
     def invites(self, cluster: Cluster, facts: Mapping[str, Any]) -> bool:
         """Return whether the cluster's account has to accept an invitation to the share."""
@@ -223,5 +223,5 @@ class SharingProps(ConnectionProps):
         if self.inside_organization and hosted:
             yield (
                 ("inside_organization",),
-                f"is true, and {', '.join(hosted)} is in Astronomer's account, outside your organization; remove it",
+                f"is true, but {', '.join(hosted)} is in Astronomer's account, outside your organization; remove it",
             )

@@ -45,8 +45,8 @@ def not_private(context: Context, network: str) -> Iterator[tuple[FieldPath, str
         if not any(cidr.subnet_of(block) for block in PRIVATE):
             message = (
                 f"{network!r} has {cidr}, and Astronomer requires RFC 1918 ranges for a VPC peering (Create a network "
-                "connection, Prerequisites); if Astro need not reach it, move it to the network's unrouted_cidrs, "
-                "otherwise use transit_gateway or private_link"
+                "connection, Prerequisites); if Astro does not need to reach it, move it to the network's "
+                "unrouted_cidrs, otherwise use transit_gateway or private_link"
             )
             yield ("network",), message
 

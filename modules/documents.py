@@ -25,7 +25,7 @@ def read_bytes(file: Path, limit: int = MAX_BYTES) -> bytes:
         try:
             mode = os.fstat(descriptor).st_mode
             if stat.S_ISDIR(mode):
-                raise DocumentError("is a folder; name a file in it")
+                raise DocumentError("is a folder; set the path of a file in it")
             if not stat.S_ISREG(mode):
                 raise DocumentError(f"is {_KINDS.get(stat.S_IFMT(mode), 'no file')}; save the document in a file")
             with os.fdopen(descriptor, "rb", closefd=False) as opened:
@@ -41,7 +41,7 @@ def read_bytes(file: Path, limit: int = MAX_BYTES) -> bytes:
             raise DocumentError("is a socket; save the document in a file") from None
         raise DocumentError(f"cannot be read: {error.strerror}") from None
     except ValueError:  # a NUL in the name
-        raise DocumentError("is not the name of a file") from None
+        raise DocumentError("is not a file path") from None
     if len(content) > limit:
         raise DocumentError(f"has more than {limit:,} bytes")
     return content
@@ -60,7 +60,7 @@ def parsed(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = Non
     try:
         value = json.loads(text, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
-        where = f"in line {error.lineno}, column {error.colno} of it"
+        where = f"on line {error.lineno}, column {error.colno} of that file"
         raise DocumentError(f"is not JSON: {error.msg} {where}") from None
     except RecursionError:
         raise DocumentError(_TOO_DEEP) from None

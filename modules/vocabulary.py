@@ -19,7 +19,7 @@ from modules.aws import AS_OF, PARTITIONS, REGIONS
 
 
 class Props(BaseModel):
-    """Base of the sections and entries of an estate. They are frozen, and unknown keys are errors."""
+    """The base of the sections and entries of an estate. They are frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True)
 
@@ -122,7 +122,7 @@ class _Day(_Checked):
                 return date.fromisoformat(value)
         except ValueError:
             pass
-        raise ValueError('is not a day; allowed: year-month-day, such as "2026-12-31"')
+        raise ValueError('is not a date; allowed: YYYY-MM-DD, such as "2026-12-31"')
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "format": "date", "examples": ["2026-12-31"]}
@@ -133,7 +133,7 @@ def aws_id(prefix: str, what: str) -> Text:
     return Text(
         what,
         rf"{prefix}-[0-9a-f]{{8}}(?:[0-9a-f]{{9}})?",
-        f"{prefix}- and 8 or 17 of 0-9a-f",
+        f"{prefix}- and 8 or 17 lowercase hexadecimal digits",
         f"{prefix}-0123456789abcdef0",
         late=True,
     )
@@ -177,7 +177,7 @@ Slug = Annotated[
     Text(
         "a name",
         r"(?!.{32})[a-z](?:-?[a-z0-9])*",
-        "1 to 31 lower-case letters, digits and single hyphens, beginning with a letter",
+        "1 to 31 lowercase letters, digits and single hyphens, beginning with a letter",
         "data-lake",
     ),
 ]
@@ -193,13 +193,13 @@ def _region(value: str) -> str:
     if value not in REGIONS:
         close = difflib.get_close_matches(value, REGIONS, n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"is not one of AWS's regions as of {AS_OF}{meant}")
+        raise ValueError(f"is not an AWS region as of {AS_OF}{meant}")
     return value
 
 
 Region = Annotated[
     str,
-    Text("an AWS region", r"[a-z]{2,4}(?:-[a-z]+)+-\d", "a region's code", "us-east-1"),
+    Text("an AWS region", r"[a-z]{2,4}(?:-[a-z]+)+-\d", "a region code", "us-east-1"),
     AfterValidator(_region),
 ]
 Cidr = Annotated[IPv4Network, Range("an IPv4 range")]
@@ -219,7 +219,7 @@ _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _ADDRESS = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 PublicIp = Annotated[
     str,
-    Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "203.0.113.10", late=True),
+    Text("an IPv4 address", _ADDRESS, "four numbers from 0 to 255", "203.0.113.10", late=True),
     AfterValidator(_public),
 ]
 
@@ -230,7 +230,7 @@ def _unicast_address(value: str) -> str:
 
 UnicastIp = Annotated[
     str,
-    Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "203.0.113.10", late=True),
+    Text("an IPv4 address", _ADDRESS, "four numbers from 0 to 255", "203.0.113.10", late=True),
     AfterValidator(_unicast_address),
 ]
 """A public or a private address."""
@@ -251,7 +251,7 @@ HostedZoneId = Annotated[
     Text(
         "the ID of a hosted zone",
         r"Z[A-Z0-9]{1,31}",
-        "Z and up to 31 upper-case letters and digits",
+        "Z and up to 31 uppercase letters and digits",
         "Z0123456789ABCDEFGHIJ",
         late=True,
     ),
@@ -259,14 +259,14 @@ HostedZoneId = Annotated[
 CustomerGatewayId = Annotated[str, aws_id("cgw", "a customer gateway ID")]
 VpnGatewayId = Annotated[str, aws_id("vgw", "a virtual private gateway ID")]
 AvailabilityZone = Annotated[
-    str, Text("an availability zone", r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]", "a region's code and a letter", "us-east-1a")
+    str, Text("an availability zone", r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]", "a region code and a letter", "us-east-1a")
 ]
 AvailabilityZoneId = Annotated[
     str,
     Text(
         "the ID of an availability zone",
         r"[a-z]{2,8}\d-az\d",
-        "the ID, which is the same in every account, and not the name such as us-east-1a",
+        "the zone's ID, which is the same in every account, not its name",
         "use1-az1",
     ),
 ]
@@ -311,7 +311,7 @@ BucketName = Annotated[
     Text(
         "an S3 bucket name",
         r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(?:-s3alias|--ol-s3|--x-s3)$)[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]",
-        "3 to 63 lower-case letters, digits and hyphens",
+        "3 to 63 lowercase letters, digits and hyphens",
         "acme-astro-tfstate",
     ),
 ]
@@ -324,7 +324,7 @@ Reason = Annotated[
     Text(
         "a reason",
         r"(?=.*\S).{10,300}",
-        "10 to 300 characters that a reviewer will read",
+        "10 to 300 characters, for a reviewer to read",
         "Ticket OPS-1: moving accounts",
     ),
 ]
@@ -385,7 +385,7 @@ def _reachable(value: str) -> str:
     if ip.is_unspecified or ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_reserved:
         raise ValueError("cannot receive queries; use the DNS server's own IPv4 address")
     if port and not 1 <= int(port) <= 65535:
-        raise ValueError("has an invalid port; allowed: 1 to 65535, or none for 53")
+        raise ValueError("has an invalid port; allowed: 1 to 65535, or no port for 53")
     return value
 
 
@@ -396,13 +396,11 @@ def _name(value: str) -> str:
 
 
 Address = Annotated[
-    str, Text("an IPv4 address", _ADDRESS, "four numbers of 0 to 255", "10.0.0.2"), AfterValidator(_reachable)
+    str, Text("an IPv4 address", _ADDRESS, "four numbers from 0 to 255", "10.0.0.2"), AfterValidator(_reachable)
 ]
 Server = Annotated[
     str,
-    Text(
-        "a DNS server", rf"{_ADDRESS}(?::[1-9]\d{{0,4}})?", "an IPv4 address, with :port unless that is 53", "10.0.0.2"
-    ),
+    Text("a DNS server", rf"{_ADDRESS}(?::[1-9]\d{{0,4}})?", "an IPv4 address, with :port if it is not 53", "10.0.0.2"),
     AfterValidator(_reachable),
 ]
 _DOMAIN = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*"
@@ -411,13 +409,18 @@ Domain = Annotated[
     Text(
         "a domain",
         rf"\.|{_DOMAIN}",
-        "lower-case names joined by dots, without a dot at either end",
+        "lowercase names joined by dots, without a leading or trailing dot",
         "corp.acme.example",
     ),
     AfterValidator(_name),
 ]
 DomainName = Annotated[
     str,
-    Text("a domain name", _DOMAIN, "lower-case names joined by dots, without a dot at either end", "corp.acme.example"),
+    Text(
+        "a domain name",
+        _DOMAIN,
+        "lowercase names joined by dots, without a leading or trailing dot",
+        "corp.acme.example",
+    ),
     AfterValidator(_name),
 ]

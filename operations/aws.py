@@ -72,7 +72,7 @@ def _session(*keys: str) -> boto3.Session:
 
 def caller_account(session: boto3.Session, region: str) -> str:
     """Return the account of a session's credentials; `region` decides the partition."""
-    # The answer is the same in every region, and the given one may be disabled.
+    # The response is the same in every region, and the given region may be disabled.
     anywhere = "us-east-1" if partition(region) == "aws" else region
     with closing(session.client("sts", region_name=anywhere, config=CLIENT_CONFIG)) as sts:
         return sts.get_caller_identity()["Account"]
@@ -85,7 +85,7 @@ _OFF = re.compile(r"InvalidClientTokenId|UnrecognizedClient|AuthFailure|OptInReq
 
 
 _SECRETS = {"PreSharedKey", "CustomerGatewayConfiguration"}
-"""Members of answers that contain keys of VPN tunnels. No command uses them."""
+"""Members of responses that contain keys of VPN tunnels. No command uses them."""
 
 
 class DeniedError(Exception):
@@ -125,7 +125,7 @@ class _Once(Generic[Made]):
 
 
 class Aws:
-    """Answers of one account and region. Each call is made once, also for several threads.
+    """Responses of one account and region. Each call is made only once, even if several threads need it.
 
     `denied` collects the IAM actions that were denied to `ask`.
     """
@@ -146,7 +146,7 @@ class Aws:
             client.close()
 
     def read(self, call: str, region: str = "", **parameters: Any) -> dict[str, Any]:
-        """Return all pages of the answer; empty if the resource does not exist.
+        """Return all pages of the response; empty if the resource does not exist.
 
         Raises DeniedError, RegionOffError and botocore's errors.
         """
@@ -154,7 +154,7 @@ class Aws:
         return self._answers.get(key, lambda: self._read(call, region or self.region, parameters))
 
     def ask(self, call: str, region: str = "", **parameters: Any) -> dict[str, Any]:
-        """Return the answer of `read`; also empty if AWS denies the call or the region is disabled."""
+        """Return the response of `read`; also empty if AWS denies the call or the region is disabled."""
         try:
             return self.read(call, region, **parameters)
         except DeniedError as error:
@@ -164,9 +164,8 @@ class Aws:
         return {}
 
     def ask_each(self, call: str, asked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return the answers to one call about several resources.
-
-        Some resources, such as keys, have policies that can deny the call. That counts only if all are denied.
+        """Return the responses to a call about each of several resources. Some resources, such as keys, have policies
+        that can deny the call. A denial counts only if all calls are denied.
         """
         denied = set(self.denied)
         # An account can have hundreds of keys, and sequential calls take a minute.
@@ -205,7 +204,8 @@ class Aws:
 
 
 def _all_pages(call: Callable[..., dict[str, Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the whole answer to a call without a paginator in botocore, such as Route 53's list of a VPC's zones."""
+    """Return the complete response to a call without a paginator in botocore, such as Route 53's list of a VPC's
+    zones."""
     answer = call(**parameters)
     while token := answer.get("NextToken"):
         page = call(**parameters, NextToken=token)
@@ -217,11 +217,11 @@ _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|
 
 
 UNEXPECTED = (LookupError, TypeError, AttributeError, ValueError)
-"""The errors of code that reads an answer in another form than AWS describes."""
+"""The errors of code that reads a response with a different structure than AWS documents."""
 
 
 def unexpected(error: Exception) -> str:
-    """Return a sentence for an answer in another form than AWS describes."""
+    """Return a message for a response with a different structure than AWS documents."""
     what = f"has no {error}" if isinstance(error, KeyError) else f"has an unexpected form ({error})"
     return f"the answer of AWS {what}"
 
@@ -300,7 +300,7 @@ class Accounts:
             raise UserError(f"account {account_id} cannot be read with {who}: {reason(error)}") from error
         if caller != account_id:
             raise UserError(
-                f"account {account_id} cannot be read: your credentials are for account {caller}; sign in there, or "
-                "set `deployer.role`, which is assumed in each account"
+                f"account {account_id} cannot be read: your credentials are for account {caller}; sign in to that "
+                "account, or set `deployer.role` to assume a role in each account"
             )
         return session

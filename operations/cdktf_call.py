@@ -2,7 +2,7 @@
 
 `cdktf` runs main.py in the same way for every command, and removes TF_VAR_... from its environment. Terraform then
 prompts for a missing variable, and cdktf hides the prompt. A deploy that nobody can approve crashes with the state
-locked. If a process cannot be read, the call passes, so that no call is refused by mistake.
+locked. If a process cannot be read, the call is allowed, so that no valid call is blocked.
 """
 
 import ctypes
@@ -56,13 +56,13 @@ class CdktfCall:
     process: Process
 
     def chosen(self, stacks: Collection[str]) -> list[str]:
-        """Return the stacks of the command; none if cdktf itself refuses the call."""
+        """Return the stacks of the command; none if cdktf itself rejects the call."""
         if not self.stacks:
             return list(stacks) if len(stacks) == 1 else []
         return [one for one in stacks if any(fnmatchcase(one, pattern) for pattern in self.stacks)]
 
     def unanswerable(self) -> str | None:
-        """Return the reason why nobody can approve the command; None if somebody can or need not."""
+        """Return the reason why nobody can approve the command. None if somebody can, or if no approval is needed."""
         environ = self.process.environ or {}
         approved = self.options.get("auto-approve") or (environ.get("CDKTF_AUTO_APPROVE"),)
         if self.command == "diff" or approved[-1] in ("", "true") or "-auto-approve" in self._terraform_arguments():
@@ -108,7 +108,7 @@ class CdktfCall:
 
 
 def prepare(estate: Estate, file: Path, out: Path, environ: Mapping[str, str], pid: int) -> list[str]:
-    """Raise UserError if the call of `cdktf` at or above process `pid` cannot succeed with this output folder.
+    """Raise UserError if the `cdktf` call at or above process `pid` cannot succeed with this output folder.
 
     Otherwise remove the import blocks of the stacks that it destroys, and return the stacks that it plans or deploys.
     """

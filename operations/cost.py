@@ -1,6 +1,5 @@
-"""The fixed cost of an estate at AWS's list prices, counted from its synthesized stacks, without a network.
-
-Charges by use are not included: traffic, requests, log and object storage.
+"""The fixed cost of an estate at AWS's list prices, computed offline from its synthesized stacks. Usage charges are not
+included: traffic, requests, log and object storage.
 """
 
 from collections import Counter
@@ -14,7 +13,7 @@ PRICED_AT = "June 2026"
 REGION = "us-east-1"
 """The region of all prices below. Other regions differ, most by less than a third."""
 HOURS = 730
-"""The hours of a month, as in AWS's own calculator."""
+"""The hours in a month, as in AWS's own calculator."""
 
 Block = Mapping[str, Any]
 
@@ -29,7 +28,7 @@ class Price:
     page: str
 
     def monthly(self, quantity: int) -> Decimal:
-        """Return the cost of a month."""
+        """Return the monthly cost."""
         return self.usd * quantity * (HOURS if self.per == "hour" else 1)
 
 
@@ -51,7 +50,7 @@ LOAD_BALANCER = _hourly("Network Load Balancer", "0.0225", "Elastic Load Balanci
 RESOLVER_ADDRESS = _hourly("Resolver endpoint address", "0.125", "Amazon Route 53, Resolver endpoints")
 FIREWALL_DOMAIN = _monthly("DNS Firewall domain", "0.0005", "Amazon Route 53, Resolver DNS Firewall")
 HOSTED_ZONE = _monthly("hosted zone", "0.50", "Amazon Route 53, hosted zones")
-# The first and the second yearly rotation of a key add the same price once more.
+# The first and the second yearly rotation of a key each add the same price again.
 KMS_KEY = _monthly("KMS key", "1.00", "AWS Key Management Service")
 ALARM = _monthly("CloudWatch alarm", "0.10", "Amazon CloudWatch, alarms")
 METRIC = _monthly("CloudWatch custom metric", "0.30", "Amazon CloudWatch, metrics")
@@ -179,7 +178,7 @@ class Cost:
 
     @property
     def monthly(self) -> Decimal:
-        """Return the cost of a month in USD."""
+        """Return the monthly cost in USD."""
         return self.price.monthly(self.quantity)
 
 

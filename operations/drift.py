@@ -1,4 +1,4 @@
-"""Finds what changed in AWS since the last deploy: by a plan of Terraform, and by the checks of `status`."""
+"""Finds changes in AWS since the last deploy, with a Terraform plan and the checks of `status`."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -42,7 +42,7 @@ def drift(
             if found.failures and not isinstance(estate.state, CloudState):
                 found = replace(found, failures=(_unreadable(accounts, plan) or found.failures))
             rows += _rows(estate, plan, found)
-    # No plan shows the other side: a deleted attachment, a principal that left a share, a subscription.
+    # A plan does not show the other side: a deleted attachment, a principal that left a share, a subscription.
     names = {plan.name for plan in plans}
     entries = [one.path for one in handoff_report(estate, deployed, {}).entries if one.stack in names]
     live = status(estate, deployed, now, entries).rows if entries else ()

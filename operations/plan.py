@@ -188,7 +188,7 @@ def _refuse_relative_state(stack: Path) -> None:
     path = settings.get("path")
     if kind == "local" and isinstance(path, str) and ".." in Path(path).parts:
         what = f"{stack}: the local backend has its state in {printable(path)}"
-        raise UserError(f"{what}; drift runs in a copy of the folder: set an absolute path", ExitCode.BAD_INPUT)
+        raise UserError(f"{what}; drift runs in a copy of the directory; set an absolute path", ExitCode.BAD_INPUT)
 
 
 def _ready(estate: Estate, file: Path, out: Path, stacks: Collection[str], environ: Mapping[str, str]) -> Terraform:

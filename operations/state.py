@@ -199,15 +199,15 @@ class _Bucket:
                     return False
                 case "403":
                     raise UserError(
-                        f"the bucket {self._bucket} is not one of account {self._account}, or {self._arn} may not see"
-                        " it (s3:ListBucket). Bucket names are shared by all of AWS: choose another, or sign in to the"
-                        " account that owns it."
+                        f"the bucket {self._bucket} is not in account {self._account}, or {self._arn} has no access to "
+                        "it (s3:ListBucket). Bucket names are unique across AWS: choose another, or sign in to the "
+                        "account that owns it."
                     ) from error
                 case _:
                     raise
         if (there := found["BucketRegion"]) != self._region:
             raise UserError(
-                f"the bucket {self._bucket} is in {there}, not in {self._region}, and a bucket cannot move. Name its"
+                f"the bucket {self._bucket} is in {there}, not in {self._region}, and a bucket cannot move. Set its"
                 " region, or another bucket."
             )
         return True
@@ -224,8 +224,8 @@ class _Bucket:
             )
         except self._s3.exceptions.BucketAlreadyExists as error:
             raise UserError(
-                f"the bucket name {self._bucket} is taken by another AWS account. Bucket names are shared by all of"
-                " AWS: choose another."
+                f"the bucket name {self._bucket} is taken by another AWS account. Bucket names are unique across AWS: "
+                "choose another."
             ) from error
         except self._s3.exceptions.BucketAlreadyOwnedByYou:
             return False

@@ -59,7 +59,7 @@ def find_terraform(environ: Mapping[str, str], reason: str = "") -> Path:
         version = str(json.loads(answer.stdout)["terraform_version"])
     except (OSError, subprocess.CalledProcessError, ValueError, KeyError, TypeError) as error:
         why = (getattr(error, "stderr", "") or str(error)).strip()
-        raise TerraformError(f"{binary} does not answer `version -json`: {why}\n{remedy}") from error
+        raise TerraformError(f"{binary} failed to run `version -json`: {why}\n{remedy}") from error
     if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < NEEDED:
         raise TerraformError(
             f"{binary} is version {version}; {needed} or newer is needed, because S3 state is locked by a file next to"

@@ -140,8 +140,8 @@ class AstroStack(ReadableStack):
     def remember_place(self, path: str) -> None:
         """Stop a plan if the account or region at `path` of the file changed since the last deploy.
 
-        In another place, Terraform would find none of its resources. It would create all of them again, and leave the
-        old ones behind."""
+        In another account or region, Terraform would find none of the stack's resources. It would create all of them
+        again, and leave the old ones behind."""
         account_id, region = self.plan.account_id, self.plan.region
         remember(
             self,
@@ -166,7 +166,7 @@ class AstroStack(ReadableStack):
             apply_controls(self, self._controls, self.plan.account_id, self.plan.region)
         refuse_old_policies(self)
         self._output("handoff", facts, "Facts for Astronomer, by entry of the estate.")
-        # The first counts for blocks without an entry, and the network is there whatever else the file has.
+        # Blocks without an entry count for the first one, and the network always exists.
         entries = [*([self.plan.network] if self.plan.network else []), *facts]
         deployed: dict[str, Any] = {"digests": digests(self.to_terraform(), entries)}
         if vpc_id:

@@ -46,7 +46,7 @@ def apply_controls(stack: Construct, controls: Controls, account_id: str, region
 
 
 def refuse_old_policies(stack: Construct) -> None:
-    """Refuse an endpoint whose policy the file had before. The provider keeps a policy that is missing in the file."""
+    """Reject an endpoint whose policy was removed from the file, because the provider would keep the policy."""
     for node in stack.node.find_all():
         if isinstance(node, VpcEndpoint) and node.policy_input is None:
             # AWS's own policy has no conditions. The policies of this program have them.

@@ -1,7 +1,7 @@
 """`make bench`: compares the cost of synths: CPU time, wall time and memory of all processes.
 
 The programs take turns, in reverse order every other round. The result is the median of the ratios of each round, which
-holds on other machines and on busy ones. Separate runs measure memory. `python -m tools.bench live` measures only the
+is comparable across machines and loads. Separate runs measure memory. `python -m tools.bench live` measures only the
 commands that read AWS, on a local AWS.
 """
 

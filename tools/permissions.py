@@ -117,7 +117,7 @@ def synthesized(estate: Estate, out: Path) -> dict[str, tuple[Path, str]]:
 
 
 def unguard(stack: Path) -> None:
-    """Remove the guards that keep a plan from destroying."""
+    """Remove the guards that prevent a plan from destroying resources."""
     tree = json.loads((stack / "cdk.tf.json").read_text())
     for resources in tree.get("resource", {}).values():
         for resource in resources.values():

@@ -18,7 +18,6 @@ ROOT = Path(__file__).parents[1]
 
 LIMITS: Mapping[str, int] = {
     "begins with a noun clause": 1,  # the description of a policy, which another word would replace in AWS
-    "storybook verb": 1,
 }
 """The allowed number of occurrences of each habit; of the others, none."""
 

@@ -92,7 +92,7 @@ def _words(annotation: Any, titles: Titles) -> str:
     if origin is typing.Annotated:
         for metadata in arguments[1:]:
             if isinstance(metadata, Text | Range):
-                return metadata.what
+                return metadata.what.replace("a valid ", "a ")
         return _words(arguments[0], titles)
     if origin is typing.Literal:
         values = [f"`{value}`" for value in arguments]

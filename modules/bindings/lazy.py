@@ -2,7 +2,7 @@
 
 Importing any resource of `cdktf_cdktf_provider_aws` imports all 2,100 of its submodules. This costs seconds and
 hundreds of megabytes for the twenty that an estate uses. The synthesized bytes are the same (`test_provider.py`).
-`ASTRO_EAGER_PROVIDER=1` disables lazy loading. CDK Terrain's bindings are lazy by themselves.
+`ASTRO_EAGER_PROVIDER=1` disables lazy loading. CDK Terrain's bindings are lazy without it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Connects jsii's Python side to the Node of `node.py`, and exchanges JSON messages with it.
 
-jsii converts each message to and from classes by cattrs, which takes longer than Node needs for most answers. The bytes
-of the messages are the same (`test_provider.py`).
+jsii converts each message to and from classes with cattrs, which takes longer than Node needs for most responses. The
+bytes of the messages are the same (`test_provider.py`).
 """
 
 # pyright: reportPrivateUsage=false

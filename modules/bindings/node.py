@@ -35,7 +35,7 @@ _PACKAGES = {
 
 @dataclass(frozen=True)
 class Node:
-    """jsii's running Node, and the packages whose `load` answers arrive first."""
+    """jsii's running Node, and the packages whose `load` responses arrive first."""
 
     process: "subprocess.Popen[bytes]"
     loading: tuple[str, ...]
@@ -45,7 +45,7 @@ _started: list[Node] = []
 
 
 def start_for_command(*, hcl: bool, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Start the parts that a command builds on, in a process that runs only this project's code."""
+    """Start Node and the lean bindings for a command, in a process that runs only this project's code."""
     # A stack reads only this variable, and Node reads it only at its start.
     environ["SYNTH_HCL_OUTPUT"] = str(hcl).lower()
     load_lazily(environ, lean=True)

@@ -45,7 +45,7 @@ class CrossAccountRole(Construct):
             ),
         )
         keep = props.removal_reason is None
-        # Whoever decides the permissions of the role also decides its boundary, unless the file names a boundary.
+        # The party that controls the role's permissions also controls its boundary, unless the file sets a boundary.
         vendor_decides = props.policy_mode == "vendor-managed"
         unbounded = vendor_decides and props.permissions_boundary is None
         role = IamRole(
@@ -53,8 +53,8 @@ class CrossAccountRole(Construct):
             "role",
             name=ROLE,
             description="Astronomer manages the Astro data plane of this account",
-            # Terraform no longer marks values from the sensitive variable after it reads the document, and plans would
-            # show the IDs.
+            # After Terraform has read the document, values from the sensitive variable are no longer marked as
+            # sensitive, so plans would show the IDs.
             assume_role_policy=Fn.sensitive(trust),
             permissions_boundary=props.permissions_boundary,
             lifecycle=TerraformResourceLifecycle(
@@ -129,7 +129,7 @@ class CrossAccountRole(Construct):
         ]
 
     def _forget(self, parts: range, *, attachments: bool) -> None:
-        """Keep policies in AWS that a shorter document no longer needs. A removed block would not protect them."""
+        """Keep policies in AWS that a shorter document no longer needs. A `removed` block would not protect them."""
         types = [("aws_iam_policy", "policy"), ("aws_iam_role_policy_attachment", "attachment")]
         left = types if attachments else types[:1]
         blocks = [
@@ -141,7 +141,7 @@ class CrossAccountRole(Construct):
             TerraformStack.of(self).add_override("removed", blocks)
 
     def keeps(self, policy_arn: str) -> None:
-        """Tell Terraform that the role keeps another policy, `policy_arn`, whose attachment is a different resource."""
+        """Make Terraform keep another policy of the role, `policy_arn`, whose attachment is a different resource."""
         self._attached.append(policy_arn)
         if self._only:
             self._only.policy_arns = self._attached

@@ -21,7 +21,7 @@ AllowedDomain = Annotated[
     Text(
         "a domain to allow",
         r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)+",
-        "lower-case names joined by dots, with *. at the beginning for all names below",
+        "lowercase names joined by dots, with *. at the beginning to include all subdomains",
         "*.amazonaws.com",
     ),
     AfterValidator(_fits_dns),
@@ -84,5 +84,5 @@ class EgressDomainsProps(ConnectionProps):
                 "network",
                 ("DNS firewall", self.dns_firewall.priority),
                 f"has DNS firewall priority {self.dns_firewall.priority} in network {self.network!r}",
-                "a VPC has one rule group for each priority: choose another",
+                "a VPC can have only one rule group for each priority: choose another priority",
             )

@@ -35,12 +35,12 @@ class EgressHubProps(ConnectionProps):
 
     Astronomer calls this Customer Managed Egress (facts C14). The network is the hub. A `transit_gateway` connection
     shares the gateway and accepts the clusters' attachments. This entry adds the clusters' default route to the hub,
-    and the way back from the NAT gateways to the clusters. The clusters' private subnets, and the hub's own private
-    subnets, must lead to the gateway and to the NAT gateways. Astronomer's steps are inferred, because its page is not
+    and the return routes from the NAT gateways to the clusters. The clusters' private subnets must route to the transit
+    gateway, and the hub's private subnets to the NAT gateways. Astronomer's steps are inferred, because its page is not
     public: confirm them with its support.
     """
 
-    same_region: ClassVar[str] = "a cluster leaves through a hub in its own region; use one there"
+    same_region: ClassVar[str] = "a cluster can only use a hub in its own region; use a network there"
     uses_field: ClassVar[str] = "transit_gateway_of"
     needs_of_clusters: ClassVar[tuple[PendingInput, ...]] = ()
     for_astronomer: ClassVar[tuple[str, ...]] = ("account_id", "region", "transit_gateway_id", "public_ips")
@@ -54,7 +54,7 @@ class EgressHubProps(ConnectionProps):
 
     type: Literal["egress_hub"]
     clusters: Annotated[tuple[Slug, ...], Field(min_length=1), UNIQUE]
-    """The entries of `clusters` that leave through the hub."""
+    """The entries of `clusters` whose traffic leaves through the hub."""
     transit_gateway_of: Slug | None = None
     """The `transit_gateway` connection of the same network that creates the gateway. Alternative to
     `transit_gateway_id`."""
@@ -69,8 +69,8 @@ class EgressHubProps(ConnectionProps):
     to the clusters. A new VPC has its own table."""
     dropped: Annotated[dict[Slug, Cidr], FOR_EACH] = Field(default_factory=lambda: dict(_DROPPED))
     """Ranges, by name, that the clusters' table drops unless a more specific route leads there. Default: all private
-    ranges. Without them, a cluster reaches other clusters and your other networks through the hub, with the address of
-    a NAT gateway."""
+    ranges. Without them, a cluster could reach other clusters and your other networks through the hub, with the address
+    of a NAT gateway."""
     public_ips: Annotated[tuple[PublicIp, ...], UNIQUE] = ()
     """The public addresses of the hub's NAT gateways. The clusters' traffic comes from them, so an `ip_allowlist` of
     the clusters must have the same ones in `external_ips`."""
@@ -114,9 +114,9 @@ class EgressHubProps(ConnectionProps):
                 "network",
                 ("public route", cluster),
                 f"routes the public subnets of {self.network!r} to cluster {cluster!r}",
-                "a route table holds one route per range: remove one",
+                "a route table can have only one route per range: remove one",
             )
-        remedy = "a route table holds one route per range: remove one, or list all clusters in one entry"
+        remedy = "a route table can have only one route per range: remove one, or list all clusters in one entry"
         routes: dict[FieldPath, IPv4Network] = {("type",): ANYWHERE}
         routes |= {("dropped", name): cidr for name, cidr in self.dropped.items()}
         for field, cidr in routes.items():
@@ -137,12 +137,12 @@ class EgressHubProps(ConnectionProps):
         if network.create and network.create.nat == "none":
             yield ("network",), f"{self.network!r} creates a VPC without NAT gateways; set create.nat to per_az"
         if network.create and self.public_route_tables:
-            message = "is only for an existing VPC, and a created VPC has its own public route table; remove it"
+            message = "is only for an existing VPC, but a created VPC has its own public route table; remove it"
             yield ("public_route_tables",), message
         if not network.create and not self.public_route_tables:
             message = (
-                "has no public_route_tables, so answers from the internet have no way back to the clusters; set the "
-                "tables of the NAT gateways' subnets"
+                "has no public_route_tables, so there is no return route from the internet to the clusters; set it to "
+                "the route tables of the NAT gateways' subnets"
             )
             yield (), message
 

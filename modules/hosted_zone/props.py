@@ -36,7 +36,7 @@ class HostedZoneProps(ConnectionProps):
     does not delete a zone with records."""
     shadows_astro: Reason | None = None
     """The reason why the new zone contains names that Astro itself needs, as within `amazonaws.com`. A VPC with the
-    zone finds only the zone's names below `domain`. Default: such a zone is an error."""
+    zone resolves names below `domain` only from the zone. Default: such a zone is an error."""
 
     @model_validator(mode="after")
     def _exists_or_is_made(self) -> Self:

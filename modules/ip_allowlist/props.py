@@ -13,9 +13,9 @@ from modules.vocabulary import UNIQUE, BucketName, IamPrincipal, Props, Region, 
 ObjectPrefix = Annotated[
     str,
     Text(
-        "a prefix of keys",
+        "a prefix of object keys",
         r"(?:[\w.=-]+/)+",
-        "names of letters, digits and _.=-, each with a / at the end",
+        "names of letters, digits and _.=-, each followed by /",
         "exports/astro/",
     ),
 ]
@@ -44,7 +44,7 @@ class Bucket(Props):
 
 
 class IpAllowlistProps(ConnectionProps):
-    """Let Astro in from the internet by its clusters' external addresses, with a managed prefix list, rules that refer
+    """Allow traffic from the clusters' external addresses on the internet, with a managed prefix list, rules that refer
     to it, and statements for bucket policies."""
 
     dedicated_only: ClassVar[bool] = False

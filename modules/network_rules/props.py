@@ -14,10 +14,10 @@ RuleNumber = Annotated[int, Field(ge=1, le=32766)]
 
 
 class AclRule(Ports):
-    """Allows traffic from Astro in one of your network ACLs, and the answers.
+    """Allows traffic from Astro in one of your network ACLs, and the responses.
 
-    Network ACLs are stateless. Each inbound rule therefore has an outbound rule with the same number for the answers to
-    ports 1024 to 65535 of the same range, or for every message of ICMP. AWS evaluates the rules of an ACL by number,
+    Network ACLs are stateless. Each inbound rule therefore has an outbound rule with the same number for the responses
+    to ports 1024 to 65535 of the same range, or for every message of ICMP. AWS evaluates the rules of an ACL by number,
     and the first match decides, so choose numbers below those of rules that deny. By default, an ACL has up to 20 rules
     in each direction. Do not use an ACL with inline rules (`aws_network_acl` of another Terraform configuration),
     because that configuration would remove these rules.
@@ -36,8 +36,8 @@ class AclRule(Ports):
 
 
 class NetworkRulesProps(ConnectionProps):
-    """Allow a cluster's private ranges in existing security groups and network ACLs, whatever their path: peering,
-    transit gateway, VPN. The rules are inbound only. Security groups allow answers themselves, and network ACLs get
+    """Allow a cluster's private ranges in existing security groups and network ACLs, over any path: peering, transit
+    gateway or VPN. The rules are inbound only. Security groups allow the responses automatically, and network ACLs get
     rules for them."""
 
     routed: ClassVar[bool] = False
@@ -102,6 +102,7 @@ class NetworkRulesProps(ConnectionProps):
             if strangers := sorted(numbered - ranges):
                 there = ", ".join(sorted(ranges)) or "none"
                 message = (
-                    f"has {', '.join(strangers)}, not in additional_cidrs of cluster {self.cluster!r}; allowed: {there}"
+                    f"has {', '.join(strangers)}, which additional_cidrs does not contain for cluster "
+                    f"{self.cluster!r}; allowed: {there}"
                 )
                 yield field, message

@@ -15,7 +15,7 @@ POLICY = "AstronomerOptInRegions"
 
 def _is_off(region: str) -> str:
     if region not in OPT_IN:
-        raise ValueError(f"is not an opt-in region of AWS; allowed: {', '.join(OPT_IN)}")
+        raise ValueError(f"is not an AWS opt-in region; allowed: {', '.join(OPT_IN)}")
     return region
 
 
@@ -23,12 +23,12 @@ OptInRegion = Annotated[Region, AfterValidator(_is_off), WithJsonSchema({"type":
 
 
 class OptInRegionProps(CheckedProps):
-    """Opt-in regions of AWS for Hybrid clusters. The stack `regions` enables them and the STS tokens that they accept.
-    Astronomer's role may enable, disable and list them.
+    """AWS opt-in regions for Hybrid clusters. The stack `regions` enables them, and STS tokens that are valid there.
+    Astronomer's role can enable, disable and list them.
 
     AWS needs minutes to hours to enable a region, and all other stacks of the region depend on it. `cdktf deploy`
-    deploys them in this order. If you deploy the stacks one by one, begin with `regions`. Destroying the stack disables
-    no region, because AWS would keep its resources unreachable and at full cost.
+    deploys them in this order. If you deploy the stacks one by one, begin with `regions`. Destroying the stack does not
+    disable a region, because its resources would become unreachable and still incur costs.
     """
 
     regions: Annotated[tuple[OptInRegion, ...], Field(min_length=1), UNIQUE]

@@ -56,7 +56,7 @@ def _understands_sns(endpoint: str) -> str:
 Subscriber = Annotated[
     str,
     Text(
-        "an e-mail address or HTTPS endpoint",
+        "an email address or HTTPS endpoint",
         r'https://[A-Za-z0-9.-]+(?::\d+)?(?:/[^\s"{]*)?|[^@\s:/"{]+@[^@\s:/"{]+\.[^@\s:/"{]+',
         "name@domain, or https://host/path",
         "security@acme.example",
@@ -79,7 +79,7 @@ class PolicyAlarmProps(CheckedProps):
     """Notify people when Astronomer's role, its policies or a permissions boundary change."""
 
     subscribers: dict[Slug, Subscriber] = Field(default_factory=dict)
-    """The recipients, by name: e-mail addresses, which their owners must confirm, and HTTPS endpoints that support SNS.
+    """The recipients, by name: email addresses, which their owners must confirm, and HTTPS endpoints that support SNS.
     For Slack and Teams, configure AWS Chatbot and enter https://global.sns-api.chatbot.amazonaws.com, because plain
     Slack webhooks do not support SNS. Do not enter an endpoint with a secret URL. Subscribe it to your own topic, and
     use `topic_arn`."""
@@ -117,7 +117,9 @@ class PolicyAlarmProps(CheckedProps):
     def _says_nothing_of_what_is_not_made(self) -> Self:
         made = {"log_retention_days", "trail_retention_days", "removal_reason"} & self.model_fields_set
         if self.log_group and made:
-            raise ValueError(f"has {', '.join(sorted(made))}, but with log_group no trail is created; remove one")
+            raise ValueError(
+                f"has {', '.join(sorted(made))}, which need a new trail, but log_group uses an existing one; remove one"
+            )
         beside = sorted(made | ({"log_group", "filter"} & self.model_fields_set))
         if self.organization_trail and beside:
             raise ValueError(

@@ -116,19 +116,21 @@ class Service(Props):
     """Endpoints whose connections are accepted, by a name of your choice. Astronomer's support provides their IDs.
     Removing one rejects its connection. Default: you accept each in the VPC console."""
     private_dns_name: DomainName | None = None
-    """Your public domain name under which Astro reaches the service. AWS requires a TXT record as proof, which is in
-    the `handoff` output. Deploy twice to add or change the name of an existing service: the first deploy outputs the
-    record from before."""
+    """Your public domain name under which Astro reaches the service. AWS requires a TXT record as proof of ownership,
+    which is in the `handoff` output. Deploy twice to add or change the name of an existing service: the first deploy
+    still outputs the old record."""
 
     verify_private_dns: bool = False
-    """Have AWS verify `private_dns_name`. Set it to true when the TXT record exists, otherwise an apply fails."""
+    """Let AWS verify `private_dns_name`. Set it to true only when the TXT record exists. Otherwise, the apply fails."""
 
     @model_validator(mode="after")
     def _verifies_a_name(self) -> Self:
         if self.verify_private_dns and not self.private_dns_name:
             raise ValueError("has verify_private_dns and no private_dns_name; set the domain, or remove it")
         if self.accepted_endpoints and self.acceptance_off_reason:
-            raise ValueError("has accepted_endpoints and acceptance_off_reason, with which AWS accepts all; remove one")
+            raise ValueError(
+                "has accepted_endpoints and acceptance_off_reason, which accepts every connection; remove one"
+            )
         if twice := duplicates(self.accepted_endpoints.values()):
             raise ValueError(f"has {', '.join(twice)} twice in accepted_endpoints; list each endpoint once")
         return self
@@ -158,8 +160,8 @@ class AwsEndpoint(InSubnets):
     """Also allow the clusters' ranges, which need a `vpc_peering` or `transit_gateway` to reach the network. They use
     the endpoint's own DNS names, which are in the `handoff` output."""
     private_dns: bool = True
-    """Resolve the service's usual name to the endpoint in the network. Its VPC must have DNS host names and DNS support
-    enabled."""
+    """Resolve the service's usual name to the endpoint in the network. DNS hostnames and DNS resolution must be enabled
+    in its VPC."""
     only_accounts: tuple[AccountId, ...] = ()
     """Only allow principals of these accounts. Default: AWS's own policy, which allows everyone with permissions in
     IAM."""
@@ -177,9 +179,11 @@ class AwsEndpoint(InSubnets):
     @model_validator(mode="after")
     def _fits_the_service(self) -> Self:
         if self.service.startswith(("com.", "aws.")) and self.region() is None:
-            raise ValueError(f"has {self.service}, which contains no region of AWS; copy the name from its owner")
+            raise ValueError(f"has {self.service}, which contains no AWS region; copy the service name from its owner")
         if self.is_vendors and self.only_accounts:
-            raise ValueError("has only_accounts for a service of another vendor, which supports no policy; remove it")
+            raise ValueError(
+                "has only_accounts for a service of another vendor, which does not support endpoint policies; remove it"
+            )
         if self.names and self.private_dns:
             raise ValueError("has names and private_dns, which resolves the service's own name; set private_dns: false")
         return self
@@ -277,7 +281,7 @@ class PrivateLinkProps(ConnectionProps):
                     "network",
                     ("private DNS", endpoint.service),
                     f"resolves {endpoint.service} in network {self.network!r}",
-                    "a VPC can have one endpoint with private_dns for a service: remove one",
+                    "a VPC can have only one endpoint with private_dns for each service: remove one",
                 )
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:

@@ -22,11 +22,11 @@ AgentsService = Annotated[
 
 
 class RemoteAgentsProps(ConnectionProps, InSubnets):
-    """Connect Remote Execution Agents of Airflow 3 in your network with Astro through AWS PrivateLink.
+    """Connect Remote Execution Agents (Airflow 3) in your network to Astro through AWS PrivateLink.
 
     Astronomer has the endpoint service. You have an interface endpoint to it, and a private zone in which the cluster's
     name `<cluster ID>.external.astronomer.run` resolves to the endpoint. That name is inferred: Astronomer describes it
-    for Azure (facts C13). Ask their support to confirm it for your cluster. Agents need no route to the cluster.
+    for Azure (facts C13). Ask Astronomer's support to confirm it for your cluster. Agents need no route to the cluster.
     """
 
     dedicated_only: ClassVar[bool] = False
@@ -47,11 +47,11 @@ class RemoteAgentsProps(ConnectionProps, InSubnets):
     cluster: Slug
     """The entry of `clusters` whose Deployments the agents run tasks for."""
     service_name: AgentsService | None = None
-    """The name of Astronomer's endpoint service. Leave it out until their support has created it, from the ticket of
-    `main.py handoff`. Its region can differ from the network's."""
+    """The name of Astronomer's endpoint service. Leave it out until Astronomer's support has created it for the ticket
+    of `main.py handoff`. Its region can differ from the network's."""
     availability_zone_ids: Annotated[tuple[AvailabilityZoneId, ...], UNIQUE] = ()
     """The IDs of the zones of the service, from Astronomer's support. A plan fails if a subnet is in another zone. The
-    letters of zones differ between accounts, and the IDs do not. Not for a service in another region. Default: a deploy
+    letters of zones differ between accounts, but the IDs do not. Not for a service in another region. Default: a deploy
     shows whether AWS accepts the subnets."""
     agents_security_groups: Annotated[tuple[SecurityGroupId, ...], UNIQUE] = ()
     """The security groups of the agents, in the network's VPC, which may use the endpoint on TCP port 443. Default: the
@@ -78,11 +78,11 @@ class RemoteAgentsProps(ConnectionProps, InSubnets):
         yield from unknown_subnets(self.subnets, context.subnets)
         region = self.service_region()
         if region and region not in REGIONS:
-            yield ("service_name",), f"contains {region!r}, which is not a region of AWS; copy the name from Astronomer"
+            yield ("service_name",), f"contains {region!r}, which is not an AWS region; copy the name from Astronomer"
         elif region and region != context.region and self.availability_zone_ids:
             yield (
                 ("availability_zone_ids",),
-                f"are zones of the service's region {region}, and the network is in {context.region}; remove them",
+                f"are zones of the service's region {region}, but the network is in {context.region}; remove them",
             )
 
     def pending_inputs(self) -> tuple[PendingInput, ...]:

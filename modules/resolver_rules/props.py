@@ -65,11 +65,11 @@ class ResolverRulesProps(SharingProps):
     """Share Route 53 Resolver rules with Astro, so that clusters resolve names of your private domains.
 
     Astronomer associates the rules with the clusters' VPCs. The queries leave through an outbound endpoint in your
-    network. The clusters therefore need no route to your DNS servers, only to the addresses of the names.
+    network. The clusters therefore need no route to your DNS servers, only to the addresses that the names resolve to.
     """
 
     routed: ClassVar[bool] = False
-    same_region: ClassVar[str] = "a resolver rule works in its own region only: use a network in the cluster's region"
+    same_region: ClassVar[str] = "a resolver rule works only in its own region: use a network in the cluster's region"
 
     blocked: ClassVar[str] = "the rules are not shared with it"
     for_astronomer: ClassVar[tuple[str, ...]] = ("rules.*.id",)
@@ -99,7 +99,7 @@ class ResolverRulesProps(SharingProps):
             )
         domains = [rule.domain for rule in self.rules.values() if rule.domain]
         if twice := duplicates(domains):
-            raise ValueError(f"has two rules for {', '.join(twice)}, and a VPC can have one; merge their targets")
+            raise ValueError(f"has two rules for {', '.join(twice)}, but a VPC can have only one; merge their targets")
         return self
 
     @property

@@ -16,25 +16,25 @@ _OURS = {"on-demand": ON_DEMAND, "spot": SPOT}
 class Quota(Props):
     """Another quota of AWS's Service Quotas."""
 
-    service: Annotated[str, Text("a service code", r"[a-z][a-z0-9-]{1,62}", "lower-case letters, digits and -", "eks")]
+    service: Annotated[str, Text("a service code", r"[a-z][a-z0-9-]{1,62}", "lowercase letters, digits and -", "eks")]
     """The service's code, from `aws service-quotas list-services`."""
-    code: Annotated[str, Text("a quota code", r"L-[0-9A-F]{8}", "L- and 8 of 0-9A-F", "L-1194D53C")]
+    code: Annotated[str, Text("a quota code", r"L-[0-9A-F]{8}", "L- and 8 uppercase hexadecimal digits", "L-1194D53C")]
     """The quota's code, from `aws service-quotas list-service-quotas --service-code <service>`."""
     value: Annotated[int, Field(ge=1)]
-    """The minimum value. A higher value of the account remains."""
+    """The minimum value. A higher value in the account is kept."""
 
 
 class ServiceQuotasProps(CheckedProps):
     """Request the quotas that Astronomer requires from AWS, in each region of the account's Hybrid clusters. Without
     clusters, this is the account's own region. Quotas are never lowered.
 
-    A deploy requests the quotas. People at AWS grant or deny them in minutes or days. The `handoff` output has the ID
-    and status of each request. AWS accepts one open request for each quota. To request a higher value, wait for the
-    answer to the last request, otherwise the deploy of this stack fails.
+    A deploy requests the quotas. AWS staff approve or deny them within minutes or days. The `handoff` output has the ID
+    and status of each request. AWS accepts one open request for each quota. Before you request a higher value, wait
+    until AWS has closed the last request. Otherwise, the deploy of this stack fails.
     """
 
     vcpus: Annotated[int, Field(ge=40)] = 40
-    """The minimum of vCPUs of standard instances, for on-demand and for spot instances. Default: Astronomer's minimum,
+    """The minimum number of vCPUs of standard instances, both on-demand and spot. Default: Astronomer's minimum,
     which is enough for 10 nodes of m5.xlarge."""
     size_for_clusters: bool = False
     """Request on-demand vCPUs for all possible nodes: `max_nodes` of `node_type` of each Hybrid cluster in the region,
@@ -47,9 +47,7 @@ class ServiceQuotasProps(CheckedProps):
         first = {("ec2", code): name for name, code in _OURS.items()}
         for name, quota in self.others.items():
             if name in _OURS or (quota.service, quota.code) in [("ec2", code) for code in _OURS.values()]:
-                raise ValueError(
-                    f"has {name} among others, which vcpus and size_for_clusters already request; remove it"
-                )
+                raise ValueError(f"has {name} in others, which vcpus and size_for_clusters already request; remove it")
             if (other := first.setdefault((quota.service, quota.code), name)) != name:
                 raise ValueError(f"has {quota.code} of {quota.service} twice, as {other} and as {name}; remove one")
         return self

@@ -107,7 +107,7 @@ class TransitGatewayProps(SharingProps):
     For an existing gateway it is false, because it usually has that attachment."""
     accept_clusters: bool = True
     """Share the gateway with the clusters' accounts and accept their attachments. Set it to false if another connection
-    of the same gateway does so, or the gateway's owner in another account. Then only your network is attached and
+    of the same gateway does this, or the gateway's owner in another account. Then only your network is attached and
     routed."""
     attachments: Annotated[dict[Slug, TransitGatewayAttachmentId], BY_REFERENCE] = Field(default_factory=dict)
     """The attachment of each cluster, by the cluster's name. Leave it out until Astronomer has attached the cluster.
@@ -143,9 +143,8 @@ class TransitGatewayProps(SharingProps):
             ):
                 if contradicts:
                     raise ValueError(
-                        f"cannot combine create with {field}, because a new gateway has its own tables, attaches the "
-                        f"network and accepts the clusters; remove {field}, or set transit_gateway_id of an existing "
-                        "gateway"
+                        f"cannot combine create with {field}, because a new gateway always attaches the network and "
+                        f"accepts the clusters; remove {field}, or set transit_gateway_id of an existing gateway"
                     )
         return self
 
@@ -154,10 +153,10 @@ class TransitGatewayProps(SharingProps):
         for field in ("attachments", "peer_gateways"):
             if strangers := sorted(set(getattr(self, field)) - set(self.clusters)):
                 there = ", ".join(self.clusters)
-                raise ValueError(f"has {field} of {', '.join(strangers)}, not in its clusters; allowed: {there}")
+                raise ValueError(f"has {', '.join(strangers)} in {field} but not in clusters; allowed: {there}")
         ids = list(self.attachments.values())
         if twice := duplicates(ids):
-            raise ValueError(f"has {', '.join(twice)} for two clusters; attachments of clusters must differ")
+            raise ValueError(f"has {', '.join(twice)} for two clusters; each cluster needs its own attachment")
         return self
 
     @model_validator(mode="after")
@@ -166,7 +165,7 @@ class TransitGatewayProps(SharingProps):
         fields = static + [field for field in ("blackholes", "propagate") if getattr(self, field)]
         if fields and not (self.create or self.route_tables):
             raise ValueError(
-                f"has {', '.join(fields)} without route_tables, and the default tables only propagate routes: set "
+                f"has {', '.join(fields)} without route_tables, but the default tables only propagate routes: set "
                 f"route_tables, or remove {fields[0]}"
             )
         if not self.accept_clusters:
@@ -222,7 +221,7 @@ class TransitGatewayProps(SharingProps):
                 "account" if table else "network",
                 ("gateway route", table, cidr),
                 f"{does} {cidr} in {table or 'the table of the clusters'}",
-                f"a route table holds one route per range: remove {remove} from one entry",
+                f"a route table can have only one route per range: remove {remove} from one entry",
             )
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
@@ -233,20 +232,20 @@ class TransitGatewayProps(SharingProps):
             elsewhere = cluster.region != context.region
             if elsewhere and self.accept_clusters and not (self.create or self.route_tables):
                 message = (
-                    f"{name!r} is in {cluster.region} and the gateway in {context.region}; a peering of gateways "
+                    f"{name!r} is in {cluster.region} and the gateway in {context.region}; a peering between gateways "
                     "needs static routes: set route_tables, or use a network and gateway in the cluster's region"
                 )
                 yield ("clusters", index), message
             if elsewhere and self.accept_clusters and self.propagate:
                 message = (
-                    f"is true, and {name!r} is in {cluster.region}; a peering of gateways propagates nothing: remove "
-                    "it, or move the cluster to another entry"
+                    f"is true, but {name!r} is in {cluster.region}, and a peering between gateways does not propagate "
+                    "routes: remove it, or move the cluster to another entry"
                 )
                 yield ("propagate",), message
             if not elsewhere and name in self.peer_gateways:
                 yield (
                     ("peer_gateways", name),
-                    f"is for a cluster in another region, and {name!r} is in {context.region} too; remove it",
+                    f"is only for a cluster in another region, but {name!r} is also in {context.region}; remove it",
                 )
         if self.attaches and context.network and context.network.has_vpc and not context.subnets:
             yield (

@@ -33,12 +33,12 @@ Letter = Literal["a", "b", "c"]
 def _unicast(cidr: IPv4Network) -> IPv4Network:
     if cidr.is_loopback or cidr.is_link_local or cidr.is_multicast or cidr.is_reserved or cidr.is_unspecified:
         raise ValueError(
-            "is not a valid range of a VPC: it contains loopback, link-local, multicast or reserved addresses"
+            "is not a valid range for a VPC: it contains loopback, link-local, multicast or reserved addresses"
         )
     return cidr
 
 
-VpcCidr = Annotated[IPv4Network, Range("a range of a VPC", 16, 28), AfterValidator(_unicast)]
+VpcCidr = Annotated[IPv4Network, Range("a valid range for a VPC", 16, 28), AfterValidator(_unicast)]
 """Includes public ranges, because AWS allows them. Astronomer requires private ranges for peerings only."""
 
 _NOT_FOR_EVERY_ACCOUNT = {"ap-northeast-1": "b", "ca-central-1": "c", "us-west-1": "abc"}
@@ -50,7 +50,7 @@ NamePattern = Annotated[
     Text(
         "the name of route tables",
         r"[\w .:/=+@*-]{1,255}",
-        "1 to 255 letters, digits, spaces and _.:/=+-@, with * for any text",
+        "1 to 255 letters, digits, spaces and _.:/=+-@, with * as a wildcard",
         "acme-private-*",
     ),
 ]
@@ -87,7 +87,7 @@ def _shape(value: object) -> str:
 
 
 class FlowLogs(Props):
-    """A record of the connections in the VPC, in a CloudWatch log group."""
+    """Flow logs of the VPC, in a CloudWatch log group."""
 
     retention_days: RetentionDays = 90
     """The retention period in days."""
@@ -101,12 +101,12 @@ class NewVpc(Props):
 
     cidr: Annotated[
         IPv4Network,
-        Range("a range of a new VPC", 16, 24, PRIVATE, PRIVATE_IN_WORDS),
+        Range("a valid range for a new VPC", 16, 24, PRIVATE, PRIVATE_IN_WORDS),
     ]
     """The range, /16 to /24. In a smaller range, the public subnets would be smaller than /28, which is AWS's
     minimum."""
     availability_zones: Literal[2, 3] = 2
-    """The number of zones. Their subnets are named a, b and c. A third zone moves none of the first two."""
+    """The number of zones. Their subnets are named a, b and c. Adding a third zone does not change the first two."""
     zones: dict[Letter, AvailabilityZone] = Field(default_factory=dict)
     """The zones of the letters, such as `{b: ap-northeast-1c}`. Default: the region's zone with the same letter."""
     nat: Literal["none", "single", "per_az"] = "none"
@@ -169,9 +169,9 @@ class VpcProps(Props):
     """The ranges of the existing VPC, the primary first. Each is routed and included in the overlap check. AWS allows
     /16 to /28."""
     unrouted_cidrs: Annotated[tuple[VpcCidr, ...], Field(max_length=50)] = ()
-    """Other ranges of the existing VPC that Astro need not reach, such as the 100.64.0.0/16 of an EKS cluster's pods.
-    They are not routed. They must not contain a cluster's range, and a VPC peering compares them too. Default: none;
-    all ranges are in `cidrs`."""
+    """Other ranges of the existing VPC that Astro does not need to reach, such as the 100.64.0.0/16 of an EKS cluster's
+    pods. They are not routed. They must not contain a cluster's range, and must not overlap any range on the other side
+    of a VPC peering. Default: none; all ranges are in `cidrs`."""
     route_tables: Annotated[
         Annotated[FoundRouteTables, Tag("found")]
         | Annotated[dict[Slug, RouteTableId], Tag("map")]

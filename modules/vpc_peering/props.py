@@ -44,7 +44,7 @@ class VpcPeeringProps(ConnectionProps):
                 "account",
                 ("peering", self.peering_id),
                 f"accepts {self.peering_id}",
-                "peerings of connections must differ",
+                "each connection needs its own peering",
             )
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:

@@ -36,7 +36,7 @@ def _not_amazons(asn: int) -> int:
 
 InsideCidr = Annotated[
     IPv4Network,
-    Range("an inside range of a tunnel", 30, 30, (IPv4Network("169.254.0.0/16"),), "169.254.0.0/16"),
+    Range("a valid inside range for a tunnel", 30, 30, (IPv4Network("169.254.0.0/16"),), "169.254.0.0/16"),
     AfterValidator(_free),
 ]
 Asn = Annotated[int, Field(ge=1, le=4294967294), AfterValidator(_not_amazons)]
@@ -57,8 +57,8 @@ class Gateway(Props):
     """Your VPN device: a customer gateway with a VPN connection of two tunnels."""
 
     ip: UnicastIp | None = None
-    """Its static IPv4 address: the public one, or a private one with `direct_connect_attachment_id`. Leave it out while
-    your network team has not provided it, and with `certificate_arn` or `customer_gateway_id`."""
+    """Its static IPv4 address: the public one, or a private one with `direct_connect_attachment_id`. Leave it out until
+    your network team has provided it, and with `certificate_arn` or `customer_gateway_id`."""
     direct_connect_attachment_id: TransitGatewayAttachmentId | None = None
     """The transit gateway's attachment of the Direct Connect gateway, over which the tunnels reach a private `ip`."""
     certificate_arn: CertificateArn | None = None
@@ -92,8 +92,8 @@ class Gateway(Props):
             )
         if self.direct_connect_attachment_id and self.ip and not private:
             raise ValueError(
-                f"has direct_connect_attachment_id and the public address {self.ip}; over Direct Connect AWS "
-                "requires a private one"
+                f"has direct_connect_attachment_id and the public address {self.ip}; Direct Connect requires a private "
+                "address"
             )
         starts = self.tunnels and "startup_action" in self.tunnels.model_fields_set
         if self.certificate_arn and starts and self.tunnels and self.tunnels.startup_action == "start":

@@ -60,7 +60,7 @@ class VpnProps(ConnectionProps):
     network: Slug = Field(default_factory=str)
     """The entry of `networks` that this connects. Required unless Astronomer creates the VPN (`terminates: astro`)."""
     terminates: Literal["network", "astro"] = "network"
-    """The place of AWS's end. `network`: your own `network`. `astro`: the VPC of your `cluster`, in which Astronomer
+    """The end of the VPN in AWS. `network`: your own `network`. `astro`: the VPC of your `cluster`, in which Astronomer
     creates it (Astronomer, *Create a network connection*). Nothing is then created here, and `main.py handoff` writes
     the request to their support."""
     cluster: Slug | None = None
@@ -116,7 +116,7 @@ class VpnProps(ConnectionProps):
     def _is_connected_by_astronomer(cls, cluster: str | None, info: ValidationInfo) -> str | None:
         if cluster and info.data.get("terminates") == "network":
             raise ValueError(
-                "is for a VPN that Astronomer creates, and this one ends in your network; set terminates: astro "
+                "is only for a VPN that Astronomer creates, but this one ends in your network; set terminates: astro "
                 "instead of network, or remove cluster"
             )
         return cluster
@@ -146,7 +146,7 @@ class VpnProps(ConnectionProps):
         inside = [str(cidr) for gateway in gateways.values() for cidr in gateway.inside_cidrs() if cidr]
         for what, values in (("address", addresses), ("inside range", inside)):
             if twice := duplicates(values):
-                raise ValueError(f"has the {what} {', '.join(twice)} twice; they must differ")
+                raise ValueError(f"has the {what} {', '.join(twice)} twice; each must be unique")
         return gateways
 
     @field_validator("static_routes")
@@ -170,7 +170,8 @@ class VpnProps(ConnectionProps):
     def _has_one_way_for_each_range(cls, gateway_id: str | None, info: ValidationInfo) -> str | None:
         if gateway_id and info.data.get("static_routes") and len(info.data.get("gateways", ())) > 1:
             raise ValueError(
-                "can have one static route for each range, so two devices need BGP; set bgp_asn, or keep one device"
+                "can have only one static route for each range, so two devices need BGP; set bgp_asn, or keep one "
+                "device"
             )
         return gateway_id
 
@@ -179,17 +180,17 @@ class VpnProps(ConnectionProps):
     def _accelerates_public_tunnels(cls, accelerated: bool, info: ValidationInfo) -> bool:
         on_gateway = info.data.get("transit_gateway_id") or info.data.get("transit_gateway_of")
         if accelerated and "transit_gateway_id" in info.data and not on_gateway:
-            raise ValueError("is for a VPN of a transit gateway, and transit_gateway_id is not set; remove it")
+            raise ValueError("is only for a VPN on a transit gateway, but transit_gateway_id is not set; remove it")
         private = [name for name, one in info.data.get("gateways", {}).items() if one.direct_connect_attachment_id]
         if accelerated and private:
-            raise ValueError(f"is for tunnels over the internet, and {private[0]} uses Direct Connect; remove it")
+            raise ValueError(f"is only for tunnels over the internet, but {private[0]} uses Direct Connect; remove it")
         return accelerated
 
     @field_validator("route_tables")
     @classmethod
     def _are_of_a_transit_gateway(cls, tables: RouteTables, info: ValidationInfo) -> RouteTables:
         if "transit_gateway_id" in info.data and info.data["transit_gateway_id"] is None:
-            raise ValueError("has tables of a transit gateway, and transit_gateway_id is not set; remove it")
+            raise ValueError("has transit gateway route tables, but transit_gateway_id is not set; remove them")
         return tables
 
     @field_validator("vpn_gateway_id")
@@ -205,15 +206,17 @@ class VpnProps(ConnectionProps):
     def _is_of_a_gateway_to_be_made(cls, asn: int | None, info: ValidationInfo) -> int | None:
         beside = [field for field in (*_TRANSIT, "vpn_gateway_id") if info.data.get(field)]
         if asn and beside:
-            raise ValueError(f"is for a new gateway, and {beside[0]} is an existing one; remove one")
+            raise ValueError(f"is only for a new gateway, but {beside[0]} is an existing one; remove one")
         return asn
 
     @model_validator(mode="after")
     def _ends_somewhere(self) -> Self:
         if self.terminates == "astro" and not self.cluster:
-            raise ValueError("has terminates: astro without cluster; set the entry of `clusters` to connect")
+            raise ValueError("has terminates: astro without cluster; set cluster to an entry of `clusters`")
         if self.terminates == "network" and not self.network:
-            raise ValueError("has no network; set the entry of `networks` to connect, or cluster and terminates: astro")
+            raise ValueError(
+                "has no network; set network to an entry of `networks`, or set cluster and terminates: astro"
+            )
         return self
 
     @model_validator(mode="after")
@@ -250,8 +253,8 @@ class VpnProps(ConnectionProps):
             yours = [field for field in OF_YOUR_ACCOUNT if getattr(gateway, field)]
             if yours and self.terminates == "astro":
                 raise ValueError(
-                    f"has gateways.{name}.{yours[0]}, which is in your account, and Astronomer creates this VPN in "
-                    "the cluster's; remove it"
+                    f"has gateways.{name}.{yours[0]}, which is in your account, but Astronomer creates this VPN in the "
+                    "cluster's account; remove it"
                 )
         return self
 
@@ -361,7 +364,7 @@ class VpnProps(ConnectionProps):
                         "account",
                         (self.vpn_gateway_id, cidr),
                         f"has tunnels of {cidr} on {self.vpn_gateway_id}",
-                        "inside ranges of one gateway must differ: choose another /30",
+                        "inside ranges of a gateway must be unique: choose another /30",
                     )
         if not self.on_transit_gateway:
             field = "vpn_gateway_id" if self.vpn_gateway_id else "type"
@@ -370,7 +373,7 @@ class VpnProps(ConnectionProps):
                 "network",
                 ("virtual private gateway",),
                 f"{'creates' if self.makes_gateway() else 'uses'} the virtual private gateway of {self.network!r}",
-                "a VPC can have one: put the gateways into one entry, or use the same vpn_gateway_id in both",
+                "a VPC can have only one: put the gateways into one entry, or use the same vpn_gateway_id in both",
                 shared=self.vpn_gateway_id,
             )
 

@@ -22,7 +22,7 @@ Phase2Group = Literal[2, 5, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 35, 36, 
 
 
 class Phase1(Props):
-    """The settings of IKE's own messages."""
+    """The settings of phase 1, the IKE negotiation."""
 
     encryption: Annotated[tuple[Encryption, ...], AfterValidator(_some)] = ("AES256-GCM-16",)
     """Allowed ciphers."""
@@ -35,7 +35,7 @@ class Phase1(Props):
 
 
 class Phase2(Props):
-    """The settings of the traffic."""
+    """The settings of phase 2, the encrypted traffic."""
 
     encryption: Annotated[tuple[Encryption, ...], AfterValidator(_some)] = ("AES256-GCM-16",)
     """Allowed ciphers."""
@@ -54,9 +54,9 @@ class Tunnels(Props):
     ike_versions: Annotated[tuple[Literal["ikev1", "ikev2"], ...], AfterValidator(_some)] = ("ikev2",)
     """Allowed versions of IKE."""
     phase1: Phase1 = Phase1()
-    """The settings of IKE's own messages."""
+    """The settings of phase 1, the IKE negotiation."""
     phase2: Phase2 = Phase2()
-    """The settings of the traffic."""
+    """The settings of phase 2, the encrypted traffic."""
     rekey_margin_seconds: Annotated[int, Field(ge=60, le=1800)] = 270
     """The time before the end of a lifetime at which AWS negotiates new keys: 60 seconds to half of phase 2's
     lifetime."""
@@ -65,9 +65,9 @@ class Tunnels(Props):
     replay_window_packets: Annotated[int, Field(ge=64, le=2048)] = 1024
     """The size of the window for packets out of order, 64 to 2048."""
     dpd_timeout_seconds: Annotated[int, Field(ge=30)] = 30
-    """The time after which a silent peer is considered dead: 30 seconds or more."""
+    """The time after which an unresponsive peer is considered dead: 30 seconds or more."""
     dpd_timeout_action: Literal["clear", "none", "restart"] = "restart"
-    """The action of AWS in this case: `clear` ends the session, `none` keeps it, `restart` begins another."""
+    """The reaction of AWS: `clear` ends the session, `none` keeps it, `restart` starts a new one."""
     startup_action: Literal["add", "start"] = "start"
     """`start`: AWS starts the tunnel, also after its own maintenance. `add`: your device must start it."""
     weak_reason: Reason | None = None
@@ -80,9 +80,9 @@ class Tunnels(Props):
             chosen += [*phase.encryption, *phase.integrity, *phase.dh_groups]
         weak = [str(choice) for choice in dict.fromkeys(chosen) if choice in _WEAK]
         if weak and not self.weak_reason:
-            raise ValueError(f"allows {', '.join(weak)}, which is weak; remove it, or give a reason in weak_reason")
+            raise ValueError(f"allows {', '.join(weak)}, which is weak; remove it, or explain it in weak_reason")
         if self.weak_reason and not weak:
-            raise ValueError("has weak_reason, but allows nothing weak; remove it")
+            raise ValueError("has weak_reason, but allows no weak algorithm; remove it")
         return self
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ Namespace = Annotated[
     Text(
         "a Deployment's namespace",
         r"[a-z0-9](?:[a-z0-9-]{0,56}[a-z0-9])?",
-        "up to 58 lower-case letters, digits and hyphens",
+        "up to 58 lowercase letters, digits and hyphens",
         "geometric-gyroscope-9932",
     ),
 ]
@@ -40,7 +40,8 @@ class WorkloadRole(Props):
 
     deployments: Annotated[tuple[Namespace, ...], UNIQUE] = ()
     """The namespaces of the Deployments, from a Deployment's Details in the Astro UI. Leave it empty with
-    `cluster_role`, which all Deployments of the cluster share. Otherwise, the role is created when there is one."""
+    `cluster_role`, which all Deployments of the cluster share. Otherwise, the role is created when you add the first
+    one."""
     any_deployment_reason: Reason | None = None
     """The reason why every Deployment of the cluster may assume the role. Only with `oidc`, and not on a
     hosted-standard cluster, which also runs Deployments of other organizations."""
@@ -55,7 +56,7 @@ class WorkloadRole(Props):
     @model_validator(mode="after")
     def _fits_iam(self) -> Self:
         if both := sorted(self.policy_arns.keys() & self.policy_files.keys()):
-            raise ValueError(f"has {', '.join(both)} in policy_arns and in policy_files; policy names must differ")
+            raise ValueError(f"has {', '.join(both)} in policy_arns and in policy_files; policy names must be unique")
         if (count := len(self.policy_arns) + sum(map(len, self.policy_files.values()))) > POLICIES:
             raise ValueError(f"has {count} policies, and a role can have {POLICIES}; merge some into one document")
         if self.deployments and self.any_deployment_reason:
@@ -76,8 +77,8 @@ class WorkloadRole(Props):
 class WorkloadIdentityProps(ConnectionProps):
     """Roles that Deployments assume to use AWS without keys, in the account of the network.
 
-    AWS refuses a trust policy with a role that does not exist. With `deployment_role` and `cluster_role`, enter a
-    Deployment's namespace or the cluster's ID when it exists. Apply again after a Deployment was recreated, because AWS
+    AWS rejects a trust policy with a role that does not exist. With `deployment_role` and `cluster_role`, enter a
+    Deployment's namespace or the cluster's ID when it exists. If a Deployment is recreated, apply again, because AWS
     stores the identity of the old role.
     """
 
@@ -148,7 +149,8 @@ class WorkloadIdentityProps(ConnectionProps):
                 "global",
                 ("oidc", issuer or self.cluster),
                 f"creates the OIDC provider of cluster {self.cluster!r}",
-                "an account has one for each issuer: put the roles into one entry, or set provider_arn of the other",
+                "an account can have only one for each issuer: put the roles into one entry, or set provider_arn in "
+                "the other",
             )
         for name, role in self.roles.items():
             yield role_claim(("roles", name), f"{entry}-{name}")
@@ -167,7 +169,7 @@ class WorkloadIdentityProps(ConnectionProps):
             return
         issuer = cluster.oidc_issuer_url or ""
         if self.provider_arn and issuer and not self.provider_arn.endswith(f":oidc-provider/{issuer_name(issuer)}"):
-            yield ("provider_arn",), f"{self.provider_arn!r} is not the provider of {issuer}, the cluster's issuer"
+            yield ("provider_arn",), f"{self.provider_arn!r} is not the OIDC provider of {issuer}, the cluster's issuer"
         shared = cluster.product == "hosted-standard"
         if shared and self.identity == "cluster_role":
             yield (

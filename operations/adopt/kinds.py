@@ -1,6 +1,5 @@
-"""How to find each type of resource in AWS by its planned arguments, and the ID to import it by.
-
-The IDs are those of the provider's documentation of each type, under "Import".
+"""Descriptions of how to find each type of resource in AWS by its planned arguments, and of the ID to import it by. The
+provider's documentation lists these IDs for each type, under "Import".
 """
 
 from collections.abc import Mapping
@@ -14,23 +13,24 @@ NAME = "Tags[?Key=='Name'].Value | [0]"
 
 @dataclass(frozen=True)
 class Kind:
-    """How to list the resources of a type in AWS, and to recognize the planned one. All but `call` are JMESPath.
+    """Describes how to list the resources of a type in AWS, and how to recognize the planned one. All but `call` are
+    JMESPath.
 
     `ask`, and the values of `same`, `fixed`, `unfinished` and `told`, are applied to the planned arguments, which also
-    have `_account`, `_region` and `_partition`. The other expressions are applied to AWS's answers.
+    have `_account`, `_region` and `_partition`. The other expressions are applied to AWS's responses.
     """
 
     call: str
     """service:operation of boto3."""
     items: str
-    """The items in the answer, or the single item."""
+    """The items in the response, or the single item."""
     id: str
     """The import ID of the provider's documentation: a field of the item, or a text with fields and arguments in
     braces."""
     ask: Mapping[str, str] = field(default_factory=dict)
     """Parameters of the call."""
     each: tuple[str, Mapping[str, str]] | None = None
-    """A second call for each item, with its parameters. The answer is added to the item."""
+    """A second call for each item, with its parameters. Its response is added to the item."""
     same: Mapping[str, str] = field(default_factory=dict)
     """Fields that identify the planned resource. Fields that the plan leaves open are not compared."""
     fixed: Mapping[str, str] = field(default_factory=dict)

@@ -27,7 +27,7 @@ class Outcome:
 
     @property
     def to_decide(self) -> bool:
-        """Whether it needs a decision."""
+        """True if it needs a decision."""
         return self.state in ("alike", "several") or bool(self.id and self.detail)
 
 

@@ -49,8 +49,8 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
             caller = caller_account(sessions[role], region)
             if caller != account_id:
                 raise UserError(
-                    f"{name}: your credentials are for account {caller}, and the stack is in {account_id}; sign in "
-                    "there, set `deployer.role`, which is assumed in each account, or select the stacks of your "
+                    f"{name}: your credentials are for account {caller}, but the stack is in {account_id}; sign in to "
+                    "that account, set `deployer.role` to assume a role in each account, or select the stacks of your "
                     "account with --stack"
                 )
             with Aws(sessions[role], account_id, region) as aws:

@@ -173,7 +173,7 @@ class _Entry:
         where = ".".join(part for part in (self.where, *path) if part)
         if name in self.inputs.variables:
             other = self.inputs.variables[name]["description"].split(":")[0]
-            raise ValueError(f"{where} and {other} would both be the variable {name}; rename an entry")
+            raise ValueError(f"{where} and {other} would both become the variable {name}; rename an entry")
         self.inputs.variables[name] = {
             "type": type_,
             "description": " ".join(f"{where}: {doc or ''}".split()),

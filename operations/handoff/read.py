@@ -85,7 +85,7 @@ def _from_file(stacks: Iterable[str], file: Path) -> dict[str, Deployed]:
     try:
         found = read_json(file, _OUTPUTS)
     except FileNotFoundError:
-        raise UserError(f"{file}: there is no such file; {expected}", ExitCode.BAD_INPUT) from None
+        raise UserError(f"{file}: does not exist; {expected}", ExitCode.BAD_INPUT) from None
     except DocumentError as error:
         raise UserError(f"{file}: {error}; {expected}", ExitCode.BAD_INPUT) from None
     if _is_of_maps(found):

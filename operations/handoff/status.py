@@ -24,7 +24,7 @@ Status = Literal[
 """
 
 Digests = Mapping[str, Mapping[str, str]]
-"""Digests of the current file: one for each entry, by stack."""
+"""Digests of the entries in the current file, by stack."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Writes a first estate file from what AWS and Astro's API show."""
+"""Writes a first estate file from data in AWS and Astro's API."""

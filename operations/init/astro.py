@@ -40,7 +40,7 @@ def clusters(token: str, api: str = API) -> list[dict[str, Any]]:
         page = _get(f"{api}/{path}", token)
         items = page.get("clusters")
         if not isinstance(items, list):
-            raise UserError(f"{parts.hostname}: the answer of Astro's API has no `clusters`; try again later")
+            raise UserError(f"{parts.hostname}: the response of Astro's API has no `clusters`; try again later")
         found += cast("list[Any]", items)
         if len(cast("list[Any]", items)) < _PAGE:
             return [_entry(one) for one in found if _product(one)]
@@ -71,16 +71,16 @@ def _get(url: str, token: str) -> dict[str, Any]:
         error.close()
         if error.code in (401, 403, 404):
             raise UserError(
-                f"{host}: Astro's API refuses ASTRO_API_TOKEN (HTTP {error.code}): it has expired, or belongs to "
+                f"{host}: Astro's API rejected ASTRO_API_TOKEN (HTTP {error.code}): it has expired, or belongs to "
                 "another organization; create a token in Organization Settings > Access Management > API Tokens"
             ) from None
-        raise UserError(f"{host}: Astro's API answered with HTTP {error.code}; try again later") from None
+        raise UserError(f"{host}: Astro's API returned HTTP {error.code}; try again later") from None
     except (OSError, HTTPException, ValueError) as error:
         # The text of some errors contains the header, which has the token.
         why = getattr(error, "reason", None) or type(error).__name__
         raise UserError(f"{host}: Astro's API cannot be read ({printable(str(why))}); check the network") from None
     if not isinstance(values, dict):
-        raise UserError(f"{host}: the answer of Astro's API is not a JSON object; try again later")
+        raise UserError(f"{host}: the response of Astro's API is not a JSON object; try again later")
     return cast("dict[str, Any]", values)
 
 
@@ -98,7 +98,7 @@ _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 
 
 def _entry(cluster: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the API's answer. Omits fields that are missing or have an unexpected form."""
+    """Return the fields of the API's response. Omits fields that are missing or have an unexpected type."""
     told = cluster.get("metadata")
     metadata: dict[str, Any] = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
     addresses = metadata.get("externalIPs")

@@ -1,4 +1,5 @@
-"""Finds in AWS what an estate can name: networks, requests of Astronomer, gateways, rules and zones. It only reads."""
+"""Finds resources in AWS that an estate can refer to: networks, requests of Astronomer, gateways, rules and zones. It
+only reads."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -66,11 +67,12 @@ class Found:
     zones: list[tuple[str, str, str]] = field(default_factory=list)
     """The ID and name of each private zone, and its VPC."""
     denied: list[str] = field(default_factory=list)
-    """The IAM actions that were denied; what they would have shown is missing."""
+    """The IAM actions that were denied, whose results are missing."""
 
 
 def discover(aws: Aws, only: Collection[str]) -> Found:
-    """Return what an account has in a region; `only` are the VPCs to look at, or none for all but the default VPC."""
+    """Return the resources of an account in a region. `only` are the VPCs to read; if it is empty, all except the
+    default VPC."""
     with ThreadPoolExecutor(len(_CALLS)) as pool:
         answers = list(pool.map(lambda call: aws.ask(call[0], **call[1]), _CALLS))
     vpcs, tables, subnets, peerings, gateways, attachments, customers, rules, endpoints = answers
@@ -81,7 +83,7 @@ def discover(aws: Aws, only: Collection[str]) -> Found:
         theirs, mine = one["RequesterVpcInfo"], one["AccepterVpcInfo"]
         waits = one["Status"]["Code"] == "pending-acceptance"
         if waits and mine.get("VpcId") in ours and theirs["OwnerId"] != aws.account_id:
-            # The range is part of a request only sometimes.
+            # Not every request contains the range.
             cidr, region = theirs.get("CidrBlock"), theirs.get("Region")
             found.peerings.append(
                 Request(one["VpcPeeringConnectionId"], theirs["OwnerId"], aws.region, mine["VpcId"], cidr, region)
@@ -108,7 +110,7 @@ def discover(aws: Aws, only: Collection[str]) -> Found:
     found.rules = [
         (one["Id"], one["DomainName"], vpc_of.get(one.get("ResolverEndpointId", "")))
         for one in rules.get("ResolverRules", [])
-        # A SYSTEM, RECURSIVE or DELEGATE rule forwards nothing for a cluster.
+        # Rules of the types SYSTEM, RECURSIVE and DELEGATE forward nothing for a cluster.
         if one.get("RuleType") == "FORWARD" and one.get("OwnerId", aws.account_id) == aws.account_id
     ]
     with ThreadPoolExecutor(8) as pool:
@@ -137,7 +139,7 @@ def _networks(
         id_ = vpc["VpcId"]
         if id_ not in only if only else vpc.get("IsDefault"):
             continue
-        # A VPC that another account shares is that account's to connect.
+        # If another account shares a VPC, only that account connects it.
         if vpc.get("OwnerId", aws.account_id) != aws.account_id:
             continue
         blocks = [

@@ -21,7 +21,7 @@ def own_account(region: str) -> str:
 
 
 def read(accounts: Sequence[str], regions: Sequence[str], role: str | None, vpcs: Collection[str]) -> list[Found]:
-    """Return what each account has in each region. Raises UserError."""
+    """Return the resources of each account in each region. Raises UserError."""
     with Accounts(role, "init") as opened, ThreadPoolExecutor(_THREADS) as threads:
 
         def look(place: tuple[str, str]) -> Found:

@@ -90,7 +90,7 @@ def of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job]) -> Iterator[Stat
                 needed = {"read"} if reads else {"read", job.value}
                 if missing := sorted(needed - known.get(type_, {}).keys()):
                     what = f"the actions to {' and '.join(missing)} {type_}"
-                    raise UserError(f"{plan.name}: {what} are not known; a policy would lack them")
+                    raise UserError(f"{plan.name}: {what} are not known, so the policy would be incomplete")
                 actions.update(*(known[type_][one] for one in needed))
     if Job.APPLY in jobs:
         # The measurement added tags, which a deploy can also remove.

@@ -202,7 +202,7 @@ class _Comparison:
             distinct = {tuple((one, value) for one, value in truth.items() if one in wanted): None for truth in truths}
             choices.append([dict(one) for one in distinct])
         if math.prod(map(len, choices)) > MOST_STATES:
-            raise UserError("the conditions of the two are too many to compare: compare parts of them")
+            raise UserError("the two documents have too many conditions to compare; compare parts of them")
         for context in itertools.product(*choices):
             yield {constraint: value for truth in context for constraint, value in truth.items()}
 

@@ -101,7 +101,8 @@ def _download(url: str) -> bytes:
             getattr(error, "reason", error),
         )
         raise UserError(
-            f"{where} cannot be fetched: {printable(str(reason))}. Save the document by hand, and name it in the estate"
+            f"{where} cannot be fetched: {printable(str(reason))}. Save the document manually, and set its path in the "
+            "estate"
         ) from error
     try:
         _parsed(served, None)
@@ -111,10 +112,11 @@ def _download(url: str) -> bytes:
 
 
 def _served(url: str) -> bytes:
-    """Return what an address serves. The time limit is for all of it; that of a connection applies to each read."""
+    """Return the content of an address. The time limit is for the whole download; that of a connection applies to each
+    read."""
     served: Future[bytes] = Future()
     late = UserError(f"{_shown(url)} has not served the document within {MAX_SECONDS} seconds")
-    # A thread that still reads does not keep the command from its end.
+    # A thread that is still reading does not prevent the command from ending.
     threading.Thread(target=_read_into, args=(served, url, time.monotonic() + MAX_SECONDS, late), daemon=True).start()
     try:
         return served.result(MAX_SECONDS)
@@ -123,7 +125,7 @@ def _served(url: str) -> bytes:
             raise
         raise late from None
     finally:
-        del served  # An error refers to this frame, and would keep its connection open.
+        del served  # The error refers to this frame, which would keep the connection open.
 
 
 def _read_into(served: Future[bytes], url: str, deadline: float, late: UserError) -> None:
@@ -139,7 +141,7 @@ def _read(url: str, deadline: float, late: UserError) -> bytes:
     content = b""
     with urllib.request.build_opener(_OnlyHttps).open(url, timeout=min(30, MAX_SECONDS)) as answer:
         if answer.status != 200:
-            raise UserError(f"{_shown(url)} answers {answer.status}, which is not a whole document")
+            raise UserError(f"{_shown(url)} answers {answer.status}, which is not a complete document")
         while block := answer.read1(65_536):
             content += block
             if len(content) > MAX_BYTES:
@@ -185,7 +187,7 @@ def read(file: Path, account_id: str | None = None) -> dict[str, Any]:
     try:
         return _parsed(read_bytes(file), account_id)
     except FileNotFoundError:
-        raise UserError(f"{file}: there is no such file", ExitCode.BAD_INPUT) from None
+        raise UserError(f"{file}: does not exist", ExitCode.BAD_INPUT) from None
     except DocumentError as error:
         raise UserError(f"{file}: {error}", ExitCode.BAD_INPUT) from None
 
@@ -197,7 +199,7 @@ def _parsed(content: bytes, account_id: str | None) -> dict[str, Any]:
     if not isinstance(document, dict) or "Statement" not in document:
         raise DocumentError("is not a policy document: an object with Version and Statement")
     if mistake := _first_mistake(listed(document["Statement"])):
-        raise DocumentError(f"is not a document that IAM accepts: {mistake}")
+        raise DocumentError(f"is not valid in IAM: {mistake}")
     return document
 
 
@@ -215,7 +217,8 @@ def in_account(role: str, account_id: str) -> list[dict[str, Any]]:
             caller = sts.get_caller_identity()["Account"]
             if caller != account_id:
                 raise UserError(
-                    f"your credentials are for account {caller}, and the role is in {account_id}; sign in there"
+                    f"your credentials are for account {caller}, but the role is in {account_id}; sign in to that "
+                    "account"
                 )
             return list(_documents(iam, role))
     except (exceptions.BotoCoreError, exceptions.ClientError) as error:

@@ -13,7 +13,7 @@ from estate.errors import UserError
 from estate.source import printable
 
 MOST_STATES = 100_000
-"""The limit on the work for one comparison; larger documents are refused, never reported as equal."""
+"""The limit on the work for one comparison. Larger documents are an error, and are never reported as equal."""
 
 
 class _Variable(NamedTuple):
@@ -191,7 +191,7 @@ class Classes:
             for after in self._after(*waiting.pop()):
                 if after not in seen:
                     if len(seen) >= MOST_STATES:
-                        raise UserError("the patterns of the two are too many to compare: compare parts of them")
+                        raise UserError("the two documents have too many patterns to compare; compare parts of them")
                     seen.add(after)
                     found[after[0] & ends] = None
                     waiting.append(after)
@@ -264,7 +264,7 @@ class Key:
                 both = tuple(a or b if each.quantifier == "foranyvalue" else a and b for each, a, b in pairs)
                 if both not in seen:
                     if len(seen) >= MOST_STATES:
-                        raise UserError("the conditions of the two are too many to compare: compare parts of them")
+                        raise UserError("the two documents have too many conditions to compare; compare parts of them")
                     seen.add(both)
                     waiting.append(both)
                     yield both

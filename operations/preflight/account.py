@@ -1,4 +1,4 @@
-"""The checks of an account and region: credentials, region, permissions, quotas, and existing resources in the way."""
+"""The checks of an account and region: credentials, region, permissions, quotas, and conflicting existing resources."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _SHOWN = 6
 
 
 def account(p: Place) -> Iterator[Check]:
-    """Check what all stacks of an account and region need."""
+    """Check the preconditions of all stacks in an account and region."""
     yield Check("credentials", f"your credentials are for account {p.account_id}", lambda: _credentials(p))
     if p.region in OPT_IN:
         yield Check("region", f"{p.region} is enabled", lambda: _region(p), "credentials")
@@ -38,7 +38,7 @@ def account(p: Place) -> Iterator[Check]:
 
 def _credentials(p: Place) -> Outcome:
     try:
-        # STS in a region that is off answers nobody, and the account is the same in every region.
+        # STS does not respond in a disabled region, and the account is the same in every region.
         arn = p.aws.read("sts:get_caller_identity", "us-east-1" if p.region in OPT_IN else "")["Arn"]
     except UserError as error:
         return blocked(str(error), "correct the credentials; nothing of this account could be checked")
@@ -50,7 +50,7 @@ def _region(p: Place) -> Outcome:
         answer = p.read("account:get_region_opt_status", "us-east-1", RegionName=p.region)
         status = answer.get("RegionOptStatus", "unknown")
     except DeniedError:
-        # Fewer people lack the right to this one.
+        # Fewer roles lack the permission for this call.
         answer = p.read("ec2:describe_regions", "us-east-1", AllRegions=True, RegionNames=[p.region])
         status = next((one["OptInStatus"] for one in answer.get("Regions", [])), "unknown")
     evidence = f"{p.region} is {status}"

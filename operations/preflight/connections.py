@@ -1,4 +1,4 @@
-"""The checks of a connection: the IDs that the file names, and what AWS has for them."""
+"""The checks of a connection: whether the IDs in the file exist in AWS and are usable."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def _offered(p: Place, props: ConnectionProps, name: str, subnets: Collection[st
     answer = p.read("ec2:describe_vpc_endpoint_services", ServiceNames=[name], **abroad).get("ServiceDetails", [])
     found = next((one for one in answer if one["ServiceName"] == name), None)
     if found is None:
-        # AWS answers the same for a name that does not exist.
+        # AWS returns the same error for a name that does not exist.
         asked = f"arn:{partition(p.region)}:iam::{p.account_id}:root" + (f" and {p.region}" if abroad else "")
         fix = f"compare the name; if it is right, ask {owner} to allow {asked}"
         return blocked(f"AWS offers no {name} to account {p.account_id} in {p.region}", fix)

@@ -1,4 +1,4 @@
-"""The data that the checks read: one account and region, with its stacks and what they have deployed."""
+"""The data that the checks read: one account and region, with its stacks and their deployed resources."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ def blocked(evidence: str, fix: str) -> Outcome:
 
 
 def warning(evidence: str, fix: str) -> Outcome:
-    """Report a difference that a person should know before the deploy."""
+    """Report a difference to review before the deploy."""
     return Outcome("warning", evidence, fix, "you")
 
 
@@ -85,7 +85,7 @@ class Place:
         return self.accounts.of(self.account_id, self.region)
 
     def read(self, call: str, region: str = "", **parameters: Any) -> dict[str, Any]:
-        """Return an answer, as `Aws.read` does."""
+        """Return a response, as `Aws.read` does."""
         return self.aws.read(call, region, **parameters)
 
     def planned(self, type_: str) -> Iterator[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""The checks of quotas: what exists, what the stacks add, and what AWS allows."""
+"""The checks of quotas: existing resources and those that the stacks add, compared with AWS's limits."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -163,7 +163,7 @@ def _planned(p: Place, limit: Limit) -> Counter[str]:
 
 def _room(p: Place, limit: Limit, planned: Counter[str]) -> Outcome:
     which = {"ServiceCode": limit.service, "QuotaCode": limit.code}
-    # GetServiceQuota does not answer for every quota that was never changed.
+    # GetServiceQuota does not return some quotas that were never changed.
     answer = p.read("service-quotas:get_service_quota", **which)
     answer = answer or p.read("service-quotas:get_aws_default_service_quota", **which)
     value = answer.get("Quota", {}).get("Value")

@@ -13,7 +13,7 @@ from operations.status.check import Check, Outcome, View, done, failed, unknown
 from operations.status.connections import checks_of
 
 Attachments = Callable[[], list[str]]
-"""Returns your attachments that should lead to a network."""
+"""Returns your attachments that should route to a network."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def reach(
     """
     if cluster not in estate.clusters:
         raise UserError(
-            f"{cluster}: not a cluster in the file; available: {_listed(estate.clusters)}", ExitCode.BAD_INPUT
+            f"{cluster}: is not a cluster in the file; available: {_listed(estate.clusters)}", ExitCode.BAD_INPUT
         )
     mine = {name: one for name, one in estate.connections.items() if cluster in one.cluster_names()}
     ways = {name: one for name, one in mine.items() if isinstance(one, _WAYS)}

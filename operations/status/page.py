@@ -30,7 +30,7 @@ def refuse_foreign_page(file: Path, name: str) -> None:
     except DocumentError as error:
         raise UserError(f"{file}: {error}; name another file with --html", ExitCode.BAD_INPUT) from None
     if foreign:
-        what = f"would be overwritten, and is not a page of `main.py status --html` for estate {name!r}"
+        what = f"is not a page of `main.py status --html` for estate {name!r}"
         raise UserError(f"{file}: {what}; name another file", ExitCode.BAD_INPUT)
 
 

@@ -796,8 +796,9 @@ def test_credentials_of_another_account_are_refused(account: str, tmp_path: Path
     assert (done.returncode, done.stdout, done.stderr) == (
         1,
         "",
-        f"account: your credentials are for account 123456789012, and the stack is in {account}; sign in there, set "
-        "`deployer.role`, which is assumed in each account, or select the stacks of your account with --stack\n",
+        f"account: your credentials are for account 123456789012, but the stack is in {account}; sign in to that "
+        "account, set `deployer.role` to assume a role in each account, or select the stacks of your account "
+        "with --stack\n",
     )
     done = run(file, "--out", str(tmp_path / "out"), "--stack", "network-edge")
     assert (done.returncode, done.stdout.splitlines()[0]) == (

@@ -296,8 +296,8 @@ def test_refuses_the_bucket_of_another_account(aws, session):
     with pytest.raises(UserError) as caught:
         create_state_bucket(STRANGERS_BUCKET, "us-east-1", None, session)
     assert str(caught.value) == (
-        f"the bucket {STRANGERS_BUCKET} is not one of account {OURS}, or {role} may not see it (s3:ListBucket). Bucket"
-        " names are shared by all of AWS: choose another, or sign in to the account that owns it."
+        f"the bucket {STRANGERS_BUCKET} is not in account {OURS}, or {role} has no access to it (s3:ListBucket). Bucket"
+        " names are unique across AWS: choose another, or sign in to the account that owns it."
     )
     theirs = aws.client("s3", account=STRANGER)
     assert "Status" not in theirs.get_bucket_versioning(Bucket=STRANGERS_BUCKET)
@@ -309,7 +309,7 @@ def test_refuses_a_name_that_another_account_has_just_taken(session):
     with pytest.raises(UserError) as caught:
         create_state_bucket(STRANGERS_BUCKET, "us-east-1", None, session)
     assert str(caught.value) == (
-        f"the bucket name {STRANGERS_BUCKET} is taken by another AWS account. Bucket names are shared by all of AWS:"
+        f"the bucket name {STRANGERS_BUCKET} is taken by another AWS account. Bucket names are unique across AWS:"
         " choose another."
     )
 
@@ -325,7 +325,7 @@ def test_refuses_a_bucket_in_another_region(session):
     with pytest.raises(UserError) as caught:
         create_state_bucket("acme-far", "us-east-1", None, session)
     assert str(caught.value) == (
-        "the bucket acme-far is in eu-central-1, not in us-east-1, and a bucket cannot move. Name its region, or"
+        "the bucket acme-far is in eu-central-1, not in us-east-1, and a bucket cannot move. Set its region, or"
         " another bucket."
     )
 

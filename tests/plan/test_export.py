@@ -148,7 +148,7 @@ def test_a_variable_has_the_path_rule_and_value_of_the_estate() -> None:
         "validation": [
             {
                 "condition": '${can(regex("^(?:vpc-[0-9a-f]{8}(?:[0-9a-f]{9})?)$", var.vpc_id))}',
-                "error_message": "It must be a VPC ID: vpc- and 8 or 17 of 0-9a-f.",
+                "error_message": "It must be a VPC ID: vpc- and 8 or 17 lowercase hexadecimal digits.",
             }
         ],
     }
@@ -176,7 +176,7 @@ def test_two_values_never_share_a_variable() -> None:
     rule = _text(VpcId)
     _Entry(inputs, "networks.a").scalar(("vpc_id",), rule, "vpc-0123456789abcdef0", None)
     with pytest.raises(
-        ValueError, match=r"^networks\.b\.vpc_id and networks\.a\.vpc_id would both be the variable vpc_id"
+        ValueError, match=r"^networks\.b\.vpc_id and networks\.a\.vpc_id would both become the variable vpc_id"
     ):
         _Entry(inputs, "networks.b").scalar(("vpc_id",), rule, "vpc-0123456789abcdef1", None)
 

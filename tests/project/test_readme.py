@@ -197,7 +197,7 @@ def test_check_prints_the_output_in_the_readme(tmp_path: Path) -> None:
     code, out, err = run("check", str(file))
     assert (code, out.replace(str(file), file.name)) == (4, right)
     assert {line.partition("' ")[2] for line in err.splitlines()} == {
-        "is a placeholder of the examples; replace it with your own"
+        "is a placeholder from the examples; replace it with your own value"
     }
 
 

@@ -283,7 +283,7 @@ def test_a_message_names_the_command_that_is_there(installed: Path, tmp_path: Pa
     env = os.environ | {"PYTHONPATH": str(installed)}
     command = [str(installed / "bin/astro-on-aws"), "check"]
     result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-    assert result.stderr == "astro.yaml:1:1: is empty; `astro-on-aws schema` describes an estate, examples/ has some\n"
+    assert result.stderr == "astro.yaml:1:1: is empty; copy an example from examples/, or run `astro-on-aws init`\n"
     shown = subprocess.run([*command, "-h"], cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout
     assert "    astro-on-aws check dev.yaml\n" in shown
     assert "main.py" not in shown

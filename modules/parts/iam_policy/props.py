@@ -58,7 +58,7 @@ class PolicyDocument:
         if isinstance(value, PolicyDocument):
             return value
         if not isinstance(value, str) or not value:
-            raise ValueError('is not the name of a file; allowed: a path, such as "policies/astronomer.json"')
+            raise ValueError('is not a file path; allowed: a path, such as "policies/astronomer.json"')
         document = _document(Path((info.context or {}).get("folder", "."), value))
         if problems := list(_problems(document)):
             more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""

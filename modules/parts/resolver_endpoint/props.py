@@ -15,13 +15,13 @@ class ResolverEndpoint(CheckedProps):
     subnets: Annotated[tuple[Slug, ...], Field(min_length=2, max_length=20), UNIQUE] | None = None
     """Names of at least two subnets of the network, each in a different availability zone. Default: all of them."""
     ips: Annotated[dict[Slug, Address], BY_REFERENCE] = Field(default_factory=dict)
-    """Fixed addresses by subnet name, if firewalls must know them. Default: AWS chooses an address."""
+    """Fixed addresses by subnet name, if firewalls need them. Default: AWS chooses an address."""
 
     @model_validator(mode="after")
     def _has_ips_in_its_subnets_only(self) -> Self:
         if self.subnets is not None and (strangers := sorted(set(self.ips) - set(self.subnets))):
             raise ValueError(
-                f"has ips in {', '.join(strangers)}, not in its subnets; allowed: {', '.join(self.subnets)}"
+                f"has {', '.join(strangers)} in ips but not in subnets; allowed: {', '.join(self.subnets)}"
             )
         return self
 

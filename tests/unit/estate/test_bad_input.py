@@ -146,8 +146,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         account("yaml"),
         [
             (
-                "9:92: account.cross_account_role.policy_file: 'yaml.json' is not JSON: Expecting value in line "
-                "1, column 1 of it"
+                "9:92: account.cross_account_role.policy_file: 'yaml.json' is not JSON: Expecting value on line "
+                "1, column 1 of that file"
             )
         ],
     ),
@@ -188,7 +188,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     ),
     "B10 an external ID in the file": (
         account(more=", external_id: hunter2"),
-        ["9:104: account.external_id: is not a key here; allowed: account_id, confirmed, cross_account_role ..."],
+        ["9:104: account.external_id: is not a valid key here; allowed: account_id, confirmed, cross_account_role ..."],
     ),
     "B30 a Slack webhook in the file": (
         account(more=", policy_alarm: {subscribers: {slack: 'https://hooks.slack.com/services/T0/B0/hunter2'}}"),
@@ -217,7 +217,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ("10.20.0.0/16", "10.20.0.0/255.255.0.0"),
         [
             (
-                "8:96: networks.lake.cidrs.0: '10.20.0.0/255.255.0.0' is not a range of a VPC; allowed: an IPv4 "
+                "8:96: networks.lake.cidrs.0: '10.20.0.0/255.255.0.0' is not a valid range for a VPC; allowed: an IPv4 "
                 "range of /16 to /28"
             )
         ],
@@ -226,7 +226,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         connection("type: vpc_peering, cluster: prod, on_premises: {office: 10.8.0.0/16}"),
         [
             (
-                "10:56: connections.x.on_premises: is not a key here; allowed: cluster, confirmed, dr, ingress, "
+                "10:56: connections.x.on_premises: is not a valid key here; allowed: cluster, confirmed, dr, ingress, "
                 "network, peering_id, resolve_dns, type"
             )
         ],
@@ -280,7 +280,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "10:49: connections.lake-prod.clusters.0: 'prod' is in us-east-1 and the gateway in us-west-2; a "
-                "peering of gateways needs static routes: set route_tables, or use a network and gateway in the "
+                "peering between gateways needs static routes: set route_tables, or use a network and gateway in the "
                 "cluster's region"
             )
         ],
@@ -337,7 +337,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         dns("endpoint_id: rslvr-out-0123456789abcdef0, " + CORP.replace("corp:", '"42":')),
         [
             (
-                "10:112: connections.x.rules.42: '42' is not a name; allowed: 1 to 31 lower-case letters, digits "
+                "10:112: connections.x.rules.42: '42' is not a name; allowed: 1 to 31 lowercase letters, digits "
                 'and single hyphens, beginning with a letter, such as "data-lake"'
             )
         ],
@@ -355,7 +355,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         vpn("bgp_asn: 65010", "{a: {ip: 203.0.113.10, tunnel1_inside_cidr: 10.0.0.0/30}}"),
         [
             (
-                "10:87: connections.x.gateways.a.tunnel1_inside_cidr: '10.0.0.0/30' is not an inside range of a "
+                "10:87: connections.x.gateways.a.tunnel1_inside_cidr: '10.0.0.0/30' is not a valid inside range for a "
                 "tunnel; allowed: an IPv4 range of /30 inside 169.254.0.0/16"
             )
         ],
@@ -365,7 +365,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             "bgp_asn: 65010",
             "{a: {ip: 203.0.113.10, tunnel1_inside_cidr: 169.254.10.0/30, tunnel2_inside_cidr: 169.254.10.0/30}}",
         ),
-        ["10:43: connections.x.gateways: has the inside range 169.254.10.0/30 twice; they must differ"],
+        ["10:43: connections.x.gateways: has the inside range 169.254.10.0/30 twice; each must be unique"],
     ),
     "B25 a key in the file": (
         vpn("bgp_asn: 65010, preshared_keys: hunter2hunter2"),
@@ -409,10 +409,10 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
             )
         ],
     ),
-    "B27 ASN 0": (vpn("bgp_asn: 0"), ["10:77: connections.x.bgp_asn: '0' is too small; at least 1"]),
+    "B27 ASN 0": (vpn("bgp_asn: 0"), ["10:77: connections.x.bgp_asn: '0' is too small; the minimum is 1"]),
     "B27 an ASN beyond 32 bits": (
         vpn("bgp_asn: 4294967296"),
-        ["10:77: connections.x.bgp_asn: '4294967296' is too large; at most 4294967294"],
+        ["10:77: connections.x.bgp_asn: '4294967296' is too large; the maximum is 4294967294"],
     ),
     "B27 BGP and static routes": (
         vpn("bgp_asn: 65010, static_routes: {office: 10.8.0.0/16}"),
@@ -435,14 +435,14 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     ),
     "B27 two gateways of one address": (
         vpn("bgp_asn: 65010", "{a: {ip: 203.0.113.10}, b: {ip: 203.0.113.10}}"),
-        ["10:43: connections.x.gateways: has the address 203.0.113.10 twice; they must differ"],
+        ["10:43: connections.x.gateways: has the address 203.0.113.10 twice; each must be unique"],
     ),
     "B29 a lock table of DynamoDB": (
         ("us-east-1}\nastro", "us-east-1, dynamodb_table: locks}\nastro"),
         [
             (
-                "2:69: state.dynamodb_table: is not a key here; no table is needed, because Terraform locks the state "
-                "by a file in the bucket; allowed: backend, bucket, key_prefix, kms_key, region"
+                "2:69: state.dynamodb_table: is not a valid key here; no table is needed, because Terraform locks the "
+                "state with a file in the bucket; allowed: backend, bucket, key_prefix, kms_key, region"
             )
         ],
     ),
@@ -450,9 +450,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ("vpc_id: vpc-0123456789abcdef0, cidrs: [10.20.0.0/16], route_tables: all", "create: {cidr: 10.30.0.0/25}"),
         [
             (
-                "8:72: networks.lake.create.cidr: '10.30.0.0/25' is a /25, not a range of a new VPC; "
-                "allowed: an IPv4 range of /16 to /24 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or "
-                "100.64.0.0/10"
+                "8:72: networks.lake.create.cidr: '10.30.0.0/25' is a /25, not a valid range for a new VPC; allowed: "
+                "an IPv4 range of /16 to /24 inside RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
             )
         ],
     ),
@@ -473,7 +472,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "1:7: name: 'true' is not a name; YAML read true or false, so put it in quotes; allowed: 1 to 31 "
-                'lower-case letters, digits and single hyphens, beginning with a letter, such as "data-lake"'
+                'lowercase letters, digits and single hyphens, beginning with a letter, such as "data-lake"'
             )
         ],
     ),
@@ -482,7 +481,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "3:7: name: 'on' is not a name; YAML read true or false, so put it in quotes; allowed: 1 to 31 "
-                'lower-case letters, digits and single hyphens, beginning with a letter, such as "data-lake"'
+                'lowercase letters, digits and single hyphens, beginning with a letter, such as "data-lake"'
             )
         ],
     ),
@@ -496,7 +495,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     ),
     "YAML 8: tabs": (
         ("  prod:", "\tprod:"),
-        ["5:1: is a tab, and YAML indents with spaces; replace it with spaces"],
+        ["5:1: is a tab, but YAML indents with spaces; replace it with spaces"],
     ),
     "YAML 9: a key that is a list": (
         ("name: acme", "name: acme\n? [a]\n: b"),
@@ -506,16 +505,16 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ("name: acme", "name: acme\n1: a\nnull: b\ntrue: c"),
         [
             (
-                "2:1: 1: is not a key here; allowed: account, astro, clusters, connections, controls, deployer, name, "
-                "networks, renamed, state, tags, terraform"
-            ),
-            (
-                "3:1: null: is not a key here; allowed: account, astro, clusters, connections, controls, deployer, "
+                "2:1: 1: is not a valid key here; allowed: account, astro, clusters, connections, controls, deployer, "
                 "name, networks, renamed, state, tags, terraform"
             ),
             (
-                "4:1: true: is not a key here; allowed: account, astro, clusters, connections, controls, deployer, "
-                "name, networks, renamed, state, tags, terraform"
+                "3:1: null: is not a valid key here; allowed: account, astro, clusters, connections, controls, "
+                "deployer, name, networks, renamed, state, tags, terraform"
+            ),
+            (
+                "4:1: true: is not a valid key here; allowed: account, astro, clusters, connections, controls, "
+                "deployer, name, networks, renamed, state, tags, terraform"
             ),
         ],
     ),
@@ -523,8 +522,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ("name: acme", 'name: acme\n"a\\e[31m\\n": 1'),
         [
             (
-                "2:1: a\\x1b[31m\\n: is not a key here; allowed: account, astro, clusters, connections, controls, "
-                "deployer, name, networks, renamed, state, tags, terraform"
+                "2:1: a\\x1b[31m\\n: is not a valid key here; allowed: account, astro, clusters, connections, "
+                "controls, deployer, name, networks, renamed, state, tags, terraform"
             )
         ],
     ),
@@ -532,7 +531,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ("name: acme", "name: acme\n" + "k" * 1_000 + ": 1"),
         [
             (
-                "2:1: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...: is not a key here; allowed: "
+                "2:1: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...: is not a valid key here; allowed: "
                 "account, astro, clusters, connections, controls, deployer, name, networks, renamed, state, tags, "
                 "terraform"
             )
@@ -541,8 +540,8 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
     "YAML 13: a key twice beside a merge": (
         ("  dev: {region: us-east-1,", "  dev: {<<: {region: us-west-2}, region: moon, region: mars,"),
         [
-            ("6:42: clusters.dev.region: 'moon' is not an AWS region; allowed: a region's code, such as \"us-east-1\""),
-            "6:48: clusters.dev.region: is given twice, first in line 6; keep one of them",
+            ("6:42: clusters.dev.region: 'moon' is not an AWS region; allowed: a region code, such as \"us-east-1\""),
+            "6:48: clusters.dev.region: is defined twice, first on line 6; keep one of them",
         ],
     ),
     "YAML 14: a merge of no map": (
@@ -558,7 +557,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         [
             (
                 "8:136: networks.lake.route_tables.password: is not a route table ID; allowed: rtb- and 8 or 17 "
-                'of 0-9a-f, such as "rtb-0123456789abcdef0"'
+                'lowercase hexadecimal digits, such as "rtb-0123456789abcdef0"'
             )
         ],
     ),
@@ -566,7 +565,10 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
 """Changes of the base with their messages, each by the fact behind it (docs/facts.md) or by YAML, and in words."""
 
 
-_ALSO_BROKEN = ("account: is for Hybrid clusters, and there are none", "a route table holds one route per range")
+_ALSO_BROKEN = (
+    "account: is only for Hybrid clusters, but there are none",
+    "a route table can have only one route per range",
+)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -587,7 +589,7 @@ def test_a_mistake_has_its_line_and_column(tmp_path: Path, mistake: str) -> None
 def test_a_url_is_not_repeated_when_a_list_is_due(tmp_path: Path) -> None:
     """It may hold a password."""
     assert mistakes(tmp_path, changed("[10.20.0.0/16]", "https://me:hunter2@acme.example")) == [
-        "8:95: networks.lake.cidrs: is a single value, and must be a list; write cidrs: [a, b]"
+        "8:95: networks.lake.cidrs: is a single value, but must be a list; write cidrs: [a, b]"
     ]
 
 

@@ -30,7 +30,7 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "name: acme",
             "name: Acme",
-            ["1:7: name: 'Acme' is not a name; allowed: 1 to 31 lower-case letters, digits and single hyphens, "
+            ["1:7: name: 'Acme' is not a name; allowed: 1 to 31 lowercase letters, digits and single hyphens, "
              'beginning with a letter, such as "data-lake"; did you mean \'acme\'?'],
         ),
         (
@@ -53,25 +53,25 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             "172.20.0.0/20",
             "172.20.0.0/22",
-            ["5:63: clusters.prod.cidr: '172.20.0.0/22' is a /22, not a range of an Astro VPC; allowed: an IPv4 range "
+            ["5:63: clusters.prod.cidr: '172.20.0.0/22' is a /22, not a valid range for an Astro VPC; allowed: an IPv4 range "
              "of /16 to /21 inside RFC 1918 (10/8, 172.16/12, 192.168/16)"],
         ),
         (
             "172.20.0.0/20",
             "100.65.0.0/20",
-            ["5:63: clusters.prod.cidr: '100.65.0.0/20' is not a range of an Astro VPC; allowed: an IPv4 range "
+            ["5:63: clusters.prod.cidr: '100.65.0.0/20' is not a valid range for an Astro VPC; allowed: an IPv4 range "
              "of /16 to /21 inside RFC 1918 (10/8, 172.16/12, 192.168/16)"],
         ),
         (
             "[10.20.0.0/16]",
             "[10.20.0.0/16, 169.254.8.0/24]",
-            ["8:110: networks.lake.cidrs.1: '169.254.8.0/24' is not a valid range of a VPC: it contains loopback, "
+            ["8:110: networks.lake.cidrs.1: '169.254.8.0/24' is not a valid range for a VPC: it contains loopback, "
              "link-local, multicast or reserved addresses"],
         ),
         (
             "[10.20.0.0/16]",
             "[10.0.0.0/8]",
-            ["8:96: networks.lake.cidrs.0: '10.0.0.0/8' is a /8, not a range of a VPC; allowed: an IPv4 range of /16 to "
+            ["8:96: networks.lake.cidrs.0: '10.0.0.0/8' is a /8, not a valid range for a VPC; allowed: an IPv4 range of /16 to "
              "/28"],
         ),
         (
@@ -87,8 +87,8 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         (
             ", route_tables: all",
             "",
-            ["8:9: networks.lake: has no route_tables, so traffic from connections.lake-prod and 1 more has no way "
-             "back; set them, write route_tables: all, or explain in routes_elsewhere who routes"],
+            ["8:9: networks.lake: has no route_tables, so there is no return route for connections.lake-prod and 1 more; "
+             "set them, for example route_tables: all, or explain in routes_elsewhere who adds the routes"],
         ),
         (
             "route_tables: all",
@@ -100,12 +100,12 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
             "peering_id: pcx-0123456789abcdef0",
             "peering_id: vpc-0123456789abcdef0",
             ["10:76: connections.lake-prod.peering_id: 'vpc-0123456789abcdef0' is not a VPC peering connection ID; "
-             'allowed: pcx- and 8 or 17 of 0-9a-f, such as "pcx-0123456789abcdef0"'],
+             'allowed: pcx- and 8 or 17 lowercase hexadecimal digits, such as "pcx-0123456789abcdef0"'],
         ),
         (
             "peering_id:",
             "peering-id:",
-            ["10:64: connections.lake-prod.peering-id: is not a key here; did you mean 'peering_id'?; allowed: "
+            ["10:64: connections.lake-prod.peering-id: is not a valid key here; did you mean 'peering_id'?; allowed: "
              "cluster, confirmed, dr, ingress, network, peering_id, resolve_dns, type"],
         ),
         (
@@ -129,20 +129,20 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
             ["10:58: connections.lake-prod.network: 'lakes' is not in `networks`; available: lake; "
              "did you mean 'lake'?"],
         ),
-        ("  lake-dev:", "  lake-prod:", ["11:3: connections.lake-prod: is given twice, first in line 10; keep one of them"]),
+        ("  lake-dev:", "  lake-prod:", ["11:3: connections.lake-prod: is defined twice, first on line 10; keep one of them"]),
         ("  lake-dev:", "  lake:", ["11:9: connections.lake: has the same name as a network, so their Terraform "
                                     "addresses would collide; rename one"]),
         ("  lake-dev:", "  Lake_Dev:", ["11:3: connections.Lake_Dev: 'Lake_Dev' is not a name; allowed: 1 to 31 "
-                                        "lower-case letters, digits and single hyphens, beginning with a letter, such "
+                                        "lowercase letters, digits and single hyphens, beginning with a letter, such "
                                         'as "data-lake"']),
         ("name: acme\n", "", ["1:1: name: is missing; add it: name: acme"]),
         ("[10.20.0.0/16]", "10.20.0.0/16", [
-            "8:95: networks.lake.cidrs: is a single value, and must be a list; write cidrs: [10.20.0.0/16]"
+            "8:95: networks.lake.cidrs: is a single value, but must be a list; write cidrs: [10.20.0.0/16]"
         ]),
         (
             "{type: vpc_peering, cluster: dev, network: lake}",
             "[1]",
-            ["11:13: connections.lake-dev: is a list, and must be a map; write its keys without `- `"],
+            ["11:13: connections.lake-dev: is a list, but must be a map; write its keys without `- `"],
         ),
         (
             "backend: s3",
@@ -178,24 +178,24 @@ def test_routes_elsewhere_explains_missing_route_tables(tmp_path: Path) -> None:
 def test_a_vpc_is_one_network(tmp_path: Path) -> None:
     text = two_networks().replace("vpc-0bbbbbbbbbbbbbbbb", "vpc-0123456789abcdef0")
     assert mistakes(tmp_path, text) == [
-        "9:64: networks.sea.vpc_id: 'vpc-0123456789abcdef0' is also the VPC of networks.lake; use one entry, so "
-        "that only one stack changes it"
+        "9:64: networks.sea.vpc_id: 'vpc-0123456789abcdef0' is also the VPC of networks.lake; use one entry for both, "
+        "so that only one stack manages the VPC"
     ]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [
-        ("10.20.0.0/16", "172.20.8.0/24", "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.8.0/24 of networks.lake.cidrs.0, and clusters.prod has to route both"),
-        ("10.20.0.0/16", "100.64.0.0/16", "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.lake.cidrs.0, and clusters.prod has to route both"),
-        ("172.21.0.0/20", "172.20.0.0/16", "clusters.dev.cidr: '172.20.0.0/16' overlaps 172.20.0.0/20 of clusters.prod.cidr, and networks.lake has to route both"),
-        ("pod_cidr: 100.64.0.0/19", "pod_cidr: 172.20.0.0/20", "clusters.prod.pod_cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and clusters.prod has to route both"),
+        ("10.20.0.0/16", "172.20.8.0/24", "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.8.0/24 of networks.lake.cidrs.0, and clusters.prod needs routes to both"),
+        ("10.20.0.0/16", "100.64.0.0/16", "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.lake.cidrs.0, and clusters.prod needs routes to both"),
+        ("172.21.0.0/20", "172.20.0.0/16", "clusters.dev.cidr: '172.20.0.0/16' overlaps 172.20.0.0/20 of clusters.prod.cidr, and networks.lake needs routes to both"),
+        ("pod_cidr: 100.64.0.0/19", "pod_cidr: 172.20.0.0/20", "clusters.prod.pod_cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and clusters.prod needs routes to both"),
         (
             "pod_cidr: 100.64.0.0/19",
             "dr: {region: us-west-2, cidr: 10.20.0.0/20}",
-            "clusters.prod.dr.cidr: '10.20.0.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and clusters.prod has to route both",
+            "clusters.prod.dr.cidr: '10.20.0.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and clusters.prod needs routes to both",
         ),
-        ("[10.20.0.0/16]", "[10.20.0.0/16, 10.20.1.0/24]", "networks.lake.cidrs.1: '10.20.1.0/24' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and networks.lake has to route both"),
+        ("[10.20.0.0/16]", "[10.20.0.0/16, 10.20.1.0/24]", "networks.lake.cidrs.1: '10.20.1.0/24' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and networks.lake needs routes to both"),
     ],
 )  # fmt: skip
 def test_ranges_that_meet_must_not_overlap(tmp_path: Path, old: str, new: str, where: str) -> None:
@@ -240,8 +240,8 @@ def test_ranges_that_never_meet_may_be_equal(tmp_path: Path) -> None:
 def test_networks_of_one_cluster_meet_there(tmp_path: Path) -> None:
     text = two_networks(sea="10.20.16.0/20", sea_dev="type: vpc_peering, cluster: prod")
     assert overlaps(tmp_path, text) == [
-        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and "
-        "clusters.prod has to route both"
+        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and clusters.prod "
+        "needs routes to both"
     ]
 
 
@@ -250,16 +250,16 @@ def test_networks_of_one_twin_meet_there(tmp_path: Path) -> None:
     text = text.replace("pod_cidr: 100.64.0.0/19}", "dr: {region: us-west-2, cidr: 172.22.0.0/20}}", 1)
     text = text.replace("cluster: prod}", "cluster: prod-dr}")
     assert overlaps(tmp_path, text) == [
-        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and "
-        "clusters.prod.dr has to route both"
+        "networks.sea.cidrs.0: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and clusters.prod.dr "
+        "needs routes to both"
     ]
 
 
 def test_all_that_is_on_one_transit_gateway_meets_there(tmp_path: Path) -> None:
     text = two_networks(dev="172.20.0.0/20", lake_prod=hub("prod"), sea_dev=hub("dev"))
     assert overlaps(tmp_path, text) == [
-        "clusters.dev.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and "
-        "tgw-0123456789abcdef0 has to route both"
+        "clusters.dev.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and tgw-0123456789abcdef0 "
+        "needs routes to both"
     ]
     assert overlaps(tmp_path, text.replace("tgw-0123456789abcdef0", "tgw-0fffffffffffffff0", 1)) == []
 
@@ -279,14 +279,14 @@ def test_unrouted_pod_ranges_of_two_clusters_may_be_equal(tmp_path: Path) -> Non
             "10.20.0.0/16",
             [
                 "connections.lake-prod.on_premises.office.cidr: '10.20.0.0/16' overlaps 10.20.0.0/16 of "
-                "networks.lake.cidrs.0, and clusters.prod has to route both"
+                "networks.lake.cidrs.0, and clusters.prod needs routes to both"
             ],
         ),
         (
             "172.20.8.0/21",
             [
                 "connections.lake-prod.on_premises.office.cidr: '172.20.8.0/21' overlaps 172.20.0.0/20 of "
-                "clusters.prod.cidr, and clusters.prod has to route both"
+                "clusters.prod.cidr, and clusters.prod needs routes to both"
             ],
         ),
     ],
@@ -301,7 +301,7 @@ def test_a_range_on_premises_is_one_place_to_all_on_its_gateway(tmp_path: Path) 
     elsewhere = hub("prod", "10.8.0.0/16", "tgw-0fffffffffffffff0")
     assert overlaps(tmp_path, two_networks(lake_prod=same[0], sea_dev=elsewhere)) == [
         "connections.sea-dev.on_premises.office.cidr: '10.8.0.0/16' overlaps 10.8.0.0/16 of "
-        "connections.lake-prod.on_premises.office.cidr, and clusters.prod has to route both"
+        "connections.lake-prod.on_premises.office.cidr, and clusters.prod needs routes to both"
     ]
     made = hub("prod", "10.8.0.0/16").replace("transit_gateway_id: tgw-0123456789abcdef0", "create: {}")
     subnets = two_networks(lake_prod=made, sea_dev=made).replace("route_tables: all", f"route_tables: all, {SUBNETS}")
@@ -316,7 +316,7 @@ def test_two_vpns_do_not_lead_to_one_range_over_one_gateway(tmp_path: Path) -> N
     ]
     assert overlaps(tmp_path, two_networks(lake_prod=ways[0], sea_dev=ways[1])) == [
         "connections.sea-dev.static_routes.office: '10.8.0.0/16' overlaps 10.8.0.0/16 of "
-        "connections.lake-prod.static_routes.office, and tgw-0123456789abcdef0 has to route both"
+        "connections.lake-prod.static_routes.office, and tgw-0123456789abcdef0 needs routes to both"
     ]
 
 
@@ -326,7 +326,8 @@ def test_two_entries_cannot_route_one_range_in_one_gateway_table(tmp_path: Path)
     text = two_networks(lake_prod=hub("prod", office, more=tables), sea_dev=hub("dev", office, more=tables))
     assert [line.split(": ", 1)[1] for line in mistakes(tmp_path, text)] == [
         "connections.sea-dev.on_premises.office.attachment_id: routes 10.8.0.0/16 in tgw-rtb-0aaaaaaaaaaaaaaaa, which "
-        "conflicts with connections.lake-prod; a route table holds one route per range: remove attachment_id from one entry"
+        "conflicts with connections.lake-prod; a route table can have only one route per range: remove attachment_id "
+        "from one entry"
     ]
     assert mistakes(tmp_path, text.replace("tgw-rtb-0aaaaaaaaaaaaaaaa", "tgw-rtb-0cccccccccccccccc", 1)) == []
 
@@ -334,8 +335,8 @@ def test_two_entries_cannot_route_one_range_in_one_gateway_table(tmp_path: Path)
 def test_a_cluster_named_like_a_twin_is_compared_as_a_cluster(tmp_path: Path) -> None:
     named = BASE.replace("dev", "prod-dr").replace("172.21.0.0/20", "172.20.0.0/20")
     assert overlaps(tmp_path, named) == [
-        "clusters.prod-dr.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and "
-        "networks.lake has to route both"
+        "clusters.prod-dr.cidr: '172.20.0.0/20' overlaps 172.20.0.0/20 of clusters.prod.cidr, and networks.lake needs "
+        "routes to both"
     ]
 
 
@@ -382,9 +383,9 @@ def test_an_invalid_entry_can_still_be_referred_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("", "1:1: is empty; `main.py schema` describes an estate, examples/ has some"),
-        ("# nothing\n", "1:1: is empty; `main.py schema` describes an estate, examples/ has some"),
-        ("[]", "1:1: is a list, and must be a map; write its keys at the start of a line, such as `name: acme`"),
+        ("", "1:1: is empty; copy an example from examples/, or run `main.py init`"),
+        ("# nothing\n", "1:1: is empty; copy an example from examples/, or run `main.py init`"),
+        ("[]", "1:1: is a list, but must be a map; write its keys at the start of a line, such as `name: acme`"),
         ("name: [a, b\n", "1:7: opens a bracket that is not closed before line 2; close it with ]"),
         (b"name: \xff", "1:1: is not UTF-8 text (byte 6); save it as UTF-8"),
         ("[" * 4000, "1:1: is nested deeper than 30 levels; an estate needs six"),
@@ -417,7 +418,7 @@ def test_a_version_of_the_aws_provider_from_5_100_to_6_is_taken(tmp_path: Path, 
 )
 def test_an_unsupported_provider_version_is_refused(tmp_path: Path, version: str) -> None:
     assert mistakes(tmp_path, changed("name: acme", f'name: acme\nterraform: {{aws_provider: "{version}"}}')) == [
-        f"2:27: terraform.aws_provider: {version!r} is not a version constraint of the AWS provider; allowed: ~> VERSION, "
+        f"2:27: terraform.aws_provider: {version!r} is not an AWS provider version constraint; allowed: ~> VERSION, "
         'VERSION alone, or >= VERSION, < 7.0, where VERSION is 5.100 or newer, up to 6.x, such as "~> 6.0"'
     ]
 
@@ -425,7 +426,7 @@ def test_an_unsupported_provider_version_is_refused(tmp_path: Path, version: str
 def test_a_secret_in_the_wrong_place_is_never_repeated(tmp_path: Path) -> None:
     found = mistakes(tmp_path, changed("name: acme", "name: acme\nexternal_id: hunter2-hunter2"))
     assert len(found) == 1
-    assert "external_id: is not a key here" in found[0]
+    assert "external_id: is not a valid key here" in found[0]
     assert "hunter2" not in found[0]
 
 
@@ -444,19 +445,19 @@ MORE = BASE + "  MORE\n"
         (
             "hub: {type: transit_gateway, clusters: [prod], network: lake, transit_gateway_id: tgw-0123456789abcdef0}",
             ["12:42: connections.hub.clusters: routes network 'lake' to cluster 'prod', which conflicts with "
-             "connections.lake-prod; a route table holds one route per range: remove one"],
+             "connections.lake-prod; a route table can have only one route per range: remove one"],
         ),
         (
             "dns: {type: resolver_rules, clusters: [prod], network: lake, inside_organization: true, "
             "rules: {corp: {rule_id: rslvr-rr-0123456789abcdef0}}}",
-            ["12:85: connections.dns.inside_organization: is true, and prod is in Astronomer's account, outside your "
+            ["12:85: connections.dns.inside_organization: is true, but prod is in Astronomer's account, outside your "
              "organization; remove it"],
         ),
         (
             "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}\n"
             "  y: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010}",
             ["13:13: connections.y.type: creates the virtual private gateway of 'lake', which conflicts with "
-             "connections.x; a VPC can have one: put the gateways into one entry, or use the same vpn_gateway_id in both"],
+             "connections.x; a VPC can have only one: put the gateways into one entry, or use the same vpn_gateway_id in both"],
         ),
         (
             "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, bgp_asn: 65010, "
@@ -468,13 +469,13 @@ MORE = BASE + "  MORE\n"
         (
             "x: {type: vpn, network: lake, gateways: {a: {ip: 203.0.113.10}}, static_routes: {astro: 172.20.8.0/24}}",
             ["12:91: connections.x.static_routes.astro: '172.20.8.0/24' overlaps 172.20.0.0/20 of clusters.prod.cidr, "
-             "and networks.lake has to route both; AWS cannot route between overlapping ranges: change one"],
+             "and networks.lake needs routes to both; AWS cannot route between overlapping ranges: change one"],
         ),
         (
             "x: {type: vpc_peering, network: other, cluster: prod, peering_id: pcx-0123456789abcdef0}\n"
             "networks: {}",
             ["12:35: connections.x.network: 'other' is not in `networks`; available: lake",
-             "13:1: networks: is given twice, first in line 7; keep one of them"],
+             "13:1: networks: is defined twice, first on line 7; keep one of them"],
         ),
     ],
 )  # fmt: skip
@@ -515,7 +516,7 @@ def test_the_peering_of_a_twin_is_pending_until_requested(tmp_path: Path) -> Non
             "dr: {peering_id: pcx-0fffffffffffffff0}",
             "dr: {peering_id: vpc-0fffffffffffffff0}",
             "10:116: connections.lake-prod.dr.peering_id: 'vpc-0fffffffffffffff0' is not a VPC peering connection ID; "
-            'allowed: pcx- and 8 or 17 of 0-9a-f, such as "pcx-0123456789abcdef0"',
+            'allowed: pcx- and 8 or 17 lowercase hexadecimal digits, such as "pcx-0123456789abcdef0"',
         ),
         (
             "cidr: 172.22.0.0/20",
@@ -526,12 +527,12 @@ def test_the_peering_of_a_twin_is_pending_until_requested(tmp_path: Path) -> Non
             "cidr: 172.22.0.0/20",
             "cidr: 10.20.16.0/20",
             "5:133: clusters.prod.dr.cidr: '10.20.16.0/20' overlaps 10.20.0.0/16 of networks.lake.cidrs.0, and "
-            "clusters.prod has to route both; AWS cannot route between overlapping ranges: change one",
+            "clusters.prod needs routes to both; AWS cannot route between overlapping ranges: change one",
         ),
         (
             ", dr: {region: us-west-2, cidr: 172.22.0.0/20}",
             "",
-            "10:103: connections.lake-prod.dr: is for clusters with a twin, and none of these has `dr`; remove it",
+            "10:103: connections.lake-prod.dr: is only for clusters with a twin, but none of these clusters has `dr`; remove it",
         ),
     ],
 )
@@ -581,14 +582,14 @@ def test_an_account_shared_with_a_twin_is_pending_once(tmp_path: Path) -> None:
         (
             "  dev: {",
             "  prod-dr: {region: us-west-2, cidr: 172.24.0.0/20}\n  dev: {",
-            "6:12: clusters.prod-dr: has the name of the twin of clusters.prod.dr; rename this entry, or remove "
+            "6:12: clusters.prod-dr: has the same name as the twin of clusters.prod.dr; rename this entry, or remove "
             "clusters.prod.dr",
         ),
         (
             "  lake-dev:",
             "  lake-prod-dr: {type: vpc_peering, cluster: prod-dr, network: lake}\n  lake-dev:",
-            "11:17: connections.lake-prod-dr: has the name of the twin of connections.lake-prod.dr; rename this entry, or "
-            "remove connections.lake-prod.dr",
+            "11:17: connections.lake-prod-dr: has the same name as the twin of connections.lake-prod.dr; rename this "
+            "entry, or remove connections.lake-prod.dr",
         ),
     ],
 )
@@ -624,7 +625,7 @@ def test_an_invalid_source_of_a_twin_is_reported_once(tmp_path: Path, old: str, 
 def test_a_hybrid_cluster_and_its_twin_need_at_least_a_20(tmp_path: Path) -> None:
     small = TWINS.replace("172.21.0.0/20", "172.21.0.0/21").replace("172.22.0.0/20", "172.22.0.0/21")
     assert mistakes(tmp_path, small) == []
-    rule = "a range of a Hybrid cluster's VPC; allowed: an IPv4 range of /16 to /20 inside RFC 1918 (10/8, 172.16/12, "
+    rule = "a valid range for a Hybrid cluster's VPC; allowed: an IPv4 range of /16 to /20 inside RFC 1918 (10/8, 172.16/12, "
     assert mistakes(tmp_path, small.replace("hosted-dedicated", "hybrid")) == [
         f"5:133: clusters.prod.dr.cidr: '172.22.0.0/21' is a /21, not {rule}192.168/16)",
         f"6:62: clusters.dev.cidr: '172.21.0.0/21' is a /21, not {rule}192.168/16)",
@@ -640,9 +641,9 @@ def test_a_module_checks_the_range_of_a_hybrid_cluster(tmp_path: Path) -> None:
         rules = inputs[None].variables["cluster_prod_cidr"]["validation"]
         allowed[product] = [rule["error_message"].split(" inside")[0] for rule in rules]
         assert ("<= 20" in rules[-1]["condition"]) == (product == "hybrid")
-    anyones = "It must be a range of an Astro VPC: an IPv4 range of /16 to /21"
+    anyones = "It must be a valid range for an Astro VPC: an IPv4 range of /16 to /21"
     assert allowed == {
-        "hybrid": [anyones, "It must be a range of a Hybrid cluster's VPC: an IPv4 range of /16 to /20"],
+        "hybrid": [anyones, "It must be a valid range for a Hybrid cluster's VPC: an IPv4 range of /16 to /20"],
         "hosted-dedicated": [anyones],
     }
 

@@ -172,7 +172,7 @@ def test_a_connection_across_partitions_is_refused(tmp_path: Path) -> None:
         'lake: {account_id: "111111111111", region: us-east-1', 'lake: {account_id: "111111111111", region: cn-north-1'
     )
     message = (
-        "'lake' is in cn-north-1, which is in the partition aws-cn, and Astronomer's clusters are in the partition "
+        "'lake' is in cn-north-1, which is in the partition aws-cn, but Astronomer's clusters are in the partition "
         "aws; AWS does not connect networks across partitions: use a network in the partition aws"
     )
     assert mistakes(tmp_path, text) == [

@@ -57,7 +57,7 @@ def warned(folder: Path, name: str, changes: Mapping[str, str] | None = None) ->
     file.write_text(text_of(name, changes))
     source = Source(file)
     told = [str(one).split(": ", 1)[1] for one in warnings(load(file, source), file, source, date(2026, 11, 1))]
-    return [one for one in told if "is a placeholder of the examples" not in one]
+    return [one for one in told if "is a placeholder from the examples" not in one]
 
 
 def built(folder: Path, name: str, changes: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -70,8 +70,8 @@ def built(folder: Path, name: str, changes: Mapping[str, str] | None = None) -> 
 def test_eks_secondary_range_behind_gateway(folder: Path) -> None:
     name = "eks-secondary-range-behind-gateway"
     assert warned(folder, name) == [
-        "networks.eks.cidrs.1: '100.64.0.0/16' overlaps the pods of clusters.prod (100.64.0.0/19), so that they do not "
-        "reach all of it; if they need not, move it to unrouted_cidrs"
+        "networks.eks.cidrs.1: '100.64.0.0/16' overlaps the pods of clusters.prod (100.64.0.0/19), so pods cannot "
+        "reach all of it; if they do not need to, move it to unrouted_cidrs"
     ]
     unrouted = {"[10.20.0.0/16, 100.64.0.0/16]": "[10.20.0.0/16]\n    unrouted_cidrs: [100.64.0.0/16]"}
     assert warned(folder, name, unrouted) == []
@@ -83,8 +83,8 @@ def test_pods_that_a_gateway_announces_count(folder: Path) -> None:
     name = "eks-secondary-range-behind-gateway"
     propagate = {"    route_tables:\n": "    propagate: true\n    route_tables:\n"}
     assert said(folder, name, propagate) == [
-        "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.eks.cidrs.1, and "
-        "clusters.prod has to route both; AWS cannot route between overlapping ranges: change one"
+        "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.eks.cidrs.1, and clusters.prod "
+        "needs routes to both; AWS cannot route between overlapping ranges: change one"
     ]
 
 
@@ -94,15 +94,15 @@ def test_a_peering_counts_ranges_that_are_not_routed(folder: Path) -> None:
     peering = text[: text.index("  hub:")] + "  lake: {type: vpc_peering, cluster: prod, network: eks}\n"
     assert [line.split(": ", 1)[1] for line in mistakes(folder, peering)] == [
         "clusters.prod.pod_cidr: '100.64.0.0/19' overlaps 100.64.0.0/16 of networks.eks.unrouted_cidrs.0, and "
-        "clusters.prod has to route both; AWS cannot route between overlapping ranges: change one"
+        "clusters.prod needs routes to both; AWS cannot route between overlapping ranges: change one"
     ]
 
 
 def test_an_unrouted_range_does_not_hide_a_cluster(folder: Path) -> None:
     hides = {"[10.20.0.0/16, 100.64.0.0/16]": "[10.20.0.0/16]\n    unrouted_cidrs: [172.20.0.0/16]"}
     assert said(folder, "eks-secondary-range-behind-gateway", hides) == [
-        "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.0.0/16 of networks.eks.unrouted_cidrs.0, and networks.eks "
-        "has to route both; AWS cannot route between overlapping ranges: change one"
+        "clusters.prod.cidr: '172.20.0.0/20' overlaps 172.20.0.0/16 of networks.eks.unrouted_cidrs.0, and "
+        "networks.eks needs routes to both; AWS cannot route between overlapping ranges: change one"
     ]
 
 
@@ -110,8 +110,8 @@ def test_public_secondary_range(folder: Path) -> None:
     name = "public-secondary-range"
     assert said(folder, name) == [
         "connections.peering.network: 'lake' has 11.20.0.0/16, and Astronomer requires RFC 1918 ranges for a VPC "
-        "peering (Create a network connection, Prerequisites); if Astro need not reach it, move it to the network's "
-        "unrouted_cidrs, otherwise use transit_gateway or private_link"
+        "peering (Create a network connection, Prerequisites); if Astro does not need to reach it, move it to the "
+        "network's unrouted_cidrs, otherwise use transit_gateway or private_link"
     ]
     gateway = {
         "{type: vpc_peering, cluster: prod, network: lake, peering_id: pcx-0123456789abcdef0}": (
@@ -283,13 +283,13 @@ def test_a_participant_takes_no_peering_and_has_no_route_tables(folder: Path) ->
     name = "shared-vpc-participant"
     peered = {"    network: network-account\n": "    network: data-account\n"}
     assert said(folder, name, peered) == [
-        "connections.peering.network: 'data-account' is a participant's side of a shared VPC, and only its owner's "
-        "account takes a vpc_peering; name 'network-account', or the owner's entry"
+        "connections.peering.network: 'data-account' is a participant's side of a shared VPC, but only the owner's "
+        "account can have a vpc_peering; use 'network-account', or the owner's entry"
     ]
     routes = {"routes_elsewhere: The network account owns the route tables": "route_tables: all"}
     assert said(folder, name, routes) == [
-        "networks.data-account.route_tables: 'vpc-0aaaaaaaaaaaaaaaa' is of networks.network-account, in account "
-        "111111111111, and only its owner changes its route tables; write routes_elsewhere here"
+        "networks.data-account.route_tables: 'vpc-0aaaaaaaaaaaaaaaa' belongs to networks.network-account, in account "
+        "111111111111, and only its owner can change its route tables; set routes_elsewhere here"
     ]
 
 
@@ -322,7 +322,7 @@ def test_gateway_in_another_region(folder: Path) -> None:
 def test_a_peering_of_gateways_needs_named_tables(folder: Path) -> None:
     tables = "    route_tables: {clusters: tgw-rtb-0aaaaaaaaaaaaaaaa, network: tgw-rtb-0bbbbbbbbbbbbbbbb}\n"
     assert said(folder, "gateway-in-another-region", {tables: ""}) == [
-        "connections.hub.clusters.0: 'prod' is in eu-west-1 and the gateway in us-east-1; a peering of "
+        "connections.hub.clusters.0: 'prod' is in eu-west-1 and the gateway in us-east-1; a peering between "
         "gateways needs static "
         "routes: set route_tables, or use a network and gateway in the cluster's region"
     ]
@@ -516,7 +516,7 @@ def test_rules_of_a_group_are_counted(folder: Path) -> None:
     ranges = ", ".join(f"r{number}: 172.21.{number}.0/24" for number in range(60))
     many = {"au: {region: ap-southeast-2,": f"au: {{additional_cidrs: {{{ranges}}}, region: ap-southeast-2,"}
     assert warned(folder, "clusters-in-three-regions", many) == [
-        "connections.p-au.ingress: raises sg-0123456789abcdef0 to 63 rules, and the default quota is 60; use several "
+        "connections.p-au.ingress: raises sg-0123456789abcdef0 to 63 rules, but the default quota is 60; use several "
         "groups, or request an increase of quota L-0EA8095F"
     ]
 

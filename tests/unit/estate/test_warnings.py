@@ -83,19 +83,18 @@ def test_an_example_has_no_warnings_but_those_listed(file: Path) -> None:
             "authorized for the zone",
         ],
         "hosted_zone": [
-            "clusters.stage.vpc_id: is not known, and blocks connections.corp-zone (its VPC is not authorized for the "
+            "clusters.stage.vpc_id: is missing, and blocks connections.corp-zone (its VPC is not authorized for the "
             "zone)"
         ],
         "ip_allowlist": [
-            "clusters.next.external_ips: is not known, and blocks connections.lake-public (its addresses "
-            "are not allowed)"
+            "clusters.next.external_ips: is missing, and blocks connections.lake-public (its addresses are not allowed)"
         ],
         "transit_gateway": [
-            "clusters.west.account_id: is not known, and blocks connections.west-hub (the gateway is not shared with "
-            "it and its attachment is not accepted)"
+            "clusters.west.account_id: is missing, and blocks connections.west-hub (the gateway is not shared with it "
+            "and its attachment is not accepted)"
         ],
         "astro": [
-            "networks.edge: has no connection, so its VPC is created, and no cluster reaches it",
+            "networks.edge: has no connection, so its VPC is created, but no cluster can reach it",
         ],
     }.get(file.stem, [])
 
@@ -111,13 +110,13 @@ AN_ID = re.compile(
 def test_a_copy_of_an_example_warns_of_each_of_its_ids(file: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples/policies", tmp_path / "policies")
     copy = Path(shutil.copy(file, tmp_path / "astro.yaml"))
-    told = " ".join(line for line in found(copy) if "a placeholder of the examples" in line)
+    told = " ".join(line for line in found(copy) if "a placeholder from the examples" in line)
     text = re.sub(r"(?m)#.*|^name:.*|^tags:.*", "", file.read_text())
     ids = {match.removeprefix("/id/") for match in AN_ID.findall(text)}
     assert ids
     assert {one for one in ids if one not in told} == set()
     assert in_text(tmp_path, yours(file.read_text())) == [
-        yours(line) for line in found(copy) if "a placeholder of the examples" not in line
+        yours(line) for line in found(copy) if "a placeholder from the examples" not in line
     ]
 
 
@@ -125,8 +124,8 @@ def test_a_placeholder_is_reported_once_at_its_first_line(tmp_path: Path) -> Non
     account = re.findall(r'account_id: ("\d+")', BASE)
     text = BASE.replace(account[0], '"333333333333"').replace(account[1], '"333333333333"')
     assert in_text(tmp_path, text) == [
-        "5:41: clusters.prod.account_id: '333333333333' is a placeholder of the examples, here and in 1 more place; "
-        "replace it with your own"
+        "5:41: clusters.prod.account_id: '333333333333' is a placeholder from the examples, here and in 1 more place; "
+        "replace it with your own value"
     ]
 
 
@@ -138,7 +137,7 @@ def test_similar_placeholders_are_reported(value: str, tmp_path: Path) -> None:
     field = "vpc_id: vpc-" if value.startswith("vpc") else "account_id: "
     text = re.sub(rf'(lake: .*?)({field})("\d+"|[0-9a-f]+)', lambda m: m[1] + field.removesuffix("vpc-") + value, BASE)
     (line,) = in_text(tmp_path, text)
-    assert f"{value.strip(chr(34))!r} is a placeholder of the examples" in line
+    assert f"{value.strip(chr(34))!r} is a placeholder from the examples" in line
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -219,19 +218,20 @@ def test_a_missing_account_is_reported_with_blocked_steps(tmp_path: Path) -> Non
     text = re.sub(r', account_id: "\d+"}', "}", BASE, count=1)
     peering = re.findall(r"pcx-\w+", BASE)[0]
     assert in_text(tmp_path, text) == [
-        f"5:9: clusters.prod.account_id: is not known, and blocks connections.peering ({peering} is not accepted and "
-        "there are no routes back, and AWS deletes the request after 7 days (`aws ec2 describe-vpc-peering-connections "
-        f"--vpc-peering-connection-ids {peering}` shows its owner in RequesterVpcInfo.OwnerId)); read providerAccount "
-        "of the cluster in the Astro API, or provider_account of the Terraform data source astro_cluster; "
-        "otherwise ask their support "
-        "for the AWS account ID"
+        f"5:9: clusters.prod.account_id: is missing, and blocks connections.peering ({peering} is not accepted and "
+        "there are no routes back, and AWS deletes the request after 7 days (`aws ec2 "
+        f"describe-vpc-peering-connections --vpc-peering-connection-ids {peering}` shows its owner in "
+        "RequesterVpcInfo.OwnerId)); read providerAccount of the cluster in the Astro API, or provider_account of the "
+        "Terraform data source astro_cluster; otherwise, ask Astronomer's support for the AWS account ID"
     ]
 
 
 def test_check_prints_warnings_and_exits_with_4(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(changed("networks:", "  spare: {region: us-east-1}\nnetworks:"))
-    message = "clusters.spare: is in no connection, so nothing is built for it; add one, or remove the entry"
+    message = (
+        "clusters.spare: is not in any connection, so nothing is created for it; add it to one, or remove the entry"
+    )
     told = f"{file}:6:10: {message}\n"
     assert run("check", str(file)) == (4, f"{file}: 1 network, 1 connection, no mistakes\n", told)
     assert run("synth", str(file), "--out", str(tmp_path / "out"))[0] == 0
@@ -251,11 +251,11 @@ def test_a_hybrid_account_begins_without_a_cluster(catalogue: Path) -> None:
 @pytest.mark.parametrize("clusters", [BASE[BASE.index("clusters:") :], ""])
 def test_an_account_without_hybrid_needs_a_reason(clusters: str, catalogue: Path) -> None:
     text = BASE[: BASE.index("clusters:")] + ACCOUNT + clusters
-    with pytest.raises(EstateError, match="4:10: account: is for Hybrid clusters, and there are none"):
+    with pytest.raises(EstateError, match="4:10: account: is only for Hybrid clusters, but there are none"):
         in_text(catalogue, text)
     reason = "region: us-east-1, without_hybrid_reason: Astronomer still has to move our last cluster, "
     assert in_text(catalogue, text.replace("region: us-east-1, ", reason, 1)) == []
-    with pytest.raises(EstateError, match=r"without_hybrid_reason: is given, and clusters\.prod is Hybrid"):
+    with pytest.raises(EstateError, match=r"without_hybrid_reason: is set, but clusters\.prod is a Hybrid cluster"):
         in_text(
             catalogue,
             text.replace("region: us-east-1, ", reason, 1).replace("hosted-dedicated", "hybrid").rstrip()
@@ -269,8 +269,9 @@ def test_a_region_that_astronomer_does_not_list_passes(product: str, region: str
     text = BASE.replace("hosted-dedicated", product).replace("prod: {region: us-east-1", f"prod: {{region: {region}")
     lines = in_text(tmp_path, text[: text.index("connections:")])
     assert lines[1] == (
-        f"5:18: clusters.prod.region: '{region}' is not among the regions that Astronomer lists for {product} clusters "
-        "as of 2024-08; if the cluster does not exist yet, ask their support whether they offer it there"
+        f"5:18: clusters.prod.region: '{region}' is not one of the regions that Astronomer lists for {product} "
+        "clusters as of 2024-08; if the cluster does not exist yet, ask Astronomer's support whether the region is "
+        "available"
     )
 
 
@@ -278,8 +279,8 @@ def test_node_types_that_astronomer_does_not_list_pass(tmp_path: Path) -> None:
     text = BASE.replace("hosted-dedicated", "hybrid")
     assert in_text(tmp_path, text.replace("prod: {", f"prod: {{node_type: {NODE_TYPES[-1]}, ")) == []
     assert in_text(tmp_path, text.replace("prod: {", "prod: {node_type: m8i.large, ")) == [
-        "5:21: clusters.prod.node_type: 'm8i.large' is not among the node types that Astronomer lists as of 2024-08; "
-        "ask their support whether the cluster can have it"
+        "5:21: clusters.prod.node_type: 'm8i.large' is not one of the node types that Astronomer lists as of 2024-08; "
+        "ask Astronomer's support whether it is available"
     ]
 
 
@@ -362,8 +363,8 @@ def test_an_allowlist_needs_the_addresses_of_the_hub(tmp_path: Path) -> None:
     )
     told = [one for one in in_text(tmp_path, text) if "connections.public" in one]
     assert [one.partition(": ")[2] for one in told] == [
-        "connections.public: allows Astro's addresses of 'prod', and connections.egress sends its traffic out through "
-        "your NAT gateways; write their addresses into public_ips of connections.egress and external_ips of "
+        "connections.public: allows Astro's addresses of 'prod', but connections.egress sends its traffic through your "
+        "NAT gateways; add their addresses to public_ips of connections.egress and external_ips of "
         "clusters.prod"
     ]
     known = text.replace("transit_gateway_of: hub", "transit_gateway_of: hub, public_ips: [52.1.2.3]")

@@ -400,9 +400,9 @@ def test_a_mistake_in_the_document_has_the_line_of_the_estate(tmp_path: Path) ->
     [
         ("policy_file", "nowhere.json", "does not exist"),
         ("policy_file", ".", "is a folder"),
-        ("policy_file", "a\0b", "is not the name of a file"),
-        ("policy_file", "", "is not the name of a file"),
-        ("policy_file", {"Version": "2012-10-17"}, "is not the name of a file"),
+        ("policy_file", "a\0b", "is not a file path"),
+        ("policy_file", "", "is not a file path"),
+        ("policy_file", {"Version": "2012-10-17"}, "is not a file path"),
         ("policy_mode", "lenient", "'strict' or 'vendor-managed'"),
         ("permissions_boundary", "arn:aws:iam::222222222222:role/boundary", "is not a managed policy"),
         ("removal_reason", "because", "is not a reason"),

@@ -121,11 +121,11 @@ def test_an_endpoint_is_in_two_subnets_of_the_network(
         ({"servers": tuple(f"10.0.0.{last}" for last in range(1, 8))}, "at most 6"),
         ({"domains": ()}, "at least 1"),
         ({"domains": ("corp.acme.example", "corp.acme.example")}, r"domains\n.*twice"),
-        ({"domains": ("corp.acme.example.",)}, "without a dot at either end"),
+        ({"domains": ("corp.acme.example.",)}, "without a leading or trailing dot"),
         ({"clusters": ()}, "at least 1"),
         ({"clusters": ("prod", "prod")}, r"clusters\n.*prod twice"),
         ({"servers": (), "endpoint": {"subnets": ("private-a",)}}, "at least 2"),
-        ({"servers": (), "endpoint": {"subnets": ("a", "b"), "ips": {"c": "10.0.0.4"}}}, "has ips in c"),
+        ({"servers": (), "endpoint": {"subnets": ("a", "b"), "ips": {"c": "10.0.0.4"}}}, "has c in ips"),
         ({"forwards_astro": "Ticket OPS-1: proxy"}, "no domain contains a name that Astro needs"),
     ],
 )

@@ -106,7 +106,7 @@ def test_hides_names_that_astro_needs_only_for_a_reason() -> None:
         ({"zone_id": "/hostedzone/Z0123456789ABCDEFGHIJ", "domain": None}, "is not the ID of a hosted zone"),
         ({"domain": "."}, "is not a domain name"),
         ({"domain": "Corp.acme.example"}, "is not a domain name"),
-        ({"domain": "corp.acme.example."}, "without a dot at either end"),
+        ({"domain": "corp.acme.example."}, "without a leading or trailing dot"),
         ({"clusters": ()}, "at least 1"),
         ({"clusters": ("prod", "prod")}, r"clusters\n.*prod twice"),
         ({"shadows_astro": "Ticket OPS-1: shared endpoints"}, "no domain contains a name that Astro needs"),

@@ -141,7 +141,7 @@ def test_disagrees_with_clusters_that_it_cannot_serve(
         ("ingress", {"a": INGRESS["api"], "b": INGRESS["api"]}, "has the same rule as a and b"),
         ("ingress", {"a": {**INGRESS["api"], "to_port": 80}}, "has to_port 80 below from_port 443"),
         ("buckets", {"exports": {**BUCKET, "principals": ("*",)}}, "is not an IAM role or user"),
-        ("buckets", {"exports": {**BUCKET, "prefix": "*"}}, "is not a prefix of keys"),
+        ("buckets", {"exports": {**BUCKET, "prefix": "*"}}, "is not a prefix of object keys"),
         ("buckets", {"exports": {**BUCKET, "bucket": "Exports"}}, "is not an S3 bucket name"),
     ],
 )

@@ -165,7 +165,7 @@ def test_a_region_that_astronomer_may_have_added_can_be_enabled(tmp_path: Path) 
     ("regions", "hint"),
     [
         ((), "at least 1 item"),
-        (("us-east-1",), "is not an opt-in region of AWS; allowed: af-south-1, ap-east-1, "),
+        (("us-east-1",), "is not an AWS opt-in region; allowed: af-south-1, ap-east-1, "),
         (("me-south-1", "me-south-1"), "has me-south-1 twice"),
     ],
 )

@@ -150,10 +150,10 @@ def test_it_can_be_combined_with_its_peering(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "hint"),
     [
-        ("expires", "31.12.2026", "is not a day; allowed: year-month-day"),
-        ("expires", "2026-02-30", "is not a day"),
-        ("expires", "20261231", "is not a day"),
-        ("expires", 2026, "is not a day"),
+        ("expires", "31.12.2026", "is not a date; allowed: YYYY-MM-DD"),
+        ("expires", "2026-02-30", "is not a date"),
+        ("expires", "20261231", "is not a date"),
+        ("expires", 2026, "is not a date"),
     ],
 )
 def test_rejects_invalid_values(field: str, value: object, hint: str) -> None:

@@ -397,9 +397,9 @@ def test_arns_are_of_the_regions_partition(new_stack: NewStack) -> None:
         ({"topic_arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:x"}, "is not an SNS topic"),
         ({"topic_arn": "arn:aws:sns:us-east-1::x"}, "is not an SNS topic"),
         ({"subscribers": {"Security": "security@acme.example"}}, "is not a name"),
-        ({"subscribers": {"security": "security"}}, "is not an e-mail address or HTTPS endpoint"),
-        ({"subscribers": {"security": "http://acme.example/hook"}}, "is not an e-mail address or HTTPS endpoint"),
-        ({"subscribers": {"security": "https://acme.example/${x}"}}, "is not an e-mail address or HTTPS endpoint"),
+        ({"subscribers": {"security": "security"}}, "is not an email address or HTTPS endpoint"),
+        ({"subscribers": {"security": "http://acme.example/hook"}}, "is not an email address or HTTPS endpoint"),
+        ({"subscribers": {"security": "https://acme.example/${x}"}}, "is not an email address or HTTPS endpoint"),
         ({"subscribers": {"slack": "https://hooks.slack.com/services/T0/B0/x"}}, "does not support SNS"),
         ({**MINIMAL, "log_group": "my group"}, "is not the name of a log group"),
         ({**MINIMAL, "log_retention_days": 366}, "400, 545"),
@@ -409,11 +409,11 @@ def test_arns_are_of_the_regions_partition(new_stack: NewStack) -> None:
         ({**MINIMAL, "removal_reason": "because"}, "is not a reason"),
         (
             {**MINIMAL, "log_group": "theirs", "log_retention_days": 30},
-            "has log_retention_days, but with log_group no trail",
+            "has log_retention_days, which need a new trail",
         ),
         (
             {**MINIMAL, "log_group": "theirs", "removal_reason": "Closing it"},
-            "has removal_reason, but with log_group no trail",
+            "has removal_reason, which need a new trail",
         ),
     ],
 )  # fmt: skip

@@ -360,7 +360,7 @@ def endpoint(**values: Any) -> dict[str, Any]:
             {"service": None, "clusters": ()} | endpoint(for_clusters=True),
             "endpoints.secrets for clusters, but clusters is empty",
         ),
-        (endpoint(service="com.amazonaws.sqs"), "contains no region of AWS"),
+        (endpoint(service="com.amazonaws.sqs"), "contains no AWS region"),
         (endpoint(service="s3"), "the VPC's free gateway endpoint"),
         (endpoint(only_accounts=("acme",)), "is not an AWS account ID"),
     ],

@@ -135,13 +135,13 @@ def test_rejects_what_cannot_work(field: str, value: Any, told: str) -> None:
             {"service_name": SERVICE.replace("us-east-1", "us-east-9")},
             ("a",),
             ("service_name",),
-            "contains 'us-east-9', which is not a region of AWS",
+            "contains 'us-east-9', which is not an AWS region",
         ),
         (
             {"service_name": SERVICE.replace("us-east-1", "eu-west-1"), "availability_zone_ids": ("euw1-az1",)},
             ("a",),
             ("availability_zone_ids",),
-            "are zones of the service's region eu-west-1, and the network is in us-east-1",
+            "are zones of the service's region eu-west-1, but the network is in us-east-1",
         ),
     ],
 )

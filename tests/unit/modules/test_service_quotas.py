@@ -114,8 +114,8 @@ def test_each_region_of_the_data_plane_has_a_stack(tmp_path: Path) -> None:
     ("field", "value", "hint"),
     [
         ("vcpus", 39, "greater than or equal to 40"),
-        ("others", {"spot": quota("L-0263D0A3", 1)}, "has spot among others, which vcpus"),
-        ("others", {"mine": quota("L-1216C47A", 99)}, "has mine among others, which vcpus"),
+        ("others", {"spot": quota("L-0263D0A3", 1)}, "has spot in others, which vcpus"),
+        ("others", {"mine": quota("L-1216C47A", 99)}, "has mine in others, which vcpus"),
         ("others", {"a": quota("L-0263D0A3", 1), "b": quota("L-0263D0A3", 2)}, "twice, as a and as b"),
         ("others", {"a": {"service": "ec2", "code": "l-0263d0a3", "value": 1}}, "is not a quota code"),
         ("others", {"a": {"service": "EC2", "code": "L-0263D0A3", "value": 1}}, "is not a service code"),

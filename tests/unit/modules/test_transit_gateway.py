@@ -409,7 +409,7 @@ OFFICE = {"office": {"cidr": "10.8.0.0/16", "attachment_id": "tgw-attach-0ffffff
             "cannot combine create with accept_clusters: false",
         ),
         ({"transit_gateway_id": None, "create": {}, **TABLES}, "cannot combine create with route_tables"),
-        ({"attachments": {"dev": "tgw-attach-0aaaaaaaaaaaaaaaa"}}, "has attachments of dev, not in its clusters"),
+        ({"attachments": {"dev": "tgw-attach-0aaaaaaaaaaaaaaaa"}}, "has dev in attachments but not in clusters"),
         ({"attachments": {"prod": "tgw-0123456789abcdef0"}}, "is not a transit gateway attachment ID"),
         (
             {"clusters": ("prod", "dev"), "attachments": dict.fromkeys(("prod", "dev"), "tgw-attach-01234567")},

@@ -477,7 +477,7 @@ def test_a_vpn_of_the_cluster_waits_for_the_network_team_too() -> None:
         ({"network": "lake"}, "terminates", "cannot be combined with network"),
         ({"cluster": None}, "", "has terminates: astro without cluster"),
         ({"terminates": "network", "cluster": None}, "", "has no network"),
-        ({"terminates": "network", "network": "lake"}, "cluster", "is for a VPN that Astronomer creates"),
+        ({"terminates": "network", "network": "lake"}, "cluster", "is only for a VPN that Astronomer creates"),
         ({"terminates": "aws"}, "terminates", "'network' or 'astro'"),
         (
             {"gateways": {"a": {"ip": "10.0.0.1"}}},
@@ -666,7 +666,7 @@ REASON = "The plant's firewall is from 2009, NET-12"
                     "allows AES128, AES128-GCM-16, which is weak",
                 ),
                 ({"ike_versions": ("ikev1",), "phase1": OLD, "startup_action": "add"}, "allows ikev1, which is weak"),
-                ({"weak_reason": REASON}, "allows nothing weak"),
+                ({"weak_reason": REASON}, "allows no weak algorithm"),
                 ({"ike_versions": ("ikev1",), "phase1": OLD, "weak_reason": REASON}, "start, which needs ikev2"),
                 (
                     {"ike_versions": ("ikev1",), "startup_action": "add", "weak_reason": REASON},
@@ -690,7 +690,7 @@ def test_reports_every_obstacle_to_tunnel_negotiation(tmp_path: Path) -> None:
     entry = f"type: vpn, network: lake, gateways: {{a: {{ip: 203.0.113.10}}}}, bgp_asn: 65010, {tunnels}"
     found = mistakes(tmp_path, changed("connections:\n", f"connections:\n  x: {{{entry}}}\n"))
     assert [one.partition("connections.x.tunnels: ")[2] for one in found] == [
-        "allows ikev1, which is weak; remove it, or give a reason in weak_reason",
+        "allows ikev1, which is weak; remove it, or explain it in weak_reason",
         "has a phase2.lifetime_seconds of 1800, which is not below phase1's 900 as AWS requires; change one",
         "has a rekey_margin_seconds of 1800, more than half of phase2.lifetime_seconds; at most 900",
         "has only GCM in phase1.encryption, which needs ikev2 (RFC 5282); add AES256",

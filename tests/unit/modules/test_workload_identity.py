@@ -190,7 +190,7 @@ def test_a_cluster_without_an_issuer_is_pending(tmp_path: Path) -> None:
         (
             "    identity: oidc\n",
             "    identity: oidc\n    provider_arn: arn:aws:iam::111111111111:oidc-provider/other.example\n",
-            "connections.by-token.provider_arn: .* is not the provider of https://oidc.eks",
+            "connections.by-token.provider_arn: .* is not the OIDC provider of https://oidc.eks",
         ),
         (
             "    network: lake\n    roles:\n",
@@ -243,16 +243,16 @@ B_Y = "{type: workload_identity, cluster: prod, network: lake, roles: {y: {}}}"
             "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: lake\n",
             "  by-role:\n    type: workload_identity\n    cluster: prod\n    network: sea\n    identity: oidc\n",
             "connections.by-role.cluster: creates the OIDC provider of cluster 'prod', which conflicts with "
-            "connections.by-token; an account has one for each issuer: put the roles into one entry, or set "
-            "provider_arn of the other",
+            "connections.by-token; an account can have only one for each issuer: put the roles into one entry, or set "
+            "provider_arn in the other",
         ),
         (
             "connections:\n",
             "connections:\n  x: {type: workload_identity, cluster: same, network: sea, identity: oidc, "
             "roles: {a: {}}}\n",
             "connections.by-token.cluster: creates the OIDC provider of cluster 'prod', which conflicts with "
-            "connections.x; an account has one for each issuer: put the roles into one entry, or set "
-            "provider_arn of the other",
+            "connections.x; an account can have only one for each issuer: put the roles into one entry, or set "
+            "provider_arn in the other",
         ),
         (
             "connections:\n",

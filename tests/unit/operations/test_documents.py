@@ -125,7 +125,7 @@ def test_an_irregular_file_is_refused_at_once(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{", "is not JSON: Expecting property name enclosed in double quotes in line 1, column 2 of it"),
+        ("{", "is not JSON: Expecting property name enclosed in double quotes on line 1, column 2 of that file"),
         ("[" * 100_000, f"is nested deeper than {MAX_DEPTH} levels"),
         ("[" * 500 + "]" * 500, f"is nested deeper than {MAX_DEPTH} levels"),
         ("1" * 10_000, "has a number with thousands of digits"),

@@ -708,8 +708,8 @@ OF_ANOTHER_SHAPE = (
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("name: acme", ": is not JSON: Expecting value in line 1, column 1 of it"),
-        ("", ": is not JSON: Expecting value in line 1, column 1 of it"),
+        ("name: acme", ": is not JSON: Expecting value on line 1, column 1 of that file"),
+        ("", ": is not JSON: Expecting value on line 1, column 1 of that file"),
         ("\udcff", ": is not UTF-8 text (byte 0); save it as UTF-8"),
         ("[" * 100_000, ": is nested deeper than 100 levels"),
         ("[]", OF_ANOTHER_SHAPE),
@@ -728,7 +728,7 @@ def test_an_outputs_file_not_from_cdktf_is_refused(tmp_path: Path, content: str,
 
 
 def test_a_missing_outputs_file_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"outputs\.json: there is no such file; pass the file"):
+    with pytest.raises(UserError, match=r"outputs\.json: does not exist; pass the file"):
         read(estate_of(tmp_path, BASE), tmp_path / "outputs.json", tmp_path, {})
 
 

@@ -178,9 +178,9 @@ def test_an_answer_without_a_field_leaves_it_out(field: str) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "told"),
     [
-        (403, "{}", "refuses ASTRO_API_TOKEN (HTTP 403): it has expired, or belongs to another organization"),
-        (302, "", "answered with HTTP 302"),
-        (500, "{}", "answered with HTTP 500"),
+        (403, "{}", "rejected ASTRO_API_TOKEN (HTTP 403): it has expired, or belongs to another organization"),
+        (302, "", "returned HTTP 302"),
+        (500, "{}", "returned HTTP 500"),
         (200, "<html>", "cannot be read (JSONDecodeError)"),
         (200, "[]", "is not a JSON object"),
         (200, "{}", "has no `clusters`"),
@@ -217,10 +217,10 @@ def test_the_command_writes_and_checks_once(tmp_path: Path) -> None:
         )
     # The IDs are those of an example, of which `check` warns.
     assert code == 4
-    assert {line.endswith("with your own") for line in err.splitlines()} == {True}
+    assert {line.endswith("with your own value") for line in err.splitlines()} == {True}
     assert out == f"{file}: written\n{file}: 1 network, 1 connection, no mistakes\n"
     before = file.read_text()
-    told = f"{file}: exists already; init replaces no file. Name another\n"
+    told = f"{file}: already exists, and init never overwrites a file; name another file\n"
     assert run(*arguments) == (2, "", told)
     assert file.read_text() == before
 
@@ -260,7 +260,8 @@ def test_init_asks_on_a_terminal(answer: str, tmp_path: Path) -> None:
                     printed += chunk
         os.close(leader)
     asked = printed.decode()
-    assert f"Account {HOSTED} requests a connection. Has Astronomer's support named it to you? [y/N]: " in asked
+    question = "requests a connection. Did Astronomer's support give you this account ID? [y/N]: "
+    assert f"Account {HOSTED} {question}" in asked
     assert process.returncode in (ExitCode.DONE, ExitCode.WARNINGS_ONLY), asked
     estate = load(file)
     assert (estate.astro.product, estate.astro.organization) == ("hosted-dedicated", "acme")

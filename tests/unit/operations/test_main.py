@@ -67,7 +67,7 @@ def test_a_mistake_exits_with_2_and_leaves_nothing_half_done(file: Path, tmp_pat
 
 @pytest.mark.parametrize("arguments", [["check", "nowhere.yaml"], ["state", "create", "nowhere.yaml"]])
 def test_a_missing_estate_is_named(arguments: list[str]) -> None:
-    expected = "nowhere.yaml: there is no such file; name the estate with ASTRO_ESTATE or as an argument\n"
+    expected = "nowhere.yaml: does not exist; pass the path of the estate file, or set ASTRO_ESTATE\n"
     assert run(*arguments) == (2, "", expected)
 
 
@@ -75,8 +75,8 @@ def test_a_file_of_a_similar_name_is_suggested(tmp_path: Path) -> None:
     (tmp_path / "astro.yml").write_text(BASE)
     missing = tmp_path / "astro.yaml"
     expected = (
-        f"{missing}: there is no such file; did you mean {tmp_path / 'astro.yml'}?; name the estate with ASTRO_ESTATE "
-        "or as an argument\n"
+        f"{missing}: does not exist; did you mean {tmp_path / 'astro.yml'}?; pass the path of the estate file, or "
+        "set ASTRO_ESTATE\n"
     )
     assert run("check", str(missing)) == (2, "", expected)
 
@@ -133,8 +133,8 @@ def test_state_create_refuses_a_bucket_of_another_account(file: Path, aws: Local
     assert run("state", "create", str(file), **aws.environment("999999999999")) == (
         1,
         "",
-        f"the bucket acme-others is not one of account 999999999999, or {role} may not see it (s3:ListBucket). Bucket "
-        "names are shared by all of AWS: choose another, or sign in to the account that owns it.\n",
+        f"the bucket acme-others is not in account 999999999999, or {role} has no access to it (s3:ListBucket). Bucket "
+        "names are unique across AWS: choose another, or sign in to the account that owns it.\n",
     )
 
 
@@ -151,7 +151,7 @@ def test_state_create_without_credentials_explains_the_sign_in(file: Path, tmp_p
 def test_state_create_needs_an_s3_state(file: Path) -> None:
     s3 = "{backend: s3, bucket: acme-astro-tfstate, region: us-east-1}"
     file.write_text(BASE.replace(s3, "{backend: none}"))
-    expected = f"{file}: state.backend: 'none' keeps no state in S3; only s3 has a bucket\n"
+    expected = f"{file}: state.backend: 'none' does not store state in S3; this command is only for s3\n"
     assert run("state", "create", str(file)) == (2, "", expected)
 
 

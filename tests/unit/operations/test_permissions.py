@@ -39,7 +39,7 @@ def of(trees: dict[str, Any], *jobs: Job) -> dict[str, list[Policy]]:
 def test_a_type_without_known_actions_is_refused_by_name() -> None:
     tree = {"resource": {"aws_made_up": {"x": {}}}}
     with pytest.raises(
-        UserError, match="account: the actions to read aws_made_up are not known; a policy would lack them"
+        UserError, match="account: the actions to read aws_made_up are not known, so the policy would be incomplete"
     ):
         permissions(load(COMPLETE), {"account": tree}, [Job.PLAN], ["account"])
 

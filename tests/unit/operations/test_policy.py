@@ -177,14 +177,12 @@ def test_a_file_with_an_invalid_statement_is_named(content: Any, tmp_path: Path)
     for files in ([str(file), valid], [valid, str(file)]):
         result = CliRunner().invoke(cli, ["policy", "diff", *files])
         assert (result.exit_code, result.stdout) == (2, "")
-        assert result.stderr.startswith(
-            f"{file}: is not a document that IAM accepts: statement 1 of the policy document "
-        )
+        assert result.stderr.startswith(f"{file}: is not valid in IAM: statement 1 of the policy document ")
 
 
 def test_documents_beyond_the_limit_are_not_called_equal() -> None:
     patterns = ["s3:*a" + "?" * 20, "s3:*b"]
-    with pytest.raises(UserError, match="too many to compare"):
+    with pytest.raises(UserError, match="too many patterns to compare"):
         compare([document({"Action": patterns})], [document({"Action": patterns[:-1]})])
 
 
@@ -330,7 +328,7 @@ def test_a_server_that_trickles_headers_is_given_up(tmp_path: Path, url: str, mo
 def test_a_part_of_a_document_is_not_saved(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Astronomer, "serves", b'{"Statement": []}')
     monkeypatch.setattr(Astronomer, "status", 206)
-    with pytest.raises(UserError, match="answers 206, which is not a whole document"):
+    with pytest.raises(UserError, match="answers 206, which is not a complete document"):
         fetch(tmp_path / "astronomer.json", url)
 
 
@@ -406,9 +404,9 @@ def test_no_command_waits_for_a_document_that_has_no_end(tmp_path: Path) -> None
         "has more than 1,000,000 bytes",
         "is nested deeper than 100 levels",
         "is not UTF-8 text (byte 0); save it as UTF-8",
-        "is a folder; name a file in it",
+        "is a folder; set the path of a file in it",
         "is a device; save the document in a file",
-        "there is no such file",
+        "does not exist",
     ]
 
 
@@ -523,8 +521,8 @@ def test_policy_diff_exits_with_3_if_more_is_allowed(tmp_path: Path) -> None:
         return result.returncode, result.stdout
 
     assert diff(old, new) == (3, "widened  s3:* (was: s3:GetObject)\n")
-    assert diff(new, old) == (0, "narrowed s3:GetObject (was: s3:*)\nthe new one allows no more\n")
-    assert diff(new, new) == (0, "both allow the same\n")
+    assert diff(new, old) == (0, "narrowed s3:GetObject (was: s3:*)\nthe new document allows no more\n")
+    assert diff(new, new) == (0, "both documents allow the same\n")
 
 
 @pytest.mark.local_aws
@@ -548,7 +546,9 @@ def test_the_account_is_compared_with_the_estate() -> None:
         env = os.environ | aws.environment("999999999999")
         result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
         assert (result.returncode, result.stdout) == (1, "")
-        expected = "your credentials are for account 999999999999, and the role is in 222222222222; sign in there\n"
+        expected = (
+            "your credentials are for account 999999999999, but the role is in 222222222222; sign in to that account\n"
+        )
         assert result.stderr == expected
 
 

@@ -468,7 +468,7 @@ def test_a_denied_call_blames_no_hop(aws: LocalAws, estate: Estate) -> None:
 
 
 def test_an_unknown_cluster_or_entry_is_refused(estate: Estate) -> None:
-    with pytest.raises(UserError, match="nowhere: not a cluster in the file; available: prod, gulf, "):
+    with pytest.raises(UserError, match="nowhere: is not a cluster in the file; available: prod, gulf, "):
         walk(estate, "nowhere")
     with pytest.raises(
         UserError, match="office: not a connection of prod that carries packets; available: lake-prod, "
@@ -501,7 +501,7 @@ def test_the_command_names_the_first_hop_that_blocks(aws: LocalAws, tmp_path: An
     blocked, *hint = out.splitlines()[-3:]
     assert blocked.startswith("Blocked at connections.lake-prod: 172.20.0.0/20: rtb-")
     assert hint == [
-        "To test the same from Airflow, run in a task of a Deployment in cluster prod:",
+        "To test the connection from Airflow, run in a task of a Deployment in cluster prod:",
         f"""  python3 -c 'import socket; socket.create_connection(("{HOST}", 5432), 10); print("connected")'""",
     ]
     code, out, err = run(*arguments, "--output", "json", **aws.environment())

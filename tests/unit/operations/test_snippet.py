@@ -34,7 +34,7 @@ def of_problem(tmp_path: Path, text: str, column: int, columns: int = 80) -> lis
 
 def test_the_value_is_marked_below_its_line(tmp_path: Path) -> None:
     assert lines_of(tmp_path, "name: Acme\n" + BASE.partition("\n")[2]) == [
-        "1:7: name: 'Acme' is not a name; allowed: 1 to 31 lower-case letters, digits and single hyphens, beginning "
+        "1:7: name: 'Acme' is not a name; allowed: 1 to 31 lowercase letters, digits and single hyphens, beginning "
         "with a letter, such as \"data-lake\"; did you mean 'acme'?",
         "1 | name: Acme",
         "  |       ^^^^",

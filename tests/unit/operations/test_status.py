@@ -621,7 +621,7 @@ def test_a_watch_prints_what_changed_until_all_is_done(fresh: LocalAws, tmp_path
 
 
 def test_junit_cannot_be_watched() -> None:
-    told = "--watch with --output junit: a file of JUnit has one report; use json\n"
+    told = "--watch with --output junit: a JUnit file has only one report; use json\n"
     assert run("status", str(COMPLETE), "--watch", "1", "--output", "junit") == (2, "", told)
 
 

@@ -123,7 +123,7 @@ def test_a_removed_stack_is_deleted_and_your_files_stay(estate: Path, out: Path)
         f"stacks/network-lake/extra.tf.json: {ELSES}network-lake/extra.tf.json: ...}}}}`",
         f"stacks/network-lake/imports.tf: {ELSES}network-lake/imports.tf: ...}}}}`",
     ]
-    deleted = f"{out / gone}: deleted; its deployed resources stay until you destroy them\n"
+    deleted = f"{out / gone}: deleted; its deployed resources remain until you destroy them\n"
     assert synth(estate, "--out", out) == (0, f"{deleted}{out} holds 1 stack: network-lake (4 resources)\n", "")
     assert snapshot(out).keys() - yours.keys() == {"manifest.json", "stacks/network-lake/cdk.tf.json"}
     assert snapshot(out).items() >= yours.items()

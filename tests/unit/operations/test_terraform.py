@@ -124,7 +124,7 @@ def test_a_binary_that_does_not_answer_is_missing(tmp_path, body, why):
     binary = write_binary(tmp_path, body)
     with pytest.raises(TerraformError) as caught:
         find_terraform({"PATH": str(tmp_path)})
-    assert str(caught.value).startswith(f"{binary} does not answer `version -json`: ")
+    assert str(caught.value).startswith(f"{binary} failed to run `version -json`: ")
     assert why in str(caught.value)
 
 
