@@ -102,7 +102,7 @@ class NetworkRulesProps(ConnectionProps):
             if strangers := sorted(numbered - ranges):
                 there = ", ".join(sorted(ranges)) or "none"
                 message = (
-                    f"has {', '.join(strangers)}, which additional_cidrs does not contain for cluster "
-                    f"{self.cluster!r}; allowed: {there}"
+                    f"has {', '.join(strangers)}, missing from additional_cidrs of cluster {self.cluster!r}; allowed: "
+                    f"{there}"
                 )
                 yield field, message

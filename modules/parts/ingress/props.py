@@ -57,8 +57,8 @@ class Ports(Props):
         icmp, ports = ("icmp_type", "icmp_code"), ("from_port", "to_port")
         strange = [name for name in (ports if self.protocol == "icmp" else icmp) if getattr(self, name) is not None]
         if strange:
-            other = "has no ports" if self.protocol == "icmp" else "has no types and codes of ICMP"
-            raise ValueError(f"has {' and '.join(strange)}, and {self.protocol} {other}; remove them")
+            other = "has no ports" if self.protocol == "icmp" else "has no ICMP types or codes"
+            raise ValueError(f"has {' and '.join(strange)}, but {self.protocol} {other}; remove them")
         if self.protocol != "icmp" and self.from_port is None:
             raise ValueError("has no from_port; set the port that Astro connects to")
         if self.icmp_code is not None and self.icmp_type is None:

@@ -100,7 +100,7 @@ def test_a_rule_that_is_added_moves_no_other(new_stack: NewStack) -> None:
         (ACL, "has no number for batch of cluster 'prod'; add a number for each"),
         (
             ACL | {"additional_rule_numbers": {"batch": 201, "other": 202}},
-            "has other, which additional_cidrs does not contain for cluster 'prod'; allowed: batch",
+            "has other, missing from additional_cidrs of cluster 'prod'; allowed: batch",
         ),
     ],
 )
