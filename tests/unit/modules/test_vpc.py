@@ -265,6 +265,7 @@ def test_keeps_no_flow_logs_for_a_reason(new_stack: NewStack) -> None:
     tf = placed(new_stack, made(flow_logs={"off_reason": "The firewall in the inspection VPC logs all of it"}))
     assert "data" not in tf
     assert not {kind for kind in tf["resource"] if "iam" in kind or "log" in kind}
+    assert "aws_flow_log" in placed(new_stack, made())["resource"]
 
 
 def test_connections_use_the_private_subnets_of_a_new_vpc(new_stack: NewStack) -> None:

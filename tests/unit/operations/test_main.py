@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local_aws import LocalAws
+from main import cli
 from operations.terraform import find_terraform
 from tests.support import ROOT
 from tests.support.commands import run
@@ -198,6 +199,7 @@ WITHOUT_NETWORK = {
     "export": ["export", "--estate", "examples/complete.yaml", "--out", "{}/modules"],
     "permissions": ["permissions", "--estate", "examples/complete.yaml"],
     "schema": ["schema"],
+    "completion": ["completion", "bash"],
     "policy diff": ["policy", "diff", "examples/policies/read-lake.json", "examples/policies/read-lake.json"],
     "policy lint": ["policy", "lint", "examples/complete.yaml"],
 }
@@ -235,6 +237,21 @@ def test_a_command_without_aws_opens_no_connection(name: str, tmp_path: Path) ->
     arguments = [argument.format(tmp_path) for argument in WITHOUT_NETWORK[name]]
     done = offline(tmp_path, *arguments)
     assert (done.returncode in (0, 4), "RuntimeError" in done.stderr) == (True, False), done.stderr
+
+
+def test_each_command_is_in_the_list_of_network_connections() -> None:
+    groups = {"": cli, **{f"{one.name} ": one.typer_instance for one in cli.registered_groups if one.typer_instance}}
+    commands = {
+        group + str(one.name or (one.callback and one.callback.__name__))
+        for group, app in groups.items()
+        for one in app.registered_commands
+    }
+    section = (ROOT / "docs/security.md").read_text().split("## Network connections\n")[1].split("\n## ")[0]
+    offline, online = section.split("\nThe other commands call AWS")
+    assert {one for one in commands if f"`{one}`" in offline} == {*WITHOUT_NETWORK, "policy fetch", "handoff"}
+    assert {one for one in commands if f"`{one}`" in online} == commands - WITHOUT_NETWORK.keys() - {"policy fetch"} | {
+        "policy diff"
+    }
 
 
 @pytest.mark.slow
