@@ -109,10 +109,9 @@ class CrossAccountRole(Construct):
         found = f"{policy.terraform_resource_type}.{policy.friendly_unique_id}.policy"
         return {
             "condition": f'${{sha256(jsonencode(jsondecode({found}))) == "{_fingerprint(text)}"}}',
-            "error_message": f"account.cross_account_role.policy_file: the policy {name} in AWS differs from it, and "
-            "this deploy leaves it as it is (policy_mode: vendor-managed). `main.py policy diff` shows the difference. "
-            "Save Astronomer's document with `main.py policy fetch --accept`, or let the file decide: "
-            "policy_mode: strict.",
+            "error_message": f"account.cross_account_role.policy_file: the policy {name} in AWS differs from the "
+            "file, and this deploy keeps it (policy_mode: vendor-managed). `main.py policy diff` shows the "
+            "difference. Save Astronomer's document with `main.py policy fetch --accept`, or set policy_mode: strict.",
         }
 
     def _unless_grown(self, parts: int) -> list[Precondition]:
@@ -121,10 +120,9 @@ class CrossAccountRole(Construct):
         return [
             Precondition(
                 condition=f"${{{given} >= {parts}}}",
-                error_message=f"account.cross_account_role.policy_file: takes {parts} policies, and took ${{{given}}} "
-                "when the role was created. With policy_mode vendor-managed Astronomer decides what the role may do: "
-                "nothing is attached to it any more. Restore the earlier document (`main.py policy diff` shows what is "
-                "in AWS), or let the file decide: policy_mode: strict.",
+                error_message=f"account.cross_account_role.policy_file: needs {parts} policies, but the role was "
+                f"created with ${{{given}}}. With policy_mode: vendor-managed, Terraform attaches no further policies. "
+                "Restore the earlier document (see `main.py policy diff`), or set policy_mode: strict.",
             )
         ]
 

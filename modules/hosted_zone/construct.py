@@ -47,8 +47,8 @@ class HostedZone(Construct):
         # Read the zone, so that a plan fails for a zone of another account, which cannot authorize VPCs.
         private = Postcondition(
             condition="${self.private_zone}",
-            error_message=f"connections.{self.node.id}.zone_id: {zone_id} is a public zone, and AWS associates only "
-            "private ones with a VPC. Name the private zone; names of a public one need no connection.",
+            error_message=f"connections.{self.node.id}.zone_id: {zone_id} is a public zone, but AWS associates only "
+            "private zones with a VPC. Use the ID of the private zone. Names in a public zone need no connection.",
         )
         return DataAwsRoute53Zone(
             self, "zone", zone_id=zone_id, lifecycle=TerraformResourceLifecycle(postcondition=[private])

@@ -64,7 +64,7 @@ class RemoteAgents(Construct):
             condition = Postcondition(
                 condition=f"${{contains({listed(zones)}, self.availability_zone_id)}}",
                 error_message=f"{field}: {name} is in ${{self.availability_zone_id}}, and Astronomer's service is in "
-                f"{', '.join(zones)}. Name subnets in these zones, or add such a subnet to the network.",
+                f"{', '.join(zones)}. Use subnets in these zones, or add such a subnet to the network.",
             )
             DataAwsSubnet(
                 self,

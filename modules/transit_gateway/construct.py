@@ -134,8 +134,8 @@ class TransitGateway(Construct):
                 Postcondition(
                     condition=f'${{{both[0]} == "enable" && {both[1]} == "enable"}}',
                     error_message=f"{field}: {props.transit_gateway_id} has default association ${{{both[0]}}}d and "
-                    f"default propagation ${{{both[1]}}}d, and without both nothing leads to the clusters and back: "
-                    "name the tables to use in route_tables.",
+                    f"default propagation ${{{both[1]}}}d, and without both there are no routes to the clusters and "
+                    "back: set the tables in route_tables.",
                 )
             )
         return DataAwsEc2TransitGateway(
@@ -279,7 +279,7 @@ class TransitGateway(Construct):
         request.expect(
             f"contains({listed(_OPEN)}, {state})",
             f"{field}: {attachment_id} is ${{{state}}}. "
-            f'${{lookup({{{why}}}, {state}, "AWS may be done with it in a few minutes.")}} {again}',
+            f'${{lookup({{{why}}}, {state}, "AWS may finish this in a few minutes.")}} {again}',
         )
         gateway, ours = request.found("transit_gateway_id"), self._props.transit_gateway_id or self._gateway_id
         request.expect(

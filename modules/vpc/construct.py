@@ -110,7 +110,8 @@ class Vpc(Construct):
             _require(
                 f"length({unnamed}) == 0",
                 f'{entry}.cidrs: {vpc_id} also has ${{join(", ", {unnamed})}}. Add every range of the VPC to cidrs, '
-                "or to unrouted_cidrs if Astro need not reach it: those not named are not checked for overlaps.",
+                "or to unrouted_cidrs if Astro does not need to reach it: ranges that are not listed are not checked "
+                "for overlaps.",
             ),
             _require(
                 f"length({missing}) == 0",

@@ -100,7 +100,7 @@ class VpcPeering(Construct):
         request.expect(
             f"contains({listed(_OPEN)}, {status})",
             f"{entry}.peering_id: {peering_id} is ${{{status}}}. "
-            f'${{lookup({{{why}}}, {status}, "AWS may be done with it in a few minutes.")}} {again}',
+            f'${{lookup({{{why}}}, {status}, "AWS may finish this in a few minutes.")}} {again}',
         )
         account = request.found("owner_id")
         request.expect(

@@ -251,8 +251,8 @@ account:
     iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
     assert account.settled()
     [warning] = account.warnings()
-    assert "the policy AstronomerCrossAccountRole in AWS differs from it, and this deploy leaves it as it is" in warning
-    with pytest.raises(TerraformFailed, match="takes 3 policies, and took 2 when") as refused:
+    assert "the policy AstronomerCrossAccountRole in AWS differs from the file, and this deploy keeps it" in warning
+    with pytest.raises(TerraformFailed, match="needs 3 policies, but") as refused:
         deploy(3)
     assert "policy_mode: strict" in " ".join(refused.value.stderr.split())
     deploy(1)

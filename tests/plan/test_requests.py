@@ -197,7 +197,7 @@ PEERING_ERRORS = {
     "deleted": f".peering_id: {pcx(3)} is deleted. Astronomer or somebody in your account deleted it. {PEERING_AGAIN}",
     "failed": f".peering_id: {pcx(4)} is failed. AWS could not create it, which usually means that ranges of the two "
     f"VPCs overlap. {PEERING_AGAIN}",
-    "busy": f".peering_id: {pcx(5)} is initiating-request. AWS may be done with it in a few minutes. {PEERING_AGAIN}",
+    "busy": f".peering_id: {pcx(5)} is initiating-request. AWS may finish this in a few minutes. {PEERING_AGAIN}",
     "account": f": {pcx(6)} was requested by AWS account {STRANGER}, but clusters.p-account.account_id is {ASTRO}. "
     f"{CONFIRM} account: then correct account_id.",
     "region": f": {pcx(7)} was requested from region eu-west-1, but clusters.p-region.region is us-east-1. Enter the "
@@ -219,7 +219,7 @@ ATTACHMENT_ERRORS = {
     "deleted": f"{tgw_attach(16)} is deleted. Astronomer or somebody in your account deleted it. Remove "
     f"attachments.t-deleted {ATTACHMENT_AGAIN}",
     "failed": f"{tgw_attach(17)} is failed. AWS could not create it. Remove attachments.t-failed {ATTACHMENT_AGAIN}",
-    "busy": f"{tgw_attach(18)} is rollingBack. AWS may be done with it in a few minutes. Remove attachments.t-busy "
+    "busy": f"{tgw_attach(18)} is rollingBack. AWS may finish this in a few minutes. Remove attachments.t-busy "
     f"{ATTACHMENT_AGAIN}",
     "account": f"{tgw_attach(19)} is of AWS account {STRANGER}, but clusters.t-account.account_id is {ASTRO}. "
     f"{CONFIRM} account: then correct account_id.",
@@ -288,8 +288,8 @@ def test_a_gateway_that_cannot_do_its_part_is_refused(aws: LocalAws, stack: Stac
         sorted(
             [
                 f"connections.without-tables.transit_gateway_id: {without} has default association disabled and "
-                "default propagation disabled, and without both nothing leads to the clusters and back: name the "
-                "tables to use in route_tables.",
+                "default propagation disabled, and without both there are no routes to the clusters and back: set the "
+                "tables in route_tables.",
                 f"connections.not-ours.transit_gateway_id: {theirs[0]} {others} set accept_clusters: false, and leave "
                 "sharing and accepting to its owner.",
                 f"connections.tables-not-ours.transit_gateway_id: {theirs[1]} {others} remove route_tables, which only "
@@ -323,13 +323,14 @@ def test_a_vpc_that_differs_from_the_file_is_refused(aws: LocalAws, stack: Stack
         vpc["secondary_cidrs"], vpc["dns_hostnames"] = ["10.21.0.0/16"], False
     aws.make(facts)
     assert stack.run("plan")[0] == [
-        f"networks.lake.cidrs: {LAKE} also has 10.21.0.0/16. Add every range of the VPC to cidrs, or to "
-        "unrouted_cidrs if Astro need not reach it: those not named are not checked for overlaps.",
+        f"networks.lake.cidrs: {LAKE} also has 10.21.0.0/16. Add every range of the VPC to cidrs, or to unrouted_cidrs "
+        "if Astro does not need to reach it: ranges that are not listed are not checked for overlaps.",
         f"networks.lake.cidrs: {LAKE} does not have 10.22.0.0/20. Remove it from cidrs or unrouted_cidrs, or associate "
         "it with the VPC.",
     ]
     write("10.20.0.0/16, 10.21.0.0/16", "true")
-    needs = f"needs both DNS settings of {LAKE}, DNS resolution and DNS hostnames, and they are not on. Switch them on"
+    settings = "DNS resolution and DNS hostnames, but they are not both on. Turn them on"
+    needs = f"needs both DNS settings of {LAKE}, {settings}"
     assert stack.run("plan")[0] == [
         f"connections.{field} {needs} (aws ec2 modify-vpc-attribute), or {remedy}."
         for field, remedy in (

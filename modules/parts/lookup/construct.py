@@ -87,8 +87,8 @@ def with_dns(network: Network, what: str, remedy: str) -> list[Precondition] | N
     if network.dns == "true":
         return None
     message = (
-        f"{what} needs both DNS settings of {network.vpc_id}, DNS resolution and DNS hostnames, and they are not on. "
-        f"Switch them on (aws ec2 modify-vpc-attribute), or {remedy}."
+        f"{what} needs both DNS settings of {network.vpc_id}, DNS resolution and DNS hostnames, but they are not both "
+        f"on. Turn them on (aws ec2 modify-vpc-attribute), or {remedy}."
     )
     return [Precondition(condition=f"${{{network.dns}}}", error_message=message)]
 

@@ -338,7 +338,7 @@ def test_the_example_document_is_marked_and_protects_audit_roles() -> None:
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
-        ("{", "is not JSON: .* in line 1, column 2"),
+        ("{", "is not JSON: .* on line 1, column 2"),
         ("[" * 100_000, "is nested deeper than 100 levels"),
         (" " * 1_000_001, "has more than 1,000,000 bytes"),
         ('{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Effect": "Allow"}]}', "has the key Effect twice"),

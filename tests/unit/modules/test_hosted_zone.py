@@ -31,8 +31,8 @@ def test_authorizes_each_vpc_of_astros_in_its_own_region(new_stack: NewStack) ->
     tf, _ = zone(new_stack, EXISTING)
     private = {
         "condition": "${self.private_zone}",
-        "error_message": "connections.corp.zone_id: Z0123456789ABCDEFGHIJ is a public zone, and AWS associates only "
-        "private ones with a VPC. Name the private zone; names of a public one need no connection.",
+        "error_message": "connections.corp.zone_id: Z0123456789ABCDEFGHIJ is a public zone, but AWS associates only "
+        "private zones with a VPC. Use the ID of the private zone. Names in a public zone need no connection.",
     }
     zone_ = {"zone_id": "Z0123456789ABCDEFGHIJ", "lifecycle": {"postcondition": [private]}}
     assert tf["data"] == {"aws_route53_zone": {"corp_zone": zone_}}

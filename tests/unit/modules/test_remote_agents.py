@@ -100,7 +100,7 @@ def test_each_subnet_must_be_in_a_zone_of_the_service(new_stack: NewStack) -> No
     condition = {
         "condition": '${contains(["use1-az1", "use1-az6"], self.availability_zone_id)}',
         "error_message": "connections.agents.subnets: private-b is in ${self.availability_zone_id}, and Astronomer's "
-        "service is in use1-az1, use1-az6. Name subnets in these zones, or add such a subnet to the network.",
+        "service is in use1-az1, use1-az6. Use subnets in these zones, or add such a subnet to the network.",
     }
     assert data == {
         "aws_subnet": {
