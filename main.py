@@ -1,13 +1,20 @@
 #!/usr/bin/env python3
 """The entry point of the commands. With no arguments, it synthesizes the estate, as `cdktf` expects."""
 
+import os
+import signal
+import sys
+
+# Until the commands are imported, there is nothing to clean up on Ctrl-C.
+if (
+    _is_command := os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws")  # noqa: PTH119 (imports no pathlib)
+) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import atexit
 import errno
 import gc
-import os
 import re
-import signal
-import sys
 import threading
 
 from operations.start import obstacle, other_python, version
@@ -18,13 +25,10 @@ if _obstacle := obstacle():
         os.execv(_python, [_python, *sys.argv])  # noqa: S606
     sys.exit(_obstacle)
 
-if os.path.basename(sys.argv[0]) in ("main.py", "astro-on-aws"):  # noqa: PTH119 (pathlib is not imported yet)
+if _is_command:
     # A run ends before garbage collection pays off, and the interpreter would free every object at exit for nothing.
     gc.disable()
     atexit.register(gc.freeze)
-    # Until the commands are imported, there is nothing to clean up on Ctrl-C.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Pydantic would look for plugins among all installed packages.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     # Node starts now, because it needs as much time as the imports below.

@@ -161,3 +161,21 @@ def test_a_run_that_is_stopped_leaves_no_folder(number: signal.Signals, folder: 
     while list(temporary.iterdir()) and time.monotonic() < ended:
         time.sleep(0.05)  # Node ends after Python if Python was stopped before a command
     assert (list(temporary.iterdir()), out.exists()) == ([], False)
+
+
+INTERRUPTED = """
+import os, runpy, signal, sys
+def interrupt(event, arguments):
+    if event == "import" and arguments[0] == {module!r}:
+        os.kill(os.getpid(), signal.SIGINT)
+sys.argv = ["main.py", "check", "examples/vpc.yaml"]
+sys.addaudithook(interrupt)
+runpy.run_path("main.py", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["operations.start", "typer", "commands.check", "pydantic", "estate.load"])
+def test_ctrl_c_during_an_import_prints_nothing(module: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED.format(module=module)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=_heed_signals)
+    assert (done.returncode in (-signal.SIGINT, 128 + signal.SIGINT), done.stdout, done.stderr) == (True, "", "")

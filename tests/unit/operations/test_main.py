@@ -166,6 +166,23 @@ def test_policies_are_linted_in_any_format_and_after_expiry(file: Path) -> None:
     assert run("policy", "lint", str(file), SYNTH_HCL_OUTPUT="true") == (0, told, "")
 
 
+def test_an_expired_entry_stops_the_export_of_its_stack_alone(file: Path, tmp_path: Path) -> None:
+    edge = '  edge: {account_id: "111111111111", region: us-east-1, create: {cidr: 10.30.0.0/20}}\n'
+    role = "  role: {type: peering_role, cluster: prod, network: lake, expires: 2020-01-31}\n"
+    file.write_text(BASE.replace("connections:\n", f"{edge}connections:\n") + role)
+    out, modules = str(tmp_path / "out"), str(tmp_path / "modules")
+    for command, expected in (
+        (("synth", str(file), "--out", out), 0),
+        (("synth", str(file), "--out", out, "--check"), 0),
+        (("export", "network-edge", "--estate", str(file), "--out", modules), 0),
+        (("export", "network-lake", "--estate", str(file), "--out", modules), 2),
+        (("permissions", "network-lake", "--estate", str(file), "--for", "plan"), 0),
+    ):
+        code, _, err = run(*command)
+        told = "connections.role.expires: '2020-01-31' was the role's last day" in err
+        assert (command, code, told) == (command, expected, True), err
+
+
 @pytest.mark.parametrize("value", ["", "5", '"abc"', '["abc", null]', '{"a": "b"}', "null"])
 def test_invalid_external_ids_are_refused_before_calling_aws(file: Path, value: str) -> None:
     told = "TF_VAR_external_ids is set, but not a list of strings; write it as '[\"…\"]'\n"
