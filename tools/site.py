@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 SITE = ROOT / ".work/site"
 PAGES = SITE / "pages"
 
-PROJECT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+PROJECT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "SUPPORT.md")
 SITUATIONS: Mapping[str, tuple[str, ...]] = {
     "Everything at once": ("complete",),
     "Hybrid: prepare the account": ("cross_account_role", "policy_alarm", "service_quotas", "opt_in_region"),

@@ -101,6 +101,18 @@ def test_a_scheduled_run_fails_on_drift() -> None:
     assert drift.keys() == {"name", "needs", "if", "runs-on", "timeout-minutes", "permissions", "steps"}
 
 
+def test_a_scheduled_pipeline_of_gitlab_fails_on_drift() -> None:
+    jobs = read("gitlab-ci.yml")
+    scheduled = '$CI_PIPELINE_SOURCE == "schedule"'
+    assert jobs["drift"]["rules"] == [{"if": scheduled}]
+    assert "rules" not in jobs["fresh"]
+    others = [rule["if"] for job in (".stack", "apply") for rule in jobs[job]["rules"]]
+    assert all(one.endswith(scheduled.replace("==", "!=")) for one in others)
+    # Its exit code is that of the job. The image has the program at this path.
+    assert jobs["drift"]["script"] == ["python /opt/astro-on-aws/main.py drift --out terraform"]
+    assert 'ENTRYPOINT ["python", "/opt/astro-on-aws/main.py"]' in (ROOT / "Containerfile").read_text()
+
+
 def commands() -> list[str]:
     """Return the unique commands of the workflows, in order."""
     github = [step["run"] for job in read("github.yml")["jobs"].values() for step in job["steps"] if "run" in step]
@@ -121,6 +133,7 @@ def test_every_run_command_is_known() -> None:
         "astro-on-aws/.venv/bin/python astro-on-aws/main.py drift --out terraform",
         """(umask 077 && printf '%s' "$AWS_TOKEN" > "$AWS_WEB_IDENTITY_TOKEN_FILE")""",
         'cd "terraform/stacks/$STACK"',
+        "python /opt/astro-on-aws/main.py drift --out terraform",
     ]
 
 
@@ -141,7 +154,7 @@ def test_commands_run_in_a_repository_with_committed_output(tmp_path: Path) -> N
         shell = ["sh", "-c", command]
         return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
-    make, synth, init, validate, *_, token, _ = commands()
+    make, synth, init, validate, *_, token, _, _ = commands()
     assert "setup" in (ROOT / "Makefile").read_text().split(".PHONY:")[1].splitlines()[0]
     assert shlex.split(make)[-1] == "setup"
     write = synth.removesuffix(" --check")
