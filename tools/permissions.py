@@ -167,7 +167,7 @@ def reads() -> dict[str, list[str]]:
                 if isinstance(node, ast.Constant) and is_call(node.value):
                     yield str(node.value)
 
-    return {command: sorted(set(of(command))) for command in ("init", "status", "reach")}
+    return {command: sorted(set(of(command))) for command in ("init", "preflight", "reach", "status")}
 
 
 if __name__ == "__main__" and sys.argv[1:] == ["reads"]:

@@ -123,57 +123,6 @@ STATE_BUCKET = tuple(
 )
 """The actions of `main.py state create` on the bucket."""
 
-PREFLIGHT = (
-    "account:GetRegionOptStatus",
-    *(
-        f"ec2:{one}"
-        for one in (
-            "DescribeAddresses",
-            "DescribeCustomerGateways",
-            "DescribeInternetGateways",
-            "DescribeNetworkAcls",
-            "DescribeRegions",
-            "DescribeRouteTables",
-            "DescribeSecurityGroupRules",
-            "DescribeSecurityGroups",
-            "DescribeSubnets",
-            "DescribeTransitGatewayAttachments",
-            "DescribeTransitGatewayRouteTables",
-            "DescribeTransitGateways",
-            "DescribeVpcAttribute",
-            "DescribeVpcBlockPublicAccessOptions",
-            "DescribeVpcEncryptionControls",
-            "DescribeVpcEndpointServices",
-            "DescribeVpcEndpoints",
-            "DescribeVpcPeeringConnections",
-            "DescribeVpcs",
-            "DescribeVpnConnections",
-            "DescribeVpnGateways",
-            "SearchTransitGatewayRoutes",
-        )
-    ),
-    "elasticloadbalancing:DescribeLoadBalancers",
-    "iam:GetRole",
-    "iam:SimulatePrincipalPolicy",
-    "kms:DescribeKey",
-    "organizations:ListAWSServiceAccessForOrganization",
-    "route53:ListHostedZones",
-    "route53resolver:ListResolverEndpoints",
-    "route53resolver:ListResolverRules",
-    "servicequotas:GetAWSDefaultServiceQuota",
-    "servicequotas:GetServiceQuota",
-    "sts:GetCallerIdentity",
-)
-"""The actions of `main.py preflight` besides those of `adopt`, which test_preflight.py records."""
-
-PREFLIGHT_BUCKET = (
-    "s3:GetBucketPublicAccessBlock",
-    "s3:GetBucketVersioning",
-    "s3:GetEncryptionConfiguration",
-    "s3:ListBucket",
-)
-"""The actions of `main.py preflight` on the state's bucket."""
-
 
 @cache
 def actions_of_types() -> Mapping[str, Mapping[str, Collection[str]]]:
@@ -183,7 +132,7 @@ def actions_of_types() -> Mapping[str, Mapping[str, Collection[str]]]:
 
 @cache
 def read_actions(command: str) -> tuple[str, ...]:
-    """Return the actions of a command that reads AWS: `init`, `status` or `reach`."""
+    """Return the actions of a command that reads AWS: `init`, `preflight`, `status` or `reach`."""
     calls = json.loads(READS.read_text("utf-8"))[command]
     return tuple(sorted({"sts:GetCallerIdentity", *map(adopt_action, calls)}))
 

@@ -15,8 +15,6 @@ from operations.adopt.remarks import CALLS
 from operations.permissions.actions import (
     NEED_NOTHING,
     PASSES_ROLE,
-    PREFLIGHT,
-    PREFLIGHT_BUCKET,
     STATE_BUCKET,
     UNTAGGING,
     actions_of_types,
@@ -99,7 +97,8 @@ def of_stack(plan: StackPlan, tree: Any, jobs: Collection[Job]) -> Iterator[Stat
                 actions.add(f"{service}:{UNTAGGING[name]}")
         actions |= {"iam:PassRole"} if PASSES_ROLE & resources.keys() else set()
     if Job.PREFLIGHT in jobs:
-        yield _statement(PREFLIGHT, ["*"])
+        of_buckets = _preflight_of_bucket()
+        yield _statement([one for one in read_actions("preflight") if one not in of_buckets], ["*"])
     scoped = list(_names(resources, plan))
     by_place: dict[tuple[tuple[str, ...], bool], list[str]] = {}
     for action in sorted(actions):
@@ -155,6 +154,11 @@ def _is_about(action: str, kind: str) -> bool:
     return True
 
 
+def _preflight_of_bucket() -> set[str]:
+    """Return the actions of `preflight` on the state's bucket and its objects."""
+    return {one for one in read_actions("preflight") if one.startswith("s3:") and one not in _LISTS}
+
+
 def _of_state(estate: Estate, plans: Sequence[StackPlan], jobs: Collection[Job]) -> Iterator[Statement]:
     """Yield the statements for the states of stacks and their locks, in S3."""
     state = estate.state
@@ -163,7 +167,7 @@ def _of_state(estate: Estate, plans: Sequence[StackPlan], jobs: Collection[Job])
     bucket = f"arn:{partition(state.region)}:s3:::{state.bucket}"
     keys = [f"{bucket}/{state.key(estate.name, plan.state_name)}" for plan in plans]
     if Job.PREFLIGHT in jobs:
-        yield _statement(PREFLIGHT_BUCKET, [bucket])
+        yield _statement(sorted(_preflight_of_bucket() - {"s3:GetObject"}), [bucket])
     if set(jobs) <= {Job.PREFLIGHT, Job.STATUS, Job.REACH, Job.DRIFT}:
         # `drift` initializes Terraform's backend, which lists the bucket, and locks nothing.
         yield from [_statement(["s3:ListBucket"], [bucket])] if Job.DRIFT in jobs else []

@@ -8,10 +8,12 @@ from typing import Any
 from estate.errors import UserError
 from estate.plan import StackPlan
 from modules.aws import OPT_IN
+from modules.vocabulary import partition
 from operations.adopt.search import Search
 from operations.aws import DeniedError
 from operations.permissions.compose import of_stack
 from operations.permissions.jobs import Job
+from operations.preflight.named import named
 from operations.preflight.place import Place, blocked, key, ok, warning
 from operations.preflight.quotas import quotas
 from operations.status.check import Check, Outcome, unknown
@@ -30,6 +32,10 @@ def account(p: Place) -> Iterator[Check]:
     name = p.estate.controls.kms_key if p.estate.controls else None
     if name and any("aws_kms_alias" in p.trees[plan.name].get("data", {}) for plan in p.plans):
         yield Check("kms_key", f"{name} can encrypt log groups", lambda: key(p.aws, name), "credentials")
+    if boundary := p.estate.controls.boundary(partition(p.region), p.account_id) if p.estate.controls else None:
+        yield from named(p, {"controls": {"permissions_boundary": boundary}})
+    if p.estate.account and any(plan.kind == "account" for plan in p.plans):
+        yield from named(p, {"account": p.estate.account.model_dump()})
     yield from quotas(p)
     for plan in p.plans:
         title = f"nothing that {plan.name} creates exists already"

@@ -17,6 +17,7 @@ from modules.transit_gateway.props import TransitGatewayProps
 from modules.vocabulary import partition
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
+from operations.preflight.named import named
 from operations.preflight.place import Place, blocked, elsewhere, ok, warning
 from operations.status.check import Check, Outcome, View, unknown
 from operations.status.connections import checks_of
@@ -33,27 +34,29 @@ def connection(p: Place, props: ConnectionProps, v: View) -> Iterator[Check]:
         yield from _transit_gateway(p, props)
     if isinstance(props, SharingProps) and props.inside_organization:
         yield Check("organization", "RAM shares in your AWS organization", lambda: organization(p))
-    for id_, name, subnets in _services(props):
+    yield from named(p, props.model_dump())
+    for id_, name, region, subnets in _services(props):
         title = f"{name} is offered to you"
-        look = lambda name=name, subnets=subnets: _offered(p, props, name, subnets)  # noqa: E731
+        service = name, region or p.region, subnets
+        look = lambda service=service: _offered(p, props, *service)  # noqa: E731
         yield Check(f"service:{id_}", title, look)
     for one in (one for one in _named(p, props) if one.ids):
         title = f"{', '.join(one.ids)} {'exists' if len(one.ids) == 1 else 'exist'}"
         yield Check(one.field, title, lambda one=one: _exist(p, one))
 
 
-def _services(props: ConnectionProps) -> Iterator[tuple[str, str, tuple[str, ...] | None]]:
-    """Yield each endpoint service of another account: the entry's name for it, its own name, and the subnets."""
+def _services(props: ConnectionProps) -> Iterator[tuple[str, str, str | None, tuple[str, ...] | None]]:
+    """Yield each endpoint service of another account: the entry's name for it, its name, its region and the subnets."""
     if isinstance(props, RemoteAgentsProps) and props.service_name:
-        yield "service_name", props.service_name, props.subnets
+        yield "service_name", props.service_name, props.service_region(), props.subnets
     if isinstance(props, PrivateLinkProps):
         for key, one in props.endpoints.items():
             if one.is_vendors:
-                yield key, one.service, one.subnets
+                yield key, one.service, one.region(), one.subnets
 
 
-def _offered(p: Place, props: ConnectionProps, name: str, subnets: Collection[str] | None) -> Outcome:
-    owner, region = "Astronomer" if isinstance(props, RemoteAgentsProps) else "the vendor", name.split(".")[3]
+def _offered(p: Place, props: ConnectionProps, name: str, region: str, subnets: Collection[str] | None) -> Outcome:
+    owner = "Astronomer" if isinstance(props, RemoteAgentsProps) else "the vendor"
     abroad: dict[str, Any] = {} if region == p.region else {"ServiceRegions": [region]}
     answer = p.read("ec2:describe_vpc_endpoint_services", ServiceNames=[name], **abroad).get("ServiceDetails", [])
     found = next((one for one in answer if one["ServiceName"] == name), None)
@@ -238,6 +241,10 @@ def _named(p: Place, props: ConnectionProps) -> Iterator[_Named]:
         yield _Named("vpn_gateway_id", ids, "ec2:describe_vpn_gateways", "VpnGateways", "VpnGatewayId", attached)
         ids = (props.transit_gateway_id,) if props.transit_gateway_id else ()
         yield _Named("transit_gateway_id", ids, "ec2:describe_transit_gateways", "TransitGateways", "TransitGatewayId")
+        ids = tuple(one.customer_gateway_id for one in props.gateways.values() if one.customer_gateway_id)
+        yield _Named("gateways", ids, "ec2:describe_customer_gateways", "CustomerGateways", "CustomerGatewayId")
+        ids = tuple({id_ for one in props.gateways.values() if (id_ := one.direct_connect_attachment_id)})
+        yield _of_gateway("direct_connect_attachment_id", ids, props)
         tables = props.route_tables
         ids = tuple(sorted({one for one in (tables.association, *tables.routes.values()) if one}))
         yield _of_gateway("route_tables", ids, props)
@@ -252,6 +259,9 @@ def _named(p: Place, props: ConnectionProps) -> Iterator[_Named]:
     if isinstance(props, PrivateLinkProps) and props.service:
         ids = props.service.load_balancers
         yield _Named("load_balancers", ids, "elbv2:describe_load_balancers", "LoadBalancers", "LoadBalancerArn")
+        connected = "ec2:describe_vpc_endpoint_connections"
+        ids = tuple(props.service.accepted_endpoints.values())
+        yield _Named("accepted_endpoints", ids, connected, "VpcEndpointConnections", "VpcEndpointId")
 
 
 def _of_gateway(field: str, ids: tuple[str, ...], props: ConnectionProps) -> _Named:

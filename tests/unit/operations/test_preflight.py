@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
@@ -16,11 +17,13 @@ from estate.load import load
 from estate.model import Estate
 from estate.plan import stacks_of
 from local_aws import LocalAws
+from modules.vocabulary import PROPS, Arn, Text
 from operations.aws import Accounts
-from operations.permissions.actions import PREFLIGHT, PREFLIGHT_BUCKET, action
+from operations.permissions.actions import action, read_actions
 from operations.permissions.compose import permissions
 from operations.permissions.jobs import Job
 from operations.preflight.connections import connection, organization
+from operations.preflight.named import BY_ARN, BY_FIELD, lookup_of, named
 from operations.preflight.place import Place, key
 from operations.preflight.quotas import LIMITS, quotas
 from operations.preflight.report import preflight
@@ -175,15 +178,18 @@ def test_every_row_is_ok_before_a_deploy_that_succeeds(
         for one in statement["Action"]
     }
     assert called - allowed == set()
-    assert {*PREFLIGHT, *PREFLIGHT_BUCKET} - called == set(NOT_NEEDED)
+    assert set(read_actions("preflight")) - called == set(NOT_NEEDED)
 
 
 NOT_NEEDED = (
+    "acm:DescribeCertificate",
     "ec2:DescribeRegions",
+    "ec2:DescribeVpcEndpointConnections",
+    "iam:GetOpenIDConnectProvider",
     "organizations:ListAWSServiceAccessForOrganization",
     "servicequotas:GetAWSDefaultServiceQuota",
 )
-"""Calls of preflight that other tests make: a fallback, and one for connections inside an organization."""
+"""Calls of preflight that other tests make: fallbacks, and those for resources that this estate does not name."""
 
 BROKEN = {
     "machine terraform": "blocked",
@@ -485,3 +491,150 @@ def test_a_table_of_another_gateway_is_no_table_of_the_hub(aws: LocalAws, estate
 
     evidence = f"{table} belongs to {other} in account {LAKE}, us-east-1"
     assert outcome_of(look) == ("blocked", evidence, "correct route_table_id in the file")
+
+
+READ = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:List*", "Resource": "*"}]}'
+
+
+def created(aws: LocalAws) -> dict[str, Any]:
+    """Create a resource of each kind that the file names by an ARN or a name, and return the fields."""
+    iam, key = aws.client("iam", LAKE), {"DomainName": "orders.acme.example"}
+    provider = iam.create_open_id_connect_provider(Url="https://oidc.acme.example", ThumbprintList=["a" * 40])
+    aws.client("logs", LAKE).create_log_group(logGroupName="trail")
+    aws.client("s3", LAKE).create_bucket(Bucket="acme-lake")
+    return {
+        "alarm_topic": aws.client("sns", LAKE).create_topic(Name="pages")["TopicArn"],
+        "policy_arns": {"read": iam.create_policy(PolicyName="read", PolicyDocument=READ)["Policy"]["Arn"]},
+        "provider_arn": provider["OpenIDConnectProviderArn"],
+        "certificate_arn": aws.client("acm", LAKE).request_certificate(**key)["CertificateArn"],
+        "log_group": "trail",
+        "buckets": {"lake": {"bucket": "acme-lake"}},
+    }
+
+
+def test_what_the_file_names_must_exist(aws: LocalAws, estate: Estate) -> None:
+    there = created(aws)
+
+    def states_of(entry: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+        with Accounts("terraform-deployer", "test") as accounts:
+            p = Place(estate, LAKE, "us-east-1", (), {}, {}, accounts, datetime.now(UTC))
+            checks = list(named(p, entry))
+            found = {one.id: attempt(one, LAKE, "us-east-1") for one in checks}
+        return {id_: (one.state, one.fix) for id_, one in found.items()}
+
+    fields = ("alarm_topic", "policy_arns.read", "provider_arn", "certificate_arn", "log_group", "buckets.lake.bucket")
+    assert states_of(there) == {f"named:{field}": ("ok", "") for field in fields}
+    text = json.dumps(there)
+    identity = there["certificate_arn"].rpartition("/")[2]
+    for old in (":pages", "policy/read", "//oidc.acme", identity, '"trail', "acme-lake"):
+        text = text.replace(old.strip("/"), f"{old.strip('/')[:-1]}0")
+    assert states_of(json.loads(text)) == {
+        f"named:{field}": ("blocked", f"create it, or correct {field} in the file") for field in fields
+    }
+    used = {lookup_of(field, value) for field, value in (("log_group", "trail"), ("bucket", "acme-lake"))}
+    used |= {lookup_of("", there[field]) for field in ("alarm_topic", "provider_arn", "certificate_arn")}
+    assert used | {lookup_of("", there["policy_arns"]["read"])} == {*BY_ARN.values(), *BY_FIELD.values()}
+    aws.go_wrong({"denied": ["sns:GetTopicAttributes"]})
+    allow = f"allow sns:GetTopicAttributes in account {LAKE}; it is a read-only action"
+    assert states_of(there)["named:alarm_topic"] == ("unknown", allow)
+
+
+def test_gateways_and_endpoints_of_others_must_exist(aws: LocalAws, estate: Estate) -> None:
+    ec2 = aws.client("ec2", LAKE)
+    made = ec2.create_customer_gateway(Type="ipsec.1", PublicIp="203.0.113.98", BgpAsn=65000)["CustomerGateway"]
+    vpn = estate.connections["gateway-vpn"]
+    service = estate.connections["named-service"].service  # type: ignore[union-attr]
+
+    def states_of(gateway: str, endpoint: str) -> dict[str, str]:
+        gateways = {"main": vpn.gateways["main"].model_copy(update={"ip": None, "customer_gateway_id": gateway})}  # type: ignore[union-attr]
+        accepted = service.model_copy(update={"accepted_endpoints": {"dev": endpoint}})  # type: ignore[union-attr]
+        own = changed(changed(estate, "gateway-vpn", gateways=gateways), "named-service", service=accepted)
+        with Accounts("terraform-deployer", "test") as accounts:
+            p = Place(own, LAKE, "us-east-1", (), {}, {}, accounts, datetime.now(UTC))
+            checks = [
+                check
+                for name in ("gateway-vpn", "named-service")
+                for check in connection(p, own.connections[name], None)  # type: ignore[arg-type]
+                if check.id in ("gateways", "accepted_endpoints")
+            ]
+            return {one.id: attempt(one, LAKE, "us-east-1").state for one in checks}
+
+    offered = ec2.create_vpc_endpoint_service_configuration(NetworkLoadBalancerArns=service.load_balancers)  # type: ignore[union-attr]
+    name = offered["ServiceConfiguration"]["ServiceName"]
+    endpoint = {"account": HYBRID, "region": "us-east-1", "id": f"vpce-{OTHER}", "service": name}
+    aws.make({"vpc_endpoints": [endpoint]})  # type: ignore[list-item]
+    known, unknown = made["CustomerGatewayId"], f"cgw-{OTHER}"
+    assert states_of(known, f"vpce-{OTHER}") == {"gateways": "ok", "accepted_endpoints": "ok"}
+    assert states_of(unknown, "vpce-0123456789abcdef0") == {"gateways": "blocked", "accepted_endpoints": "blocked"}
+
+
+LOOKED_UP = {
+    "a KMS key": "kms_key",
+    "a Route 53 Resolver rule ID": "rules",
+    "a VPC ID": "vpc",
+    "a VPC peering connection ID": "peering",
+    "a certificate of ACM": "named",
+    "a customer gateway ID": "gateways",
+    "a managed policy": "named",
+    "a network ACL ID": "network_acls",
+    "a network load balancer": "load_balancers",
+    "a route table ID": "route_tables",
+    "a security group ID": "security_groups",
+    "a subnet ID": "subnets",
+    "a transit gateway ID": "gateway",
+    "a transit gateway attachment ID": "attachment",
+    "a transit gateway route table ID": "route_tables",
+    "a virtual private gateway ID": "vpn_gateway_id",
+    "an OIDC provider": "named",
+    "an S3 bucket name": "bucket",
+    "an SNS topic": "named",
+    "an alias of a KMS key": "kms_key",
+    "the ID of a VPC endpoint": "accepted_endpoints",
+    "the ID of a hosted zone": "zone_id",
+    "the ID of an outbound Route 53 Resolver endpoint": "endpoint_id",
+    "the name of a log group": "named",
+    "the name of a managed policy": "named",
+    "the name of an endpoint service": "service",
+}
+"""The type of each value that names a resource of AWS, with a kind of row that looks it up."""
+NOT_LOOKED_UP = {
+    "a principal that AWS RAM can share with",  # an account or an organization
+    "a valid principal for an endpoint service",  # a role of another account
+    "an IAM role or user",  # of another account
+    "an IAM role name",  # the deployer's, which every row uses
+    "an AWS account ID",
+    "an AWS region",
+    "an availability zone",
+    "the ID of an availability zone",  # a postcondition of the plan compares it
+    "the name of a service",  # AWS's own services; vendors' are in the kind `service`
+}
+OF_AWS = re.compile(
+    r"\b(ID|ARN|SNS|S3|KMS|IAM|AWS|ACM|OIDC provider|VPC|zone|policy|log group|load balancer|service)\b"
+)
+NO_RESOURCE = {
+    "a cluster ID",  # Astronomer's
+    "a path of IAM",
+    "a service code",
+    "a version constraint of the AWS provider",
+}
+
+
+def test_every_type_that_names_a_resource_has_a_lookup() -> None:
+    def types(annotation: Any) -> Iterator[Text]:
+        for one in (annotation, *getattr(annotation, "__metadata__", ())):
+            if isinstance(one, Text):
+                yield one
+        for one in get_args(annotation):
+            yield from types(one)
+
+    found = {
+        one
+        for model in PROPS
+        for field in model.model_fields.values()
+        for part in (field.annotation, *field.metadata)
+        for one in types(part)
+    }
+    of_aws = {one.what for one in found if isinstance(one, Arn) or OF_AWS.search(one.what)}
+    assert of_aws - NO_RESOURCE == {*LOOKED_UP, *NOT_LOOKED_UP}
+    apart = {"bucket", "named", "gateways", "accepted_endpoints"}
+    assert set(LOOKED_UP.values()) - apart <= {key.split()[1].partition(":")[0] for key in BROKEN}
