@@ -64,9 +64,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(aws, estate, trees, f"http://127.0.0.1:{server.getsockname()[1]}")
 
 
+TARGET = ("prod", "10.20.0.10", 5432)
+
+
 def in_reach(world: World) -> Status:
     nothing = {plan.name: Deployed("deployed") for plan in stacks_of(world.estate)}
-    return reach(world.estate, nothing, datetime.now(UTC), "prod", "10.20.0.10", 5432)
+    return reach(world.estate, nothing, datetime.now(UTC), *TARGET)
 
 
 def in_status(world: World) -> Status:
@@ -236,6 +239,8 @@ def test_nothing_is_ok_in_a_region_that_is_off(world: World, tmp_path: Path) -> 
     assert found.code is ExitCode.CHECK_FAILED
     live = status(estate, {plan.name: Deployed("deployed") for plan in stacks_of(estate)}, datetime.now(UTC))
     assert {row.outcome.state for row in live.rows} == {"unknown"}
+    hops = reach(estate, {plan.name: Deployed("deployed") for plan in stacks_of(estate)}, datetime.now(UTC), *TARGET)
+    assert {row.outcome.state for row in hops.rows if row.entry.startswith("connections.")} == {"unknown"}
     (empty,) = read([LAKE], [OFF], None, ())
     assert empty.networks == []
 
@@ -252,6 +257,62 @@ def test_a_denied_call_leaves_the_other_steps(command: str, world: World) -> Non
     known = [row for row in found.rows if row.outcome.state != "unknown"]
     assert known
     assert set(known) <= set(well.rows)
+
+
+READS_AN_ESTATE = {
+    "adopt": ["adopt"],
+    "drift": ["drift"],
+    "handoff": ["handoff"],
+    "plan": ["plan"],
+    "policy diff": ["policy", "diff"],
+    "preflight": ["preflight"],
+    "reach": ["reach", "prod", "10.20.0.10", "5432"],
+    "state create": ["state", "create"],
+    "status": ["status"],
+}
+"""The commands that read an estate and then AWS or the state."""
+
+
+@pytest.mark.parametrize("command", READS_AN_ESTATE)
+def test_a_mistake_in_the_estate_is_found_before_aws_is_read(command: str, world: World, tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(EXAMPLE.read_text().replace("name: acme", "name: Acme"))
+    (name,) = (line for line, text in enumerate(file.read_text().splitlines(), 1) if text == "name: Acme")
+    code, said, err = run(*READS_AN_ESTATE[command], "--file", str(file), AWS_ENDPOINT_URL=world.silent)
+    assert (code, said) == (ExitCode.BAD_INPUT, "")
+    assert err.startswith(f"{file}:{name}:7: name: 'Acme' is not a name; ")
+    assert [one.name for one in tmp_path.iterdir()] == ["astro.yaml"]
+
+
+def test_the_rows_cover_all_commands_that_read_aws() -> None:
+    one_line = {"init", "adopt", "drift", "state create", "policy diff", "handoff", "plan"}
+    assert {*READS_AN_ESTATE, "init"} == {*CHECKLISTS, *one_line}
+    asking = {file.stem for file in (ROOT / "commands").glob("*.py") if READ.search(file.read_text())}
+    assert asking - {"report"} == {command.split()[0] for command in (*READS_AN_ESTATE, "init")}
+
+
+READ = re.compile(
+    r"operations\.(adopt\.search|drift|handoff|init|preflight|reach|state|status)\b|planning\.plan|in_account"
+)
+"""The imports of operations that call AWS, or Terraform in its place."""
+
+
+def test_a_denied_call_is_named_without_a_checklist(world: World) -> None:
+    world.aws.go_wrong({"denied": ["ec2:DescribeRouteTables"]})
+    with pytest.raises(UserError, match="ec2:DescribeRouteTables") as raised:
+        in_adopt(world)
+    assert raised.value.code is ExitCode.FAILED
+    # `init` writes the file without the missing values, and names the action in a comment.
+    (found,) = read([LAKE], [REGION], None, ())
+    assert found.denied == ["ec2:DescribeRouteTables"]
+
+
+def test_an_address_outside_every_range_is_a_sentence(world: World) -> None:
+    nothing = {plan.name: Deployed("deployed") for plan in stacks_of(world.estate)}
+    found = reach(world.estate, nothing, datetime.now(UTC), "prod", "10.99.0.1", 5432)
+    (row,) = (row for row in found.rows if row.id == "way")
+    assert row.outcome.evidence.startswith("no connection of prod leads to a network with 10.99.0.1; available: ")
+    assert (row.outcome.state, found.code) == ("failed", ExitCode.CHECK_FAILED)
 
 
 def test_a_host_that_does_not_resolve_is_a_sentence(world: World) -> None:
