@@ -61,17 +61,20 @@ class Text(_Checked):
     example: str
     late: bool = False
     """True if Terraform may compute it at apply time. An exported module has a variable for it."""
+    longest: int = 2_000
+    """The pattern cannot limit every length, because Terraform's patterns have no lookahead. No valid value is longer
+    than the default, and some patterns take quadratic time to reject one."""
 
     def check(self, value: object) -> str:
-        # No valid value is this long, and some patterns take quadratic time to reject one.
-        if isinstance(value, str) and len(value) <= 2_000 and re.fullmatch(self.pattern, value, re.ASCII):
+        if isinstance(value, str) and len(value) <= self.longest and re.fullmatch(self.pattern, value, re.ASCII):
             return value
         read = "true or false" if isinstance(value, bool) else "a number"
         quote = f"; YAML read {read}, so put it in quotes" if isinstance(value, int | float) else ""
         raise ValueError(f'is not {self.what}{quote}; allowed: {self.allowed}, such as "{self.example}"')
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": f"^(?:{self.pattern})$", "examples": [self.example]}
+        limit = f"(?!.{{{self.longest + 1}}})" if self.longest < Text.longest else ""
+        return {"type": "string", "pattern": f"^{limit}(?:{self.pattern})$", "examples": [self.example]}
 
 
 @dataclass(frozen=True)
@@ -176,9 +179,10 @@ Slug = Annotated[
     str,
     Text(
         "a name",
-        r"(?!.{32})[a-z](?:-?[a-z0-9])*",
+        r"[a-z](?:-?[a-z0-9])*",
         "1 to 31 lowercase letters, digits and single hyphens, beginning with a letter",
         "data-lake",
+        longest=31,
     ),
 ]
 AccountId = Annotated[str, Text("an AWS account ID", r"\d{12}", "12 digits in quotes", "111111111111")]

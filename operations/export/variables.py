@@ -218,7 +218,8 @@ def _rule(annotation: Any, metadata: Iterable[Any] = ()) -> _Rule | None:
 def _text(annotation: Any) -> _Rule:
     (text,) = (mark for mark in typing.get_args(annotation) if isinstance(mark, Text))
     pattern = json.dumps(f"^(?:{text.pattern})$")
-    return _Rule(text.what, f"can(regex({pattern}, {{}}))", f"It must be {text.what}: {text.allowed}.")
+    limit = f" && length({{}}) <= {text.longest}" if text.longest < Text.longest else ""
+    return _Rule(text.what, f"can(regex({pattern}, {{}})){limit}", f"It must be {text.what}: {text.allowed}.")
 
 
 def _range(range_: Range) -> _Rule:

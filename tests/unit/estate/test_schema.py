@@ -1,14 +1,17 @@
 """The JSON Schema that editors use, against the same files as `main.py check`."""
 
+import gc
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from estate.schema import json_schema
+from modules.vocabulary import Slug, Text
 from tests.support import EXAMPLES, ROOT
 from tests.support.estates import BASE
 
@@ -56,3 +59,11 @@ def test_the_schema_refuses_what_an_editor_can_see(old: str, new: str) -> None:
     assert errors(BASE) == []
     assert old in BASE
     assert errors(BASE.replace(old, new, 1)) != []
+
+
+def test_terraform_can_read_the_patterns_of_variables() -> None:
+    """An exported module checks its variables by these patterns, and RE2 has no lookaround and no references."""
+    (slug,) = (mark for mark in get_args(Slug) if isinstance(mark, Text))
+    late = [one for one in gc.get_objects() if isinstance(one, Text) and (one.late or one == slug)]
+    assert len(late) > 10
+    assert [one for one in late if re.search(r"\(\?<?[=!]|\\[1-9]|[*+?}]\+", one.pattern)] == []
