@@ -155,7 +155,7 @@ def modify_vpc_endpoint(self: EC2Response) -> Any:
     """Switch private DNS, unless the VPC has no DNS or another endpoint has the name; moto ignores the setting."""
     endpoint = self.ec2_backend.get_vpc_end_point(self._get_param("VpcEndpointId"))
     private = self._get_bool_param("PrivateDnsEnabled", endpoint.private_dns_enabled)
-    if private:
+    if private and endpoint.vpc_endpoint_type == "Interface":
         _check_private_dns(self, endpoint.vpc_id, endpoint.service_name, endpoint.id)
     endpoint.private_dns_enabled = private
     return _modify_vpc_endpoint(self)

@@ -17,6 +17,7 @@ from .tools import of_every_account, patch, seen_by
 _associate_transit_gateway_route_table = EC2Backend.associate_transit_gateway_route_table
 _create_route = EC2Backend.create_route
 _create_transit_gateway = EC2Backend.create_transit_gateway
+_create_transit_gateway_route = EC2Backend.create_transit_gateway_route
 _create_transit_gateway_vpn_attachment = EC2Backend.create_transit_gateway_vpn_attachment
 _delete_transit_gateway = EC2Backend.delete_transit_gateway
 _describe_transit_gateways = EC2Backend.describe_transit_gateways
@@ -292,6 +293,20 @@ def disable_transit_gateway_route_table_propagation(
         resource_type=attachment.resource_type,
         state="disabled",
     )
+
+
+@patch(EC2Backend)
+def create_transit_gateway_route(
+    self: EC2Backend, transit_gateway_route_table_id: str, destination_cidr_block: str, *args: Any, **kwargs: Any
+) -> dict[str, str | None]:
+    """Refuse a second static route to a range; moto replaces the first."""
+    if destination_cidr_block in self.transit_gateways_route_tables[transit_gateway_route_table_id].routes:
+        message = (
+            f"Route {destination_cidr_block} already exists in Transit Gateway Route Table "
+            f"{transit_gateway_route_table_id}."
+        )
+        raise EC2ClientError("RouteAlreadyExists", message)
+    return _create_transit_gateway_route(self, transit_gateway_route_table_id, destination_cidr_block, *args, **kwargs)
 
 
 @patch(EC2Backend)

@@ -19,6 +19,7 @@ _create_dhcp_options = EC2Response.create_dhcp_options
 _delete_nat_gateway = EC2Backend.delete_nat_gateway
 _delete_vpc = EC2Backend.delete_vpc
 _describe_route_tables = EC2Backend.describe_route_tables
+_modify_vpc_endpoint = EC2Backend.modify_vpc_endpoint
 
 # AWS's quota for each table (facts B17), which AWS can raise for an account.
 _MOST_ROUTES = 500
@@ -131,6 +132,17 @@ def describe_route_tables(
     if patterns := (filters or {}).get("association.gateway-id"):
         return [one for one in found if any(fnmatch(gateway, by) for gateway in _gateways(one) for by in patterns)]
     return found
+
+
+@patch(EC2Backend)
+def modify_vpc_endpoint(self: EC2Backend, vpc_id: str, **kwargs: Any) -> None:
+    """Add and remove the routes of a gateway endpoint with its route tables; moto changes only the list of tables."""
+    _modify_vpc_endpoint(self, vpc_id, **kwargs)
+    if prefixes := self.vpc_end_points[vpc_id].destination_prefix_list_id:
+        for table in kwargs["add_route_tables"] or ():
+            self.create_route(table, None, gateway_id=vpc_id, destination_prefix_list_id=prefixes)
+        for table in kwargs["remove_route_tables"] or ():
+            self.delete_route(table, prefixes)
 
 
 def _propagating(table: RouteTable) -> list[str]:

@@ -180,6 +180,23 @@ class TestLogs:
         }
         assert len(filters) == 2
 
+    def test_a_log_group_changes_its_key(self, aws, account):
+        logs, kms = aws.client("logs", account=account), aws.client("kms", account=account)
+        key = kms.create_key()["KeyMetadata"]
+        logs.create_log_group(logGroupName="vpn")
+
+        def keys() -> list[str | None]:
+            return [group.get("kmsKeyId") for group in logs.describe_log_groups()["logGroups"]]
+
+        logs.associate_kms_key(logGroupName="vpn", kmsKeyId=key["Arn"])
+        with_key = keys()
+        logs.disassociate_kms_key(logGroupName="vpn")
+        assert (with_key, keys()) == ([key["Arn"]], [None])
+        kms.disable_key(KeyId=key["KeyId"])
+        with pytest.raises(ClientError) as refused:
+            logs.associate_kms_key(logGroupName="vpn", kmsKeyId=key["Arn"])
+        assert (error_code(refused), keys()) == ("InvalidParameterException", [None])
+
 
 class TestS3:
     def test_a_lifecycle_rule_keeps_its_number_of_old_versions(self, aws, account):
@@ -742,6 +759,22 @@ class TestVpc:
         found = [rule for rule in rules["SecurityGroupRules"] if rule["IsEgress"] == (direction == "egress")]
         assert (error_code(refused), len(found)) == ("RulesPerSecurityGroupLimitExceeded", 11)
 
+    def test_a_gateway_endpoint_has_a_route_in_each_of_its_tables(self, ec2, vpc):
+        first, second = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
+        s3 = {"ServiceName": "com.amazonaws.us-east-1.s3", "VpcEndpointType": "Gateway"}
+        id_ = ec2.create_vpc_endpoint(VpcId=vpc, **s3, RouteTableIds=[first])["VpcEndpoint"]["VpcEndpointId"]
+
+        def routed() -> list[str]:
+            tables = ec2.describe_route_tables(RouteTableIds=[first, second])["RouteTables"]
+            return [t["RouteTableId"] for t in tables if any(r.get("GatewayId") == id_ for r in t["Routes"])]
+
+        ec2.modify_vpc_endpoint(VpcEndpointId=id_, AddRouteTableIds=[second])
+        both = routed()
+        ec2.modify_vpc_endpoint(VpcEndpointId=id_, RemoveRouteTableIds=[first])
+        one = routed()
+        ec2.delete_vpc_endpoints(VpcEndpointIds=[id_])
+        assert (sorted(both), one, routed()) == (sorted((first, second)), [second], [])
+
     def test_a_route_table_has_500_routes(self, ec2, vpc):
         table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
         gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -1188,6 +1221,16 @@ class TestTransitGateway:
             )
             for each in routes
         } == {"172.20.0.0/20": ("active", [attachment]), "192.168.0.0/16": ("blackhole", [])}
+
+    def test_a_gateway_table_has_one_static_route_to_a_range(self, ec2):
+        table = self.new_hub(ec2)["Options"]["AssociationDefaultRouteTableId"]
+        route = {"TransitGatewayRouteTableId": table, "DestinationCidrBlock": "10.0.0.0/8"}
+        ec2.create_transit_gateway_route(**route, Blackhole=True)
+        with pytest.raises(ClientError) as refused:
+            ec2.create_transit_gateway_route(**route, Blackhole=True)
+        assert error_code(refused) == "RouteAlreadyExists"
+        ec2.delete_transit_gateway_route(**route)
+        ec2.create_transit_gateway_route(**route, Blackhole=True)
 
     def test_an_account_uses_a_gateway_after_accepting_its_share(self, aws, ec2, account, stranger, theirs, their_vpc):
         hub = self.new_hub(ec2)
