@@ -27,6 +27,7 @@ _DROPPED = {
     "rfc1918-192": IPv4Network("192.168.0.0/16"),
     "rfc6598": IPv4Network("100.64.0.0/10"),
 }
+_NAMES = {cidr: name for name, cidr in _DROPPED.items()}
 _EXISTING = ("transit_gateway_id", "route_table_id", "attachment_id")
 
 
@@ -69,8 +70,8 @@ class EgressHubProps(ConnectionProps):
     to the clusters. A new VPC has its own table."""
     dropped: Annotated[dict[Slug, Cidr], FOR_EACH] = Field(default_factory=lambda: dict(_DROPPED))
     """Ranges, by name, that the clusters' table drops unless a more specific route leads there. Default: all private
-    ranges. Without them, a cluster could reach other clusters and your other networks through the hub, with the address
-    of a NAT gateway."""
+    ranges, named `rfc1918-10`, `rfc1918-172`, `rfc1918-192` and `rfc6598`. Without them, a cluster could reach
+    other clusters and your other networks through the hub, with the address of a NAT gateway."""
     public_ips: Annotated[tuple[PublicIp, ...], UNIQUE] = ()
     """The public addresses of the hub's NAT gateways. The clusters' traffic comes from them, so an `ip_allowlist` of
     the clusters must have the same ones in `external_ips`."""
@@ -131,6 +132,10 @@ class EgressHubProps(ConnectionProps):
 
     def check(self, context: Context) -> Iterator[tuple[FieldPath, str]]:
         yield from super().check(context)
+        for name, cidr in self.dropped.items():
+            # The default may have been deployed, and Terraform cannot replace a route with an equal one.
+            if (by_default := _NAMES.get(cidr, name)) != name:
+                yield ("dropped", name), f"'{cidr}' is named {by_default!r} by default; use that name for it"
         network = context.network
         if network is None or not network.has_vpc:
             return

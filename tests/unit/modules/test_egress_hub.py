@@ -125,6 +125,7 @@ NEW: dict[str, Any] = {"vpc_id": None, "cidrs": (), "create": {"cidr": "10.30.0.
     ("values", "changes", "field", "told"),
     [
         ({"public_route_tables": {}}, {}, (), "has no public_route_tables"),
+        ({"dropped": {"ten": "10.0.0.0/8"}}, {}, ("dropped", "ten"), "is named 'rfc1918-10' by default; use that name"),
         ({}, NEW, ("public_route_tables",), "is only for an existing VPC"),
         ({"public_route_tables": {}}, NEW | {"create": {"cidr": "10.30.0.0/20"}}, ("network",), "set create.nat"),
     ],
