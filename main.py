@@ -67,7 +67,7 @@ from commands.state import state
 from commands.status import status
 from commands.synth import synth
 from estate.errors import ExitCode, UserError
-from estate.load import EstateError, load
+from estate.load import load
 from estate.source import Source, printable
 
 _OF_CDKTF = ("apply", "deploy", "destroy", "list", "output", "watch")
@@ -90,10 +90,10 @@ class Commands(TyperGroup):
             finally:
                 print(end="", flush=True)
         except UserError as error:
-            if isinstance(error, EstateError) and sys.stderr.isatty():
-                from commands.snippet import print_mistakes
+            if sys.stderr.isatty():
+                from commands.snippet import print_error
 
-                print_mistakes(error, sys.stderr)
+                print_error(error, sys.stderr)
             else:
                 # The texts of AWS and of files are in it.
                 print(*map(printable, str(error).split("\n")), sep="\n", file=sys.stderr)

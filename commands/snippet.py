@@ -3,11 +3,13 @@
 import os
 import re
 import shutil
+import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import TextIO
 
 from commands.report import colours_off
+from estate.errors import UserError
 from estate.load import EstateError
 from estate.source import Problem, printable
 from modules.documents import MAX_BYTES, DocumentError, decoded, read_bytes
@@ -25,11 +27,22 @@ def has_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return stream.isatty() and not off
 
 
-def print_mistakes(error: EstateError, stream: TextIO) -> None:
-    """Print the mistakes of a file with their lines on a terminal."""
+def print_error(error: UserError, stream: TextIO) -> None:
+    """Print an error on a terminal. Mistakes of a file have their lines."""
     columns = shutil.get_terminal_size().columns
-    for line in with_lines(error, columns, colours=has_colours(stream, os.environ)):
+    if isinstance(error, EstateError):
+        lines = with_lines(error, columns, colours=has_colours(stream, os.environ))
+    else:
+        lines = (line for text in str(error).split("\n") for line in wrapped(printable(text), columns))
+    for line in lines:
         print(line, file=stream)
+
+
+def wrapped(message: str, columns: int) -> list[str]:
+    """Return the lines of a message on a terminal, which breaks words otherwise."""
+    return textwrap.wrap(message, columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) or [
+        ""
+    ]
 
 
 def with_lines(error: EstateError, columns: int, *, colours: bool) -> Iterator[str]:
@@ -42,7 +55,9 @@ def with_lines(error: EstateError, columns: int, *, colours: bool) -> Iterator[s
     shown = _without_secrets(lines, error.problems)
     for problem in error.problems:
         head, separator, message = f"{error.file}:{problem}".partition(": ")
-        yield f"\033[1m{head}\033[0m{separator}{message}" if colours else f"{head}{separator}{message}"
+        first, *others = wrapped(f"{head}{separator}{message}", columns)
+        yield first.replace(head, f"\033[1m{head}\033[0m", 1) if colours else first
+        yield from others
         line = shown[problem.line - 1] if 0 < problem.line <= len(lines) else None
         if line and problem.column <= len(line):
             number = str(problem.line)

@@ -15,7 +15,7 @@ from tests.support.estates import BASE
 WRONG = BASE.replace("10.20.0.0/16", "10.20.0.1/16")
 
 
-def lines_of(tmp_path: Path, text: str, columns: int = 80, **options: bool) -> list[str]:
+def lines_of(tmp_path: Path, text: str, columns: int = 500, **options: bool) -> list[str]:
     """Return the printed lines for the mistakes of a file, without the file's name."""
     file = tmp_path / "astro.yaml"
     file.write_text(text)
@@ -29,7 +29,8 @@ def of_problem(tmp_path: Path, text: str, column: int, columns: int = 80) -> lis
     """Return the lines below a message on line 1."""
     (tmp_path / "astro.yaml").write_text(text)
     error = EstateError(tmp_path / "astro.yaml", [Problem(("a",), "is wrong", 1, column)])
-    return list(with_lines(error, columns, colours=False))[1:]
+    # The path of the file can be longer than a line.
+    return [line for line in with_lines(error, columns, colours=False) if re.match(r" *\d* \| ", line)]
 
 
 def test_the_value_is_marked_below_its_line(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_colours_are_those_of_a_terminal(tmp_path: Path) -> None:
 def test_a_missing_file_has_its_message_alone(tmp_path: Path) -> None:
     with pytest.raises(EstateError) as caught:
         load(tmp_path / "nowhere.yaml")
-    assert "\n".join(with_lines(caught.value, 80, colours=False)) == str(caught.value)
+    assert "\n".join(with_lines(caught.value, 500, colours=False)) == str(caught.value)
 
 
 def on_terminal(file: Path, *arguments: str, **environment: str) -> str:
@@ -119,11 +120,23 @@ def test_only_a_terminal_has_lines_and_colours(tmp_path: Path) -> None:
     assert "\x1b" not in piped
     assert "\x1b[1;31m^" in on_terminal(file)
     for environment in ({"NO_COLOR": "1"}, {"FORCE_COLOR": "0"}, {"TERM": "dumb"}):
-        plain = on_terminal(file, **environment)
+        plain = on_terminal(file, COLUMNS="500", **environment)
         assert "\x1b" not in plain
         assert plain.splitlines()[0] == piped.strip()
         assert plain.splitlines()[2].strip(" |") == "^" * 12
     assert on_terminal(file, "--output", "github") == ""
+
+
+def test_messages_are_wrapped_between_words_on_a_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(WRONG)
+    for arguments in (["check", str(file)], ["reach", "prod", "10.0.0.1", "443", "--ip", "10.20.0"]):
+        _, _, piped = run(*arguments)
+        printed = printed_on_terminal("stderr", *arguments, COLUMNS="60", NO_COLOR="1")
+        message = [line for line in printed.splitlines() if "|" not in line]
+        assert " ".join(line.strip() for line in message) == piped.strip()
+        assert len(message) > 1
+        assert all(len(line) <= 60 or " " not in line.strip() for line in message)
 
 
 def test_force_color_0_colours_no_report_in_a_pipe() -> None:
