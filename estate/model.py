@@ -26,6 +26,17 @@ from modules.vpc.props import VpcProps
 SECTIONS = ("clusters", "networks", "connections")
 """The sections whose keys are names."""
 
+OrganizationName = Annotated[
+    str,
+    Text(
+        "a name",
+        r"[a-z](?:-?[a-z0-9])*",
+        "1 to 57 lowercase letters, digits and single hyphens, beginning with a letter",
+        "data-lake",
+        longest=57,
+    ),
+]
+"""A label of DNS has at most 63 characters, and that of one of Astronomer's domains begins with `astro-`."""
 RoleName = Annotated[
     str, Text("an IAM role name", r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-", "terraform-deployer")
 ]
@@ -70,7 +81,7 @@ class Astro(Props):
     account, for you alone. `hosted-standard`: in Astronomer's account, shared with other organizations. The Astro UI
     shows Hybrid or Hosted as Product Type in Organization Settings > General, and lists dedicated clusters in
     Organization Settings > Clusters."""
-    organization: Slug
+    organization: OrganizationName
     """Its short name, as in <organization>.astronomer.run."""
 
 
