@@ -253,6 +253,8 @@ def _as_list(value: Any, path: Location, written: str | None) -> str:
         if not any(isinstance(item, dict | tuple) for item in given):
             items = ", ".join(_sample(item, path) for item in given[:3])
             return f"is a map, but must be a list; write {_field(path)}: [{items}{', …' * (len(given) > 3)}]"
+        # The keys of a map of maps or lists are the names that the list has to contain.
+        written = written or ", ".join(_sample(key, path) for key in list(typing.cast("dict[Any, Any]", value))[:3])
     return f"is {_a_kind(value)}, but must be a list; write {_field(path)}: [{written or 'a, b'}]"
 
 

@@ -139,6 +139,9 @@ def test_an_estate_without_mistakes_is_one_frozen_model(tmp_path: Path) -> None:
         ("[10.20.0.0/16]", "10.20.0.0/16", [
             "8:95: networks.lake.cidrs: is a single value, but must be a list; write cidrs: [10.20.0.0/16]"
         ]),
+        ("[10.20.0.0/16]", "{10.20.0.0/16: [a]}", [
+            "8:95: networks.lake.cidrs: is a map, but must be a list; write cidrs: [10.20.0.0/16]"
+        ]),
         (
             "{type: vpc_peering, cluster: dev, network: lake}",
             "[1]",
