@@ -1,4 +1,4 @@
-"""The server's process: `python -m local_aws` prints its address when it is ready, and serves until it is ended."""
+"""The server process: `python -m local_aws` prints its address when it is ready, and serves until it is stopped."""
 
 from __future__ import annotations
 
@@ -104,13 +104,13 @@ def _error(request: Request, code: str, message: str) -> tuple[str, bytes]:
 
 
 class Application:
-    """A WSGI application that serves moto, logs the calls, and accepts resources, faults and time from tests."""
+    """A WSGI application that serves moto and logs calls. Tests can create resources, inject faults and pass time."""
 
     def __init__(self, calls: Path | None) -> None:
         self._faults = Faults()
         self._moto = DomainDispatcherApplication(create_backend_app)
-        # moto's stores are plain dictionaries, so a listing fails while another call adds to them. Calls are serialized
-        # at no cost: each takes milliseconds, and the callers mostly wait.
+        # moto's stores are plain dictionaries, so a listing fails while another call adds to them. Serializing calls
+        # costs little, because each takes milliseconds and the callers mostly wait.
         self._one_at_a_time = threading.Lock()
         self._calls = calls.open("a", buffering=1) if calls else None
 
@@ -157,7 +157,7 @@ class Application:
         return _refuse(request, start_response, "400 Bad Request", "NotImplemented", message)
 
     def _control(self, environ: dict[str, Any]) -> tuple[str, bytes]:
-        """Serve a test's request, in JSON: create resources, switch faults, or advance the time."""
+        """Handle a test's JSON request: create resources, switch faults, or advance the time."""
         try:
             request = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"null")
             if environ["PATH_INFO"] == "/_world":
@@ -193,10 +193,10 @@ def serve(calls: Path | None, started: Callable[[str], None], port: int = 0) -> 
 def fork_servers() -> None:
     """Start and stop servers, each a fork of this process, until standard input closes. Importing moto takes seconds.
 
-    The answer to the line `start [FILE]` is a process ID and an address, or an empty line after a failure. The answer
-    to `stop ID` is an empty line, when the process has ended.
+    The line `start [FILE]` starts a server and prints its process ID and address, or an empty line after a failure.
+    The line `stop ID` stops that server, and prints an empty line when its process has ended.
     """
-    # EC2's description is the largest that moto would load in each fork.
+    # Load EC2's service description before forking. It is the largest, and moto would load it in each fork.
     get_service_model("ec2")
     end, open_while_this_runs = os.pipe()
     for line in sys.stdin:
@@ -227,7 +227,7 @@ def main() -> None:
     os.environ.pop("MOTO_ACCOUNT_ID", None)
     # As in AWS, a bucket belongs to its account; by default, moto gives everyone access.
     os.environ["MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS"] = "false"
-    # Nothing here starts an instance, and moto would create a thousand images in each account and region.
+    # No test starts an instance, so moto need not create a thousand images in each account and region.
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 

@@ -116,7 +116,7 @@ class VpcEndpoint(Place):
     cidr: NotRequired[str]
     """The VPC's range. A missing VPC is created. Default: 172.20.0.0/20."""
     state: NotRequired[str]
-    """Also of an endpoint that exists already. Default: pendingAcceptance."""
+    """Also applies to an endpoint that already exists. Default: pendingAcceptance."""
 
 
 class ResolverEndpoint(Place):

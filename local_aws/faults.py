@@ -1,4 +1,4 @@
-"""Injected faults: an AWS that stops answering in the middle of a deploy, or refuses some calls."""
+"""Injected faults: AWS stops answering in the middle of a deploy, or refuses some calls."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ _DEFAULT_FAULTS = (_THROTTLING, _INTERNAL, _UNAVAILABLE)
 
 
 class Switch(TypedDict, total=False):
-    """The faults to inject; all are off by default. Each switch releases the calls that wait."""
+    """The faults to inject; all are off by default. A new switch releases the waiting calls."""
 
     stand_still_after: int
-    """The number of changes after which changes stop: the last one happens without an answer. Reads continue."""
+    """The number of changes to execute. The last one is executed but not answered, and later ones wait. Reads
+    continue."""
     rate: float
     """The share of calls that fail instead of being executed, from 0 to 1."""
     denied: list[str]
@@ -51,7 +52,7 @@ class Switch(TypedDict, total=False):
     seed: int
     """The seed of the random generator for `rate`."""
     drop: bool
-    """Drop the calls that wait, because their callers are dead."""
+    """Drop the waiting calls, because their callers are dead."""
 
 
 class Report(TypedDict):
@@ -67,7 +68,7 @@ class Report(TypedDict):
 
 @dataclass
 class Faults:
-    """Decides about each call before and after it is executed, from many threads."""
+    """Injects faults before and after each call. It is thread-safe."""
 
     _condition: threading.Condition = field(default_factory=threading.Condition)
     _switch: Switch = field(default_factory=Switch)

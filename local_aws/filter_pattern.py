@@ -1,7 +1,7 @@
 """The part of CloudWatch Logs' filter patterns for JSON events that this project uses, as AWS documents it.
 
-Terms compare a property with a value (`=`, `!=`), `*` in a value matches any text, and `&&` binds closer than `||`. A
-comparison with a property that an event lacks does not match; `NOT EXISTS` does. Values may be unquoted, as in
+Terms compare a property with a value (`=`, `!=`), `*` in a value matches any text, and `&&` binds more tightly than
+`||`. A comparison with a property that an event lacks does not match; `NOT EXISTS` does. Values may be unquoted, as in
 Astronomer's pages. This is more lenient than AWS, which requires quotes around all but letters and digits.
 """
 
@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 
 
 def compiled(pattern: str) -> Match:
-    """Return a function that decides if an event matches `pattern`. Raises ValueError for an invalid pattern."""
+    """Return a function that returns whether an event matches `pattern`. Raises ValueError for an invalid pattern."""
     body = re.fullmatch(r"\s*\{(.*)\}\s*", pattern, re.DOTALL)
     if not body:
         raise ValueError("a JSON pattern must be in braces")

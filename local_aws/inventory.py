@@ -14,7 +14,7 @@ Lister = Callable[[Any], Iterable[str]]
 def inventory(aws: LocalAws, accounts: Iterable[str], regions: Sequence[str]) -> list[str]:
     """Return one line for each object, sorted: account, region (or `global`), kind and identity.
 
-    Deleted objects that AWS shows for a while, and moto forever, do not count.
+    Omits deleted objects, which AWS lists for a while and moto lists forever.
     """
     return sorted(line for place in places(accounts, regions) for line in listed(aws, place))
 
@@ -27,14 +27,14 @@ class Place(NamedTuple):
 
 
 def places(accounts: Iterable[str], regions: Sequence[str]) -> Iterator[Place]:
-    """Yield each service in each place."""
+    """Yield each service in each account and region."""
     for account in accounts:
         yield from (Place(account, "global", service) for service in _GLOBAL)
         yield from (Place(account, region, service) for region in regions for service in _REGIONAL)
 
 
 def listed(aws: LocalAws, place: Place) -> Iterator[str]:
-    """Yield the lines of a service in one place."""
+    """Yield the lines of one service in one account and region."""
     account, region, service = place
     client = aws.client(service, account, "us-east-1" if region == "global" else region)
     for kind, lister in (_GLOBAL if region == "global" else _REGIONAL)[service].items():
@@ -42,7 +42,7 @@ def listed(aws: LocalAws, place: Place) -> Iterator[str]:
 
 
 def has_changed(place: Place, changed: Iterable[str]) -> bool:
-    """Return whether one of the `changed` places of a report is this one."""
+    """Return whether a report's `changed` places include this one."""
     service = {"elbv2": "elasticloadbalancing"}.get(place.service, place.service)
     return any(
         account == place.account and name == service and place.region in (region, "global")
@@ -60,7 +60,7 @@ def _all(client: Any, operation: str, key: str, **arguments: Any) -> Iterator[An
 
 
 def _each(operation: str, key: str, *members: str) -> Lister:
-    """List by the members of each element, without deleted elements."""
+    """Return a lister that identifies each element by these members, and omits deleted elements."""
     return lambda client: (_said(each, members) for each in _all(client, operation, key) if not _is_gone(each))
 
 

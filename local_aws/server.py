@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parents[1]
 _CONFIG = Path(__file__).with_name("aws-config")
-# Orders are lines of one pipe, and a session is not safe for threads.
+# All orders go through one pipe, and a boto3 session is not thread-safe.
 _LOCK = threading.Lock()
 
 
 @cache
 def _forks() -> subprocess.Popen[str]:
-    """Start the process whose forks are the servers of this process. It ends, as they do, when its input closes."""
+    """Start the process that forks this process's servers. It and its forks end when its input closes."""
     pipe = subprocess.PIPE
     command = [sys.executable, "-m", "local_aws", "--forks"]
     process = subprocess.Popen(command, cwd=_ROOT, stdin=pipe, stdout=pipe, text=True)
@@ -45,7 +45,7 @@ def _session() -> boto3.Session:
 
 
 def _order(line: str) -> str:
-    """Give an order to `fork_servers`, and return its answer."""
+    """Send an order to `fork_servers`, and return its answer."""
     process = _forks()
     assert process.stdin
     assert process.stdout

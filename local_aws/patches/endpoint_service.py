@@ -50,7 +50,7 @@ def _permissions(service_id: str, principals: list[str]) -> list[dict[str, str]]
 def create_vpc_endpoint_service_configuration(
     self: EC2Backend, *args: Any, supported_regions: Any, **kwargs: Any
 ) -> Any:
-    """Offer a service in its own region by default, which moto leaves out."""
+    """Offer a service in its region by default; moto does not."""
     return _create_service(self, *args, supported_regions=supported_regions or [self.region_name], **kwargs)
 
 
@@ -133,8 +133,8 @@ def create_vpc_endpoint(self: EC2Response) -> ActionResult:
     """Check the caller's permission, the acceptance and the private DNS of an endpoint, and place its interfaces.
 
     Without the patch, anyone who knows a service's name connects to it, without permission or acceptance. AWS returns
-    the same error for a forbidden service as for an unknown one. moto also enables private DNS in a VPC without DNS, or
-    twice. Its interfaces have random addresses and the default security group.
+    the same error for a forbidden service as for an unknown one. moto also enables private DNS in a VPC without DNS,
+    or for the same name twice. Its interfaces have random addresses and the default security group.
     """
     name = self._get_param("ServiceName")
     service = _service_named(self.region, name)
@@ -152,7 +152,7 @@ def create_vpc_endpoint(self: EC2Response) -> ActionResult:
 
 @patch(EC2Response)
 def modify_vpc_endpoint(self: EC2Response) -> Any:
-    """Switch private DNS, unless the VPC has no DNS or another endpoint has the name; moto ignores the setting."""
+    """Turn private DNS on or off, unless the VPC has no DNS or another endpoint has the name; moto ignores it."""
     endpoint = self.ec2_backend.get_vpc_end_point(self._get_param("VpcEndpointId"))
     private = self._get_bool_param("PrivateDnsEnabled", endpoint.private_dns_enabled)
     if private and endpoint.vpc_endpoint_type == "Interface":

@@ -86,8 +86,8 @@ def get_account_summary(self: IamResponse) -> ActionResult:
 def is_action_permitted(self: IAMPolicyStatement, *arguments: Any, **named: Any) -> PermissionResult:
     """Evaluate the condition of a Deny; moto ignores it, so a bucket that requires TLS refuses every call.
 
-    Every caller counts as one over TLS, as for AWS's own endpoints. No caller matches a principal in a condition,
-    because moto does not pass the caller on.
+    Every call counts as using TLS, as on AWS's endpoints. No caller matches a principal in a condition, because moto
+    does not pass the caller to this function.
     """
     condition = self._statement.get("Condition") or {}
     unmet = condition == {"Bool": {"aws:SecureTransport": "false"}} or [*condition.get("ArnLike", ())] == [
@@ -107,7 +107,7 @@ def _documents(backend: IAMBackend, arn: str) -> list[str]:
 
 @patch(IamResponse)
 def simulate_principal_policy(self: IamResponse) -> ActionResult:
-    """Implement an operation that moto lacks, for the policies of roles: without boundaries and organizations."""
+    """Implement an operation that moto lacks, for the policies of roles. Ignores boundaries and organizations."""
     backend: IAMBackend = self.backend
     statements = [
         one
@@ -121,7 +121,7 @@ def simulate_principal_policy(self: IamResponse) -> ActionResult:
             effects = {
                 one["Effect"]
                 for one in statements
-                # A Deny that applies and an Allow whose condition fails have the same answer.
+                # The result is the same for a Deny that applies and for an Allow whose condition fails.
                 if IAMPolicyStatement({**one, "Effect": "Allow"}).is_action_permitted(
                     action, resource, incoming_condition_values=context
                 )

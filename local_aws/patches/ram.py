@@ -16,7 +16,7 @@ from moto.ram.responses import ResourceAccessManagerResponse
 from .. import clock
 from .tools import kept, of_every_account, patch
 
-# How long an invitation is open, by the type of the shared resource (facts C8); an empty share has the longer time.
+# The lifetime of an invitation, by the type of the shared resource (facts C8); an empty share has the longer one.
 _SEVEN_DAYS = ("prefix-list", "resolver-rule", "transit-gateway")
 
 _create_resource_share = ResourceAccessManagerBackend.create_resource_share
@@ -80,7 +80,7 @@ def _status(share: ResourceShare, invitation: dict[str, Any]) -> str:
 
 
 def _association(share: ResourceShare, principal: str) -> str:
-    """Return the status of a principal. An account has to accept in time."""
+    """Return the status of a principal. An account must accept before its invitation expires."""
     received = [one for one in _invitations(share) if one["receiverAccountId"] == principal]
     if not received:
         return "ASSOCIATED"

@@ -33,7 +33,7 @@ def _drop_unconfirmed(backend: SNSBackend) -> None:
 
 @patch(SNSBackend)
 def subscribe(self: SNSBackend, topic_arn: str, endpoint: str, protocol: str) -> Subscription:
-    """Leave e-mail subscriptions unconfirmed; moto confirms them. Other endpoints confirm themselves."""
+    """Leave e-mail subscriptions unconfirmed; moto confirms them. Other endpoints are confirmed at once."""
     _drop_unconfirmed(self)
     subscription = _subscribe(self, topic_arn, endpoint, protocol)
     if protocol.startswith("email") and "asked" not in subscription.__dict__:
@@ -61,7 +61,7 @@ def unsubscribe(self: SNSBackend, subscription_arn: str) -> None:
 
 
 def _as_listed(answer: ActionResult) -> ActionResult:
-    """Return the listed form: AWS puts a word in place of the ARN while a subscription is pending."""
+    """Return the listed form: AWS replaces the ARN of a pending subscription with a word."""
     listed = [
         {
             "SubscriptionArn": "PendingConfirmation" if _is_pending(one) else one.arn,
@@ -91,7 +91,7 @@ def list_subscriptions_by_topic(self: SNSResponse) -> ActionResult:
 
 @patch(SNSResponse)
 def confirm_subscription(self: SNSResponse) -> ActionResult:
-    """Check the token; moto confirms anything. No mail is sent, so the address serves as its token."""
+    """Check the token; moto accepts any token. No mail is sent, so the subscriber's address serves as the token."""
     _drop_unconfirmed(self.backend)
     topic, token = self._get_param("TopicArn"), self._get_param("Token")
     for subscription in self.backend.subscriptions.values():

@@ -45,7 +45,7 @@ def delete_nat_gateway(self: EC2Backend, nat_gateway_id: str) -> NatGateway:
 
 @patch(EC2Response)
 def modify_managed_prefix_list(self: EC2Response) -> ActionResult:
-    """Keep the name if only the entries change, change the size, and refuse to add and remove a range at once.
+    """Keep the name if only the entries change, change the size, and refuse to add and remove a range in one call.
 
     Moto blanks the name, keeps the size, and accepts both.
     """
@@ -87,7 +87,7 @@ def state(self: Route) -> str:
 
 
 def _leads_on(route: Route) -> Iterator[bool]:
-    """Yield, for each target of a route, if it forwards traffic."""
+    """Yield, for each target of a route, whether it forwards traffic."""
     backend, vpc = route.route_table.ec2_backend, route.route_table.vpc_id
     gateway: Any = route.gateway
     if route.vpc_pcx:
@@ -118,7 +118,7 @@ def create_route(self: EC2Backend, route_table_id: str, *args: Any, **kwargs: An
 
 
 def _gateways(table: RouteTable) -> list[str]:
-    """Return the gateways that a table is associated with, whose traffic into the VPC it routes."""
+    """Return the gateways that a table is associated with. It routes their traffic into the VPC."""
     return [one for one in table._associations.values() if one.startswith(("igw-", "vgw-"))]
 
 
