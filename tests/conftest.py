@@ -12,7 +12,7 @@ from tests.support.synth import NewStack
 os.environ.setdefault("GOGC", "400")
 
 MARKERS = {"plan": ["terraform"], "deploy": ["terraform", "local_aws"], "local_aws": ["local_aws"]}
-"""The requirements of the tests of a folder. Tests elsewhere have their own markers."""
+"""The requirements of the tests in each folder. Tests in other folders have their own markers."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(marker)
         if "aws" in getattr(item, "fixturenames", ()):
             item.add_marker("local_aws")
-    # The slowest tests come first, so that no process runs one of them at the end.
+    # The slowest tests run first, so that no process starts one at the end.
     items.sort(key=lambda item: not {"terraform", "local_aws"} & item.keywords.keys())
 
 
@@ -48,7 +48,7 @@ def new_stack(tmp_path_factory: pytest.TempPathFactory) -> NewStack:
     Place constructs in the stack, synthesize it with `Testing.synth(stack)`, and match the text with cdktf's matchers,
     or compare whole values of `parsed(text)`.
     """
-    # Each app requires a folder, and writes nothing into this one.
+    # Each app requires an output folder, but these apps write nothing.
     folder = str(tmp_path_factory.mktemp("synth"))
 
     def new() -> TerraformStack:

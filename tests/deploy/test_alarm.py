@@ -1,7 +1,7 @@
 """The deployed alarm: CloudTrail's records go into its log group, and its topic notifies the subscriber.
 
-The count, the alarm and the notification are a model of AWS (local_aws/patches/cloudwatch.py), which evaluates patterns
-with local_aws/filter_pattern.py.
+The count, the alarm and the notification are
+simulated by local_aws/patches/cloudwatch.py, which evaluates patterns with local_aws/filter_pattern.py.
 """
 
 import json
@@ -54,7 +54,7 @@ account:
 
 
 class Deployed:
-    """The estate, deployed with one filter after the other."""
+    """The estate, deployed with one filter after another."""
 
     def __init__(self, aws: LocalAws, folder: Path) -> None:
         self._aws = aws
@@ -69,7 +69,7 @@ class Deployed:
         return self._aws.client(service, ACCOUNT)
 
     def pattern(self, name: str) -> str:
-        """Deploy the filter of a name, and return its pattern in AWS."""
+        """Deploy the filter with this name, and return its pattern in AWS."""
         self._file.write_text(ESTATE.replace("filter: corrected", f"filter: {name}"))
         self._deployment.deploy()
         [found] = self.client("logs").describe_metric_filters(logGroupName=LOG_GROUP)["metricFilters"]
@@ -84,7 +84,7 @@ class Deployed:
         )
 
     def subscribe(self, address: str) -> None:
-        """Subscribe an HTTP endpoint on this machine, which the estate does not allow, instead of earlier ones."""
+        """Subscribe an HTTP endpoint on this machine in place of earlier ones. The estate does not allow HTTP."""
         sns = self.client("sns")
         for one in sns.list_subscriptions()["Subscriptions"]:
             if one["Protocol"] == "http":
@@ -180,7 +180,7 @@ def test_only_and_all_changes_reach_the_subscriber(
     deployed.deliver([*others, *UNRELATED])
     assert (deployed.counted(), len(heard)) == (len(CHANGES), 1)
 
-    # The second channel reports each event, in any case, and each call that silences the first.
+    # The second channel reports each event, in upper or lower case, and each call that silences the first.
     heard.clear()
     deployed.send([event(one) for one in UNRELATED])
     assert heard == []

@@ -85,7 +85,7 @@ def attempt(step: Callable[..., Any], *arguments: Any, **named: Any) -> str:
 
 @dataclass
 class Play:
-    """The results, in the words of AWS."""
+    """The results, in AWS's terms."""
 
     pending: list[str] = field(default_factory=list)
     """The pending inputs before Astronomer's first step."""
@@ -141,7 +141,7 @@ def _played(aws: LocalAws, deciding: DecidingAws, folder: Path) -> Play:
 
     stranger_tries("before")
 
-    # Astronomer does its part. Anybody who knows your VPC's ID can request a peering.
+    # Astronomer does its part. Anyone who knows your VPC's ID can request a peering.
     peering = dev.create_connection(account, vpc)
     unexpected = {"of another account": stranger.create_connection(account, vpc)}
     unexpected["of another range"] = qa.create_connection(account, vpc)
@@ -264,7 +264,7 @@ def _endpoint(theirs: Any, ours: Any, endpoint: str) -> tuple[str, str]:
 def _roles(
     aws: LocalAws, deciding: DecidingAws, facts: dict[str, Any], dev: Astronomer, stranger: Astronomer
 ) -> dict[str, str]:
-    """Create the deployed roles where policies are evaluated."""
+    """Create the deployed roles in the AWS that evaluates policies."""
     for account in (LAKE, HYBRID):
         deciding.copy_roles(aws.client("iam", account), account)
     control = Astronomer(aws, deciding, CONTROL_PLANE, "172.20.48.0/20")

@@ -1,4 +1,4 @@
-"""main.py below the real `cdktf`, for behaviour that a substitute program would not show."""
+"""main.py as the real `cdktf` runs it, for behaviour that a stub would not show."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Deploys after the first: changes in the file change AWS, and resources of others stay."""
+"""Deploys after the first: changes in the file change AWS, and other people's resources stay."""
 
 import json
 import os
@@ -258,7 +258,7 @@ account:
     deploy(1)
     assert (attached(), in_aws()) == (["", "-2"], ["", "-2"])
     assert iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
-    # From here on the file decides: other policies are detached, and still exist.
+    # From here on, the file determines the policies. Others are detached, but still exist.
     deploy(1, "strict")
     assert (attached(), in_aws()) == ([""], ["", "-2"])
     assert "PermissionsBoundary" not in iam.get_role(RoleName=role)["Role"]

@@ -125,7 +125,7 @@ def test_a_life_with_a_lost_state_ends_with_nothing_left(aws: LocalAws, tmp_path
 
 @contextmanager
 def only(deployment: Deployment, *jobs: Job) -> Generator[None]:
-    """Let the accounts make only the calls that `main.py permissions` lists for the jobs; resources do not count."""
+    """Let the accounts make only the calls that `main.py permissions` lists for the jobs, on any resource."""
     options = [argument for job in jobs for argument in ("--for", job.value)]
     printed = json.loads(deployment.command("permissions", "--file", str(deployment.estate), *options))
     accounts = {plan.name: plan.account_id for plan in stacks_of(load(deployment.estate))}
@@ -134,7 +134,7 @@ def only(deployment: Deployment, *jobs: Job) -> Generator[None]:
     for name, policies in printed.items():
         for statement in [one for policy in policies for one in policy["Statement"]]:
             region = statement.get("Condition", {}).get("StringEquals", {}).get("aws:RequestedRegion", "*")
-            # IAM lets everybody ask who they are.
+            # IAM allows every caller to request its own identity.
             for action in {*statement["Action"], "sts:GetCallerIdentity"}:
                 calls = {action, *(call for call, name in OTHERWISE.items() if name == action)}
                 allowed.setdefault(accounts[name], []).extend(f"{region}/{call}" for call in calls)

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.proof
 RECOVERY = ROOT / "docs/recovery.md"
 BUCKET = "acme-astro-tfstate"
 STACK = "network-edge"
-# Many types and short waits, in the account of the local AWS for unknown keys.
+# Many types with short waits, in the account to which the local AWS assigns unknown keys.
 ESTATE = """
 name: acme
 state: {backend: s3, bucket: acme-astro-tfstate, region: us-east-1}
@@ -116,7 +116,7 @@ class Checkout:
 
 
 def _without_questions(command: str) -> str:
-    """Options for cdktf: nobody can answer prompts here, and no registry provides lock files for other platforms."""
+    """Add options of cdktf to run without prompts and without lock files of other platforms, which need a registry."""
     command = re.sub(r"cdktf (deploy|diff)", r"cdktf \1 --skip-provider-lock", command)
     return command.replace("cdktf deploy", "cdktf deploy --auto-approve")
 
@@ -142,7 +142,7 @@ def steps(heading: str) -> list[str]:
 
 
 def things(aws: LocalAws) -> Counter[str]:
-    """Return the inventory without the differences of generated IDs, so that deployments can be compared."""
+    """Return the inventory without generated IDs, so that deployments can be compared."""
     return Counter(
         re.sub(
             r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Z0-9]{21,22})\b|(?<=-)[0-9a-f]{17}\b|\d{18}[0-9a-f]{8}\b",

@@ -1,4 +1,4 @@
-"""The life of an entry: every field of the estate changes after the first deploy, every name, and it is removed.
+"""The life of an entry: after the first deploy, every field and every name changes, and the entry is removed.
 
 `tests/data/lives.yaml` has a life for each type, as the changes of one file. After each change the deploy succeeds and
 the next plan is empty, or `check` or the plan refuses it with the expected sentence. Resources of others and of
@@ -48,7 +48,7 @@ OURS, ASTRONOMER = "111111111111", "333333333333"
 HAPPENS = ("gone", "days", "theirs")
 """The keys of a step with events outside the file."""
 UNTOUCHED = ("existing_network", "private_link", "vpc_peering")
-"""The lives in which new names change no resource in AWS, also no route."""
+"""The lives in which new names change no resource in AWS, not even a route."""
 ASTRONOMERS = "tgw-attach-0000000000000000"
 """The prefix of the IDs of attachments in the file. The gateway itself associates an accepted attachment."""
 KEYS = {"TF_VAR_entry_preshared_keys": '{"one-1": "marked.key.1", "one-2": "marked.key.2"}'}
@@ -68,7 +68,7 @@ def merged(data: Any, change: Any) -> Any:
 
 
 def states(life: list[Data]) -> Iterator[tuple[Data, str]]:
-    """Yield the file after each step of a life, and the sentence that refuses it, after which the last step stays."""
+    """Yield the file after each step of a life, with the expected refusal if any. A refused step is then skipped."""
     data = BASE
     for step in life:
         change = {key: value for key, value in copy.deepcopy(step).items() if key not in ("refused", *HAPPENS)}
@@ -178,7 +178,7 @@ class Stage:
     def step(
         self, data: Data, refused: str = "", theirs: Mapping[str, str] | None = None, *, whole: bool = False
     ) -> None:
-        """Deploy a file. `theirs` has states of what Astronomer creates. With `whole`, list everything in AWS again."""
+        """Deploy a file. `theirs` has the states of Astronomer's resources. With `whole`, list all of AWS again."""
         self.steps += 1
         if theirs:
             self._deployed.clear()
@@ -196,7 +196,7 @@ class Stage:
         assert sorted(lost) == []
 
     def remove(self, id_: str) -> None:
-        """Delete what Astronomer has created, as Astronomer."""
+        """Delete a peering or an attachment from Astronomer's account."""
         ec2 = self._aws.client("ec2", ASTRONOMER)
         if id_.startswith("pcx-"):
             ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=id_)
@@ -218,7 +218,7 @@ class Stage:
         return found["resourceShareAssociations"] == []
 
     def end(self) -> None:
-        """Destroy created networks. Only earlier resources are left, and the association of an accepted attachment."""
+        """Destroy created networks. Only earlier resources and an accepted attachment's association may be left."""
         for plan in stacks_of(self.estate):
             if plan.network and self.estate.networks[plan.network].create:
                 self._terraform(plan.account_id).destroy(self._folder / "out/stacks" / plan.name)
@@ -227,7 +227,7 @@ class Stage:
         assert sorted(one for one in left if ASTRONOMERS not in one) == []
 
     def _deploy(self, data: Data, *, asked: bool, theirs: Mapping[str, str]) -> None:
-        """With `asked`, the resources that the file names are created first."""
+        """Deploy a file. With `asked`, first create the resources that the file names."""
         file = self._folder / "astro.yaml"
         YAML(typ="safe").dump(data, file)
         estate = load(file)
@@ -332,7 +332,7 @@ def _places_of_new(facts: Mapping[str, Any], known: Mapping[str, Any]) -> Iterat
 
 
 def _policies(estate: Estate) -> set[str]:
-    """The managed policies that the roles of workloads name."""
+    """Return the managed policies that the roles of workloads name."""
     identities = (one for one in estate.connections.values() if one.type == "workload_identity")
     return {arn for one in identities for role in one.roles.values() for arn in role.policy_arns.values()}
 
@@ -340,7 +340,7 @@ def _policies(estate: Estate) -> set[str]:
 def with_other_names(data: Data, estate: Estate) -> Data:
     """Return the data with a new name for every named entry."""
     lines: Data = {}
-    # Inner names first: the other names in a path are the present ones.
+    # Rename inner entries first, while their paths still have the old names.
     for where in sorted(dict.fromkeys(maps_of_names(estate)), key=len, reverse=True):
         names: Any = data
         for piece in where:

@@ -78,7 +78,8 @@ def held(content: bytes) -> set[str]:
 class Search:
     """Runs commands, and searches their output and files for secrets. `found` has the secrets by place.
 
-    `unexpected` collects commands with another exit code, so that one run of several minutes shows all failures.
+    `unexpected` collects commands with an unexpected exit code,
+    so that one run of several minutes shows all failures.
     """
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
@@ -89,7 +90,7 @@ class Search:
         self._environment = environment
 
     def run(self, *command: str | Path, code: int = 0, **environment: str) -> str:
-        """Run a command, whose exit code should be `code`, and return its output."""
+        """Run a command that should exit with `code`, and return its output."""
         done = subprocess.run(
             [str(part) for part in command],
             cwd=ROOT,

@@ -83,7 +83,7 @@ def deny_astronomer(bucket: str) -> dict[str, Any]:
 
 
 def look(s3: Any, bucket: str) -> dict[str, Any]:
-    """Return all settings that the operation decides."""
+    """Return all settings that `state create` determines."""
     return {
         "access": s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
         "ownership": s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"],

@@ -203,7 +203,7 @@ def test_a_share_of_all_calls_fails_in_the_service_protocol(aws):
             getattr(aws.client(service), operation)()
         codes.add(refused.value.response["Error"]["Code"])
     report = aws.report()
-    # With three attempts each.
+    # The client makes three attempts for each call.
     assert (report["calls"], sum(report["faults"].values()), codes - report["faults"].keys()) == (9, 9, set())
     aws.go_wrong({"rate": 0.1, "seed": 7})
     for _ in range(100):
@@ -217,7 +217,7 @@ def test_a_share_of_all_calls_fails_in_the_service_protocol(aws):
 
 
 def test_an_account_makes_only_the_calls_it_is_allowed(aws):
-    """Each call in its region, or in all regions."""
+    """A call is allowed in one region or in all regions."""
     aws.go_wrong({"allowed": {"111111111111": ["us-east-1/ec2:DescribeVpcs", "*/cloudwatch:DescribeAlarms"]}})
     allowed = [
         (service, account, region)

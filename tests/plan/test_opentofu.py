@@ -136,7 +136,7 @@ def test_the_output_uses_only_the_common_language(stacks: list[dict[str, Any]]) 
 
 @pytest.mark.slow
 def test_the_provider_is_named_without_a_registry(stacks: list[dict[str, Any]]) -> None:
-    """Each tool reads its own file."""
+    """Each tool looks the name up in its default registry."""
     sources = {each["source"] for stack in stacks for each in stack["terraform"]["required_providers"].values()}
     assert sources == {"hashicorp/aws"}
 

@@ -71,7 +71,7 @@ def stack(aws: LocalAws, tmp_path: Path) -> Iterator["Stack"]:
 
 
 class Stack:
-    """Synthesize the stack of the network `lake`."""
+    """The stack of the network `lake`, and its Terraform commands."""
 
     def __init__(self, folder: Path, terraform: Terraform) -> None:
         self._file, self._out = folder / "astro.yaml", folder / "out"
@@ -374,7 +374,7 @@ FIREWALL = "  allow: {type: egress_domains, network: lake, dns_firewall: {}}\n"
 
 
 def test_terraform_never_deletes_what_astronomer_attached(aws: LocalAws, stack: Stack) -> None:
-    """An accepter is never destroyed: not for another name, without its line or entry, or in a destroy (facts C1)."""
+    """An accepter survives a rename, the removal of its line or entry, and a destroy (facts C1)."""
 
     def hub(entry: str, **attached: int) -> tuple[str, str]:
         lines = ", ".join(f"{name}: {tgw_attach(number)}" for name, number in attached.items())

@@ -10,7 +10,7 @@ PAGE = (ROOT / "docs/api.md").read_text()
 
 
 def rows(heading: str) -> list[list[str]]:
-    """Return the names in code of each row of the table under a heading."""
+    """Return the names in code format in each row of the table below a heading."""
     (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## )", PAGE, re.DOTALL | re.MULTILINE)
     return [re.findall(r"`(\w+)`", line) for line in section.splitlines() if line.startswith("| `")]
 

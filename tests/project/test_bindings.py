@@ -32,9 +32,9 @@ for file in sorted(Path("examples").glob("*.yaml")):
 
 
 def synth(python: Path, out: Path) -> tuple[str, dict[str, bytes]]:
-    """Return which of cdktf and cdktn `python` has, and every file of a synth of all examples, by path."""
+    """Return whether `python` has cdktf or cdktn, and every file of a synth of all examples, by path."""
     for form in ("json", "hcl"):
-        # A stack reads only this variable, and Node reads it only at its start.
+        # The output format depends on this variable alone, which Node reads only at its start.
         env = os.environ | {"SYNTH_HCL_OUTPUT": str(form == "hcl").lower()}
         command = [python, "-c", SYNTH, out / form]
         result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)

@@ -155,7 +155,7 @@ _OF_ONE_RESOURCE = (
     # EventBridge sends KMS no aws:SourceArn (SNS developer guide).
     "kms:encryptioncontext:aws:sns:topicarn",
 )
-"""Condition keys in lower case, because IAM compares them without case."""
+"""Condition keys in lower case, because IAM ignores their case."""
 
 
 def _is_open(kind: str, resource: dict[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The provider bindings load only named resources, in Python and in Node, and jsii uses one Node: the same bytes."""
+"""Python and Node load only the needed provider bindings, jsii starts one Node, and the output does not change."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from modules.bindings import node, slim
 from tests.support import ROOT
 
 MAIN = [sys.executable, str(ROOT / "main.py")]
-# Without node.cjs, Node warns of a function that cdktf's libraries call.
+# Without node.cjs, Node warns about a deprecated function that cdktf's libraries call.
 QUIET = {"NODE_OPTIONS": "--disable-warning=DEP0044"}
 BUNDLED = str(node.bundled_node())
 

@@ -118,7 +118,7 @@ def test_the_action_comments_on_changes_of_the_hand_over(tmp_path: Path) -> None
     repository, bin_ = tmp_path / "repository", tmp_path / "bin"
     repository.mkdir()
     bin_.mkdir()
-    # Stands in for GitHub's client, which needs GitHub.
+    # A stub of GitHub's client, which would need GitHub.
     (bin_ / "gh").write_text(
         f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\ncp "$7" {tmp_path}/comment.md\n',
     )

@@ -83,7 +83,7 @@ def test_every_test_that_it_names_exists(document: Path) -> None:
 
 
 def test_every_statement_of_the_security_page_has_a_proof() -> None:
-    """A test, a fact, a measured result or AWS's documentation."""
+    """A proof is a test, a fact, a measured result or AWS's documentation."""
     text = (ROOT / "docs/security.md").read_text()
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     headers = [row for row in rows if re.search(r"\| (?:proof|silenced by) \|$", row)]

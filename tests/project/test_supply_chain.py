@@ -35,7 +35,7 @@ ALLOWED = {
         "Public Domain",
         "Unlicense",
     ),
-    # Weak copyleft, which applies only to their own files; the project changes none.
+    # Weak copyleft, which covers only the packages' own files; the project changes none of these.
     *("EPL-2.0", "MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)"),
 }
 """Allowed licences of dependencies, by SPDX or by PyPI's classifier."""

@@ -223,7 +223,7 @@ def test_the_command_is_main_py_and_starts_as_little(installed: Path, tmp_path: 
 def dependencies(tmp_path: Path) -> Path:
     """Return a folder with a wheel for each dependency, so that an installation needs no network.
 
-    The wheels are empty, and lead to the packages of the tests.
+    The wheels are empty, and point to the packages of the tests.
     """
     (folder := tmp_path / "dependencies").mkdir()
     packages = next(Path(sys.prefix).glob("lib/python3*/site-packages"))

@@ -96,7 +96,7 @@ def test_a_scheduled_run_fails_on_drift() -> None:
     assert (drift["needs"], drift["if"]) == ("fresh", "github.event_name == 'schedule'")
     assert "if" not in gate
     assert plan["if"].startswith("github.event_name == 'push' || github.event.pull_request.")
-    # Its exit code is that of the step, and so of the job.
+    # Its exit code becomes that of the step and of the job.
     assert drift["steps"][-1] == {"run": "astro-on-aws/.venv/bin/python astro-on-aws/main.py drift --out terraform"}
     assert drift.keys() == {"name", "needs", "if", "runs-on", "timeout-minutes", "permissions", "steps"}
 
@@ -108,7 +108,7 @@ def test_a_scheduled_pipeline_of_gitlab_fails_on_drift() -> None:
     assert "rules" not in jobs["fresh"]
     others = [rule["if"] for job in (".stack", "apply") for rule in jobs[job]["rules"]]
     assert all(one.endswith(scheduled.replace("==", "!=")) for one in others)
-    # Its exit code is that of the job. The image has the program at this path.
+    # Its exit code becomes that of the job. The image has the program at this path.
     assert jobs["drift"]["script"] == ["python /opt/astro-on-aws/main.py drift --out terraform"]
     assert 'ENTRYPOINT ["python", "/opt/astro-on-aws/main.py"]' in (ROOT / "Containerfile").read_text()
 

@@ -85,7 +85,7 @@ def keys_of(environment: dict[str, str]) -> dict[str, str]:
 
 
 def variables_of(module: Path) -> list[str]:
-    """The names of a module's variables, in either syntax."""
+    """Return the names of a module's variables, in either syntax."""
     (file,) = module.glob("variables.tf*")
     if file.suffix == ".tf":
         return re.findall(r'^variable "(\w+)"', file.read_text(), re.MULTILINE)

@@ -16,7 +16,7 @@ MANAGEMENT = "astronomer-remote-management"
 
 
 class Astronomer:
-    """Acts in `account`, which has the VPC of one cluster. `deciding` answers IAM's decisions."""
+    """Acts in `account`, which has the VPC of one cluster. `deciding` evaluates IAM policies."""
 
     def __init__(self, aws: LocalAws, deciding: DecidingAws, account: str, cidr: str) -> None:
         self.account, self._aws, self._deciding = account, aws, deciding

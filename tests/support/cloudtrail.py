@@ -159,7 +159,7 @@ SILENCING: list[tuple[str, str, dict[str, Any]]] = [
 
 
 def in_capitals(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the same names in another case; case-sensitive parts of ARNs stay."""
+    """Return the same names in upper case; case-sensitive parts of ARNs are unchanged."""
     return {
         key: value.upper().replace(f"ARN:AWS:IAM::{ACCOUNT}:POLICY/", f"arn:aws:iam::{ACCOUNT}:policy/")
         if key in ("roleName", "policyArn")
@@ -335,7 +335,7 @@ def _other(value: Any) -> Any:
 
 
 def _others_alike() -> Iterator[dict[str, Any]]:
-    """Calls that silence other resources of these services, and failed calls."""
+    """Yield calls that silence other resources of these services, and failed calls."""
     for service, name, parameters in SILENCING:
         source = f"{service}.amazonaws.com"
         yield record(name, parameters, source=source, error="AccessDenied")
@@ -345,4 +345,4 @@ def _others_alike() -> Iterator[dict[str, Any]]:
 
 
 UNRELATED = [*_unrelated(), *_others_alike()]
-"""Records similar to a change, which change nothing."""
+"""Records that resemble a change but change nothing."""

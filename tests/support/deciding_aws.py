@@ -37,7 +37,7 @@ class DecidingAws:
         if not (INSTALLED / ".installed").exists():
             raise RuntimeError("ministack is not installed; run `make .work/ministack/.installed`")
         self._log = (self._folder / "ministack.log").open("w")
-        # The socket is created here and passed on, because another process could take a port that is only free now.
+        # The socket is created here and passed on, because another process could take a free port in the meantime.
         with socket.create_server(("127.0.0.1", 0)) as server:
             port, fd = server.getsockname()[1], server.fileno()
             self._url = f"http://127.0.0.1:{port}"

@@ -89,7 +89,7 @@ class Deployment:
     def command(self, *arguments: str, codes: Collection[int] = (0,)) -> str:
         """Run a command of main.py and return its output. Raises CalledProcessError unless it exits with a code."""
         command = [sys.executable, "main.py", *arguments]
-        # It is for cdktf, and Rich colours a pipe if it is set at all.
+        # Only cdktf needs FORCE_COLOR. Rich colours even a pipe if it is set to any value.
         env = {key: value for key, value in self._environment.items() if key != "FORCE_COLOR"}
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
         if done.returncode not in codes:
@@ -115,7 +115,7 @@ class Deployment:
                     self._report(shown)
         if process.returncode != 0:
             error = subprocess.CalledProcessError(process.returncode, command, "".join(lines))
-            # The error's own text has only the exit code; the reasons are in Terraform's boxes, or in the last lines.
+            # The text of the error has only the exit code. The reasons are in Terraform's boxes, or in the last lines.
             error.add_note("".join([line for line in lines if "│" in line] or lines[-80:]))
             raise error
 

@@ -106,6 +106,6 @@ MUTATIONS: list[tuple[str, str, Callable[[Any, Any], bool]]] = [
     ("checked acceptance", "aws_vpc_peering_connection_accepter", _unchecked),
     ("checked acceptance", "aws_ec2_transit_gateway_vpc_attachment_accepter", _unchecked),
 ]
-"""A rule, a type of resource, and what breaks the rule: it changes the resource or the plan, and returns whether it
-applies to this resource.
+"""A rule, a type of resource, and a function that breaks the rule. The function changes the resource or the plan, and
+returns whether it applies to this resource.
 """

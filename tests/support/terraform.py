@@ -128,7 +128,7 @@ def running_terraform(environ: Mapping[str, str]) -> Generator["Terraform"]:
     with running_provider(environ) as environ:
         command = [sys.executable, "-c", _SERVER, str(LIBRARY)]
         with subprocess.Popen(command, env=environ, stdin=pipe, stdout=pipe, text=True) as process:
-            # It ends with its input, when the block closes it.
+            # It ends when the block closes its input.
             yield _RunningTerraform(Path("terraform"), environ, process)
 
 

@@ -76,7 +76,7 @@ def _vpcs(estate: Estate) -> list[Vpc]:
             for rule in connection.network_acls.values()
         }
         primary, *others = map(str, network.cidrs)
-        # The file does not contain the ranges of its subnets, so any valid ones serve.
+        # The file does not contain the ranges of its subnets, so any valid ranges will do.
         ranges = network.cidrs[0].subnets(new_prefix=28)
         found.append(
             Vpc(
@@ -287,7 +287,7 @@ def _log_groups(estate: Estate) -> list[LogGroup]:
 
 
 def _keys(estate: Estate) -> list[Key]:
-    """The key of the log groups in each account and region."""
+    """Return the key of the log groups in each account and region."""
     if estate.controls is None or estate.controls.kms_key is None:
         return []
     places = {(network.account_id, network.region) for network in estate.networks.values()}

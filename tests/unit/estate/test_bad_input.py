@@ -4,7 +4,7 @@ Other tests cover these mistakes:
 
 - test_estate.py: overlapping ranges (B13, the local AWS peers equal ones), entries that do not exist, account IDs as
   numbers, duplicate keys, and tag keys that begin with `aws:`
-- test_estate.py: files that are empty, huge, not YAML, or bombs of aliases
+- test_estate.py: files that are empty, huge, not YAML, or alias bombs
 - test_guards.py: external IDs (B10), which are in no file
 - tests/unit/modules: the mistakes of each type
 
@@ -562,7 +562,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], list[str]]] = {
         ],
     ),
 }
-"""Changes of the base with their messages, each by the fact behind it (docs/facts.md) or by YAML, and in words."""
+"""Changes of the base with their messages. Each key has the fact (docs/facts.md) or YAML, and a description."""
 
 
 _ALSO_BROKEN = (
@@ -587,7 +587,7 @@ def test_a_mistake_has_its_line_and_column(tmp_path: Path, mistake: str) -> None
 
 
 def test_a_url_is_not_repeated_when_a_list_is_due(tmp_path: Path) -> None:
-    """It may hold a password."""
+    """The URL may contain a password."""
     assert mistakes(tmp_path, changed("[10.20.0.0/16]", "https://me:hunter2@acme.example")) == [
         "8:95: networks.lake.cidrs: is a single value, but must be a list; write cidrs: [a, b]"
     ]
@@ -668,7 +668,7 @@ def test_the_catalogue_and_the_tests_of_bad_input_are_counted() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mistake", ["unknown keys", "entries"])
 def test_work_grows_linearly_with_the_number_of_mistakes(mistake: str, tmp_path: Path) -> None:
-    """Counted in calls of functions, which are the same in every run."""
+    """Work is counted in function calls, whose number is the same in every run."""
 
     def calls(number: int) -> int:
         if mistake == "entries":
@@ -682,5 +682,5 @@ def test_work_grows_linearly_with_the_number_of_mistakes(mistake: str, tmp_path:
             load(tmp_path / "astro.yaml")
         return sum(entry.callcount for entry in profile.getstats())
 
-    calls(1)  # what is made once
+    calls(1)  # fills the caches
     assert calls(800) < 5 * calls(200)

@@ -65,7 +65,7 @@ def together(salt: str) -> Iterator[list[Mistake]]:
 
 
 def hides_none(mistake: Mistake) -> bool:
-    """Return whether all other rules can run beside a mistake."""
+    """Return whether all other rules still run despite a mistake."""
     in_an_entry = all(re.match(r"\d+:\d+: \S+: ", one) for one in mistake.said)
     renames = any(re.search(RENAMES, text, re.MULTILINE) for text in mistake.changes[0])
     read = any(re.search(pattern, one.split(": ", 1)[1]) for one in mistake.said for pattern in READ_BY_OTHERS)

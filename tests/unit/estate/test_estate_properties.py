@@ -123,7 +123,7 @@ pytestmark = pytest.mark.slow
 
 
 def throws(count: int) -> Iterator[random.Random]:
-    """Yield a random generator for each try. They are the same in every run, whatever else has been imported."""
+    """Yield a random generator for each attempt. They are the same in every run, whatever else has been imported."""
     return map(random.Random, range(count))
 
 
@@ -139,7 +139,7 @@ DONORS = [READER.load(text) for text in TEXTS]
 
 
 def random_text(dice: random.Random) -> str:
-    """Return a random file. Half of them have damaged values or characters."""
+    """Return a random file. Half of the files have damaged values or characters."""
     data = copy.deepcopy(dice.choice(DONORS)) if dice.randrange(4) == 0 else random_estate(dice)
     damage = dice.choice(["none", "none", "none", "values", "values", "text"])
     if damage == "values":

@@ -1,6 +1,6 @@
-"""The mistakes of one afternoon, by number: tests/data/catalogue/graded.txt, and tests for those outside of a file.
+"""The mistakes of one afternoon, by number: tests/data/catalogue/graded.txt, and tests for those outside a file.
 
-Each message has the cause and the cure in one line. `pytest --golden` writes the current messages.
+Each message has the cause and the remedy in one line. `pytest --golden` writes the current messages.
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ ELSEWHERE = {
         "unit/operations/test_main.py::test_a_word_that_is_no_command_exits_with_2",
     ],
 }
-"""Mistakes that no edit of a file makes, or that are none: their tests."""
+"""The tests of mistakes that no edit of a file can make, and of edits that are valid."""
 
 
 @pytest.fixture(scope="module")

@@ -522,7 +522,7 @@ def test_rules_of_a_group_are_counted(folder: Path) -> None:
 
 
 def test_control_tower_log_group(folder: Path) -> None:
-    """A log group is read in the plan, and where it is in another account, EventBridge notifies without it."""
+    """The plan reads a log group. If the group is in another account, EventBridge notifies without it."""
     (folder / "policies").unlink()
     (folder / "policies").symlink_to(ROOT / "examples/policies")
     name = "control-tower-log-group"

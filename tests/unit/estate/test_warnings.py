@@ -1,4 +1,4 @@
-"""The warnings of `main.py check`: which value, on which line, and what they leave alone."""
+"""The warnings of `main.py check`: the value, the line, and the cases without a warning."""
 
 # pyright: reportPrivateUsage=false
 
@@ -157,7 +157,7 @@ def test_an_example_with_a_real_account_is_no_example(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("name", TYPES)
 def test_every_type_describes_what_a_missing_input_blocks(name: str) -> None:
-    # A type without needs has no such clause. A type whose clause depends on its fields has a property.
+    # A type that needs nothing from clusters has no `blocked`. If it depends on the fields, it is a property.
     needs = TYPES[name].needs_of_clusters
     assert needs == () or hasattr(TYPES[name], "blocked")
 

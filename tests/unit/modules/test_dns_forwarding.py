@@ -61,7 +61,7 @@ def test_an_inbound_endpoint_has_an_address_in_each_subnet(new_stack: NewStack) 
 
 
 def test_only_the_clusters_can_query_the_endpoint(new_stack: NewStack) -> None:
-    # Both clusters have one range in common; pods come under the address of their node.
+    # The clusters share one range. Queries of pods come from the address of their node.
     tf, _ = dns(new_stack, NEW)
     unset = dict.fromkeys(("ipv6_cidr_blocks", "prefix_list_ids", "security_groups", "self"))
     assert tf["resource"]["aws_security_group"] == {

@@ -280,7 +280,7 @@ def test_the_delivery_role_writes_one_log_group_and_is_protected(new_stack: NewS
             "policy": "${data.aws_iam_policy_document.alarm_delivery-permissions.json}",
         }
     }
-    # No condition: CloudTrail sends none of the possible keys, and delivery would end silently.
+    # CloudTrail sends none of the possible condition keys, so any condition would silently stop the delivery.
     assert documents(tf)["delivery-trust"] == [
         {
             "effect": "Allow",

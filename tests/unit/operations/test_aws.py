@@ -92,7 +92,7 @@ def test_many_keys_are_described_several_at_a_time() -> None:
             return False
 
         def describe_key(self, KeyId: str) -> dict[str, Any]:  # noqa: N803 (boto3's name)
-            both.wait()  # for three others at the same time
+            both.wait()  # until four calls run at the same time
             return {"KeyMetadata": {"KeyId": KeyId}}
 
     class Fixed:

@@ -1,4 +1,7 @@
-"""Bad answers of AWS, in one table over the commands that read it: a sentence each, and the exit code is right."""
+"""Bad answers of AWS, in one table over the commands that read it.
+
+Each command prints one sentence and exits with the right code.
+"""
 
 import json
 import os

@@ -139,7 +139,7 @@ def names_in(value: Any) -> Iterator[str]:
 
 
 class HandedOver:
-    """Return an example with its synthesized facts, in which a mark for its path replaces each leaf."""
+    """An example with its synthesized facts, in which a mark for its path replaces each leaf."""
 
     def __init__(self, file: Path, folder: Path) -> None:
         self.estate = load(file)

@@ -45,7 +45,7 @@ networks:
   edge: {account_id: "123456789012", region: us-east-1, create: {cidr: 10.30.0.0/20, availability_zones: 2}}
 """
 WITHOUT = {"completion", "init", "permissions", "schema", "state create"}
-"""Commands without `--output`: they print or write one thing, in one form."""
+"""Commands without `--output`, because their result has only one format."""
 FILES = {"synth": ["json", "hcl"], "export": ["json", "hcl"]}
 
 

@@ -196,7 +196,7 @@ MIXED: list[Document] = [
     {"StringEquals": {"k": "${u}"}, "StringLike": {"k": "a*"}},
     {"StringNotEquals": {"k": ["${u}", "b"]}},
 ]
-"""Conditions for which `compare` can report a difference that no request shows, but may miss none."""
+"""Conditions for which `compare` can report a difference that no request shows, but must not miss one."""
 
 
 def random_statement(dice: random.Random, conditions: list[Document]) -> Document:
@@ -250,7 +250,7 @@ def rewritten_values(values: Any, dice: random.Random) -> Any:
     return dice.choice((several, several[0])) if len(several) == 1 else several
 
 
-# Fuzzers of the audit tried 50,000; ASTRO_POLICY_PAIRS sets the number.
+# ASTRO_POLICY_PAIRS sets the number. Fuzzing in an audit used 50,000.
 PAIRS = int(os.environ.get("ASTRO_POLICY_PAIRS", "1500"))
 
 

@@ -308,7 +308,7 @@ PLANT = """  plant:
 
 @pytest.fixture
 def behind(tmp_path: Path) -> Estate:
-    """The complete estate, with a VPN on its transit gateway and one that Astronomer makes."""
+    """The complete estate, with a VPN on its transit gateway and one that Astronomer creates."""
     shutil.copytree(COMPLETE.parent / "policies", tmp_path / "policies")
     return estate_of(tmp_path, COMPLETE.read_text().replace("\nconnections:\n", "\nconnections:\n" + PLANT, 1))
 

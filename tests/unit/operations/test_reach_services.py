@@ -132,7 +132,7 @@ def test_the_way_to_the_internet_blocks_until_all_hops_are_open(hub: Hub, hubs: 
             f"route 0.0.0.0/0 to a NAT gateway in {hub.private_table}",
         )
     }
-    # Without its own address, a packet goes nowhere at an internet gateway.
+    # An internet gateway drops a packet whose source has no public address.
     hub.route(hub.private_table, GatewayId=hub.internet)
     at_internet = f"{SITE}/32: the route 0.0.0.0/0 of {hub.private_table} of {hub.private} points to {hub.internet}"
     assert look()["nat-route"][0] == at_internet
@@ -163,7 +163,7 @@ def test_the_way_to_the_internet_blocks_until_all_hops_are_open(hub: Hub, hubs: 
         )
     }
 
-    # Of each later fault, exactly its own hop is blamed.
+    # Each of the following faults blocks exactly one hop.
     acl = next(one["NetworkAclId"] for one in hub.ec2.describe_network_acls()["NetworkAcls"] if one["VpcId"] == VPC)
     for out, cidr, low, high in (
         (False, "172.20.16.0/24", 443, 443),
@@ -228,7 +228,7 @@ SERVICE = "com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0"
 
 @dataclass(frozen=True)
 class Agents:
-    """The network of the agents, with an endpoint that nothing may use yet."""
+    """The network of the agents, with an endpoint that no client may use yet."""
 
     aws: LocalAws
     ec2: Any

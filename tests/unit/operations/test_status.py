@@ -104,9 +104,9 @@ def test_a_pending_peering_waits_for_you_until_it_expires(fresh: LocalAws, estat
     assert active.since
     assert active.until - active.since == timedelta(days=7)
     assert active.evidence == f"{PCX} is pending-acceptance, requested by {HYBRID}"
-    # Steps that need the peering have not failed before it is active.
+    # Until the peering is active, the steps that need it are waiting and not failed.
     waits = dict.fromkeys(("active", "dns", "route:private-a", "route:private-b"), ("waiting", "you"))
-    # The rule does not need it, and is missing.
+    # The rule does not need the peering, so it has failed because it is missing.
     assert states(found) == {**waits, "ingress:postgres": ("failed", "you")}
 
     fresh.pass_time(days=8)
@@ -420,7 +420,7 @@ def test_a_quota_waits_for_aws(fresh: LocalAws, estate: Estate) -> None:
     quotas = fresh.client("service-quotas", HYBRID)
     id_ = "quota:on-demand:us-east-1"
     assert states(look(estate, "service_quotas"))[id_] == ("failed", "you")
-    # The request is for fewer than the file has: a deploy fails until AWS has answered.
+    # The request is for fewer than the file has, so a deploy fails until AWS has decided on the request.
     quotas.request_service_quota_increase(ServiceCode="ec2", QuotaCode="L-1216C47A", DesiredValue=20)
     raised = row(look(estate, "service_quotas"), id_).outcome
     assert (raised.state, raised.who) == ("waiting", "AWS")

@@ -1,4 +1,4 @@
-"""The page of `main.py status --html`: its map, its text by others, its file, and its looks in a browser."""
+"""The page of `main.py status --html`: its map, text from outside, its file, and its layout in a browser."""
 
 import html
 import json
@@ -203,7 +203,7 @@ def test_a_browser_shows_every_text_in_full(width: int, tmp_path: Path) -> None:
     estate = crowded(tmp_path)
     page = as_html(estate, status_of(estate, f"{'x' * 200} {HOSTILE}"), NOW)
     assert "default-src 'none'" in page
-    # The page itself runs no script, so the one that measures needs a copy without that rule.
+    # The page forbids scripts, so the measuring script runs in a copy that allows them.
     file = tmp_path / "page.html"
     file.write_text(
         page.replace("default-src 'none'", "script-src 'unsafe-inline'").replace("</body>", f"{MEASURE}</body>")

@@ -36,7 +36,7 @@ BUILT_IN = {
 
 @pytest.fixture(autouse=True)
 def nothing_installed(monkeypatch, tmp_path):
-    """No test finds the mirror of the machine it runs on, unless it restores `ADD_ON_ROOTS`."""
+    """Hide this machine's provider mirror from every test that does not restore `ADD_ON_ROOTS`."""
     monkeypatch.setattr(terraform, "ADD_ON_ROOTS", (tmp_path / "opt",))
 
 

@@ -288,7 +288,7 @@ def test_no_text_of_the_file_is_evaluated_by_terraform(annotation: Any) -> None:
     """A Terraform string is a template, so `${` in the value of a tag would be evaluated."""
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     text = pattern(annotation)
-    # Tags have functions for patterns, which accept this.
+    # Tags are checked by functions instead of a pattern, and those accept this value.
     strategy = st.just(text.example if text else "owner 1")
     if text and "(?" not in text.pattern.replace("(?:", ""):  # lookaheads make examples slow to generate
         strategy |= st.from_regex(re.compile(text.pattern, re.ASCII), fullmatch=True)

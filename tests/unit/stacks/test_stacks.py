@@ -151,7 +151,7 @@ def test_two_paths_never_share_an_address(tmp_path: Path) -> None:
 
 
 REPLACED_BY_DESCRIPTION = ("aws_iam_policy", "aws_security_group")
-"""Types whose description AWS cannot change, so that Terraform replaces the resource for another word."""
+"""Types whose description AWS cannot change, so that Terraform replaces the resource if one word changes."""
 
 
 def addresses(stacks: dict[str, Any]) -> list[str]:
