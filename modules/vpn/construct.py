@@ -3,7 +3,6 @@ from typing import Any
 from cdktf import Fn, TerraformResourceLifecycle, Token
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
-from cdktf_cdktf_provider_aws.customer_gateway import CustomerGateway
 from cdktf_cdktf_provider_aws.ec2_transit_gateway_route import Ec2TransitGatewayRoute
 from cdktf_cdktf_provider_aws.ec2_transit_gateway_route_table_association import Ec2TransitGatewayRouteTableAssociation
 from cdktf_cdktf_provider_aws.ec2_transit_gateway_route_table_propagation import Ec2TransitGatewayRouteTablePropagation
@@ -20,15 +19,13 @@ from cdktf_cdktf_provider_aws.vpn_gateway_route_propagation import VpnGatewayRou
 from constructs import Construct
 
 from modules.context import ConnectionContext, Network
+from modules.parts.customer_gateway.construct import customer_gateway
 from modules.parts.for_each.construct import by_name, each
 from modules.parts.memory.construct import remember
 from modules.vocabulary import construct_id
 from modules.vpn.gateways import Gateway
 from modules.vpn.props import VpnProps
 from modules.vpn.tunnels import Tunnels
-
-LARGEST_SIGNED = 2147483647
-"""The largest signed ASN. Larger ones have a separate argument (facts B27)."""
 
 
 class Vpn(Construct):
@@ -96,28 +93,19 @@ class Vpn(Construct):
             )
         return gateway_id
 
-    def _customer_gateway(self, name: str, gateway: Gateway, tags: dict[str, str]) -> str:
+    def _customer_gateway(self, name: str, gateway: Gateway, tag: str) -> str:
         """Return the ID of the device's customer gateway in AWS."""
         if gateway.customer_gateway_id:
             return gateway.customer_gateway_id
-        # AWS also requires an ASN without BGP. This is its default.
-        asn = self._props.asn(gateway) or 65000
-        return CustomerGateway(
+        return customer_gateway(
             self,
             construct_id("customer-gateway", name),
-            type="ipsec.1",
-            ip_address=gateway.ip,
-            certificate_arn=gateway.certificate_arn,
-            bgp_asn=str(asn) if asn <= LARGEST_SIGNED else None,
-            bgp_asn_extended=str(asn) if asn > LARGEST_SIGNED else None,
-            # AWS returns the existing gateway for the same address, ASN and name (facts C5). Without a distinct name,
-            # it would be another team's gateway, or that of a device that was just renamed.
-            device_name=tags["Name"],
-            # AWS does not delete a gateway in use. A connection moves to the new gateway and keeps its tunnels. An
-            # adopted gateway without a name, or with another one, needs no replacement.
-            lifecycle=TerraformResourceLifecycle(create_before_destroy=True, ignore_changes=["device_name"]),
-            tags=tags,
-        ).id
+            tag,
+            ip=gateway.ip,
+            certificate=gateway.certificate_arn,
+            # AWS also requires an ASN without BGP. This is its default.
+            asn=self._props.asn(gateway) or 65000,
+        )
 
     def _connect(self, name: str, gateway: Gateway) -> dict[str, object]:
         props = self._props
@@ -127,7 +115,7 @@ class Vpn(Construct):
             self,
             construct_id("connection", name),
             type="ipsec.1",
-            customer_gateway_id=self._customer_gateway(name, gateway, tags),
+            customer_gateway_id=self._customer_gateway(name, gateway, tags["Name"]),
             transit_gateway_id=self._transit_gateway_id,
             vpn_gateway_id=self._vpn_gateway_id,
             static_routes_only=bool(props.static_routes),

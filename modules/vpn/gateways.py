@@ -65,8 +65,9 @@ class Gateway(Props):
     """The private certificate that identifies a device without a fixed address, in ACM of the network's account and
     region. The device starts the tunnels, and there are no pre-shared keys."""
     customer_gateway_id: CustomerGatewayId | None = None
-    """An existing customer gateway in the network's account and region. Default: a new one. An account may have several
-    with the same address and ASN."""
+    """An existing customer gateway in the network's account and region. Default: a new one. Connections of a network
+    share it if their devices have the same address and ASN. Connections of different networks each create one, which
+    AWS allows because the names differ."""
     bgp_asn: Asn | None = None
     """The device's own ASN. Default: the connection's `bgp_asn`."""
     tunnels: Tunnels | None = None

@@ -6,6 +6,7 @@ Each test is named after its file. It compares the messages of `check` and the s
 import json
 from collections.abc import Mapping
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,10 @@ def warned(folder: Path, name: str, changes: Mapping[str, str] | None = None) ->
     source = Source(file)
     told = [str(one).split(": ", 1)[1] for one in warnings(load(file, source), file, source, date(2026, 11, 1))]
     return [one for one in told if "is a placeholder from the examples" not in one]
+
+
+def _synthesized(folder: Path, text: str) -> dict[str, Any]:
+    return synth_all(_load(folder, text), folder / "out")
 
 
 def built(folder: Path, name: str, changes: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -168,7 +173,7 @@ def test_a_twin_has_the_ranges_of_its_cluster(folder: Path) -> None:
 
 
 def test_one_firewall_two_vpcs(folder: Path) -> None:
-    """Each has a customer gateway with a different name, or names an existing one."""
+    """Each stack has a customer gateway with a different name, or uses an existing one."""
     name = "one-firewall-two-vpcs"
     gateways = [stack["aws_customer_gateway"] for stack in built(folder, name).values()]
     names = [one["device_name"] for stack in gateways for one in stack.values()]
@@ -181,6 +186,39 @@ def test_one_firewall_two_vpcs(folder: Path) -> None:
         for stack in stacks.values()
         for one in stack["resource"]["aws_vpn_connection"].values()
     ] == [(None, "cgw-0aaaaaaaaaaaaaaaa")] * 2
+
+
+def test_connections_of_a_network_share_a_device(folder: Path) -> None:
+    """One customer gateway has an address and ASN. Its address follows the order of the file."""
+    shared = {"network: dev": "network: prod\n    transit_gateway_id: tgw-0123456789abcdef0"}
+    text = text_of("one-firewall-two-vpcs", shared)
+    first, second = text.index("  office-prod:"), text.index("  office-dev:")
+    swapped = text[:first] + text[second:] + text[first:second]
+    kind = "aws_customer_gateway"
+    for order, (owner, other) in ((text, ("prod", "dev")), (swapped, ("dev", "prod"))):
+        (tree,) = (stack for name, stack in _synthesized(folder, order).items() if name == "network-prod")
+        address, unused = (f"{kind}.office-{one}_customer-gateway_firewall" for one in (owner, other))
+        assert [f"{kind}.{name}" for name in tree["resource"][kind]] == [address]
+        assert [one["customer_gateway_id"] for one in tree["resource"]["aws_vpn_connection"].values()] == [
+            f"${{{address}.id}}"
+        ] * 2
+        assert tree["moved"] == [{"from": unused, "to": address}]
+    other_asn = text[:second] + text[second:].replace("65010", "65011")
+    tree = _synthesized(folder, other_asn)["network-prod"]
+    assert (len(tree["resource"][kind]), "moved" in tree) == (2, False)
+
+
+def test_a_shared_device_follows_renamed_connections(folder: Path) -> None:
+    shared = {"network: dev": "network: prod\n    transit_gateway_id: tgw-0123456789abcdef0"}
+    text = text_of("one-firewall-two-vpcs", shared)
+    text += "renamed: {connections.plant: office-prod, connections.lab: office-dev}\n"
+    moved = _synthesized(folder, text)["network-prod"]["moved"]
+    kind = "aws_customer_gateway."
+    names = ["lab", "office-dev", "plant", "office-prod"]
+    assert [one for one in moved if one["to"].startswith(kind)] == [
+        {"from": f"{kind}{former}_customer-gateway_firewall", "to": f"{kind}{to}_customer-gateway_firewall"}
+        for former, to in reversed([*pairwise(names)])
+    ]
 
 
 def test_vpn_over_direct_connect(folder: Path) -> None:
