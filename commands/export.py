@@ -44,7 +44,7 @@ def export(
     from operations.synth import formatter, new_app
 
     refuse_python_package(out)
-    estate = load(file, source := Source(file))
+    estate = load(file, source := Source(file), modules=True)
     terraform = formatter(os.environ) if (format_ or output) is Syntax.HCL else None
     with new_app(os.environ) as app:
         from operations.export.stacks import exported_stacks

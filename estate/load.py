@@ -24,10 +24,11 @@ class EstateError(UserError):
         super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems), code)
 
 
-def load(file: Path, source: Source | None = None) -> Estate:
+def load(file: Path, source: Source | None = None, *, modules: bool = False) -> Estate:
     """Return the estate in `file`. Raises EstateError with all its mistakes.
 
-    Only reads that file, unless its `source` is given, and the policy files in it. It needs no network and no AWS.
+    With `modules`, the file can be one for `main.py export` only. Only reads that file, unless its `source` is given,
+    and the policy files in it. It needs no network and no AWS.
     """
     source = source or Source(file)
     problems = list(source.problems)
@@ -45,7 +46,7 @@ def load(file: Path, source: Source | None = None) -> Estate:
         templates = {problem.path for problem in source.problems if problem.message == UNFILLED}
         problems = [one for one in problems if one.path not in templates or one.message == UNFILLED]
     names = {section: _entries(written, section) for section in SECTIONS}
-    problems += [locate(problem, source) for problem in (*broken, *check(whole, names, sound))]
+    problems += [locate(problem, source) for problem in (*broken, *check(whole, names, sound, modules=modules))]
     if problems or estate is None:
         raise EstateError(file, problems)
     return estate

@@ -9,7 +9,7 @@ from estate.source import Location, Problem
 from estate.twins import TWIN
 from modules.catalog import Connection
 from modules.cluster import Cluster
-from modules.vpc.props import VpcProps
+from modules.vpc.props import VARIABLE, VpcProps
 
 
 def overlaps(estate: Estate) -> Iterator[Problem]:
@@ -133,7 +133,7 @@ def _may_overlap(estate: Estate, ranges: _Ranges, *places: Location) -> bool:
         return True
     if sections == {"networks"} and one[1] != other[1]:
         vpcs = [estate.networks[str(place[1])].vpc_id for place in places]
-        return vpcs[0] is not None and vpcs[0] == vpcs[1]
+        return vpcs[0] not in (None, VARIABLE) and vpcs[0] == vpcs[1]
     if sections == {"networks", "connections"} and _is_the_network(estate, ranges, *places):
         return True
     if ranges[one] != ranges[other]:

@@ -19,21 +19,24 @@ from modules.aws import OPT_IN, REGIONS
 from modules.context import Context
 from modules.parts.iam_policy.props import PolicyDocument
 from modules.vocabulary import arn_region, partition
+from modules.vpc.props import VARIABLE
 
 Names = Mapping[str, Mapping[str, Any]]
 """The entries of each section as they are in the file. Invalid entries are included, because references to their names
 are valid."""
 
 
-def check(estate: Estate, names: Names, sound: Estate | None = None) -> Iterator[Problem]:
+def check(estate: Estate, names: Names, sound: Estate | None = None, *, modules: bool = False) -> Iterator[Problem]:
     """Yield the problems between the entries of `estate`, each of which is valid.
 
-    `sound` also has the valid fields of the other entries, for rules that need only those.
+    `sound` also has the valid fields of the other entries, for rules that need only those. With `modules`, the values
+    that a Terraform root gives can be missing.
     """
     connections = (sound or estate).connections
     entries = [*(partial(_section_fits, name) for name in ACCOUNT_SECTIONS)]
     entries += [*(partial(_connection_fits, name) for name in connections)]
-    for rule in (*_RULES, *entries):
+    deployed = () if modules else (_of_estate(_not_deployed),)
+    for rule in (*_RULES, *deployed, *entries):
         yield from _of_sound(rule, estate, names, sound) if sound else rule(estate, names)
 
 
@@ -87,7 +90,9 @@ def _vpcs(estate: Estate) -> Iterator[Problem]:
     """Yield networks with the same VPC in one account."""
     first: dict[tuple[str, str], str] = {}
     for name, network in estate.networks.items():
-        if network.vpc_id and (other := first.setdefault((network.vpc_id, network.account_id), name)) != name:
+        if network.vpc_id in (None, VARIABLE):
+            continue
+        if (other := first.setdefault((network.vpc_id, network.account_id), name)) != name:
             yield Problem(
                 ("networks", name, "vpc_id"),
                 f"{network.vpc_id!r} is also the VPC of networks.{other}; use one entry for both, so that only one "
@@ -95,11 +100,22 @@ def _vpcs(estate: Estate) -> Iterator[Problem]:
             )
 
 
+def _not_deployed(estate: Estate) -> Iterator[Problem]:
+    """Yield the networks whose VPC only a Terraform root with exported modules has."""
+    for name, network in estate.networks.items():
+        if network.vpc_id == VARIABLE:
+            yield Problem(
+                ("networks", name, "vpc_id"),
+                "'variable' is for modules of `main.py export`, whose root sets it; write the ID of the VPC to deploy "
+                "this file",
+            )
+
+
 def _shared_vpcs(estate: Estate) -> Iterator[Problem]:
     """Yield contradictions between the entries of a VPC that several accounts share."""
     owners: dict[str, str] = {}
     for name, network in estate.networks.items():
-        if network.vpc_id and network.route_tables:
+        if network.vpc_id not in (None, VARIABLE) and network.route_tables:
             owners.setdefault(network.vpc_id, name)
     for name, network in estate.networks.items():
         owner = owners.get(network.vpc_id or "", name)

@@ -77,7 +77,7 @@ def findings(file: Path, environ: Mapping[str, str], today: date) -> Findings:
     """Return what `check` finds in a file."""
     source = Source(file)
     try:
-        estate = load(file, source)
+        estate = load(file, source, modules=True)
     except EstateError as error:
         return Findings(file, None, tuple(error.problems))
     # A warning names what a cluster lacks, with what it blocks.

@@ -18,6 +18,7 @@ from modules.vocabulary import (
     TransitGatewayAttachmentId,
     TransitGatewayId,
     TransitGatewayRouteTableId,
+    not_one,
 )
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
@@ -79,10 +80,8 @@ class EgressHubProps(ConnectionProps):
     @model_validator(mode="after")
     def _names_one_gateway(self) -> Self:
         if (self.transit_gateway_of is None) == (self.transit_gateway_id is None):
-            raise ValueError(
-                "set exactly one of transit_gateway_of and transit_gateway_id: the connection that creates the "
-                "gateway, or the ID of an existing one"
-            )
+            is_wrong = not_one("transit_gateway_of", "transit_gateway_id", both=self.transit_gateway_id is not None)
+            raise ValueError(f"{is_wrong}: the connection that creates the gateway, or the ID of an existing one")
         given = [field for field in _EXISTING if getattr(self, field)]
         if self.transit_gateway_of and given:
             raise ValueError(f"has transit_gateway_of and {given[0]}, which is for an existing gateway; remove one")

@@ -27,6 +27,9 @@ from modules.vocabulary import (
     duplicates,
 )
 
+VARIABLE = "variable"
+"""Stands for an ID in a file for `main.py export`."""
+
 Letter = Literal["a", "b", "c"]
 
 
@@ -76,6 +79,15 @@ class FoundRouteTables(Props):
         if "Name" in self.by_tag:
             raise ValueError("has Name in by_tag; use by_name")
         return self
+
+
+def _word_or_id(value: object) -> str:
+    return "word" if value == VARIABLE else "id"
+
+
+_Word = Annotated[Literal["variable"], Tag("word")]
+VpcIdOrVariable = Annotated[Annotated[VpcId, Tag("id")] | _Word, Discriminator(_word_or_id)]
+SubnetIdOrVariable = Annotated[Annotated[SubnetId, Tag("id")] | _Word, Discriminator(_word_or_id)]
 
 
 def _shape(value: object) -> str:
@@ -163,8 +175,9 @@ class VpcProps(Props):
     """The AWS account of the network."""
     region: Region
     """The AWS region of the network."""
-    vpc_id: VpcId | None = None
-    """The existing VPC."""
+    vpc_id: VpcIdOrVariable | None = None
+    """The existing VPC. With `variable`, in a file for `main.py export`, it is a required variable of the module, such
+    as for a VPC that your Terraform creates. The VPC's ranges are still in the file, for the overlap check."""
     cidrs: Annotated[tuple[VpcCidr, ...], Field(max_length=50)] = ()
     """The ranges of the existing VPC, the primary first. Each is routed and included in the overlap check. AWS allows
     /16 to /28."""
@@ -185,8 +198,9 @@ class VpcProps(Props):
     excluded, because they cannot have such routes. Do not use a table with inline routes (`aws_route_table` of another
     Terraform configuration), because that configuration would remove these routes. Between IDs and a rule, deploy once
     with `routes_elsewhere` and without `route_tables`, because Terraform cannot replace a route with an equal one."""
-    subnets: dict[Slug, SubnetId] = Field(default_factory=dict)
-    """The existing VPC's subnets for attachments and endpoints, by a name of your choice, each in a different zone."""
+    subnets: dict[Slug, SubnetIdOrVariable] = Field(default_factory=dict)
+    """The existing VPC's subnets for attachments and endpoints, by a name of your choice, each in a different zone.
+    With `vpc_id: variable`, each can be `variable` too."""
     routes_elsewhere: Reason | None = None
     """The reason why the existing VPC has no `route_tables` although its connections are routed, and who creates the
     routes back to Astro. Default: such a network is an error."""
@@ -197,7 +211,7 @@ class VpcProps(Props):
     @field_validator("route_tables", "subnets")
     @classmethod
     def _each_has_one_name(cls, ids: dict[str, str] | FoundRouteTables | str) -> object:
-        if isinstance(ids, dict) and (twice := duplicates(ids.values())):
+        if isinstance(ids, dict) and (twice := duplicates(id_ for id_ in ids.values() if id_ != VARIABLE)):
             raise ValueError(f"has {', '.join(twice)} under two names; list each once")
         return ids
 
@@ -245,6 +259,8 @@ class VpcProps(Props):
         described = [name for name in _OF_A_VPC if getattr(self, name)]
         if self.vpc_id is None and self.create is None and described:
             raise ValueError("needs a VPC; set vpc_id for an existing VPC, or create for a new one")
+        if VARIABLE in self.subnets.values() and self.vpc_id != VARIABLE:
+            raise ValueError("has variable in subnets, and vpc_id is an ID; write every ID, or vpc_id: variable")
         if self.vpc_id and not self.cidrs:
             raise ValueError("has vpc_id without cidrs; list every range of that VPC, the primary first")
         return self

@@ -22,6 +22,7 @@ from modules.cluster import Cluster
 from modules.descriptions import describe_fields
 from modules.expressions import FOR_EACH, Expression, MapExpression, unwrap
 from modules.vocabulary import AccountId, Range, Slug, Text
+from modules.vpc.props import VARIABLE
 
 Variable = dict[str, Any]
 """The block of a variable in Terraform's JSON syntax."""
@@ -125,7 +126,11 @@ class _Entry:
 
     def scalar(self, path: tuple[str, ...], rule: "_Rule", value: Any, doc: str | None) -> Expression:
         name = self._variable(
-            path, "string", doc or f"{rule.what[0].upper()}{rule.what[1:]}.", str(value) if value else None
+            path,
+            "string",
+            doc or f"{rule.what[0].upper()}{rule.what[1:]}.",
+            str(value) if value else None,
+            required=value == VARIABLE,
         )
         self._must(name, f"{name} == null || {rule.test(name)}" if not value else rule.test(name), rule.allowed)
         if not value:
@@ -152,7 +157,8 @@ class _Entry:
         later = [one.removeprefix(start) for one in self.pending if one.startswith(start)]
         if not each and not known and not later:
             return value
-        name = self._variable(path, "map(string)", doc, known, required=known is None)
+        required = known is None or VARIABLE in known.values()
+        name = self._variable(path, "map(string)", doc, known, required=required)
         self._must(name, f"alltrue([for one in values({name}) : {rule.test('one')}])", rule.allowed)
         if each:
             return MapExpression(name, filled=known != {})

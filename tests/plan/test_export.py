@@ -19,7 +19,7 @@ from cdktf import Testing
 from cdktf_cdktf_provider_aws.route import Route
 from pydantic import TypeAdapter, ValidationError
 
-from estate.load import load
+from estate.load import EstateError, load
 from local_aws import LocalAws
 from modules.astronomer import AstroCidr
 from modules.expressions import Expression, MapExpression, subnet, truncated_name, zone_if_outside_vpc
@@ -30,7 +30,7 @@ from operations.export.variables import Inputs, _Entry, _rule, _text, for_module
 from operations.owner import MANIFEST
 from operations.terraform import find_terraform
 from tests.support import ROOT
-from tests.support.as_modules import call_modules, export, made_by, variables_of
+from tests.support.as_modules import call_modules, export, keys_of, made_by, variables_of
 from tests.support.synth import NewStack, parsed
 from tests.support.synth import synth as synth_example
 from tests.support.terraform import Terraform, cli_environment
@@ -142,7 +142,9 @@ def test_a_variable_has_the_path_rule_and_value_of_the_estate() -> None:
     _, inputs = for_modules(load(COMPLETE))
     assert inputs["lake"].variables["vpc_id"] == {
         "type": "string",
-        "description": "networks.lake.vpc_id: The existing VPC.",
+        "description": "networks.lake.vpc_id: The existing VPC. With `variable`, in a file for `main.py export`, it is "
+        "a required variable of the module, such as for a VPC that your Terraform creates. The VPC's ranges are still "
+        "in the file, for the overlap check.",
         "default": "vpc-0123456789abcdef0",
         "nullable": False,
         "validation": [
@@ -437,6 +439,56 @@ def planned(folder: Path, aws: LocalAws) -> dict[str, Any]:
     terraform = Terraform(find_terraform(environment), environment)
     terraform.init(folder)
     return terraform.plan_json(folder)
+
+
+LATE = """\
+name: acme
+state: {backend: none}
+astro: {product: hosted-dedicated, organization: acme}
+clusters:
+  prod: {region: us-east-1, account_id: "333333333333", cidr: 172.20.0.0/20}
+networks:
+  lake:
+    account_id: "111111111111"
+    region: us-east-1
+    vpc_id: variable
+    cidrs: [10.20.0.0/16]
+    route_tables: all
+    subnets: {a: variable}
+connections:
+  hub: {type: transit_gateway, clusters: [prod], network: lake, create: {}}
+"""
+ROOT_WITH_A_VPC = """\
+resource "aws_vpc" "own" {
+  cidr_block = "10.20.0.0/16"
+}
+resource "aws_subnet" "own" {
+  vpc_id     = aws_vpc.own.id
+  cidr_block = "10.20.0.0/24"
+}
+module "lake" {
+  source       = "./json/network-lake"
+  vpc_id       = aws_vpc.own.id
+  subnets      = {a = aws_subnet.own.id}
+  route_tables = {main = aws_vpc.own.main_route_table_id}
+}
+"""
+
+
+def test_a_root_passes_the_vpc_that_it_creates(aws: LocalAws, tmp_path: Path) -> None:
+    file = tmp_path / "astro.yaml"
+    file.write_text(LATE)
+    with pytest.raises(EstateError, match=r"networks\.lake\.vpc_id: 'variable' is for modules of `main\.py export`"):
+        load(file)
+    module = export(file, tmp_path)["json_network-lake"]
+    declared = json.loads((module / "variables.tf.json").read_text())["variable"]
+    assert {name for name, one in declared.items() if "default" not in one} == {"route_tables", "subnets", "vpc_id"}
+    keys = keys_of(aws.environment("111111111111"))
+    provider = {"aws": {"region": "us-east-1", **keys}}
+    (tmp_path / "provider.tf.json").write_text(json.dumps({"provider": provider}))
+    (tmp_path / "main.tf").write_text(ROOT_WITH_A_VPC)
+    kinds = [json.loads(one)[0] for one in made_by(planned(tmp_path, aws), "module.lake")]
+    assert {"aws_ec2_transit_gateway", "aws_ec2_transit_gateway_vpc_attachment"} < {*kinds}
 
 
 def test_a_module_supports_count_for_each_and_depends_on(

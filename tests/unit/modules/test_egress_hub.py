@@ -106,8 +106,8 @@ def test_a_new_hub_waits_for_its_attachment(new_stack: NewStack) -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        (BASE, "set exactly one of transit_gateway_of and transit_gateway_id"),
-        (EXISTING | {"transit_gateway_of": "hub"}, "set exactly one of transit_gateway_of and transit_gateway_id"),
+        (BASE, "has neither transit_gateway_of nor transit_gateway_id; set one"),
+        (EXISTING | {"transit_gateway_of": "hub"}, "has both transit_gateway_of and transit_gateway_id; keep one"),
         (BASE | {"transit_gateway_of": "hub", "route_table_id": TABLE}, "has transit_gateway_of and route_table_id"),
         (BASE | {"transit_gateway_id": GATEWAY}, "has transit_gateway_id without route_table_id"),
         (EXISTING | {"dropped": {"all": "0.0.0.0/0"}}, "has 0.0.0.0/0 in dropped"),
