@@ -58,6 +58,8 @@ class TransitGateway(Place):
     default_route_table: NotRequired[str]
     route_tables: NotRequired[list[str]]
     """Route tables besides the default one."""
+    shared_with: NotRequired[list[str]]
+    """Accounts that accepted a share of the gateway."""
 
 
 class TransitGatewayAttachment(Place):

@@ -24,12 +24,14 @@ from moto.ec2.models import (
 from moto.elbv2.models import elbv2_backends
 from moto.kms.models import kms_backends
 from moto.logs.models import logs_backends
+from moto.ram.models import ram_backends
 from moto.route53.models import route53_backends
 from moto.route53resolver.models import route53resolver_backends
 from moto.sns.models import sns_backends
 
 from . import clock
 from . import facts as shape
+from .patches.ram import is_shared, share
 from .patches.transit_gateway import attach_vpc, home_of
 
 _ASTRO_CIDR = "172.20.0.0/20"
@@ -166,6 +168,10 @@ def _transit_gateway(fact: shape.TransitGateway) -> None:
         if route_table not in ec2.transit_gateways_route_tables:
             with _ids(transit_gateway_route_table=route_table):
                 ec2.create_transit_gateway_route_table(fact["id"])
+    gateway = ec2.transit_gateways[fact["id"]]
+    for account in fact.get("shared_with", []):
+        if not is_shared(gateway.arn, account):
+            share(ram_backends[fact["account"]][fact["region"]], gateway.arn, account)
 
 
 def _enabled(choice: bool) -> str:

@@ -18,9 +18,13 @@ PAGES = SITE / "pages"
 
 PROJECT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "SUPPORT.md")
 SITUATIONS: Mapping[str, tuple[str, ...]] = {
+    "Hosted: the first peering": ("vpc_peering",),
+    "Hybrid: from nothing": ("hybrid_from_nothing",),
+    "A hub with several accounts and on-premises networks": ("hub_with_on_premises",),
+    "Several clusters and regions with failover": ("regions_with_failover",),
     "Everything at once": ("complete",),
     "Hybrid: prepare the account": ("cross_account_role", "policy_alarm", "service_quotas", "opt_in_region"),
-    "Connect a network to a cluster": ("vpc_peering", "peering_role", "vpc", "network_rules"),
+    "Connect a network to a cluster": ("vpc", "peering_role", "network_rules"),
     "Connect many networks, or an office": ("transit_gateway", "vpn"),
     "Reach one service without routes": ("private_link", "remote_agents"),
     "Resolve names in both directions": ("resolver_rules", "dns_forwarding", "hosted_zone"),

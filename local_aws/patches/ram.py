@@ -108,6 +108,13 @@ def is_shared(resource_arn: str, account: str) -> bool:
     )
 
 
+def share(owner: ResourceAccessManagerBackend, resource_arn: str, account: str) -> None:
+    """Share a resource with an account that accepts it at once."""
+    owner.create_resource_share(name="exists already", resourceArns=[resource_arn], principals=[account])
+    for invitation in _invitations(owner.resource_shares[-1]):
+        invitation["status"] = "ACCEPTED"
+
+
 @patch(ResourceAccessManagerBackend)
 def create_resource_share(self: ResourceAccessManagerBackend, **kwargs: Any) -> dict[str, Any]:
     """Keep tags, invite accounts, and refuse resources of other accounts; moto does none of these."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +11,10 @@ from typing import Any
 import pytest
 
 from estate.load import load
-from estate.model import Estate
-from estate.plan import secrets
 from local_aws import LocalAws
 from operations.terraform import find_terraform
 from tests.support import EXAMPLES
-from tests.support.as_modules import account_of, call_modules, export, keys_of, made_by
+from tests.support.as_modules import account_of, call_modules, call_stacks, export, made_by
 from tests.support.deployment import SECRETS
 from tests.support.rego import MUTATIONS, judge, mutants
 from tests.support.synth import synth
@@ -49,41 +46,6 @@ def test_the_rules_warn_of_an_account_without_alarm() -> None:
         ("policy_alarm", "deny"): [f"{address}: has no alarm on changes in this plan"],
         ("policy_alarm", "warn"): [],
     }
-
-
-OUTPUTS = ("handoff", "deployed")
-
-
-def call_stacks(root: Path, stacks: dict[str, Path], estate: Estate, aws: LocalAws) -> None:
-    """Write into `root` a module call for each stack, with a provider for the stack's account.
-
-    One plan of all stacks starts Terraform and reads the provider's schema once, which saves seconds for each stack.
-    """
-    given = {secret.removeprefix("TF_VAR_"): json.loads(value) for secret, value in SECRETS.items()}
-    document: dict[str, Any] = {"module": {}, "output": {}}
-    for name, folder in stacks.items():
-        keys = keys_of(aws.environment(account_of(estate, folder.name)))
-        (folder / "state_override.tf.json").unlink()
-        for file in folder.glob("cdk.tf*"):
-            file.write_text(as_module(file.read_text(), keys))
-        needed = {variable: given[variable] for stack, variable, _ in secrets(estate) if stack == folder.name}
-        document["module"][name] = {"source": f"./{folder.relative_to(root)}", **needed}
-        value = {output: f"${{module.{name}.{output}}}" for output in OUTPUTS}
-        document["output"][name] = {"value": value, "sensitive": True}
-    (root / "stacks.tf.json").write_text(json.dumps(document))
-
-
-def as_module(text: str, keys: dict[str, str]) -> str:
-    """Return a stack without its backend, about which Terraform would warn, and with the keys of its account."""
-    if not text.startswith("{"):
-        text = re.sub(r'^  (?:backend "\w+"|cloud) \{\n(?:    .*\n)*  \}\n', "", text, flags=re.MULTILINE)
-        lines = "".join(f'  {key} = "{value}"\n' for key, value in keys.items())
-        return text.replace('provider "aws" {\n', f'provider "aws" {{\n{lines}')
-    stack = json.loads(text)
-    stack["terraform"].pop("backend", None)
-    stack["terraform"].pop("cloud", None)
-    stack["provider"]["aws"][0] |= keys
-    return json.dumps(stack)
 
 
 def planned_of(planned: dict[str, Any], name: str) -> str:

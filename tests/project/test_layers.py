@@ -13,7 +13,7 @@ from modules.catalog import TYPES
 from modules.cluster import Cluster
 from modules.connection import ConnectionProps, SharingProps
 from modules.vpc.props import NewVpc, VpcProps
-from tests.support import ROOT
+from tests.support import ROOT, SITUATIONS
 
 PARTS = ("commands", "estate", "modules", "stacks", "operations")
 FILES = [ROOT / "main.py", *(f for part in PARTS for f in (ROOT / part).rglob("*.py"))]
@@ -129,7 +129,7 @@ def test_only_stacks_declare_variables_outputs_and_backends(file: Path) -> None:
 def test_a_folder_a_type_an_example_and_a_test_have_one_name() -> None:
     folders = {file.parent.name for file in (ROOT / "modules").glob("*/props.py")}
     assert {file.parent.name for file in (ROOT / "modules").glob("*/construct.py")} == folders
-    assert {file.stem for file in (ROOT / "examples").glob("*.yaml")} == folders | {"complete"}
+    assert {file.stem for file in (ROOT / "examples").glob("*.yaml")} == folders | {"complete", *SITUATIONS}
     tests = {file.stem.removeprefix("test_") for file in (ROOT / "tests/unit/modules").glob("test_*.py")}
     assert tests == folders | {"aws"}
 

@@ -182,8 +182,13 @@ def _is_open(kind: str, resource: dict[str, Any]) -> Iterator[str]:
         yield "offered to everybody"
 
 
-_ALARM = ("complete/account", "policy_alarm/account")
-_FLOW_LOGS = ("complete/network-edge", "egress_hub/network-edge", "vpc/network-edge")
+_ALARM = ("complete/account", "hybrid_from_nothing/account", "policy_alarm/account")
+_FLOW_LOGS = (
+    "complete/network-edge",
+    "egress_hub/network-edge",
+    "hybrid_from_nothing/network-edge",
+    "vpc/network-edge",
+)
 _KEY = "AWS's default first statement of a key policy, without Astronomer's role; without it, no one can manage the key"
 _ENDPOINT = "limits the endpoint to the named accounts (aws:PrincipalAccount); it grants nothing"
 _ACCOUNT = "Astronomer names only its account; the role accepts a peering with one VPC, and expires"
@@ -446,6 +451,7 @@ ACKNOWLEDGED: Acknowledged = {
         _CHOICE,
         "complete/network-edge",
         "egress_hub/network-edge",
+        "hybrid_from_nothing/network-edge",
     ),
     ("CKV_AWS_338", "aws_cloudwatch_log_group.office_tunnel-logs"): (_CHOICE, "vpn/network-lake"),
     ("CKV_AWS_150", "aws_lb.lake-service_load-balancer"): (
@@ -461,6 +467,7 @@ ACKNOWLEDGED: Acknowledged = {
             _VENDOR,
             "complete/account",
             "cross_account_role/account",
+            "hybrid_from_nothing/account",
             "opt_in_region/account",
             "policy_alarm/account",
             "service_quotas/account",

@@ -1,4 +1,4 @@
-"""A root module that calls the exported modules of an estate, as a team without Python would write it."""
+"""Root modules that call the exported modules of an estate, as a team without Python would, or its stacks."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from estate.model import Estate
+from estate.plan import secrets
 from local_aws import LocalAws
 from tests.support import ROOT
 from tests.support.deployment import SECRETS
@@ -76,6 +77,41 @@ def call_modules(
         "resource": {"terraform_data": {"first": {}}},
     }
     (folder / "main.tf.json").write_text(json.dumps(document))
+
+
+_OUTPUTS = ("handoff", "deployed")
+
+
+def call_stacks(root: Path, stacks: dict[str, Path], estate: Estate, aws: LocalAws) -> None:
+    """Write into `root` a module call for each stack, with a provider for the stack's account.
+
+    One plan of all stacks starts Terraform and reads the provider's schema once, which saves seconds for each stack.
+    """
+    given = {secret.removeprefix("TF_VAR_"): json.loads(value) for secret, value in SECRETS.items()}
+    document: dict[str, Any] = {"module": {}, "output": {}}
+    for name, folder in stacks.items():
+        keys = keys_of(aws.environment(account_of(estate, folder.name)))
+        (folder / "state_override.tf.json").unlink()
+        for file in folder.glob("cdk.tf*"):
+            file.write_text(_as_module(file.read_text(), keys))
+        needed = {variable: given[variable] for stack, variable, _ in secrets(estate) if stack == folder.name}
+        document["module"][name] = {"source": f"./{folder.relative_to(root)}", **needed}
+        value = {output: f"${{module.{name}.{output}}}" for output in _OUTPUTS}
+        document["output"][name] = {"value": value, "sensitive": True}
+    (root / "stacks.tf.json").write_text(json.dumps(document))
+
+
+def _as_module(text: str, keys: dict[str, str]) -> str:
+    """Return a stack without its backend, about which Terraform would warn, and with the keys of its account."""
+    if not text.startswith("{"):
+        text = re.sub(r'^  (?:backend "\w+"|cloud) \{\n(?:    .*\n)*  \}\n', "", text, flags=re.MULTILINE)
+        lines = "".join(f'  {key} = "{value}"\n' for key, value in keys.items())
+        return text.replace('provider "aws" {\n', f'provider "aws" {{\n{lines}')
+    stack = json.loads(text)
+    stack["terraform"].pop("backend", None)
+    stack["terraform"].pop("cloud", None)
+    stack["provider"]["aws"][0] |= keys
+    return json.dumps(stack)
 
 
 def keys_of(environment: dict[str, str]) -> dict[str, str]:

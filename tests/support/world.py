@@ -136,6 +136,8 @@ def _transit_gateways(estate: Estate) -> list[TransitGateway]:
             network = estate.networks[connection.network]
             gateway = found.setdefault(id_, TransitGateway(account=network.account_id, region=network.region, id=id_))
             gateway["route_tables"] = sorted({*gateway.get("route_tables", []), *filter(None, named)})
+            others = {*gateway.get("shared_with", []), network.account_id} - {gateway["account"]}
+            gateway["shared_with"] = sorted(others)
     return list(found.values())
 
 
