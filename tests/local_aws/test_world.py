@@ -116,6 +116,14 @@ def test_a_transit_gateway_has_its_options_and_route_tables(aws):
     ]
 
 
+def test_a_shared_transit_gateway_is_seen_by_those_accounts_only(aws):
+    hub = {"id": "tgw-0aaaaaaaaaaaaaaab", "shared_with": ["444444444444"], **EAST}
+    aws.make({"transit_gateways": [hub]})
+    for account, sees in ((OURS, True), ("444444444444", True), ("555555555555", False)):
+        found = aws.client("ec2", account=account).describe_transit_gateways()["TransitGateways"]
+        assert (hub["id"] in [one["TransitGatewayId"] for one in found]) is sees
+
+
 def test_an_endpoint_of_another_account_waits_or_has_its_state(aws):
     owner = "222222222222"
     ec2, elb = aws.client("ec2", account=owner), aws.client("elbv2", account=owner)
