@@ -111,7 +111,7 @@ def test_a_rename_that_terraform_cannot_follow_is_refused(tmp_path: Path, line: 
 def test_a_name_of_two_things_of_a_connection_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "astro.yaml"
     file.write_text(f"{VPN.replace('floor:', 'main:')}renamed: {{connections.plant.static_routes.floor: main}}\n")
-    with pytest.raises(EstateError, match=r"main' is .*gateways.main and .*static_routes.main, which"):
+    with pytest.raises(EstateError, match=r"main' is .*gateways.main and .*static_routes.main, so the"):
         load(file)
 
 
