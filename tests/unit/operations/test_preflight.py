@@ -512,7 +512,7 @@ def created(aws: LocalAws) -> dict[str, Any]:
     }
 
 
-def test_what_the_file_names_must_exist(aws: LocalAws, estate: Estate) -> None:
+def test_arns_and_names_in_the_file_must_exist(aws: LocalAws, estate: Estate) -> None:
     there = created(aws)
 
     def states_of(entry: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
