@@ -7,10 +7,12 @@ from typing import Any
 
 Data = dict[str, Any]
 
-NAMES = ["a", "b2", "lake", "edge", "data-lake", "x-1-y", "prod", "on", "null", "type", "sensitive-twelve-letters"]
-# Words of Terraform, names of constructs, outputs and twins, and names that differ from others by a part.
-NAMES += ["each", "count", "self", "default", "handoff", "first", "role", "policy", "vpc", "route-tables"]
-NAMES += ["a-dr", "lake-role", "data", "lake-lake", "true"]
+NAMES = [
+    *("a", "b2", "lake", "edge", "data-lake", "x-1-y", "prod", "on", "null", "type", "sensitive-twelve-letters"),
+    # Words of Terraform, names of constructs, outputs and twins, and names that differ from others by a part.
+    *("each", "count", "self", "default", "handoff", "first", "role", "policy", "vpc", "route-tables"),
+    *("a-dr", "lake-role", "data", "lake-lake", "true"),
+]
 REGIONS = ["us-east-1", "us-east-1", "us-west-2", "eu-central-1"]
 REASON = "Ticket OPS-1: a reason"
 

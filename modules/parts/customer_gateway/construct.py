@@ -57,7 +57,7 @@ def gateways_in(stack: TerraformStack) -> "CustomerGateways":
 class CustomerGateways(Construct):
     """The customer gateways of a stack by address, certificate and ASN.
 
-    Each has its ID and the paths of the connections' customer gateways that it stands for, its own first.
+    Each has its ID and the paths of the customer gateways of all connections that share it, beginning with its own.
     """
 
     def __init__(self, scope: Construct, id_: str) -> None:
