@@ -1,6 +1,7 @@
 import re
 
 from cdktf import Postcondition, TerraformResourceLifecycle, Token
+from cdktf_cdktf_provider_aws.data_aws_availability_zones import DataAwsAvailabilityZones
 from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
@@ -100,11 +101,20 @@ class PrivateLink(Construct):
         facts: dict[str, object] = {
             "service_name": service.service_name,
             "availability_zones": service.availability_zones,
+            "availability_zone_ids": self._zone_ids(service),
         }
         if props.private_dns_name:
             # The TXT record that proves ownership of the domain to AWS.
             facts["private_dns_record"] = Token.as_any(f"${{{service.fqn}.private_dns_name_configuration}}")
         return facts
+
+    def _zone_ids(self, service: VpcEndpointService) -> object:
+        """Return the IDs of the service's zones. The same name is another zone in another account (facts C9)."""
+        # Their only source for a load balancer that exists, whose subnets are not in the file.
+        zones = DataAwsAvailabilityZones(self, "zones")
+        # The provider lists names and IDs in the same order.
+        ids = f"{zones.fqn}.zone_ids[number] if contains({service.fqn}.availability_zones, name)"
+        return Token.as_any(f"${{[for number, name in {zones.fqn}.names : {ids}]}}")
 
     def _regions(self) -> list[str]:
         """Return the regions of the service (facts C9). AWS offers it in its own region anyway. The list is always set,

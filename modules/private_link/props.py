@@ -209,7 +209,11 @@ class PrivateLinkProps(ConnectionProps):
     routed: ClassVar[bool] = False
 
     blocked: ClassVar[str] = "it may not ask for a connection to the service"
-    for_astronomer: ClassVar[tuple[str, ...]] = ("region", "service.service_name")
+    for_astronomer: ClassVar[tuple[str, ...]] = (
+        "region",
+        "service.service_name",
+        "service.availability_zone_ids",
+    )
 
     type: Literal["private_link"]
     clusters: Annotated[tuple[Slug, ...], UNIQUE] = ()

@@ -2,7 +2,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
-from cdktf import Testing
+from cdktf import TerraformOutput, Testing
 from pydantic import ValidationError
 
 from modules.cluster import Cluster
@@ -36,8 +36,9 @@ def link(new_stack: NewStack, values: dict[str, Any], name: str = "acme-conn", *
     joins = type(joins)(name=name, network=joins.network, clusters=joins.clusters)
     stack = new_stack()
     made = PrivateLink(stack, "pl", props, joins)
+    TerraformOutput(stack, "handoff", value=made.handoff)
     tf = parsed(Testing.synth(stack, True))
-    return tf["resource"], tf.get("data", {}), made.handoff
+    return tf["resource"], tf.get("data", {}), tf["output"]["handoff"]["value"]
 
 
 UNNAMED = {
@@ -54,7 +55,8 @@ def rule(description: str, port: int, *cidrs: str) -> dict[str, Any]:
 
 
 def test_a_service_allows_astronomers_role_and_needs_acceptance(new_stack: NewStack) -> None:
-    resource, _, handoff = link(new_stack, EXISTING)
+    resource, data, handoff = link(new_stack, EXISTING)
+    assert data == {"aws_availability_zones": {"pl_zones": {}}}
     assert resource == {
         "aws_vpc_endpoint_service": {
             "pl_service": {
@@ -67,8 +69,18 @@ def test_a_service_allows_astronomers_role_and_needs_acceptance(new_stack: NewSt
             }
         }
     }
-    assert list(handoff) == ["account_id", "region", "service"]
-    assert list(handoff["service"]) == ["service_name", "availability_zones"]
+    service, zones = "aws_vpc_endpoint_service.pl_service", "data.aws_availability_zones.pl_zones"
+    ids = f"{zones}.zone_ids[number] if contains({service}.availability_zones, name)"
+    assert handoff == {
+        "account_id": "111111111111",
+        "region": "us-east-1",
+        "service": {
+            "service_name": f"${{{service}.service_name}}",
+            "availability_zones": f"${{tolist({service}.availability_zones)}}",
+            # The name of a zone is another zone in another account.
+            "availability_zone_ids": f"${{[for number, name in {zones}.names : {ids}]}}",
+        },
+    }
 
 
 def test_a_cluster_without_an_account_is_not_allowed_yet(new_stack: NewStack) -> None:
@@ -210,7 +222,14 @@ def test_an_endpoint_is_open_to_the_network_alone(new_stack: NewStack) -> None:
             }
         },
     }
-    assert list(handoff["endpoints"]["secrets"]) == ["id", "service", "dns_names"]
+    endpoint = "aws_vpc_endpoint.pl_endpoint_secrets"
+    assert handoff["endpoints"] == {
+        "secrets": {
+            "id": f"${{{endpoint}.id}}",
+            "service": "com.amazonaws.us-east-1.secretsmanager",
+            "dns_names": f"${{{endpoint}.dns_entry[*].dns_name}}",
+        }
+    }
 
 
 def test_an_endpoint_can_be_open_to_clusters(new_stack: NewStack) -> None:

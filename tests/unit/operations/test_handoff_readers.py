@@ -65,6 +65,7 @@ READERS: Mapping[str, Mapping[str, set[str]]] = {
         "region": A,
         "service.service_name": A,
         "service.availability_zones": YOU,
+        "service.availability_zone_ids": A,
         "service.private_dns_record": YOU,
         "endpoints.*.id": YOU,
         "endpoints.*.service": YOU,
@@ -124,7 +125,8 @@ READERS: Mapping[str, Mapping[str, set[str]]] = {
     },
     "workload_identity": {"account_id": YOU, "roles.*": YOU},
 }
-"""The facts of each type, and their readers besides you. Astronomer's are those that its pages request."""
+"""The facts of each type, and their readers besides you. Astronomer's are those that its pages request,
+and the zones of your endpoint service, by ID."""
 
 
 def names_in(value: Any) -> Iterator[str]:
