@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from modules.vocabulary import UNIQUE, AccountId, Props, Text
+from modules.vocabulary import UNIQUE, AccountId, Props, RolePath, Text
 
 PolicyName = Annotated[
     str,
@@ -13,15 +13,6 @@ PolicyName = Annotated[
         r"(?:[\w+=,.@-]{1,64}/){0,8}[\w+=,.@-]{1,128}",
         "up to 128 letters, digits and _+=,.@-, including its path",
         "workload-boundary",
-    ),
-]
-RolePath = Annotated[
-    str,
-    Text(
-        "an IAM path",
-        r"/(?:[\w+=,.@-]{1,64}/){1,7}",
-        "names separated by /, with / at the beginning and the end",
-        "/astro/",
     ),
 ]
 KeyAlias = Annotated[
@@ -36,8 +27,8 @@ class Controls(Props):
     permissions_boundary: PolicyName | None = None
     """The name of a managed policy that exists in each account. It limits every new role."""
     role_path: RolePath | None = None
-    """The path of every new role, except Astronomer's, which Astronomer finds without a path. A change replaces the
-    roles."""
+    """The path of every new role that has no `role_path` of an entry, except Astronomer's, which Astronomer finds
+    without a path. A change replaces the roles."""
     kms_key: KeyAlias | None = None
     """The alias of a KMS key that exists in each account and region, for every log group without a key. The key's
     policy must allow logs.REGION.amazonaws.com. AWS supports no custom key for the secrets of a VPN's pre-shared

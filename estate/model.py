@@ -20,7 +20,7 @@ from modules.opt_in_region.props import OptInRegionProps
 from modules.policy_alarm.props import PolicyAlarmProps
 from modules.service_quotas.props import ServiceQuotasProps
 from modules.tags import Tags
-from modules.vocabulary import AccountId, Day, Props, Reason, Region, Slug, Text, partition
+from modules.vocabulary import AccountId, Day, Props, Reason, Region, RoleName, Slug, Text, partition
 from modules.vpc.props import VpcProps
 
 SECTIONS = ("clusters", "networks", "connections")
@@ -37,9 +37,6 @@ OrganizationName = Annotated[
     ),
 ]
 """A label of DNS has at most 63 characters, and that of one of Astronomer's domains begins with `astro-`."""
-RoleName = Annotated[
-    str, Text("an IAM role name", r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-", "terraform-deployer")
-]
 
 
 SessionName = Annotated[

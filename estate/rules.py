@@ -374,8 +374,10 @@ def _claimed_once(estate: Estate) -> Iterator[Problem]:
             "global": (network.account_id,) if network else (connection.network,),
         }
         for claim in (*connection.claims(), *connection.iam_claims(name, estate.clusters)):
-            place = ("connections", name, *claim.field)
-            other, shared = taken.setdefault((*places[claim.scope], *claim.key), (place, claim.shared))
+            place, key = ("connections", name, *claim.field), claim.key
+            if key[0] == "kept role" and str(key[1]).startswith(prefix := f"{estate.name}-"):
+                key = ("role", str(key[1]).removeprefix(prefix))
+            other, shared = taken.setdefault((*places[claim.scope], *key), (place, claim.shared))
             if other != place and (shared is None or shared != claim.shared):
                 # The name is sufficient for another connection.
                 told = other if other[:2] == place[:2] else other[:2]

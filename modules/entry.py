@@ -100,6 +100,17 @@ def role_claim(field: FieldPath, name: str) -> Claim:
     )
 
 
+def kept_role_claim(field: FieldPath, name: str) -> Claim:
+    """Return the claim of a role's whole name, which can also begin with the estate's name. IAM ignores case."""
+    return Claim(
+        field,
+        "global",
+        ("kept role", name.casefold()),
+        f"is the name of the role {name}",
+        "role names must be unique within an account: use another one",
+    )
+
+
 @dataclass(frozen=True)
 class Step:
     """A step that remains after a deploy, such as accepting a resource share."""

@@ -287,6 +287,18 @@ Principal = Annotated[
 TopicArn = Annotated[
     str, arn("sns", r"[\w-]{1,256}(?:\.fifo)?", "an SNS topic", "arn:aws:sns:us-east-1:111111111111:security")
 ]
+RoleName = Annotated[
+    str, Text("an IAM role name", r"[\w+=,.@-]{1,64}", "up to 64 letters, digits and _+=,.@-", "terraform-deployer")
+]
+RolePath = Annotated[
+    str,
+    Text(
+        "an IAM path",
+        r"/(?:[\w+=,.@-]{1,64}/){1,7}",
+        "names separated by /, with / at the beginning and the end",
+        "/astro/",
+    ),
+]
 PolicyArn = Annotated[
     str,
     arn(

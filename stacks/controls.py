@@ -12,6 +12,7 @@ from modules.astronomer import ROLE
 from modules.parts.iam_policy.construct import document, statement
 from modules.private_link.props import VENDORS
 from modules.vocabulary import partition
+from modules.vpc.props import FLOW_LOGS_PATH
 
 _RESET = (
     "${self.id} still has a policy that the file no longer has, and Terraform cannot remove it. Reset it with `aws ec2 "
@@ -27,7 +28,7 @@ def apply_controls(stack: Construct, controls: Controls, account_id: str, region
         if boundary and role.permissions_boundary_input is None:
             role.permissions_boundary = boundary
         # Astronomer, and the policies that restrict it, refer to its role without a path.
-        if controls.role_path and role.name_input != ROLE:
+        if controls.role_path and role.path_input in (None, FLOW_LOGS_PATH) and role.name_input != ROLE:
             role.path = controls.role_path
     groups = [node for node in nodes if isinstance(node, CloudwatchLogGroup) and node.kms_key_id_input is None]
     if controls.kms_key and groups:

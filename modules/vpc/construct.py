@@ -22,7 +22,7 @@ from modules.context import Network
 from modules.expressions import MapExpression, is_late, listed, subnet
 from modules.parts.iam_policy.construct import document, statement
 from modules.vocabulary import construct_id, partition
-from modules.vpc.props import FlowLogs, FoundRouteTables, NewVpc, VpcProps
+from modules.vpc.props import FLOW_LOGS_PATH, FlowLogs, FoundRouteTables, NewVpc, VpcProps
 
 ANYWHERE = "0.0.0.0/0"
 
@@ -257,7 +257,7 @@ class Vpc(Construct):
             "flow-logs-role",
             # A network's name can have 63 characters, and a role's name 64.
             name=self._name,
-            path="/vpc-flow-logs/",
+            path=FLOW_LOGS_PATH,
             description="Lets VPC Flow Logs write to their log group",
             assume_role_policy=trust,
             # Astronomer's policy denies the deletion of roles with this tag (facts A4).

@@ -30,6 +30,9 @@ from modules.vocabulary import (
 VARIABLE = "variable"
 """Stands for an ID in a file for `main.py export`."""
 
+FLOW_LOGS_PATH = "/vpc-flow-logs/"
+"""The path of a flow logs' role without `controls`."""
+
 Letter = Literal["a", "b", "c"]
 
 

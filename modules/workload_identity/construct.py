@@ -62,18 +62,20 @@ class WorkloadIdentity(Construct):
 
     def _role(self, name: str, role: WorkloadRole, trust: Statement, description: str) -> str:
         former, roles = self._context.former_name, ("connections", self.node.id, "roles")
-        aws_name = truncated_name(f"{self._context.name}-{former(roles, name)}", 64)
+        given_name = truncated_name(f"{self._context.name}-{former(roles, name)}", 64)
+        aws_name = role.role_name or given_name
         made = IamRole(
             self,
             construct_id(name, "role"),
             name=aws_name,
+            path=role.role_path,
             description=description,
             assume_role_policy=document(self, construct_id(name, "trust"), trust),
             permissions_boundary=role.permissions_boundary,
         )
         policies = dict(role.policy_arns)
         for file, parts in role.policy_files.items():
-            base = f"{aws_name}-{former((*roles, name, 'policy_files'), file)}"
+            base = f"{given_name}-{former((*roles, name, 'policy_files'), file)}"
             for policy_name, text in parts.policies(self._context.network.account_id, base).items():
                 key = construct_id(file, policy_name.removeprefix(base).removeprefix("-"))
                 policies[key] = IamPolicy(

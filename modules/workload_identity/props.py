@@ -7,9 +7,9 @@ from modules.astronomer import DEPLOYMENT_ACCOUNTS, cluster_role, deployment_rol
 from modules.cluster import Cluster, ClusterSide, DisasterRecovery
 from modules.connection import ACCOUNT_ID, ConnectionProps
 from modules.context import Context
-from modules.entry import Claim, FieldPath, PendingInput, Step, in_words, role_claim
+from modules.entry import Claim, FieldPath, PendingInput, Step, in_words, kept_role_claim, role_claim
 from modules.parts.iam_policy.props import POLICIES, PolicyDocument
-from modules.vocabulary import UNIQUE, PolicyArn, Props, Reason, Slug, Text, arn, arn_account
+from modules.vocabulary import UNIQUE, PolicyArn, Props, Reason, RoleName, RolePath, Slug, Text, arn, arn_account
 
 # IAM's quota for a trust policy, and the size of our trust policies without names (facts B9).
 _TRUST_SIZE, _TRUST_FRAME = 2_048, 350
@@ -52,6 +52,12 @@ class WorkloadRole(Props):
     file. `{{.AWSAccount}}` in them is replaced by the network's account. Default: none."""
     permissions_boundary: PolicyArn | None = None
     """The ARN of a managed policy that limits the role. Default: none."""
+    role_name: RoleName | None = None
+    """The name of the role in AWS. Set it to keep a role that exists, which `main.py adopt` imports: the ARN in your
+    Airflow connections does not change then. Default: <estate>-<entry>-<name>, truncated to IAM's limit. A change
+    replaces the role."""
+    role_path: RolePath | None = None
+    """The path of the role. Default: the `role_path` of `controls`. A change replaces the role."""
 
     @model_validator(mode="after")
     def _fits_iam(self) -> Self:
@@ -99,7 +105,7 @@ class WorkloadIdentityProps(ConnectionProps):
     """The OIDC provider of the cluster's issuer in the network's account. Default: a new one. An account has one for
     each issuer."""
     roles: Annotated[dict[Slug, WorkloadRole], Field(min_length=1)]
-    """The roles, by a name of your choice. Their names in AWS are <estate>-<entry>-<name>, truncated to IAM's limit."""
+    """The roles, by a name of your choice."""
 
     @model_validator(mode="after")
     def _fits_the_identity(self) -> Self:
@@ -153,7 +159,10 @@ class WorkloadIdentityProps(ConnectionProps):
                 "the other",
             )
         for name, role in self.roles.items():
-            yield role_claim(("roles", name), f"{entry}-{name}")
+            if role.role_name:
+                yield kept_role_claim(("roles", name, "role_name"), role.role_name)
+            else:
+                yield role_claim(("roles", name), f"{entry}-{name}")
             for file, document in role.policy_files.items():
                 for policy in document.policies("", f"{entry}-{name}-{file}"):
                     yield Claim(

@@ -253,7 +253,7 @@ def _peering_role(world: _World, clusters: list[str], _network: str) -> Data:
 def _workload_identity(world: _World, clusters: list[str], _network: str) -> Data:
     identity = world.dice.choice(["deployment_role", "cluster_role", "oidc"])
     policies = {"read": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
-    role = world.optional(policy_arns=policies, policy_files={"lake": "policies/read-lake.json"})
+    role = world.optional(policy_arns=policies, policy_files={"lake": "policies/read-lake.json"}, role_path="/data/")
     if identity != "cluster_role":
         role |= world.optional(deployments=["geometric-gyroscope-9932"])
     return {"cluster": clusters[0], "identity": identity, "roles": world.named(lambda: role)}

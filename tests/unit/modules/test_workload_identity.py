@@ -149,6 +149,12 @@ def test_names_longer_than_iam_takes_stay_apart(new_stack: NewStack) -> None:
     assert {len(name) for name in names} == {64}
 
 
+def test_a_role_keeps_the_name_and_path_that_it_has_in_aws(new_stack: NewStack) -> None:
+    kept = {"deployments": (NAMESPACE,), "role_name": "airflow-etl", "role_path": "/data/"}
+    made = synthesized(new_stack, props(kept))["resource"]["aws_iam_role"]["conn_etl_role"]
+    assert (made["name"], made["path"]) == ("airflow-etl", "/data/")
+
+
 @pytest.mark.parametrize(
     ("more", "cluster", "expected"),
     [
@@ -209,8 +215,8 @@ def test_a_cluster_without_an_issuer_is_pending(tmp_path: Path) -> None:
             "connections.by-token.roles.reports.any_deployment_reason: .*would allow every Deployment of 'prod'",
         ),
         (
-            "    network: lake\n    roles:\n      audit: {deployments: [quasarian-quantum-1234], ",
-            "    network: lake\n    identity: cluster_role\n    roles:\n      audit: {",
+            "    network: lake\n    roles:\n      audit:\n        deployments: [quasarian-quantum-1234]\n",
+            "    network: lake\n    identity: cluster_role\n    roles:\n      audit:\n",
             "connections.by-role.identity: 'cluster_role' of a hosted-standard cluster also covers other organizations",
         ),
     ],
@@ -267,6 +273,13 @@ B_Y = "{type: workload_identity, cluster: prod, network: lake, roles: {y: {}}}"
             "<estate>-by-token-etl-read-lake, "
             "which conflicts with connections.by-token.roles.etl.policy_files.read-lake; policy names must be "
             "unique within an account: rename one",
+        ),
+        (
+            "connections:\n",
+            "connections:\n  by: {type: workload_identity, cluster: prod, network: sea, "
+            "roles: {a: {role_name: ACME-by-token-etl}}}\n",
+            "connections.by-token.roles.etl: creates the role <estate>-by-token-etl, which conflicts with "
+            "connections.by; role names must be unique within an account: rename one",
         ),
         (
             "connections:\n",

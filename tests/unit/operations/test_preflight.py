@@ -601,7 +601,7 @@ NOT_LOOKED_UP = {
     "a principal that AWS RAM can share with",  # an account or an organization
     "a valid principal for an endpoint service",  # a role of another account
     "an IAM role or user",  # of another account
-    "an IAM role name",  # the deployer's, which every row uses
+    "an IAM role name",  # the deployer's, which every row uses, and that of a role that `adopt` imports
     "an AWS account ID",
     "an AWS region",
     "an availability zone",
@@ -613,9 +613,9 @@ OF_AWS = re.compile(
 )
 NO_RESOURCE = {
     "a cluster ID",  # Astronomer's
-    "a path of IAM",
+    "an IAM path",
     "a service code",
-    "a version constraint of the AWS provider",
+    "an AWS provider version constraint",
 }
 
 

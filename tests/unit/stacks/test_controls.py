@@ -9,6 +9,7 @@ import pytest
 from estate.load import load
 from modules.astronomer import ROLE
 from modules.private_link.props import VENDORS
+from modules.vpc.props import FLOW_LOGS_PATH
 from tests.support import EXAMPLES, ROOT
 from tests.support.estates import estate_of
 from tests.support.synth import synth_all
@@ -55,7 +56,9 @@ def test_every_resource_of_an_example_has_the_controls(example: Path, folder: Pa
                 boundary = resource["permissions_boundary"]
                 assert boundary == before.get("permissions_boundary", boundary)
                 assert boundary.endswith(":policy/bank/boundary") or "permissions_boundary" in before
-                assert resource.get("path") == (None if resource["name"] == ROLE else "/astro/")
+                given = before.get("path", FLOW_LOGS_PATH)
+                expected = "/astro/" if given == FLOW_LOGS_PATH else given
+                assert resource.get("path") == (None if resource["name"] == ROLE else expected)
             case "aws_cloudwatch_log_group":
                 key = "${data.aws_kms_alias.log_key.target_key_arn}"
                 assert resource["kms_key_id"] == before.get("kms_key_id", key)
