@@ -811,18 +811,10 @@ def test_credentials_of_another_account_are_refused(account: str, tmp_path: Path
 
 
 def test_every_action_that_is_denied_is_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # moto allows a number of calls, and then evaluates IAM policies.
-    monkeypatch.setenv("INITIAL_NO_AUTH_ACTION_COUNT", "3")
     with LocalAws() as aws:
-        iam = aws.client("iam")
-        iam.create_user(UserName="reader")
-        allowed = json.loads(document("sts:*"))
-        iam.put_user_policy(UserName="reader", PolicyName="some", PolicyDocument=json.dumps(allowed))
-        key = iam.create_access_key(UserName="reader")["AccessKey"]
+        aws.go_wrong({"allowed": {LocalAws.FIRST_ACCOUNT: ["*/sts:GetCallerIdentity"]}})
         for name, value in aws.environment().items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
         file = estate_file(tmp_path, *(part.format(account=LocalAws.FIRST_ACCOUNT) for part in (ACCOUNT, EDGE)))
         file.write_text(file.read_text().replace("deployer: {role: terraform}", ""))
         done = run(file, "--out", str(tmp_path / "out"))
