@@ -154,7 +154,7 @@ def test_drift_plans_in_a_copy_with_your_files(tmp_path: Path) -> None:
 
     assert copied() == ({*yours, "cdk.tf.json"}, True)
     (stack / ".terraform/terraform.tfstate").write_text('{"backend": {"type": "local", "config": {"path": "../x"}}}')
-    with pytest.raises(UserError, match=r"has its state in \.\./x; .*: set an absolute path$"):
+    with pytest.raises(UserError, match=r"has its state in \.\./x; .*; set an absolute path$"):
         copied()
     (stack / ".terraform/terraform.tfstate").unlink()
     os.mkfifo(stack / "pipe")
