@@ -433,6 +433,7 @@ _VENDOR = "Astronomer's document, for which the examples have a stand-in; `main.
 _BY_AWS = "encrypted with AWS's key, as every log group is; it contains addresses and negotiations, and no content"
 _CHOICE = "the estate chooses the retention, and each example shows a different one"
 _NO_TLS = "AWS logs only TLS listeners, and this one is TCP; flow logs record the clients"
+_ZONES = "it creates nothing in these zones, and looks up only the IDs of those of the service"
 ACKNOWLEDGED: Acknowledged = {
     ("CKV_AWS_18", "aws_s3_bucket.policy-alarm_bucket"): (f"{_TRAIL}; access logs would need another bucket", *_ALARM),
     ("CKV_AWS_144", "aws_s3_bucket.policy-alarm_bucket"): (f"{_TRAIL}; the log group has the events too", *_ALARM),
@@ -460,6 +461,8 @@ ACKNOWLEDGED: Acknowledged = {
     ),
     ("CKV_AWS_91", "aws_lb.lake-service_load-balancer"): (_NO_TLS, "complete/network-lake"),
     ("CKV_AWS_91", "aws_lb.orders_load-balancer"): (_NO_TLS, "private_link/network-lake"),
+    ("CKV_AWS_394", "aws_availability_zones.lake-service_zones"): (_ZONES, "complete/network-lake"),
+    ("CKV_AWS_394", "aws_availability_zones.orders_zones"): (_ZONES, "private_link/network-lake"),
     ("CKV_AWS_1", "aws_iam_policy_document.lake-endpoints_policy_secrets"): (_ENDPOINT, "private_link/network-lake"),
     ("CKV_AWS_49", "aws_iam_policy_document.lake-endpoints_policy_secrets"): (_ENDPOINT, "private_link/network-lake"),
     **{
