@@ -31,8 +31,8 @@ help:
 COMMANDS := .venv/.installed node_modules/.installed .venv/.slim .venv/.warmed
 DEV := .venv/.installed-dev node_modules/.installed-dev .venv/.slim .venv/.warmed
 
-# One process more than cores, because deploys spend most of their time waiting. Each process runs whole files, so that
-# the tests of a file can share a deploy.
+# One process more than cores, because deploys spend most of their time waiting. `tests/conftest.py` has the rule by
+# which they share the tests.
 WORKERS := -n "$$(.venv/bin/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')" --dist loadfile --no-loadscope-reorder
 
 # The figures that tests record for docs/evidence.md.

@@ -1,9 +1,12 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
 from cdktf import TerraformStack, Testing
 from cdktf_cdktf_provider_aws.provider import AwsProvider
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from stacks.base import ReadableStack
 from tests.support.synth import NewStack
@@ -28,6 +31,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("local_aws")
     # The slowest tests run first, so that no process starts one at the end.
     items.sort(key=lambda item: not {"terraform", "local_aws"} & item.keywords.keys())
+
+
+class _ByFile(LoadFileScheduling):
+    """Gives a process whole files, because their tests share deploys, except slow tests that share nothing."""
+
+    _ALONE = re.compile(r"::test_(the_life_of_an_entry|an_example_plans_the_same_from_json_hcl_and_modules)\[")
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if self._ALONE.search(nodeid) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    return _ByFile(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
