@@ -175,6 +175,11 @@ RFC_1918 = tuple(IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12",
 PRIVATE = (*RFC_1918, IPv4Network("100.64.0.0/10"))
 PRIVATE_IN_WORDS = "RFC 1918 (10/8, 172.16/12, 192.168/16) or 100.64.0.0/10"
 
+
+def is_private(address: str | IPv4Address) -> bool:
+    return any(IPv4Address(address) in block for block in PRIVATE)
+
+
 Slug = Annotated[
     str,
     Text(
@@ -229,7 +234,7 @@ PublicIp = Annotated[
 
 
 def _unicast_address(value: str) -> str:
-    return value if any(IPv4Address(value) in block for block in PRIVATE) else _public(value)
+    return value if is_private(value) else _public(value)
 
 
 UnicastIp = Annotated[

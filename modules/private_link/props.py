@@ -1,6 +1,5 @@
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Address
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -14,7 +13,6 @@ from modules.entry import Claim, FieldPath, PendingInput, Step, fact, in_words
 from modules.parts.interface_endpoint.props import InSubnets, unknown_subnets
 from modules.vocabulary import (
     ARN,
-    PRIVATE,
     UNIQUE,
     AccountId,
     Address,
@@ -30,6 +28,7 @@ from modules.vocabulary import (
     arn_region,
     aws_id,
     duplicates,
+    is_private,
     not_one,
 )
 
@@ -37,7 +36,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _private(value: str) -> str:
-    if not any(IPv4Address(value) in block for block in PRIVATE):
+    if not is_private(value):
         raise ValueError("is not a private address; allowed: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10")
     return value
 

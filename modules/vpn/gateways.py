@@ -1,18 +1,18 @@
 """The devices at the other end of a VPN."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from modules.vocabulary import (
-    PRIVATE,
     CustomerGatewayId,
     Props,
     Range,
     TransitGatewayAttachmentId,
     UnicastIp,
     arn,
+    is_private,
 )
 from modules.vpn.tunnels import Tunnels
 
@@ -85,7 +85,7 @@ class Gateway(Props):
                 "has customer_gateway_id and fields of a new customer gateway; set customer_gateway_id without ip and "
                 "certificate_arn"
             )
-        private = bool(self.ip and any(IPv4Address(self.ip) in block for block in PRIVATE))
+        private = bool(self.ip and is_private(self.ip))
         if private and not self.direct_connect_attachment_id:
             raise ValueError(
                 f"has the private address {self.ip} without direct_connect_attachment_id; set the attachment of the "

@@ -7,7 +7,7 @@ from typing import Any
 from modules.dns_forwarding.props import DnsForwardingProps
 from modules.hosted_zone.props import HostedZoneProps
 from modules.resolver_rules.props import ResolverRulesProps
-from modules.vocabulary import PRIVATE
+from modules.vocabulary import is_private
 from operations.status.check import Outcome, View, done, failed, unknown
 
 
@@ -90,7 +90,7 @@ def _public(name: str, before: str, *, internet: bool) -> tuple[IPv4Address | No
         )
     address = IPv4Address(found[0])
     told = f"{before}{name} resolves to {', '.join(found)} in this machine's DNS"
-    if not internet and not any(address in block for block in PRIVATE):
+    if not internet and not is_private(address):
         fix = "private connections need private addresses; pass one with --ip, or set `resolve_dns` on the peering"
         return address, failed(f"{told}, a public address", fix)
     if before:

@@ -15,7 +15,7 @@ from modules.egress_hub.props import ANYWHERE, EgressHubProps
 from modules.private_link.props import PrivateLinkProps
 from modules.remote_agents.props import RemoteAgentsProps
 from modules.transit_gateway.props import TransitGatewayProps
-from modules.vocabulary import PRIVATE
+from modules.vocabulary import is_private
 from modules.vpc_peering.props import VpcPeeringProps
 from modules.vpn.props import VpnProps
 from operations.aws import Accounts
@@ -194,16 +194,12 @@ def _paths(
     for name in (*behind, *announced):
         yield name, _to_devices(views, ways, name, vpns[name], goal)
     for name, one in chosen.items():
-        if isinstance(one, EgressHubProps) and not to_vpcs and not behind and _is_public(goal.address):
+        if isinstance(one, EgressHubProps) and not to_vpcs and not behind and not is_private(goal.address):
             yield name, _to_internet(views, ways, name, one, goal)
 
 
-def _is_public(address: IPv4Address) -> bool:
-    return not any(address in block for block in PRIVATE)
-
-
 def _no_path(question: Question, ways: Mapping[str, Connection], address: IPv4Address) -> Outcome:
-    if _is_public(address):
+    if not is_private(address):
         evidence = f"{address} is public, and {question.cluster} has no egress_hub"
         fix = "the traffic leaves from the cluster's external IPs; allow them at the destination, or use --ip"
         return unknown(evidence, fix)
