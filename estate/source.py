@@ -23,6 +23,16 @@ Location = tuple[str | int, ...]
 """The keys and indices of a value."""
 
 
+def texts(value: object, path: Location = ()) -> Iterator[tuple[Location, str]]:
+    """Yield the texts in the values of a file, each with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping | list | tuple):
+        inside: Any = value
+        for key, inner in inside.items() if isinstance(value, Mapping) else enumerate(inside):
+            yield from texts(inner, (*path, key))
+
+
 @dataclass(frozen=True)
 class Problem:
     """A mistake: its place in the data and in the file (both from 1), and a sentence with the remedy."""

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from estate.explain import locate
 from estate.model import Estate
 from estate.plan import network_stack
-from estate.source import Location, Problem, Source
+from estate.source import Location, Problem, Source, texts
 from estate.twins import TWIN
 from modules.astronomer import AS_OF, NODE_TYPES, REGIONS, ClusterId
 from modules.parts.ingress.props import RULES_OF_A_GROUP
@@ -205,7 +204,7 @@ def _cut_by_failover(estate: Estate) -> Iterator[Problem]:
 
 def _placeholders(file: Path, source: Source) -> Iterator[Problem]:
     """Yield placeholders of the examples, which do not belong to you in AWS."""
-    values = [(path, value) for path, value in _texts(source.value, ()) if path[0] != "tags"]
+    values = [(path, value) for path, value in texts(source.value) if path[0] != "tags"]
     if _is_example(file, values):
         return
     first: dict[str, Location] = {}
@@ -218,14 +217,6 @@ def _placeholders(file: Path, source: Source) -> Iterator[Problem]:
         others = times[made_up] - 1
         more = f", here and in {others} more place{'s' * (others > 1)}" if others else ""
         yield Problem(path, f"{made_up!r} is a placeholder from the examples{more}; replace it with your own value")
-
-
-def _texts(value: Any, path: Location) -> Iterator[tuple[Location, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict | tuple):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _texts(inner, (*path, key))
 
 
 def _is_example(file: Path, values: list[tuple[Location, str]]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from estate.source import texts
 from modules.vocabulary import arn_region
 from operations.preflight.place import Place, blocked, ok
 from operations.status.check import Check, Outcome
@@ -42,9 +43,9 @@ BY_FIELD: Mapping[str, Lookup] = {
 
 def named(p: Place, entry: Mapping[str, Any]) -> Iterator[Check]:
     """Check that the resources that an entry names by an ARN or a name exist. Those with IDs have other checks."""
-    for path, value in _texts(entry):
-        field = path.rpartition(".")[2]
-        if lookup := lookup_of(field, value):
+    for place, value in texts(entry):
+        path = ".".join(map(str, place))
+        if lookup := lookup_of(str(place[-1]), value):
             look = lambda field=path, value=value, lookup=lookup: _exists(p, field, value, lookup)  # noqa: E731
             yield Check(f"named:{path}", f"{value} exists", look)
 
@@ -62,15 +63,3 @@ def _exists(p: Place, field: str, value: str, lookup: Lookup) -> Outcome:
     if lookup.found(p.read(lookup.call, region, **lookup.asked(value)), value):
         return ok(f"{value} exists")
     return blocked(f"{value} does not exist in account {p.account_id}", f"create it, or correct {field} in the file")
-
-
-def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the texts in a value, each with its path."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _texts(one, f"{path}.{key}".lstrip("."))
-    elif isinstance(value, list | tuple):
-        for number, one in enumerate(value):
-            yield from _texts(one, f"{path}.{number}")
