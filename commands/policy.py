@@ -1,10 +1,9 @@
 """The commands `main.py policy`."""
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,6 +11,7 @@ from commands.options import Command, EstateFile, EstateOption, Format, TextOrJs
 from estate.errors import ExitCode, UserError
 from estate.load import load
 from modules.astronomer import ROLE
+from operations.result import as_json
 
 HELP = """Fetch, compare and lint Astronomer's policy document.
 
@@ -62,7 +62,8 @@ def fetch(
     if output is TextOrJson.JSON:
         result = "differs" if differs else "unchanged" if outcome == "same" else "saved"
         files = {"file": str(document), "new_file": str(beside) if differs else None}
-        _print_json("policy fetch", code, {"result": result, **files, "changes": [one.as_values() for one in changes]})
+        values = {"result": result, **files, "changes": [one.as_values() for one in changes]}
+        print(as_json("policy fetch", code, values))
     elif differs:
         print(f"{document} differs from the published document, saved as {beside}; replace it with --accept:")
         for change in changes:
@@ -108,7 +109,7 @@ def diff(
     changes = compare(before, after)
     code = ExitCode.CHECK_FAILED if any(change.widens for change in changes) else ExitCode.DONE
     if output is TextOrJson.JSON:
-        _print_json("policy diff", code, {"changes": [change.as_values() for change in changes]})
+        print(as_json("policy diff", code, {"changes": [change.as_values() for change in changes]}))
         sys.exit(code)
     for change in changes:
         print(change)
@@ -139,12 +140,7 @@ def lint(file: EstateFile = Path("astro.yaml"), output: Format = TextOrJson.TEXT
     vendors = read(policy_file(file), estate.account.account_id) if estate.account else None
     found = report(synthesized_stacks(estate, file, os.environ), vendors)
     if output is TextOrJson.JSON:
-        _print_json("policy lint", found.code, found.as_values())
+        print(as_json("policy lint", found.code, found.as_values()))
     else:
         print("\n".join(found.lines()))
     sys.exit(found.code)
-
-
-def _print_json(command: str, code: ExitCode, values: dict[str, Any]) -> None:
-    """Print a result for programs, as docs/report.schema.json describes it."""
-    print(json.dumps({"version": 1, "command": command, "exit_code": code, **values}, indent=2))

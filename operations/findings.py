@@ -17,13 +17,12 @@ from estate.load import EstateError, load
 from estate.model import Estate
 from estate.source import Problem, Source, printable
 from estate.warnings import warnings
+from operations.result import VERSION
 from operations.variables import Needed, report
 
 if TYPE_CHECKING:
     from operations.cost import Cost
 
-VERSION = 1
-"""The version of the JSON. It changes if a member is removed or changes its meaning."""
 Level = Literal["error", "warning", "note"]
 
 

@@ -14,6 +14,7 @@ from estate.model import Estate
 from estate.plan import secrets
 from estate.source import printable
 from estate.state import CloudState
+from operations import result
 from operations.cdktf_call import is_in_a_file
 from operations.imports import drop_stale
 from operations.owner import initialized, refuse_foreign_folder
@@ -123,7 +124,7 @@ def as_json(plans: Collection[StackPlan]) -> str:
         }
         for one in plans
     ]
-    return json.dumps({"version": 1, "command": "plan", "exit_code": exit_code(plans), "stacks": stacks}, indent=2)
+    return result.as_json("plan", exit_code(plans), {"stacks": stacks})
 
 
 def synthesize(

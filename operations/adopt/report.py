@@ -8,6 +8,7 @@ from typing import Literal
 
 from estate.errors import ExitCode, UserError
 from estate.source import printable
+from operations import result
 from operations.files import delete, write
 from operations.imports import FILE, HEADER, ours
 
@@ -109,7 +110,7 @@ def as_json(adoptions: Sequence[Adoption], files: Sequence[Path | None]) -> str:
         }
         for adoption, file in zip(adoptions, files, strict=True)
     ]
-    return json.dumps({"version": 1, "command": "adopt", "exit_code": exit_code(adoptions), "stacks": stacks}, indent=2)
+    return result.as_json("adopt", exit_code(adoptions), {"stacks": stacks})
 
 
 def refuse_foreign_imports(folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from operations.handoff.read import harmless
+from operations.result import VERSION
 from operations.status.check import Outcome
 from operations.status.report import Row, Status
 
@@ -77,10 +78,6 @@ def times(outcome: Outcome, now: datetime) -> str:
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
-
-
-VERSION = 1
-"""The version of the JSON. It changes if a member is removed or changes its meaning."""
 
 
 def as_json(command: str, status: Status, *, indent: int | None = 2) -> str:
