@@ -309,7 +309,7 @@ class Stage:
         return self._terraforms[account]
 
     def _inventory(self, *, whole: bool = False, new: Facts | None = None) -> set[str]:
-        """Return what is in AWS. Unless `whole`, list again only the services that had a change, and the places of
+        """Return the lines of the inventory. Unless `whole`, list only the services that changed, and the places of
         `new` facts.
         """
         changed = self._aws.report()["changed"]
