@@ -82,6 +82,8 @@ class Network:
     """The tables of a new VPC's public subnets, by name."""
     nat_ips: tuple[str, ...] = ()
     """The public addresses of a new VPC's NAT gateways."""
+    keyed: dict[str, list[str]] = field(default_factory=dict, compare=False)
+    """The IDs of the constructs whose keys are IDs of `route_tables`, by type: see `stacks/moves.py`."""
 
 
 @dataclass(frozen=True)

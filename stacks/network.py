@@ -13,7 +13,7 @@ from modules.context import ConnectionContext, NewGateway
 from modules.parts.attachments.construct import accepted_in
 from modules.vpc.construct import Vpc
 from stacks.base import AstroStack
-from stacks.moves import move_renamed
+from stacks.moves import Block, move_renamed, moved_to_ids
 
 
 class NetworkStack(AstroStack):
@@ -27,6 +27,7 @@ class NetworkStack(AstroStack):
         accepted_in(self)
         facts: dict[str, Any] = {}
         gateways: dict[str, NewGateway] = {}
+        moved: list[Block] = []
         ours = [(key, one) for key, one in estate.connections.items() if one.network == name]
         # Connections follow the order of the file, except that one that uses another comes after it.
         for key, connection in sorted(ours, key=lambda one: one[1].uses is not None):
@@ -41,10 +42,12 @@ class NetworkStack(AstroStack):
             )
             built = construct_for(connection)(self, key, connection, context)
             facts[key] = built.handoff
+            moved += moved_to_ids(estate, key, vpc.network.keyed)
+            vpc.network.keyed.clear()
             if gateway := getattr(built, "gateway", None):
                 gateways[key] = gateway
         if estate.networks[name].create:
             # For an existing VPC, the plan already fails if the VPC is not in this account and region.
             self.remember_place(f"networks.{name}")
-        move_renamed(self, estate)
+        move_renamed(self, estate, moved)
         self.hand_off(facts, vpc.network.vpc_id)

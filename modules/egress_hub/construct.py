@@ -37,12 +37,12 @@ class EgressHub(Construct):
                 transit_gateway_route_table_id=table,
             )
         public = network.public_route_tables or props.public_route_tables
+        # Version 0.1 had no egress_hub, so nothing moves.
+        hub = replace(network, route_tables=public, keyed={})
         # AWS allows a route to a gateway only in an attached VPC.
         way_back: Any = made.attached_id if made else gateway
         for name, cluster in context.clusters.items():
-            routes(
-                self, name, replace(network, route_tables=public), cluster.routed_cidrs(), transit_gateway_id=way_back
-            )
+            routes(self, name, hub, cluster.routed_cidrs(), transit_gateway_id=way_back)
         self.handoff: dict[str, object] = {
             "account_id": network.account_id,
             "region": network.region,

@@ -199,8 +199,8 @@ class VpcProps(Props):
     each plan finds them. The rule `all` finds every table, `private` those without a route to an internet gateway, and
     `by_name` and `by_tag` those with a name or tags. Tables of an internet gateway or virtual private gateway are
     excluded, because they cannot have such routes. Do not use a table with inline routes (`aws_route_table` of another
-    Terraform configuration), because that configuration would remove these routes. Between IDs and a rule, deploy once
-    with `routes_elsewhere` and without `route_tables`, because Terraform cannot replace a route with an equal one."""
+    Terraform configuration), because that configuration would remove these routes. You can change from IDs to a rule,
+    or back: the routes of tables that remain are not replaced."""
     subnets: dict[Slug, SubnetIdOrVariable] = Field(default_factory=dict)
     """The existing VPC's subnets for attachments and endpoints, by a name of your choice, each in a different zone.
     With `vpc_id: variable`, each can be `variable` too."""

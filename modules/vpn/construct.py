@@ -22,6 +22,7 @@ from modules.context import ConnectionContext, Network
 from modules.parts.customer_gateway.construct import customer_gateway
 from modules.parts.for_each.construct import by_name, each
 from modules.parts.memory.construct import remember
+from modules.parts.routes.construct import each_table
 from modules.vocabulary import construct_id
 from modules.vpn.gateways import Gateway
 from modules.vpn.props import VpnProps
@@ -83,14 +84,8 @@ class Vpn(Construct):
                 amazon_side_asn=str(self._props.amazon_asn or 64512),
                 tags={"Name": self._context.name},
             ).id
-        for (name,), (table_id,), over in each(network.route_tables):
-            VpnGatewayRoutePropagation(
-                self,
-                construct_id("propagation", name),
-                for_each=over,
-                route_table_id=table_id,
-                vpn_gateway_id=gateway_id,
-            )
+        for id_, (table_id,), over in each_table(network, "aws_vpn_gateway_route_propagation", "propagation"):
+            VpnGatewayRoutePropagation(self, id_, for_each=over, route_table_id=table_id, vpn_gateway_id=gateway_id)
         return gateway_id
 
     def _customer_gateway(self, name: str, gateway: Gateway, tag: str) -> str:

@@ -73,6 +73,16 @@ def adopt(stacks: Mapping[str, Mapping[str, Any]], external_ids: Collection[str]
     return found
 
 
+def known_instances(planned: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Return the value of each instance of a resource with a `for_each`, by key; None if they depend on AWS."""
+    over = planned["for_each"]
+    if isinstance(over, Mapping):
+        return over
+    # Named entries are separate resources. Only values without a name in an address, such as accounts, use a set.
+    inside = over.removeprefix("${toset(").removesuffix(")}")
+    return {value: value for value in json.loads(inside)} if inside.startswith("[") else None
+
+
 @dataclass(frozen=True)
 class _Matches:
     exact: Sequence[Mapping[str, Any]]
@@ -127,14 +137,9 @@ class Search:
         if "for_each" not in planned:
             yield "", {}
             return
-        if isinstance(over := planned["for_each"], Mapping):
-            for key, value in over.items():
-                yield f"[{hcl_string(key)}]", {"${each.key}": key, "${each.value}": value}
-            return
-        # Named entries are separate resources. Only values without a name in the file, such as accounts, use a set.
-        inside = str(over).removeprefix("${toset(").removesuffix(")}")
-        for value in json.loads(inside) if inside.startswith("[") else self._left(inside):
-            yield f"[{hcl_string(value)}]", {"${each.key}": value, "${each.value}": value}
+        known = known_instances(planned)
+        for key, value in ({id_: id_ for id_ in self._left(planned["for_each"])} if known is None else known).items():
+            yield f"[{hcl_string(key)}]", {"${each.key}": key, "${each.value}": value}
 
     def _left(self, expression: str) -> list[str]:
         """The IDs of a data source, without those that `setsubtract` takes away."""

@@ -14,6 +14,7 @@ from estate.plan import StackPlan, stacks_of
 from estate.state import S3State
 from modules.vocabulary import arn_region
 from operations.adopt.report import hcl_string
+from operations.adopt.search import known_instances
 from operations.aws import UNEXPECTED, Accounts, Aws, DeniedError, RegionOffError
 from operations.status.check import Outcome
 
@@ -89,12 +90,20 @@ class Place:
         return self.aws.read(call, region, **parameters)
 
     def planned(self, type_: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the resources of a type that are not deployed yet."""
+        """Yield the resources of a type that are not deployed yet, each instance of a `for_each` if they are known."""
         for plan in self.plans:
-            there = {one.partition("[")[0] for one in self.deployed[plan.name] or ()}
+            there = self.deployed[plan.name] or frozenset[str]()
             for name, arguments in self.trees[plan.name].get("resource", {}).get(type_, {}).items():
-                if f"{type_}.{name}" not in there:
-                    yield arguments
+                address = f"{type_}.{name}"
+                instances = known_instances(arguments) if "for_each" in arguments else None
+                if instances is None:
+                    if address not in {one.partition("[")[0] for one in there}:
+                        yield arguments
+                    continue
+                for one, value in instances.items():
+                    if f"{address}[{hcl_string(one)}]" not in there:
+                        each = {"${each.key}": one, "${each.value}": value}
+                        yield {name: each.get(str(given), given) for name, given in arguments.items()}
 
 
 def deployed(estate: Estate, accounts: Accounts) -> dict[str, frozenset[str] | None]:

@@ -156,8 +156,7 @@ def _planned(p: Place, limit: Limit) -> Counter[str]:
     for one in p.planned(limit.type):
         place = str(one.get(limit.of, "")) if limit.of else ""
         if limit.counts(one) and "${" not in place:
-            over = one.get("for_each")
-            found[place] += len(over) if isinstance(over, Mapping) else 1
+            found[place] += 1
     return found
 
 

@@ -345,7 +345,7 @@ def test_resources_created_by_hand_are_imported_and_kept(aws: LocalAws, account:
         "aws_ram_resource_association.hub_share-resource_gateway",
         "aws_ram_resource_share.corp-dns_share",
         "aws_ram_resource_share.hub_share",
-        "aws_vpn_gateway_route_propagation.office_propagation_private",
+        'aws_vpn_gateway_route_propagation.office_propagation["rtb-0aaaaaaaaaaaaaaaa"]',
         "terraform_data.first_place",
         "terraform_data.office_target",
         "terraform_data.policy-alarm-guard",

@@ -93,6 +93,15 @@ class Deployed:
         (self._stack / "state_override.tf.json").write_text('{"terraform": {"backend": {"local": {}}}}')
         self._terraform.init(self._stack)
 
+    def move(self, type_: str, name: str, former: str) -> None:
+        """Give the only instance of a resource in the state another name, and no key."""
+        file = self._stack / "terraform.tfstate"
+        state = json.loads(file.read_text())
+        (resource,) = [one for one in state["resources"] if (one["type"], one["name"]) == (type_, name)]
+        resource["name"] = former
+        del resource["instances"][0]["index_key"]
+        file.write_text(json.dumps(state))
+
     def settled(self) -> bool:
         return not self._terraform.plan(self._stack)
 
@@ -183,6 +192,8 @@ def test_new_names_replace_nothing(network: Deployed) -> None:
 
     network.deploy(old)
     before = ids()
+    # The address of version 0.1.
+    network.move("aws_vpn_gateway_route_propagation", "office_propagation", "office_propagation_private")
     new = old
     for name, other in NAMES.items():
         assert old.count(name) == 1

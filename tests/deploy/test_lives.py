@@ -43,7 +43,6 @@ FILE: Data = YAML(typ="safe").load(ROOT / "tests/data/lives.yaml")
 BASE: Data = FILE["base"]
 LIVES: dict[str, list[Data]] = FILE["lives"]
 FOR_EVER: dict[str, str] = FILE["for ever"]
-UNFINISHED: dict[str, str] = FILE["unfinished"]
 OURS, ASTRONOMER = "111111111111", "333333333333"
 HAPPENS = ("gone", "days", "theirs")
 """The keys of a step with events outside the file."""
@@ -358,10 +357,7 @@ def _under(path: str, where: tuple[str, ...], name: str) -> str:
     return ".".join((*where, f"{name}-x", *pieces[len(above) :])) if pieces[: len(above)] == above else path
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=pytest.mark.skip(UNFINISHED[name])) if name in UNFINISHED else name for name in LIVES],
-)
+@pytest.mark.parametrize("name", LIVES)
 def test_the_life_of_an_entry(name: str, tmp_path: Path) -> None:
     with LocalAws() as aws, Stage(aws, tmp_path, LIVES[name]) as stage:
         data = BASE

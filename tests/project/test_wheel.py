@@ -114,9 +114,10 @@ def test_another_program_places_our_constructs_in_its_stacks(theirs: Path, insta
             }
         },
         "aws_route": {
-            "lake-peering_route_private-a_prod_A79788F0": {
+            "lake-peering_route_prod_14BD7E1D": {
                 "destination_cidr_block": "172.20.0.0/20",
-                "route_table_id": "rtb-0aaaaaaaaaaaaaaaa",
+                "for_each": '${toset(["rtb-0aaaaaaaaaaaaaaaa"])}',
+                "route_table_id": "${each.value}",
                 "vpc_peering_connection_id": f"${{{accepter}.id}}",
             }
         },

@@ -28,6 +28,11 @@ LAKE = Network(
     route_tables={"private-a": "rtb-0aaaaaaaaaaaaaaaa", "private-b": "rtb-0bbbbbbbbbbbbbbbb"},
     subnets={"private-a": "subnet-0aaaaaaaaaaaaaaaa", "private-b": "subnet-0bbbbbbbbbbbbbbbb"},
 )
+OF_EACH_TABLE = {
+    "for_each": '${toset(["rtb-0aaaaaaaaaaaaaaaa", "rtb-0bbbbbbbbbbbbbbbb"])}',
+    "route_table_id": "${each.value}",
+}
+"""The arguments of a resource for each route table of `LAKE`."""
 PROD = Cluster(product="hosted-dedicated", region="us-east-1", account_id="333333333333")
 
 

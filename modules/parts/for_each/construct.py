@@ -6,6 +6,7 @@ is a `MapExpression`. In this case, one resource has a `for_each`. The code of c
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -24,12 +25,18 @@ def each(*maps: Entries) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Any
     by `_`.
     """
     late = [map_ for map_ in maps if isinstance(map_, MapExpression)]
-    over = TerraformIterator.from_map(Token.as_any_map(_combined(late))) if late else None
+    over = _over(_combined(late)) if late else None
     several = (f"${{each.value[{number}]}}" for number in range(len(late)))
     ours = iter(["${each.value}"]) if len(late) == 1 else several
     parts = [[("", next(ours))] if isinstance(map_, MapExpression) else list(map_.items()) for map_ in maps]
     for combination in product(*parts):
         yield tuple(name for name, _ in combination), tuple(str(value) for _, value in combination), over
+
+
+@lru_cache(maxsize=64)
+def _over(expression: str) -> TerraformIterator:
+    # Many resources use the same map, and each iterator costs two messages to Node.
+    return TerraformIterator.from_map(Token.as_any_map(expression))
 
 
 def _combined(late: list[MapExpression]) -> str:

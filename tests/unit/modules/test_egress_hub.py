@@ -62,8 +62,9 @@ def test_clusters_leave_through_the_hub_and_answers_return(new_stack: NewStack) 
             **dropped(TABLE),
         },
         "aws_route": {
-            "egress_route_public-a_prod": {
-                "route_table_id": PUBLIC["public-a"],
+            "egress_route_prod": {
+                "for_each": f'${{toset(["{PUBLIC["public-a"]}"])}}',
+                "route_table_id": "${each.value}",
                 "destination_cidr_block": "172.20.0.0/20",
                 "transit_gateway_id": GATEWAY,
             }
@@ -86,8 +87,9 @@ def test_a_new_hub_waits_for_its_attachment(new_stack: NewStack) -> None:
     joins = replace(sides(lake), gateway=made)
     resource, handoff = hub(new_stack, BASE | {"transit_gateway_of": "hub"}, joins)
     assert resource["aws_route"] == {
-        "egress_route_public_prod": {
-            "route_table_id": "rtb-public",
+        "egress_route_prod": {
+            "for_each": '${toset(["rtb-public"])}',
+            "route_table_id": "${each.value}",
             "destination_cidr_block": "172.20.0.0/20",
             "transit_gateway_id": "tgw-attached",
         }

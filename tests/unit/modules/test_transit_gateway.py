@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from modules.cluster import Cluster
 from modules.transit_gateway.construct import TransitGateway
 from modules.transit_gateway.props import TransitGatewayProps
-from tests.support.networks import LAKE, PROD, context_of, network, sides
+from tests.support.networks import LAKE, OF_EACH_TABLE, PROD, context_of, network, sides
 from tests.support.synth import NewStack, parsed
 
 MINIMAL: dict[str, Any] = {
@@ -213,13 +213,12 @@ def test_routes_to_our_own_attachment_have_the_same_conditions(new_stack: NewSta
 def test_routes_only_to_the_ranges_of_attached_clusters(new_stack: NewStack) -> None:
     values = MINIMAL | {"clusters": ("prod", "dev"), "attachments": {"dev": "tgw-attach-0aaaaaaaaaaaaaaaa"}}
     assert hub(new_stack, values, prod=PROD, dev=DEV)["resource"]["aws_route"] == {
-        f"hub_route_{table}_{name}": {
-            "route_table_id": LAKE.route_tables[table],
+        f"hub_route_{name}": {
+            **OF_EACH_TABLE,
             "destination_cidr_block": cidr,
             "transit_gateway_id": FOUND,
             "depends_on": [ACCEPTER],
         }
-        for table in ("private-a", "private-b")
         for name, cidr in (("dev", "172.20.16.0/20"), ("dev_extra", "10.9.0.0/24"))
     }
 
@@ -347,7 +346,7 @@ def test_a_network_joins_a_gateway_that_somebody_else_shares(new_stack: NewStack
     assert sorted(tf["resource"]) == ["aws_ec2_transit_gateway_vpc_attachment", "aws_route"]
     attachment = tf["resource"]["aws_ec2_transit_gateway_vpc_attachment"]["hub_network"]
     assert attachment["transit_gateway_id"] == "tgw-0123456789abcdef0"
-    assert list(tf["resource"]["aws_route"]) == ["hub_route_private-a_prod", "hub_route_private-b_prod"]
+    assert list(tf["resource"]["aws_route"]) == ["hub_route_prod"]
 
 
 def test_waits_for_each_cluster_that_astronomer_has_not_attached(new_stack: NewStack) -> None:

@@ -15,7 +15,7 @@ from modules.vpc.props import VpcProps
 from modules.vpn.construct import Vpn
 from modules.vpn.props import VpnProps
 from tests.support.estates import changed, mistakes
-from tests.support.networks import context_of, network, sides
+from tests.support.networks import OF_EACH_TABLE, context_of, network, sides
 from tests.support.synth import NewStack, parsed
 
 MINIMAL: dict[str, Any] = {"type": "vpn", "network": "lake", "gateways": {"a": {"ip": "203.0.113.10"}}}
@@ -93,11 +93,7 @@ def test_makes_a_gateway_and_the_networks_tables_learn_from_it(new_stack: NewSta
         }
     }
     assert tf["aws_vpn_gateway_route_propagation"] == {
-        f"office_propagation_{name}": {
-            "route_table_id": table,
-            "vpn_gateway_id": "${aws_vpn_gateway.office_gateway.id}",
-        }
-        for name, table in (("private-a", "rtb-0aaaaaaaaaaaaaaaa"), ("private-b", "rtb-0bbbbbbbbbbbbbbbb"))
+        "office_propagation": {**OF_EACH_TABLE, "vpn_gateway_id": "${aws_vpn_gateway.office_gateway.id}"}
     }
     assert not {"aws_vpn_connection_route", "aws_route", "aws_ec2_transit_gateway_route"} & set(tf)
 
@@ -111,8 +107,7 @@ def test_uses_a_gateway_that_exists(new_stack: NewStack) -> None:
     # From one existing gateway to another, a connection moves in place.
     tf = parsed(synthesized)["resource"]
     assert tf["terraform_data"] == {"office_target": {"input": {"gateway": "vpn_gateway_id"}}}
-    learning = tf["aws_vpn_gateway_route_propagation"].values()
-    assert [table["vpn_gateway_id"] for table in learning] == ["vgw-0123456789abcdef0"] * 2
+    assert tf["aws_vpn_gateway_route_propagation"] == {"office_propagation": {**OF_EACH_TABLE, **there}}
 
 
 def test_discovered_tables_learn_too(new_stack: NewStack) -> None:
@@ -173,7 +168,7 @@ def test_without_bgp_the_vpn_gateway_gets_the_ranges(new_stack: NewStack) -> Non
         }
         for name, cidr in STATIC["static_routes"].items()
     }
-    assert len(tf["aws_vpn_gateway_route_propagation"]) == 2
+    assert list(tf["aws_vpn_gateway_route_propagation"]) == ["office_propagation"]
 
 
 ATTACHMENT = "${aws_vpn_connection.office_connection_a.transit_gateway_attachment_id}"

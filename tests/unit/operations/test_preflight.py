@@ -371,6 +371,21 @@ def test_every_quota_has_room_until_it_has_none(estate: Estate) -> None:
         assert told == {1: "ok", 6_000: "blocked"}, limit.noun
 
 
+def test_each_known_instance_is_planned_until_it_is_deployed(estate: Estate) -> None:
+    plan = next(plan for plan in stacks_of(estate) if plan.name == "network-lake")
+    routes = {
+        "both": {"for_each": '${toset(["rtb-1", "rtb-2"])}', "route_table_id": "${each.value}"},
+        "found": {"for_each": "${data.aws_route_tables.lake.ids}", "route_table_id": "${each.value}"},
+        "done": {"for_each": "${data.aws_route_tables.lake.ids}", "route_table_id": "${each.value}"},
+        "one": {"route_table_id": "rtb-3"},
+    }
+    there = frozenset({'aws_route.both["rtb-1"]', 'aws_route.done["rtb-1"]'})
+    trees = {plan.name: {"resource": {"aws_route": routes}}}
+    with Accounts("terraform-deployer", "test") as accounts:
+        p = Place(estate, LAKE, "us-east-1", (plan,), trees, {plan.name: there}, accounts, datetime.now(UTC))
+        assert [one["route_table_id"] for one in p.planned("aws_route")] == ["rtb-2", "${each.value}", "rtb-3"]
+
+
 def test_the_organization_must_let_ram_share(aws: LocalAws, estate: Estate) -> None:
     with Accounts("terraform-deployer", "test") as accounts:
         p = Place(estate, LAKE, "us-east-1", (), {}, {}, accounts, datetime.now(UTC))
