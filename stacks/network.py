@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from cdktf import Postcondition
 from constructs import Construct
 
 from estate.model import Estate
@@ -11,7 +12,9 @@ from estate.renames import former_name
 from modules.catalog import construct_for
 from modules.context import ConnectionContext, NewGateway
 from modules.parts.attachments.construct import accepted_in
+from modules.parts.memory.construct import remember
 from modules.vpc.construct import Vpc
+from modules.vpc.props import NewVpc
 from stacks.base import AstroStack
 from stacks.moves import Block, move_renamed, moved_to_ids
 
@@ -46,8 +49,32 @@ class NetworkStack(AstroStack):
             vpc.network.keyed.clear()
             if gateway := getattr(built, "gateway", None):
                 gateways[key] = gateway
-        if estate.networks[name].create:
+        if create := estate.networks[name].create:
             # For an existing VPC, the plan already fails if the VPC is not in this account and region.
             self.remember_place(f"networks.{name}")
+            self._remember_layout(f"networks.{name}.create", create)
         move_renamed(self, estate, moved)
         self.hand_off(facts, vpc.network.vpc_id)
+
+    def _remember_layout(self, path: str, create: NewVpc) -> None:
+        """Stop a plan if the range of the VPC, or the zone of a letter in use, changed since the last deploy.
+
+        Terraform would replace the VPC or its subnets. It would first delete NAT gateways and routes, and AWS then
+        refuses to delete what anything else uses.
+        """
+        zones = {f"zones.{letter}": create.zone(self.plan.region, letter) for letter in create.letters()}
+        remember(
+            self,
+            "first_layout",
+            {"cidr": str(create.cidr), **zones},
+            each=True,
+            conditions=[
+                Postcondition(
+                    condition="${self.input == each.value}",
+                    error_message=f"{path}.${{each.key}}: the VPC was created with ${{self.input}}, but the file now "
+                    "has ${each.value}. That would replace the VPC or its subnets. Restore the value. For another "
+                    "one, add a second network, move everything to it, and remove this one: docs/recovery.md, "
+                    '"The range or a zone of a created VPC changed".',
+                )
+            ],
+        )

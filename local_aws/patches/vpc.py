@@ -5,18 +5,21 @@ from fnmatch import fnmatch
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.route_tables import Route, RouteTable
+from moto.ec2.models.subnets import Subnet
 from moto.ec2.models.vpcs import VPC
 from moto.ec2.responses import EC2Response
+from moto.elbv2.models import elbv2_backends
 
 from .tools import kept, patch
 
 _create_route = EC2Backend.create_route
 _create_dhcp_options = EC2Response.create_dhcp_options
 _delete_nat_gateway = EC2Backend.delete_nat_gateway
+_delete_subnet = EC2Backend.delete_subnet
 _delete_vpc = EC2Backend.delete_vpc
 _describe_route_tables = EC2Backend.describe_route_tables
 _modify_vpc_endpoint = EC2Backend.modify_vpc_endpoint
@@ -27,12 +30,46 @@ _MOST_ROUTES = 500
 
 @patch(EC2Backend)
 def delete_vpc(self: EC2Backend, vpc_id: str) -> VPC:
-    """Delete the default network ACL with its VPC; moto keeps it."""
+    """Refuse to delete a VPC in use, and delete its default network ACL with it; moto does neither."""
+    if any(_users_of_vpc(self, vpc_id)):
+        raise DependencyViolationError(f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
     vpc = _delete_vpc(self, vpc_id)
     for acl in list(self.network_acls.values()):
         if acl.vpc_id == vpc_id and acl.default:
             del self.network_acls[acl.id]
     return vpc
+
+
+def _users_of_vpc(backend: EC2Backend, vpc_id: str) -> Iterator[bool]:
+    """Yield, for each resource besides subnets, route tables and VPN gateways, whether the VPC waits for it."""
+    for gateway in backend.internet_gateways.values():
+        yield gateway.vpc is not None and gateway.vpc.id == vpc_id
+    for group in backend.groups[vpc_id].values():
+        yield group.name != "default"
+    for acl in backend.network_acls.values():
+        yield acl.vpc_id == vpc_id and not acl.default
+    for endpoint in backend.vpc_end_points.values():
+        yield endpoint.vpc_id == vpc_id and endpoint.state != "deleted"
+    for peering in backend.vpc_pcxs.values():
+        yield vpc_id in (peering.vpc.id, peering.peer_vpc.id) and peering.status["Code"] == "active"
+
+
+@patch(EC2Backend)
+def delete_subnet(self: EC2Backend, subnet_id: str) -> Subnet:
+    """Refuse to delete a subnet in use by a network interface or an attachment; moto deletes it."""
+    # Instances, NAT gateways and endpoints have network interfaces. moto keeps those of terminated instances.
+    users = [
+        interface.subnet.id
+        for interface in self.enis.values()
+        if not (interface.instance and interface.instance.state == "terminated")
+    ]
+    for balancer in elbv2_backends[self.account_id][self.region_name].load_balancers.values():
+        users += [subnet.id for subnet in balancer.subnets]
+    for attachment in self.transit_gateway_attachments.values():
+        users += getattr(attachment, "subnet_ids", ()) if attachment.state != "deleted" else ()
+    if subnet_id in users:
+        raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
+    return _delete_subnet(self, subnet_id)
 
 
 @patch(EC2Backend)

@@ -119,11 +119,12 @@ class NewVpc(Props):
         Range("a valid range for a new VPC", 16, 24, PRIVATE, PRIVATE_IN_WORDS),
     ]
     """The range, /16 to /24. In a smaller range, the public subnets would be smaller than /28, which is AWS's
-    minimum."""
+    minimum. After the first deploy, a plan refuses another range: add a second network instead."""
     availability_zones: Literal[2, 3] = 2
     """The number of zones. Their subnets are named a, b and c. Adding a third zone does not change the first two."""
     zones: dict[Letter, AvailabilityZone] = Field(default_factory=dict)
-    """The zones of the letters, such as `{b: ap-northeast-1c}`. Default: the region's zone with the same letter."""
+    """The zones of the letters, such as `{b: ap-northeast-1c}`. Default: the region's zone with the same letter. A plan
+    refuses another zone for a letter in use."""
     nat: Literal["none", "single", "per_az"] = "none"
     """The path of the private subnets to the internet: `none`, a `single` NAT gateway in zone a (cheaper, but lost with
     that zone), or one `per_az`. Each gateway has an Elastic IP address."""

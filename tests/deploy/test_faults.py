@@ -68,7 +68,7 @@ connections:
 """
 CHANGES = 57
 """The number of changing calls of an undisturbed deployment, which a test asserts."""
-RESOURCES = 52
+RESOURCES = 55
 POINTS = range(1, CHANGES, 6)
 AWS_CLI = ROOT / ".work/awscli"
 APPLY = f"terraform -chdir=cdktf.out/stacks/{STACK} apply -input=false -no-color -auto-approve"

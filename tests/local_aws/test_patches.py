@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -622,6 +623,77 @@ class TestVpc:
         assert len(acls()) == 1
         ec2.delete_vpc(VpcId=vpc)
         assert acls() == []
+
+    @pytest.mark.parametrize("user", ["interface", "instance", "nat", "endpoint", "balancer", "attachment"])
+    def test_a_subnet_in_use_stays(self, aws, account, ec2, vpc, subnet, user):
+        def delete() -> str:
+            try:
+                ec2.delete_subnet(SubnetId=subnet)
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+            return "deleted"
+
+        if user == "interface":
+            id_ = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+            leave = partial(ec2.delete_network_interface, NetworkInterfaceId=id_)
+        elif user == "instance":
+            image = ec2.register_image(Name="linux")["ImageId"]
+            made = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, SubnetId=subnet)["Instances"]
+            leave = partial(ec2.terminate_instances, InstanceIds=[made[0]["InstanceId"]])
+        elif user == "nat":
+            made = ec2.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")["NatGateway"]
+            leave = partial(ec2.delete_nat_gateway, NatGatewayId=made["NatGatewayId"])
+        elif user == "endpoint":
+            service = {"ServiceName": "com.amazonaws.us-east-1.sts", "VpcEndpointType": "Interface"}
+            made = ec2.create_vpc_endpoint(VpcId=vpc, SubnetIds=[subnet], **service)["VpcEndpoint"]
+            leave = partial(ec2.delete_vpc_endpoints, VpcEndpointIds=[made["VpcEndpointId"]])
+        elif user == "balancer":
+            elb = aws.client("elbv2", account)
+            [made] = elb.create_load_balancer(Name="balancer", Type="network", Subnets=[subnet])["LoadBalancers"]
+            leave = partial(elb.delete_load_balancer, LoadBalancerArn=made["LoadBalancerArn"])
+        else:
+            hub = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+            made = ec2.create_transit_gateway_vpc_attachment(TransitGatewayId=hub, VpcId=vpc, SubnetIds=[subnet])
+            id_ = made["TransitGatewayVpcAttachment"]["TransitGatewayAttachmentId"]
+            leave = partial(ec2.delete_transit_gateway_vpc_attachment, TransitGatewayAttachmentId=id_)
+        said = delete()
+        leave()
+        assert (said, delete()) == ("DependencyViolation", "deleted")
+
+    @pytest.mark.parametrize("user", ["gateway", "group", "acl", "endpoint", "peering"])
+    def test_a_vpc_in_use_stays(self, aws, stranger, ec2, vpc, user):
+        def delete() -> str:
+            try:
+                ec2.delete_vpc(VpcId=vpc)
+            except ClientError as error:
+                return error.response["Error"]["Code"]
+            return "deleted"
+
+        if user == "gateway":
+            id_ = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+            ec2.attach_internet_gateway(InternetGatewayId=id_, VpcId=vpc)
+            leave = partial(ec2.detach_internet_gateway, InternetGatewayId=id_, VpcId=vpc)
+        elif user == "group":
+            id_ = ec2.create_security_group(GroupName="db", Description="db", VpcId=vpc)["GroupId"]
+            leave = partial(ec2.delete_security_group, GroupId=id_)
+        elif user == "acl":
+            id_ = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+            leave = partial(ec2.delete_network_acl, NetworkAclId=id_)
+        elif user == "endpoint":
+            made = ec2.create_vpc_endpoint(
+                VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", VpcEndpointType="Gateway"
+            )["VpcEndpoint"]
+            leave = partial(ec2.delete_vpc_endpoints, VpcEndpointIds=[made["VpcEndpointId"]])
+        else:
+            theirs = aws.client("ec2", account=stranger)
+            other = theirs.create_vpc(CidrBlock="172.20.0.0/20")["Vpc"]["VpcId"]
+            made = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=other, PeerOwnerId=stranger)
+            id_ = made["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+            theirs.accept_vpc_peering_connection(VpcPeeringConnectionId=id_)
+            leave = partial(theirs.delete_vpc_peering_connection, VpcPeeringConnectionId=id_)
+        said = delete()
+        leave()
+        assert (said, delete()) == ("DependencyViolation", "deleted")
 
     def test_the_network_interface_of_a_nat_gateway_goes_with_it(self, ec2, subnet):
         address = ec2.allocate_address(Domain="vpc")["AllocationId"]

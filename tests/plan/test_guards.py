@@ -92,6 +92,35 @@ def test_no_plan_leaves_behind_what_another_place_has(
     apply(text, stack)
 
 
+def test_no_plan_replaces_a_created_vpc_or_its_subnets(apply: Callable[[str, str], None]) -> None:
+    place = '  edge: {account_id: "111111111111", region: us-east-1, create: '
+    text = (
+        "name: acme\nstate: {backend: none}\nastro: {product: hosted-dedicated, organization: acme}\nnetworks:\n"
+        f"{place}{{cidr: 10.30.0.0/20, availability_zones: 2, zones: {{b: us-east-1d}}}}}}\n"
+    )
+
+    def refusal(old: str, new: str) -> str:
+        assert old in text
+        with pytest.raises(TerraformFailed) as refused:
+            apply(text.replace(old, new), "network-edge")
+        return " ".join(refused.value.stderr.replace("│", " ").split())
+
+    apply(text, "network-edge")
+    said = refusal("10.30.0.0/20", "10.31.0.0/20")
+    assert "networks.edge.create.cidr: the VPC was created with 10.30.0.0/20, but the file now has 10.31.0.0/20" in said
+    three = text.replace("zones: 2, zones: {b: us-east-1d", "zones: 3, zones: {b: us-east-1d, c: us-east-1b")
+    apply(three, "network-edge")
+    text = three
+    for old, new, path, values in (
+        ("b: us-east-1d, c: us-east-1b", "c: us-east-1d", "zones.b", "us-east-1d, but the file now has us-east-1b"),
+        ("c: us-east-1b", "c: us-east-1c", "zones.c", "us-east-1b, but the file now has us-east-1c"),
+    ):
+        assert f"networks.edge.create.{path}: the VPC was created with {values}" in refusal(old, new)
+    # A letter that is added again has no memory.
+    apply(text.replace("zones: 3", "zones: 2"), "network-edge")
+    apply(text.replace("c: us-east-1b", "c: us-east-1c"), "network-edge")
+
+
 def test_removing_its_section_does_not_destroy_an_alarm(apply: Callable[[str, str], None]) -> None:
     text = (ROOT / "examples/policy_alarm.yaml").read_text()
     without = text[: text.index("  policy_alarm:")]

@@ -14,8 +14,12 @@ def remember(
     *,
     keep: bool = True,
     conditions: Sequence[Postcondition] | None = None,
+    each: bool = False,
 ) -> str:
     """Return a reference to `value` as it was at creation, or to the current value unless `keep`.
+
+    With `each`, every item of `value` is remembered separately, from the deploy that adds it to the one that removes
+    it.
 
     cdktf's DataResource runs Terraform to find its version at each synth. This implementation works without Terraform.
     """
@@ -25,5 +29,7 @@ def remember(
         terraform_resource_type="terraform_data",
         lifecycle=TerraformResourceLifecycle(ignore_changes=["input"], postcondition=conditions) if keep else None,
     )
-    resource.add_override("input", dict(value))
+    if each:
+        resource.add_override("for_each", dict(value))
+    resource.add_override("input", "${each.value}" if each else dict(value))
     return f"terraform_data.{resource.friendly_unique_id}.input"
