@@ -1,1 +1,2 @@
-"""The commands, one file each, with their options and exit codes. main.py registers them and handles all errors."""
+"""The commands, one file each, with their options and exit codes. `app.py` finds them, and `errors.py` handles all
+errors."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from main import cli
+from commands.app import app as cli
 from tests.support import ROOT
 from tests.support.commands import run
 from tests.support.yours import yours

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from main import cli
+from commands.app import app as cli
 from operations.start import version
 from tests.support import ROOT
 from tests.support.commands import run

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from main import cli
+from commands.app import app as cli
 from modules.documents import MAX_DEPTH, DocumentError, parsed
 from tests.support import ROOT
 from tests.support.estates import BASE

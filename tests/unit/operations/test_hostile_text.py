@@ -7,8 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
+from commands.app import app as cli
 from estate.errors import UserError
-from main import cli
 from operations.adopt.report import Adoption, Outcome
 from operations.adopt.search import adopt
 from operations.state import create_state_bucket

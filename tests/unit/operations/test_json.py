@@ -9,8 +9,8 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from commands.app import app as cli
 from local_aws import LocalAws
-from main import cli
 from operations.adopt.report import Adoption, Outcome, as_json
 from operations.plan import StackPlan
 from operations.plan import as_json as plans_as_json

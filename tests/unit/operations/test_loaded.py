@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from main import cli
+from commands.app import app as cli
 from modules.bindings.lazy import load_lazily
 from operations.imports import HEADER, ours
 from operations.loaded import foreign_files

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
+from commands.app import app as cli
 from local_aws import LocalAws
-from main import cli
 from operations.terraform import find_terraform
 from tests.support import ROOT
 from tests.support.commands import run
@@ -257,11 +259,11 @@ def test_a_command_without_aws_opens_no_connection(name: str, tmp_path: Path) ->
 
 
 def test_each_command_is_in_the_list_of_network_connections() -> None:
-    groups = {"": cli, **{f"{one.name} ": one.typer_instance for one in cli.registered_groups if one.typer_instance}}
+    root: Any = typer.main.get_command(cli)
     commands = {
-        group + str(one.name or (one.callback and one.callback.__name__))
-        for group, app in groups.items()
-        for one in app.registered_commands
+        f"{name} {below}".strip()
+        for name, one in root.commands.items()
+        for below in getattr(one, "commands", {"": one})
     }
     section = (ROOT / "docs/security.md").read_text().split("## Network connections\n")[1].split("\n## ")[0]
     offline, online = section.split("\nThe other commands call AWS")

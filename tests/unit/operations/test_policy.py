@@ -16,10 +16,10 @@ import cdktf
 import pytest
 from typer.testing import CliRunner
 
+from commands.app import app as cli
 from estate.errors import ExitCode, UserError
 from estate.load import EstateError, load
 from local_aws import LocalAws
-from main import cli
 from modules.parts.iam_policy.props import pin_file
 from operations.policy.compare import Change, compare
 from operations.policy.documents import fetch, in_account, read

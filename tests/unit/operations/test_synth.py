@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from main import cli
+from commands.app import app as cli
 from operations.output import compare, files, install
 from tests.support import ROOT
 from tests.support.commands import run
