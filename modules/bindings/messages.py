@@ -28,6 +28,9 @@ _APIS: dict[type[Any], str] = {
     types.StaticInvokeRequest: "sinvoke",
 }
 
+_FIXED = ("arn", "friendlyUniqueId", "id", "node", "path", "terraformResourceType")
+"""Properties that are read repeatedly. Their values, or the tokens of their values, never change."""
+
 
 def _plain(value: Any) -> Any:
     """Convert a value that JSON cannot represent, as jsii's own converter does."""
@@ -61,6 +64,7 @@ def take_over(node: Node) -> None:
             atexit.register(self.stop)
             self.handshake()
             self._loaded = {name: self._next_message() for name in node.loading}
+            self._known: dict[tuple[str, str], types.GetResponse] = {}
 
         def stop(self) -> None:
             if self._process.stdin is not None and not self._process.stdin.closed:
@@ -75,6 +79,11 @@ def take_over(node: Node) -> None:
         def send(self, request: Any, response_type: Any) -> Any:
             if isinstance(request, types.LoadRequest) and "ok" in (answer := self._loaded.pop(request.name, {})):
                 return types.LoadResponse(**answer["ok"])
+            key = None
+            if isinstance(request, types.GetRequest) and request.property in _FIXED:
+                key = (request.objref.ref, request.property)
+                if key in self._known:
+                    return self._known[key]
             if (line := encoded(request)) is None:
                 return super().send(request, response_type)
             assert self._process.stdin is not None  # noqa: S101
@@ -84,7 +93,10 @@ def take_over(node: Node) -> None:
             if "ok" in answer:
                 ok = answer["ok"]
                 if response_type is types.GetResponse:
-                    return types.GetResponse(ok.get("value"))
+                    response = types.GetResponse(ok.get("value"))
+                    if key:
+                        self._known[key] = response
+                    return response
                 if response_type is types.InvokeResponse:
                     return types.InvokeResponse(ok.get("result"))
                 return self._serializer.structure(ok, response_type)
