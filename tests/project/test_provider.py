@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -183,8 +184,11 @@ def test_our_commands_load_a_package_of_what_is_used(tmp_path: Path, monkeypatch
     assert node.loads(slim=True)[-1]["tarball"] == str(made)
     assert (made.name, made.read_bytes(), old.exists()) == (there.name, there.read_bytes(), False)
     with tarfile.open(made) as package:
-        resources = {name.split("/")[2] for name in package.getnames() if name.count("/") > 2}
-    assert resources == {name.replace("_", "-") for name in slim.used()} >= {"vpc", "provider"}
+        (file,) = [package.extractfile(name) for name in package.getnames() if name.endswith(".js")]
+        assert file
+        resources = set(re.findall(r'^"(\w+)": \(exports\) => {$', file.read().decode(), re.MULTILINE))
+    assert resources == {re.sub(r"_(\w)", lambda found: found[1].upper(), name) for name in slim.used()}
+    assert resources >= {"vpc", "provider"}
 
 
 def test_a_path_with_spaces_and_quotes_reaches_node_whole(tmp_path: Path) -> None:
