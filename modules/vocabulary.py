@@ -21,7 +21,7 @@ from modules.aws import AS_OF, PARTITIONS, REGIONS
 class Props(BaseModel):
     """The base of the sections and entries of an estate. They are frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True, defer_build=True)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
