@@ -82,6 +82,9 @@ def take_over(node: Node) -> None:
             key = None
             if isinstance(request, types.GetRequest) and request.property in _FIXED:
                 key = (request.objref.ref, request.property)
+                if request.property == "terraformResourceType" and not key[0].startswith("cdkt"):
+                    # The type of every object of the class: `@cdktf/provider-aws.vpc.Vpc@10001`.
+                    key = (key[0].rpartition("@")[0], request.property)
                 if key in self._known:
                     return self._known[key]
             if (line := encoded(request)) is None:
