@@ -125,8 +125,8 @@ MUTATIONS = [
     Mutation(
         "an address is an index",
         "modules/parts/routes/construct.py",
-        'construct_id("route", table, name, range_name)',
-        'construct_id("route", str(len(scope.node.children)))',
+        "id_ = construct_id(first, table, *others, *names)",
+        "id_ = construct_id(first, str(len(network.keyed)), str(id(table)))",
         "tests/unit/stacks/test_stacks.py::test_addresses_of_an_example_change_only_on_purpose",
     ),
     Mutation(

@@ -133,11 +133,9 @@ def test_overlapping_vpc_by_privatelink(folder: Path) -> None:
 
 def test_clusters_in_three_regions(folder: Path) -> None:
     routes = built(folder, "clusters-in-three-regions")["network-lake"]["aws_route"]
-    assert sorted(routes) == sorted(
-        f"p-{region}_route_{table}_{region}"
-        for region in ("us", "eu", "au")
-        for table in ("private-a", "private-b", "db")
-    )
+    assert [(name, one["for_each"].count("rtb-")) for name, one in sorted(routes.items())] == [
+        (f"p-{region}_route_{region}", 3) for region in ("au", "eu", "us")
+    ]
 
 
 def test_one_place_may_be_named_twice(folder: Path) -> None:
@@ -202,10 +200,10 @@ def test_connections_of_a_network_share_a_device(folder: Path) -> None:
         assert [one["customer_gateway_id"] for one in tree["resource"]["aws_vpn_connection"].values()] == [
             f"${{{address}.id}}"
         ] * 2
-        assert tree["moved"] == [{"from": unused, "to": address}]
+        assert [one for one in tree["moved"] if kind in one["to"]] == [{"from": unused, "to": address}]
     other_asn = text[:second] + text[second:].replace("65010", "65011")
     tree = _synthesized(folder, other_asn)["network-prod"]
-    assert (len(tree["resource"][kind]), "moved" in tree) == (2, False)
+    assert (len(tree["resource"][kind]), [one for one in tree["moved"] if kind in one["to"]]) == (2, [])
 
 
 def test_a_shared_device_follows_renamed_connections(folder: Path) -> None:
