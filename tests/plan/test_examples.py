@@ -73,10 +73,10 @@ def only(planned: dict[str, Any], prefix: str) -> dict[str, Any]:
 def test_an_example_plans_the_same_from_json_hcl_and_modules(example: Path, tmp_path: Path, aws: LocalAws) -> None:
     estate = load(example)
     aws.make(facts_of(estate))
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        json_, hcl = (pool.submit(synth, example, tmp_path / syntax, hcl=syntax == "hcl") for syntax in ("json", "hcl"))
-        modules = pool.submit(export, example, tmp_path / "modules").result()
-        from_json, from_hcl = json_.result(), hcl.result()
+    with ThreadPoolExecutor() as pool:
+        hcl = pool.submit(synth, example, tmp_path / "hcl", hcl=True)
+        from_json, modules = synth(example, tmp_path / "json", hcl=False), export(example, tmp_path / "modules")
+        from_hcl = hcl.result()
     assert list(from_json) == list(from_hcl)
     assert Terraform(find_terraform(os.environ), os.environ).fmt_check(tmp_path / "hcl") == []
 

@@ -2,24 +2,25 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from commands.app import app
 from estate.model import Estate
 from estate.plan import secrets
 from local_aws import LocalAws
-from tests.support import ROOT
 from tests.support.deployment import SECRETS
 
 
 def export(example: Path, folder: Path) -> dict[str, Path]:
     """Return the modules of every stack, in JSON and in HCL, by `<syntax>_<stack>`."""
     for syntax in ("json", "hcl"):
-        command = [sys.executable, "main.py", "export", "--format", syntax, "--out", str(folder / syntax)]
-        subprocess.run([*command, "--estate", str(example)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        command = ["export", "--format", syntax, "--out", str(folder / syntax), "--estate", str(example)]
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.stderr
     found = sorted(file for file in folder.glob("*/*") if file.is_dir())
     return {f"{file.parent.name}_{file.name}": file for file in found}
 

@@ -11,7 +11,9 @@ from typing import Any
 import cdktf
 from cdktf import TerraformStack
 
+from estate.load import load
 from estate.model import Estate
+from operations.synth import write
 from stacks.app import build
 from tests.support import ROOT
 
@@ -38,10 +40,12 @@ def synth_all(estate: Estate, folder: Path) -> dict[str, Any]:
 
 def synth(example: Path, out: Path, *, hcl: bool) -> dict[str, Path]:
     """Return the stacks of an example as Terraform folders with local state, by name."""
-    env = os.environ | {"ASTRO_ESTATE": str(example), "CDKTF_OUTDIR": str(out)}
     if hcl:
-        env["SYNTH_HCL_OUTPUT"] = "true"
-    subprocess.run([sys.executable, "main.py"], cwd=ROOT, env=env, check=True)
+        # Node reads this variable at its start, and that of the tests writes JSON.
+        env = os.environ | {"ASTRO_ESTATE": str(example), "CDKTF_OUTDIR": str(out), "SYNTH_HCL_OUTPUT": "true"}
+        subprocess.run([sys.executable, "main.py"], cwd=ROOT, env=env, check=True)
+    else:
+        write(load(example), example, out, os.environ, hcl=False)
     folders = {folder.name: folder for folder in sorted((out / "stacks").iterdir())}
     for folder in folders.values():
         # Terraform's override files replace parts of a configuration; this one replaces the backend.
