@@ -115,7 +115,8 @@ class Vpn(Construct):
             vpn_gateway_id=self._vpn_gateway_id,
             static_routes_only=bool(props.static_routes),
             preshared_key_storage=None if gateway.certificate_arn else storage,
-            enable_acceleration=props.accelerated or None,
+            # Without the argument, Terraform keeps the value in AWS.
+            enable_acceleration=props.accelerated if props.on_transit_gateway else None,
             outside_ip_address_type="PrivateIpv4" if gateway.direct_connect_attachment_id else None,
             transport_transit_gateway_attachment_id=gateway.direct_connect_attachment_id,
             tags=tags,

@@ -225,6 +225,15 @@ def test_leaves_a_transit_gateways_default_tables_to_it(new_stack: NewStack) -> 
     }
 
 
+def test_acceleration_is_turned_off_again(new_stack: NewStack) -> None:
+    """Without the argument, Terraform would keep the connection accelerated."""
+    on_transit, on_network = (
+        placed(new_stack, props)["aws_vpn_connection"]["office_connection_a"] for props in ({**BGP, **TRANSIT}, BGP)
+    )
+    # The provider refuses the argument without a transit gateway.
+    assert (on_transit["enable_acceleration"], on_network.get("enable_acceleration")) == (False, None)
+
+
 def test_inside_ranges_are_a_tunnels_own(new_stack: NewStack) -> None:
     inside = {"tunnel1_inside_cidr": "169.254.10.0/30", "tunnel2_inside_cidr": "169.254.10.4/30"}
     tf = placed(new_stack, {**BGP, "gateways": {**TWO, "a": {"ip": "203.0.113.10", **inside}}})["aws_vpn_connection"]
