@@ -182,6 +182,10 @@ def _accepted(v: View, principal: str) -> Outcome:
             return waiting("Astronomer", evidence, ask, since, since + VALID if since else None)
         case "SUSPENDED" | "SUSPENDING" | "RESTORING":
             return failed(evidence, "AWS suspended the share; ask the administrators of your AWS organization")
+        case "FAILED":
+            # Terraform creates only a missing or disassociated one again.
+            call = f"aws ram disassociate-resource-share --resource-share-arn {arn} --principals {principal}"
+            return failed(evidence, f"run `{call} --region {v.region}`, then {v.deploy} for a new invitation")
         case _:
             again = (
                 "the invitation has expired or was declined; deploy to send a new one, then notify Astronomer's support"

@@ -24,6 +24,7 @@ from modules.catalog import TYPES
 from modules.remote_agents.props import RemoteAgentsProps
 from operations.handoff.read import Deployed
 from operations.status.account import BY_SECTION
+from operations.status.check import View
 from operations.status.connections import BY_TYPE
 from operations.status.report import Row, Status, status
 from operations.status.write import as_junit, as_text, as_values, last_line
@@ -245,6 +246,20 @@ def test_an_invitation_that_expired_needs_a_deploy(fresh: LocalAws, estate: Esta
     found = row(look(estate, "hub", resource_share_arn=share, transit_gateway_id=GATEWAY), f"share:{HOSTED}").outcome
     assert (found.state, found.evidence) == ("failed", f"GetResourceShareAssociations: {HOSTED} is DISASSOCIATED")
     assert found.fix.startswith("`cdktf deploy network-lake`: the invitation has expired")
+
+
+def test_a_failed_association_is_removed_before_a_deploy(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    share = f"arn:aws:ram:us-east-1:{LAKE}:resource-share/1"
+    failed = {"resourceShareArn": share, "associatedEntity": HOSTED, "status": "FAILED"}
+    active = {"resourceShareArn": share, "status": "ACTIVE"}
+    answer = {"resourceShares": [active], "resourceShareAssociations": [failed]}
+    monkeypatch.setattr(View, "read", lambda *_, **__: answer)
+    found = row(look(estate, "hub", resource_share_arn=share, transit_gateway_id=GATEWAY), f"share:{HOSTED}").outcome
+    assert (found.state, found.fix) == (
+        "failed",
+        f"run `aws ram disassociate-resource-share --resource-share-arn {share} --principals {HOSTED} --region "
+        "us-east-1`, then `cdktf deploy network-lake` for a new invitation",
+    )
 
 
 def test_a_tunnel_is_up_or_down_and_its_key_stays_secret(aws: LocalAws, estate: Estate) -> None:
