@@ -47,6 +47,13 @@ class VpnGateway(Place):
     asn: NotRequired[int]
 
 
+class CustomerGateway(Place):
+    id: str
+    ip: str
+    asn: NotRequired[int]
+    """Default: 65000."""
+
+
 class TransitGateway(Place):
     id: str
     asn: NotRequired[int]
@@ -179,6 +186,7 @@ class Key(Place):
 class Facts(TypedDict, total=False):
     vpcs: list[Vpc]
     vpn_gateways: list[VpnGateway]
+    customer_gateways: list[CustomerGateway]
     transit_gateways: list[TransitGateway]
     transit_gateway_attachments: list[TransitGatewayAttachment]
     peering_requests: list[PeeringRequest]

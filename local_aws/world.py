@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from moto.ec2.models import (
+    customer_gateways,
     ec2_backends,
     network_acls,
     route_tables,
@@ -44,6 +45,7 @@ _GENERATORS = {
     "security_group": (security_groups, "random_security_group_id"),
     "network_acl": (network_acls, "random_network_acl_id"),
     "vpn_gateway": (vpn_gateway, "random_vpn_gateway_id"),
+    "customer_gateway": (customer_gateways, "random_customer_gateway_id"),
     "transit_gateway": (transit_gateway, "random_transit_gateway_id"),
     "transit_gateway_route_table": (transit_gateway_route_tables, "random_transit_gateway_route_table_id"),
     "transit_gateway_attachment": (transit_gateway_attachments, "random_transit_gateway_attachment_id"),
@@ -84,6 +86,7 @@ def make(facts: shape.Facts) -> None:
     makers: dict[str, Callable[[Any], None]] = {
         "vpcs": _vpc,
         "vpn_gateways": _vpn_gateway,
+        "customer_gateways": _customer_gateway,
         "transit_gateways": _transit_gateway,
         "transit_gateway_attachments": _transit_gateway_attachment,
         "peering_requests": _peering_request,
@@ -151,6 +154,13 @@ def _vpn_gateway(fact: shape.VpnGateway) -> None:
             ec2.create_vpn_gateway(amazon_side_asn=str(fact.get("asn", 64512)))
         if "vpc" in fact:
             ec2.attach_vpn_gateway(fact["id"], fact["vpc"])
+
+
+def _customer_gateway(fact: shape.CustomerGateway) -> None:
+    ec2 = _ec2(fact)
+    if fact["id"] not in ec2.customer_gateways:
+        with _ids(customer_gateway=fact["id"]):
+            ec2.create_customer_gateway("ipsec.1", ip_address=fact["ip"], bgp_asn=fact.get("asn", 65000))
 
 
 def _transit_gateway(fact: shape.TransitGateway) -> None:

@@ -26,6 +26,7 @@ _ANSWERED_AS = {
     "DPDTimeoutAction": "DpdTimeoutAction",
     "DPDTimeoutSeconds": "DpdTimeoutSeconds",
 }
+_DROPPED = {"BgpAsnExtended": "bgp_asn_extended", "DeviceName": "device_name", "CertificateArn": "certificate_arn"}
 _DEFAULT_OPTIONS = {
     "EnableAcceleration": False,
     "StaticRoutesOnly": False,
@@ -52,19 +53,20 @@ def _tunnel(number: int, connection: VPNConnection, requested: dict[str, Any]) -
 
 
 def _identity(gateway: Any) -> tuple[str | None, ...]:
-    return gateway.type, gateway.ip_address, gateway.bgp_asn, gateway.bgp_asn_extended, gateway.device_name
+    kept = (getattr(gateway, name, None) for name in _DROPPED.values())
+    return gateway.type, gateway.ip_address, gateway.bgp_asn, *kept
 
 
 @patch(EC2Response)
 def create_customer_gateway(self: EC2Response) -> ActionResult:
-    """Keep an extended ASN and the device's name, and return the existing gateway for an identical request.
+    """Keep an extended ASN, a name and a certificate, and return the existing gateway for an identical request.
 
-    moto drops both, and creates a second gateway; AWS returns the existing one (facts C5).
+    moto drops these, and creates a second gateway; AWS returns the existing one (facts C5).
     """
     answer = _create_customer_gateway(self)
     gateway = answer.result["CustomerGateway"]  # type: ignore[index]
-    gateway.bgp_asn_extended = self._get_param("BgpAsnExtended")
-    gateway.device_name = self._get_param("DeviceName")
+    for parameter, name in _DROPPED.items():
+        setattr(gateway, name, self._get_param(parameter))
     for other in self.ec2_backend.customer_gateways.values():
         if other is not gateway and other.state != "deleted" and _identity(other) == _identity(gateway):
             del self.ec2_backend.customer_gateways[gateway.id]

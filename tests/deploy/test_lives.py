@@ -2,17 +2,20 @@
 
 `tests/data/lives.yaml` has a life for each type, as the changes of one file. After each change the deploy succeeds and
 the next plan is empty, or `check` or the plan refuses it with the expected sentence. Resources of others and of
-Astronomer stay. If Astronomer deletes one, the plan names the remedy, and the next step applies it. The test fails for
-a field or a map of names that no life changes.
+Astronomer stay. If Astronomer deletes one, the plan names the remedy, and the next step applies it. If somebody edits
+our resources in the console, the next deploy restores them and changes nothing else. The test fails for a field or a
+map of names that no life changes.
 """
 
 import copy
 import json
+import operator
 import os
 import shutil
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +47,17 @@ BASE: Data = FILE["base"]
 LIVES: dict[str, list[Data]] = FILE["lives"]
 FOR_EVER: dict[str, str] = FILE["for ever"]
 OURS, ASTRONOMER = "111111111111", "333333333333"
-HAPPENS = ("gone", "days", "theirs")
+HAPPENS = ("gone", "days", "declined", "edited", "theirs")
 """The keys of a step with events outside the file."""
 UNTOUCHED = ("existing_network", "private_link", "vpc_peering")
 """The lives in which new names change no resource in AWS, not even a route."""
 ASTRONOMERS = "tgw-attach-0000000000000000"
 """The prefix of the IDs of attachments in the file. The gateway itself associates an accepted attachment."""
-KEYS = {"TF_VAR_entry_preshared_keys": '{"one-1": "marked.key.1", "one-2": "marked.key.2"}'}
+KEYS = {
+    "TF_VAR_entry_preshared_keys": json.dumps(
+        {f"{name}-{number}": f"marked.key.{name}.{number}" for name in ("one", "two", "three") for number in (1, 2)}
+    )
+}
 
 
 def merged(data: Any, change: Any) -> Any:
@@ -210,8 +217,37 @@ class Stage:
         self._aws.pass_time(days=days)
         self._deployed.clear()
 
+    def decline(self) -> None:
+        """Decline every open invitation to our shares."""
+        for account in (ASTRONOMER, "555555555555"):
+            ram = self._aws.client("ram", account)
+            invitations = ram.get_resource_share_invitations()["resourceShareInvitations"]
+            for arn in [one["resourceShareInvitationArn"] for one in invitations if one["status"] == "PENDING"]:
+                ram.reject_resource_share_invitation(resourceShareInvitationArn=arn)
+        assert not self.all_invited()
+        self._deployed.clear()
+
+    def edit(self, calls: list[dict[str, Data]]) -> None:
+        """Change our resources without Terraform, as in the console. Every stack is then planned again."""
+        for call in calls:
+            for operation, arguments in call.items():
+                self._call(operation, arguments)
+        assert self._inventory() < self.seen
+        self._deployed.clear()
+
+    def _call(self, operation: str, arguments: Data) -> Any:
+        """Call `service.operation`. An argument with `of` is a part of the answer of that call, at the path `at`."""
+        given: Data = {}
+        for name, value in arguments.items():
+            if isinstance(value, Mapping):
+                ((lookup, asked),) = value["of"].items()
+                value = reduce(operator.getitem, value["at"], self._call(lookup, asked))
+            given[name] = value
+        service, _, name = operation.partition(".")
+        return getattr(self._aws.client(service, OURS), name)(**given)
+
     def all_invited(self) -> bool:
-        """Return whether no invitation to one of our shares has expired."""
+        """Return whether no invitation to one of our shares has expired or was declined."""
         asked = {"associationType": "PRINCIPAL", "associationStatus": "DISASSOCIATED"}
         found = self._aws.client("ram", OURS).get_resource_share_associations(**asked)
         return found["resourceShareAssociations"] == []
@@ -364,10 +400,16 @@ def test_the_life_of_an_entry(name: str, tmp_path: Path) -> None:
         for step, (data_after, refused) in zip(LIVES[name], states(LIVES[name]), strict=True):
             if gone := step.get("gone"):
                 stage.remove(gone)
+            before = stage.seen
             if days := step.get("days"):
                 stage.wait(days)
+            if step.get("declined"):
+                stage.decline()
+            if edited := step.get("edited"):
+                stage.edit(edited)
             stage.step(data_after, refused, step.get("theirs"))
-            assert not days or stage.all_invited()
+            assert not (days or step.get("declined")) or stage.all_invited()
+            assert not edited or sorted(before ^ stage.seen) == []
             data = data if refused else data_after
         data = with_other_names(data, stage.estate)
         before = stage.seen

@@ -1407,12 +1407,13 @@ class TestVpn:
         [found] = ec2.describe_vpn_connections(VpnConnectionIds=[connection])["VpnConnections"]
         return found
 
-    def test_a_customer_gateway_keeps_its_large_asn_and_its_name(self, ec2):
-        ec2.create_customer_gateway(
-            Type="ipsec.1", PublicIp="203.0.113.10", BgpAsnExtended=4200000000, DeviceName="office-a"
-        )
+    def test_a_customer_gateway_keeps_its_large_asn_and_its_name(self, ec2, account):
+        certificate = f"arn:aws:acm:us-east-1:{account}:certificate/11111111-2222-3333-4444-555555555555"
+        asked = {"Type": "ipsec.1", "BgpAsnExtended": 4200000000, "DeviceName": "office-a"}
+        ec2.create_customer_gateway(**asked, CertificateArn=certificate)
         [found] = ec2.describe_customer_gateways()["CustomerGateways"]
-        assert (found["BgpAsnExtended"], found["DeviceName"]) == ("4200000000", "office-a")
+        kept = (found["BgpAsnExtended"], found["DeviceName"], found["CertificateArn"])
+        assert kept == ("4200000000", "office-a", certificate)
 
     def test_an_identical_customer_gateway_is_the_same_one(self, ec2):
         def create(**arguments: Any) -> str:

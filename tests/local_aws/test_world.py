@@ -89,6 +89,14 @@ def test_a_vpn_gateway_is_attached_to_its_vpc(aws):
     assert (found["AmazonSideAsn"], found["VpcAttachments"]) == (64600, [{"State": "attached", "VpcId": LAKE["id"]}])
 
 
+def test_a_customer_gateway_is_returned_for_an_identical_request(aws):
+    office = {"id": "cgw-0123456789abcdef0", "ip": "203.0.113.10", "asn": 65010, **EAST}
+    aws.make({"customer_gateways": [office]})
+    asked = {"Type": "ipsec.1", "IpAddress": "203.0.113.10", "BgpAsn": 65010}
+    found = aws.client("ec2", account=OURS).create_customer_gateway(**asked)["CustomerGateway"]
+    assert found["CustomerGatewayId"] == office["id"]
+
+
 def test_a_transit_gateway_has_its_options_and_route_tables(aws):
     hub = {
         "id": "tgw-0aaaaaaaaaaaaaaaa",

@@ -2,6 +2,7 @@
 
 from estate.model import Estate
 from local_aws.facts import (
+    CustomerGateway,
     EndpointService,
     Facts,
     HostedZone,
@@ -33,6 +34,7 @@ def facts_of(estate: Estate) -> Facts:
     facts: Facts = {
         "vpcs": _vpcs(estate),
         "vpn_gateways": _vpn_gateways(estate),
+        "customer_gateways": _customer_gateways(estate),
         "transit_gateways": _transit_gateways(estate),
         "transit_gateway_attachments": _transit_gateway_attachments(estate),
         "peering_requests": _peering_requests(estate),
@@ -75,7 +77,7 @@ def _vpcs(estate: Estate) -> list[Vpc]:
             if connection.type == "network_rules" and connection.network == name
             for rule in connection.network_acls.values()
         }
-        primary, *others = map(str, network.cidrs)
+        primary, *others = map(str, network.cidrs + network.unrouted_cidrs)
         # The file does not contain the ranges of its subnets, so any valid ranges will do.
         ranges = network.cidrs[0].subnets(new_prefix=28)
         found.append(
@@ -156,6 +158,21 @@ def _vpn_gateways(estate: Estate) -> list[VpnGateway]:
                 )
             )
     return found
+
+
+def _customer_gateways(estate: Estate) -> list[CustomerGateway]:
+    return [
+        CustomerGateway(
+            account=estate.networks[connection.network].account_id,
+            region=estate.networks[connection.network].region,
+            id=gateway.customer_gateway_id,
+            ip="203.0.113.200",
+        )
+        for connection in estate.connections.values()
+        if connection.type == "vpn" and connection.network
+        for gateway in connection.gateways.values()
+        if gateway.customer_gateway_id
+    ]
 
 
 def _transit_gateway_attachments(estate: Estate) -> list[TransitGatewayAttachment]:

@@ -179,6 +179,7 @@ def test_a_removed_entry_has_to_be_deployed(tmp_path: Path) -> None:
     ],
 )
 def test_deleting_a_peering_without_an_entry_is_your_step(tmp_path: Path, old: str, new: str, left: bool) -> None:
+    """Neither a removed entry nor a destroy deletes a peering, so the hand-over lists the active one as your step."""
     text = BASE.replace(old, new, 1)
     assert text != BASE
     estate = estate_of(tmp_path, "\n".join(line for line in text.splitlines() if "NOTHING" not in line) + "\n")
@@ -280,7 +281,8 @@ STEPS = {
 """Return the actors of the open steps after the deploy of an entry of a type."""
 
 
-def test_every_type_has_actors_after_its_deploy(tmp_path: Path) -> None:
+def test_a_deployed_entry_is_not_done_while_steps_are_open(tmp_path: Path) -> None:
+    """The hand-over names each step that Astronomer or somebody else still has to do, and is never empty before."""
     acting: dict[str, set[str]] = {}
     for file in EXAMPLES:
         estate = load(file)
