@@ -1,9 +1,14 @@
 """The base of all stacks: provider, allowed account, backend, tags, variables and addresses."""
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+import jsii
 from cdktf import (
+    IStackSynthesizer,
+    ISynthesisSession,
     Postcondition,
     TerraformElement,
     TerraformOutput,
@@ -25,7 +30,7 @@ from modules.entry import Secret
 from modules.parts.memory.construct import remember
 from stacks.backend import attach_backend
 from stacks.controls import apply_controls, refuse_old_policies
-from stacks.digests import digests
+from stacks.digests import PENDING, with_digests
 from stacks.hcl import Address, Blocks, marked, render
 
 TERRAFORM = ">= 1.10"
@@ -68,12 +73,27 @@ class ReadableStack(TerraformStack):
             if section in ("data", "resource")
         }
         metadata = {key: tree[key] for key in ("//", "terraform") if key in tree} | remarks
-        return {"hcl": render(tree, self.blocks()), "metadata": metadata}
+        return {"hcl": with_digests(render(tree, self.blocks()), tree), "metadata": metadata}
 
     def blocks(self) -> dict[Address, Blocks]:
         """Return the blocks of the stack in the order of its constructs, and the arguments that are blocks."""
         elements = (node for node in self.node.find_all() if isinstance(node, TerraformElement))
         return {address: blocks for each in elements for address, blocks in marked(each.to_hcl_terraform())}
+
+
+@jsii.implements(IStackSynthesizer)
+class _AddsDigests:
+    """Writes a stack, and then its digests."""
+
+    def __init__(self, stack: str, synthesizer: IStackSynthesizer) -> None:
+        self._stack, self._synthesizer = stack, synthesizer
+
+    def synthesize(self, session: ISynthesisSession) -> None:
+        self._synthesizer.synthesize(session)
+        file = Path(session.outdir, "stacks", self._stack, "cdk.tf.json")
+        if file.exists():
+            text = file.read_text("utf-8")
+            file.write_text(with_digests(text, json.loads(text)), "utf-8")
 
 
 class AstroStack(ReadableStack):
@@ -109,8 +129,8 @@ class AstroStack(ReadableStack):
         self.add_override("terraform.required_version", TERRAFORM)
 
     def prepare_stack(self) -> None:
-        """Do nothing. cdktf resolves each stack once before the synth, to discover additions; `hand_off` has already
-        done so.
+        """Do nothing. cdktf resolves each stack once before the synth, to discover references between stacks, of which
+        there are none.
         """
 
     def secret_variables(self, name: str, secrets: Iterable[Secret]) -> dict[str, Any]:
@@ -168,12 +188,13 @@ class AstroStack(ReadableStack):
         self._output("handoff", facts, "Facts for Astronomer, by entry of the estate.")
         # Blocks without an entry count for the first one, and the network always exists.
         entries = [*([self.plan.network] if self.plan.network else []), *facts]
-        deployed: dict[str, Any] = {"digests": digests(self.to_terraform(), entries)}
+        deployed: dict[str, Any] = {"digests": {entry: PENDING.format(entry) for entry in entries}}
         if vpc_id:
             deployed["vpc_id"] = vpc_id
         self._output(
             "deployed", deployed, "Digests of the deployed entries, which the command `handoff` compares with the file."
         )
+        self.synthesizer = _AddsDigests(self.node.id, self.synthesizer)
 
     def _output(self, name: str, value: Any, description: str) -> None:
         # With the name as the ID, it would collide with an entry of that name.

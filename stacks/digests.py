@@ -1,4 +1,8 @@
-"""Digests of the synthesized entries, by which `main.py handoff` detects edits since the last deploy."""
+"""Digests of the synthesized entries, by which `main.py handoff` detects edits since the last deploy.
+
+A digest needs the Terraform of a whole stack. Node resolves a stack only once, when it writes the file, so the digests
+are added to that file.
+"""
 
 import hashlib
 import json
@@ -11,7 +15,19 @@ from modules.parts.attachments.construct import ID as ATTACHMENTS
 _OF_THE_RUN = ("assume_role", "allowed_account_ids")
 
 
-def digests(stack: Mapping[str, Any], entries: Iterable[str]) -> dict[str, str]:
+PENDING = "<digest of {}>"
+"""The value of the digest of an entry until `with_digests` replaces it."""
+
+
+def with_digests(text: str, stack: Mapping[str, Any]) -> str:
+    """Return the text of a stack, given as Terraform JSON, with its digests."""
+    pending = stack.get("output", {}).get("deployed", {}).get("value", {}).get("digests", {})
+    for entry, digest in _digests(stack, pending).items():
+        text = text.replace(json.dumps(PENDING.format(entry)), json.dumps(digest))
+    return text
+
+
+def _digests(stack: Mapping[str, Any], entries: Iterable[str]) -> dict[str, str]:
     """Return a digest for each of `entries` of a stack, given as Terraform JSON.
 
     A digest depends only on the entry's resources and facts, and on the provider's settings. Blocks that belong to no
@@ -41,10 +57,11 @@ def _digest(value: Any) -> str:
 
 
 _REMARKS = ("//", "precondition", "postcondition")
-"""Return the block without cdktf's metadata and without conditions, which change no resource."""
+"""cdktf's metadata, and conditions, which change no resource."""
 
 
 def _without_remarks(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _without_remarks(item) for key, item in value.items() if key not in _REMARKS}
+        items = ((key, item) for key, item in value.items() if key not in _REMARKS and item is not None)
+        return {key: _without_remarks(item) for key, item in items}
     return [_without_remarks(item) for item in value] if isinstance(value, list) else value
