@@ -126,8 +126,9 @@ def estate_of(networks: int) -> str:
         "networks:",
     ]
     lines += [
-        f"  n{n}: {{account_id: '111111111111', region: us-east-1, vpc_id: vpc-{n:017x}, cidrs: [10.{n}.0.0/16], "
-        f"route_tables: {{a: rtb-{n:017x}}}, subnets: {{a: subnet-{n:017x}, b: subnet-{n + 500:017x}}}}}"
+        f"  n{n}: {{account_id: '111111111111', region: us-east-1, vpc_id: vpc-{n:017x}, "
+        f"cidrs: [10.{n // 256}.{n % 256}.0/24], "
+        f"route_tables: {{a: rtb-{n:017x}}}, subnets: {{a: subnet-{n:017x}, b: subnet-{n + 100_000:017x}}}}}"
         for n in range(networks)
     ]
     lines.append("connections:")
