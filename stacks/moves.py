@@ -20,7 +20,8 @@ def move_renamed(stack: TerraformStack, estate: Estate, more: Iterable[Block] = 
     built."""
     # Another connection of a device may have created its customer gateway, if the order of the file was different.
     shared = {paths[0]: paths for _, paths in gateways_in(stack).created.values() if len(paths) > 1}
-    blocks = list(more)
+    # The order of the file does not matter.
+    blocks = sorted(more, key=lambda block: (block["to"], block["from"]))
     for node in stack.node.find_all() if estate.renamed or shared else ():
         if isinstance(node, TerraformResource):
             path = tuple(node.node.path.split("/")[1:])

@@ -803,7 +803,7 @@ def test_credentials_of_another_account_are_refused(account: str, tmp_path: Path
     done = run(file, "--out", str(tmp_path / "out"), "--stack", "network-edge")
     assert (done.returncode, done.stdout.splitlines()[0]) == (
         0,
-        "network-edge (account 123456789012, us-east-1): 0 of 21 to import",
+        "network-edge (account 123456789012, us-east-1): 0 of 22 to import",
     )
     done = run(file, "--stack", "edge")
     told = f"{file}: has no stack 'edge'; available: account, network-edge; did you mean 'network-edge'?\n"

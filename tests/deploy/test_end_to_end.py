@@ -101,9 +101,9 @@ def test_a_life_with_a_lost_state_ends_with_nothing_left(aws: LocalAws, tmp_path
     deployment.deploy()
     assert deployment.changes() == dict.fromkeys(stacks, False)
     # Created again instead of imported: a preference of STS, a target, two route propagations, a default security
-    # group, four resources of Terraform itself, and the empty list of inline policies of Astronomer's role. The stack
+    # group, seven resources of Terraform itself, and the empty list of inline policies of Astronomer's role. The stack
     # itself imports the attachment. All resources are the same as before.
-    assert (adopted, managed(aws) - adopted) == (123, 11)
+    assert (adopted, managed(aws) - adopted) == (123, 14)
     changed_back = {line.replace("5433-5433", "5432-5432") for line in inventory(aws, accounts, regions)}
     assert changed_back == there
     rules = aws.client("ec2", "111111111111").describe_security_group_rules()["SecurityGroupRules"]

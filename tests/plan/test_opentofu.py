@@ -21,7 +21,7 @@ from tests.support.commands import run
 from tests.support.synth import synth_all, without_metadata
 
 # OpenTofu 1.6 is a fork of Terraform 1.5 and has its entire language.
-BLOCKS = {"terraform", "provider", "variable", "data", "resource", "output", "check", "import", "removed"}
+BLOCKS = {"terraform", "provider", "variable", "data", "resource", "output", "check", "import", "moved", "removed"}
 CHECK = {"assert"}
 IMPORT = {"to", "for_each", "id"}
 SETTINGS = {"required_version", "required_providers", "backend"}

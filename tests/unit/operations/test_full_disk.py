@@ -174,7 +174,7 @@ runpy.run_path("main.py", run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("module", ["operations.start", "typer", "commands.check", "pydantic", "estate.load"])
+@pytest.mark.parametrize("module", ["operations.start", "typer", "commands.app", "pydantic", "estate.load"])
 def test_ctrl_c_during_an_import_prints_nothing(module: str) -> None:
     command = [sys.executable, "-c", INTERRUPTED.format(module=module)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=_heed_signals)

@@ -165,12 +165,12 @@ def test_routes_of_version_0_1_move_to_the_ids_of_their_tables(tmp_path: Path) -
     file.write_text(f"{(EXAMPLES[0].parent / 'vpc_peering.yaml').read_text()}renamed: {lines}\n")
     stack = synth_all(load(file), tmp_path / "out")["network-lake"]
     routes = [(one["from"], one["to"]) for one in stack["moved"] if one["to"].startswith("aws_route.")]
-    moved = [one for one in routes if one[1] != "aws_route.lake-peering_route_prod"]
+    moved = {one for one in routes if one[1] != "aws_route.lake-peering_route_prod"}
     table_a, table_b = (f'aws_route.lake-peering_route_prod["rtb-0{letter * 16}"]' for letter in "ab")
-    assert moved == [
+    assert moved == {
         ("aws_route.lake-peering_route_private-a_prod", table_a),
         ("aws_route.old_route_private-a_prod", "aws_route.lake-peering_route_private-a_prod"),
         ("aws_route.lake-peering_route_private-b_prod", table_b),
         ("aws_route.lake-peering_route_b_prod", "aws_route.lake-peering_route_private-b_prod"),
         ("aws_route.old_route_b_prod", "aws_route.lake-peering_route_b_prod"),
-    ]
+    }
