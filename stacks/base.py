@@ -129,9 +129,7 @@ class AstroStack(ReadableStack):
         self.add_override("terraform.required_version", TERRAFORM)
 
     def prepare_stack(self) -> None:
-        """Do nothing. cdktf resolves each stack once before the synth, to discover references between stacks, of which
-        there are none.
-        """
+        """Do nothing. cdktf would resolve each stack to find references to other stacks, and these stacks have none."""
 
     def secret_variables(self, name: str, secrets: Iterable[Secret]) -> dict[str, Any]:
         """Declare a sensitive variable without a default for each secret of the entry `name`, and return them by the

@@ -151,12 +151,13 @@ def test_a_cluster_and_its_twin_change_their_name_twice(tmp_path: Path) -> None:
     (tmp_path / "policies").symlink_to(EXAMPLES[0].parent / "policies")
     YAML(typ="safe").dump(data, tmp_path / "astro.yaml")
     stack = synth_all(load(tmp_path / "astro.yaml"), tmp_path / "out")["network-lake"]
-    moved = {(one["from"], one["to"]) for one in stack["moved"] if "aws_route.lake-prod" in one["to"]}
-    assert moved >= {
+    routes = [(one["from"], one["to"]) for one in stack["moved"] if "aws_route.lake-prod" in one["to"]]
+    # The others are addresses of version 0.1, which contain the name of a table.
+    assert [one for one in routes if "_private-" not in one[0]] == [
         (f"aws_route.{entry}_route_{before}{end}", f"aws_route.{entry}_route_{after}{end}")
         for entry, end in (("lake-prod-dr", "-dr"), ("lake-prod", ""))
         for before, after in (("second", "third"), ("prod", "second"))
-    }
+    ]
 
 
 def test_routes_of_version_0_1_move_to_the_ids_of_their_tables(tmp_path: Path) -> None:
