@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from commands.current import warn_of_expired
+from commands.current import estate_file, warn_of_expired
 from estate.load import load
 from estate.source import Source
 from operations.cdktf_call import prepare
@@ -12,7 +12,7 @@ from operations.synth import write
 
 def synthesize() -> None:
     """Synthesize the estate into the folder of `cdktf`, in its format."""
-    file = Path(os.environ.get("ASTRO_ESTATE", "astro.yaml"))
+    file = estate_file()
     out = Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"))
     hcl = os.environ.get("SYNTH_HCL_OUTPUT") == "true"
     estate = load(file, source := Source(file))

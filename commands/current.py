@@ -1,5 +1,6 @@
 """Loads the estate for a command, and warns of expired entries."""
 
+import os
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -10,6 +11,11 @@ from estate.load import load
 from estate.model import Estate
 from estate.source import Source
 from estate.warnings import expired
+
+
+def estate_file() -> Path:
+    """Return the estate file of a call that names none."""
+    return Path(os.environ.get("ASTRO_ESTATE") or "astro.yaml")
 
 
 def current(file: Path) -> Estate:

@@ -5,11 +5,11 @@ in the same way. docs/cdk-terrain.md describes the other steps of a migration.
 """
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
 from types import ModuleType
+from typing import Any
 
 RENAMED = {"cdktf": "cdktn", "cdktf_cdktf_provider_aws": "cdktn_provider_aws"}
 
@@ -21,9 +21,14 @@ def find_cdktf() -> None:
         sys.meta_path.insert(0, _Renamed())
 
 
-class _Renamed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class _Renamed:
     def find_spec(self, fullname: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:  # noqa: ARG002
-        return importlib.machinery.ModuleSpec(fullname, self) if fullname.split(".")[0] in RENAMED else None
+        # `importlib.abc`, which has the type of a loader, imports much more.
+        loader: Any = self
+        return importlib.machinery.ModuleSpec(fullname, loader) if fullname.split(".")[0] in RENAMED else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        del spec  # Python creates the module.
 
     def exec_module(self, module: ModuleType) -> None:
         package, *submodule = module.__name__.split(".")

@@ -8,7 +8,6 @@ hundreds of megabytes for the twenty that an estate uses. The synthesized bytes 
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import marshal
@@ -18,6 +17,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 from modules.bindings.fork import RENAMED
 
@@ -38,7 +38,7 @@ def load_lazily(environ: Mapping[str, str] = os.environ, *, lean: bool = False) 
     sys.meta_path.insert(position, _Finder(lean=lean))
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _Finder:
     """Finds the generated bindings, and gives the provider's top package a loader that runs nothing."""
 
     def __init__(self, *, lean: bool) -> None:
@@ -54,13 +54,18 @@ class _Finder(importlib.abc.MetaPathFinder):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
         if spec is not None and fullname == PACKAGE:
-            spec.loader = _EmptyPackage()
+            # `importlib.abc`, which has the type of a loader, imports much more.
+            loader: Any = _EmptyPackage()
+            spec.loader = loader
         elif spec is not None and spec.origin and spec.origin.endswith(".py"):
             spec.loader = _Lean(fullname, spec.origin)
         return spec
 
 
-class _EmptyPackage(importlib.abc.Loader):
+class _EmptyPackage:
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        del spec  # Python creates the module.
+
     def exec_module(self, module: ModuleType) -> None:
         # `import cdktf_cdktf_provider_aws as aws; aws.vpc.Vpc` still works: a submodule is loaded on first access.
         def load(name: str) -> ModuleType:
@@ -76,6 +81,13 @@ class _EmptyPackage(importlib.abc.Loader):
 
 # Only the checks need this; each module would look up typeguard's version again.
 _CHECKS = re.compile(rb"^(?:import typeguard|from importlib\.metadata import .*|TYPEGUARD_MAJOR_VERSION = .*)$", re.M)
+# Python evaluates the type of each cast, on each access to a property.
+_CASTS = re.compile(rb"^(\s+return )typing\.cast\(.*, (result|jsii\.\w+\(.*\))\)$", re.M)
+
+
+def reduced(source: bytes) -> bytes:
+    """Return a generated module without what only type checks use."""
+    return _CASTS.sub(rb"\1\2", _CHECKS.sub(b"", source))
 
 
 class _Lean(importlib.machinery.SourceFileLoader):
@@ -86,7 +98,7 @@ class _Lean(importlib.machinery.SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType | None:
         source = self.get_filename(fullname)
-        compiled = importlib.util.cache_from_source(source, optimization="lean")
+        compiled = importlib.util.cache_from_source(source, optimization="lean2")
         stats = self.path_stats(source)
         stamp = b"".join(int(stats[key]).to_bytes(8, "little") for key in ("mtime", "size"))
         head = importlib.util.MAGIC_NUMBER + stamp
@@ -98,7 +110,8 @@ class _Lean(importlib.machinery.SourceFileLoader):
         folder = Path(compiled).parent
         if sys.dont_write_bytecode or not os.access(folder if folder.exists() else folder.parent, os.W_OK):
             return super().get_code(fullname)
-        text = _CHECKS.sub(b"", self.get_data(source))
-        code = compile(text, source, "exec", annotations.compiler_flag, dont_inherit=True, optimize=2)
+        code = compile(
+            reduced(self.get_data(source)), source, "exec", annotations.compiler_flag, dont_inherit=True, optimize=2
+        )
         self.set_data(compiled, head + marshal.dumps(code))
         return code

@@ -28,7 +28,10 @@ _APIS: dict[type[Any], str] = {
     types.StaticInvokeRequest: "sinvoke",
 }
 
-_FIXED = ("arn", "friendlyUniqueId", "id", "node", "path", "terraformResourceType")
+_SILENT = ("addOverride", "overrideLogicalId", "setContext")
+"""Methods without a result. Node gets their messages with the next one, and Python does not wait for each response."""
+
+_FIXED = ("arn", "friendlyUniqueId", "id", "node", "outdir", "path", "terraformResourceType")
 """Properties that are read repeatedly. Their values, or the tokens of their values, never change."""
 
 
@@ -42,13 +45,15 @@ def _plain(value: Any) -> Any:
 
 
 _encode = json.JSONEncoder(default=_plain).encode
+_decode = json.JSONDecoder(object_hook=jsii.ohook).decode
+_FIELDS = {request: [field.name for field in request.__attrs_attrs__] for request in _APIS}
 
 
 def encoded(request: Any) -> bytes | None:
     """Return the line of a request, or None if jsii has to send it."""
     if (api := _APIS.get(type(request))) is None or is_enabled():
         return None
-    fields = {field.name: getattr(request, field.name) for field in type(request).__attrs_attrs__}
+    fields = {name: getattr(request, name) for name in _FIELDS[type(request)]}
     return f"{_encode({**fields, 'api': api})}\n".encode()
 
 
@@ -56,6 +61,9 @@ def take_over(node: Node) -> None:
     """Give jsii the running Node instead of a new one."""
 
     class StartedNode(jsii._NodeProcess):
+        # The responses that nobody waits for.
+        _unread = 0
+
         def start(self) -> None:
             self._process = node.process
             self.sink_thread = threading.Thread(target=jsii.stderr_sink, args=(node.process.stderr,), daemon=True)
@@ -69,12 +77,31 @@ def take_over(node: Node) -> None:
         def stop(self) -> None:
             if self._process.stdin is not None and not self._process.stdin.closed:
                 self._process.stdin.close()
+            # jsii allows five seconds, but an index of the provider can take longer. The thread ends with Node, and
+            # waiting for a process with a timeout means to look for it every few hundredths of a second.
+            self.sink_thread.join(timeout=60)
             try:
-                # jsii allows five seconds, but an index of the provider can take longer.
-                self._process.wait(timeout=60)
+                self._process.wait(timeout=1)
             except subprocess.TimeoutExpired:
                 self._process.kill()
             super().stop()
+
+        def _next_message(self) -> Any:
+            assert self._process.stdout is not None  # noqa: S101
+            while True:
+                answer = _decode(self._process.stdout.readline().decode())
+                if not self._unread:
+                    return answer
+                if "ok" in answer:
+                    self._unread -= 1
+                else:
+                    # The response that the caller expected takes the place of this one.
+                    raise self._error(answer)
+
+        def _error(self, answer: Any) -> Exception:
+            error = (JSIIError if answer["name"] == ErrorType.JSII_FAULT.value else RuntimeError)(answer["error"])
+            error.__cause__ = JavaScriptError(answer["stack"])
+            return error
 
         def send(self, request: Any, response_type: Any) -> Any:
             if isinstance(request, types.LoadRequest) and "ok" in (answer := self._loaded.pop(request.name, {})):
@@ -91,6 +118,13 @@ def take_over(node: Node) -> None:
                 return super().send(request, response_type)
             assert self._process.stdin is not None  # noqa: S101
             self._process.stdin.write(line)
+            if self._unread < 1_000:  # more could fill the pipe
+                if isinstance(request, types.SetRequest):
+                    self._unread += 1
+                    return types.SetResponse()
+                if isinstance(request, types.InvokeRequest) and request.method in _SILENT:
+                    self._unread += 1
+                    return types.InvokeResponse()
             self._process.stdin.flush()
             answer = self._next_message()
             if "ok" in answer:
@@ -105,7 +139,6 @@ def take_over(node: Node) -> None:
                 return self._serializer.structure(ok, response_type)
             if "callback" in answer:
                 return self._serializer.structure(answer, jsii._CallbackResponse).callback
-            error = JSIIError if answer["name"] == ErrorType.JSII_FAULT.value else RuntimeError
-            raise error(answer["error"]) from JavaScriptError(answer["stack"])
+            raise self._error(answer)
 
     jsii._NodeProcess = StartedNode

@@ -14,21 +14,24 @@ require('node:util').isArray = Array.isArray;
 const { readSync, writeSync } = fs;
 const say = (name, chunk) => writeSync(2, `${JSON.stringify({ [name]: Buffer.from(chunk).toString('base64') })}\n`);
 
-const [index, stacks, archives, traces] = [
+// The package of `slim.py` has its whole code in index.js.
+const [index, main, archives] = [
   /[\\/]@(?:cdktf|cdktn)[\\/]provider-aws[\\/]lib[\\/]index\.js$/,
-  /[\\/](cdkt[fn])[\\/]lib[\\/]terraform-stack\.js$/,
-  /[\\/]cdkt[fn][\\/]lib[\\/]private[\\/]fs\.js$/,
-  /[\\/]cdkt[fn][\\/]lib[\\/]tokens[\\/]private[\\/]stack-trace\.js$/,
+  /[\\/](cdkt[fn])[\\/]lib[\\/]index\.js$/,
+  /[\\/]cdkt[fn][\\/]lib[\\/](?:index|private[\\/]fs)\.js$/,
 ];
 const original = Module._extensions['.js'];
 Module._extensions['.js'] = function (module, filename) {
   if (index.test(filename)) return lazy(module, filename);
   original(module, filename);
-  // cdktf records where each value was created. Python does not use it, and it takes 2 % of the time.
-  if (traces.test(filename)) module.exports.captureStackTrace = () => [];
-  const [, name] = stacks.exec(filename) ?? [];
+  const [, name] = main.exec(filename) ?? [];
   if (name) readable(name, module.exports.TerraformStack, path.join(filename, '../../package.json'));
 };
+
+// cdktf records where each value was created, with this limit. Python does not use it, and it takes 2 % of the time.
+const { captureStackTrace } = Error;
+Error.captureStackTrace = (object, below) =>
+  Error.stackTraceLimit === Number.MAX_SAFE_INTEGER || captureStackTrace(object, below);
 
 // The provider's index loads all of its 2,100 resource modules at once. Getters load each on first use.
 function lazy(module, filename) {

@@ -17,7 +17,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from modules.bindings.lazy import load_lazily
-from modules.bindings.slim import PACKAGE, slim_of
+from modules.bindings.slim import REDUCED, slim_of
 
 MADE_FOR = {"jsii": ["1.142.0"], "cdktf": ["0.21.0"], "cdktn": ["0.24.0"]}
 """The versions whose internals `node.cjs` and `messages.py` support. Other versions work, but more slowly."""
@@ -107,7 +107,7 @@ def loads(*, slim: bool) -> list[dict[str, str]]:
         folder = _folder(package)
         for tarball in (folder / "_jsii").glob("*.jsii.tgz") if folder else ():
             version = tarball.name.removesuffix(".jsii.tgz").rsplit("@", 1)[1]
-            if slim and package == PACKAGE and (made := slim_of(tarball)).exists():
+            if slim and package in REDUCED and (made := slim_of(tarball)).exists():
                 tarball = made
             requests.append({"name": name, "version": version, "tarball": str(tarball), "api": "load"})
     return requests

@@ -1,6 +1,8 @@
 """Python and Node load only the needed provider bindings, jsii starts one Node, and the output does not change."""
 
+import ast
 import base64
+import importlib.machinery
 import json
 import os
 import re
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from modules.bindings import node, slim
+from modules.bindings import lazy, node, slim
 from tests.support import ROOT
 
 MAIN = [sys.executable, str(ROOT / "main.py")]
@@ -174,21 +176,87 @@ def test_messages_are_those_of_jsii(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_our_commands_load_a_package_of_what_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (installed,) = (Path(request["tarball"]) for request in node.loads(slim=False) if "provider" in request["name"])
-    there = slim.slim_of(installed)
+def test_our_commands_load_packages_of_what_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = [Path(request["tarball"]) for request in node.loads(slim=False)]
+    there = [slim.slim_of(tarball) for tarball in installed]
     monkeypatch.setattr(slim, "_FOLDER", tmp_path)
-    assert node.loads(slim=True)[-1]["tarball"] == str(installed)
+    assert loaded() == installed
     (old := tmp_path / "provider-aws@20.1.0-00000000.tgz").touch()
-    made = slim.make(installed)
-    assert node.loads(slim=True)[-1]["tarball"] == str(made)
-    assert (made.name, made.read_bytes(), old.exists()) == (there.name, there.read_bytes(), False)
-    with tarfile.open(made) as package:
-        (file,) = [package.extractfile(name) for name in package.getnames() if name.endswith(".js")]
-        assert file
-        resources = set(re.findall(r'^"(\w+)": \(exports\) => {$', file.read().decode(), re.MULTILINE))
+    made = [slim.make(tarball) for tarball in installed]
+    assert loaded() == made
+    assert [(file.name, file.read_bytes()) for file in made] == [(file.name, file.read_bytes()) for file in there]
+    assert not old.exists()
+    resources = set(re.findall(r"^exports\.(\w+) = load\(", member(made[-1], "lib/index.js"), re.MULTILINE))
     assert resources == {re.sub(r"_(\w)", lambda found: found[1].upper(), name) for name in slim.used()}
     assert resources >= {"vpc", "provider"}
+
+
+def loaded() -> list[Path]:
+    return [Path(request["tarball"]) for request in node.loads(slim=True)]
+
+
+def member(package: Path, name: str) -> str:
+    with tarfile.open(package) as archive:
+        file = archive.extractfile(f"package/{name}")
+        assert file
+        return file.read().decode()
+
+
+def test_a_reduced_package_has_all_of_its_code_and_the_licences_of_its_libraries() -> None:
+    cdktf = slim.slim_of(next(tarball for tarball in slim.tarballs() if tarball.name.startswith("cdktf@")))
+    code = member(cdktf, "lib/index.js")
+    modules = set(re.findall(r'^"([^"]+)": \(exports, module\) => {$', code, re.MULTILINE))
+    assert set(re.findall(r'load\("([^"]+)"\)', code)) == modules
+    # Node has the first ones, jsii links constructs, and node.cjs delays archiver.
+    builtin = {"assert", "child_process", "crypto", "fs", "os", "path", "util"}
+    assert set(re.findall(r"""\brequire\(["']([^"']+)["']\)""", code)) == builtin | {"constructs", "archiver"}
+    libraries = {"/".join(name.split("/")[:2]) for name in modules if name.startswith("node_modules/")}
+    with tarfile.open(cdktf) as archive:
+        names = {name.removeprefix("package/") for name in archive.getnames()}
+    # jsonify is in the public domain.
+    assert {one for one in libraries if f"{one}/LICENSE" not in names} == {"node_modules/jsonify"}
+    assert {one for one in libraries if f"{one}/package.json" not in names} == set()
+
+
+@pytest.mark.parametrize("package", ["cdktf", "constructs", "cdktf_cdktf_provider_aws.vpc"])
+def test_lean_modules_differ_in_checks_and_casts_only(package: str) -> None:
+    spec = importlib.machinery.PathFinder.find_spec(package.split(".")[0])
+    assert spec is not None
+    source = Path(str(spec.origin)).parent.joinpath(*package.split(".")[1:], "__init__.py").read_bytes()
+    reduced = lazy.reduced(source)
+    assert ast.dump(WithoutCasts().visit(ast.parse(reduced))) == ast.dump(
+        WithoutCasts().visit(
+            ast.parse(re.sub(rb"(?m)^(?:import typeguard|.*importlib\.metadata|TYPEGUARD_).*$", b"", source))
+        )
+    )
+    assert reduced.count(b"typing.cast(") < source.count(b"typing.cast(") / 5
+
+
+class WithoutCasts(ast.NodeTransformer):
+    """Replaces `typing.cast(type, value)` with `value`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        return node.args[1] if ast.unparse(node.func) == "typing.cast" else node
+
+
+def test_a_method_without_a_result_reports_its_error_with_the_next_message() -> None:
+    code = (
+        "from modules.bindings.prepare import prepare; prepare()\n"
+        "from cdktf import App, TerraformStack\n"
+        "import jsii\n"
+        "stack = TerraformStack(App(), 'stack')\n"
+        "jsii.invoke(stack, 'addOverride', [1, 2, 3, 4])\n"
+        "stack.add_override('terraform.required_version', '1')\n"
+        "try: stack.to_terraform()\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+        "print(stack.to_terraform()['terraform']['required_version'], stack.node.path)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == [
+        "JSIIError Too many arguments (method accepts 2 parameters, got 4 arguments)",
+        "1 stack",
+    ]
 
 
 def test_a_path_with_spaces_and_quotes_reaches_node_whole(tmp_path: Path) -> None:

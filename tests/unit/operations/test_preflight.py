@@ -356,19 +356,19 @@ def test_credentials_of_another_account_block(estate: Estate, trees: dict[str, A
 @pytest.mark.usefixtures("aws")
 def test_every_quota_has_room_until_it_has_none(estate: Estate) -> None:
     plan = next(plan for plan in stacks_of(estate) if plan.name == "network-lake")
-    for limit in LIMITS:
-        told = {}
-        for count in (1, 6_000):
-            kind = {"vpc_endpoint_type": "Interface"} if "interface" in limit.noun else {}
-            planned = {limit.type: {"x": {**kind, limit.of: "id-1", "for_each": dict.fromkeys(map(str, range(count)))}}}
-            with Accounts("terraform-deployer", "test") as accounts:
-                p = Place(
-                    estate, LAKE, "us-east-1", (plan,), {plan.name: {"resource": planned}}, {plan.name: frozenset()},
-                    accounts, datetime.now(UTC),
-                )  # fmt: skip
+    # Creating the clients of an account takes longer than all checks.
+    with Accounts("terraform-deployer", "test") as accounts:
+        for limit in LIMITS:
+            told = {}
+            for count in (1, 6_000):
+                instances = {limit.of: "id-1", "for_each": dict.fromkeys(map(str, range(count)))}
+                kind = {"vpc_endpoint_type": "Interface"} if "interface" in limit.noun else {}
+                trees = {plan.name: {"resource": {limit.type: {"x": kind | instances}}}}
+                state = {plan.name: frozenset[str]()}
+                p = Place(estate, LAKE, "us-east-1", (plan,), trees, state, accounts, datetime.now(UTC))
                 (check,) = [one for one in quotas(p) if one.id == f"quota:{limit.code}"]
                 told[count] = attempt(check, LAKE, "us-east-1").state
-        assert told == {1: "ok", 6_000: "blocked"}, limit.noun
+            assert told == {1: "ok", 6_000: "blocked"}, limit.noun
 
 
 def test_each_known_instance_is_planned_until_it_is_deployed(estate: Estate) -> None:
