@@ -1,4 +1,4 @@
-"""What `check` prints as text. It needs no parser of arguments, whose import takes a tenth of a check."""
+"""Prints the findings of `check` as text, without a parser of arguments, whose import takes a tenth of a check."""
 
 import os
 from datetime import UTC, datetime

@@ -202,7 +202,7 @@ def member(package: Path, name: str) -> str:
         return file.read().decode()
 
 
-def test_a_reduced_package_has_all_of_its_code_and_the_licences_of_its_libraries() -> None:
+def test_a_reduced_package_has_all_code_and_licences() -> None:
     cdktf = slim.slim_of(next(tarball for tarball in slim.tarballs() if tarball.name.startswith("cdktf@")))
     code = member(cdktf, "lib/index.js")
     modules = set(re.findall(r'^"([^"]+)": \(exports, module\) => {$', code, re.MULTILINE))
@@ -240,7 +240,7 @@ class WithoutCasts(ast.NodeTransformer):
         return node.args[1] if ast.unparse(node.func) == "typing.cast" else node
 
 
-def test_a_method_without_a_result_reports_its_error_with_the_next_message() -> None:
+def test_an_error_without_a_response_is_reported_next() -> None:
     code = (
         "from modules.bindings.prepare import prepare; prepare()\n"
         "from cdktf import App, TerraformStack\n"

@@ -59,7 +59,7 @@ def test_a_leftover_after_its_last_day_is_a_warning(file: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("text", [BASE, BASE.replace("name: acme", "name: Acme"), "- no estate\n"])
-def test_check_finds_the_same_with_and_without_a_parser_of_arguments(file: Path, text: str) -> None:
+def test_check_finds_the_same_without_options(file: Path, text: str) -> None:
     file.write_text(text)
     assert run("check", ASTRO_ESTATE=str(file)) == run("check", "--output", "text", ASTRO_ESTATE=str(file))
     assert run("check", ASTRO_ESTATE="") == run("check", "--output", "text", ASTRO_ESTATE="")
