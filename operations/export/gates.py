@@ -12,28 +12,37 @@ Address = tuple[str, str, str]
 """The address of a block: `resource` or `data`, type and name."""
 
 
-def gated(blocks: Mapping[Address, Block], pending: Iterable[str]) -> dict[Address, tuple[str, ...]]:
+_REFERENCES = re.compile(r"(?<![\w.-])(?:data\.)?\w+\.[\w-]+")
+_ATTRIBUTES = re.compile(rf"({_REFERENCES.pattern})\.(\w+)")
+
+
+def gated(blocks: Mapping[Address, Block], pending: Mapping[str, Iterable[str]]) -> dict[Address, tuple[str, ...]]:
     """Return the blocks that need pending values, directly or through references, with those values' expressions.
 
-    A block whose `for_each` contains a pending value has no instance without it, and needs no condition.
+    A block whose `for_each` contains a pending value has no instance without it, and needs no condition. `pending`: the
+    expressions by variable.
     """
     texts = {address: "\n".join(_strings(block)) for address, block in blocks.items()}
-    handled = {
-        address: {one for one in pending if _mentions(str(block.get("for_each", "")), one)}
-        for address, block in blocks.items()
-    }
-    gated = {
-        address: {one for one in pending if _mentions(text, one)} - handled[address] for address, text in texts.items()
+
+    def awaited(text: str) -> set[str]:
+        variables = set(re.findall(r"\bvar\.(\w+)", text))
+        return {one for name in variables for one in pending.get(name, ()) if _mentions(text, one)}
+
+    handled = {address: awaited(str(block.get("for_each", ""))) for address, block in blocks.items()}
+    gated = {address: awaited(text) - handled[address] for address, text in texts.items()}
+    names = {_reference(address): address for address in blocks}
+    referred = {
+        address: [names[one] for one in set(_REFERENCES.findall(text)) if one in names]
+        for address, text in texts.items()
     }
     changed = True
     while changed:
         changed = False
-        for address, text in texts.items():
-            for other, expressions in gated.items():
-                needed = expressions - handled[address]
-                if not needed <= gated[address] and _mentions(text, _reference(other)):
-                    gated[address] |= needed
-                    changed = True
+        for address, others in referred.items():
+            needed = set[str]().union(*(gated[other] for other in others)) - handled[address]
+            if not needed <= gated[address]:
+                gated[address] |= needed
+                changed = True
     return {address: tuple(sorted(expressions)) for address, expressions in gated.items() if expressions}
 
 
@@ -65,10 +74,12 @@ def _each(over: str, expressions: tuple[str, ...]) -> str:
 
 def index(addresses: Iterable[Address], form: str) -> Callable[[str], str]:
     """Return a function that replaces each reference to an attribute of one of `addresses` by `form`."""
-    either = "|".join(re.escape(_reference(address)) for address in sorted(addresses))
-    if not either:
-        return lambda text: text
-    return lambda text: re.sub(rf"(?<![\w.-])({either})\.(\w+)", lambda found: form.format(*found.groups()), text)
+    names = set(map(_reference, addresses))
+
+    def replaced(found: re.Match[str]) -> str:
+        return form.format(*found.groups()) if found[1] in names else found[0]
+
+    return lambda text: _ATTRIBUTES.sub(replaced, text)
 
 
 def _strings(value: Any) -> Iterator[str]:

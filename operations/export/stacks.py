@@ -1,6 +1,7 @@
 """Exports the stacks of an estate as Terraform modules."""
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ class ExportedStack:
 
     `variables`: all variables that it refers to, or more.
 
-    `pending`: the expressions that are null while a value is pending.
+    `pending`: the expressions that are null while a value is pending, by variable.
 
     `tags`: the provider's default tags.
     """
@@ -37,7 +38,7 @@ class ExportedStack:
     json: Mapping[str, Any]
     blocks: Mapping[Address, Blocks]
     variables: Mapping[str, Variable]
-    pending: Collection[str]
+    pending: Mapping[str, Collection[str]]
 
 
 def exported_stacks(app: App, estate: Estate) -> dict[str, ExportedStack]:
@@ -45,6 +46,9 @@ def exported_stacks(app: App, estate: Estate) -> dict[str, ExportedStack]:
     changed, inputs = for_modules(estate)
     stacks = [stack for stack in build(app, changed).node.children if isinstance(stack, AstroStack)]
     app.synth()
+    pending: dict[str, list[str]] = {}
+    for one in inputs[None].pending:
+        pending.setdefault(re.findall(r"\bvar\.(\w+)", one)[0], []).append(one)
     return {
         stack.plan.name: ExportedStack(
             name=stack.plan.name,
@@ -55,7 +59,7 @@ def exported_stacks(app: App, estate: Estate) -> dict[str, ExportedStack]:
             json=json.loads(Path(app.outdir, "stacks", stack.plan.name, "cdk.tf.json").read_text("utf-8")),
             blocks=stack.blocks(),
             variables=inputs[None].variables | inputs[stack.plan.network].variables,
-            pending=inputs[None].pending,
+            pending=pending,
         )
         for stack in stacks
     }
