@@ -47,22 +47,21 @@ def cli() -> None:
     """Run a command. The calls without options, which are the most frequent, need no parser of arguments."""
     from commands.errors import reported
 
-    match sys.argv[1:]:
-        case []:
-            from commands.cdktf import synthesize
+    if not sys.argv[1:]:
+        from commands.cdktf import synthesize
 
-            with reported():
-                synthesize()
-        case ["check"]:
-            from commands.current import estate_file
-            from commands.findings import find, print_findings
+        with reported():
+            synthesize()
+    elif sys.argv[1:] == ["check"]:
+        from commands.current import estate_file
+        from commands.findings import find, print_findings
 
-            with reported():
-                print_findings(find(estate_file()))
-        case _:
-            from commands.app import app
+        with reported():
+            print_findings(find(estate_file()))
+    else:
+        from commands.app import app
 
-            app()
+        app()
 
 
 if __name__ == "__main__":

@@ -68,7 +68,6 @@ def take_over(node: Node) -> None:
             self._process = node.process
             self.sink_thread = threading.Thread(target=jsii.stderr_sink, args=(node.process.stderr,), daemon=True)
             self.sink_thread.start()
-            atexit.unregister(node.process.kill)
             atexit.register(self.stop)
             self.handshake()
             self._loaded = {name: self._next_message() for name in node.loading}

@@ -4,7 +4,6 @@ jsii itself starts two processes, one of which only copies messages to the other
 imported, while Python waits. Here Node loads them while Python imports the same packages.
 """
 
-import atexit
 import contextlib
 import json
 import os
@@ -86,8 +85,7 @@ def start(environ: MutableMapping[str, str] = os.environ, *, slim: bool = False)
     except OSError:
         # jsii starts Node as well, and reports the error.
         return None
-    # Node exits when its input closes; this handles a process that never uses it.
-    atexit.register(process.kill)
+    # Node ends when its input closes, at the latest with this process, and deletes its temporary folder.
     with contextlib.suppress(BrokenPipeError):
         _write(process, requests)
     _started.append(Node(process, tuple(request["name"] for request in requests)))
