@@ -18,7 +18,7 @@ def find(file: Path) -> Findings:
 
 
 def print_findings(found: Findings, costs: "list[Cost] | None" = None) -> None:
-    """Print the findings for a person, errors and warnings on standard error, and exit with their code."""
+    """Print the findings for a person. Raises EstateError, with the exit code, for errors and warnings."""
     if found.errors:
         raise EstateError(found.file, list(found.errors))
     assert found.estate  # noqa: S101  without errors, there is an estate

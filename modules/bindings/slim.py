@@ -23,7 +23,7 @@ REDUCED = ("constructs", "cdktf", PACKAGE)
 _ROOT = Path(__file__).parents[2]
 _FOLDER = Path(__file__).with_name("slim")
 _NOTICE = re.compile(r"package\.json|(?:LICEN[CS]E|NOTICE).*")
-_READ = re.compile(rf"\.(?:js|json|jsii|gz)$|/(?:{_NOTICE.pattern})$")
+_READ = re.compile(rf"\.(?:js|json|jsii|jsii\.gz)$|(?:^|/)(?:{_NOTICE.pattern})$")
 _DOCS = ("docs", "readme", "locationInModule", "symbolId")
 # Only assets need it, and the stacks have none.
 _LEFT_OUT = "archiver"
@@ -54,23 +54,26 @@ def make(tarball: Path) -> Path:
     out.parent.mkdir(exist_ok=True)
     for old in out.parent.glob(f"{out.name.rpartition('-')[0]}-*.tgz"):
         old.unlink()
+    resources: dict[str, str] = {}
+    if tarball.name.startswith("provider-aws"):
+        resources = {_camel(name): f"lib/{name.replace('_', '-')}/index.js" for name in sorted(used())}
+    # The code of all resources would take half a gigabyte.
+    code = set(resources.values())
     with tarfile.open(tarball) as source:
         files = {
-            member.name.removeprefix("package/"): file.read()
+            name: file.read()
             for member in source
-            if _READ.search(member.name) and (file := source.extractfile(member))
+            if _READ.search(name := member.name.removeprefix("package/"))
+            and (not code or name in code or not name.startswith("lib/"))
+            and (file := source.extractfile(member))
         }
-    assembly: dict[str, Any] = json.loads(files[".jsii"])
+    assembly: dict[str, Any] = json.loads(files.pop(".jsii"))
     if assembly.get("schema") == "jsii/file-redirect":
-        assembly = json.loads(gzip.decompress(files[assembly["filename"]]))
-    package = _Package({name: content.decode() for name, content in files.items() if not name.endswith(".gz")})
-    if tarball.name.startswith("provider-aws"):
-        names = {_camel(name): f"lib/{name.replace('_', '-')}/index.js" for name in sorted(used())}
-        for section in ("types", "submodules"):
-            assembly[section] = {key: one for key, one in assembly[section].items() if key.split(".")[1] in names}
-        code = package.bundled(names)
-    else:
-        code = package.bundled()
+        assembly = json.loads(gzip.decompress(files.pop(assembly["filename"])))
+    package = _Package({name: content.decode() for name, content in files.items()})
+    bundle = package.bundled(resources)
+    for section in ("types", "submodules") if resources else ():
+        assembly[section] = {key: one for key, one in assembly[section].items() if key.split(".")[1] in resources}
     texts = {
         **{
             name: text
@@ -78,7 +81,7 @@ def make(tarball: Path) -> Path:
             if posixpath.dirname(name) in package.libraries and _NOTICE.fullmatch(posixpath.basename(name))
         },
         ".jsii": json.dumps(_without_docs(assembly)),
-        "lib/index.js": code,
+        "lib/index.js": bundle,
     }
     data = io.BytesIO()
     with (
@@ -111,12 +114,12 @@ class _Package:
         self.files = files
         self.libraries = {""}
 
-    def bundled(self, exported: Mapping[str, str] | None = None) -> str:
-        """Return one file with the main module and all that it requires, each module evaluated once.
+    def bundled(self, exported: Mapping[str, str]) -> str:
+        """Return one file with all modules that a main module requires, each evaluated once.
 
-        `exported`: instead of the main module, the files of the modules that the package exports, by name.
+        `exported`: the modules of a new main module, by name. If it is empty, the package's own is the main module.
         """
-        queue = [*exported.values()] if exported else ["lib/index.js"]
+        queue = [*exported.values()] or ["lib/index.js"]
         modules: dict[str, str] = {}
         while queue:
             if (name := queue.pop()) not in modules:
@@ -126,7 +129,7 @@ class _Package:
         lines += ["};", _LOAD]
         if exported:
             lines.append('Object.defineProperty(exports, "__esModule", { value: true });')
-        lines += [f"exports.{name} = load({json.dumps(file)});" for name, file in (exported or {}).items()]
+        lines += [f"exports.{name} = load({json.dumps(file)});" for name, file in exported.items()]
         return "\n".join([*lines, *([] if exported else ['module.exports = load("lib/index.js");']), ""])
 
     def _module(self, name: str, queue: list[str]) -> str:

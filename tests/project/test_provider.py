@@ -37,6 +37,12 @@ def test_lazy_and_eager_loading_write_the_same_bytes(tmp_path: Path) -> None:
     assert lazy == synth(tmp_path / "eager", ASTRO_EAGER_PROVIDER="1", **QUIET)
 
 
+def printed(code: str) -> list[str]:
+    """Return the lines that a program prints. Raises CalledProcessError if it fails."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def test_importing_constructs_loads_only_the_used_resources() -> None:
     code = (
         "from modules.bindings.prepare import prepare; prepare(); import sys\n"
@@ -48,8 +54,7 @@ def test_importing_constructs_loads_only_the_used_resources() -> None:
         "loaded = {name.split('.')[1] for name in sys.modules if name.startswith(aws.__name__ + '.')}\n"
         "print(sorted(name for name in loaded if not name.startswith('_')))\n"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert result.stdout.splitlines() == [
+    assert printed(code) == [
         "module 'aws' has no attribute 'no_such_resource'",
         "['eip', 'vpc']",
     ]
@@ -252,8 +257,7 @@ def test_an_error_without_a_response_is_reported_next() -> None:
         "except Exception as error: print(type(error).__name__, error)\n"
         "print(stack.to_terraform()['terraform']['required_version'], stack.node.path)\n"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert result.stdout.splitlines() == [
+    assert printed(code) == [
         "JSIIError Too many arguments (method accepts 2 parameters, got 4 arguments)",
         "1 stack",
     ]
@@ -279,5 +283,4 @@ def test_commands_without_constructs_load_no_node_and_no_sdk(command: list[str])
         "except SystemExit: pass\n"
         "print(sorted(n for n in ('cdktf', 'jsii', 'constructs', 'boto3', 'botocore') if n in sys.modules))\n"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert result.stdout.splitlines()[-1] == "[]"
+    assert printed(code)[-1] == "[]"
